@@ -1,0 +1,7 @@
+//! sipward: the daemon and the CLI around the packet path.
+
+pub mod cli;
+pub mod kernel;
+pub mod policy;
+pub mod replay;
+pub mod signature;

@@ -1,0 +1,1 @@
+//! A capture through the packet path.

@@ -1,0 +1,1 @@
+//! Signatures: from the text that operators read to the tables that the kernel walks.

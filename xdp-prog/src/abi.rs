@@ -1,0 +1,348 @@
+//! What kernel and userspace share: maps and the values in them. Both sides compile this very file.
+//!
+//! Integers are native-endian unless the name says otherwise; addresses are network-order bytes; no padding,
+//! no `bool`, no enum in memory that the other side could fill with an invalid value.
+
+
+
+use crate::{
+    reason::{Class, Reason},
+    word::Word,
+};
+
+/// Changes whenever the layout of any map changes; part of the pin directory's name.
+pub const VERSION: u32 = 1;
+
+/// Map names, as the object and userspace know them.
+pub mod map {
+    pub const POLICY: &str = "POLICY";
+    pub const SIGNATURES: &str = "SIGNATURES";
+    pub const SOURCES: &str = "SOURCES";
+    pub const PREFIXES: &str = "PREFIXES";
+    pub const SOURCE_STATE: &str = "SOURCE_STATE";
+    pub const PREFIX_STATE: &str = "PREFIX_STATE";
+    pub const FRAGMENTS: &str = "FRAGMENTS";
+    pub const COUNTERS: &str = "COUNTERS";
+    pub const SIGNATURE_HITS: &str = "SIGNATURE_HITS";
+    pub const EVENTS: &str = "EVENTS";
+    pub const EVENT_SLOTS: &str = "EVENT_SLOTS";
+    pub const ALL: [&str; 11] = [
+        POLICY,
+        SIGNATURES,
+        SOURCES,
+        PREFIXES,
+        SOURCE_STATE,
+        PREFIX_STATE,
+        FRAGMENTS,
+        COUNTERS,
+        SIGNATURE_HITS,
+        EVENTS,
+        EVENT_SLOTS,
+    ];
+}
+
+/// The XDP program's name in the object.
+pub const PROGRAM: &str = "sipward";
+
+pub const MAX_SOURCES: usize = 1 << 20;
+pub const MAX_PREFIXES: usize = 1 << 16;
+pub const MAX_SOURCE_STATES: usize = 1 << 16;
+pub const MAX_PREFIX_STATES: usize = 1 << 14;
+pub const MAX_FRAGMENTS: usize = 1 << 13;
+pub const EVENT_RING_BYTES: usize = 1 << 20;
+pub const EVENT_SLOT_COUNT: usize = 1 << 10;
+
+/// An IPv6 address, or an IPv4 one as `::ffff:a.b.c.d`, in network order. Words, so that the kernel hashes
+/// and compares four integers instead of sixteen bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct Address(pub [u32; 4]);
+
+impl Address {
+    pub const V4_PREFIX: u32 = 0x0000_ffff_u32.to_be();
+
+    #[inline(always)]
+    pub const fn v4(network_order: u32) -> Self {
+        Self([0, 0, Self::V4_PREFIX, network_order])
+    }
+
+    #[inline(always)]
+    pub const fn is_v4(self) -> bool {
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == Self::V4_PREFIX
+    }
+
+    /// What one sender is for the limits: an IPv4 address, or an IPv6 /64.
+    #[inline(always)]
+    pub const fn source(self) -> Self {
+        if self.is_v4() { self } else { Self([self.0[0], self.0[1], 0, 0]) }
+    }
+
+    /// The neighbourhood of a source: an IPv4 /24, or an IPv6 /48.
+    #[inline(always)]
+    pub const fn neighbourhood(self) -> Self {
+        if self.is_v4() {
+            Self([0, 0, Self::V4_PREFIX, self.0[3] & 0xffff_ff00_u32.to_be()])
+        } else {
+            Self([self.0[0], self.0[1] & 0xffff_0000_u32.to_be(), 0, 0])
+        }
+    }
+}
+
+/// The time that never comes, in an expiry.
+pub const FOREVER: u64 = u64::MAX;
+
+/// What is known about one address (in `SOURCES`) or one prefix (in `PREFIXES`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SourceEntry {
+    /// Kernel monotonic nanoseconds; the entry is ignored from then on.
+    pub expires: u64,
+    /// A ban that lies inside a trusted prefix sleeps until then: trusted beats banned, and the ban comes
+    /// back by itself if the trust runs out first. Zero for everything else.
+    pub shadowed_until: u64,
+    /// One of [`kind`]; any other value is as good as no entry.
+    pub kind: u32,
+    /// Of a known source: how many phones' budget it has.
+    pub budget: u32,
+}
+
+pub mod kind {
+    pub const TRUSTED: u32 = 1;
+    pub const BANNED: u32 = 2;
+    pub const KNOWN: u32 = 3;
+}
+
+/// The length of a meter's tick: 2^20 ns, about a millisecond, so that no division is needed.
+pub const TICK_SHIFT: u32 = 20;
+
+/// A limit in both styles; a packet must satisfy both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct RateLimit {
+    /// Bucket: nanoseconds that one packet costs. Zero: no bucket.
+    pub interval: u64,
+    /// Bucket: how far ahead of time a source may run, in nanoseconds (burst × interval).
+    pub tolerance: u64,
+    /// Window: its length in ticks. Zero: no window.
+    pub window: u32,
+    /// Window: packets within it.
+    pub window_max: u32,
+}
+
+/// The largest `window` (a little over a day) and `window_max` whose products cannot overflow.
+pub const WINDOW_LIMIT: u32 = 1 << 27;
+pub const WINDOW_MAX_LIMIT: u32 = 60_000;
+
+/// Everything an operator sets, resolved. Swapped as a whole, never edited in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Policy {
+    /// 0: count what would be dropped and pass it (monitor). 1: drop.
+    pub enforce: u8,
+    /// 1: only trusted sources reach SIP ports.
+    pub trusted_only: u8,
+    /// 1: OPTIONS from strangers drop. 0: they pass to the rate of their class.
+    pub drop_options: u8,
+    /// 1: requests with a method of no standard drop. 0: they count as `other`.
+    pub drop_unknown_methods: u8,
+    /// Ticks in which distinct flows are counted.
+    pub flow_window: u32,
+    /// Distinct flows per source and per neighbourhood. Zero: no limit.
+    pub flows_per_source: u32,
+    pub flows_per_prefix: u32,
+    /// By [`Class`].
+    pub stranger: [RateLimit; Class::COUNT],
+    pub prefix: [RateLimit; Class::COUNT],
+    /// Of one phone; a known source gets this times its budget.
+    pub known: [RateLimit; Class::COUNT],
+    pub udp: PortSet,
+    pub tcp: PortSet,
+    /// TCP ports that speak TLS: the handshake is all that can be seen.
+    pub tls: PortSet,
+}
+
+/// One bit per port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct PortSet(pub [u8; 8192]);
+
+impl PortSet {
+    pub const EMPTY: Self = Self([0; 8192]);
+
+    #[inline(always)]
+    pub const fn has(&self, port: u16) -> bool {
+        self.0[(port >> 3) as usize] & (1 << (port & 7)) != 0
+    }
+
+    pub const fn add(&mut self, port: u16) {
+        self.0[(port >> 3) as usize] |= 1 << (port & 7);
+    }
+}
+
+/// How much one source, or one neighbourhood, has sent lately. All zero is a valid fresh state.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct SourceState {
+    pub meters: [Meter; Class::COUNT],
+    pub flows: Flows,
+}
+
+/// See `meter.rs`.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Meter {
+    /// When the bucket is empty again, in nanoseconds.
+    pub empty_at: Word,
+    /// Window: its start in ticks (32 bits), packets in it (16), packets in the one before (16).
+    pub window: Word,
+}
+
+/// See `flows.rs`.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Flows {
+    /// Start of the current window in ticks (32 bits), bits set in `current` (16), bits set in either (16).
+    pub head: Word,
+    pub current: [Word; FLOW_WORDS],
+    pub previous: [Word; FLOW_WORDS],
+}
+
+pub const FLOW_WORDS: usize = 4;
+/// More flows than this cannot be told apart.
+pub const FLOWS_MAX: u32 = 192;
+
+/// A fragmented packet whose first fragment was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct FragmentKey {
+    pub source: Address,
+    pub destination: Address,
+    pub id: u32,
+    pub protocol: u32,
+}
+
+/// How long the rest of a dropped packet is expected, in nanoseconds.
+pub const FRAGMENT_LIFETIME: u64 = 2_000_000_000;
+
+/// What one reason has seen. Index: the reason's code, plus [`Reason::COUNT`] for drops that monitor mode
+/// let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Counter {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+pub const COUNTER_COUNT: usize = 2 * Reason::COUNT;
+
+pub const MAX_SIGNATURES: usize = 512;
+
+/// The compiled signature set: see `matcher.rs` for how it is walked and the daemon's `signature` module
+/// for how it is made. Swapped as a whole.
+#[repr(C)]
+pub struct Signatures {
+    pub head: SignatureHead,
+    /// Twice the class of each byte, that is, its byte offset within a row.
+    pub classes: [u8; 256],
+    /// See [`matcher`](crate::matcher): hash of four folded bytes → which literals may be here.
+    pub prefilter: [u8; PREFILTER_SIZE],
+    /// Rows of transitions. An entry is the next state's row, in units of [`ROW_UNIT`] entries.
+    pub rows: [u16; ROW_ENTRIES],
+}
+
+impl core::fmt::Debug for Signatures {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Signatures").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// States in the order of their rows: dead (row 0), ordinary, then those that end the headers, those that
+/// read a digit of Content-Length, and last one accepting state per signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SignatureHead {
+    /// Signatures in this set; none: the matcher is skipped for datagrams.
+    pub count: u16,
+    /// Where a request, and where a response, begins.
+    pub request: u16,
+    pub response: u16,
+    /// First row of the states reached by the empty line after the headers.
+    pub body: u16,
+    /// First row of the states reached by a digit of Content-Length.
+    pub digit: u16,
+    /// First row of the accepting states; they are absorbing. Signature `i` has row
+    /// `accept + (i << accept_shift)`.
+    pub accept: u16,
+    pub accept_shift: u16,
+    pub reserved: u16,
+}
+
+pub const PREFILTER_BITS: u32 = 20;
+pub const PREFILTER_SIZE: usize = 1 << PREFILTER_BITS;
+/// A row is a whole number of units; 65,536 units can be addressed by a `u16` without a mask.
+pub const ROW_UNIT: usize = 32;
+/// Classes a set may have: rows of one, two or four units.
+pub const MAX_CLASSES: usize = 128;
+/// The pad lets the last unit's row be read with any class.
+pub const ROW_ENTRIES: usize = (1 << 16) * ROW_UNIT + MAX_CLASSES;
+
+/// A dropped packet, sampled: at most one a second per source, CPU and slot.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Event {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    pub source: Address,
+    pub destination: Address,
+    pub interface: u32,
+    /// Length of the whole frame, and how much of it is in `head`.
+    pub frame_length: u32,
+    pub head_length: u32,
+    /// Host order.
+    pub source_port: u16,
+    pub destination_port: u16,
+    /// Of the signature that matched, if that was the reason.
+    pub signature: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    pub reason: u8,
+    /// 1: dropped. 0: monitor mode let it pass.
+    pub enforced: u32,
+    pub head: [u8; EVENT_HEAD],
+}
+
+pub const EVENT_HEAD: usize = 384;
+
+const _: () = {
+    assert!(size_of::<Address>() == 16);
+    assert!(size_of::<SourceEntry>() == 24);
+    assert!(size_of::<RateLimit>() == 24);
+    assert!(size_of::<Policy>() == 16 + 3 * 24 * Class::COUNT + 3 * 8192);
+    assert!(size_of::<SourceState>() == 16 * Class::COUNT + 72);
+    assert!(size_of::<FragmentKey>() == 40);
+    assert!(size_of::<SignatureHead>() == 16);
+    assert!(size_of::<Event>() == 64 + EVENT_HEAD);
+    assert!(Reason::COUNT <= 255);
+    assert!(MAX_CLASSES * 2 <= 256);
+};
+
+#[cfg(not(target_arch = "bpf"))]
+mod pod {
+    use super::{Address, Counter, Event, FragmentKey, Policy, SignatureHead, Signatures, SourceEntry};
+
+    macro_rules! pod {
+        ($($type:ty),+) => {$(
+            // SAFETY: `repr(C)`, only integers and arrays of them, and no padding: the sizes are asserted.
+            unsafe impl aya::Pod for $type {}
+        )+};
+    }
+    pod!(Address, Counter, Event, FragmentKey, Policy, SignatureHead, SourceEntry);
+
+    impl Copy for Signatures {}
+    impl Clone for Signatures {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+    pod!(Signatures);
+}

@@ -1,0 +1,45 @@
+//! The maps. Their names are the ones in `abi::map`; a test compares them with the built object.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
+    macros::btf_map,
+};
+use xdp_prog::abi::{
+    Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, FragmentKey, MAX_FRAGMENTS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, Signatures,
+    SourceEntry, SourceState,
+};
+
+// Policy and signatures are maps in maps: userspace fills a new inner map and swaps it in with one store. A
+// packet sees the old set or the new one, never a mixture.
+#[btf_map]
+pub(super) static POLICY: ArrayOfMaps<Array<Policy, 1>, 1> = ArrayOfMaps::new();
+#[btf_map]
+pub(super) static SIGNATURES: ArrayOfMaps<Array<Signatures, 1>, 1> = ArrayOfMaps::new();
+
+// Never an LRU: a flood of forged sources must not push a ban out. Allocated as it fills.
+#[btf_map]
+pub(super) static SOURCES: HashMap<Address, SourceEntry, MAX_SOURCES, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+#[btf_map]
+pub(super) static PREFIXES: LpmTrie<[u8; 16], SourceEntry, MAX_PREFIXES> = LpmTrie::new();
+
+// Rate state may be lost: the worst is that somebody gets a fresh budget.
+#[btf_map]
+pub(super) static SOURCE_STATE: LruHashMap<Address, SourceState, MAX_SOURCE_STATES> = LruHashMap::new();
+#[btf_map]
+pub(super) static PREFIX_STATE: LruHashMap<Address, SourceState, MAX_PREFIX_STATES> = LruHashMap::new();
+#[btf_map]
+pub(super) static FRAGMENTS: LruHashMap<FragmentKey, u64, MAX_FRAGMENTS> = LruHashMap::new();
+
+#[btf_map]
+pub(super) static COUNTERS: PerCpuArray<Counter, COUNTER_COUNT> = PerCpuArray::new();
+#[btf_map]
+pub(super) static SIGNATURE_HITS: PerCpuArray<u64, MAX_SIGNATURES> = PerCpuArray::new();
+
+#[btf_map]
+pub(super) static EVENTS: RingBuf<Event, EVENT_RING_BYTES> = RingBuf::new();
+/// When each slot last sent an event.
+#[btf_map]
+pub(super) static EVENT_SLOTS: PerCpuArray<u64, EVENT_SLOT_COUNT> = PerCpuArray::new();

@@ -1,0 +1,17 @@
+//! The packet path: how one frame is judged.
+//!
+//! Everything here is pure: a frame, the tables and the time go in, a [`Reason`] comes out. The XDP program
+//! (`main.rs`) runs this code over the kernel's maps; `sipward replay` and the tests run the same code over
+//! ordinary memory through [`judge::World`].
+#![cfg_attr(target_arch = "bpf", no_std)]
+
+pub mod abi;
+pub mod bytes;
+pub mod flows;
+pub mod frame;
+pub mod judge;
+pub mod matcher;
+pub mod meter;
+pub mod reason;
+pub mod sip;
+pub mod word;

@@ -1,0 +1,219 @@
+//! The rate limiter: one [`Meter`] holds a bucket and a sliding window, each in a single word.
+//!
+//! Two CPUs that charge the same meter at the same moment may lose one packet of the count. That errs
+//! towards passing, and costs nothing on the path.
+
+
+use crate::abi::{Meter, RateLimit, TICK_SHIFT, WINDOW_MAX_LIMIT};
+
+impl RateLimit {
+    pub const OFF: Self = Self { interval: 0, tolerance: 0, window: 0, window_max: 0 };
+
+    #[inline(always)]
+    pub const fn is_off(&self) -> bool {
+        self.interval == 0 && self.window == 0
+    }
+}
+
+/// Nanoseconds in ticks.
+#[inline(always)]
+pub const fn ticks(nanoseconds: u64) -> u32 {
+    (nanoseconds >> TICK_SHIFT) as u32
+}
+
+impl Meter {
+    /// Charges `packets` if they are within `limit` times `budget`; otherwise charges nothing, so that a
+    /// source that keeps trying is let in again as soon as its time has come.
+    #[inline(always)]
+    pub fn admit(&self, limit: &RateLimit, budget: u32, now: u64, packets: u32) -> bool {
+        let budget = if budget == 0 { 1 } else { budget };
+        let mut empty_at = 0;
+        if limit.interval != 0 {
+            let cost = limit.interval / budget as u64 * packets as u64;
+            let stored = self.empty_at.get();
+            empty_at = (if stored > now { stored } else { now }) + cost;
+            if empty_at - now > limit.tolerance {
+                return false;
+            }
+        }
+        if limit.window != 0 {
+            let window = Window::load(self.window.get()).turned_to(ticks(now), limit.window);
+            let allowed = limit.window_max as u64 * budget as u64;
+            let allowed = if allowed > WINDOW_MAX_LIMIT as u64 { WINDOW_MAX_LIMIT as u64 } else { allowed };
+            let count = window.current as u64 + packets as u64;
+            if window.weighted(count, ticks(now), limit.window) > allowed * limit.window as u64 {
+                return false;
+            }
+            self.window.set(Window { current: count as u32, ..window }.store());
+        }
+        if limit.interval != 0 {
+            self.empty_at.set(empty_at);
+        }
+        true
+    }
+}
+
+/// Two adjoining windows: the count of the older one fades as the newer one fills its time.
+#[derive(Clone, Copy)]
+struct Window {
+    start: u32,
+    current: u32,
+    previous: u32,
+}
+
+impl Window {
+    #[inline(always)]
+    const fn load(word: u64) -> Self {
+        Self {
+            start: (word >> 32) as u32,
+            current: (word >> 16) as u32 & 0xffff,
+            previous: word as u32 & 0xffff,
+        }
+    }
+
+    #[inline(always)]
+    const fn store(self) -> u64 {
+        (self.start as u64) << 32 | ((self.current & 0xffff) as u64) << 16 | self.previous as u64
+    }
+
+    /// The same history seen at `tick`.
+    #[inline(always)]
+    const fn turned_to(self, tick: u32, length: u32) -> Self {
+        let elapsed = tick.wrapping_sub(self.start);
+        if elapsed < length {
+            self
+        } else if elapsed < length * 2 {
+            Self { start: self.start.wrapping_add(length), current: 0, previous: self.current }
+        } else {
+            Self { start: tick, current: 0, previous: 0 }
+        }
+    }
+
+    /// Packets in the last `length` ticks, times `length`.
+    #[inline(always)]
+    const fn weighted(self, current: u64, tick: u32, length: u32) -> u64 {
+        let left = length.saturating_sub(tick.wrapping_sub(self.start));
+        self.previous as u64 * left as u64 + current * length as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn bucket(per_second: u64, burst: u64) -> RateLimit {
+        let interval = SECOND / per_second;
+        RateLimit { interval, tolerance: interval * burst, ..RateLimit::OFF }
+    }
+
+    fn window(max: u32, seconds: u64) -> RateLimit {
+        RateLimit { window: ticks(seconds * SECOND), window_max: max, ..RateLimit::OFF }
+    }
+
+    fn admitted(limit: &RateLimit, times: impl IntoIterator<Item = u64>) -> usize {
+        let meter = Meter::default();
+        times.into_iter().filter(|&now| meter.admit(limit, 1, now, 1)).count()
+    }
+
+    #[test]
+    fn a_bucket_lets_its_burst_pass_at_once_and_then_its_rate() {
+        let limit = bucket(10, 20);
+        assert_eq!(admitted(&limit, vec![5 * SECOND; 100]), 20);
+        let meter = Meter::default();
+        for _ in 0..20 {
+            assert!(meter.admit(&limit, 1, SECOND, 1));
+        }
+        assert!(!meter.admit(&limit, 1, SECOND + SECOND / 10 - 1, 1));
+        assert!(meter.admit(&limit, 1, SECOND + SECOND / 10, 1));
+        assert!(!meter.admit(&limit, 1, SECOND + SECOND / 10, 1));
+    }
+
+    #[test]
+    fn a_window_lets_its_number_pass_and_forgets() {
+        let limit = window(20, 60);
+        assert_eq!(admitted(&limit, vec![7 * SECOND; 100]), 20);
+        let meter = Meter::default();
+        for _ in 0..20 {
+            assert!(meter.admit(&limit, 1, SECOND, 1));
+        }
+        assert!(!meter.admit(&limit, 1, 60 * SECOND, 1), "the window has not passed");
+        assert!(meter.admit(&limit, 1, 125 * SECOND, 1), "two windows later everything is forgotten");
+    }
+
+    #[test]
+    fn a_refused_packet_is_not_charged() {
+        let limit = bucket(1, 1);
+        let meter = Meter::default();
+        assert!(meter.admit(&limit, 1, SECOND, 1));
+        for wait in 1..10 {
+            assert!(!meter.admit(&limit, 1, SECOND + wait * SECOND / 10, 1));
+        }
+        assert!(meter.admit(&limit, 1, 2 * SECOND, 1));
+    }
+
+    #[test]
+    fn several_packets_are_admitted_together_or_not_at_all() {
+        let meter = Meter::default();
+        assert!(!meter.admit(&window(5, 60), 1, SECOND, 6));
+        assert!(meter.admit(&window(5, 60), 1, SECOND, 5));
+        assert!(!meter.admit(&window(5, 60), 1, SECOND, 1));
+    }
+
+    #[test]
+    fn a_budget_multiplies_both_styles() {
+        for (limit, expected) in [(bucket(10, 20), 20 * 40), (window(10, 60), 10 * 40)] {
+            let meter = Meter::default();
+            let passed = (0..5000).filter(|_| meter.admit(&limit, 40, SECOND, 1)).count();
+            assert_eq!(passed, expected);
+        }
+    }
+
+    proptest! {
+        /// Over any span the window never admits more than twice its number in twice its length, and a
+        /// source that stays below the rate is never refused.
+        #[test]
+        fn the_window_holds(gaps in proptest::collection::vec(0u64..20 * SECOND, 1..200)) {
+            let limit = window(10, 60);
+            let meter = Meter::default();
+            let mut now = SECOND;
+            let mut passed = Vec::new();
+            for gap in gaps {
+                now += gap;
+                if meter.admit(&limit, 1, now, 1) {
+                    passed.push(now);
+                }
+            }
+            for (first, &start) in passed.iter().enumerate() {
+                let within = passed[first..].iter().take_while(|&&at| at - start < 60 * SECOND).count();
+                prop_assert!(within <= 20);
+            }
+        }
+
+        #[test]
+        fn the_bucket_never_exceeds_rate_times_time_plus_burst(
+            gaps in proptest::collection::vec(0u64..SECOND / 4, 1..400)
+        ) {
+            let limit = bucket(10, 20);
+            let meter = Meter::default();
+            let (mut now, mut passed) = (SECOND, 0u64);
+            for gap in gaps {
+                now += gap;
+                passed += u64::from(meter.admit(&limit, 1, now, 1));
+                prop_assert!(passed <= 20 + (now - SECOND) / (SECOND / 10));
+            }
+        }
+
+        #[test]
+        fn a_polite_source_is_never_refused(count in 1u64..500) {
+            let both = RateLimit { window: ticks(60 * SECOND), window_max: 20, ..bucket(10, 20) };
+            let meter = Meter::default();
+            for packet in 1..=count {
+                prop_assert!(meter.admit(&both, 1, packet * 4 * SECOND, 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Why a packet passed or fell. The names are stable: counters, events, logs and documentation use them.
+
+/// What happens to the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Pass,
+    Drop,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal => $action:ident;)+) => {
+        /// Every fate a packet can have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[doc = $doc])+ $variant),+ }
+
+        impl Reason {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The one place where a reason becomes an action.
+            #[inline(always)]
+            pub const fn action(self) -> Action {
+                match self { $(Self::$variant => Action::$action),+ }
+            }
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// One sentence for people: what the packet was and why this was its fate.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Not IPv4 or IPv6, or too short to tell: none of our business.
+    NotIp = "not-ip" => Pass;
+    /// Not UDP or TCP to a SIP port: never touched.
+    OtherPort = "other-port" => Pass;
+    /// An IP header that contradicts itself: the port cannot be known, and the stack refuses it by itself.
+    BadIp = "bad-ip" => Pass;
+    /// A later fragment whose first one was not dropped.
+    Fragment = "fragment" => Pass;
+    /// From a trusted source.
+    Trusted = "trusted" => Pass;
+    /// A keepalive: no payload, only CR, LF, NUL or blanks, or STUN.
+    Keepalive = "keepalive" => Pass;
+    /// A SIP response, within the rate of responses.
+    Response = "response" => Pass;
+    /// A request that no rule objects to.
+    Request = "request" => Pass;
+    /// A TCP segment without payload (a handshake, an acknowledgement) within its rate.
+    TcpControl = "tcp-control" => Pass;
+    /// The middle of a TCP or TLS stream: nothing in it can be judged alone.
+    Stream = "stream" => Pass;
+    /// A UDP payload that is no SIP message, within the rate of `other`.
+    NotSip = "not-sip" => Pass;
+
+    /// The source address is banned.
+    Ban = "ban" => Drop;
+    /// The source is in a banned prefix.
+    BanPrefix = "ban-prefix" => Drop;
+    /// Lock-down is on and the source is not trusted.
+    TrustedOnly = "trusted-only" => Drop;
+    /// A UDP or TCP header to a SIP port that contradicts the packet's length.
+    Malformed = "malformed" => Drop;
+    /// The first fragment of a stranger is too short to show what it is.
+    FragmentTiny = "fragment-tiny" => Drop;
+    /// A later fragment of a packet whose first fragment was dropped.
+    FragmentRest = "fragment-rest" => Drop;
+    /// OPTIONS from a source that is neither trusted nor known.
+    OptionsStranger = "options-stranger" => Drop;
+    /// A method that is in no standard, while the policy is to drop those.
+    MethodUnknown = "method-unknown" => Drop;
+    /// A signature matched; the event and the per-signature counters name it.
+    Signature = "signature" => Drop;
+    /// Too many distinct flows (source ports) from one source.
+    Flows = "flows" => Drop;
+    /// Too many distinct flows from one /24 or /48.
+    FlowsPrefix = "flows-prefix" => Drop;
+
+    /// REGISTER above the source's rate.
+    RateRegister = "rate:register" => Drop;
+    /// INVITE above the source's rate.
+    RateInvite = "rate:invite" => Drop;
+    /// OPTIONS above the source's rate.
+    RateOptions = "rate:options" => Drop;
+    /// ACK, BYE, CANCEL, PRACK, UPDATE or INFO above the source's rate.
+    RateDialog = "rate:dialog" => Drop;
+    /// Any other request or non-SIP payload above the source's rate.
+    RateOther = "rate:other" => Drop;
+    /// Responses above the source's rate.
+    RateResponse = "rate:response" => Drop;
+    /// Keepalives above the source's rate.
+    RateKeepalive = "rate:keepalive" => Drop;
+    /// TCP connection attempts above the source's rate.
+    RateConnect = "rate:connect" => Drop;
+    /// TCP or TLS stream segments above the source's rate.
+    RateStream = "rate:stream" => Drop;
+
+    /// REGISTER above the prefix's rate.
+    PrefixRateRegister = "prefix-rate:register" => Drop;
+    /// INVITE above the prefix's rate.
+    PrefixRateInvite = "prefix-rate:invite" => Drop;
+    /// OPTIONS above the prefix's rate.
+    PrefixRateOptions = "prefix-rate:options" => Drop;
+    /// ACK, BYE, CANCEL, PRACK, UPDATE or INFO above the prefix's rate.
+    PrefixRateDialog = "prefix-rate:dialog" => Drop;
+    /// Any other request or non-SIP payload above the prefix's rate.
+    PrefixRateOther = "prefix-rate:other" => Drop;
+    /// Responses above the prefix's rate.
+    PrefixRateResponse = "prefix-rate:response" => Drop;
+    /// Keepalives above the prefix's rate.
+    PrefixRateKeepalive = "prefix-rate:keepalive" => Drop;
+    /// TCP connection attempts above the prefix's rate.
+    PrefixRateConnect = "prefix-rate:connect" => Drop;
+    /// TCP or TLS stream segments above the prefix's rate.
+    PrefixRateStream = "prefix-rate:stream" => Drop;
+}
+
+impl Reason {
+    /// The reason with this code, as it stands in a counter's index or in an event.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+/// What kind of traffic a packet is for the rate limits. One meter per source and class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Class {
+    Register,
+    Invite,
+    Options,
+    /// Requests inside a dialog or transaction that somebody already answered.
+    Dialog,
+    /// Every other request, and UDP payloads that are no SIP.
+    Other,
+    Response,
+    Keepalive,
+    /// TCP SYN.
+    Connect,
+    /// TCP and TLS segments that do not begin a message.
+    Stream,
+}
+
+impl Class {
+    pub const COUNT: usize = 9;
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Register,
+        Self::Invite,
+        Self::Options,
+        Self::Dialog,
+        Self::Other,
+        Self::Response,
+        Self::Keepalive,
+        Self::Connect,
+        Self::Stream,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Invite => "invite",
+            Self::Options => "options",
+            Self::Dialog => "dialog",
+            Self::Other => "other",
+            Self::Response => "response",
+            Self::Keepalive => "keepalive",
+            Self::Connect => "connect",
+            Self::Stream => "stream",
+        }
+    }
+
+    #[inline(always)]
+    pub const fn over_source_rate(self) -> Reason {
+        match self {
+            Self::Register => Reason::RateRegister,
+            Self::Invite => Reason::RateInvite,
+            Self::Options => Reason::RateOptions,
+            Self::Dialog => Reason::RateDialog,
+            Self::Other => Reason::RateOther,
+            Self::Response => Reason::RateResponse,
+            Self::Keepalive => Reason::RateKeepalive,
+            Self::Connect => Reason::RateConnect,
+            Self::Stream => Reason::RateStream,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn over_prefix_rate(self) -> Reason {
+        match self {
+            Self::Register => Reason::PrefixRateRegister,
+            Self::Invite => Reason::PrefixRateInvite,
+            Self::Options => Reason::PrefixRateOptions,
+            Self::Dialog => Reason::PrefixRateDialog,
+            Self::Other => Reason::PrefixRateOther,
+            Self::Response => Reason::PrefixRateResponse,
+            Self::Keepalive => Reason::PrefixRateKeepalive,
+            Self::Connect => Reason::PrefixRateConnect,
+            Self::Stream => Reason::PrefixRateStream,
+        }
+    }
+}

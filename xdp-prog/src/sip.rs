@@ -1,0 +1,202 @@
+//! What a payload is, from its first bytes.
+
+use crate::{bytes::Bytes, reason::Class};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Keepalive,
+    Response,
+    Request(Class),
+    /// Shaped like a request, but the method is in no standard.
+    UnknownMethod,
+    NotSip,
+}
+
+/// Blanks and line ends before a message are skipped, as every SIP stack does. More of them than this hide
+/// something; a keepalive has four.
+pub const LEADING_MAX: u32 = 64;
+/// No request, response or STUN message is shorter ("A a SIP/2.0").
+const SHORTEST: usize = 12;
+const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
+/// RFC 4475's longest method has 43.
+const METHOD_MAX: u32 = 64;
+
+/// What the `length` bytes of `payload` begin with.
+#[inline(always)]
+pub fn classify(payload: Bytes<'_>, length: u32) -> Kind {
+    if is_stun(payload, length) {
+        return Kind::Keepalive;
+    }
+    let mut start = 0;
+    while start < LEADING_MAX {
+        if start >= length {
+            return Kind::Keepalive;
+        }
+        match payload.byte(start as usize) {
+            Some(byte) if byte > b' ' => return message(payload.skip(start as usize), length - start),
+            Some(_) => start += 1,
+            None => return Kind::Keepalive,
+        }
+    }
+    Kind::NotSip
+}
+
+#[inline(always)]
+fn is_stun(payload: Bytes<'_>, length: u32) -> bool {
+    match payload.chunk::<8>(0) {
+        Some(head) if length >= 20 => head[0] < 4 && head[4..8] == STUN_COOKIE,
+        _ => false,
+    }
+}
+
+/// What a message is; `payload` starts with its first byte.
+#[inline(always)]
+pub fn message(payload: Bytes<'_>, length: u32) -> Kind {
+    if length < SHORTEST as u32 {
+        return Kind::NotSip;
+    }
+    let Some(head) = payload.chunk::<SHORTEST>(0) else { return Kind::NotSip };
+    let word = u64::from_le_bytes([head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]]);
+    if fold(word) as u32 == fold(name(b"SIP/")) as u32 {
+        return Kind::Response;
+    }
+    match method(word, head[8]) {
+        Some(class) => Kind::Request(class),
+        None => shape(payload),
+    }
+}
+
+/// The class of a known method. Methods are case-sensitive, but PBXs are lenient, so this is too.
+#[inline(always)]
+fn method(word: u64, ninth: u8) -> Option<Class> {
+    let is = |method: &[u8]| {
+        let length = method.len();
+        let mask = if length >= 8 { u64::MAX } else { (1 << (8 * length)) - 1 };
+        let next = if length >= 8 { ninth } else { (word >> (8 * length)) as u8 };
+        fold(word) & mask == fold(name(method)) & mask && (next <= b' ' || length > 8)
+    };
+    if is(b"REGISTER") {
+        Some(Class::Register)
+    } else if is(b"INVITE") {
+        Some(Class::Invite)
+    } else if is(b"OPTIONS") {
+        Some(Class::Options)
+    } else if is(b"ACK") || is(b"BYE") || is(b"CANCEL") || is(b"PRACK") || is(b"UPDATE") || is(b"INFO") {
+        Some(Class::Dialog)
+    } else if is(b"NOTIFY") || is(b"MESSAGE") || is(b"PUBLISH") || is(b"REFER") || is(b"SUBSCRIBE") {
+        Some(Class::Other)
+    } else {
+        None
+    }
+}
+
+/// A name's first eight bytes as a little-endian word.
+#[inline(always)]
+const fn name(bytes: &[u8]) -> u64 {
+    let mut word = 0;
+    let mut at = 0;
+    while at < bytes.len() && at < 8 {
+        word |= (bytes[at] as u64) << (8 * at);
+        at += 1;
+    }
+    word
+}
+
+/// Letters in lower case. Other bytes change too, the same on both sides of a comparison.
+#[inline(always)]
+const fn fold(word: u64) -> u64 {
+    word | 0x2020_2020_2020_2020
+}
+
+/// A request has a method of token characters and then a blank; a header, a body or noise does not.
+#[inline(always)]
+fn shape(payload: Bytes<'_>) -> Kind {
+    let mut at = 0;
+    while at < METHOD_MAX {
+        match payload.byte(at as usize) {
+            Some(b' ' | b'\t') if at > 0 => return Kind::UnknownMethod,
+            Some(byte) if is_token(byte) => at += 1,
+            _ => return Kind::NotSip,
+        }
+    }
+    Kind::NotSip
+}
+
+/// RFC 3261 §25.1 `token`.
+#[inline(always)]
+const fn is_token(byte: u8) -> bool {
+    const SET: [u64; 2] = token_set();
+    byte < 128 && SET[(byte >> 6) as usize & 1] & (1 << (byte & 63)) != 0
+}
+
+const fn token_set() -> [u64; 2] {
+    let mut set = [0; 2];
+    let mut byte = 0u8;
+    while byte < 128 {
+        let punctuation = matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        );
+        if byte.is_ascii_alphanumeric() || punctuation {
+            set[(byte >> 6) as usize] |= 1 << (byte & 63);
+        }
+        byte += 1;
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kind(payload: &[u8]) -> Kind {
+        classify(Bytes::of(payload), payload.len() as u32)
+    }
+
+    #[test]
+    fn payloads_are_told_apart() {
+        let long_blank = [b'\r'; 65];
+        for (payload, expected) in [
+            (&b""[..], Kind::Keepalive),
+            (b"\r\n", Kind::Keepalive),
+            (b"\r\n\r\n", Kind::Keepalive),
+            (b"\0", Kind::Keepalive),
+            (b"\0\0\0\0", Kind::Keepalive),
+            (b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl", Kind::Keepalive),
+            (b"\x00\x01\x00\x00\x21\x12\xa4\x43abcdefghijkl", Kind::NotSip),
+            (b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n", Kind::Response),
+            (b"sip/2.0 200 OK\r\n", Kind::Response),
+            (b"REGISTER sip:a SIP/2.0\r\n", Kind::Request(Class::Register)),
+            (b"INVITE sip:a SIP/2.0\r\n", Kind::Request(Class::Invite)),
+            (b"OPTIONS sip:a SIP/2.0\r\n", Kind::Request(Class::Options)),
+            (b"options\tsip:a SIP/2.0\r\n", Kind::Request(Class::Options)),
+            (b"\r\n\r\n \tOPTIONS sip:a SIP/2.0\r\n", Kind::Request(Class::Options)),
+            (b"ACK sip:a SIP/2.0\r\n", Kind::Request(Class::Dialog)),
+            (b"SUBSCRIBE sip:a SIP/2.0\r\n", Kind::Request(Class::Other)),
+            (b"OPTIONSX sip:a SIP/2.0\r\n", Kind::UnknownMethod),
+            (b"REGISTERS sip:a SIP/2.0\r\n", Kind::UnknownMethod),
+            (b"!interesting-Method0123456789_*+`.%indeed'~ sip:a SIP/2.0\r\n", Kind::UnknownMethod),
+            (b"a=rtpmap:0 PCMU/8000\r\n", Kind::NotSip),
+            (b"User-Agent: x\r\n\r\n", Kind::NotSip),
+            (b"\x80\x00\x12\x34rtprtprtprtp", Kind::NotSip),
+            (b"short", Kind::NotSip),
+            (&long_blank, Kind::NotSip),
+        ] {
+            assert_eq!(kind(payload), expected, "{:?}", String::from_utf8_lossy(payload));
+        }
+    }
+
+    #[test]
+    fn length_bounds_what_is_read() {
+        assert_eq!(classify(Bytes::of(b"\r\nOPTIONS sip:a SIP/2.0"), 2), Kind::Keepalive);
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_has_a_kind(payload: Vec<u8>, length: u16) {
+            classify(Bytes::of(&payload), u32::from(length));
+        }
+    }
+}
