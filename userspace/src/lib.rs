@@ -1,5 +1,6 @@
 //! sipward: the daemon and the CLI around the packet path.
 
+pub mod address;
 pub mod cli;
 pub mod kernel;
 pub mod policy;
