@@ -1,8 +1,29 @@
-//! Puts the eBPF object where `kernel::object` includes it.
-fn main() {
-    println!("cargo::rerun-if-env-changed=SIPWARD_XDP_OBJECT");
-    let out = std::env::var("OUT_DIR").unwrap();
-    let object = std::env::var("SIPWARD_XDP_OBJECT").expect("set SIPWARD_XDP_OBJECT for now");
-    println!("cargo::rerun-if-changed={object}");
-    std::fs::copy(object, format!("{out}/sipward.bpf.o")).unwrap();
+//! Puts the eBPF object where `kernel` includes it.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use xtask::ebpf::{self, Origin};
+
+fn main() -> Result<()> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR: run this through cargo")?);
+    println!("cargo::rerun-if-env-changed={}", ebpf::PREBUILT);
+    let object = match ebpf::find()? {
+        Origin::Prebuilt(path) => {
+            println!("cargo::rerun-if-changed={}", path.display());
+            path
+        }
+        Origin::Toolchain(toolchain) => {
+            for source in ["xdp-prog/src", "xdp-prog/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+                println!("cargo::rerun-if-changed={}", ebpf::workspace_root().join(source).display());
+            }
+            // Beside the profiles, so that all of them share one build of `core`.
+            let target = out.ancestors().nth(4).context("OUT_DIR is not inside a target directory")?;
+            ebpf::compile(&toolchain, &target.join("ebpf"))?
+        }
+    };
+    let copy = out.join("sipward.bpf.o");
+    fs::copy(&object, &copy)
+        .with_context(|| format!("cannot copy {} to {}", object.display(), copy.display()))?;
+    Ok(())
 }

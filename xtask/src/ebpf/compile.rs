@@ -1,0 +1,129 @@
+//! Runs the inner cargo that compiles `xdp-prog` for the kernel.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{Toolchain, machine::workspace_root};
+
+const TARGET: &str = "bpfel-unknown-none";
+const PROFILE: &str = "ebpf";
+
+/// Compiles the object below `directory`, which must not be the target directory of a cargo that is running:
+/// that one would hold the lock.
+pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
+    let mut command = Command::new(&toolchain.compiler.cargo);
+    without_cargo_leaks(&mut command)
+        .current_dir(workspace_root())
+        .args(["build", "--locked", "--package", "xdp-prog", "--bin", "xdp-prog"])
+        .args(["-Zbuild-std=core", "--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .arg(directory)
+        .env("RUSTC", &toolchain.compiler.rustc)
+        // Only a nightly compiler takes -Z by itself.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker.path).join("\x1f"));
+    let output =
+        command.output().with_context(|| format!("cannot run {}", toolchain.compiler.cargo.display()))?;
+    if !output.status.success() {
+        bail!(
+            "the eBPF object does not build with {toolchain}\n$ {command:?}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(directory.join(TARGET).join(PROFILE).join("xdp-prog"))
+}
+
+fn rustflags(linker: &Path) -> Vec<String> {
+    vec![
+        format!("-Clinker={}", linker.display()),
+        "-Ctarget-cpu=v3".into(),
+        "-Clink-arg=--btf".into(),
+        // Packets are read at any offset; without this each word becomes single byte loads.
+        "-Clink-arg=--cpu-features=+allows-misaligned-mem-access".into(),
+    ]
+}
+
+/// A cargo inside a build script inherits what the outer cargo set for it: another compiler, flags for the host,
+/// a job server, a library path. None of that may reach a compiler chosen here.
+pub(super) fn without_cargo_leaks(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        if is_leak(&name) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+fn is_leak(name: &OsStr) -> bool {
+    const EXACT: [&str; 12] = [
+        "HOST",
+        "LD_LIBRARY_PATH",
+        "MAKEFLAGS",
+        "MFLAGS",
+        "NUM_JOBS",
+        "OUT_DIR",
+        "PROFILE",
+        "RUSTDOC",
+        "RUSTFLAGS",
+        "RUSTUP_TOOLCHAIN",
+        "TARGET",
+        "DEBUG",
+    ];
+    // How cargo reaches its registry and prints is the user's business and stays.
+    const KEPT: [&str; 6] =
+        ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
+    let Some(name) = name.to_str() else { return false };
+    let of_cargo = name == "CARGO" || name.starts_with("CARGO_") || name.starts_with("RUSTC");
+    EXACT.contains(&name) || of_cargo && !KEPT.iter().any(|kept| name.starts_with(kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_outer_cargo_sets_does_not_reach_the_inner_one() {
+        for name in [
+            "CARGO",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_CFG_TARGET_ARCH",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET",
+            "CARGO_PROFILE_RELEASE_DEBUG",
+            "CARGO_MAKEFLAGS",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTFLAGS",
+            "RUSTUP_TOOLCHAIN",
+            "LD_LIBRARY_PATH",
+            "TARGET",
+            "OUT_DIR",
+        ] {
+            assert!(is_leak(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_set_for_every_cargo_stays() {
+        for name in [
+            "PATH",
+            "HOME",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_HTTP_PROXY",
+            "CARGO_REGISTRIES_CRATES_IO_PROTOCOL",
+            "CARGO_TERM_COLOR",
+            "https_proxy",
+        ] {
+            assert!(!is_leak(OsStr::new(name)), "{name}");
+        }
+    }
+}

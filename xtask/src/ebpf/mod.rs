@@ -1,0 +1,53 @@
+//! The eBPF object, built by the first toolchain that can.
+//!
+//! The order, which `README.md` documents too:
+//! 1. `SIPWARD_XDP_OBJECT` names an object that somebody else built (for packagers);
+//! 2. a rustup nightly with `rust-src`;
+//! 3. any other rustup toolchain with `rust-src`, its unstable flags unlocked by `RUSTC_BOOTSTRAP=1`;
+//! 4. the compiler in `/usr/bin` with its sources, in the same way (Debian: `rustc-web`, `rust-web-src`).
+//!
+//! A compiler counts only together with a `bpf-linker` whose LLVM can read what the compiler writes. The linker is
+//! looked for in `PATH`, in `~/.cargo/bin`, and in `target/tools`, where `cargo xtask setup` puts its own.
+
+mod advice;
+mod compile;
+mod machine;
+mod toolchain;
+mod version;
+
+use std::{env, path::PathBuf};
+
+use anyhow::{Result, bail, ensure};
+
+pub use advice::advice;
+pub use compile::compile;
+pub use machine::{survey, tools_root, workspace_root};
+pub use toolchain::{Compiler, Inventory, Linker, Toolchain};
+pub use version::Version;
+
+/// Names a prebuilt object, which then is used as it is.
+pub const PREBUILT: &str = "SIPWARD_XDP_OBJECT";
+
+/// Where the object comes from.
+#[derive(Debug)]
+pub enum Origin {
+    Prebuilt(PathBuf),
+    Toolchain(Toolchain),
+}
+
+/// Takes the first origin of the documented order, or says what to install.
+pub fn find() -> Result<Origin> {
+    if let Some(path) = env::var_os(PREBUILT).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        ensure!(
+            path.is_file(),
+            "{PREBUILT} names {}, which is not a file: correct or unset it",
+            path.display()
+        );
+        return Ok(Origin::Prebuilt(path));
+    }
+    let inventory = survey();
+    match inventory.choose() {
+        Some(toolchain) => Ok(Origin::Toolchain(toolchain)),
+        None => bail!("{}", advice(&inventory)),
+    }
+}

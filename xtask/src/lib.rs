@@ -1,0 +1,3 @@
+//! What `userspace/build.rs` and the `xtask` command share: the eBPF object and the toolchain that makes it.
+
+pub mod ebpf;
