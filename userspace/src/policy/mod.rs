@@ -1,1 +1,21 @@
-//! Configuration file to kernel policy.
+//! From the configuration file to what the filter is loaded with. Pure, but for reading the file.
+
+mod config;
+mod document;
+mod error;
+mod flows;
+mod limits;
+mod ports;
+mod resolve;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    config::{Config, DEFAULT_PATH, Mode},
+    error::ConfigError,
+    flows::FlowLimits,
+    limits::{Bucket, Limit, Limits, Window},
+    ports::Ports,
+    resolve::Resolved,
+};

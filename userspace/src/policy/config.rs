@@ -1,0 +1,152 @@
+//! The configuration file.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use super::{
+    document::{Section, Value},
+    error::ConfigError,
+    flows::FlowLimits,
+    limits::Limits,
+    ports::Ports,
+    sources,
+};
+
+/// Where the configuration is, unless somebody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
+
+/// What is done with the packets that a rule objects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Count them and let them pass.
+    Monitor,
+    #[default]
+    Enforce,
+}
+
+/// A valid configuration: whoever has one need not check it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub interfaces: Vec<String>,
+    pub mode: Mode,
+    pub trusted: Vec<IpNet>,
+    pub banned: Vec<IpNet>,
+    pub trusted_only: bool,
+    pub drop_options: bool,
+    pub drop_unknown_methods: bool,
+    /// A signature file; none: the set that comes with sipward.
+    pub signatures: Option<PathBuf>,
+    pub ports: Ports,
+    pub flows: FlowLimits,
+    pub rate: Limits,
+    pub prefix_rate: Limits,
+    pub known_rate: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            mode: Mode::default(),
+            trusted: Vec::new(),
+            banned: Vec::new(),
+            trusted_only: false,
+            drop_options: true,
+            drop_unknown_methods: false,
+            signatures: None,
+            ports: Ports::default(),
+            flows: FlowLimits::default(),
+            rate: Limits::stranger(),
+            prefix_rate: Limits::prefix(),
+            known_rate: Limits::known(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file; a signature file in it is relative to where it stands.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let origin = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            origin: origin.clone(),
+            line: None,
+            key: None,
+            problem: format!("cannot read the configuration: {error}"),
+        })?;
+        let mut config = Self::parse(&text, &origin)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        config.signatures = config.signatures.map(|file| directory.join(file));
+        Ok(config)
+    }
+
+    /// Reads a text; `origin` is what errors call it.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let mut root = Section::root(text, origin)?;
+        let default = Self::default();
+        let passing = [("pass", false), ("drop", true)];
+        let trusted = root.read("trusted", default.trusted, sources::trusted)?;
+        let config = Self {
+            interfaces: root.read("interface", default.interfaces, interfaces)?,
+            mode: root.read("mode", default.mode, |value| {
+                value.choice(&[("monitor", Mode::Monitor), ("enforce", Mode::Enforce)])
+            })?,
+            banned: root.read("banned", default.banned, |value| sources::banned(value, &trusted))?,
+            trusted,
+            trusted_only: root.read("trusted_only", default.trusted_only, |value| value.flag())?,
+            drop_options: root.read("options", default.drop_options, |value| value.choice(&passing))?,
+            drop_unknown_methods: root
+                .read("unknown_methods", default.drop_unknown_methods, |value| value.choice(&passing))?,
+            signatures: root.read("signatures", default.signatures, |value| file(&value).map(Some))?,
+            ports: Ports::read(root.section("ports")?)?,
+            flows: FlowLimits::read(root.section("flows")?)?,
+            rate: Limits::read(root.section("rate")?, &default.rate)?,
+            prefix_rate: Limits::read(root.section("prefix_rate")?, &default.prefix_rate)?,
+            known_rate: Limits::read(root.section("known_rate")?, &default.known_rate)?,
+        };
+        config.check_together(&root)?;
+        root.finish()?;
+        Ok(config)
+    }
+
+    /// What no key can see by itself.
+    fn check_together(&self, root: &Section<'_>) -> Result<(), ConfigError> {
+        if self.trusted_only && self.trusted.is_empty() && self.mode == Mode::Enforce {
+            return Err(root.fail("trusted_only", "nobody is trusted, so nobody could call; fill trusted first"));
+        }
+        if let Some(class) = self.rate.beyond(&self.prefix_rate) {
+            let key = if root.says("prefix_rate") { "prefix_rate" } else { "rate" };
+            let name = class.name();
+            let problem = format!(
+                "one source may send more {name} than its whole prefix; raise prefix_rate.{name} or lower rate.{name}"
+            );
+            return Err(root.fail(key, problem));
+        }
+        Ok(())
+    }
+}
+
+fn interfaces(value: Value<'_>) -> Result<Vec<String>, ConfigError> {
+    let items = value.items();
+    let mut names: Vec<String> = Vec::new();
+    for item in &items {
+        let name = item.text("the name of an interface, such as \"eth0\", or a list of names")?;
+        // What the kernel accepts as a name, IFNAMSIZ with its end included.
+        let fits = (1..16).contains(&name.len()) && name != "." && name != "..";
+        if !fits || name.contains(|c: char| c.is_whitespace() || c == '/' || c == ':') {
+            return Err(item.fail(format!("\"{name}\" cannot be the name of an interface; see `ip link`")));
+        }
+        if names.iter().any(|other| other == name) {
+            return Err(item.fail(format!("{name} is named twice; remove one")));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+fn file(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
+    match value.text("the path of a signature file in quotes")? {
+        "" => Err(value.fail("this is empty; name a file, or remove the key for the set that comes with sipward")),
+        path => Ok(PathBuf::from(path)),
+    }
+}
