@@ -1,0 +1,199 @@
+//! The filter in ordinary memory: the packet path of the kernel over tables that behave like its maps.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use ipnet::IpNet;
+use xdp_prog::{
+    abi::{
+        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FragmentKey, MAX_FRAGMENTS, MAX_PREFIX_STATES,
+        MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState,
+    },
+    bytes::Bytes,
+    frame::{self, Depth, Packet},
+    judge::{self, Charge, Limit, Verdict, World},
+    matcher::{self, Stream},
+    reason::{Action, Reason},
+    sip::{self, Kind},
+};
+
+use super::recent::Recent;
+use crate::address::{to_key, to_prefix};
+
+type States = RefCell<Recent<Address, Rc<SourceState>>>;
+
+/// A filter with its tables. The clock stands still until it is set.
+#[derive(Debug)]
+pub struct Memory {
+    policy: Box<Policy>,
+    signatures: Box<Signatures>,
+    sources: HashMap<Address, SourceEntry>,
+    /// By length, so that the longest is found first from the end.
+    prefixes: BTreeMap<u8, HashMap<u128, SourceEntry>>,
+    source_states: States,
+    prefix_states: States,
+    /// Of each, until when it is remembered.
+    fragments: RefCell<Recent<FragmentKey, u64>>,
+    counters: RefCell<[Counter; COUNTER_COUNT]>,
+    now: Cell<u64>,
+}
+
+impl Memory {
+    pub fn new(policy: Box<Policy>, signatures: Box<Signatures>) -> Self {
+        Self {
+            policy,
+            signatures,
+            sources: HashMap::new(),
+            prefixes: BTreeMap::new(),
+            source_states: RefCell::new(Recent::new(MAX_SOURCE_STATES)),
+            prefix_states: RefCell::new(Recent::new(MAX_PREFIX_STATES)),
+            fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
+            counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
+            now: Cell::new(0),
+        }
+    }
+
+    /// Sets the clock, in nanoseconds from any beginning. Like the kernel's it never goes back: captures
+    /// from several interfaces are not always in order.
+    pub fn set_now(&self, nanoseconds: u64) {
+        self.now.set(nanoseconds.max(self.now.get()));
+    }
+
+    /// A single address is looked up by itself, before all prefixes.
+    pub fn insert(&mut self, net: IpNet, entry: SourceEntry) {
+        if net.prefix_len() == net.max_prefix_len() {
+            self.sources.insert(to_key(net.addr()), entry);
+        } else {
+            let (bytes, length) = to_prefix(net);
+            self.prefixes.entry(length).or_default().insert(u128::from_be_bytes(bytes), entry);
+        }
+    }
+
+    /// Judges and counts one Ethernet frame. Also says what its headers were, as far as they could be read.
+    pub fn judge(&self, frame: &[u8]) -> (Verdict, Packet) {
+        let mut packet = Packet::default();
+        let verdict = judge::judge(&View::new(self, frame), &mut packet);
+        self.count(verdict, frame.len());
+        (verdict, packet)
+    }
+
+    /// By the reason's code; drops that monitor mode let pass stand [`Reason::COUNT`] further on.
+    pub fn counters(&self) -> [Counter; COUNTER_COUNT] {
+        *self.counters.borrow()
+    }
+
+    fn count(&self, verdict: Verdict, bytes: usize) {
+        let let_pass = verdict.reason.action() == Action::Drop && !verdict.enforced;
+        let index = verdict.reason as usize + if let_pass { Reason::COUNT } else { 0 };
+        let counter = &mut self.counters.borrow_mut()[index];
+        counter.packets += 1;
+        counter.bytes += bytes as u64;
+    }
+}
+
+/// The filter in front of one frame.
+struct View<'a> {
+    memory: &'a Memory,
+    frame: Bytes<'a>,
+    // The frame has one source, so each state is fetched at most once and held while it is judged.
+    source_state: OnceCell<Rc<SourceState>>,
+    prefix_state: OnceCell<Rc<SourceState>>,
+}
+
+impl<'a> View<'a> {
+    fn new(memory: &'a Memory, frame: &'a [u8]) -> Self {
+        Self {
+            memory,
+            frame: Bytes::of(frame),
+            source_state: OnceCell::new(),
+            prefix_state: OnceCell::new(),
+        }
+    }
+}
+
+/// The state of `key`, made if there is none.
+fn state(states: &States, key: &Address) -> Rc<SourceState> {
+    let mut states = states.borrow_mut();
+    if let Some(state) = states.get(key) {
+        return Rc::clone(state);
+    }
+    let state = Rc::new(SourceState::default());
+    states.insert(*key, Rc::clone(&state));
+    state
+}
+
+impl World for View<'_> {
+    fn now(&self) -> u64 {
+        self.memory.now.get()
+    }
+
+    fn policy(&self) -> Option<&Policy> {
+        Some(&self.memory.policy)
+    }
+
+    fn source(&self, address: &Address) -> Option<SourceEntry> {
+        self.memory.sources.get(address).copied()
+    }
+
+    fn prefix(&self, address: &Address) -> Option<SourceEntry> {
+        let bits = address.0.iter().fold(0, |bits, word| bits << 32 | u128::from(u32::from_be(*word)));
+        let longest_first = self.memory.prefixes.iter().rev();
+        longest_first.filter_map(|(length, nets)| nets.get(&(bits & mask(*length)))).next().copied()
+    }
+
+    fn source_state(&self, source: &Address) -> Option<&SourceState> {
+        Some(self.source_state.get_or_init(|| state(&self.memory.source_states, source)))
+    }
+
+    fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState> {
+        Some(self.prefix_state.get_or_init(|| state(&self.memory.prefix_states, neighbourhood)))
+    }
+
+    fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool {
+        self.memory.fragments.borrow_mut().get(key).is_some_and(|until| *until > now)
+    }
+
+    fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64) {
+        self.memory.fragments.borrow_mut().insert(*key, now.saturating_add(FRAGMENT_LIFETIME));
+    }
+
+    fn forget_fragment(&self, key: &FragmentKey) {
+        self.memory.fragments.borrow_mut().remove(key);
+    }
+
+    fn parse(&self, packet: &mut Packet) -> Depth {
+        let extensions = |offset, protocol| frame::extension_headers(self.frame, offset, protocol);
+        frame::parse(self.frame, extensions, packet)
+    }
+
+    fn payload(&self, packet: &Packet) -> Bytes<'_> {
+        self.frame.skip(packet.offset as usize)
+    }
+
+    fn classify(&self, packet: &Packet) -> Kind {
+        sip::classify(self.payload(packet), packet.length)
+    }
+
+    fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
+        judge::charge(self, packet, charge)
+    }
+
+    fn find_signature(&self, packet: &Packet) -> Option<u16> {
+        let set = &self.memory.signatures;
+        let payload = self.payload(packet);
+        let maybe = set.head.count != 0 && matcher::may_match(payload, packet.length, &set.prefilter);
+        maybe.then(|| set.find(payload, packet.length)).flatten()
+    }
+
+    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
+        self.memory.signatures.find_in_stream(self.payload(packet), packet.length, response)
+    }
+}
+
+/// The first `length` bits of an address.
+fn mask(length: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
+}
