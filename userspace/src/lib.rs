@@ -4,6 +4,7 @@ pub mod address;
 pub mod cli;
 pub mod kernel;
 pub mod policy;
+pub mod precedence;
 pub mod replay;
 pub mod signature;
 pub mod time;

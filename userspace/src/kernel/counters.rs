@@ -1,6 +1,6 @@
 //! What the filter has counted, summed over the CPUs.
 
-use aya::maps::{MapData, PerCpuArray};
+use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
 use xdp_prog::{
     abi::{Counter, map},
     reason::Reason,
@@ -18,7 +18,7 @@ pub struct ReasonCount {
     pub monitored: Counter,
 }
 
-pub(super) fn read(counters: &PerCpuArray<MapData, Counter>) -> Result<Vec<ReasonCount>> {
+pub(super) fn read(counters: &PerCpuArray<&MapData, Counter>) -> Result<Vec<ReasonCount>> {
     let sum = |index: usize| -> Result<Counter> {
         let values = counters
             .get(&(index as u32), 0)
@@ -38,11 +38,27 @@ pub(super) fn read(counters: &PerCpuArray<MapData, Counter>) -> Result<Vec<Reaso
 }
 
 /// By signature id.
-pub(super) fn read_hits(hits: &PerCpuArray<MapData, u64>) -> Result<Vec<u64>> {
-    hits.iter()
-        .map(|values| match values {
-            Ok(values) => Ok(values.iter().sum()),
-            Err(error) => Err(Error::map(format!("read the map {}", map::SIGNATURE_HITS), &error)),
-        })
-        .collect()
+pub(super) fn read_hits(hits: &PerCpuArray<&MapData, u64>) -> Result<Vec<u64>> {
+    hits.iter().map(|values| Ok(values.map_err(|error| hits_error(&error))?.iter().sum())).collect()
+}
+
+/// Gives the hits of each signature to its new id. A hit that is counted meanwhile may be lost.
+pub(super) fn carry_over(
+    mut hits: PerCpuArray<&mut MapData, u64>,
+    before: &[String],
+    after: &[String],
+) -> Result<()> {
+    let old = hits.iter().collect::<Result<Vec<_>, _>>().map_err(|error| hits_error(&error))?;
+    let zero = vec![0; old.first().map_or(0, |values| values.len())];
+    for id in 0..before.len().max(after.len()) {
+        let old_id = after.get(id).and_then(|name| before.iter().position(|old| old == name));
+        let values = old_id.map_or_else(|| zero.clone(), |id| old[id].to_vec());
+        let values = PerCpuValues::try_from(values).map_err(|error| hits_error(&error.into()))?;
+        hits.set(id as u32, values, 0).map_err(|error| hits_error(&error))?;
+    }
+    Ok(())
+}
+
+fn hits_error(error: &MapError) -> Error {
+    Error::map(format!("use the map {}", map::SIGNATURE_HITS), error)
 }

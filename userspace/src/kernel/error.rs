@@ -1,80 +1,189 @@
 //! What can go wrong with the kernel, one sentence each and what to do.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, path::{Path, PathBuf}};
 
 use aya::{
     EbpfError,
     maps::MapError,
-    programs::ProgramError,
+    pin::PinError,
+    programs::{ProgramError, links::LinkError},
 };
+
+use super::netlink::XdpMode;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-#[derive(Debug)]
 pub enum Error {
     /// The kernel does not let this user do it.
     NotPermitted,
+    NoBpffs {
+        base: PathBuf,
+    },
+    NoInterface {
+        name: String,
+        existing: Vec<String>,
+    },
+    /// Somebody else's XDP program is on the interface.
+    OtherProgram {
+        interface: String,
+        id: u32,
+        name: String,
+        /// The command that removes it.
+        remove: String,
+    },
+    /// Ours is on it already, in another mode than the one wanted.
+    AttachedOtherwise {
+        interface: String,
+        mode: XdpMode,
+    },
+    /// The interface does not take an XDP program in this mode.
+    ModeRefused {
+        interface: String,
+        mode: &'static str,
+        cause: String,
+    },
     /// The verifier, or the kernel's limits, refused the program.
-    Rejected { log: String },
+    Rejected {
+        cause: String,
+        log: String,
+    },
+    /// The kernel is too old.
+    Unsupported {
+        what: &'static str,
+    },
+    NothingAttached,
+    NotAttached {
+        interface: String,
+    },
+    /// Another version of sipward pinned a map of another shape.
+    OtherLayout {
+        map: PathBuf,
+    },
     /// No room for another entry.
-    Full { map: &'static str },
+    Full {
+        map: &'static str,
+    },
     /// Anything else the kernel said no to.
-    Failed { doing: String, cause: String },
+    Failed {
+        doing: String,
+        cause: String,
+    },
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPermitted => write!(
-                f,
-                "the kernel does not permit this user to use BPF: run sipward as root (it needs CAP_BPF and CAP_NET_ADMIN)"
+            Self::NotPermitted => f.write_str(
+                "the kernel does not let this user do that: run sipward as root (it needs CAP_BPF, CAP_NET_ADMIN and \
+                 access to /sys/fs/bpf)",
             ),
-            Self::Rejected { log } => {
-                let lines: Vec<_> = log.lines().collect();
-                let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
-                write!(
-                    f,
-                    "the kernel's verifier refused the filter; nothing was loaded. The end of its log (-v shows all):\n{}",
-                    last.join("\n")
-                )
+            Self::NoBpffs { base } => write!(
+                f,
+                "there is no BPF filesystem for {}: mount one with `mount -t bpf bpf /sys/fs/bpf` (`ip netns exec` \
+                 hides it; `nsenter --net=/run/netns/NAME` does not)",
+                base.display()
+            ),
+            Self::NoInterface { name, existing } => {
+                write!(f, "there is no interface {name}")?;
+                match existing.as_slice() {
+                    [] => f.write_str(", nor any other than the loopback"),
+                    existing => write!(f, "; there is {}", existing.join(", ")),
+                }
             }
-            Self::Full { map } => write!(f, "the {map} map is full: remove entries first"),
+            Self::OtherProgram { interface, id, name, remove } => write!(
+                f,
+                "{interface} already runs another XDP program, {name} (id {id}), and takes only one: remove it first \
+                 with `{remove}`"
+            ),
+            Self::AttachedOtherwise { interface, mode } => write!(
+                f,
+                "the filter is already attached to {interface}, in {} mode: `sipward detach --iface {interface}` first",
+                mode.name()
+            ),
+            Self::ModeRefused { interface, mode, cause } => write!(
+                f,
+                "{interface} does not take an XDP program in {mode} mode ({cause}): try without --xdp, or another mode"
+            ),
+            Self::Rejected { cause, .. } => write!(f, "the kernel refused the filter, nothing is loaded: {cause}"),
+            Self::Unsupported { what } => {
+                write!(f, "this kernel has no {what}: sipward needs Linux 5.15 or newer")
+            }
+            Self::NothingAttached => {
+                f.write_str("the filter is not attached to any interface: start it with `sipward attach --iface NAME`")
+            }
+            Self::NotAttached { interface } => {
+                write!(f, "the filter is not attached to {interface}: see `sipward status`")
+            }
+            Self::OtherLayout { map } => write!(
+                f,
+                "{} is from another build of sipward, with another layout: `sipward detach` first, then attach again",
+                map.display()
+            ),
+            Self::Full { map } => write!(f, "the map {map} is full: delete entries first"),
             Self::Failed { doing, cause } => write!(f, "could not {doing}: {cause}"),
         }
     }
 }
 
-const LOG_LINES: usize = 15;
+/// A failed test shows the sentence, too.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.log(LOG_LINES).map_or(Ok(()), |log| write!(f, "\n{log}"))
+    }
+}
 
 impl StdError for Error {}
 
+/// How much of the verifier's log says why.
+pub const LOG_LINES: usize = 15;
+
 impl Error {
+    /// The verifier's last words, if it is the verifier that objects.
+    pub fn log(&self, lines: usize) -> Option<String> {
+        let Self::Rejected { log, .. } = self else { return None };
+        let all: Vec<_> = log.lines().collect();
+        Some(all[all.len().saturating_sub(lines)..].join("\n"))
+    }
+
+    pub(super) fn failed(doing: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self::Failed { doing: doing.into(), cause: cause.into() }
+    }
+
     /// An error of the system while doing something.
     pub(super) fn io(doing: impl Into<String>, error: &io::Error) -> Self {
-        Self::classify(doing, error, Some(error))
+        if permission(error) { Self::NotPermitted } else { Self::failed(doing, error.to_string()) }
     }
 
     pub(super) fn map(doing: impl Into<String>, error: &MapError) -> Self {
-        Self::classify(doing, error, source_io(error))
+        Self::classify(doing, error)
     }
 
     pub(super) fn program(doing: impl Into<String>, error: &ProgramError) -> Self {
         match error {
             ProgramError::LoadError { io_error, verifier_log } if !permission(io_error) => {
-                Self::Rejected { log: format!("{io_error}\n{verifier_log}") }
+                Self::Rejected { cause: io_error.to_string(), log: verifier_log.to_string() }
             }
-            _ => Self::classify(doing, error, source_io(error)),
+            _ => Self::classify(doing, error),
         }
     }
 
     pub(super) fn ebpf(doing: impl Into<String>, error: &EbpfError) -> Self {
-        Self::classify(doing, error, source_io(error))
+        Self::classify(doing, error)
     }
 
-    fn classify(doing: impl Into<String>, error: &dyn StdError, io: Option<&io::Error>) -> Self {
-        match io {
+    pub(super) fn pin(path: &Path, error: &PinError) -> Self {
+        Self::classify(format!("create {}", path.display()), error)
+    }
+
+    pub(super) fn link(doing: impl Into<String>, error: &LinkError) -> Self {
+        Self::classify(doing, error)
+    }
+
+    fn classify(doing: impl Into<String>, error: &(dyn StdError + 'static)) -> Self {
+        match system_error(error) {
             Some(io) if permission(io) => Self::NotPermitted,
-            _ => Self::Failed { doing: doing.into(), cause: chain(error) },
+            _ => Self::failed(doing, chain(error)),
         }
     }
 }
@@ -83,8 +192,8 @@ fn permission(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// The system's error at the root of one of aya's.
-fn source_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+/// The system's error at the root of another.
+pub(super) fn system_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref() {
@@ -96,7 +205,7 @@ fn source_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
 }
 
 /// An error and its causes, none said twice.
-fn chain(error: &dyn StdError) -> String {
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -1,12 +1,19 @@
 //! Drops as the kernel tells them: read from the ring buffer and checked.
 
-use std::net::IpAddr;
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd},
+    time::Duration,
+};
 
+use aya::maps::{MapData, RingBuf};
 use xdp_prog::{
     abi::{EVENT_HEAD, Event},
     reason::Reason,
 };
 
+use super::error::{Error, Result};
 use crate::address::from_key;
 
 /// One dropped packet, or one that monitor mode let pass.
@@ -22,7 +29,7 @@ pub struct DropEvent {
     pub protocol: u8,
     pub interface: u32,
     pub reason: Reason,
-    /// Of the signature that matched, where that is the reason.
+    /// The id of the signature that matched, where that is the reason.
     pub signature: Option<u16>,
     pub enforced: bool,
     pub frame_length: u32,
@@ -31,8 +38,8 @@ pub struct DropEvent {
 }
 
 impl DropEvent {
-    /// `None`: not an event of this version.
-    pub(super) fn decode(record: &[u8]) -> Option<Self> {
+    /// `None`: not an event that this version knows.
+    fn decode(record: &[u8]) -> Option<Self> {
         if record.len() < size_of::<Event>() {
             return None;
         }
@@ -54,5 +61,82 @@ impl DropEvent {
             frame_length: event.frame_length,
             head: event.head[..head_length].to_vec(),
         })
+    }
+}
+
+/// The ring buffer's reading end.
+pub struct Events<'a>(RingBuf<&'a mut MapData>);
+
+impl std::fmt::Debug for Events<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Events").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Events<'a> {
+    pub(super) fn new(ring: RingBuf<&'a mut MapData>) -> Self {
+        Self(ring)
+    }
+
+    /// Waits until there is something to read, or the time is over.
+    pub fn wait(&self, timeout: Duration) -> Result<()> {
+        let milliseconds = timeout.as_millis().try_into().unwrap_or(libc::c_int::MAX);
+        let mut poll = libc::pollfd { fd: self.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one `pollfd`, as said.
+        if unsafe { libc::poll(&raw mut poll, 1, milliseconds) } >= 0 {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            error => Err(Error::io("wait for events", &error)),
+        }
+    }
+}
+
+impl AsFd for Events<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Those that are there; ends when there is none.
+impl Iterator for Events<'_> {
+    type Item = DropEvent;
+
+    fn next(&mut self) -> Option<DropEvent> {
+        while let Some(record) = self.0.next() {
+            if let Some(event) = DropEvent::decode(&record) {
+                return Some(event);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(reason: u8, head_length: u32) -> Vec<u8> {
+        let mut bytes = vec![0u8; size_of::<Event>()];
+        bytes[std::mem::offset_of!(Event, reason)] = reason;
+        let at = std::mem::offset_of!(Event, head_length);
+        bytes[at..at + 4].copy_from_slice(&head_length.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_event_of_another_version_is_none() {
+        assert!(DropEvent::decode(&record(Reason::COUNT as u8, 0)).is_none());
+        assert!(DropEvent::decode(&record(0, 0)[1..]).is_none());
+        assert!(DropEvent::decode(&[]).is_none());
+    }
+
+    #[test]
+    fn the_head_is_never_longer_than_there_is() {
+        for (said, got) in [(0, 0), (100, 100), (EVENT_HEAD as u32, EVENT_HEAD), (u32::MAX, EVENT_HEAD)] {
+            let event = DropEvent::decode(&record(Reason::Ban as u8, said)).unwrap();
+            assert_eq!((event.reason, event.head.len()), (Reason::Ban, got));
+        }
     }
 }

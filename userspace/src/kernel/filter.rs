@@ -1,95 +1,138 @@
-//! The filter: the loaded program with its maps.
+//! The filter: the program in the kernel, its maps, and the interfaces it is attached to.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    fs,
+    ops::{Deref, DerefMut},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::PathBuf,
+    time::Duration,
+};
 
 use aya::{
-    Ebpf, EbpfLoader, Pod, TestRun as _, TestRunOptions,
-    maps::Array,
-    programs::{Program, ProgramError, Xdp},
+    Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
+    maps::MapType,
+    programs::{Program, ProgramError, ProgramType, Xdp},
+    sys::{BpfHelper, is_helper_supported, is_map_supported},
 };
-use xdp_prog::abi::{self, Policy, Signatures, map};
+use xdp_prog::abi::{self, map};
 
 use super::{
-    counters::{self, ReasonCount},
-    error::{Error, Result},
-    events::DropEvent,
-    lists::{Prefixes, Sources},
-    maps::{Maps, Single},
+    attach::{self, XdpChoice},
+    error::{Error, Result, system_error},
+    layout, maps,
+    netlink::XdpMode,
     object::OBJECT,
+    pins::Pins,
+    sys,
+    tables::Tables,
 };
 
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// How many single addresses there is room for; the object's own number if `None`.
     pub max_sources: Option<u32>,
-    /// Where the maps and the program live on in bpffs; nowhere if `None`.
-    pub pin_directory: Option<PathBuf>,
+    /// Take over what is pinned here, and be able to live on here.
+    pub pins: Option<Pins>,
 }
 
+/// A program that this process has loaded. Dropped, it is gone, unless it was made to [persist](Self::persist).
 pub struct Filter {
     object: Ebpf,
-    maps: Maps,
+    tables: Tables,
+    pins: Option<Pins>,
+    /// Attached, and not pinned yet.
+    links: Vec<(String, OwnedFd)>,
 }
 
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filter").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("Filter").field("pins", &self.pins).field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Filter {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        &self.tables
+    }
+}
+
+impl DerefMut for Filter {
+    fn deref_mut(&mut self) -> &mut Tables {
+        &mut self.tables
     }
 }
 
 impl Filter {
-    /// Loads the program. Until a policy is set, it passes every packet.
+    /// Loads the program, over the pinned maps if there are some. Without a policy it passes every packet.
     pub fn load(options: &LoadOptions) -> Result<Self> {
+        let pinned = match &options.pins {
+            Some(pins) if pins.is_there()? => Some(pins),
+            _ => None,
+        };
         let mut loader = EbpfLoader::new();
         if let Some(max) = options.max_sources {
             loader.map_max_entries(map::SOURCES, max);
         }
-        let mut object = loader.load(OBJECT).map_err(|error| Error::ebpf("load the filter", &error))?;
-        xdp(&mut object)?.load().map_err(|error| Error::program("load the filter", &error))?;
-        let maps = Maps::from(|name| {
-            object.take_map(name).ok_or_else(|| Error::Failed {
-                doing: format!("find the map {name}"),
-                cause: "it is not in the eBPF object".into(),
-            })
-        })?;
-        Ok(Self { object, maps })
-    }
-
-    /// Puts a policy in force, as a whole.
-    pub fn set_policy(&mut self, policy: &Policy) -> Result<()> {
-        swap(&mut self.maps.policy, policy, map::POLICY)
-    }
-
-    /// Puts a set of signatures in force, as a whole.
-    pub fn set_signatures(&mut self, signatures: &Signatures) -> Result<()> {
-        swap(&mut self.maps.signatures, signatures, map::SIGNATURES)
-    }
-
-    pub fn sources(&mut self) -> Sources<'_> {
-        Sources(&mut self.maps.sources)
-    }
-
-    pub fn prefixes(&mut self) -> Prefixes<'_> {
-        Prefixes(&mut self.maps.prefixes)
-    }
-
-    pub fn counters(&self) -> Result<Vec<ReasonCount>> {
-        counters::read(&self.maps.counters)
-    }
-
-    /// How often each signature, by its id in the set, has dropped a packet.
-    pub fn signature_hits(&self) -> Result<Vec<u64>> {
-        counters::read_hits(&self.maps.signature_hits)
-    }
-
-    /// The next drop that was told and not yet read.
-    pub fn next_event(&mut self) -> Option<DropEvent> {
-        while let Some(record) = self.maps.events.next() {
-            if let Some(event) = DropEvent::decode(&record) {
-                return Some(event);
+        if let Some(pins) = pinned {
+            layout::check(pins)?;
+            for name in map::ALL {
+                loader.map_pin_path(name, pins.map(name));
             }
         }
-        None
+        let mut object = loader.load(OBJECT).map_err(|error| too_old(&error, Error::ebpf(LOADING, &error)))?;
+        xdp(&mut object)?.load().map_err(|error| too_old(&error, Error::program(LOADING, &error)))?;
+        let tables = Tables { maps: maps::take(&mut object, pinned)? };
+        Ok(Self { object, tables, pins: options.pins.clone(), links: Vec::new() })
+    }
+
+    /// Attaches to an interface, and says in which mode. Not where it already runs.
+    pub fn attach(&mut self, interface: &str, choice: XdpChoice) -> Result<XdpMode> {
+        if let Some(mode) = attach::already(self.pins.as_ref(), interface, choice)? {
+            return Ok(mode);
+        }
+        let (link, mode) = attach::attach(program_fd(xdp(&mut self.object)?)?, interface, choice)?;
+        self.links.push((interface.to_owned(), link));
+        Ok(mode)
+    }
+
+    /// Gives everything a place in bpffs, where it outlives this process. Interfaces that another process
+    /// has attached there go over to this program. On an error nothing of it stays.
+    pub fn persist(mut self) -> Result<()> {
+        let Some(pins) = self.pins.take() else { return Ok(()) };
+        let mut made = Made::default();
+        for (name, map) in &self.tables.maps {
+            let path = pins.map(name);
+            if !path.exists() {
+                map.pin(&path).map_err(|error| Error::pin(&path, &error))?;
+                made.0.push(path);
+            }
+        }
+        let before = pins.interfaces()?;
+        for (interface, link) in &self.links {
+            let path = pins.link(interface);
+            sys::pin(link.as_fd(), &path).map_err(|error| Error::io(format!("create {}", path.display()), &error))?;
+            made.0.push(path);
+        }
+        self.take_over(&pins, &before)?;
+        made.0.clear();
+        Ok(())
+    }
+
+    /// Puts the program in the place of one that is pinned there, and has the old links run it.
+    fn take_over(&mut self, pins: &Pins, interfaces: &[String]) -> Result<()> {
+        let next = pins.next_program();
+        // Of a command that was killed here.
+        let _ = fs::remove_file(&next);
+        let program = xdp(&mut self.object)?;
+        program.pin(&next).map_err(|error| Error::pin(&next, &error))?;
+        for interface in interfaces {
+            attach::update(program_fd(program)?, pins, interface)?;
+        }
+        fs::rename(&next, pins.program())
+            .map_err(|error| Error::io(format!("create {}", pins.program().display()), &error))
     }
 
     /// Runs the program over a frame without a network. The XDP action and the mean time of `repeat` runs.
@@ -102,20 +145,42 @@ impl Filter {
     }
 }
 
-fn xdp(object: &mut Ebpf) -> Result<&mut Xdp> {
-    let program = object.program_mut(abi::PROGRAM).ok_or_else(|| Error::Failed {
-        doing: format!("find the program {}", abi::PROGRAM),
-        cause: "it is not in the eBPF object".into(),
-    })?;
-    <&mut Xdp>::try_from(program as &mut Program)
-        .map_err(|error: ProgramError| Error::program("use the program", &error))
+const LOADING: &str = "load the filter";
+
+/// Files to be removed unless all goes well.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // This is the way out of another error, which is the one to tell.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
-/// Fills a new inner map and puts it in the place of the old one. The kernel frees that one when no packet
-/// reads it any more, and returns only then.
-fn swap<T: Pod>(outer: &mut Single<T>, value: &T, name: &str) -> Result<()> {
-    let fail = |error| Error::map(format!("write to the map {name}"), &error);
-    let mut inner = Array::create(1, 0).map_err(fail)?;
-    inner.set(0, value, 0).map_err(fail)?;
-    outer.set(0, &inner, 0).map_err(fail)
+fn xdp(object: &mut Ebpf) -> Result<&mut Xdp> {
+    let missing = || Error::failed(format!("find the program {}", abi::PROGRAM), "it is not in the eBPF object");
+    let program: &mut Program = object.program_mut(abi::PROGRAM).ok_or_else(missing)?;
+    program.try_into().map_err(|error: ProgramError| Error::program("use the program", &error))
+}
+
+fn program_fd(program: &Xdp) -> Result<BorrowedFd<'_>> {
+    Ok(program.fd().map_err(|error| Error::program("use the program", &error))?.as_fd())
+}
+
+/// Says what the kernel lacks, where that is why it refused.
+fn too_old(error: &(dyn std::error::Error + 'static), refused: Error) -> Error {
+    if matches!(refused, Error::NotPermitted) || system_error(error).is_none() {
+        return refused;
+    }
+    // 5.8 and 5.11.
+    if let Ok(false) = is_map_supported(MapType::RingBuf) {
+        return Error::Unsupported { what: "BPF ring buffers" };
+    }
+    if let Ok(false) = is_helper_supported(ProgramType::Xdp, BpfHelper::BPF_FUNC_ktime_get_coarse_ns) {
+        return Error::Unsupported { what: "coarse clock for BPF" };
+    }
+    refused
 }

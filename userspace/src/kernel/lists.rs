@@ -1,67 +1,171 @@
-//! The two lists of sources: single addresses in a hash, prefixes in a trie.
+//! The lists of sources: single addresses in a hash, prefixes in a trie, and what was said about both.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    net::IpAddr,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
-use aya::maps::{HashMap, LpmTrie, MapData, MapError, lpm_trie::Key};
+use aya::maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key};
 use ipnet::IpNet;
-use xdp_prog::abi::{Address, SourceEntry, map};
+use xdp_prog::abi::{Address, SourceEntry, kind, map};
 
-use super::error::{Error, Result};
-use crate::address::{from_key, from_prefix, to_key, to_prefix};
+use super::{
+    error::{Error, Result},
+    layout::{DECLARED, Declared, NOTES, PrefixKey, Text},
+    sys,
+    tables::{from_text, to_text},
+};
+use crate::{
+    address::{from_key, from_prefix, to_key, to_prefix},
+    precedence::{Claim, Standing},
+};
 
 #[derive(Debug)]
-pub struct Sources<'a>(pub(super) &'a mut HashMap<MapData, Address, SourceEntry>);
+pub struct Sources<'a> {
+    map: HashMap<&'a mut MapData, Address, SourceEntry>,
+    fd: OwnedFd,
+}
 
-impl Sources<'_> {
+impl<'a> Sources<'a> {
+    pub(super) fn new(map: &'a mut Map) -> Result<Self> {
+        let fail = |error| Error::map(format!("use the map {}", map::SOURCES), &error);
+        let fd = match &*map {
+            Map::HashMap(data) => data.fd().as_fd().try_clone_to_owned().map_err(|error| fail(error.into()))?,
+            _ => return Err(Error::failed(format!("use the map {}", map::SOURCES), "it is no hash")),
+        };
+        Ok(Self { map: map.try_into().map_err(fail)?, fd })
+    }
+
     pub fn put(&mut self, address: IpAddr, entry: SourceEntry) -> Result<()> {
-        self.0.insert(to_key(address), entry, 0).map_err(|error| write_error(map::SOURCES, &error))
+        self.map.insert(to_key(address), entry, 0).map_err(|error| write_error(map::SOURCES, &error))
+    }
+
+    /// Many at once, which is faster than one by one. On an error, some are written.
+    pub fn put_all(&mut self, entries: impl IntoIterator<Item = (IpAddr, SourceEntry)>) -> Result<()> {
+        let (keys, values): (Vec<_>, Vec<_>) =
+            entries.into_iter().map(|(address, entry)| (to_key(address), entry)).unzip();
+        for (keys, values) in keys.chunks(BATCH).zip(values.chunks(BATCH)) {
+            sys::update_batch(self.fd.as_fd(), keys, values).map_err(|error| match error.raw_os_error() {
+                Some(libc::E2BIG | libc::ENOSPC) => Error::Full { map: map::SOURCES },
+                _ => Error::io(format!("write to the map {}", map::SOURCES), &error),
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether there was one to remove.
     pub fn remove(&mut self, address: IpAddr) -> Result<bool> {
-        found(self.0.remove(&to_key(address))).map(|entry| entry.is_some())
+        found(self.map.remove(&to_key(address))).map(|entry| entry.is_some())
     }
 
     pub fn get(&self, address: IpAddr) -> Result<Option<SourceEntry>> {
-        found(self.0.get(&to_key(address), 0))
+        found(self.map.get(&to_key(address), 0))
     }
 
-    /// One after the other as the kernel has them; entries that come or go meanwhile may be missed.
+    /// One after the other, as the kernel has them. Entries that come or go meanwhile may be missed.
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpAddr, SourceEntry)>> + '_ {
-        self.0.iter().map(|item| match item {
-            Ok((key, entry)) => Ok((from_key(key), entry)),
-            Err(error) => Err(Error::map("read the sources", &error)),
+        self.map.iter().map(|item| {
+            let (key, entry) = item.map_err(|error| Error::map("read the sources", &error))?;
+            Ok((from_key(key), entry))
         })
     }
 }
 
+/// How many entries the kernel is given at once: it copies them first.
+const BATCH: usize = 1 << 16;
+
 #[derive(Debug)]
-pub struct Prefixes<'a>(pub(super) &'a mut LpmTrie<MapData, [u8; 16], SourceEntry>);
+pub struct Prefixes<'a>(pub(super) LpmTrie<&'a mut MapData, [u8; 16], SourceEntry>);
 
 impl Prefixes<'_> {
     pub fn put(&mut self, net: IpNet, entry: SourceEntry) -> Result<()> {
-        self.0.insert(&trie_key(net), entry, 0).map_err(|error| write_error(map::PREFIXES, &error))
+        self.0.insert(&prefix_key(net), entry, 0).map_err(|error| write_error(map::PREFIXES, &error))
     }
 
     /// Whether there was one to remove.
     pub fn remove(&mut self, net: IpNet) -> Result<bool> {
-        found(self.0.remove(&trie_key(net))).map(|entry| entry.is_some())
+        found(self.0.remove(&prefix_key(net))).map(|entry| entry.is_some())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, SourceEntry)>> + '_ {
         self.0.iter().filter_map(|item| match item {
-            Ok((key, entry)) => {
-                let length = u8::try_from(key.prefix_len()).ok()?;
-                Some(Ok((from_prefix(key.data(), length)?, entry)))
+            Ok((key, entry)) => Some(Ok((net_of(&key)?, entry))),
+            Err(error) => Some(Err(Error::map("read the prefixes", &error))),
+        })
+    }
+}
+
+/// What was said about prefixes.
+pub struct Declarations<'a>(pub(super) HashMap<&'a mut MapData, PrefixKey, Declared>);
+
+impl Declarations<'_> {
+    pub fn put(&mut self, net: IpNet, claim: Claim) -> Result<()> {
+        let kind = match claim.standing {
+            Standing::Trusted => kind::TRUSTED,
+            Standing::Banned => kind::BANNED,
+        };
+        let declared = Declared { until: claim.until, kind, reserved: 0 };
+        self.0.insert(prefix_key(net), declared, 0).map_err(|error| write_error(DECLARED, &error))
+    }
+
+    pub fn remove(&mut self, net: IpNet) -> Result<bool> {
+        found(self.0.remove(&prefix_key(net))).map(|entry| entry.is_some())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Claim)>> + '_ {
+        self.0.iter().filter_map(|item| match item {
+            Ok((key, declared)) => {
+                let standing = match declared.kind {
+                    kind::TRUSTED => Standing::Trusted,
+                    kind::BANNED => Standing::Banned,
+                    _ => return None,
+                };
+                Some(Ok((net_of(&key)?, Claim { standing, until: declared.until })))
             }
             Err(error) => Some(Err(Error::map("read the prefixes", &error))),
         })
     }
 }
 
-fn trie_key(net: IpNet) -> Key<[u8; 16]> {
+/// Why an address or a prefix is on a list.
+pub struct Notes<'a>(pub(super) HashMap<&'a mut MapData, PrefixKey, Text>);
+
+impl Notes<'_> {
+    /// As much of it as there is room for.
+    pub fn put(&mut self, net: IpNet, note: &str) -> Result<()> {
+        self.0.insert(prefix_key(net), to_text(note), 0).map_err(|error| write_error(NOTES, &error))
+    }
+
+    pub fn remove(&mut self, net: IpNet) -> Result<bool> {
+        found(self.0.remove(&prefix_key(net))).map(|note| note.is_some())
+    }
+
+    pub fn get(&self, net: IpNet) -> Result<Option<String>> {
+        Ok(found(self.0.get(&prefix_key(net), 0))?.map(|text| from_text(&text)))
+    }
+}
+
+// aya's trie keys show nothing of themselves.
+impl fmt::Debug for Declarations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Declarations").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Notes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Notes").finish_non_exhaustive()
+    }
+}
+
+fn prefix_key(net: IpNet) -> PrefixKey {
     let (bytes, length) = to_prefix(net);
     Key::new(u32::from(length), bytes)
+}
+
+fn net_of(key: &PrefixKey) -> Option<IpNet> {
+    from_prefix(key.data(), u8::try_from(key.prefix_len()).ok()?)
 }
 
 fn found<T>(result: Result<T, MapError>) -> Result<Option<T>> {

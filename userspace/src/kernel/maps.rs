@@ -1,40 +1,53 @@
-//! The maps with their types.
+//! Where the maps come from: the loaded object, the pins, or nothing yet.
 
-use aya::maps::{Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf};
-use xdp_prog::abi::{Address, Counter, Policy, Signatures, SourceEntry, map};
+use std::collections::BTreeMap;
 
-use super::error::{Error, Result};
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+};
 
-pub(super) type Single<T> = ArrayOfMaps<MapData, Array<MapData, T>>;
+use super::{
+    error::{Error, Result},
+    layout::{self, Layout, OWN_MAPS, PROGRAM_MAPS},
+    pins::Pins,
+    sys,
+};
 
-pub(super) struct Maps {
-    pub(super) policy: Single<Policy>,
-    pub(super) signatures: Single<Signatures>,
-    pub(super) sources: HashMap<MapData, Address, SourceEntry>,
-    pub(super) prefixes: LpmTrie<MapData, [u8; 16], SourceEntry>,
-    pub(super) counters: PerCpuArray<MapData, Counter>,
-    pub(super) signature_hits: PerCpuArray<MapData, u64>,
-    pub(super) events: RingBuf<MapData>,
-}
+pub(super) type Maps = BTreeMap<&'static str, Map>;
 
-impl Maps {
-    /// Gets each map by its name from `take`.
-    pub(super) fn from(mut take: impl FnMut(&'static str) -> Result<Map>) -> Result<Self> {
-        Ok(Self {
-            policy: typed(&mut take, map::POLICY)?,
-            signatures: typed(&mut take, map::SIGNATURES)?,
-            sources: typed(&mut take, map::SOURCES)?,
-            prefixes: typed(&mut take, map::PREFIXES)?,
-            counters: typed(&mut take, map::COUNTERS)?,
-            signature_hits: typed(&mut take, map::SIGNATURE_HITS)?,
-            events: typed(&mut take, map::EVENTS)?,
-        })
+/// The maps of a loaded object, and beside them our own: those that are pinned, or new ones.
+pub(super) fn take(object: &mut Ebpf, pinned: Option<&Pins>) -> Result<Maps> {
+    let mut maps = Maps::new();
+    for Layout { name, .. } in PROGRAM_MAPS {
+        let map = object.take_map(name);
+        let missing = || Error::failed(format!("find the map {name}"), "it is not in the eBPF object");
+        maps.insert(name, map.ok_or_else(missing)?);
     }
+    for layout in OWN_MAPS {
+        let map = match pinned {
+            Some(pins) => open(pins, layout.name)?,
+            None => create(layout)?,
+        };
+        maps.insert(layout.name, map);
+    }
+    Ok(maps)
 }
 
-fn typed<T: TryFrom<Map, Error = MapError>>(
-    take: &mut impl FnMut(&'static str) -> Result<Map>,
-    name: &'static str,
-) -> Result<T> {
-    T::try_from(take(name)?).map_err(|error| Error::map(format!("use the map {name}"), &error))
+/// All the maps that are pinned.
+pub(super) fn from_pins(pins: &Pins) -> Result<Maps> {
+    layout::check(pins)?;
+    layout::all().map(|Layout { name, .. }| Ok((name, open(pins, name)?))).collect()
+}
+
+fn open(pins: &Pins, name: &str) -> Result<Map> {
+    let path = pins.map(name);
+    let map = MapData::from_pin(&path).and_then(Map::from_map_data);
+    map.map_err(|error| Error::map(format!("open {}", path.display()), &error))
+}
+
+fn create(layout: Layout) -> Result<Map> {
+    let doing = || format!("create the map {}", layout.name);
+    let fd = sys::create_map(&layout).map_err(|error| Error::io(doing(), &error))?;
+    MapData::from_fd(fd).and_then(Map::from_map_data).map_err(|error| Error::map(doing(), &error))
 }

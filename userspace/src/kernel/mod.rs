@@ -1,17 +1,31 @@
 //! The only place that knows aya: the program and its maps, loaded, attached, pinned, read and written.
 
+mod attach;
+mod clock;
 mod counters;
 mod error;
 mod events;
 mod filter;
+mod interface;
+mod layout;
 mod lists;
 mod maps;
+mod netlink;
 mod object;
+mod pins;
+mod sys;
+mod tables;
 
 pub use self::{
+    attach::{Attachment, XdpChoice, attachments, check, detach},
+    clock::{expiry, now, remaining},
     counters::ReasonCount,
-    error::{Error, Result},
-    events::DropEvent,
+    error::{Error, LOG_LINES, Result},
+    events::{DropEvent, Events},
     filter::{Filter, LoadOptions},
-    lists::{Prefixes, Sources},
+    interface::name as interface_name,
+    lists::{Declarations, Notes, Prefixes, Sources},
+    netlink::XdpMode,
+    pins::{PinLock, Pins},
+    tables::Tables,
 };

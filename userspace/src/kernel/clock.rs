@@ -1,0 +1,45 @@
+//! The kernel's clock, in which expiries are written.
+
+use std::time::Duration;
+
+use xdp_prog::abi::FOREVER;
+
+/// Monotonic nanoseconds, as the filter reads them.
+pub fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: room for one `timespec`. The clock exists on every Linux, so it cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// When something ends that lasts for a while, or for ever.
+pub fn expiry(now: u64, lasts: Option<Duration>) -> u64 {
+    let Some(lasts) = lasts else { return FOREVER };
+    u64::try_from(lasts.as_nanos()).ok().and_then(|nanos| now.checked_add(nanos)).unwrap_or(FOREVER)
+}
+
+/// What is left; `None` if it never ends.
+pub fn remaining(now: u64, expires: u64) -> Option<Duration> {
+    (expires != FOREVER).then(|| Duration::from_nanos(expires.saturating_sub(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_too_far_away_is_never() {
+        let second = Duration::from_secs(1);
+        for (now, lasts, expires) in [
+            (5, None, FOREVER),
+            (5, Some(second), 1_000_000_005),
+            (u64::MAX - 1, Some(second), FOREVER),
+            (5, Some(Duration::MAX), FOREVER),
+        ] {
+            assert_eq!(expiry(now, lasts), expires, "{lasts:?}");
+        }
+        assert_eq!(remaining(5, 1_000_000_005), Some(second));
+        assert_eq!(remaining(6, 5), Some(Duration::ZERO));
+        assert_eq!(remaining(5, FOREVER), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! What every map of the filter looks like.
+//!
+//! Besides the maps of the program there are some that only userspace reads: they live beside the others
+//! because what they say is true exactly as long as those live.
+
+use aya::maps::{MapInfo, MapType, lpm_trie::Key};
+use xdp_prog::abi::{
+    Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, FragmentKey, MAX_FRAGMENTS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, SourceEntry, SourceState, map,
+};
+
+use super::{
+    error::{Error, Result},
+    pins::Pins,
+};
+
+/// The key of a prefix, in the trie and in the maps about it.
+pub(super) type PrefixKey = Key<[u8; 16]>;
+
+/// What was said about a prefix; the trie has what follows from that.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Declared {
+    pub(super) until: u64,
+    /// As in a [`SourceEntry`].
+    pub(super) kind: u32,
+    pub(super) reserved: u32,
+}
+
+// SAFETY: `repr(C)`, integers only, no padding.
+unsafe impl aya::Pod for Declared {}
+
+/// A text, and zeros up to the end.
+pub(super) type Text = [u8; 128];
+
+/// The names of the signatures in force, by id.
+pub(super) const NAMES: &str = "NAMES";
+pub(super) const DECLARED: &str = "DECLARED";
+/// Why somebody is on a list, in the words of who put it there.
+pub(super) const NOTES: &str = "NOTES";
+const MAX_NOTES: usize = 1 << 16;
+
+/// Entries are allocated when they are written.
+const NO_PREALLOC: u32 = 1;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) name: &'static str,
+    pub(super) kind: MapType,
+    pub(super) key: usize,
+    pub(super) value: usize,
+    pub(super) entries: usize,
+    /// Of the maps made here.
+    pub(super) flags: u32,
+}
+
+/// The maps that the program knows.
+pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
+    of::<u32, u32>(map::POLICY, MapType::ArrayOfMaps, 1),
+    of::<u32, u32>(map::SIGNATURES, MapType::ArrayOfMaps, 1),
+    of::<Address, SourceEntry>(map::SOURCES, MapType::Hash, MAX_SOURCES),
+    of::<PrefixKey, SourceEntry>(map::PREFIXES, MapType::LpmTrie, MAX_PREFIXES),
+    of::<Address, SourceState>(map::SOURCE_STATE, MapType::LruHash, MAX_SOURCE_STATES),
+    of::<Address, SourceState>(map::PREFIX_STATE, MapType::LruHash, MAX_PREFIX_STATES),
+    of::<FragmentKey, u64>(map::FRAGMENTS, MapType::LruHash, MAX_FRAGMENTS),
+    of::<u32, Counter>(map::COUNTERS, MapType::PerCpuArray, COUNTER_COUNT),
+    of::<u32, u64>(map::SIGNATURE_HITS, MapType::PerCpuArray, MAX_SIGNATURES),
+    of::<(), ()>(map::EVENTS, MapType::RingBuf, EVENT_RING_BYTES),
+    of::<u32, u64>(map::EVENT_SLOTS, MapType::PerCpuArray, EVENT_SLOT_COUNT),
+];
+
+/// The maps that only userspace knows.
+pub(super) const OWN_MAPS: [Layout; 3] = [
+    of::<u32, Text>(NAMES, MapType::Array, MAX_SIGNATURES),
+    Layout { flags: NO_PREALLOC, ..of::<PrefixKey, Declared>(DECLARED, MapType::Hash, MAX_PREFIXES) },
+    Layout { flags: NO_PREALLOC, ..of::<PrefixKey, Text>(NOTES, MapType::Hash, MAX_NOTES) },
+];
+
+pub(super) fn all() -> impl Iterator<Item = Layout> {
+    PROGRAM_MAPS.into_iter().chain(OWN_MAPS)
+}
+
+const fn of<K, V>(name: &'static str, kind: MapType, entries: usize) -> Layout {
+    Layout { name, kind, key: size_of::<K>(), value: size_of::<V>(), entries, flags: 0 }
+}
+
+/// Compares what is pinned with what this program would make: a map of another shape would be used without
+/// a word.
+pub(super) fn check(pins: &Pins) -> Result<()> {
+    for layout in all() {
+        let path = pins.map(layout.name);
+        let info = MapInfo::from_pin(&path).map_err(|error| Error::map(format!("open {}", path.display()), &error))?;
+        if !layout.fits(&info) {
+            return Err(Error::OtherLayout { map: path });
+        }
+    }
+    Ok(())
+}
+
+impl Layout {
+    fn fits(&self, info: &MapInfo) -> bool {
+        // How many sources there is room for is the choice of who loads.
+        let entries = self.name == map::SOURCES || info.max_entries() as usize == self.entries;
+        info.map_type().is_ok_and(|kind| kind == self.kind)
+            && info.key_size() as usize == self.key
+            && info.value_size() as usize == self.value
+            && entries
+    }
+}

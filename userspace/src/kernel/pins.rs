@@ -1,0 +1,223 @@
+//! Where the filter lives on in bpffs when no process of ours runs:
+//! `BASE/vN/{program, maps/NAME, link-INTERFACE}`, `N` being the version of the maps' layout.
+
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use xdp_prog::abi::VERSION;
+
+use super::{
+    error::{Error, Result},
+    sys,
+};
+
+/// The directory that all versions share, unless the environment says otherwise.
+const BASE: &str = "/sys/fs/bpf/sipward";
+/// For tests, which must not meet each other.
+const BASE_VARIABLE: &str = "SIPWARD_PIN_DIR";
+const LINK: &str = "link-";
+const BPF_FS_MAGIC: libc::__fsword_t = 0xcafe_4a11;
+
+/// The place of one filter in bpffs.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    base: PathBuf,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self::at(std::env::var_os(BASE_VARIABLE).unwrap_or_else(|| BASE.into()))
+    }
+}
+
+impl Pins {
+    pub fn at(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into() }
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.base.join(format!("v{VERSION}"))
+    }
+
+    pub(super) fn program(&self) -> PathBuf {
+        self.directory().join("program")
+    }
+
+    /// A second place, to be renamed over the first: a program that takes over is never half there.
+    pub(super) fn next_program(&self) -> PathBuf {
+        self.directory().join("program-next")
+    }
+
+    pub(super) fn map(&self, name: &str) -> PathBuf {
+        self.directory().join("maps").join(name)
+    }
+
+    pub(super) fn link(&self, interface: &str) -> PathBuf {
+        self.directory().join(link_name(interface))
+    }
+
+    /// Whether a filter lives here.
+    pub fn is_there(&self) -> Result<bool> {
+        match self.program().try_exists() {
+            Ok(there) => Ok(there),
+            Err(error) => Err(Error::io(format!("look into {}", self.base.display()), &error)),
+        }
+    }
+
+    /// The interfaces it was attached to.
+    pub fn interfaces(&self) -> Result<Vec<String>> {
+        let fail = |error: io::Error| Error::io(format!("list {}", self.directory().display()), &error);
+        let mut names: Vec<_> = match fs::read_dir(self.directory()) {
+            Ok(entries) => entries
+                .map(|entry| Ok(interface_of(&entry?.file_name().to_string_lossy())))
+                .filter_map(Result::transpose)
+                .collect::<io::Result<_>>()
+                .map_err(fail)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(fail(error)),
+        };
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether pins may be made here.
+    fn check_bpffs(&self) -> Result<()> {
+        let existing = self.base.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        match magic(existing) {
+            Ok(BPF_FS_MAGIC) => Ok(()),
+            Ok(_) => Err(Error::NoBpffs { base: self.base.clone() }),
+            Err(error) => Err(Error::io(format!("look at {}", existing.display()), &error)),
+        }
+    }
+
+    /// Takes the filter off an interface and forgets the link.
+    pub(super) fn remove_link(&self, interface: &str) -> Result<()> {
+        let path = self.link(interface);
+        let fail = |error: io::Error| Error::io(format!("detach from {interface}"), &error);
+        match sys::open_pin(&path).and_then(|link| sys::detach_link(std::os::fd::AsFd::as_fd(&link))) {
+            // The interface is gone, and the link has nothing to hold on to any more.
+            Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
+            result => result.map_err(fail)?,
+        }
+        fs::remove_file(&path).map_err(fail)
+    }
+
+    /// Removes all that is pinned, and the directories.
+    pub(super) fn remove_all(&self) -> Result<()> {
+        let fail = |error: io::Error| Error::io(format!("remove {}", self.directory().display()), &error);
+        self.remove_version().map_err(fail)?;
+        match fs::remove_dir(&self.base) {
+            // Another version lives beside, or another command was faster.
+            Err(error) if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+                Err(fail(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_version(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.directory()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes room for a filter, or joins the one that is there, with the lock held.
+    pub fn claim(&self) -> Result<PinLock<'_>> {
+        self.check_bpffs()?;
+        let fail = |error: io::Error| Error::io(format!("create {}", self.directory().display()), &error);
+        loop {
+            fs::create_dir_all(&self.base).map_err(fail)?;
+            let lock = match self.lock() {
+                Err(Error::NothingAttached) => continue,
+                result => result?,
+            };
+            if !self.is_there()? {
+                self.remove_version().map_err(fail)?;
+            }
+            fs::create_dir_all(self.directory().join("maps")).map_err(fail)?;
+            return Ok(lock);
+        }
+    }
+
+    /// Keeps other sipward commands from changing the filter until the lock is dropped.
+    pub fn lock(&self) -> Result<PinLock<'_>> {
+        let fail = |error: io::Error| Error::io(format!("lock {}", self.base.display()), &error);
+        loop {
+            let directory = match File::open(&self.base) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NothingAttached),
+                result => result.map_err(fail)?,
+            };
+            directory.lock().map_err(fail)?;
+            // While this waited, a `detach` may have removed the directory that is now locked.
+            let locked = directory.metadata().map_err(fail)?.ino();
+            if fs::metadata(&self.base).is_ok_and(|now| now.ino() == locked) {
+                return Ok(PinLock { pins: self, _directory: directory });
+            }
+        }
+    }
+}
+
+/// See [`Pins::lock`]. Dropped, it leaves nothing behind where there is no filter: neither what a failed
+/// command made nor what a killed one left.
+#[derive(Debug)]
+pub struct PinLock<'a> {
+    pins: &'a Pins,
+    _directory: File,
+}
+
+impl Drop for PinLock<'_> {
+    fn drop(&mut self) {
+        if let Ok(false) = self.pins.is_there() {
+            // Nobody would want to hear of an empty directory that stays.
+            let _ = self.pins.remove_all();
+        }
+    }
+}
+
+/// bpffs wants no dots in names, and VLAN interfaces have them; a colon is in no interface's name.
+fn link_name(interface: &str) -> String {
+    format!("{LINK}{}", interface.replace('.', ":"))
+}
+
+fn interface_of(file: &str) -> Option<String> {
+    Some(file.strip_prefix(LINK)?.replace(':', "."))
+}
+
+fn magic(path: &Path) -> io::Result<libc::__fsword_t> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: a C string, and room for one `statfs`.
+    if unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it succeeded, so all is written.
+    let stat = unsafe { stat.assume_init() };
+    Ok(stat.f_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_named_after_its_interface() {
+        for interface in ["eth0", "eth0.100", "bond0.4094", "wg-a_b"] {
+            let name = link_name(interface);
+            assert!(!name.contains('.'), "{name}");
+            assert_eq!(interface_of(&name).as_deref(), Some(interface));
+        }
+        assert_eq!(interface_of("program"), None);
+    }
+
+    #[test]
+    fn a_place_without_bpffs_is_said() {
+        let error = Pins::at("/tmp/sipward").check_bpffs().unwrap_err();
+        assert!(matches!(error, Error::NoBpffs { .. }), "{error}");
+    }
+}

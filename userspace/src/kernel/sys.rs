@@ -1,0 +1,172 @@
+//! The few bpf(2) commands that aya has no word for.
+
+use std::{
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+use super::layout::Layout;
+
+const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_MAP_UPDATE_BATCH: libc::c_int = 26;
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_LINK_UPDATE: libc::c_int = 29;
+const BPF_LINK_DETACH: libc::c_int = 34;
+
+#[repr(C)]
+struct MapCreate {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    name: [u8; 16],
+}
+
+pub(super) fn create_map(layout: &Layout) -> io::Result<OwnedFd> {
+    let mut attributes = MapCreate {
+        kind: layout.kind as u32,
+        key_size: layout.key as u32,
+        value_size: layout.value as u32,
+        max_entries: layout.entries as u32,
+        flags: layout.flags,
+        inner_map_fd: 0,
+        numa_node: 0,
+        name: [0; 16],
+    };
+    // The last byte stays zero: the kernel wants an end.
+    for (to, from) in attributes.name[..15].iter_mut().zip(layout.name.bytes()) {
+        *to = from;
+    }
+    // SAFETY: `MAP_CREATE` takes these attributes, which hold no pointers.
+    let fd = unsafe { bpf(BPF_MAP_CREATE, &mut attributes) }?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[repr(C)]
+struct Object {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// Gives a link a place in bpffs.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Object { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 };
+    // SAFETY: `OBJ_PIN` takes these attributes, and `path` is a C string that outlives the call.
+    unsafe { bpf(BPF_OBJ_PIN, &mut attributes) }.map(|_| ())
+}
+
+/// Opens what is pinned at `path`.
+pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Object { path: path.as_ptr() as u64, fd: 0, flags: 0 };
+    // SAFETY: as above, for `OBJ_GET`.
+    let fd = unsafe { bpf(BPF_OBJ_GET, &mut attributes) }?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+const BPF_XDP: u32 = 37;
+pub(super) const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+pub(super) const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+
+#[repr(C)]
+struct LinkCreate {
+    program_fd: u32,
+    interface: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Attaches a program to an interface. Not aya's `attach`: that falls back to a kind of attachment that
+/// cannot be pinned, and leaves it behind when asked for one that can.
+pub(super) fn attach_xdp(program: BorrowedFd<'_>, interface: u32, flags: u32) -> io::Result<OwnedFd> {
+    let mut attributes =
+        LinkCreate { program_fd: program.as_raw_fd() as u32, interface, attach_type: BPF_XDP, flags };
+    // SAFETY: `LINK_CREATE` takes these attributes, which hold no pointers.
+    let fd = unsafe { bpf(BPF_LINK_CREATE, &mut attributes) }?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[repr(C)]
+struct LinkUpdate {
+    link_fd: u32,
+    program_fd: u32,
+    flags: u32,
+    old_program_fd: u32,
+}
+
+/// Lets a link run another program, with no packet between the two.
+pub(super) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attributes = LinkUpdate {
+        link_fd: link.as_raw_fd() as u32,
+        program_fd: program.as_raw_fd() as u32,
+        flags: 0,
+        old_program_fd: 0,
+    };
+    // SAFETY: `LINK_UPDATE` takes these attributes, which hold no pointers.
+    unsafe { bpf(BPF_LINK_UPDATE, &mut attributes) }.map(|_| ())
+}
+
+#[repr(C)]
+struct LinkDetach {
+    fd: u32,
+}
+
+/// Takes a link off at once. Only dropping it would leave that to a later moment of the kernel's.
+pub(super) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attributes = LinkDetach { fd: link.as_raw_fd() as u32 };
+    // SAFETY: `LINK_DETACH` takes these attributes, which hold no pointers.
+    unsafe { bpf(BPF_LINK_DETACH, &mut attributes) }.map(|_| ())
+}
+
+#[repr(C)]
+struct Batch {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    element_flags: u64,
+    flags: u64,
+}
+
+/// Writes `keys[i]` → `values[i]` for all `i`. On an error, an unknown part of them is written.
+pub(super) fn update_batch<K: aya::Pod, V: aya::Pod>(map: BorrowedFd<'_>, keys: &[K], values: &[V]) -> io::Result<()> {
+    assert_eq!(keys.len(), values.len(), "one value for each key");
+    let mut attributes = Batch {
+        in_batch: 0,
+        out_batch: 0,
+        keys: keys.as_ptr() as u64,
+        values: values.as_ptr() as u64,
+        count: u32::try_from(keys.len()).map_err(io::Error::other)?,
+        map_fd: map.as_raw_fd() as u32,
+        element_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: `MAP_UPDATE_BATCH` takes these attributes and reads `count` keys and values of the map's sizes;
+    // the map was typed with `K` and `V`, whose sizes aya has compared with the map's.
+    unsafe { bpf(BPF_MAP_UPDATE_BATCH, &mut attributes) }.map(|_| ())
+}
+
+/// # Safety
+/// `attributes` must be what `command` takes, and what they point to must be valid for it.
+unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<RawFd> {
+    // SAFETY: the pointer and the size are those of `attributes`; the rest is the caller's promise.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
+}

@@ -1,0 +1,228 @@
+//! Trusted beats banned, and the longest prefix is all that the kernel looks at: so what was said about
+//! nested prefixes is resolved here, before it is written.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+use xdp_prog::abi::{SourceEntry, kind};
+
+use crate::address::canonical;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Trusted,
+    Banned,
+}
+
+impl Standing {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Banned => "banned",
+        }
+    }
+}
+
+/// What was said about an address or a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub standing: Standing,
+    /// Kernel monotonic nanoseconds.
+    pub until: u64,
+}
+
+/// What was said about prefixes. One claim for each.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(BTreeMap<IpNet, Claim>);
+
+impl Claims {
+    pub fn insert(&mut self, net: IpNet, claim: Claim) -> Option<Claim> {
+        self.0.insert(canonical(net), claim)
+    }
+
+    pub fn remove(&mut self, net: IpNet) -> Option<Claim> {
+        self.0.remove(&canonical(net))
+    }
+
+    pub fn get(&self, net: IpNet) -> Option<Claim> {
+        self.0.get(&canonical(net)).copied()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
+        self.0.iter().map(|(net, claim)| (*net, *claim))
+    }
+
+    /// The claimed prefixes within `net`, itself included.
+    pub fn within(&self, net: IpNet) -> impl Iterator<Item = IpNet> + '_ {
+        let net = canonical(net);
+        self.0.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))
+    }
+
+    /// The claims on prefixes that hold all of `net`, itself included.
+    pub fn covering(&self, net: IpNet) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
+        let mut next = Some(canonical(net));
+        std::iter::from_fn(move || {
+            let net = next?;
+            next = net.supernet();
+            Some(net)
+        })
+        .filter_map(|net| Some((net, *self.0.get(&net)?)))
+    }
+
+    /// What the kernel must hold for a claimed prefix. It finds this entry and never one of a shorter
+    /// prefix, not even when this one has run out: so the entry speaks for all of them.
+    pub fn prefix_entry(&self, net: IpNet) -> SourceEntry {
+        entry(self.until(net, Standing::Trusted), self.until(net, Standing::Banned))
+    }
+
+    /// What the kernel must hold for an address of which `own` is said. When that has run out, the kernel
+    /// goes on to the prefixes by itself.
+    pub fn address_entry(&self, address: IpAddr, own: Claim) -> SourceEntry {
+        match own.standing {
+            Standing::Trusted => entry(own.until, 0),
+            Standing::Banned => entry(self.until(address.into(), Standing::Trusted), own.until),
+        }
+    }
+
+    fn until(&self, net: IpNet, standing: Standing) -> u64 {
+        let claims = self.covering(net).filter(|(_, claim)| claim.standing == standing);
+        claims.map(|(_, claim)| claim.until).max().unwrap_or(0)
+    }
+}
+
+/// Trusted until one time and banned until another, in one entry.
+fn entry(trusted_until: u64, banned_until: u64) -> SourceEntry {
+    if trusted_until >= banned_until {
+        SourceEntry { expires: trusted_until, shadowed_until: 0, kind: kind::TRUSTED, budget: 0 }
+    } else {
+        SourceEntry { expires: banned_until, shadowed_until: trusted_until, kind: kind::BANNED, budget: 0 }
+    }
+}
+
+/// The address, if the prefix holds just one.
+pub fn single(net: IpNet) -> Option<IpAddr> {
+    let net = canonical(net);
+    (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use xdp_prog::abi::FOREVER;
+
+    use super::*;
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    fn claims(list: &[(&str, Standing, u64)]) -> Claims {
+        let mut claims = Claims::default();
+        for &(text, standing, until) in list {
+            claims.insert(net(text), Claim { standing, until });
+        }
+        claims
+    }
+
+    use Standing::{Banned, Trusted};
+
+    #[test]
+    fn a_ban_inside_a_trusted_prefix_sleeps_as_long_as_the_trust() {
+        let claims = claims(&[("192.0.2.0/24", Trusted, 50)]);
+        let own = Claim { standing: Banned, until: 80 };
+        let entry = claims.address_entry("192.0.2.7".parse().unwrap(), own);
+        assert_eq!((entry.kind, entry.expires, entry.shadowed_until), (kind::BANNED, 80, 50));
+        let outside = claims.address_entry("192.0.3.7".parse().unwrap(), own);
+        assert_eq!((outside.kind, outside.expires, outside.shadowed_until), (kind::BANNED, 80, 0));
+    }
+
+    #[test]
+    fn nested_prefixes_speak_for_those_around_them() {
+        for (list, prefix, expected) in [
+            // A trusted hole in a ban: the ban is back when the trust runs out.
+            (&[("10.0.0.0/8", Banned, FOREVER), ("10.1.0.0/16", Trusted, 50)][..], "10.1.0.0/16", (kind::BANNED, FOREVER, 50)),
+            // A ban in trusted space sleeps.
+            (&[("10.0.0.0/8", Trusted, FOREVER), ("10.1.0.0/16", Banned, 50)], "10.1.0.0/16", (kind::TRUSTED, FOREVER, 0)),
+            // A short ban in a long one does not end it.
+            (&[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Banned, 50)], "10.1.0.0/16", (kind::BANNED, 90, 0)),
+            // A shorter trust within does not end the longer one.
+            (&[("2001:db8::/32", Trusted, 90), ("2001:db8:1::/48", Trusted, 50)], "2001:db8:1::/48", (kind::TRUSTED, 90, 0)),
+            // The one around is not changed by the one within.
+            (&[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Trusted, 95)], "10.0.0.0/8", (kind::BANNED, 90, 0)),
+        ] {
+            let entry = claims(list).prefix_entry(net(prefix));
+            assert_eq!((entry.kind, entry.expires, entry.shadowed_until), expected, "{list:?} {prefix}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_prefix_is_the_ipv4_one() {
+        let claims = claims(&[("::ffff:192.0.2.0/120", Trusted, 50)]);
+        assert!(claims.get(net("192.0.2.0/24")).is_some());
+        assert_eq!(single(net("::ffff:192.0.2.1/128")), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(single(net("192.0.2.0/31")), None);
+    }
+
+    /// What the words mean, without any entry: trusted if anything that holds says so, else banned.
+    fn meant(prefixes: &Claims, own: Option<Claim>, address: IpAddr, now: u64) -> Option<Standing> {
+        let said = |standing| {
+            let holds = |claim: Claim| claim.standing == standing && claim.until > now;
+            own.is_some_and(holds) || prefixes.iter().any(|(net, claim)| net.contains(&address) && holds(claim))
+        };
+        if said(Trusted) { Some(Trusted) } else { said(Banned).then_some(Banned) }
+    }
+
+    /// What the kernel makes of the entries; compare `standing` in the packet path.
+    fn judged(prefixes: &Claims, own: Option<Claim>, address: IpAddr, now: u64) -> Option<Standing> {
+        let exact = own.map(|own| prefixes.address_entry(address, own));
+        let longest = prefixes
+            .iter()
+            .map(|(net, _)| net)
+            .filter(|net| net.contains(&address))
+            .max_by_key(IpNet::prefix_len)
+            .map(|net| prefixes.prefix_entry(net));
+        let entry = [exact, longest].into_iter().flatten().find(|entry| entry.expires > now)?;
+        Some(if entry.kind == kind::TRUSTED || entry.shadowed_until > now { Trusted } else { Banned })
+    }
+
+    fn claim() -> impl Strategy<Value = Claim> {
+        (any::<bool>(), 1..8u64)
+            .prop_map(|(trusted, until)| Claim { standing: if trusted { Trusted } else { Banned }, until })
+    }
+
+    proptest! {
+        #[test]
+        fn entries_mean_what_was_said_at_any_time(
+            prefixes in prop::collection::vec((0..16u8, 24..32u8, claim()), 0..8),
+            own in prop::option::of(claim()),
+            last in 0..16u8,
+        ) {
+            let mut claims = Claims::default();
+            for (byte, length, claim) in prefixes {
+                claims.insert(IpNet::new([192, 0, 2, byte].into(), length).unwrap(), claim);
+            }
+            let address = IpAddr::from([192, 0, 2, last]);
+            for now in 0..9 {
+                prop_assert_eq!(judged(&claims, own, address, now), meant(&claims, own, address, now), "at {}", now);
+            }
+        }
+
+        #[test]
+        fn within_and_covering_agree(
+            prefixes in prop::collection::vec((any::<u8>(), 20..32u8), 1..12),
+        ) {
+            let mut claims = Claims::default();
+            for (byte, length) in prefixes {
+                let net = IpNet::new([192, 0, byte, byte].into(), length).unwrap();
+                claims.insert(net, Claim { standing: Banned, until: 1 });
+            }
+            for (outer, _) in claims.iter() {
+                for (inner, _) in claims.iter() {
+                    let within = claims.within(outer).any(|net| net == inner);
+                    prop_assert_eq!(within, claims.covering(inner).any(|(net, _)| net == outer));
+                    prop_assert_eq!(within, outer.contains(&inner));
+                }
+            }
+        }
+    }
+}
