@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{Toolchain, machine::workspace_root};
+use crate::command::shown;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
@@ -31,7 +32,8 @@ pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
         command.output().with_context(|| format!("cannot run {}", toolchain.compiler.cargo.display()))?;
     if !output.status.success() {
         bail!(
-            "the eBPF object does not build with {toolchain}\n$ {command:?}\n{}",
+            "the eBPF object does not build with {toolchain}\n$ {}\n{}",
+            shown(&command),
             String::from_utf8_lossy(&output.stderr)
         );
     }

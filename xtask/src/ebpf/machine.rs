@@ -3,10 +3,11 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use super::{Compiler, Inventory, Linker, Version, compile::without_cargo_leaks, toolchain::Kind};
+use super::{Compiler, Inventory, Kind, Linker, Version, compile::without_cargo_leaks};
+use crate::command::output;
 
 pub fn workspace_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
@@ -23,28 +24,28 @@ pub fn survey() -> Inventory {
 }
 
 fn rustup_compilers() -> Vec<Compiler> {
-    // Lines like `nightly-x86_64-unknown-linux-gnu (active)	/home/me/.rustup/toolchains/nightly-…`.
-    let Some(list) = output(Command::new(rustup()).args(["toolchain", "list", "-v"])) else {
+    // Lines like `nightly-x86_64-unknown-linux-gnu (active) /home/me/.rustup/toolchains/nightly-…`.
+    let Some(list) = ask(Command::new(rustup()).args(["toolchain", "list", "-v"])) else {
         return Vec::new();
     };
     list.lines()
         .filter_map(|line| {
             let name = line.split_whitespace().next()?;
-            let root = line.split_whitespace().last()?;
+            let root = &line[line.find('/')?..];
             let kind = if name.starts_with("nightly") { Kind::Nightly } else { Kind::Rustup };
-            compiler(kind, &format!("rustup's {name}"), Path::new(root))
+            compiler(kind, name, Path::new(root))
         })
         .collect()
 }
 
 /// A session without a login shell has no `~/.cargo/bin` in its `PATH`.
-fn rustup() -> PathBuf {
+pub fn rustup() -> PathBuf {
     cargo_bin().map(|bin| bin.join("rustup")).filter(|path| path.is_file()).unwrap_or_else(|| "rustup".into())
 }
 
 fn compiler(kind: Kind, name: &str, root: &Path) -> Option<Compiler> {
     let (rustc, cargo) = (root.join("bin/rustc"), root.join("bin/cargo"));
-    let about = output(Command::new(&rustc).arg("-vV"))?;
+    let about = ask(Command::new(&rustc).arg("-vV"))?;
     let field = |key: &str| about.lines().find_map(|line| Version::parse(line.strip_prefix(key)?));
     Some(Compiler {
         kind,
@@ -77,17 +78,14 @@ fn cargo_bin() -> Option<PathBuf> {
 /// The LLVM of a linker: from the name of the shared library it is linked to, else from the version string that
 /// LLVM, when it is linked in statically, writes into every bitcode file.
 fn llvm_of(linker: &Path) -> Option<u32> {
-    let shared = output(Command::new("ldd").arg(linker)).unwrap_or_default();
+    let shared = ask(Command::new("ldd").arg(linker)).unwrap_or_default();
     let library = shared.split_whitespace().find_map(|word| word.strip_prefix("libLLVM"));
-    let inside =
-        || output(Command::new("grep").args(["-aom1", r"LLVM[0-9]\+\.[0-9]\+\.[0-9]\+"]).arg(linker));
+    let inside = || ask(Command::new("grep").args(["-aom1", r"LLVM[0-9]\+\.[0-9]\+\.[0-9]\+"]).arg(linker));
     let name = library.map(str::to_owned).or_else(inside)?;
     Version::parse(name.trim_start_matches(|c: char| !c.is_ascii_digit())).map(|version| version.major)
 }
 
-/// What a command prints, or nothing when it is not there or fails.
-fn output(command: &mut Command) -> Option<String> {
-    without_cargo_leaks(command);
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+/// The same answers inside a build script as outside.
+fn ask(command: &mut Command) -> Option<String> {
+    output(without_cargo_leaks(command))
 }

@@ -15,14 +15,14 @@ mod machine;
 mod toolchain;
 mod version;
 
-use std::{env, path::PathBuf};
+use std::{env, fmt, path::PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
 pub use advice::advice;
 pub use compile::compile;
-pub use machine::{survey, tools_root, workspace_root};
-pub use toolchain::{Compiler, Inventory, Linker, Toolchain};
+pub use machine::{rustup, survey, tools_root, workspace_root};
+pub use toolchain::{Compiler, Inventory, Kind, Linker, Toolchain};
 pub use version::Version;
 
 /// Names a prebuilt object, which then is used as it is.
@@ -49,5 +49,14 @@ pub fn find() -> Result<Origin> {
     match inventory.choose() {
         Some(toolchain) => Ok(Origin::Toolchain(toolchain)),
         None => bail!("{}", advice(&inventory)),
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prebuilt(path) => write!(f, "{}, prebuilt", path.display()),
+            Self::Toolchain(toolchain) => toolchain.fmt(f),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use super::Version;
 
 /// The oldest LLVM whose BPF backend knows `allows-misaligned-mem-access`, which the packet parser is built with.
-pub const OLDEST_LLVM: u32 = 22;
+const OLDEST_LLVM: u32 = 22;
 
 /// Where a compiler comes from, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +92,8 @@ impl Inventory {
 
 impl fmt::Display for Compiler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (rustc {}, LLVM {})", self.name, self.release, self.llvm)
+        let origin = if self.kind == Kind::System { "" } else { "rustup's " };
+        write!(f, "{origin}{} (rustc {}, LLVM {})", self.name, self.release, self.llvm)
     }
 }
 

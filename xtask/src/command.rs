@@ -1,0 +1,82 @@
+//! Runs other programs: what they print stays visible, and one that fails prints itself.
+
+use std::{
+    borrow::Cow,
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// Runs with inherited output. The command line is printed first: it is what to type to do the same by hand.
+pub fn run(command: &mut Command) -> Result<()> {
+    println!("$ {}", shown(command));
+    let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// What a command prints, or nothing where it is absent or fails.
+pub fn output(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Looks for a program where root would find it too: users often have no `sbin` in their `PATH`.
+pub fn locate(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|path: &PathBuf| Path::is_file(path))
+}
+
+/// The command as a shell takes it, with the variables set for it.
+pub fn shown(command: &Command) -> String {
+    let variables = command
+        .get_envs()
+        .filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quoted(value?))));
+    let words =
+        [command.get_program()].into_iter().chain(command.get_args()).map(|word| quoted(word).into_owned());
+    variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &OsStr) -> Cow<'_, str> {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_one_would_type_it() {
+        let mut command = Command::new("cargo");
+        command.env("RUSTFLAGS", "-C debuginfo=2").env_remove("RUSTC").args(["build", "--bin", "it's", ""]);
+        assert_eq!(shown(&command), r"RUSTFLAGS='-C debuginfo=2' cargo build --bin 'it'\''s' ''");
+    }
+
+    #[test]
+    fn a_command_that_fails_names_itself() {
+        let error = run(Command::new("false").arg("-x")).unwrap_err().to_string();
+        assert!(error.contains("`false -x` failed"), "{error}");
+        let error = run(&mut Command::new("/nowhere/tool")).unwrap_err().to_string();
+        assert!(error.contains("cannot run `/nowhere/tool`"), "{error}");
+    }
+
+    #[test]
+    fn output_is_nothing_when_the_command_fails() {
+        assert_eq!(output(Command::new("echo").arg("a")).as_deref(), Some("a\n"));
+        assert_eq!(output(&mut Command::new("false")), None);
+        assert_eq!(output(&mut Command::new("/nowhere/tool")), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Installs what is missing. Where everything is there it only looks.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+use xtask::{
+    command::{self, locate, output},
+    ebpf::{self, Compiler, Inventory, Kind, Version},
+};
+
+use crate::{apt::Apt, cargo::cargo};
+
+/// The release of bpf-linker that this workspace is built with.
+const BPF_LINKER: &str = "0.13.0";
+/// The newest LLVM that this release can be built with.
+const NEWEST_LLVM: u32 = 23;
+
+/// What is going to be done; each purpose includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    Build,
+    Demo,
+    Test,
+}
+
+/// A program, the Debian package that has it, and the first purpose that needs it.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    purpose: Purpose,
+}
+
+const TOOLS: [Tool; 7] = [
+    Tool { program: "ip", package: "iproute2", purpose: Purpose::Demo },
+    Tool { program: "sipp", package: "sip-tester", purpose: Purpose::Demo },
+    Tool { program: "svmap", package: "sipvicious", purpose: Purpose::Demo },
+    Tool { program: "sipsak", package: "sipsak", purpose: Purpose::Test },
+    Tool { program: "iptables", package: "iptables", purpose: Purpose::Test },
+    Tool { program: "busybox", package: "busybox-static", purpose: Purpose::Test },
+    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86", purpose: Purpose::Test },
+];
+
+pub(crate) fn run(purpose: Purpose) -> Result<()> {
+    let apt = Apt::find();
+    tools(apt.as_ref(), purpose)?;
+    toolchain(apt.as_ref())?;
+    if purpose == Purpose::Test {
+        lints();
+    }
+    Ok(())
+}
+
+fn tools(apt: Option<&Apt>, purpose: Purpose) -> Result<()> {
+    let needed = TOOLS.iter().filter(|tool| tool.purpose <= purpose);
+    let missing: Vec<_> = needed.filter(|tool| locate(tool.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<String> = missing.iter().map(|tool| tool.package.to_owned()).collect();
+    println!("setup: installing {}", packages.join(", "));
+    let by_hand =
+        || format!("cannot install the tools; by hand: sudo apt-get install {}", packages.join(" "));
+    let Some(apt) = apt else {
+        let programs: Vec<_> = missing.iter().map(|tool| tool.program).collect();
+        bail!(
+            "{} are missing, and there is no apt to install them: use this system's package manager",
+            programs.join(", ")
+        );
+    };
+    apt.install(&packages).with_context(by_hand)
+}
+
+/// What can complete an eBPF toolchain, from the smallest change to the largest.
+#[derive(Clone, Copy)]
+enum Change {
+    /// Only a linker, for a compiler that has its sources.
+    Nothing,
+    Sources,
+    Compiler,
+}
+
+fn toolchain(apt: Option<&Apt>) -> Result<()> {
+    for change in [Change::Nothing, Change::Sources, Change::Compiler] {
+        if ebpf::find().is_ok() {
+            break;
+        }
+        let changed = match change {
+            Change::Nothing => Ok(()),
+            Change::Sources => rust_src(),
+            Change::Compiler => debian_compiler(apt),
+        };
+        if let Err(error) = changed {
+            println!("setup: {error:#}");
+        }
+        let inventory = ebpf::survey();
+        if inventory.choose().is_none()
+            && let Some(llvm) = obtainable_llvm(&inventory, apt)
+        {
+            bpf_linker(llvm, apt)?;
+        }
+    }
+    println!("setup: the eBPF object comes from {}", ebpf::find()?);
+    Ok(())
+}
+
+/// Adds the sources of `core` to every toolchain of rustup that is recent, best first, until one has them.
+fn rust_src() -> Result<()> {
+    let inventory = ebpf::survey();
+    let mut compilers: Vec<&Compiler> = inventory.compilers.iter().collect();
+    compilers.retain(|compiler| compiler.kind != Kind::System && compiler.is_recent() && !compiler.sources);
+    compilers.sort_by_key(|compiler| compiler.kind);
+    for compiler in compilers {
+        println!("setup: adding rust-src to rustup's {}", compiler.name);
+        let add = &mut Command::new(ebpf::rustup());
+        match command::run(add.args(["component", "add", "rust-src", "--toolchain", &compiler.name])) {
+            Ok(()) => return Ok(()),
+            Err(error) => println!("setup: {error:#}"),
+        }
+    }
+    bail!("no toolchain of rustup got rust-src")
+}
+
+fn debian_compiler(apt: Option<&Apt>) -> Result<()> {
+    let apt = apt.context("there is no apt to install a compiler with")?;
+    let oldest =
+        Version::parse(env!("CARGO_PKG_RUST_VERSION")).context("the manifest names no Rust version")?;
+    if !apt.offers("rustc-web", oldest) {
+        bail!("apt offers no rustc-web {oldest} or newer");
+    }
+    println!("setup: installing Debian's rustc with its sources");
+    apt.install(&["rustc-web", "cargo-web", "rust-web-src"].map(str::to_owned))
+}
+
+/// An LLVM that fits a usable compiler and whose development files are here or can be installed.
+fn obtainable_llvm(inventory: &Inventory, apt: Option<&Apt>) -> Option<u32> {
+    inventory.usable_compilers().into_iter().find_map(|compiler| {
+        (compiler.linker_llvm()..=NEWEST_LLVM).find(|llvm| {
+            has_llvm(*llvm)
+                || apt.is_some_and(|apt| apt.offers(&llvm_package(*llvm), Version::new(*llvm, 0, 0)))
+        })
+    })
+}
+
+fn bpf_linker(llvm: u32, apt: Option<&Apt>) -> Result<()> {
+    if let Some(apt) = apt.filter(|_| !has_llvm(llvm)) {
+        println!("setup: installing LLVM {llvm}, which bpf-linker is linked to");
+        apt.install(&[llvm_package(llvm)])?;
+    }
+    println!("setup: building bpf-linker {BPF_LINKER} into {}, about a minute", ebpf::tools_root().display());
+    command::run(
+        cargo()
+            .env("LLVM_PREFIX", llvm_prefix(llvm))
+            .args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked", "--root"])
+            .arg(ebpf::tools_root())
+            .args(["--no-default-features", "--features", &format!("llvm-{llvm}")]),
+    )
+}
+
+fn llvm_prefix(llvm: u32) -> PathBuf {
+    format!("/usr/lib/llvm-{llvm}").into()
+}
+
+fn llvm_package(llvm: u32) -> String {
+    format!("llvm-{llvm}-dev")
+}
+
+fn has_llvm(llvm: u32) -> bool {
+    // The runtime package has no headers and no llvm-config.
+    llvm_prefix(llvm).join("bin/llvm-config").is_file()
+}
+
+/// Format and lints are parts of the tests, yet a minimal toolchain without them can run all the others.
+fn lints() {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if output(cargo().args([subcommand, "--version"])).is_some() {
+            continue;
+        }
+        if let Err(error) = command::run(Command::new(ebpf::rustup()).args(["component", "add", component])) {
+            println!("setup: {error:#}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `cargo xtask test`: every part runs even when one before it failed; the summary names each.
+
+mod part;
+
+use std::{ffi::OsStr, process::Command};
+
+use anyhow::{Result, bail};
+use xtask::command::{self, output};
+
+use crate::{
+    cargo::{Artifact, cargo, programs},
+    root::{as_root, mount_bpffs},
+    setup::{self, Purpose},
+    vm,
+};
+use part::{Outcome, Part, part};
+
+/// The series that Debian 12 ships, and the oldest that is looked at on every run.
+const VM_KERNEL: &str = "6.1";
+/// The tests of this package need root; all others run as the user.
+const KERNEL_PACKAGE: &str = "tests";
+
+pub(crate) fn run(filter: Option<&str>) -> Result<()> {
+    setup::run(Purpose::Test)?;
+    let mut parts = Vec::new();
+    match filter {
+        None => parts.extend([part("format", format), part("lints", clippy)]),
+        Some(_) => parts.extend(["format", "lints"].map(|name| Part::skipped(name, "a filter was given"))),
+    }
+    let mut built = Built::default();
+    parts.push(part("build", || {
+        built = build()?;
+        Ok(Outcome::Passed)
+    }));
+    if parts.iter().any(|part| part.name == "build" && !part.failed()) {
+        parts.push(part("host tests", || {
+            run_all(&built.host, filter, |test| Ok(Command::new(&test.executable)))
+        }));
+        parts.push(part("doc tests", || doc_tests(filter)));
+        parts.push(part("kernel tests", || kernel_tests(&built, filter)));
+        parts.push(part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
+    }
+    part::summarize(&parts)
+}
+
+/// What the tests run. `sipward` itself is for those that start it.
+#[derive(Default)]
+struct Built {
+    host: Vec<Artifact>,
+    kernel: Vec<Artifact>,
+    sipward: Option<Artifact>,
+}
+
+fn format() -> Result<Outcome> {
+    cargo_tool(&["fmt", "--all", "--check"])
+}
+
+fn clippy() -> Result<Outcome> {
+    cargo_tool(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
+
+fn cargo_tool(arguments: &[&str]) -> Result<Outcome> {
+    if output(cargo().args([arguments[0], "--version"])).is_none() {
+        return Ok(Outcome::Skipped(format!("this toolchain has no cargo {}", arguments[0])));
+    }
+    command::run(cargo().args(arguments))?;
+    Ok(Outcome::Passed)
+}
+
+fn build() -> Result<Built> {
+    let mut tests = programs(&["test", "--locked", "--workspace", "--no-run"])?;
+    let sipward = programs(&["build", "--locked", "--workspace", "--bins"])?;
+    let kernel = tests.extract_if(.., |test| is_kernel_test(test)).collect();
+    Ok(Built { host: tests, kernel, sipward: sipward.into_iter().find(|program| program.name == "sipward") })
+}
+
+/// Unit tests of that package need no kernel.
+fn is_kernel_test(test: &Artifact) -> bool {
+    test.package.ends_with(KERNEL_PACKAGE) && test.source.starts_with("tests")
+}
+
+fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
+    mount_bpffs()?;
+    let mut variables = vec![("RUST_BACKTRACE", OsStr::new("1"))];
+    if let Some(sipward) = &built.sipward {
+        variables.push(("SIPWARD", sipward.executable.as_os_str()));
+    }
+    run_all(&built.kernel, filter, |test| as_root(&test.executable, &variables))
+}
+
+fn doc_tests(filter: Option<&str>) -> Result<Outcome> {
+    command::run(cargo().args(["test", "--locked", "--workspace", "--doc", "--"]).args(filter))?;
+    Ok(Outcome::Passed)
+}
+
+/// Runs test programs one after the other, each where cargo would run it, and names those that fail.
+fn run_all(
+    tests: &[Artifact],
+    filter: Option<&str>,
+    command: impl Fn(&Artifact) -> Result<Command>,
+) -> Result<Outcome> {
+    if tests.is_empty() {
+        return Ok(Outcome::Skipped("there are none".into()));
+    }
+    let mut failed = Vec::new();
+    for test in tests {
+        if let Err(error) = command::run(command(test)?.args(filter).current_dir(&test.package)) {
+            println!("{error:#}");
+            failed.push(test.package.join(&test.source).display().to_string());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(Outcome::Passed)
+}
+
+fn virtual_machine(built: &Built, filter: Option<&str>) -> Result<Outcome> {
+    if filter.is_some() {
+        return Ok(Outcome::Skipped("a filter was given".into()));
+    }
+    if let Some(reason) = vm::unavailable() {
+        return Ok(Outcome::Skipped(reason));
+    }
+    let Some(test) = built.kernel.iter().find(|test| test.name == vm::TEST) else {
+        bail!("there is no test called {}", vm::TEST);
+    };
+    vm::boot(VM_KERNEL, &test.executable, None)?;
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,88 @@
+//! A part of the test run: its outcome, its time, its line in the summary.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Passed,
+    /// With the reason.
+    Skipped(String),
+    /// With what went wrong, in a line.
+    Failed(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Part {
+    pub name: String,
+    pub outcome: Outcome,
+    pub took: Duration,
+}
+
+/// Runs a part under a heading. An error is this part's failure, not the end of the run.
+pub(super) fn part(name: &str, action: impl FnOnce() -> Result<Outcome>) -> Part {
+    println!("\n=== {name}");
+    let start = Instant::now();
+    let outcome = action().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+    let part = Part { name: name.to_owned(), outcome, took: start.elapsed() };
+    println!("=== {part}");
+    part
+}
+
+impl Part {
+    pub(super) fn skipped(name: &str, reason: &str) -> Self {
+        Self { name: name.to_owned(), outcome: Outcome::Skipped(reason.to_owned()), took: Duration::ZERO }
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.took.as_secs_f32();
+        match &self.outcome {
+            Outcome::Passed => write!(f, "{:<14} ok       {seconds:6.1} s", self.name),
+            Outcome::Skipped(reason) => write!(f, "{:<14} skipped  {reason}", self.name),
+            Outcome::Failed(what) => write!(f, "{:<14} FAILED   {seconds:6.1} s  {what}", self.name),
+        }
+    }
+}
+
+/// Prints a line per part; an error if one failed.
+pub(super) fn summarize(parts: &[Part]) -> Result<()> {
+    println!("\nsummary");
+    for part in parts {
+        println!("  {part}");
+    }
+    let failed: Vec<_> = parts.iter().filter(|part| part.failed()).map(|part| part.name.as_str()).collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_errs_has_failed_and_fails_the_run() {
+        let good = part("good", || Ok(Outcome::Passed));
+        let bad = part("bad", || bail!("broken"));
+        assert_eq!(bad.outcome, Outcome::Failed("broken".into()));
+        assert_eq!(summarize(&[good, bad]).unwrap_err().to_string(), "failed: bad");
+    }
+
+    #[test]
+    fn a_skipped_part_says_why_and_does_not_fail_the_run() {
+        let skipped = Part::skipped("vm", "no qemu");
+        assert!(skipped.to_string().contains("no qemu"));
+        assert!(summarize(&[skipped, part("good", || Ok(Outcome::Passed))]).is_ok());
+    }
+}

@@ -1,0 +1,94 @@
+//! Debian's kernel of a series: downloaded and unpacked, never installed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use xtask::command::{output, run};
+
+use crate::apt::{self, Apt};
+
+/// The path of the unpacked kernel; from the second time on without a download.
+pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf> {
+    let package = package(apt, series)?;
+    let unpacked = directory.join(&package);
+    if !unpacked.is_dir() {
+        println!("vm: fetching {package}, about 30 MB");
+        let downloads = directory.join("download");
+        fs::create_dir_all(&downloads).with_context(|| format!("cannot create {}", downloads.display()))?;
+        apt.download(&package, &downloads)?;
+        let file = only_file(&downloads)?;
+        // Under another name first: what carries the package's name is complete.
+        let partial = directory.join("partial");
+        run(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))?;
+        fs::rename(&partial, &unpacked).with_context(|| format!("cannot create {}", unpacked.display()))?;
+        fs::remove_dir_all(&downloads).with_context(|| format!("cannot remove {}", downloads.display()))?;
+    }
+    image(&unpacked)
+}
+
+/// The package with the kernel itself, by way of the ones that follow a series.
+fn package(apt: &Apt, series: &str) -> Result<String> {
+    let current = "linux-image-cloud-amd64".to_owned();
+    for follower in [format!("linux-image-{series}-cloud-amd64"), current] {
+        let offered = apt.candidate(&follower).and_then(|candidate| apt::version(&candidate));
+        if offered.is_some_and(|version| is_of_series(version.major, version.minor, series)) {
+            let depends = output(Command::new("apt-cache").env("LC_ALL", "C").args(["depends", &follower]));
+            return depends
+                .as_deref()
+                .and_then(dependency)
+                .with_context(|| format!("apt does not say which kernel {follower} stands for"));
+        }
+    }
+    bail!(
+        "apt offers no linux-image-{series}-cloud-amd64 here; Debian 12 has 6.1 and 6.12, Debian 13 has 6.12"
+    )
+}
+
+fn is_of_series(major: u32, minor: u32, series: &str) -> bool {
+    format!("{major}.{minor}") == series
+}
+
+fn dependency(depends: &str) -> Option<String> {
+    let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"))?;
+    Some(format!("linux-image-{package}"))
+}
+
+fn only_file(directory: &Path) -> Result<PathBuf> {
+    let mut files =
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let file = files.next().context("apt-get download left no file")??;
+    Ok(file.path())
+}
+
+fn image(unpacked: &Path) -> Result<PathBuf> {
+    let boot = unpacked.join("boot");
+    let files = fs::read_dir(&boot).with_context(|| format!("cannot read {}", boot.display()))?;
+    files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-")))
+        .with_context(|| format!("there is no kernel in {}", boot.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_what_its_follower_depends_on() {
+        let depends = "linux-image-cloud-amd64\n  Depends: linux-image-6.1.0-56-cloud-amd64\n  Breaks: x\n";
+        assert_eq!(dependency(depends).as_deref(), Some("linux-image-6.1.0-56-cloud-amd64"));
+        assert_eq!(dependency("linux-image-cloud-amd64\n"), None);
+    }
+
+    #[test]
+    fn a_series_is_not_the_beginning_of_another() {
+        assert!(is_of_series(6, 1, "6.1"));
+        assert!(is_of_series(6, 12, "6.12"));
+        assert!(!is_of_series(6, 12, "6.1"));
+        assert!(!is_of_series(6, 1, "6.12"));
+    }
+}
