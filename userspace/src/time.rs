@@ -109,9 +109,22 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused_by_name() {
-        for text in
-            ["", "s", "10", "10 m", "-1s", "1.5h", "5x", "10ms", "30m1h", "1s1s", "ten", "5é", "99999999999999999999s", "999999999999999d"]
-        {
+        for text in [
+            "",
+            "s",
+            "10",
+            "10 m",
+            "-1s",
+            "1.5h",
+            "5x",
+            "10ms",
+            "30m1h",
+            "1s1s",
+            "ten",
+            "5é",
+            "99999999999999999999s",
+            "999999999999999d",
+        ] {
             assert_eq!(parse_duration(text), Err(DurationError(text.to_owned())), "{text}");
         }
         assert_eq!(

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     document::{Section, Value},
-    error::ConfigError,
+    error::{ConfigError, FileError},
     flows::FlowLimits,
     limits::Limits,
     ports::Ports,
@@ -68,11 +68,9 @@ impl Config {
     /// Reads a file; a signature file in it is relative to where it stands.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
-            origin: origin.clone(),
-            line: None,
-            key: None,
-            problem: format!("cannot read the configuration: {error}"),
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let problem = format!("cannot read the configuration: {error}");
+            ConfigError::File(FileError { origin: origin.clone(), line: None, key: None, problem })
         })?;
         let mut config = Self::parse(&text, &origin)?;
         let directory = path.parent().unwrap_or(Path::new(""));
@@ -112,7 +110,9 @@ impl Config {
     /// What no key can see by itself.
     fn check_together(&self, root: &Section<'_>) -> Result<(), ConfigError> {
         if self.trusted_only && self.trusted.is_empty() && self.mode == Mode::Enforce {
-            return Err(root.fail("trusted_only", "nobody is trusted, so nobody could call; fill trusted first"));
+            return Err(
+                root.fail("trusted_only", "nobody is trusted, so nobody could call; fill trusted first")
+            );
         }
         if let Some(class) = self.rate.beyond(&self.prefix_rate) {
             let key = if root.says("prefix_rate") { "prefix_rate" } else { "rate" };
@@ -146,7 +146,10 @@ fn interfaces(value: Value<'_>) -> Result<Vec<String>, ConfigError> {
 
 fn file(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
     match value.text("the path of a signature file in quotes")? {
-        "" => Err(value.fail("this is empty; name a file, or remove the key for the set that comes with sipward")),
+        "" => {
+            Err(value
+                .fail("this is empty; name a file, or remove the key for the set that comes with sipward"))
+        }
         path => Ok(PathBuf::from(path)),
     }
 }

@@ -10,7 +10,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::error::ConfigError;
+use super::error::{ConfigError, FileError};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -23,12 +23,12 @@ struct Source<'a> {
 impl Source<'_> {
     fn fail(self, at: usize, key: Option<String>, problem: impl Into<String>) -> ConfigError {
         let before = self.text.as_bytes().iter().take(at);
-        ConfigError {
+        ConfigError::File(FileError {
             origin: self.origin.to_owned(),
             line: Some(1 + before.filter(|byte| **byte == b'\n').count()),
             key,
             problem: problem.into(),
-        }
+        })
     }
 }
 
@@ -40,6 +40,8 @@ pub(super) struct Section<'a> {
     left: DeTable<'a>,
     /// The keys that were asked for, and where they stand if they are there.
     known: BTreeMap<&'static str, Option<usize>>,
+    /// The keys of the table around this one.
+    above: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
@@ -56,7 +58,7 @@ impl<'a> Section<'a> {
     }
 
     fn new(source: Source<'a>, path: String, at: usize, left: DeTable<'a>) -> Self {
-        Self { source, path, at, left, known: BTreeMap::new() }
+        Self { source, path, at, left, known: BTreeMap::new(), above: Vec::new() }
     }
 
     /// The value of `key`, if it is there.
@@ -79,10 +81,11 @@ impl<'a> Section<'a> {
 
     /// The table `key`; an empty one if it is not there.
     pub(super) fn section(&mut self, key: &'static str) -> Result<Self> {
-        match self.take(key) {
-            Some(value) => value.section(),
-            None => Ok(Self::new(self.source, join(&self.path, key), self.at, DeTable::new())),
-        }
+        let section = match self.take(key) {
+            Some(value) => value.section()?,
+            None => Self::new(self.source, join(&self.path, key), self.at, DeTable::new()),
+        };
+        Ok(Self { above: self.known.keys().copied().collect(), ..section })
     }
 
     /// An error about `key`, or about the whole table where it has no such key.
@@ -100,7 +103,13 @@ impl<'a> Section<'a> {
         let first = self.left.keys().min_by_key(|name| name.span().start);
         let Some(name) = first else { return Ok(()) };
         let known: Vec<&str> = self.known.keys().copied().collect();
-        let problem = format!("there is no such key; {}", advice(name.get_ref(), &known));
+        let advice = if self.above.contains(&name.get_ref().as_ref()) {
+            // In TOML everything behind a [table] is in it.
+            "it belongs to the top of the file, before the first [table]".to_owned()
+        } else {
+            advice(name.get_ref(), &known)
+        };
+        let problem = format!("there is no such key; {advice}");
         Err(self.source.fail(name.span().start, Some(join(&self.path, name.get_ref())), problem))
     }
 }
@@ -174,10 +183,9 @@ impl<'a> Value<'a> {
     /// The items of a list, or the value itself.
     pub(super) fn items(self) -> Vec<Self> {
         match self.value {
-            DeValue::Array(items) => items
-                .into_iter()
-                .map(|item| Self::new(self.source, self.path.clone(), item))
-                .collect(),
+            DeValue::Array(items) => {
+                items.into_iter().map(|item| Self::new(self.source, self.path.clone(), item)).collect()
+            }
             _ => vec![self],
         }
     }

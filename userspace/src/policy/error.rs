@@ -2,9 +2,18 @@
 
 use std::fmt;
 
+use crate::signature::SignatureError;
+
+#[derive(Debug)]
+pub enum ConfigError {
+    File(FileError),
+    /// In the signature file that the configuration names.
+    Signatures(SignatureError),
+}
+
 /// `file:line: key: what is wrong; what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct FileError {
     pub origin: String,
     /// From 1. A file that cannot be read has none.
     pub line: Option<usize>,
@@ -14,6 +23,15 @@ pub struct ConfigError {
 }
 
 impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Signatures(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.origin)?;
         if let Some(line) = self.line {
@@ -26,4 +44,19 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => Some(error),
+            Self::Signatures(error) => Some(error),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl From<SignatureError> for ConfigError {
+    fn from(error: SignatureError) -> Self {
+        Self::Signatures(error)
+    }
+}

@@ -28,8 +28,10 @@ impl FlowLimits {
     pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let flows = Self {
-            per_source: section.read("per_source", default.per_source, |v| amount_or_off(&v, 1..=FLOWS_MAX))?,
-            per_prefix: section.read("per_prefix", default.per_prefix, |v| amount_or_off(&v, 1..=FLOWS_MAX))?,
+            per_source: section
+                .read("per_source", default.per_source, |v| amount_or_off(&v, 1..=FLOWS_MAX))?,
+            per_prefix: section
+                .read("per_prefix", default.per_prefix, |v| amount_or_off(&v, 1..=FLOWS_MAX))?,
             window: section.read("window", default.window, |value| window_length(&value))?,
         };
         if let (Some(source), Some(prefix)) = (flows.per_source, flows.per_prefix)

@@ -168,7 +168,8 @@ impl Limit {
 
 fn read_bucket(section: &mut Section<'_>, default: Option<Bucket>) -> Result<Option<Bucket>, ConfigError> {
     let default = default.map(|bucket| (bucket.per_second, bucket.burst));
-    let pair = read_pair(section, ("per_second", PER_SECOND), ("burst", |value| value.number(BURST)), default)?;
+    let pair =
+        read_pair(section, ("per_second", PER_SECOND), ("burst", |value| value.number(BURST)), default)?;
     let Some((per_second, burst)) = pair else { return Ok(None) };
     let least = per_second.div_ceil(CLOCK_STEPS);
     if burst < least {
@@ -197,20 +198,24 @@ fn read_pair<T>(
     match (amount, other) {
         (Some(amount), Some(other)) => Ok(Some((amount, other))),
         (Some(_), None) => Err(section.fail(first, format!("this needs {second} beside it; add {second}"))),
-        (None, _) if section.says(second) => {
-            Err(section.fail(second, format!("this does nothing without {first}; give a number there or remove this")))
-        }
+        (None, _) if section.says(second) => Err(section
+            .fail(second, format!("this does nothing without {first}; give a number there or remove this"))),
         (None, _) => Ok(None),
     }
 }
 
 /// A number, or nothing for `"off"`. Zero is neither: it might mean "none may pass" as well as "no limit".
-pub(super) fn amount_or_off(value: &Value<'_>, range: RangeInclusive<u32>) -> Result<Option<u32>, ConfigError> {
+pub(super) fn amount_or_off(
+    value: &Value<'_>,
+    range: RangeInclusive<u32>,
+) -> Result<Option<u32>, ConfigError> {
     if value.as_text().is_some() {
         return value.choice(&[("off", None)]);
     }
     if value.is_zero() {
-        return Err(value.fail("0 would let nothing pass; write \"off\" for no limit, or a number of at least 1"));
+        return Err(
+            value.fail("0 would let nothing pass; write \"off\" for no limit, or a number of at least 1")
+        );
     }
     value.number(range).map(Some)
 }

@@ -13,7 +13,7 @@ mod tests;
 
 pub use self::{
     config::{Config, DEFAULT_PATH, Mode},
-    error::ConfigError,
+    error::{ConfigError, FileError},
     flows::FlowLimits,
     limits::{Bucket, Limit, Limits, Window},
     ports::Ports,

@@ -34,11 +34,15 @@ impl Ports {
             tls: section.read("tls", default.tls, stream_list)?,
         };
         if ports.udp.is_empty() && ports.tcp.is_empty() && ports.tls.is_empty() {
-            return Err(section.fail("udp", "no port is left to protect; name at least one in udp, tcp or tls"));
+            return Err(
+                section.fail("udp", "no port is left to protect; name at least one in udp, tcp or tls")
+            );
         }
         if let Some(port) = common(&ports.tcp, &ports.tls) {
             let (key, other) = if section.says("tls") { ("tls", "tcp") } else { ("tcp", "tls") };
-            let problem = format!("port {port} is in ports.{other} too; a port speaks TLS or plain TCP, so take it out of one");
+            let problem = format!(
+                "port {port} is in ports.{other} too; a port speaks TLS or plain TCP, so take it out of one"
+            );
             return Err(section.fail(key, problem));
         }
         section.finish()?;

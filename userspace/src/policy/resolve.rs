@@ -9,6 +9,7 @@ use super::{
     limits::ticks,
     ports::port_set,
 };
+use crate::signature::SignatureSet;
 
 /// Everything that is loaded into the filter.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Resolved {
     pub policy: Box<Policy>,
     pub trusted: Vec<IpNet>,
     pub banned: Vec<IpNet>,
+    pub signatures: SignatureSet,
 }
 
 impl Config {
@@ -28,7 +30,17 @@ impl Config {
             policy: Box::new(self.policy()),
             trusted: self.trusted.clone(),
             banned: self.banned.clone(),
+            signatures: self.signature_set()?,
         })
+    }
+
+    /// The set that comes with sipward, with the configured file laid over it.
+    fn signature_set(&self) -> Result<SignatureSet, ConfigError> {
+        let shipped = SignatureSet::shipped();
+        match &self.signatures {
+            Some(file) => Ok(shipped.overlaid(&SignatureSet::load(file)?)),
+            None => Ok(shipped),
+        }
     }
 
     fn policy(&self) -> Policy {

@@ -38,7 +38,9 @@ fn net(value: &Value<'_>, instead: &str) -> Result<IpNet, ConfigError> {
     let net = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
         Err(_) => text.parse().map_err(|_| {
-            value.fail(format!("\"{text}\" is no address or prefix; write for example \"192.0.2.1\" or \"192.0.2.0/24\""))
+            value.fail(format!(
+                "\"{text}\" is no address or prefix; write for example \"192.0.2.1\" or \"192.0.2.0/24\""
+            ))
         })?,
     };
     if net != net.trunc() {

@@ -1,0 +1,356 @@
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use proptest::prelude::*;
+use xdp_prog::{
+    abi::{FOREVER, RateLimit, kind},
+    reason::Class,
+};
+
+use super::{Config, ConfigError, Mode};
+
+const EXAMPLE: &str = include_str!("../../sipward.toml");
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, "sipward.toml")
+}
+
+/// The example with its commented settings made real: prose has a blank behind the `#`, settings have none.
+fn uncommented() -> String {
+    let setting = |line: &str| {
+        line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).map(str::to_owned)
+    };
+    EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+#[test]
+fn three_lines_are_enough() {
+    let text = "interface = \"eth0\"\nmode = \"monitor\"\ntrusted = [\"192.0.2.1\"]\n";
+    let expected = Config {
+        interfaces: vec!["eth0".to_owned()],
+        mode: Mode::Monitor,
+        trusted: vec!["192.0.2.1/32".parse().unwrap()],
+        ..Config::default()
+    };
+    assert_eq!(parse(text).unwrap(), expected);
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    assert_eq!(parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn the_example_is_three_settings_and_the_defaults() {
+    let expected = Config { interfaces: vec!["eth0".to_owned()], mode: Mode::Monitor, ..Config::default() };
+    assert_eq!(parse(EXAMPLE).unwrap(), expected);
+}
+
+#[test]
+fn the_examples_commented_settings_are_the_defaults() {
+    let text = uncommented();
+    let mut config = parse(&text).unwrap();
+    assert_eq!(config.signatures.take(), Some(PathBuf::from("signatures.toml")));
+    assert_eq!(config, parse(EXAMPLE).unwrap());
+}
+
+/// A key that the example does not have is not documented.
+#[test]
+fn the_example_has_every_key() {
+    let table: toml::Table = uncommented().parse().unwrap();
+    let keys = |table: &toml::Table| table.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        keys(&table),
+        [
+            "banned",
+            "flows",
+            "interface",
+            "known_rate",
+            "mode",
+            "options",
+            "ports",
+            "prefix_rate",
+            "rate",
+            "signatures",
+            "trusted",
+            "trusted_only",
+            "unknown_methods"
+        ]
+    );
+    for section in ["rate", "prefix_rate", "known_rate"] {
+        let mut classes = Class::ALL.map(Class::name);
+        classes.sort_unstable();
+        assert_eq!(keys(table[section].as_table().unwrap()), classes, "{section}");
+    }
+    assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "window"]);
+    assert_eq!(keys(table["ports"].as_table().unwrap()), ["tcp", "tls", "udp"]);
+}
+
+#[test]
+fn each_mistake_gets_its_line_its_key_and_what_to_do() {
+    for (text, expected) in [
+        ("mode = ", "1: this is not TOML: string values must be quoted, expected literal string"),
+        ("\nmode = \"observe\"", "2: mode: \"observe\" is not known here; write \"monitor\" or \"enforce\""),
+        ("mode = 1", "1: mode: this is an integer; write \"monitor\" or \"enforce\""),
+        ("mod = \"monitor\"", "1: mod: there is no such key; did you mean mode?"),
+        (
+            "colour = \"red\"",
+            "1: colour: there is no such key; here are: banned, flows, interface, known_rate, mode, options, \
+             ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
+        ),
+        ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
+        (
+            "[rate]\nregister = { maximum = 5 }",
+            "2: rate.register.maximum: there is no such key; here are: burst, max, per_second, window",
+        ),
+        (
+            "[ports]\nudp = [5060]\ntrusted = [\"192.0.2.1\"]",
+            "3: ports.trusted: there is no such key; it belongs to the top of the file, before the first [table]",
+        ),
+        (
+            "trusted = [\n  \"192.0.2.1\",\n  \"example.com\",\n]",
+            "3: trusted: \"example.com\" is no address or prefix; write for example \"192.0.2.1\" or \
+             \"192.0.2.0/24\"",
+        ),
+        (
+            "trusted = \"192.0.2.1\"",
+            "1: trusted: this is a string; write a list of addresses and prefixes, such as [\"192.0.2.1\", \
+             \"2001:db8::/48\"]",
+        ),
+        (
+            "trusted = [\"192.0.2.1/24\"]",
+            "1: trusted: 192.0.2.1/24 has bits beyond its length; write 192.0.2.0/24 for the prefix or 192.0.2.1 \
+             for the one address",
+        ),
+        (
+            "trusted = [\"::/0\"]",
+            "1: trusted: ::/0 holds every IPv4 address; to let everybody pass, use mode = \"monitor\"",
+        ),
+        (
+            "banned = [\"0.0.0.0/0\"]",
+            "1: banned: 0.0.0.0/0 holds every IPv4 address; to let only trusted sources in, use trusted_only = \
+             true",
+        ),
+        (
+            "banned = [\"192.0.2.7\"]\ntrusted = [\"192.0.2.0/24\"]",
+            "1: banned: 192.0.2.7 would never be dropped, because trusted has 192.0.2.0/24; remove one of them",
+        ),
+        (
+            "trusted = [\"::ffff:192.0.2.7\"]\nbanned = [\"192.0.2.7\"]",
+            "2: banned: 192.0.2.7 would never be dropped, because trusted has 192.0.2.7; remove one of them",
+        ),
+        (
+            "trusted_only = true",
+            "1: trusted_only: nobody is trusted, so nobody could call; fill trusted first",
+        ),
+        ("trusted_only = \"yes\"", "1: trusted_only: this is a string; write true or false"),
+        ("interface = \"\"", "1: interface: \"\" cannot be the name of an interface; see `ip link`"),
+        ("interface = [\"eth0\", \"eth0\"]", "1: interface: eth0 is named twice; remove one"),
+        (
+            "[ports]\nudp = []\ntcp = []\ntls = []",
+            "2: ports.udp: no port is left to protect; name at least one in udp, tcp or tls",
+        ),
+        (
+            "[ports]\ntcp = [5060, \"5061-5070\"]",
+            "2: ports.tcp: port 5061 is in ports.tls too; a port speaks TLS or plain TCP, so take it out of one",
+        ),
+        (
+            "[ports]\ntls = [5060]",
+            "2: ports.tls: port 5060 is in ports.tcp too; a port speaks TLS or plain TCP, so take it out of one",
+        ),
+        ("[ports]\nudp = [0]", "2: ports.udp: 0 is out of range; write a whole number from 1 to 65535"),
+        (
+            "[ports]\nudp = [\"5070-5060\"]",
+            "2: ports.udp: \"5070-5060\" is no range of ports; write for example \"5060-5070\"",
+        ),
+        (
+            "[ports]\ntcp = [\"1-1024\"]",
+            "2: ports.tcp: port 22 is ssh, and a ban would lock you out; leave it to its own protection",
+        ),
+        (
+            "[flows]\nper_source = 193",
+            "2: flows.per_source: 193 is out of range; write a whole number from 1 to 192",
+        ),
+        (
+            "[flows]\nper_source = 0",
+            "2: flows.per_source: 0 would let nothing pass; write \"off\" for no limit, or a number of at least 1",
+        ),
+        (
+            "[flows]\nper_source = 40",
+            "2: flows.per_source: one source may have 40 flows but its whole prefix only 30; raise per_prefix or \
+             write \"off\" there",
+        ),
+        (
+            "[flows]\nwindow = \"30\"",
+            "2: flows.window: \"30\" is no length of time; write for example 90s, 10m, 1h30m or 1d",
+        ),
+        ("[flows]\nwindow = \"2d\"", "2: flows.window: 2d is out of range; write 1s to 1d"),
+        (
+            "[rate]\nregister = { max = 0 }",
+            "2: rate.register.max: 0 would let nothing pass; write \"off\" for no limit, or a number of at least 1",
+        ),
+        (
+            "[rate]\nregister = { max = 60001 }",
+            "2: rate.register.max: 60001 is out of range; write a whole number from 1 to 60000",
+        ),
+        ("[rate]\nregister = 5", "2: rate.register: this is an integer; write a table"),
+        ("[rate]\nregister = \"none\"", "2: rate.register: \"none\" is not known here; write \"off\""),
+        (
+            "[rate.invite]\nburst = 0",
+            "2: rate.invite.burst: 0 is out of range; write a whole number from 1 to 1000000",
+        ),
+        (
+            "[rate.invite]\nper_second = \"off\"\nburst = 5",
+            "3: rate.invite.burst: this does nothing without per_second; give a number there or remove this",
+        ),
+        (
+            "[rate.register]\nper_second = 5",
+            "2: rate.register.per_second: this needs burst beside it; add burst",
+        ),
+        (
+            "[prefix_rate.invite]\nper_second = 20000",
+            "1: prefix_rate.invite.burst: a burst of 120 cannot carry 20000 a second; write 200 or more",
+        ),
+        (
+            "[rate.register]\nmax = 100",
+            "1: rate: one source may send more register than its whole prefix; raise prefix_rate.register or \
+             lower rate.register",
+        ),
+        (
+            "signatures = \"\"",
+            "1: signatures: this is empty; name a file, or remove the key for the set that comes with sipward",
+        ),
+        ("mode = \"monitor\"\nmode = \"enforce\"", "2: this is not TOML: duplicate key"),
+    ] {
+        let error = parse(text).expect_err(text).to_string();
+        assert_eq!(error, format!("sipward.toml:{expected}"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load("/nonexistent/sipward.toml".as_ref()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "/nonexistent/sipward.toml: cannot read the configuration: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn a_value_that_is_left_out_keeps_its_default() {
+    let config = parse("[rate.invite]\nper_second = 20\n[flows]\nper_source = \"off\"").unwrap();
+    let invite = config.rate.of(Class::Invite);
+    assert_eq!(invite.bucket.map(|bucket| (bucket.per_second, bucket.burst)), Some((20, 20)));
+    assert_eq!(config.rate.of(Class::Other), Config::default().rate.of(Class::Other));
+    assert_eq!((config.flows.per_source, config.flows.per_prefix), (None, Some(30)));
+}
+
+#[test]
+fn off_turns_off_one_style_or_both() {
+    let text = "[rate]\nregister = { max = \"off\", per_second = 1, burst = 5 }\ninvite = \"off\"";
+    let config = parse(text).unwrap();
+    let register = config.rate.of(Class::Register);
+    assert!(register.window.is_none() && register.bucket.is_some());
+    let policy = config.resolve().unwrap().policy;
+    assert_eq!(policy.stranger[Class::Invite as usize], RateLimit::OFF);
+}
+
+#[test]
+fn the_defaults_resolve_to_what_the_meters_take() {
+    let policy = Config::default().resolve().unwrap().policy;
+    assert_eq!((policy.enforce, policy.trusted_only), (1, 0));
+    assert_eq!((policy.drop_options, policy.drop_unknown_methods), (1, 0));
+    assert_eq!((policy.flows_per_source, policy.flows_per_prefix), (10, 30));
+    let minute = (60_000_000_000u64 >> 20) as u32;
+    assert_eq!(policy.flow_window, minute / 2);
+    assert_eq!(
+        policy.stranger[Class::Register as usize],
+        RateLimit { interval: 0, tolerance: 0, window: minute, window_max: 10 }
+    );
+    assert_eq!(
+        policy.stranger[Class::Invite as usize],
+        RateLimit { interval: 100_000_000, tolerance: 2_000_000_000, window: 0, window_max: 0 }
+    );
+    assert!(policy.udp.has(5060) && policy.tcp.has(5060) && policy.tls.has(5061));
+    assert!(!policy.udp.has(5061) && !policy.tcp.has(5061) && !policy.tls.has(5060));
+    assert_eq!(policy.udp.0.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+}
+
+#[test]
+fn ranges_hold_both_ends() {
+    let config = parse("[ports]\nudp = [\"5060-5062\", 65535]\ntcp = []\ntls = []").unwrap();
+    let policy = config.resolve().unwrap().policy;
+    let ports: Vec<u16> = (0..=u16::MAX).filter(|port| policy.udp.has(*port)).collect();
+    assert_eq!(ports, [5060, 5061, 5062, 65535]);
+}
+
+#[test]
+fn sources_become_entries_that_stay() {
+    let text = "trusted = [\"192.0.2.1\", \"2001:db8::/48\"]\nbanned = [\"192.0.2.0/24\"]";
+    let resolved = parse(text).unwrap().resolve().unwrap();
+    let entries: Vec<_> = resolved.entries().map(|(net, entry)| (net.to_string(), entry.kind)).collect();
+    let expected =
+        [("192.0.2.1/32", kind::TRUSTED), ("2001:db8::/48", kind::TRUSTED), ("192.0.2.0/24", kind::BANNED)];
+    assert_eq!(entries, expected.map(|(net, kind)| (net.to_owned(), kind)));
+    assert!(resolved.entries().all(|(_, entry)| entry.expires == FOREVER && entry.shadowed_until == 0));
+}
+
+#[test]
+fn a_signature_file_is_beside_the_configuration() {
+    let directory = std::env::temp_dir().join(format!("sipward-policy-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("sipward.toml");
+    std::fs::write(&path, "signatures = \"own.toml\"").unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.signatures, Some(directory.join("own.toml")));
+    let error = config.resolve().unwrap_err().to_string();
+    assert!(error.contains("own.toml"), "{error}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// What no phone and no small PBX may ever run into.
+#[test]
+fn the_defaults_leave_room_for_a_bad_day() {
+    let config = Config::default();
+    let register = config.rate.of(Class::Register).window.unwrap();
+    // Two accounts on one phone, each challenged, each sent twice after a lost answer.
+    assert!(register.max >= 8 && register.length <= Duration::from_secs(60));
+    // Sixty busy-lamp keys, each subscription challenged once.
+    let other = config.rate.of(Class::Other).bucket.unwrap();
+    assert!(other.burst + other.per_second >= 2 * 60);
+    for class in Class::ALL {
+        let (stranger, known) = (config.rate.of(class), config.known_rate.of(class));
+        let more =
+            |stranger: Option<u32>, known: Option<u32>| known.unwrap_or(u32::MAX) >= stranger.unwrap_or(0);
+        assert!(more(stranger.bucket.map(|b| b.per_second), known.bucket.map(|b| b.per_second)), "{class:?}");
+        assert!(more(stranger.window.map(|w| w.max), known.window.map(|w| w.max)), "{class:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_an_error_with_a_line(text in "[a-z_=\\[\\]{}\", 0-9.\n#-]{0,200}") {
+        match parse(&text) {
+            Ok(config) => { config.resolve().unwrap(); }
+            Err(error) => prop_assert!(error.to_string().starts_with("sipward.toml:"), "{error}"),
+        }
+    }
+
+    #[test]
+    fn any_value_of_a_known_key_is_taken_or_refused(
+        key in prop::sample::select(vec![
+            "interface", "mode", "trusted", "banned", "options", "ports.udp", "ports.tls", "flows.per_source",
+            "flows.window", "rate.invite", "rate.invite.per_second", "rate.register.window", "signatures",
+        ]),
+        value in prop_oneof![
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>().prop_map(|number| format!("{number:?}")),
+            "[ -~]{0,12}".prop_map(|text| format!("{text:?}")),
+            any::<IpAddr>().prop_map(|address| format!("[\"{address}\"]")),
+            Just("[]".to_owned()), Just("{}".to_owned()), Just("1979-05-27".to_owned()), Just("true".to_owned()),
+        ],
+    ) {
+        if let Err(error) = parse(&format!("{key} = {value}")) {
+            prop_assert!(error.to_string().lines().count() == 1, "{error}");
+        }
+    }
+}

@@ -80,6 +80,13 @@ impl Memory {
         (verdict, packet)
     }
 
+    /// What the headers of a frame say, without judging it.
+    pub fn headers(&self, frame: &[u8]) -> Packet {
+        let mut packet = Packet::default();
+        View::new(self, frame).parse(&mut packet);
+        packet
+    }
+
     /// By the reason's code; drops that monitor mode let pass stand [`Reason::COUNT`] further on.
     pub fn counters(&self) -> [Counter; COUNTER_COUNT] {
         *self.counters.borrow()
@@ -105,12 +112,7 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(memory: &'a Memory, frame: &'a [u8]) -> Self {
-        Self {
-            memory,
-            frame: Bytes::of(frame),
-            source_state: OnceCell::new(),
-            prefix_state: OnceCell::new(),
-        }
+        Self { memory, frame: Bytes::of(frame), source_state: OnceCell::new(), prefix_state: OnceCell::new() }
     }
 }
 
@@ -174,7 +176,8 @@ impl World for View<'_> {
     }
 
     fn classify(&self, packet: &Packet) -> Kind {
-        sip::classify(self.payload(packet), packet.length)
+        let payload = self.payload(packet);
+        sip::classify(payload, packet.length, |start| sip::shape(payload.skip(start as usize)))
     }
 
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit {

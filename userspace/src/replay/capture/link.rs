@@ -2,7 +2,7 @@
 
 /// What a capture's packets begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(super) enum Link {
     Ethernet,
     /// Linux "cooked", the captures of the interface `any`; version 1 and 2.
     Cooked,
@@ -69,7 +69,7 @@ impl Link {
     /// The packet as an Ethernet frame of the `length` that it had on the wire. What the capture left out is
     /// zero: the filter then judges by what is there, as it would have, instead of finding lengths that
     /// contradict each other.
-    pub fn frame(self, packet: &[u8], length: usize) -> Vec<u8> {
+    pub(super) fn frame(self, packet: &[u8], length: usize) -> Vec<u8> {
         let mut frame = match self {
             Self::Ethernet => packet.to_vec(),
             _ => {

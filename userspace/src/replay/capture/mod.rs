@@ -11,28 +11,40 @@ mod source;
 
 use std::io::Read;
 
-pub use self::{error::CaptureError, link::Link};
-use self::{pcap::Pcap, pcapng::PcapNg, source::Source};
+pub use self::error::CaptureError;
+use self::{link::Link, pcap::Pcap, pcapng::PcapNg, source::Source};
 
 /// No capture holds longer packets; a length beyond it is a broken file, not a reason to ask for memory.
 const PACKET_MAX: usize = 262_144;
 
 /// One packet of a capture, as the capture has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub(super) struct Packet {
     /// Nanoseconds since 1970. The simplest pcapng blocks have no time.
-    pub at: Option<u64>,
-    pub link: Link,
+    pub(super) at: Option<u64>,
+    link: Link,
     /// This host sent it.
-    pub outgoing: bool,
+    pub(super) outgoing: bool,
     /// How long it was on the wire; `bytes` may be less.
-    pub length: usize,
-    pub bytes: Vec<u8>,
+    length: usize,
+    bytes: Vec<u8>,
+}
+
+impl Packet {
+    /// As an Ethernet frame; see [`Link::frame`].
+    pub(super) fn frame(&self) -> Vec<u8> {
+        self.link.frame(&self.bytes, self.length)
+    }
+
+    /// The capture has less of it than was on the wire.
+    pub(super) fn truncated(&self) -> bool {
+        self.bytes.len() < self.length
+    }
 }
 
 /// The packets of a capture, in the order of the file.
 #[derive(Debug)]
-pub struct Capture<R> {
+pub(super) struct Capture<R> {
     format: Format<R>,
     /// Packets so far.
     count: u64,
@@ -48,7 +60,7 @@ enum Format<R> {
 
 impl<R: Read> Capture<R> {
     /// Reads the head of the capture, which tells the format.
-    pub fn open(reader: R) -> Result<Self, CaptureError> {
+    pub(super) fn open(reader: R) -> Result<Self, CaptureError> {
         let mut source = Source::new(reader);
         let magic = source.array::<4>()?;
         let format = if magic == pcapng::MAGIC {

@@ -33,7 +33,9 @@ impl<R: Read> Pcap<R> {
             (_, NANOSECONDS) => (Order::Big, 1),
             _ => {
                 let tool = COMPRESSED.iter().find(|(first, _)| magic.starts_with(first));
-                return Err(source.fail(tool.map_or(Problem::NotACapture, |(_, tool)| Problem::Compressed(tool))));
+                return Err(
+                    source.fail(tool.map_or(Problem::NotACapture, |(_, tool)| Problem::Compressed(tool)))
+                );
             }
         };
         let head = source.array::<20>()?;
@@ -52,7 +54,9 @@ impl<R: Read> Pcap<R> {
         let (words, _) = head.as_chunks::<4>();
         let [seconds, fraction, captured, length] = std::array::from_fn(|index| self.order.u32(words[index]));
         if captured as usize > PACKET_MAX {
-            return Err(self.source.broken(format!("a packet claims {captured} bytes, which no capture holds")));
+            return Err(self
+                .source
+                .broken(format!("a packet claims {captured} bytes, which no capture holds")));
         }
         let bytes = self.source.vec(captured as usize)?;
         Ok(Some(Packet {

@@ -57,7 +57,7 @@ impl<R: Read> PcapNg<R> {
             _ => return Err(self.source.broken("a section of unknown byte order")),
         };
         let length = self.order.u32(length);
-        let rest = u64::from(length).checked_sub(12).filter(|_| length % 4 == 0 && length >= 28);
+        let rest = u64::from(length).checked_sub(12).filter(|_| length.is_multiple_of(4) && length >= 28);
         let rest = rest.ok_or_else(|| self.source.broken(format!("a section header of {length} bytes")))?;
         self.interfaces.clear();
         self.source.skip(rest)
@@ -75,7 +75,8 @@ impl<R: Read> PcapNg<R> {
                 INTERFACE => {
                     let body = self.body(length)?;
                     let interface = Interface::read(self.order, &body);
-                    self.interfaces.push(interface.ok_or_else(|| self.source.broken("a short interface block"))?);
+                    self.interfaces
+                        .push(interface.ok_or_else(|| self.source.broken("a short interface block"))?);
                     None
                 }
                 PACKET => Some(self.body(length)?).map(|body| self.packet(&body, false)),
@@ -98,7 +99,7 @@ impl<R: Read> PcapNg<R> {
     fn length(&self, length: [u8; 4]) -> Result<usize, CaptureError> {
         let length = self.order.u32(length);
         match length.checked_sub(8) {
-            Some(rest) if rest >= 4 && length % 4 == 0 => Ok(rest as usize),
+            Some(rest) if rest >= 4 && length.is_multiple_of(4) => Ok(rest as usize),
             _ => Err(self.source.broken(format!("a block of {length} bytes"))),
         }
     }
@@ -106,11 +107,17 @@ impl<R: Read> PcapNg<R> {
     fn body(&mut self, length: [u8; 4]) -> Result<Vec<u8>, CaptureError> {
         let rest = self.length(length)?;
         if rest > BLOCK_MAX {
-            return Err(self.source.broken(format!("a packet's block claims {rest} bytes, which no capture holds")));
+            return Err(self
+                .source
+                .broken(format!("a packet's block claims {rest} bytes, which no capture holds")));
         }
         let mut body = self.source.vec(rest)?;
         let trailer = body.split_off(rest - 4);
-        if trailer == length { Ok(body) } else { Err(self.source.broken("a block with two different lengths")) }
+        if trailer == length {
+            Ok(body)
+        } else {
+            Err(self.source.broken("a block with two different lengths"))
+        }
     }
 
     /// An enhanced packet block, or its obsolete forerunner, which differs in its first word.
@@ -157,7 +164,9 @@ impl<R: Read> PcapNg<R> {
 
     fn interface(&self, number: u32) -> Result<&Interface, CaptureError> {
         let found = self.interfaces.get(number as usize);
-        found.ok_or_else(|| self.source.broken(format!("a packet of interface {number}, which is not described")))
+        found.ok_or_else(|| {
+            self.source.broken(format!("a packet of interface {number}, which is not described"))
+        })
     }
 
     /// Only where a packet needs it: other interfaces in the file may be of any kind.
@@ -174,7 +183,9 @@ impl<R: Read> PcapNg<R> {
                 let rest = captured.next_multiple_of(4).min(body.len());
                 Ok((bytes, &body[rest..]))
             }
-            _ => Err(self.source.broken(format!("a packet claims {captured} bytes, more than its block holds"))),
+            _ => Err(self
+                .source
+                .broken(format!("a packet claims {captured} bytes, more than its block holds"))),
         }
     }
 }
@@ -211,11 +222,12 @@ impl Clock {
     fn nanoseconds(self, units: u64) -> u64 {
         const NANOSECONDS: u128 = 1_000_000_000;
         let power = u32::from(self.resolution & 0x7f);
-        let per_second = if self.resolution & 0x80 == 0 { 10u128.checked_pow(power) } else { 1u128.checked_shl(power) };
+        let per_second =
+            if self.resolution & 0x80 == 0 { 10u128.checked_pow(power) } else { 1u128.checked_shl(power) };
         let since = per_second.map_or(0, |per_second| u128::from(units) * NANOSECONDS / per_second);
         let offset = i128::from(self.offset) * NANOSECONDS as i128;
-        // Less than 2^94 each.
-        (since as i128 + offset).clamp(0, i128::from(u64::MAX)) as u64
+        // Less than 2^94 each, and with room above for every limit to count on.
+        (since as i128 + offset).clamp(0, i128::from(i64::MAX)) as u64
     }
 }
 
