@@ -1,0 +1,1 @@
+//! In streams: where the headers end, and which bytes are the Content-Length.
