@@ -140,15 +140,35 @@ mod tests {
     fn nested_prefixes_speak_for_those_around_them() {
         for (list, prefix, expected) in [
             // A trusted hole in a ban: the ban is back when the trust runs out.
-            (&[("10.0.0.0/8", Banned, FOREVER), ("10.1.0.0/16", Trusted, 50)][..], "10.1.0.0/16", (kind::BANNED, FOREVER, 50)),
+            (
+                &[("10.0.0.0/8", Banned, FOREVER), ("10.1.0.0/16", Trusted, 50)][..],
+                "10.1.0.0/16",
+                (kind::BANNED, FOREVER, 50),
+            ),
             // A ban in trusted space sleeps.
-            (&[("10.0.0.0/8", Trusted, FOREVER), ("10.1.0.0/16", Banned, 50)], "10.1.0.0/16", (kind::TRUSTED, FOREVER, 0)),
+            (
+                &[("10.0.0.0/8", Trusted, FOREVER), ("10.1.0.0/16", Banned, 50)],
+                "10.1.0.0/16",
+                (kind::TRUSTED, FOREVER, 0),
+            ),
             // A short ban in a long one does not end it.
-            (&[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Banned, 50)], "10.1.0.0/16", (kind::BANNED, 90, 0)),
+            (
+                &[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Banned, 50)],
+                "10.1.0.0/16",
+                (kind::BANNED, 90, 0),
+            ),
             // A shorter trust within does not end the longer one.
-            (&[("2001:db8::/32", Trusted, 90), ("2001:db8:1::/48", Trusted, 50)], "2001:db8:1::/48", (kind::TRUSTED, 90, 0)),
+            (
+                &[("2001:db8::/32", Trusted, 90), ("2001:db8:1::/48", Trusted, 50)],
+                "2001:db8:1::/48",
+                (kind::TRUSTED, 90, 0),
+            ),
             // The one around is not changed by the one within.
-            (&[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Trusted, 95)], "10.0.0.0/8", (kind::BANNED, 90, 0)),
+            (
+                &[("10.0.0.0/8", Banned, 90), ("10.1.0.0/16", Trusted, 95)],
+                "10.0.0.0/8",
+                (kind::BANNED, 90, 0),
+            ),
         ] {
             let entry = claims(list).prefix_entry(net(prefix));
             assert_eq!((entry.kind, entry.expires, entry.shadowed_until), expected, "{list:?} {prefix}");
@@ -167,7 +187,8 @@ mod tests {
     fn meant(prefixes: &Claims, own: Option<Claim>, address: IpAddr, now: u64) -> Option<Standing> {
         let said = |standing| {
             let holds = |claim: Claim| claim.standing == standing && claim.until > now;
-            own.is_some_and(holds) || prefixes.iter().any(|(net, claim)| net.contains(&address) && holds(claim))
+            own.is_some_and(holds)
+                || prefixes.iter().any(|(net, claim)| net.contains(&address) && holds(claim))
         };
         if said(Trusted) { Some(Trusted) } else { said(Banned).then_some(Banned) }
     }

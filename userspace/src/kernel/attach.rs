@@ -90,12 +90,18 @@ fn ours(pins: &Pins, interface: &str) -> Result<Option<Running>> {
 }
 
 /// Attaches a program.
-pub(super) fn attach(program: BorrowedFd<'_>, interface: &str, choice: XdpChoice) -> Result<(OwnedFd, XdpMode)> {
+pub(super) fn attach(
+    program: BorrowedFd<'_>,
+    interface: &str,
+    choice: XdpChoice,
+) -> Result<(OwnedFd, XdpMode)> {
     let index = interface::index(interface)?;
     let native = || sys::attach_xdp(program, index, XDP_FLAGS_DRV_MODE).map(|link| (link, XdpMode::Native));
     let generic = || sys::attach_xdp(program, index, XDP_FLAGS_SKB_MODE).map(|link| (link, XdpMode::Generic));
     let (wanted, result) = match choice {
-        XdpChoice::Auto => ("any", native().or_else(|error| if busy(&error) { Err(error) } else { generic() })),
+        XdpChoice::Auto => {
+            ("any", native().or_else(|error| if busy(&error) { Err(error) } else { generic() }))
+        }
         XdpChoice::Native => ("native", native()),
         XdpChoice::Generic => ("generic", generic()),
     };
@@ -113,7 +119,8 @@ fn busy(error: &io::Error) -> bool {
 
 /// Has a pinned link run another program. A link whose interface is gone is removed.
 pub(super) fn update(program: BorrowedFd<'_>, pins: &Pins, interface: &str) -> Result<()> {
-    let updated = sys::open_pin(&pins.link(interface)).and_then(|link| sys::update_link(link.as_fd(), program));
+    let updated =
+        sys::open_pin(&pins.link(interface)).and_then(|link| sys::update_link(link.as_fd(), program));
     match updated {
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => pins.remove_link(interface),
         result => result.map_err(|error| Error::io(format!("replace the program on {interface}"), &error)),

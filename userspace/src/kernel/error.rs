@@ -1,6 +1,10 @@
 //! What can go wrong with the kernel, one sentence each and what to do.
 
-use std::{error::Error as StdError, fmt, io, path::{Path, PathBuf}};
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use aya::{
     EbpfError,
@@ -161,7 +165,10 @@ impl Error {
 
     pub(super) fn program(doing: impl Into<String>, error: &ProgramError) -> Self {
         match error {
-            ProgramError::LoadError { io_error, verifier_log } if !permission(io_error) => {
+            // The verifier too says "permission denied", and then it says why.
+            ProgramError::LoadError { io_error, verifier_log }
+                if !verifier_log.to_string().trim().is_empty() =>
+            {
                 Self::Rejected { cause: io_error.to_string(), log: verifier_log.to_string() }
             }
             _ => Self::classify(doing, error),

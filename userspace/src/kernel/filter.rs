@@ -1,8 +1,7 @@
 //! The filter: the program in the kernel, its maps, and the interfaces it is attached to.
 
 use std::{
-    fmt,
-    fs,
+    fmt, fs,
     ops::{Deref, DerefMut},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::PathBuf,
@@ -82,7 +81,8 @@ impl Filter {
                 loader.map_pin_path(name, pins.map(name));
             }
         }
-        let mut object = loader.load(OBJECT).map_err(|error| too_old(&error, Error::ebpf(LOADING, &error)))?;
+        let mut object =
+            loader.load(OBJECT).map_err(|error| too_old(&error, Error::ebpf(LOADING, &error)))?;
         xdp(&mut object)?.load().map_err(|error| too_old(&error, Error::program(LOADING, &error)))?;
         let tables = Tables { maps: maps::take(&mut object, pinned)? };
         Ok(Self { object, tables, pins: options.pins.clone(), links: Vec::new() })
@@ -113,7 +113,8 @@ impl Filter {
         let before = pins.interfaces()?;
         for (interface, link) in &self.links {
             let path = pins.link(interface);
-            sys::pin(link.as_fd(), &path).map_err(|error| Error::io(format!("create {}", path.display()), &error))?;
+            sys::pin(link.as_fd(), &path)
+                .map_err(|error| Error::io(format!("create {}", path.display()), &error))?;
             made.0.push(path);
         }
         self.take_over(&pins, &before)?;
@@ -161,7 +162,8 @@ impl Drop for Made {
 }
 
 fn xdp(object: &mut Ebpf) -> Result<&mut Xdp> {
-    let missing = || Error::failed(format!("find the program {}", abi::PROGRAM), "it is not in the eBPF object");
+    let missing =
+        || Error::failed(format!("find the program {}", abi::PROGRAM), "it is not in the eBPF object");
     let program: &mut Program = object.program_mut(abi::PROGRAM).ok_or_else(missing)?;
     program.try_into().map_err(|error: ProgramError| Error::program("use the program", &error))
 }

@@ -6,7 +6,8 @@
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
     Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, FragmentKey, MAX_FRAGMENTS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, SourceEntry, SourceState, map,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, SourceEntry,
+    SourceState, map,
 };
 
 use super::{
@@ -89,7 +90,8 @@ const fn of<K, V>(name: &'static str, kind: MapType, entries: usize) -> Layout {
 pub(super) fn check(pins: &Pins) -> Result<()> {
     for layout in all() {
         let path = pins.map(layout.name);
-        let info = MapInfo::from_pin(&path).map_err(|error| Error::map(format!("open {}", path.display()), &error))?;
+        let info = MapInfo::from_pin(&path)
+            .map_err(|error| Error::map(format!("open {}", path.display()), &error))?;
         if !layout.fits(&info) {
             return Err(Error::OtherLayout { map: path });
         }

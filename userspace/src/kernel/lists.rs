@@ -31,7 +31,9 @@ impl<'a> Sources<'a> {
     pub(super) fn new(map: &'a mut Map) -> Result<Self> {
         let fail = |error| Error::map(format!("use the map {}", map::SOURCES), &error);
         let fd = match &*map {
-            Map::HashMap(data) => data.fd().as_fd().try_clone_to_owned().map_err(|error| fail(error.into()))?,
+            Map::HashMap(data) => {
+                data.fd().as_fd().try_clone_to_owned().map_err(|error| fail(error.into()))?
+            }
             _ => return Err(Error::failed(format!("use the map {}", map::SOURCES), "it is no hash")),
         };
         Ok(Self { map: map.try_into().map_err(fail)?, fd })

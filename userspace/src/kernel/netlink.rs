@@ -73,7 +73,8 @@ fn ask(interface: u32) -> io::Result<Vec<u8>> {
     request[HEADER + 4..][..4].copy_from_slice(&interface.to_ne_bytes());
 
     // SAFETY: no pointers.
-    let socket = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    let socket =
+        unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -138,8 +139,10 @@ mod tests {
     }
 
     fn xdp(attached: u8, program: u32) -> Vec<u8> {
-        let inner = [attribute(IFLA_XDP_ATTACHED, &[attached]), attribute(IFLA_XDP_PROG_ID, &program.to_ne_bytes())];
-        [attribute(libc::IFLA_IFNAME, b"eth0\0"), attribute(libc::IFLA_XDP | NESTED, &inner.concat())].concat()
+        let inner =
+            [attribute(IFLA_XDP_ATTACHED, &[attached]), attribute(IFLA_XDP_PROG_ID, &program.to_ne_bytes())];
+        [attribute(libc::IFLA_IFNAME, b"eth0\0"), attribute(libc::IFLA_XDP | NESTED, &inner.concat())]
+            .concat()
     }
 
     #[test]

@@ -113,7 +113,9 @@ impl Pins {
         self.remove_version().map_err(fail)?;
         match fs::remove_dir(&self.base) {
             // Another version lives beside, or another command was faster.
-            Err(error) if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) =>
+            {
                 Err(fail(error))
             }
             _ => Ok(()),

@@ -146,7 +146,11 @@ struct Batch {
 }
 
 /// Writes `keys[i]` → `values[i]` for all `i`. On an error, an unknown part of them is written.
-pub(super) fn update_batch<K: aya::Pod, V: aya::Pod>(map: BorrowedFd<'_>, keys: &[K], values: &[V]) -> io::Result<()> {
+pub(super) fn update_batch<K: aya::Pod, V: aya::Pod>(
+    map: BorrowedFd<'_>,
+    keys: &[K],
+    values: &[V],
+) -> io::Result<()> {
     assert_eq!(keys.len(), values.len(), "one value for each key");
     let mut attributes = Batch {
         in_batch: 0,
@@ -167,6 +171,7 @@ pub(super) fn update_batch<K: aya::Pod, V: aya::Pod>(map: BorrowedFd<'_>, keys: 
 /// `attributes` must be what `command` takes, and what they point to must be valid for it.
 unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<RawFd> {
     // SAFETY: the pointer and the size are those of `attributes`; the rest is the caller's promise.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
 }

@@ -133,7 +133,10 @@ impl Tables {
     where
         T: TryFrom<&'a Map, Error = MapError>,
     {
-        let map = self.maps.get(name).ok_or_else(|| Error::failed(format!("use the map {name}"), "it is not there"))?;
+        let map = self
+            .maps
+            .get(name)
+            .ok_or_else(|| Error::failed(format!("use the map {name}"), "it is not there"))?;
         T::try_from(map).map_err(|error| Error::map(format!("use the map {name}"), &error))
     }
 
