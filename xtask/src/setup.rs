@@ -150,6 +150,9 @@ fn bpf_linker(llvm: u32, apt: Option<&Apt>) -> Result<()> {
     command::run(
         cargo()
             .env("LLVM_PREFIX", llvm_prefix(llvm))
+            // The work is done by LLVM; the Rust around it need not be fast, only soon ready.
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked", "--root"])
             .arg(ebpf::tools_root())
             .args(["--no-default-features", "--features", &format!("llvm-{llvm}")]),
