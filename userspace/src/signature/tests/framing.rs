@@ -1,1 +1,103 @@
-//! In streams: where the headers end, and which bytes are the Content-Length.
+//! In streams: the tables say which byte ends the headers and which are the digits of Content-Length.
+
+use std::sync::LazyLock;
+
+use proptest::{prelude::*, sample::select};
+use xdp_prog::abi::{ROW_UNIT, Signatures};
+
+use super::{super::SignatureSet, Both, agreement::message, generated};
+
+static EMPTY: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::default().compile().unwrap().tables);
+static SHIPPED: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::shipped().compile().unwrap().tables);
+
+/// What a walk through one message comes by, each with the byte's number.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Frame {
+    digits: Vec<usize>,
+    headers_end: Option<usize>,
+    found: bool,
+}
+
+/// As the tables see it.
+fn walked(tables: &Signatures, start: u16, message: &[u8]) -> Frame {
+    let head = tables.head;
+    let mut frame = Frame::default();
+    let mut row = start;
+    for (at, byte) in message.iter().enumerate() {
+        let column = tables.classes[*byte as usize] as usize / 2;
+        row = tables.rows[row as usize * ROW_UNIT + column];
+        if row >= head.accept {
+            frame.found = true;
+            break;
+        } else if row >= head.digit {
+            frame.digits.push(at);
+        } else if row >= head.body {
+            assert_eq!(frame.headers_end, None, "the headers end twice");
+            frame.headers_end = Some(at);
+        }
+        assert!(row != 0 || frame.headers_end.is_some(), "dead before the body");
+    }
+    frame
+}
+
+/// As a reader of the RFC would: line by line.
+fn read(message: &[u8]) -> Frame {
+    let mut frame = Frame::default();
+    let mut at = message.iter().position(|byte| *byte > b' ').unwrap_or(message.len());
+    let mut start_line = true;
+    while at < message.len() {
+        let rest = &message[at..];
+        if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
+            frame.headers_end = Some(if rest[0] == b'\n' { at } else { at + 1 });
+            break;
+        }
+        let folds = |end: usize| matches!(rest.get(end), Some(b' ' | b'\t'));
+        let end = (1..rest.len()).find(|end| rest[end - 1] == b'\n' && !folds(*end)).unwrap_or(rest.len());
+        if !start_line {
+            frame.digits.extend(length_digits(&rest[..end]).map(|digit| at + digit));
+        }
+        start_line = false;
+        at += end;
+    }
+    frame
+}
+
+/// Where a header line has the digits of its length, if it is one that tells it.
+fn length_digits(line: &[u8]) -> std::ops::Range<usize> {
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return 0..0 };
+    let name = String::from_utf8_lossy(&line[..colon]).to_lowercase();
+    if !["l", "content-length"].contains(&name.trim_end_matches([' ', '\t'])) {
+        return 0..0;
+    }
+    let from = |start: usize, until: fn(&u8) -> bool| {
+        line[start..].iter().position(until).map_or(line.len(), |length| start + length)
+    };
+    let first = from(colon + 1, |byte| !byte.is_ascii_whitespace());
+    first..from(first, |byte| !byte.is_ascii_digit())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn frames_are_found_in_requests_and_responses(
+        message in message(),
+        tables in select(vec![&*EMPTY, &*SHIPPED]),
+    ) {
+        let expected = read(message.as_bytes());
+        let response = walked(tables, tables.head.response, message.as_bytes());
+        prop_assert_eq!(&response, &expected);
+        let request = walked(tables, tables.head.request, message.as_bytes());
+        prop_assert!(request.found || request == expected);
+    }
+}
+
+#[test]
+fn a_response_is_never_judged() {
+    let both = Both::of(&generated(64));
+    let tables = &both.compiled.tables;
+    let message = b"SIP/2.0 200 OK\r\nUser-Agent: dial-kit/v1\r\nUser-Agent: scanner000\r\nl: 12\r\n\r\nbody";
+    assert!(walked(tables, tables.head.request, message).found);
+    let expected = Frame { digits: vec![68, 69], headers_end: Some(73), found: false };
+    assert_eq!(walked(tables, tables.head.response, message), expected);
+}
