@@ -3,8 +3,6 @@
 //! Integers are native-endian unless the name says otherwise; addresses are network-order bytes; no padding,
 //! no `bool`, no enum in memory that the other side could fill with an invalid value.
 
-
-
 use crate::{
     reason::{Class, Reason},
     word::Word,

@@ -40,7 +40,8 @@ impl<'a> Bytes<'a> {
     /// `N` bytes at `offset`, or `None` where the packet ends before.
     #[inline(always)]
     pub fn chunk<const N: usize>(self, offset: usize) -> Option<&'a [u8; N]> {
-        let at = self.start + offset;
+        // Opaque: the bytes must be read through the very pointer that was compared with the end.
+        let at = opaque(self.start + offset);
         if at + N > self.end {
             return None;
         }
@@ -58,4 +59,19 @@ impl<'a> Bytes<'a> {
     pub const fn skip(self, offset: usize) -> Self {
         Self { start: self.start + offset, end: self.end, memory: PhantomData }
     }
+}
+
+/// The same value, of which the compiler no longer knows where it came from. The verifier knows less than the
+/// compiler: what is checked here must not be computed anew after the check.
+#[inline(always)]
+pub fn opaque(value: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut value = value;
+        // SAFETY: a move to itself. (Without any instruction the kernel rejects the object's line information.)
+        unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack)) };
+        value
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    value
 }

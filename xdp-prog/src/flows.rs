@@ -3,7 +3,6 @@
 //! A flow is one bit out of 256, in the current window and the one before. A flow that is in use keeps its
 //! bit and is never refused; two flows that share a bit count as one, which errs towards passing.
 
-
 use crate::abi::{FLOW_WORDS, Flows};
 
 impl Flows {

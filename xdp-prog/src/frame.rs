@@ -5,7 +5,6 @@
 use crate::{
     abi::{Address, FragmentKey},
     bytes::Bytes,
-    reason::Reason,
 };
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -26,59 +25,89 @@ const DESTINATION_OPTIONS: u8 = 60;
 /// As many as fit into an Ethernet frame: a sender gains nothing by a long chain.
 const MAX_EXTENSIONS: u32 = 192;
 
-/// A packet whose ports are known.
-#[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
+/// No headers reach further than this into a frame that a driver hands over in one piece. The verifier wants
+/// to see the bound.
+pub const OFFSET_MAX: u32 = 0x3fff;
+
+/// What the headers say. Plain integers and no pointers: the kernel hands it from one separately verified
+/// function to the next.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Packet {
     pub source: Address,
     pub destination: Address,
-    /// Host order.
-    pub source_port: u16,
-    pub destination_port: u16,
-    pub transport: Transport,
-    /// From the first payload byte to the end of the frame, which may be later than the payload's.
-    pub payload: Bytes<'a>,
-    /// Where `payload` begins in the frame.
+    /// Where the payload begins in the frame.
     pub offset: u32,
     /// Payload bytes that are really there.
     pub length: u32,
+    /// Of a fragment: the id that all parts of its packet carry.
+    pub fragment_id: u32,
+    /// Host order.
+    pub source_port: u16,
+    pub destination_port: u16,
+    pub protocol: u8,
+    /// A set of [`flag`]s.
+    pub flags: u8,
+    pub reserved: [u16; 3],
+}
+
+pub mod flag {
     /// The transport header claims what cannot be.
-    pub malformed: bool,
-    /// Of a first fragment: the id that its followers carry.
-    pub fragment: Option<u32>,
+    pub const MALFORMED: u8 = 1;
+    /// More fragments follow.
+    pub const FIRST_FRAGMENT: u8 = 2;
+    /// TCP SYN without ACK: somebody wants a connection.
+    pub const CONNECT: u8 = 4;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    Udp,
-    Tcp {
-        /// SYN without ACK: somebody wants a connection.
-        connect: bool,
-    },
-}
-
-impl Transport {
+impl Packet {
     #[inline(always)]
-    pub const fn protocol(self) -> u8 {
-        match self {
-            Self::Udp => UDP,
-            Self::Tcp { .. } => TCP,
+    pub const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    #[inline(always)]
+    pub const fn fragment_key(&self) -> FragmentKey {
+        FragmentKey {
+            source: self.source,
+            destination: self.destination,
+            id: self.fragment_id,
+            protocol: self.protocol as u32,
         }
     }
 }
 
-#[derive(Debug)]
-pub enum Frame<'a> {
-    Packet(Packet<'a>),
-    /// A fragment that is not the first: it shows no ports.
-    LaterFragment(FragmentKey),
-    /// Nothing that could be for a SIP port, so it passes.
-    Foreign(Reason),
+/// How far a frame could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Depth {
+    /// All fields of the packet are set.
+    Ports = 0,
+    /// A fragment that is not the first: addresses, protocol and id are set, there are no ports.
+    LaterFragment = 1,
+    /// Not IP.
+    NotIp = 2,
+    /// IP, but its header contradicts itself or the frame.
+    BadIp = 3,
+    /// IP, but neither UDP nor TCP.
+    OtherProtocol = 4,
+}
+
+impl Depth {
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Ports,
+            1 => Self::LaterFragment,
+            2 => Self::NotIp,
+            4 => Self::OtherProtocol,
+            _ => Self::BadIp,
+        }
+    }
 }
 
 /// What the IP header says about what follows it.
 struct Ip {
-    source: Address,
-    destination: Address,
     protocol: u8,
     /// Where the transport header begins, and how many bytes of IP payload there are from there.
     offset: usize,
@@ -93,36 +122,35 @@ enum Fragment {
     Later(u32),
 }
 
-/// Reads `frame`. `extensions` is [`extension_headers`] on this frame; the kernel calls it as a function
-/// that is verified by itself.
+/// Reads `frame` into `packet`. `extensions` is [`extension_headers`] on this frame; the kernel calls it as a
+/// function that is verified by itself.
 #[inline(always)]
-pub fn parse<'a>(frame: Bytes<'a>, extensions: impl Fn(u32, u8) -> u64) -> Frame<'a> {
-    let Some((ethertype, offset)) = ethernet(frame) else { return Frame::Foreign(Reason::NotIp) };
+pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> u64, packet: &mut Packet) -> Depth {
+    let Some((ethertype, offset)) = ethernet(frame) else { return Depth::NotIp };
     let ip = match ethertype {
-        ETHERTYPE_IPV4 => ipv4(frame, offset),
-        ETHERTYPE_IPV6 => ipv6(frame, offset, extensions),
-        _ => return Frame::Foreign(Reason::NotIp),
+        ETHERTYPE_IPV4 => ipv4(frame, offset, packet),
+        ETHERTYPE_IPV6 => ipv6(frame, offset, extensions, packet),
+        _ => return Depth::NotIp,
     };
-    // Pass: without a credible IP header nobody can say that this is for a SIP port, and the stack drops it.
-    let Some(ip) = ip else { return Frame::Foreign(Reason::BadIp) };
-    // Pass: SIP runs over UDP and TCP.
+    let Some(ip) = ip else { return Depth::BadIp };
+    packet.protocol = ip.protocol;
     if ip.protocol != UDP && ip.protocol != TCP {
-        return Frame::Foreign(Reason::OtherPort);
+        return Depth::OtherProtocol;
     }
-    if let Fragment::Later(id) = ip.fragment {
-        return Frame::LaterFragment(FragmentKey {
-            source: ip.source,
-            destination: ip.destination,
-            id,
-            protocol: ip.protocol as u32,
-        });
+    match ip.fragment {
+        Fragment::Whole => {}
+        Fragment::First(id) => {
+            packet.fragment_id = id;
+            packet.flags |= flag::FIRST_FRAGMENT;
+        }
+        Fragment::Later(id) => {
+            packet.fragment_id = id;
+            return Depth::LaterFragment;
+        }
     }
-    let packet = if ip.protocol == UDP { udp(frame, &ip) } else { tcp(frame, &ip) };
-    match packet {
-        Some(packet) => Frame::Packet(packet),
-        // Pass: too short for a transport header; the stack drops it.
-        None => Frame::Foreign(Reason::BadIp),
-    }
+    let transport = if ip.protocol == UDP { udp(frame, &ip, packet) } else { tcp(frame, &ip, packet) };
+    // Too short for a transport header.
+    if transport.is_some() { Depth::Ports } else { Depth::BadIp }
 }
 
 #[inline(always)]
@@ -153,7 +181,7 @@ fn ethernet(frame: Bytes<'_>) -> Option<(u16, usize)> {
 }
 
 #[inline(always)]
-fn ipv4(frame: Bytes<'_>, offset: usize) -> Option<Ip> {
+fn ipv4(frame: Bytes<'_>, offset: usize, packet: &mut Packet) -> Option<Ip> {
     let header = frame.chunk::<20>(offset)?;
     let header_length = ((header[0] & 15) as usize) << 2;
     let total = be16(header, 2) as usize;
@@ -173,9 +201,9 @@ fn ipv4(frame: Bytes<'_>, offset: usize) -> Option<Ip> {
     } else {
         Fragment::Whole
     };
+    packet.source = Address::v4(word(header, 12));
+    packet.destination = Address::v4(word(header, 16));
     Some(Ip {
-        source: Address::v4(word(header, 12)),
-        destination: Address::v4(word(header, 16)),
         protocol: header[9],
         offset: offset + header_length,
         length: (total - header_length) as u32,
@@ -184,13 +212,19 @@ fn ipv4(frame: Bytes<'_>, offset: usize) -> Option<Ip> {
 }
 
 #[inline(always)]
-fn ipv6(frame: Bytes<'_>, offset: usize, extensions: impl Fn(u32, u8) -> u64) -> Option<Ip> {
+fn ipv6(
+    frame: Bytes<'_>,
+    offset: usize,
+    extensions: impl Fn(u32, u8) -> u64,
+    packet: &mut Packet,
+) -> Option<Ip> {
     let header = frame.chunk::<40>(offset)?;
     let end = offset + 40 + be16(header, 4) as usize;
     if header[0] >> 4 != 6 || end > frame.len() {
         return None;
     }
-    let address = |at| Address([word(header, at), word(header, at + 4), word(header, at + 8), word(header, at + 12)]);
+    let address =
+        |at| Address([word(header, at), word(header, at + 4), word(header, at + 8), word(header, at + 12)]);
     let mut chain = Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole };
     if is_extension(chain.protocol) {
         chain = Chain::unpack(extensions(chain.offset, chain.protocol))?;
@@ -198,9 +232,9 @@ fn ipv6(frame: Bytes<'_>, offset: usize, extensions: impl Fn(u32, u8) -> u64) ->
     if chain.offset as usize > end {
         return None;
     }
+    packet.source = address(8);
+    packet.destination = address(24);
     Some(Ip {
-        source: address(8),
-        destination: address(24),
         protocol: chain.protocol,
         offset: chain.offset as usize,
         length: end as u32 - chain.offset,
@@ -229,7 +263,7 @@ impl Chain {
             Fragment::First(id) => CHAIN_FIRST | (id as u64) << 32,
             Fragment::Later(id) => CHAIN_LATER | (id as u64) << 32,
         };
-        CHAIN_VALID | fragment | ((self.offset & 0xffff) as u64) << 8 | self.protocol as u64
+        CHAIN_VALID | fragment | ((self.offset & OFFSET_MAX) as u64) << 8 | self.protocol as u64
     }
 
     #[inline(always)]
@@ -245,7 +279,7 @@ impl Chain {
         } else {
             Fragment::Whole
         };
-        Some(Self { protocol: word as u8, offset: (word >> 8) as u32 & 0xffff, fragment })
+        Some(Self { protocol: word as u8, offset: (word >> 8) as u32 & OFFSET_MAX, fragment })
     }
 }
 
@@ -264,14 +298,15 @@ pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
         if !is_extension(chain.protocol) {
             return chain.pack();
         }
-        let at = chain.offset & 0xffff;
+        let at = chain.offset & OFFSET_MAX;
         let Some(header) = frame.chunk::<8>(at as usize) else { return 0 };
         let length = match chain.protocol {
             FRAGMENT => {
                 let position = be16(header, 2);
                 let id = word(header, 4);
                 if position & 0xfff8 != 0 {
-                    return Chain { protocol: header[0], offset: at + 8, fragment: Fragment::Later(id) }.pack();
+                    return Chain { protocol: header[0], offset: at + 8, fragment: Fragment::Later(id) }
+                        .pack();
                 }
                 // An atomic fragment (offset 0, no more to come) is a whole packet, RFC 6946.
                 if position & 1 != 0 {
@@ -290,58 +325,44 @@ pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
 }
 
 #[inline(always)]
-fn udp<'a>(frame: Bytes<'a>, ip: &Ip) -> Option<Packet<'a>> {
+fn udp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     if ip.length < 8 {
         return None;
     }
     let header = frame.chunk::<8>(ip.offset)?;
     let claimed = be16(header, 4) as u32;
-    let fragmented = ip.fragment != Fragment::Whole;
     let there = if claimed < ip.length { claimed } else { ip.length };
-    Some(Packet {
-        source: ip.source,
-        destination: ip.destination,
-        source_port: be16(header, 0),
-        destination_port: be16(header, 2),
-        transport: Transport::Udp,
-        payload: frame.skip(ip.offset + 8),
-        offset: ip.offset as u32 + 8,
-        length: there.saturating_sub(8),
-        // The first fragment of a packet rightly claims more than it carries.
-        malformed: claimed < 8 || (claimed > ip.length && !fragmented),
-        fragment: first(ip.fragment),
-    })
+    packet.source_port = be16(header, 0);
+    packet.destination_port = be16(header, 2);
+    packet.offset = ip.offset as u32 + 8;
+    packet.length = there.saturating_sub(8);
+    // The first fragment of a packet rightly claims more than it carries.
+    if claimed < 8 || (claimed > ip.length && !packet.is(flag::FIRST_FRAGMENT)) {
+        packet.flags |= flag::MALFORMED;
+    }
+    Some(())
 }
 
 #[inline(always)]
-fn tcp<'a>(frame: Bytes<'a>, ip: &Ip) -> Option<Packet<'a>> {
+fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
     if ip.length < 20 {
         return None;
     }
     let header = frame.chunk::<20>(ip.offset)?;
-    let header_length = ((header[12] >> 4) as u32) << 2;
-    let malformed = header_length < 20 || header_length > ip.length;
-    let skipped = if malformed { 20 } else { header_length };
-    const SYN: u8 = 0x02;
-    const ACK: u8 = 0x10;
-    Some(Packet {
-        source: ip.source,
-        destination: ip.destination,
-        source_port: be16(header, 0),
-        destination_port: be16(header, 2),
-        transport: Transport::Tcp { connect: header[13] & (SYN | ACK) == SYN },
-        payload: frame.skip(ip.offset + skipped as usize),
-        offset: ip.offset as u32 + skipped,
-        length: ip.length - skipped,
-        malformed,
-        fragment: first(ip.fragment),
-    })
-}
-
-#[inline(always)]
-const fn first(fragment: Fragment) -> Option<u32> {
-    match fragment {
-        Fragment::First(id) => Some(id),
-        Fragment::Whole | Fragment::Later(_) => None,
+    let claimed = ((header[12] >> 4) as u32) << 2;
+    let mut length = claimed;
+    if claimed < 20 || claimed > ip.length {
+        packet.flags |= flag::MALFORMED;
+        length = 20;
     }
+    if header[13] & (SYN | ACK) == SYN {
+        packet.flags |= flag::CONNECT;
+    }
+    packet.source_port = be16(header, 0);
+    packet.destination_port = be16(header, 2);
+    packet.offset = ip.offset as u32 + length;
+    packet.length = ip.length - length;
+    Some(())
 }

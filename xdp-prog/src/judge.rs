@@ -1,17 +1,17 @@
 //! The path of a packet, step by step. Each step says why it lets go of the packet.
 
 use crate::{
-    abi::{Address, FragmentKey, Policy, RateLimit, SourceEntry, SourceState, kind},
+    abi::{Address, FragmentKey, Policy, SourceEntry, SourceState, kind},
     bytes::Bytes,
-    frame::{self, Frame, Packet, Transport},
+    frame::{Depth, Packet, TCP, flag},
     matcher::Stream,
     meter::ticks,
     reason::{Action, Class, Reason},
     sip::{self, Kind},
 };
 
-/// What the path needs from outside: the tables, the time, and the functions that the kernel verifies by
-/// themselves. The kernel backs it with maps, replay and tests with memory.
+/// What the path needs from outside: the tables, the time, the frame, and those steps that the kernel verifies
+/// as functions by themselves. The kernel backs it with maps, replay and tests with memory.
 pub trait World {
     /// Monotonic nanoseconds.
     fn now(&self) -> u64;
@@ -25,15 +25,22 @@ pub trait World {
     fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool;
     fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64);
     fn forget_fragment(&self, key: &FragmentKey);
-    /// [`frame::extension_headers`] of the frame being judged.
-    fn extension_headers(&self, offset: u32, protocol: u8) -> u64;
-    /// The signature in the datagram whose payload is `length` bytes from `offset`.
-    fn find_signature(&self, offset: u32, length: u32) -> Option<u16>;
+
+    /// [`frame::parse`](crate::frame::parse) of the frame that is being judged.
+    fn parse(&self, packet: &mut Packet) -> Depth;
+    /// From the packet's payload to the end of the frame.
+    fn payload(&self, packet: &Packet) -> Bytes<'_>;
+    /// [`sip::classify`] of the packet's payload.
+    fn classify(&self, packet: &Packet) -> Kind;
+    /// [`charge`].
+    fn charge(&self, packet: &Packet, charge: Charge) -> Limit;
+    /// The signature in a datagram's payload.
+    fn find_signature(&self, packet: &Packet) -> Option<u16>;
     /// The same for a TCP segment, with what else is in it.
-    fn walk_stream(&self, offset: u32, length: u32, response: bool) -> Stream;
+    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream;
 }
 
-/// A packet's fate, and what an event about it needs.
+/// A packet's fate.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     pub reason: Reason,
@@ -41,17 +48,6 @@ pub struct Verdict {
     pub signature: u16,
     /// False in monitor mode: the reason stands, the packet passes.
     pub enforced: bool,
-    pub seen: Seen,
-}
-
-/// Of a packet that was judged beyond its IP header; all zero otherwise.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
-    pub source: Address,
-    pub destination: Address,
-    pub source_port: u16,
-    pub destination_port: u16,
-    pub protocol: u8,
 }
 
 impl Verdict {
@@ -78,77 +74,61 @@ impl From<Reason> for Because {
 
 /// The first fragment of a stranger must hold at least this much payload: no network path cuts packets so
 /// small, and less could hide the start line.
-const FIRST_FRAGMENT_MIN: u32 = 128;
+pub const FIRST_FRAGMENT_MIN: u32 = 128;
 
-/// Judges one frame.
+/// Judges the world's frame; `packet` is filled with what its headers say.
 #[inline(always)]
-pub fn judge<W: World>(world: &W, frame: Bytes<'_>) -> Verdict {
-    let packet = match frame::parse(frame, |offset, protocol| world.extension_headers(offset, protocol)) {
-        Frame::Packet(packet) => packet,
-        Frame::LaterFragment(key) => return later_fragment(world, &key),
-        Frame::Foreign(reason) => return untouched(reason),
-    };
+pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
+    match world.parse(packet) {
+        Depth::Ports => {}
+        Depth::LaterFragment => return later_fragment(world, packet),
+        // Pass: neither is for a SIP port.
+        Depth::NotIp => return untouched(Reason::NotIp),
+        Depth::OtherProtocol => return untouched(Reason::OtherPort),
+        // Pass: without a credible header nobody can say that this is for a SIP port. The stack drops it.
+        Depth::BadIp => return untouched(Reason::BadIp),
+    }
     // Pass: there is no policy yet, so there is nothing to enforce.
     let Some(policy) = world.policy() else { return untouched(Reason::OtherPort) };
-    let Some(encrypted) = sip_port(policy, &packet) else { return untouched(Reason::OtherPort) };
-    let because = judge_packet(world, policy, &packet, encrypted);
-    if let Some(id) = packet.fragment {
-        settle_fragment(world, &packet, id, because.reason);
+    let Some(encrypted) = sip_port(policy, packet) else { return untouched(Reason::OtherPort) };
+    let because = judge_packet(world, policy, packet, encrypted);
+    if packet.is(flag::FIRST_FRAGMENT) {
+        settle_fragment(world, packet, because.reason);
     }
-    Verdict {
-        reason: because.reason,
-        signature: because.signature,
-        enforced: policy.enforce != 0,
-        seen: Seen {
-            source: packet.source,
-            destination: packet.destination,
-            source_port: packet.source_port,
-            destination_port: packet.destination_port,
-            protocol: packet.transport.protocol(),
-        },
-    }
+    Verdict { reason: because.reason, signature: because.signature, enforced: policy.enforce != 0 }
 }
 
 #[inline(always)]
 fn untouched(reason: Reason) -> Verdict {
-    Verdict { reason, signature: 0, enforced: true, seen: Seen::default() }
+    Verdict { reason, signature: 0, enforced: true }
 }
 
 /// Whether the packet is for a SIP port, and if so whether that port speaks TLS.
 #[inline(always)]
-fn sip_port(policy: &Policy, packet: &Packet<'_>) -> Option<bool> {
+fn sip_port(policy: &Policy, packet: &Packet) -> Option<bool> {
     let port = packet.destination_port;
-    match packet.transport {
-        Transport::Udp => policy.udp.has(port).then_some(false),
-        Transport::Tcp { .. } if policy.tcp.has(port) => Some(false),
-        Transport::Tcp { .. } => policy.tls.has(port).then_some(true),
+    if packet.protocol != TCP {
+        policy.udp.has(port).then_some(false)
+    } else if policy.tcp.has(port) {
+        Some(false)
+    } else {
+        policy.tls.has(port).then_some(true)
     }
 }
 
 /// A fragment without ports follows its first one; without a dropped one it passes, whoever sent it.
 #[inline(always)]
-fn later_fragment<W: World>(world: &W, key: &FragmentKey) -> Verdict {
-    if !world.fragment_was_dropped(key, world.now()) {
+fn later_fragment<W: World>(world: &W, packet: &Packet) -> Verdict {
+    if !world.fragment_was_dropped(&packet.fragment_key(), world.now()) {
         return untouched(Reason::Fragment);
     }
     let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
-    let seen = Seen {
-        source: key.source,
-        destination: key.destination,
-        protocol: key.protocol as u8,
-        ..Seen::default()
-    };
-    Verdict { reason: Reason::FragmentRest, signature: 0, enforced, seen }
+    Verdict { reason: Reason::FragmentRest, signature: 0, enforced }
 }
 
 #[inline(always)]
-fn settle_fragment<W: World>(world: &W, packet: &Packet<'_>, id: u32, reason: Reason) {
-    let key = FragmentKey {
-        source: packet.source,
-        destination: packet.destination,
-        id,
-        protocol: packet.transport.protocol() as u32,
-    };
+fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason) {
+    let key = packet.fragment_key();
     match reason.action() {
         Action::Drop => world.remember_dropped_fragment(&key, world.now()),
         // A forged first fragment under the same id must not cost the real one its rest.
@@ -157,57 +137,49 @@ fn settle_fragment<W: World>(world: &W, packet: &Packet<'_>, id: u32, reason: Re
 }
 
 #[inline(always)]
-fn judge_packet<W: World>(world: &W, policy: &Policy, packet: &Packet<'_>, encrypted: bool) -> Because {
-    let now = world.now();
-    let standing = match standing(world, &packet.source, now) {
-        Ok(standing) => standing,
-        Err(reason) => return reason.into(),
+fn judge_packet<W: World>(world: &W, policy: &Policy, packet: &Packet, encrypted: bool) -> Because {
+    let budget = match standing(world, &packet.source) {
+        Standing::Decided(reason) => return reason.into(),
+        Standing::Known { budget } => budget,
+        Standing::Stranger => 0,
     };
     if policy.trusted_only != 0 {
         return Reason::TrustedOnly.into();
     }
     // Drop: the stack would refuse it too, and it is for a SIP port.
-    if packet.malformed {
+    if packet.is(flag::MALFORMED) {
         return Reason::Malformed.into();
     }
-    if packet.fragment.is_some() && standing.stranger() && packet.length < FIRST_FRAGMENT_MIN {
+    let turn = Turn { world, policy, packet, budget };
+    if packet.is(flag::FIRST_FRAGMENT) && turn.stranger() && packet.length < FIRST_FRAGMENT_MIN {
         return Reason::FragmentTiny.into();
     }
-    let turn = Turn { world, policy, packet, standing, now };
-    match packet.transport {
-        Transport::Udp => turn.datagram(),
-        Transport::Tcp { connect: true } => turn.within(Class::Connect, true, Reason::TcpControl),
-        Transport::Tcp { .. } if packet.length == 0 => turn.within(Class::Stream, false, Reason::TcpControl),
-        Transport::Tcp { .. } if encrypted => turn.within(Class::Stream, false, Reason::Stream),
-        Transport::Tcp { .. } => turn.segment(),
-    }
+    turn.judge(encrypted)
 }
 
-/// Who sends, once the trusted and the banned are dealt with.
-#[derive(Clone, Copy)]
-struct Standing {
-    /// Phones behind a known source; zero: a stranger.
-    budget: u32,
-}
-
-impl Standing {
-    #[inline(always)]
-    const fn stranger(self) -> bool {
-        self.budget == 0
-    }
+enum Standing {
+    Decided(Reason),
+    /// Has authenticated lately, from this many phones.
+    Known {
+        budget: u32,
+    },
+    Stranger,
 }
 
 #[inline(always)]
-fn standing<W: World>(world: &W, address: &Address, now: u64) -> Result<Standing, Reason> {
+fn standing<W: World>(world: &W, address: &Address) -> Standing {
+    let now = world.now();
     if let Some(entry) = world.source(address)
         && entry.expires > now
     {
         match entry.kind {
             // Trusted beats banned: this ban lies inside a trusted prefix.
-            kind::BANNED if entry.shadowed_until > now => return Err(Reason::Trusted),
-            kind::BANNED => return Err(Reason::Ban),
-            kind::TRUSTED => return Err(Reason::Trusted),
-            kind::KNOWN => return Ok(Standing { budget: if entry.budget == 0 { 1 } else { entry.budget } }),
+            kind::BANNED if entry.shadowed_until > now => return Standing::Decided(Reason::Trusted),
+            kind::BANNED => return Standing::Decided(Reason::Ban),
+            kind::TRUSTED => return Standing::Decided(Reason::Trusted),
+            kind::KNOWN => {
+                return Standing::Known { budget: if entry.budget == 0 { 1 } else { entry.budget } };
+            }
             _ => {}
         }
     }
@@ -215,71 +187,104 @@ fn standing<W: World>(world: &W, address: &Address, now: u64) -> Result<Standing
         && entry.expires > now
     {
         match entry.kind {
-            kind::BANNED if entry.shadowed_until > now => return Err(Reason::Trusted),
-            kind::BANNED => return Err(Reason::BanPrefix),
-            kind::TRUSTED => return Err(Reason::Trusted),
+            kind::BANNED if entry.shadowed_until > now => return Standing::Decided(Reason::Trusted),
+            kind::BANNED => return Standing::Decided(Reason::BanPrefix),
+            kind::TRUSTED => return Standing::Decided(Reason::Trusted),
             _ => {}
         }
     }
-    Ok(Standing { budget: 0 })
+    Standing::Stranger
 }
 
 /// One packet in front of the rules for those who are neither trusted nor banned.
 struct Turn<'a, W> {
     world: &'a W,
     policy: &'a Policy,
-    packet: &'a Packet<'a>,
-    standing: Standing,
-    now: u64,
+    packet: &'a Packet,
+    /// Phones behind a known source; zero: a stranger.
+    budget: u32,
+}
+
+/// What a packet is, before any limit.
+struct Nature {
+    kind: Kind,
+    class: Class,
+    /// Why it passes if no rule objects.
+    pass: Reason,
+    /// It may open a flow.
+    opens: bool,
+    /// It has a message that signatures may be in.
+    message: bool,
 }
 
 impl<W: World> Turn<'_, W> {
     #[inline(always)]
-    fn datagram(&self) -> Because {
-        let kind = sip::classify(self.packet.payload, self.packet.length);
-        let (class, pass) = match kind {
-            Kind::Keepalive => return self.within(Class::Keepalive, false, Reason::Keepalive),
-            Kind::Response => return self.within(Class::Response, false, Reason::Response),
-            Kind::Request(class) => (class, Reason::Request),
-            Kind::UnknownMethod => (Class::Other, Reason::Request),
-            Kind::NotSip => (Class::Other, Reason::NotSip),
-        };
-        if let Some(reason) = self.method_refused(kind) {
+    const fn stranger(&self) -> bool {
+        self.budget == 0
+    }
+
+    #[inline(always)]
+    fn judge(&self, encrypted: bool) -> Because {
+        let nature = self.nature(encrypted);
+        if let Some(reason) = self.method_refused(nature.kind) {
             return reason.into();
         }
         // Before the search: it costs a fraction, and a flood ends here.
-        if let Some(reason) = self.over_limit(class, 1, true) {
+        if let Some(reason) = self.charge(nature.class, 1, nature.opens) {
             return reason.into();
         }
-        match self.world.find_signature(self.packet.offset, self.packet.length) {
+        if !nature.message {
+            return nature.pass.into();
+        }
+        if self.packet.protocol == TCP {
+            let response = matches!(nature.kind, Kind::Response);
+            let stream = self.world.walk_stream(self.packet, response);
+            return self.later_refused(stream).unwrap_or(nature.pass.into());
+        }
+        match self.world.find_signature(self.packet) {
             Some(signature) => Because { reason: Reason::Signature, signature },
-            None => pass.into(),
+            None => nature.pass.into(),
         }
     }
 
-    /// A TCP segment with payload. What it begins with is all that one packet can show of it: a message
-    /// that was split elsewhere passes as the middle of a stream.
+    /// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the
+    /// middle of a stream.
     #[inline(always)]
-    fn segment(&self) -> Because {
-        let kind = sip::classify(self.packet.payload, self.packet.length);
-        let (class, pass) = match kind {
-            Kind::Keepalive => return self.within(Class::Keepalive, false, Reason::Keepalive),
-            Kind::NotSip => return self.within(Class::Stream, false, Reason::Stream),
-            Kind::Response => (Class::Response, Reason::Response),
-            Kind::Request(class) => (class, Reason::Request),
-            Kind::UnknownMethod => (Class::Other, Reason::Request),
-        };
-        if let Some(reason) = self.method_refused(kind) {
-            return reason.into();
+    fn nature(&self, encrypted: bool) -> Nature {
+        let tcp = self.packet.protocol == TCP;
+        let quiet = |class, pass, opens| Nature { kind: Kind::NotSip, class, pass, opens, message: false };
+        if self.packet.is(flag::CONNECT) {
+            return quiet(Class::Connect, Reason::TcpControl, true);
         }
-        if let Some(reason) = self.over_limit(class, 1, false) {
-            return reason.into();
+        if tcp && self.packet.length == 0 {
+            return quiet(Class::Stream, Reason::TcpControl, false);
         }
-        let response = matches!(kind, Kind::Response);
-        let stream = self.world.walk_stream(self.packet.offset, self.packet.length, response);
-        match self.later_refused(stream) {
-            Some(because) => because,
-            None => pass.into(),
+        if encrypted {
+            return quiet(Class::Stream, Reason::Stream, false);
+        }
+        let kind = self.kind();
+        match kind {
+            Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive, false),
+            Kind::NotSip if tcp => quiet(Class::Stream, Reason::Stream, false),
+            // Behind a response in a TCP segment there may be a request.
+            Kind::Response => {
+                Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }
+            }
+            Kind::Request(class) => Nature { kind, class, pass: Reason::Request, opens: !tcp, message: true },
+            Kind::UnknownMethod => {
+                Nature { kind, class: Class::Other, pass: Reason::Request, opens: !tcp, message: true }
+            }
+            Kind::NotSip => {
+                Nature { kind, class: Class::Other, pass: Reason::NotSip, opens: true, message: true }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        match sip::classify_plain(self.world.payload(self.packet), self.packet.length) {
+            Some(kind) => kind,
+            None => self.world.classify(self.packet),
         }
     }
 
@@ -291,6 +296,9 @@ impl<W: World> Turn<'_, W> {
         }
         if stream.nothing_later() {
             return None;
+        }
+        if stream.is_crowded() {
+            return Some(Reason::Malformed.into());
         }
         if stream.later(Class::Options) > 0
             && let Some(reason) = self.method_refused(Kind::Request(Class::Options))
@@ -305,7 +313,7 @@ impl<W: World> Turn<'_, W> {
         for class in [Class::Register, Class::Invite, Class::Options, Class::Dialog, Class::Other] {
             let packets = stream.later(class);
             if packets > 0
-                && let Some(reason) = self.over_limit(class, packets, false)
+                && let Some(reason) = self.charge(class, packets, false)
             {
                 return Some(reason.into());
             }
@@ -317,7 +325,7 @@ impl<W: World> Turn<'_, W> {
     #[inline(always)]
     fn method_refused(&self, kind: Kind) -> Option<Reason> {
         match kind {
-            Kind::Request(Class::Options) if self.policy.drop_options != 0 && self.standing.stranger() => {
+            Kind::Request(Class::Options) if self.policy.drop_options != 0 && self.stranger() => {
                 Some(Reason::OptionsStranger)
             }
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
@@ -325,60 +333,96 @@ impl<W: World> Turn<'_, W> {
         }
     }
 
-    /// Passes for reason `pass` if the limits of `class` allow.
     #[inline(always)]
-    fn within(&self, class: Class, new_flow: bool, pass: Reason) -> Because {
-        self.over_limit(class, 1, new_flow).unwrap_or(pass).into()
+    fn charge(&self, class: Class, packets: u32, opens: bool) -> Option<Reason> {
+        self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget }).reason(class)
     }
+}
 
-    /// Charges the source and, for a stranger, its neighbourhood.
-    #[inline(always)]
-    fn over_limit(&self, class: Class, packets: u32, new_flow: bool) -> Option<Reason> {
-        let source = self.packet.source.source();
-        // Pass: the kernel found no memory for the state of this source.
-        let state = self.world.source_state(&source)?;
-        if !self.standing.stranger() {
-            let limit = &self.policy.known[class as usize];
-            let admitted = state.meters[class as usize].admit(limit, self.standing.budget, self.now, packets);
-            return (!admitted).then_some(class.over_source_rate());
-        }
-        if !self.admit(state, &self.policy.stranger, class, packets) {
-            return Some(class.over_source_rate());
-        }
-        if new_flow && !self.admit_flow(state, self.policy.flows_per_source) {
-            return Some(Reason::Flows);
-        }
-        let prefix = self.world.prefix_state(&self.packet.source.neighbourhood())?;
-        if !self.admit(prefix, &self.policy.prefix, class, packets) {
-            return Some(class.over_prefix_rate());
-        }
-        if new_flow && !self.admit_flow(prefix, self.policy.flows_per_prefix) {
-            return Some(Reason::FlowsPrefix);
-        }
-        None
-    }
+/// What a packet costs its source.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    pub class: Class,
+    /// Messages in it.
+    pub packets: u32,
+    /// It may open a flow, and those are counted.
+    pub opens: bool,
+    /// Phones behind a known source; zero: a stranger.
+    pub budget: u32,
+}
 
+/// The limit that a packet is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Limit {
+    None = 0,
+    Source = 1,
+    Flows = 2,
+    Prefix = 3,
+    FlowsPrefix = 4,
+}
+
+impl Limit {
     #[inline(always)]
-    fn admit(
-        &self,
-        state: &SourceState,
-        limits: &[RateLimit; Class::COUNT],
-        class: Class,
-        packets: u32,
-    ) -> bool {
-        state.meters[class as usize].admit(&limits[class as usize], 1, self.now, packets)
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Source,
+            2 => Self::Flows,
+            3 => Self::Prefix,
+            4 => Self::FlowsPrefix,
+            _ => Self::None,
+        }
     }
 
     #[inline(always)]
-    fn admit_flow(&self, state: &SourceState, limit: u32) -> bool {
-        state.flows.admit(flow(self.packet), limit, self.policy.flow_window, ticks(self.now))
+    const fn reason(self, class: Class) -> Option<Reason> {
+        match self {
+            Self::None => None,
+            Self::Source => Some(class.over_source_rate()),
+            Self::Flows => Some(Reason::Flows),
+            Self::Prefix => Some(class.over_prefix_rate()),
+            Self::FlowsPrefix => Some(Reason::FlowsPrefix),
+        }
     }
+}
+
+/// Charges the source and, for a stranger, its neighbourhood.
+#[inline(always)]
+pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
+    // Pass: no policy, no limit.
+    let Some(policy) = world.policy() else { return Limit::None };
+    let now = world.now();
+    let class = charge.class;
+    // Pass: the kernel found no memory for the state of this source.
+    let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
+    if charge.budget != 0 {
+        let admitted =
+            class.of(&state.meters).admit(class.of(&policy.known), charge.budget, now, charge.packets);
+        return if admitted { Limit::None } else { Limit::Source };
+    }
+    if !class.of(&state.meters).admit(class.of(&policy.stranger), 1, now, charge.packets) {
+        return Limit::Source;
+    }
+    let flow = flow(packet);
+    if charge.opens && !state.flows.admit(flow, policy.flows_per_source, policy.flow_window, ticks(now)) {
+        return Limit::Flows;
+    }
+    // Only now: a source that is over its own limit must not spend its neighbours'.
+    let Some(prefix) = world.prefix_state(&packet.source.neighbourhood()) else { return Limit::None };
+    if !class.of(&prefix.meters).admit(class.of(&policy.prefix), 1, now, charge.packets) {
+        return Limit::Prefix;
+    }
+    if charge.opens && !prefix.flows.admit(flow, policy.flows_per_prefix, policy.flow_window, ticks(now)) {
+        return Limit::FlowsPrefix;
+    }
+    Limit::None
 }
 
 /// A number for the flow; neighbouring ports of one address differ in their low bits.
 #[inline(always)]
-fn flow(packet: &Packet<'_>) -> u32 {
+fn flow(packet: &Packet) -> u32 {
     let Address([a, b, c, d]) = packet.source;
     let address = (a ^ b ^ c ^ d).wrapping_mul(0x9e37_79b1);
-    (address >> 24) ^ (address >> 16) ^ packet.source_port as u32 ^ (packet.source_port as u32 >> 8)
+    let port = packet.source_port as u32;
+    (address >> 24) ^ (address >> 16) ^ port ^ (port >> 8)
 }

@@ -14,7 +14,7 @@
 
 use crate::{
     abi::{PREFILTER_BITS, PREFILTER_SIZE, Signatures},
-    bytes::Bytes,
+    bytes::{Bytes, opaque},
     reason::Class,
     sip::{self, Kind},
 };
@@ -54,27 +54,29 @@ pub fn may_match(payload: Bytes<'_>, length: u32, prefilter: &[u8; PREFILTER_SIZ
     if (length as usize) < LAST_STEP {
         return true;
     }
+    // First, so that every way out of the loop is the end. Opaque and masked: the verifier gives no range to a
+    // pointer that went back before it went forth.
+    let last = opaque(length as usize - LAST_STEP) & (SCAN_MAX as usize - 1);
+    // Maybe: cannot happen, as `length` bytes are there.
+    let Some(chunk) = payload.chunk::<LAST_STEP>(last) else { return true };
+    if grams::<LAST_GRAMS>(chunk, 0, prefilter).0 {
+        return true;
+    }
     let mut previous = 0;
-    let mut step = 0;
     let mut at = 0;
-    while step < SCAN_MAX as usize / STEP {
+    while at < SCAN_MAX as usize {
         if at + STEP + 1 > length as usize {
             break;
         }
-        // Maybe: cannot happen, as `length` bytes are there.
         let Some(chunk) = payload.chunk::<{ STEP + 1 }>(at) else { return true };
-        let (hit, last) = grams::<GRAMS_PER_STEP>(chunk, previous, prefilter);
+        let (hit, groups) = grams::<GRAMS_PER_STEP>(chunk, previous, prefilter);
         if hit {
             return true;
         }
-        previous = last;
+        previous = groups;
         at += STEP;
-        step += 1;
     }
-    match payload.chunk::<LAST_STEP>(length as usize - LAST_STEP) {
-        Some(chunk) => grams::<LAST_GRAMS>(chunk, 0, prefilter).0,
-        None => true,
-    }
+    false
 }
 
 /// Looks up `N` grams; says whether any hits, and the groups of the last one.
@@ -111,53 +113,84 @@ impl Signatures {
     }
 
     /// The first signature that the datagram's message carries.
-    #[inline(always)]
     pub fn find(&self, payload: Bytes<'_>, length: u32) -> Option<u16> {
-        const STEP: usize = 16;
+        self.find_with(
+            length,
+            |row, length| self.long_steps(payload, length, row),
+            |row, at, most| self.short_steps(payload.skip(at as usize), most, row),
+        )
+    }
+
+    /// [`find`](Self::find) with [`long_steps`](Self::long_steps) and [`short_steps`](Self::short_steps) as the
+    /// kernel calls them: as functions that are verified by themselves.
+    #[inline(always)]
+    pub fn find_with(
+        &self,
+        length: u32,
+        long_steps: impl Fn(u16, u32) -> u16,
+        short_steps: impl Fn(u16, u32, u32) -> u16,
+    ) -> Option<u16> {
         let length = if length > SCAN_MAX { SCAN_MAX } else { length };
+        let mut row = long_steps(self.head.request, length);
+        if row != 0 && row < self.head.accept {
+            let odd = length & (LONG_STEP as u32 - 1);
+            row = short_steps(row, length - odd, odd);
+        }
+        if row >= self.head.accept { Some(self.accepted(row)) } else { None }
+    }
+
+    /// The row after as many whole long steps as `length` has, or an accepting or dead row.
+    #[inline(always)]
+    pub fn long_steps(&self, payload: Bytes<'_>, length: u32, row: u16) -> u16 {
         let accept = self.head.accept;
-        let mut row = self.head.request;
+        let mut row = row;
         let mut at = 0;
-        while at + STEP <= SCAN_MAX as usize {
-            if at + STEP > length as usize {
+        // Accepting and dead rows keep to themselves, so a look after each step is enough.
+        while at < SCAN_MAX as usize && row != 0 && row < accept {
+            if at + LONG_STEP > length as usize {
                 break;
             }
-            let Some(chunk) = payload.chunk::<STEP>(at) else { break };
+            let Some(chunk) = payload.chunk::<LONG_STEP>(at) else { break };
             let mut byte = 0;
-            while byte < STEP {
+            while byte < LONG_STEP {
                 row = self.step(row, chunk[byte]);
                 byte += 1;
             }
-            // Accepting and dead states keep to themselves, so a look every sixteen bytes is enough.
-            if row >= accept {
-                return Some(self.accepted(row));
-            }
-            if row == 0 {
-                return None;
-            }
-            at += STEP;
+            at += LONG_STEP;
         }
-        let mut rest = 0;
-        while rest < STEP {
-            if at + rest >= length as usize {
+        row
+    }
+
+    /// The row after `most` bytes, fewer than a long step.
+    #[inline(always)]
+    pub fn short_steps(&self, payload: Bytes<'_>, most: u32, row: u16) -> u16 {
+        let mut row = row;
+        let mut at = 0;
+        while at < LONG_STEP {
+            if at >= most as usize {
                 break;
             }
-            let Some(byte) = payload.byte(at + rest) else { break };
+            let Some(byte) = payload.byte(at) else { break };
             row = self.step(row, byte);
-            rest += 1;
+            at += 1;
         }
-        if row >= accept { Some(self.accepted(row)) } else { None }
+        row
     }
 }
 
+/// Bytes between two looks at the row.
+const LONG_STEP: usize = 16;
+
 /// What a TCP segment holds besides its first message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(transparent)]
 pub struct Stream(u64);
 
-/// In the word: the signature plus one in the low 16 bits, then four bits of count per class, then unknown
-/// methods.
+/// In the word: the signature plus one in the low 16 bits, then four bits of count per class, then of unknown
+/// methods, then whether there was more.
 const STREAM_COUNTS: u32 = 16;
 const STREAM_UNKNOWN: u32 = STREAM_COUNTS + 4 * Class::COUNT as u32;
+const STREAM_CROWDED: u64 = 1 << (STREAM_UNKNOWN + 4);
 
 impl Stream {
     #[inline(always)]
@@ -194,6 +227,22 @@ impl Stream {
         self.0 >> STREAM_UNKNOWN & 15 != 0
     }
 
+    /// More messages than anybody sends at once: the last ones were not looked at.
+    #[inline(always)]
+    pub const fn is_crowded(self) -> bool {
+        self.0 & STREAM_CROWDED != 0
+    }
+
+    #[inline(always)]
+    const fn crowded(self) -> Self {
+        Self(self.0 | STREAM_CROWDED)
+    }
+
+    #[inline(always)]
+    const fn with_signature(self, signature: u16) -> Self {
+        Self(self.0 | (signature as u64 + 1))
+    }
+
     #[inline(always)]
     const fn with_later(self, kind: Kind) -> Self {
         let shift = match kind {
@@ -206,68 +255,214 @@ impl Stream {
     }
 }
 
-/// Where the walk through a stream is.
-#[derive(Clone, Copy)]
-struct Walk {
-    row: u16,
-    /// Between two messages: blanks do not count.
-    between: bool,
-    in_body: bool,
-    /// Content-Length as far as read; then body bytes left.
-    left: u32,
+/// How far [`Signatures::advance`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    pub row: u16,
+    /// Bytes read, and the last of them.
+    pub count: u32,
+    pub last: u8,
+}
+
+impl Advance {
+    /// In a word, because that is all a separately verified function may return.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        (self.count as u64) << 32 | (self.last as u64) << 16 | self.row as u64
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        Self { row: word as u16, count: (word >> 32) as u32, last: (word >> 16) as u8 }
+    }
+}
+
+/// Where a segment's second and later messages are looked for: the row after a byte, and how the next message
+/// begins. The kernel verifies both as functions by themselves.
+pub trait Segment {
+    /// [`Signatures::advance`] over at most `most` bytes from `at` on.
+    fn advance(&self, row: u16, at: u32, most: u32) -> Advance;
+    /// Where the blanks that begin at `at` end.
+    fn skip_blanks(&self, at: u32) -> u32;
+    /// What begins at `at`; a method of no standard counts as that, without a look at its shape.
+    fn message(&self, at: u32) -> Kind;
+}
+
+/// [`Segment::skip_blanks`] over a payload.
+#[inline(always)]
+pub fn skip_blanks(payload: Bytes<'_>) -> u32 {
+    let mut at = 0;
+    while at < BLANKS_MAX {
+        match payload.byte(at as usize) {
+            Some(byte) if byte <= b' ' => at += 1,
+            _ => break,
+        }
+    }
+    at
+}
+
+/// [`Segment::message`] of a payload.
+#[inline(always)]
+pub fn later_message(payload: Bytes<'_>) -> Kind {
+    sip::message(payload, STREAM_SCAN_MAX).unwrap_or(Kind::UnknownMethod)
+}
+
+/// Line ends between two messages; more of them hide something.
+const BLANKS_MAX: u32 = 64;
+/// Turns of the walk: a message takes a few for its end and one for each digit of its length. More than these
+/// fit into a segment only if somebody wants to hide the last of them.
+const STREAM_TURNS: u32 = 128;
+
+impl Signatures {
+    /// Follows the message from `row` through at most `most` bytes, until something happens: the headers end,
+    /// a digit of the length is read, a signature is found, or nothing can be found any more. Reads in whole
+    /// steps while it can, and what is less than a step at the next call.
+    #[inline(always)]
+    pub fn advance(&self, payload: Bytes<'_>, row: u16, most: u32) -> Advance {
+        const STEP: usize = 8;
+        // Row 0 wraps around: dead and eventful rows are told from ordinary ones at once.
+        let quiet = self.head.body.wrapping_sub(1);
+        let happens = |row: u16| row.wrapping_sub(1) >= quiet;
+        let mut row = row;
+        let mut at = 0;
+        if most < STEP as u32 {
+            while at < STEP {
+                let last = if at < most as usize { payload.byte(at) } else { None };
+                let Some(last) = last else { break };
+                row = self.step(row, last);
+                at += 1;
+                if happens(row) {
+                    return Advance { row, count: at as u32, last };
+                }
+            }
+            return Advance { row, count: at as u32, last: 0 };
+        }
+        while at < STREAM_SCAN_MAX as usize {
+            if at + STEP > most as usize {
+                break;
+            }
+            let Some(chunk) = payload.chunk::<STEP>(at) else { break };
+            let mut byte = 0;
+            while byte < STEP {
+                let last = chunk[byte];
+                row = self.step(row, last);
+                byte += 1;
+                if happens(row) {
+                    return Advance { row, count: (at + byte) as u32, last };
+                }
+            }
+            at += STEP;
+        }
+        Advance { row, count: at as u32, last: 0 }
+    }
+}
+
+/// A walk through the messages of one TCP segment.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Walk {
     found: Stream,
+    /// Where the segment's payload begins in the frame, for the kernel.
+    pub offset: u32,
+    length: u32,
+    at: u32,
+    row: u32,
+    content_length: u32,
+    /// Where the body ends; zero: still in the headers.
+    body_end: u32,
 }
 
 impl Walk {
+    /// At the beginning of a segment that begins with a message. `response`: it is a response.
     #[inline(always)]
-    fn byte(mut self, set: &Signatures, payload: Bytes<'_>, at: usize, byte: u8) -> Self {
-        if self.between {
-            if byte <= b' ' {
-                return self;
+    pub fn new(set: &Signatures, offset: u32, length: u32, response: bool) -> Self {
+        let row = if response { set.head.response } else { set.head.request };
+        let length = if length > STREAM_SCAN_MAX { STREAM_SCAN_MAX } else { length };
+        Self { offset, length, row: row as u32, ..Self::default() }
+    }
+
+    /// The whole walk. `turn` is [`turn`](Self::turn), which the kernel verifies as a function by itself.
+    #[inline(always)]
+    pub fn finish(mut self, turn: impl Fn(&mut Self) -> bool) -> Stream {
+        let mut turns = 0;
+        while turns < STREAM_TURNS {
+            if turn(&mut self) {
+                return self.found;
             }
-            let kind = sip::message(payload.skip(at), STREAM_SCAN_MAX);
-            self.found = self.found.with_later(kind);
-            self.row = if matches!(kind, Kind::Response) { set.head.response } else { set.head.request };
-            self.between = false;
-            self.left = 0;
+            turns += 1;
         }
-        self.row = set.step(self.row, byte);
-        if self.in_body {
-            self.left = self.left.saturating_sub(1);
-        } else if self.row >= set.head.body && self.row < set.head.accept {
-            if self.row < set.head.digit {
-                self.in_body = true;
-            } else {
-                let value = self.left.saturating_mul(10) + (byte & 15) as u32;
-                self.left = if value > 0xffff { 0xffff } else { value };
-            }
+        self.found.crowded()
+    }
+
+    /// Goes on to where something happens; true: the walk is over.
+    #[inline(always)]
+    pub fn turn(&mut self, set: &Signatures, segment: &impl Segment) -> bool {
+        let head = &set.head;
+        let in_body = self.body_end != 0;
+        let end = if in_body && self.body_end < self.length { self.body_end } else { self.length };
+        let step = segment.advance(self.row as u16, self.at, end.saturating_sub(self.at));
+        self.row = step.row as u32;
+        self.at += step.count;
+        if step.row >= head.accept {
+            self.found = self.found.with_signature(set.accepted(step.row));
+            return true;
         }
-        if self.in_body && self.left == 0 && self.row < set.head.accept {
-            self.in_body = false;
-            self.between = true;
+        if step.row >= head.digit {
+            let value = self.content_length * 10 + (step.last & 15) as u32;
+            self.content_length = if value > STREAM_SCAN_MAX { STREAM_SCAN_MAX } else { value };
+            return false;
         }
-        self
+        if step.row >= head.body {
+            self.body_end = self.at + self.content_length;
+        }
+        if self.body_end != 0 && (step.row == 0 || self.at >= self.body_end) {
+            return self.next_message(set, segment);
+        }
+        // The message goes on in another segment, or cannot be followed.
+        step.row == 0 || step.count == 0 || self.at >= self.length
+    }
+
+    #[inline(always)]
+    fn next_message(&mut self, set: &Signatures, segment: &impl Segment) -> bool {
+        self.at = segment.skip_blanks(self.body_end);
+        if self.at >= self.length {
+            return true;
+        }
+        let kind = segment.message(self.at);
+        self.found = self.found.with_later(kind);
+        let row = if matches!(kind, Kind::Response) { set.head.response } else { set.head.request };
+        self.row = row as u32;
+        self.content_length = 0;
+        self.body_end = 0;
+        false
+    }
+}
+
+/// A segment that can be read in one go: everywhere but in the kernel.
+struct Whole<'a> {
+    set: &'a Signatures,
+    payload: Bytes<'a>,
+}
+
+impl Segment for Whole<'_> {
+    fn advance(&self, row: u16, at: u32, most: u32) -> Advance {
+        self.set.advance(self.payload.skip(at as usize), row, most)
+    }
+
+    fn skip_blanks(&self, at: u32) -> u32 {
+        at + skip_blanks(self.payload.skip(at as usize))
+    }
+
+    fn message(&self, at: u32) -> Kind {
+        later_message(self.payload.skip(at as usize))
     }
 }
 
 impl Signatures {
-    /// Walks the messages of a TCP segment that begins with one. `response`: the first is a response.
-    #[inline(always)]
+    /// Walks the messages of a TCP segment of `length` bytes that begins with one. `response`: the first is a
+    /// response.
     pub fn find_in_stream(&self, payload: Bytes<'_>, length: u32, response: bool) -> Stream {
-        let row = if response { self.head.response } else { self.head.request };
-        let mut walk = Walk { row, between: false, in_body: false, left: 0, found: Stream(0) };
-        let mut at = 0;
-        while at < STREAM_SCAN_MAX {
-            if at >= length {
-                break;
-            }
-            let Some(byte) = payload.byte(at as usize) else { break };
-            walk = walk.byte(self, payload, at as usize, byte);
-            if walk.row >= self.head.accept {
-                return Stream(walk.found.0 | (self.accepted(walk.row) as u64 + 1));
-            }
-            at += 1;
-        }
-        walk.found
+        let segment = Whole { set: self, payload };
+        Walk::new(self, 0, length, response).finish(|walk| walk.turn(self, &segment))
     }
 }

@@ -3,7 +3,6 @@
 //! Two CPUs that charge the same meter at the same moment may lose one packet of the count. That errs
 //! towards passing, and costs nothing on the path.
 
-
 use crate::abi::{Meter, RateLimit, TICK_SHIFT, WINDOW_MAX_LIMIT};
 
 impl RateLimit {

@@ -66,7 +66,8 @@ reasons! {
     BanPrefix = "ban-prefix" => Drop;
     /// Lock-down is on and the source is not trusted.
     TrustedOnly = "trusted-only" => Drop;
-    /// A UDP or TCP header to a SIP port that contradicts the packet's length.
+    /// To a SIP port, and its UDP or TCP header contradicts its length, or it crams dozens of messages into one
+    /// segment.
     Malformed = "malformed" => Drop;
     /// The first fragment of a stranger is too short to show what it is.
     FragmentTiny = "fragment-tiny" => Drop;
@@ -166,6 +167,21 @@ impl Class {
         Self::Stream,
     ];
 
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Register,
+            1 => Self::Invite,
+            2 => Self::Options,
+            3 => Self::Dialog,
+            5 => Self::Response,
+            6 => Self::Keepalive,
+            7 => Self::Connect,
+            8 => Self::Stream,
+            _ => Self::Other,
+        }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Register => "register",
@@ -178,6 +194,14 @@ impl Class {
             Self::Connect => "connect",
             Self::Stream => "stream",
         }
+    }
+
+    /// This class's element of an array with one per class.
+    #[inline(always)]
+    pub fn of<T>(self, elements: &[T; Self::COUNT]) -> &T {
+        // The compiler knows that a class is below `COUNT` and would drop the check that tells the verifier.
+        let index = crate::bytes::opaque(self as usize);
+        elements.get(index).unwrap_or(&elements[0])
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
 use xdp_prog::{
     abi::{EVENT_HEAD, EVENT_SLOT_COUNT},
+    frame::Packet,
     judge::Verdict,
 };
 
@@ -15,10 +16,10 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Sends an event unless this source's slot sent one within the last second.
 #[inline(always)]
-pub(super) fn sample(ctx: &XdpContext, verdict: &Verdict) {
+pub(super) fn sample(ctx: &XdpContext, packet: &Packet, verdict: &Verdict) {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_coarse_ns() };
-    let [a, b, c, d] = verdict.seen.source.0;
+    let [a, b, c, d] = packet.source.0;
     let hash = (a ^ b ^ c ^ d).wrapping_mul(0x9e37_79b1);
     let slot = hash >> (32 - EVENT_SLOT_COUNT.ilog2());
     let Some(last) = EVENT_SLOTS.get_ptr_mut(slot) else { return };
@@ -29,11 +30,11 @@ pub(super) fn sample(ctx: &XdpContext, verdict: &Verdict) {
         }
         *last = now;
     }
-    send(ctx, verdict, now);
+    send(ctx, packet, verdict, now);
 }
 
 #[inline(always)]
-fn send(ctx: &XdpContext, verdict: &Verdict, now: u64) {
+fn send(ctx: &XdpContext, packet: &Packet, verdict: &Verdict, now: u64) {
     // A full ring loses the event; the counters have the packet all the same.
     let Some(mut entry) = EVENTS.reserve(0) else { return };
     let frame = frame(ctx);
@@ -42,14 +43,15 @@ fn send(ctx: &XdpContext, verdict: &Verdict, now: u64) {
     unsafe {
         let event = entry.as_mut_ptr();
         (&raw mut (*event).at).write(now);
-        (&raw mut (*event).source).write(verdict.seen.source);
-        (&raw mut (*event).destination).write(verdict.seen.destination);
-        (&raw mut (*event).interface).write((*ctx.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex);
+        (&raw mut (*event).source).write(packet.source);
+        (&raw mut (*event).destination).write(packet.destination);
+        (&raw mut (*event).interface)
+            .write((*ctx.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex);
         (&raw mut (*event).frame_length).write(frame.len() as u32);
-        (&raw mut (*event).source_port).write(verdict.seen.source_port);
-        (&raw mut (*event).destination_port).write(verdict.seen.destination_port);
+        (&raw mut (*event).source_port).write(packet.source_port);
+        (&raw mut (*event).destination_port).write(packet.destination_port);
         (&raw mut (*event).signature).write(verdict.signature);
-        (&raw mut (*event).protocol).write(verdict.seen.protocol);
+        (&raw mut (*event).protocol).write(packet.protocol);
         (&raw mut (*event).reason).write(verdict.reason as u8);
         (&raw mut (*event).enforced).write(verdict.enforced as u32);
         let head = (&raw mut (*event).head).cast::<[u8; WORD]>();

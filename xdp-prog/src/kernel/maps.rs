@@ -23,7 +23,7 @@ pub(super) static SIGNATURES: ArrayOfMaps<Array<Signatures, 1>, 1> = ArrayOfMaps
 pub(super) static SOURCES: HashMap<Address, SourceEntry, MAX_SOURCES, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();
 #[btf_map]
-pub(super) static PREFIXES: LpmTrie<[u8; 16], SourceEntry, MAX_PREFIXES> = LpmTrie::new();
+pub(super) static PREFIXES: LpmTrie<[u32; 4], SourceEntry, MAX_PREFIXES> = LpmTrie::new();
 
 // Rate state may be lost: the worst is that somebody gets a fresh budget.
 #[btf_map]

@@ -8,20 +8,25 @@ use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use xdp_prog::{
     abi::{Counter, MAX_SIGNATURES},
     bytes::Bytes,
+    frame::Packet,
     judge::{Verdict, judge},
     reason::{Action, Reason},
 };
 
-use self::{maps::{COUNTERS, SIGNATURE_HITS}, world::Kernel};
+use self::{
+    maps::{COUNTERS, SIGNATURE_HITS},
+    world::Kernel,
+};
 
 #[xdp]
 pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     let kernel = Kernel::new(&ctx);
     let frame = frame(&ctx);
-    let verdict = judge(&kernel, frame);
+    let mut packet = Packet::default();
+    let verdict = judge(&kernel, &mut packet);
     count(&verdict, frame.len() as u64);
     if matches!(verdict.reason.action(), Action::Drop) {
-        event::sample(&ctx, &verdict);
+        event::sample(&ctx, &packet, &verdict);
     }
     match verdict.action() {
         Action::Pass => xdp_action::XDP_PASS,

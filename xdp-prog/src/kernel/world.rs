@@ -1,18 +1,17 @@
 //! The kernel's maps as the packet path sees them.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    bindings::xdp_md,
-    btf_maps::lpm_trie::Key,
-    helpers::generated::bpf_ktime_get_coarse_ns,
+    EbpfContext as _, bindings::xdp_md, btf_maps::lpm_trie::Key, helpers::generated::bpf_ktime_get_coarse_ns,
     programs::XdpContext,
 };
 use xdp_prog::{
     abi::{Address, FRAGMENT_LIFETIME, FragmentKey, Policy, SourceEntry, SourceState},
     bytes::Bytes,
-    frame,
-    judge::World,
-    matcher::{self, Stream},
+    frame::{self, Depth, OFFSET_MAX, Packet},
+    judge::{self, Charge, Limit, World},
+    matcher::{self, Advance, Segment, Stream, Walk},
+    reason::Class,
+    sip::{self, Kind},
 };
 
 use super::maps::{FRAGMENTS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES};
@@ -35,6 +34,14 @@ static FRESH: [u64; size_of::<SourceState>() / 8] = [0; size_of::<SourceState>()
 fn fresh() -> &'static SourceState {
     // SAFETY: the same size and alignment; all zero is a valid state; nobody writes through it.
     unsafe { &*(&raw const FRESH).cast() }
+}
+
+/// A trie's key begins with four bytes of length, so its address would stand across two stack words, which
+/// the verifier refuses to see written at once. Four bytes before it put that right.
+#[repr(C, align(8))]
+struct PrefixQuery {
+    align: u32,
+    key: Key<[u32; 4]>,
 }
 
 macro_rules! state_or_fresh {
@@ -72,11 +79,9 @@ impl World for Kernel {
 
     #[inline(always)]
     fn prefix(&self, address: &Address) -> Option<SourceEntry> {
-        let mut bytes = [0; 16];
-        for (index, word) in address.0.iter().enumerate() {
-            bytes[index * 4..][..4].copy_from_slice(&word.to_ne_bytes());
-        }
-        PREFIXES.get(&Key::new(128, bytes)).copied()
+        let query = PrefixQuery { align: 0, key: Key::new(128, address.0) };
+        // SAFETY: the key is packed, so a reference to it needs no alignment.
+        PREFIXES.get(unsafe { &*(&raw const query.key) }).copied()
     }
 
     #[inline(always)]
@@ -108,37 +113,80 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn extension_headers(&self, offset: u32, protocol: u8) -> u64 {
-        extension_headers(self.ctx, offset, protocol as u32)
+    fn payload(&self, packet: &Packet) -> Bytes<'_> {
+        payload(self.ctx, packet.offset)
     }
 
     #[inline(always)]
-    fn find_signature(&self, offset: u32, length: u32) -> Option<u16> {
-        if may_match(self.ctx, offset, length) == 0 {
+    fn parse(&self, packet: &mut Packet) -> Depth {
+        // SAFETY: a reference is what the function asks for.
+        Depth::from_code(unsafe { parse(self.ctx, packet) })
+    }
+
+    #[inline(always)]
+    fn classify(&self, packet: &Packet) -> Kind {
+        Kind::from_code(classify(self.ctx, packet.offset, packet.length))
+    }
+
+    #[inline(always)]
+    fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
+        let opens = (charge.opens as u32) << 8;
+        let class = charge.class as u32 | opens;
+        // SAFETY: a reference is what the function asks for.
+        Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget) })
+    }
+
+    #[inline(always)]
+    fn find_signature(&self, packet: &Packet) -> Option<u16> {
+        if may_match(self.ctx, packet.offset, packet.length) == 0 {
             return None;
         }
-        match find(self.ctx, offset, length) {
+        match find(self.ctx, packet.offset, packet.length) {
             0 => None,
             id => Some((id - 1) as u16),
         }
     }
 
     #[inline(always)]
-    fn walk_stream(&self, offset: u32, length: u32, response: bool) -> Stream {
-        Stream::from_word(walk_stream(self.ctx, offset, length, response as u32))
+    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
+        Stream::from_word(walk_stream(self.ctx, packet.offset, packet.length, response as u32))
     }
 }
 
 // Global functions: the verifier looks at each of them once, by itself, instead of once for every way that
 // leads to it. They take scalars and the context, and find the packet again from there.
 
-/// No header chain that ends before the payload is longer.
-const OFFSET_MAX: u32 = 0x3fff;
-
 #[inline(always)]
 fn payload<'a>(ctx: *mut xdp_md, offset: u32) -> Bytes<'a> {
     // SAFETY: the context is the program's own, and the packet outlives the call.
     unsafe { Bytes::new((*ctx).data as usize, (*ctx).data_end as usize) }.skip((offset & OFFSET_MAX) as usize)
+}
+
+/// # Safety
+/// The kernel checks `packet` at every call: null, or room for a whole packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn parse(ctx: *mut xdp_md, packet: *mut Packet) -> u32 {
+    // SAFETY: see above; the caller hands over a reference.
+    match unsafe { packet.as_mut() } {
+        Some(packet) if !ctx.is_null() => {
+            let extensions = |offset, protocol: u8| extension_headers(ctx, offset, protocol as u32);
+            frame::parse(payload(ctx, 0), extensions, packet) as u32
+        }
+        _ => Depth::BadIp as u32,
+    }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn charge_source(packet: *const Packet, class: u32, packets: u32, budget: u32) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
+    let charge =
+        Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
+    judge::charge(&Kernel { ctx: core::ptr::null_mut() }, packet, charge) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -148,6 +196,24 @@ extern "C" fn extension_headers(ctx: *mut xdp_md, offset: u32, protocol: u32) ->
         return 0;
     }
     frame::extension_headers(payload(ctx, 0), offset & OFFSET_MAX, protocol as u8)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn classify(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+    if ctx.is_null() {
+        return Kind::NotSip.code();
+    }
+    sip::classify(payload(ctx, offset), length, |start| Kind::from_code(shape(ctx, offset + start))).code()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn shape(ctx: *mut xdp_md, offset: u32) -> u32 {
+    if ctx.is_null() {
+        return Kind::NotSip.code();
+    }
+    sip::shape(payload(ctx, offset)).code()
 }
 
 /// 1: a signature may be there.
@@ -172,7 +238,32 @@ extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
         return 0;
     }
     let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
-    set.find(payload(ctx, offset), length).map_or(0, |id| id as u32 + 1)
+    set.find_with(
+        length,
+        |row, length| long_steps(ctx, offset, length, row as u32) as u16,
+        |row, at, most| short_steps(ctx, offset + at, most, row as u32) as u16,
+    )
+    .map_or(0, |id| id as u32 + 1)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn long_steps(ctx: *mut xdp_md, offset: u32, length: u32, row: u32) -> u32 {
+    if ctx.is_null() {
+        return 0;
+    }
+    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    set.long_steps(payload(ctx, offset), length, row as u16) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn short_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) -> u32 {
+    if ctx.is_null() {
+        return 0;
+    }
+    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    set.short_steps(payload(ctx, offset), most, row as u16) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -182,5 +273,66 @@ extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, response: 
         return 0;
     }
     let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
-    set.find_in_stream(payload(ctx, offset), length, response != 0).word()
+    let walk = Walk::new(set, offset, length, response != 0);
+    // SAFETY: a reference is what the function asks for.
+    walk.finish(|walk| unsafe { walk_turn(ctx, walk) } != 0).word()
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn walk_turn(ctx: *mut xdp_md, walk: *mut Walk) -> u32 {
+    // SAFETY: see above.
+    let Some(walk) = (unsafe { walk.as_mut() }) else { return 1 };
+    if ctx.is_null() {
+        return 1;
+    }
+    let Some(set) = SIGNATURES.get_value(0, &0) else { return 1 };
+    let segment = KernelSegment { ctx, offset: walk.offset };
+    walk.turn(set, &segment) as u32
+}
+
+struct KernelSegment {
+    ctx: *mut xdp_md,
+    offset: u32,
+}
+
+impl Segment for KernelSegment {
+    #[inline(always)]
+    fn advance(&self, row: u16, at: u32, most: u32) -> Advance {
+        Advance::from_word(advance(self.ctx, self.offset + at, row as u32, most))
+    }
+
+    #[inline(always)]
+    fn skip_blanks(&self, at: u32) -> u32 {
+        at + (skip_blanks(self.ctx, self.offset + at) & 0xff)
+    }
+
+    #[inline(always)]
+    fn message(&self, at: u32) -> Kind {
+        Kind::from_code(later_message(self.ctx, self.offset + at))
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn advance(ctx: *mut xdp_md, offset: u32, row: u32, most: u32) -> u64 {
+    if ctx.is_null() {
+        return 0;
+    }
+    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    set.advance(payload(ctx, offset), row as u16, most).word()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
+    if ctx.is_null() { 0 } else { matcher::skip_blanks(payload(ctx, offset)) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
+    if ctx.is_null() { Kind::NotSip.code() } else { matcher::later_message(payload(ctx, offset)).code() }
 }
