@@ -32,8 +32,8 @@ pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf
 
 /// The package with the kernel itself, by way of the ones that follow a series.
 fn package(apt: &Apt, series: &str) -> Result<String> {
-    let current = "linux-image-cloud-amd64".to_owned();
-    for follower in [format!("linux-image-{series}-cloud-amd64"), current] {
+    // The distribution's own series has no number in its name.
+    for follower in ["linux-image-cloud-amd64".to_owned(), format!("linux-image-{series}-cloud-amd64")] {
         let offered = apt.candidate(&follower).and_then(|candidate| apt::version(&candidate));
         if offered.is_some_and(|version| is_of_series(version.major, version.minor, series)) {
             let depends = output(Command::new("apt-cache").env("LC_ALL", "C").args(["depends", &follower]));
