@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, HashMap},
     rc::Rc,
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -29,7 +30,8 @@ type States = RefCell<Recent<Address, Rc<SourceState>>>;
 #[derive(Debug)]
 pub struct Memory {
     policy: Box<Policy>,
-    signatures: Box<Signatures>,
+    /// Shared, because they are megabytes and never change.
+    signatures: Arc<Signatures>,
     sources: HashMap<Address, SourceEntry>,
     /// By length, so that the longest is found first from the end.
     prefixes: BTreeMap<u8, HashMap<u128, SourceEntry>>,
@@ -42,10 +44,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new(policy: Box<Policy>, signatures: Box<Signatures>) -> Self {
+    pub fn new(policy: Box<Policy>, signatures: impl Into<Arc<Signatures>>) -> Self {
         Self {
             policy,
-            signatures,
+            signatures: signatures.into(),
             sources: HashMap::new(),
             prefixes: BTreeMap::new(),
             source_states: RefCell::new(Recent::new(MAX_SOURCE_STATES)),

@@ -44,7 +44,7 @@ impl fmt::Display for CaptureError {
             Problem::Link(link) => {
                 write!(f, "link type {link} is not supported; capture on Ethernet, Linux cooked or raw IP")?;
             }
-            Problem::CutOff => write!(f, "the file ends in the middle of something")?,
+            Problem::CutOff => f.write_str("the file is cut off, its last part is not whole")?,
             Problem::Broken(what) => f.write_str(what)?,
         }
         write!(f, " (byte {offset}, after {packets} packets)")

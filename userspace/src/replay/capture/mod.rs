@@ -12,7 +12,7 @@ mod source;
 use std::io::Read;
 
 pub use self::error::CaptureError;
-use self::{link::Link, pcap::Pcap, pcapng::PcapNg, source::Source};
+use self::{error::Problem, link::Link, pcap::Pcap, pcapng::PcapNg, source::Source};
 
 /// No capture holds longer packets; a length beyond it is a broken file, not a reason to ask for memory.
 const PACKET_MAX: usize = 262_144;
@@ -62,7 +62,10 @@ impl<R: Read> Capture<R> {
     /// Reads the head of the capture, which tells the format.
     pub(super) fn open(reader: R) -> Result<Self, CaptureError> {
         let mut source = Source::new(reader);
-        let magic = source.array::<4>()?;
+        let mut magic = [0; 4];
+        if !source.begin(&mut magic)? {
+            return Err(source.fail(Problem::NotACapture));
+        }
         let format = if magic == pcapng::MAGIC {
             Format::PcapNg(PcapNg::open(source)?)
         } else {
