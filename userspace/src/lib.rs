@@ -6,5 +6,6 @@ pub mod kernel;
 pub mod policy;
 pub mod precedence;
 pub mod replay;
+pub mod roster;
 pub mod signature;
 pub mod time;

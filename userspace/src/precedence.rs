@@ -75,13 +75,14 @@ impl Claims {
         entry(self.until(net, Standing::Trusted), self.until(net, Standing::Banned))
     }
 
-    /// What the kernel must hold for an address of which `own` is said. When that has run out, the kernel
-    /// goes on to the prefixes by itself.
+    /// What the kernel must hold for an address of which `own` is said; the entry always shows that. When it
+    /// has run out, the kernel goes on to the prefixes by itself.
     pub fn address_entry(&self, address: IpAddr, own: Claim) -> SourceEntry {
-        match own.standing {
-            Standing::Trusted => entry(own.until, 0),
-            Standing::Banned => entry(self.until(address.into(), Standing::Trusted), own.until),
-        }
+        let (kind, shadowed_until) = match own.standing {
+            Standing::Trusted => (kind::TRUSTED, 0),
+            Standing::Banned => (kind::BANNED, self.until(address.into(), Standing::Trusted)),
+        };
+        SourceEntry { expires: own.until, shadowed_until, kind, budget: 0 }
     }
 
     fn until(&self, net: IpNet, standing: Standing) -> u64 {
@@ -132,6 +133,8 @@ mod tests {
         let own = Claim { standing: Banned, until: 80 };
         let entry = claims.address_entry("192.0.2.7".parse().unwrap(), own);
         assert_eq!((entry.kind, entry.expires, entry.shadowed_until), (kind::BANNED, 80, 50));
+        let short = claims.address_entry("192.0.2.7".parse().unwrap(), Claim { until: 20, ..own });
+        assert_eq!((short.kind, short.expires, short.shadowed_until), (kind::BANNED, 20, 50));
         let outside = claims.address_entry("192.0.3.7".parse().unwrap(), own);
         assert_eq!((outside.kind, outside.expires, outside.shadowed_until), (kind::BANNED, 80, 0));
     }

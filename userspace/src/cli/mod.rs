@@ -1,2 +1,168 @@
 //! The commands people type.
-pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }
+
+mod attach;
+mod ban;
+mod check;
+mod events;
+mod failure;
+mod lifeline;
+mod mode;
+mod moment;
+mod output;
+mod replay;
+mod signature;
+mod status;
+mod target;
+mod trust;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::{failure::Failure, output::Output};
+
+/// Drops SIP scanners, brute force and floods at the NIC.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sipward",
+    version,
+    after_help = "Exit status: 0 done, 1 no (not found, refused), 2 wrong use or configuration, 3 the kernel cannot \
+                  be reached or does not permit it."
+)]
+struct Arguments {
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// When the kernel refuses the filter, show all that it says
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Attach(attach::Attach),
+    Detach(attach::Detach),
+    Status(status::Status),
+    #[command(subcommand)]
+    Trust(trust::Trust),
+    #[command(subcommand)]
+    Ban(ban::Ban),
+    #[command(subcommand)]
+    Signature(signature::Signature),
+    Mode(mode::SetMode),
+    Events(events::Follow),
+    Replay(replay::Replay),
+    Check(check::Check),
+}
+
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::new(arguments.json);
+    let result = run(arguments.command, &mut output).and_then(|()| Ok(output.flush()?));
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    if let Some(message) = failure.message(arguments.verbose) {
+        // Standard error is the last resort: there is nowhere to report that it is closed.
+        let _ = writeln!(std::io::stderr(), "sipward: {message}");
+    }
+    failure.exit_code()
+}
+
+fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Attach(attach) => attach.run(output),
+        Command::Detach(detach) => detach.run(output),
+        Command::Status(status) => status.run(output),
+        Command::Trust(trust) => trust.run(output),
+        Command::Ban(ban) => ban.run(output),
+        Command::Signature(signature) => signature.run(output),
+        Command::Mode(mode) => mode.run(output),
+        Command::Events(follow) => follow.run(output),
+        Command::Replay(replay) => replay.run(output),
+        Command::Check(check) => check.run(output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_sentence_and_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path}");
+            let subcommands: Vec<_> = command.get_subcommands().collect();
+            if subcommands.is_empty() {
+                let help =
+                    command.get_after_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
+                assert!(help.contains("Example") && help.contains("sipward "), "{path}: {help}");
+            }
+            subcommands.into_iter().for_each(|command| check(command, &path));
+        }
+        Arguments::command().get_subcommands().for_each(|command| check(command, "sipward"));
+    }
+
+    #[test]
+    fn what_people_type_is_understood() {
+        for line in [
+            "attach",
+            "attach --iface eth0 --iface eth1 --monitor --xdp generic",
+            "attach --config /etc/sipward/sipward.toml --enforce",
+            "detach",
+            "detach --iface eth0",
+            "status --json",
+            "--json status",
+            "trust add 192.0.2.1 2001:db8::/32 --for 2h --note provider",
+            "trust del ::ffff:192.0.2.1",
+            "trust list",
+            "trust only on --force",
+            "ban add 192.0.2.0/24 --for forever",
+            "ban del 192.0.2.0/24",
+            "ban list --json",
+            "signature list",
+            "signature load my.toml",
+            "signature load",
+            "signature test message.txt --file my.toml",
+            "signature check my.toml",
+            "mode monitor",
+            "events --follow",
+            "replay a.pcap --config b.toml",
+            "check sipward.toml",
+        ] {
+            let words = ["sipward"].into_iter().chain(line.split(' '));
+            if let Err(error) = Arguments::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("attach --monitor --enforce", ErrorKind::ArgumentConflict),
+            ("attach --xdp hardware", ErrorKind::InvalidValue),
+            ("trust add", ErrorKind::MissingRequiredArgument),
+            ("trust add 192.0.2.256", ErrorKind::ValueValidation),
+            ("trust add 192.0.2.1/24", ErrorKind::ValueValidation),
+            ("trust add ::/0", ErrorKind::ValueValidation),
+            ("trust only perhaps", ErrorKind::InvalidValue),
+            ("ban add 192.0.2.1 --for 5", ErrorKind::ValueValidation),
+            ("mode strict", ErrorKind::InvalidValue),
+            ("replay", ErrorKind::MissingRequiredArgument),
+        ] {
+            let words = ["sipward"].into_iter().chain(line.split(' ').filter(|word| !word.is_empty()));
+            let error = Arguments::try_parse_from(words).expect_err(line);
+            assert_eq!(error.kind(), kind, "{line}");
+        }
+    }
+}

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use xdp_prog::abi::FOREVER;
 
+use crate::time::Lifetime;
+
 /// Monotonic nanoseconds, as the filter reads them.
 pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -12,15 +14,18 @@ pub fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// When something ends that lasts for a while, or for ever.
-pub fn expiry(now: u64, lasts: Option<Duration>) -> u64 {
-    let Some(lasts) = lasts else { return FOREVER };
+/// When something ends that begins now.
+pub fn expiry(now: u64, lasts: Lifetime) -> u64 {
+    let Lifetime::For(lasts) = lasts else { return FOREVER };
     u64::try_from(lasts.as_nanos()).ok().and_then(|nanos| now.checked_add(nanos)).unwrap_or(FOREVER)
 }
 
-/// What is left; `None` if it never ends.
-pub fn remaining(now: u64, expires: u64) -> Option<Duration> {
-    (expires != FOREVER).then(|| Duration::from_nanos(expires.saturating_sub(now)))
+/// How long it is until then.
+pub fn remaining(now: u64, expires: u64) -> Lifetime {
+    match expires {
+        FOREVER => Lifetime::Forever,
+        _ => Lifetime::For(Duration::from_nanos(expires.saturating_sub(now))),
+    }
 }
 
 #[cfg(test)]
@@ -29,17 +34,17 @@ mod tests {
 
     #[test]
     fn an_end_too_far_away_is_never() {
-        let second = Duration::from_secs(1);
+        let second = Lifetime::For(Duration::from_secs(1));
         for (now, lasts, expires) in [
-            (5, None, FOREVER),
-            (5, Some(second), 1_000_000_005),
-            (u64::MAX - 1, Some(second), FOREVER),
-            (5, Some(Duration::MAX), FOREVER),
+            (5, Lifetime::Forever, FOREVER),
+            (5, second, 1_000_000_005),
+            (u64::MAX - 1, second, FOREVER),
+            (5, Lifetime::For(Duration::MAX), FOREVER),
         ] {
             assert_eq!(expiry(now, lasts), expires, "{lasts:?}");
         }
-        assert_eq!(remaining(5, 1_000_000_005), Some(second));
-        assert_eq!(remaining(6, 5), Some(Duration::ZERO));
-        assert_eq!(remaining(5, FOREVER), None);
+        assert_eq!(remaining(5, 1_000_000_005), second);
+        assert_eq!(remaining(6, 5), Lifetime::For(Duration::ZERO));
+        assert_eq!(remaining(5, FOREVER), Lifetime::Forever);
     }
 }

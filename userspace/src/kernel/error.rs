@@ -59,6 +59,8 @@ pub enum Error {
     NotAttached {
         interface: String,
     },
+    /// Somebody else reads the events.
+    EventsTaken,
     /// Another version of sipward pinned a map of another shape.
     OtherLayout {
         map: PathBuf,
@@ -118,6 +120,7 @@ impl fmt::Display for Error {
             Self::NotAttached { interface } => {
                 write!(f, "the filter is not attached to {interface}: see `sipward status`")
             }
+            Self::EventsTaken => f.write_str("another `sipward events` reads them already: stop that one first"),
             Self::OtherLayout { map } => write!(
                 f,
                 "{} is from another build of sipward, with another layout: `sipward detach` first, then attach again",

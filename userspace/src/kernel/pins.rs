@@ -3,7 +3,7 @@
 
 use std::{
     ffi::CString,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -161,6 +161,18 @@ impl Pins {
             if fs::metadata(&self.base).is_ok_and(|now| now.ino() == locked) {
                 return Ok(PinLock { pins: self, _directory: directory });
             }
+        }
+    }
+
+    /// Makes this the one reader of the events, until the lock is dropped.
+    pub fn lock_events(&self) -> Result<File> {
+        let maps = self.directory().join("maps");
+        let fail = |error: io::Error| Error::io(format!("lock {}", maps.display()), &error);
+        let directory = File::open(&maps).map_err(fail)?;
+        match directory.try_lock() {
+            Ok(()) => Ok(directory),
+            Err(TryLockError::WouldBlock) => Err(Error::EventsTaken),
+            Err(TryLockError::Error(error)) => Err(fail(error)),
         }
     }
 }

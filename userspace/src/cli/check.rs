@@ -1,0 +1,39 @@
+//! `sipward check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{failure::Failure, output::Output};
+use crate::policy::Config;
+
+/// Say whether a configuration file, and the signatures it names, are right
+#[derive(Debug, Args)]
+#[command(after_help = "Example: sipward check /etc/sipward/sipward.toml")]
+pub(super) struct Check {
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    ok: bool,
+    interfaces: &'a [String],
+    trusted: usize,
+    banned: usize,
+    signatures: usize,
+}
+
+impl Check {
+    pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        let resolved = Config::load(&self.file)?.resolve()?;
+        let signatures = resolved.signatures.compile()?.names.len();
+        let (trusted, banned) = (resolved.trusted.len(), resolved.banned.len());
+        output.say(format_args!(
+            "{}: right. {trusted} trusted, {banned} banned, {signatures} signatures.",
+            self.file.display()
+        ))?;
+        output.object(&Line { ok: true, interfaces: &resolved.interfaces, trusted, banned, signatures })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Why a command did not do what it was told, and the exit status that says so.
+
+use std::{fmt, io, process::ExitCode};
+
+use crate::{kernel, policy::ConfigError, replay::ReplayError, signature::SignatureError};
+
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Not found, or refused.
+    No(String),
+    /// Wrong use, or a wrong file.
+    Wrong(String),
+    Kernel(kernel::Error),
+    /// Nobody reads the output any more, which is none of our business.
+    Unread,
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(super) fn exit_code(&self) -> ExitCode {
+        use kernel::Error;
+        ExitCode::from(match self {
+            Self::Unread => 0,
+            Self::No(_) | Self::Output(_) => 1,
+            Self::Wrong(_) | Self::Kernel(Error::NoInterface { .. }) => 2,
+            Self::Kernel(
+                Error::NothingAttached
+                | Error::NotAttached { .. }
+                | Error::AttachedOtherwise { .. }
+                | Error::EventsTaken
+                | Error::Full { .. },
+            ) => 1,
+            Self::Kernel(
+                Error::NotPermitted
+                | Error::NoBpffs { .. }
+                | Error::OtherProgram { .. }
+                | Error::ModeRefused { .. }
+                | Error::Rejected { .. }
+                | Error::Unsupported { .. }
+                | Error::OtherLayout { .. }
+                | Error::Failed { .. },
+            ) => 3,
+        })
+    }
+
+    /// What to tell, if anything.
+    pub(super) fn message(&self, verbose: bool) -> Option<String> {
+        match self {
+            Self::Unread => None,
+            Self::No(message) | Self::Wrong(message) => Some(message.clone()),
+            Self::Output(error) => Some(format!("cannot write the output: {error}")),
+            Self::Kernel(error) => {
+                let lines = if verbose { usize::MAX } else { kernel::LOG_LINES };
+                let log = error.log(lines).map(|log| {
+                    let which = if verbose { "What it says" } else { "The end of what it says (-v: all)" };
+                    format!("\n{which}:\n{log}")
+                });
+                Some(format!("{error}{}", log.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// Something wrong with what was given to the command.
+pub(super) fn wrong(problem: impl fmt::Display) -> Failure {
+    Failure::Wrong(problem.to_string())
+}
+
+impl From<kernel::Error> for Failure {
+    fn from(error: kernel::Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        wrong(error)
+    }
+}
+
+impl From<SignatureError> for Failure {
+    fn from(error: SignatureError) -> Self {
+        wrong(error)
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Write(error) => error.into(),
+            error => wrong(error),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Unread } else { Self::Output(error) }
+    }
+}

@@ -1,0 +1,158 @@
+//! What commands print: text for people, or JSON, one object a line.
+
+use std::{
+    fmt::Display,
+    io::{self, BufWriter, Stdout, Write},
+};
+
+use serde::Serialize;
+
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+    stdout: BufWriter<Stdout>,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, stdout: BufWriter::new(io::stdout()) }
+    }
+
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line for people; nothing with `--json`.
+    pub(super) fn say(&mut self, line: impl Display) -> io::Result<()> {
+        if self.json { Ok(()) } else { writeln!(self.stdout, "{line}") }
+    }
+
+    /// An object for programs; nothing without `--json`.
+    pub(super) fn object(&mut self, object: &impl Serialize) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        serde_json::to_writer(&mut self.stdout, object)?;
+        writeln!(self.stdout)
+    }
+
+    pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
+        if self.json { Ok(()) } else { write!(self.stdout, "{table}") }
+    }
+
+    pub(super) fn writer(&mut self) -> &mut impl Write {
+        &mut self.stdout
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// Columns as wide as what stands in them.
+#[derive(Debug)]
+pub(super) struct Table {
+    columns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new<const N: usize>(columns: [(&str, Align); N]) -> Self {
+        let (names, columns): (Vec<_>, Vec<_>) =
+            columns.into_iter().map(|(name, align)| (name.to_owned(), align)).unzip();
+        Self { columns, rows: vec![names] }
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.columns.len(), "a cell for each column");
+        self.rows.push(cells.into());
+    }
+
+    /// No row but the names of the columns.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
+        for row in &self.rows {
+            let cells =
+                row.iter().zip(&self.columns).zip(&widths).map(|((cell, align), &width)| match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                });
+            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut text = digits[..first].to_owned();
+    for group in digits.as_bytes()[first..].chunks(3) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.extend(group.iter().map(|&digit| char::from(digit)));
+    }
+    text
+}
+
+/// Text that came from outside: nothing in it may reach the terminal as a command.
+pub(super) fn printable(text: &[u8]) -> String {
+    String::from_utf8_lossy(text)
+        .chars()
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            escaped.into_iter().flatten().chain((!c.is_control()).then_some(c))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let mut table =
+            Table::new([("reason", Align::Left), ("packets", Align::Right), ("note", Align::Left)]);
+        table.row(["ban".into(), "1,234".into(), String::new()]);
+        table.row(["options-stranger".into(), "5".into(), "é".into()]);
+        let expected = "\
+reason            packets  note
+ban                 1,234
+options-stranger        5  é
+";
+        assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn a_packet_cannot_speak_to_the_terminal() {
+        assert_eq!(printable(b"OPTIONS sip:a\x1b[2J\x07"), "OPTIONS sip:a\\u{1b}[2J\\u{7}");
+        assert_eq!(printable("é\u{9b}\t\u{ff}".as_bytes()), "é\\u{9b}\\t\u{ff}");
+        assert_eq!(printable(b"\xff"), "\u{fffd}");
+    }
+}

@@ -1,0 +1,216 @@
+//! `sipward signature`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{
+    failure::{Failure, wrong},
+    output::{Align, Output, Table, grouped},
+};
+use crate::{
+    kernel::{Pins, Tables},
+    policy::Config,
+    signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet},
+};
+
+/// Patterns that give a scanner away
+#[derive(Debug, Subcommand)]
+pub(super) enum Signature {
+    /// Show the signatures: what each looks for, and what it may cost
+    #[command(
+        after_help = "Examples: sipward signature list\n          sipward signature list --file my.toml"
+    )]
+    List {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Put signatures in force while traffic flows; a file that is wrong changes nothing
+    #[command(
+        after_help = "Examples: sipward signature load my.toml\n          sipward signature load\n\nThe file's \
+                      signatures are laid over those that come with sipward: one of the same name takes its place. \
+                      Without a file, those that come with sipward are put back."
+    )]
+    Load { file: Option<PathBuf> },
+    /// Say which signatures a message carries; exit status 1 if none that would drop it
+    #[command(
+        after_help = "Example: sipward signature test message.txt --file my.toml\n\nThe message is a file with a SIP \
+                      message as it would be in a packet."
+    )]
+    Test {
+        message: PathBuf,
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Say whether a signature file is right, and whether its signatures fit
+    #[command(after_help = "Example: sipward signature check my.toml")]
+    Check { file: PathBuf },
+}
+
+/// Where signatures are taken from; those that come with sipward are always among them.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Source {
+    /// Signature file
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Configuration file, for the signatures it names
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Source {
+    fn read(&self) -> Result<SignatureSet, Failure> {
+        match &self.config {
+            Some(config) => Ok(Config::load(config)?.resolve()?.signatures),
+            None => read(self.file.as_deref()),
+        }
+    }
+}
+
+fn read(file: Option<&Path>) -> Result<SignatureSet, Failure> {
+    let shipped = SignatureSet::shipped();
+    Ok(match file {
+        Some(file) => shipped.overlaid(&SignatureSet::load(file)?),
+        None => shipped,
+    })
+}
+
+impl Signature {
+    pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        match self {
+            Self::List { source } => list(&source.read()?, output),
+            Self::Load { file } => load(file.as_deref(), output),
+            Self::Test { message, source } => test(message, &source.read()?, output),
+            Self::Check { file } => check(file, output),
+        }
+    }
+}
+
+/// Has the filter look for these, and remembers what they are called.
+pub(super) fn put_in_force(tables: &mut Tables, compiled: &Compiled) -> Result<(), Failure> {
+    tables.set_signatures(&compiled.tables)?;
+    Ok(tables.set_signature_names(&compiled.names)?)
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    on: bool,
+    judge: Judge,
+    risk: Risk,
+    places: Vec<String>,
+    how: &'static str,
+    pattern: &'a str,
+    note: &'a str,
+}
+
+fn list(set: &SignatureSet, output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::new([
+        ("signature", Align::Left),
+        ("state", Align::Left),
+        ("risk", Align::Left),
+        ("where", Align::Left),
+        ("pattern", Align::Left),
+    ]);
+    for signature in set.iter() {
+        let places: Vec<_> = signature.places.iter().map(ToString::to_string).collect();
+        let (how, pattern) = matching(signature);
+        let risk = match signature.risk {
+            Risk::None => "none",
+            Risk::Low => "low",
+            Risk::High => "high",
+        };
+        table.row([
+            signature.name.clone(),
+            state(signature).to_owned(),
+            risk.to_owned(),
+            places.join(", "),
+            format!("{how} {pattern}"),
+        ]);
+        let Pattern { name, on, judge, risk, note, .. } = signature;
+        let (on, judge, risk) = (*on, *judge, *risk);
+        output.object(&Line { name, on, judge, risk, places, how, pattern, note })?;
+    }
+    output.table(&table)?;
+    Ok(())
+}
+
+const fn state(signature: &Pattern) -> &'static str {
+    match signature {
+        Pattern { on: false, .. } => "off",
+        Pattern { judge: Judge::Kernel, .. } => "drops",
+        Pattern { judge: Judge::Daemon, .. } => "counts",
+    }
+}
+
+fn matching(signature: &Pattern) -> (&'static str, &str) {
+    match &signature.matching {
+        Matching::Contains(text) => ("contains", text),
+        Matching::Equals(text) => ("equals", text),
+        Matching::Starts(text) => ("starts", text),
+        Matching::Regex(text) => ("regex", text),
+    }
+}
+
+#[derive(Serialize)]
+struct Sized {
+    signatures: usize,
+    states: usize,
+    classes: usize,
+}
+
+impl Sized {
+    fn of(compiled: &Compiled) -> Self {
+        let Compiled { names, size, .. } = compiled;
+        Self { signatures: names.len(), states: size.states, classes: size.classes }
+    }
+}
+
+fn load(file: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+    let compiled = read(file)?.compile()?;
+    let pins = Pins::default();
+    let _lock = pins.lock()?;
+    put_in_force(&mut Tables::open(&pins)?, &compiled)?;
+    output.say(format_args!("{} signatures in force.", compiled.names.len()))?;
+    output.object(&Sized::of(&compiled))?;
+    Ok(())
+}
+
+fn check(file: &Path, output: &mut Output) -> Result<(), Failure> {
+    let compiled = read(Some(file))?.compile()?;
+    let size = Sized::of(&compiled);
+    output.say(format_args!(
+        "{}: right. With those that come with sipward {} signatures, {} states.",
+        file.display(),
+        size.signatures,
+        grouped(size.states as u64)
+    ))?;
+    output.object(&size)?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Carried<'a> {
+    name: &'a str,
+    drops: bool,
+}
+
+fn test(message: &Path, set: &SignatureSet, output: &mut Output) -> Result<(), Failure> {
+    let bytes = fs::read(message).map_err(|error| wrong(format_args!("{}: {error}", message.display())))?;
+    let mut dropped = false;
+    for signature in set.iter().filter(|signature| signature.matches(&bytes)) {
+        let drops = signature.in_kernel();
+        dropped |= drops;
+        output.say(format_args!("{}: {}", signature.name, state(signature)))?;
+        output.object(&Carried { name: &signature.name, drops })?;
+    }
+    if dropped {
+        return Ok(());
+    }
+    Err(Failure::No(format!("{}: no signature drops it", message.display())))
+}

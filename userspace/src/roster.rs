@@ -1,0 +1,230 @@
+//! Who is trusted and who is banned: said once, and written into the filter so that trusted beats banned.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use xdp_prog::abi::{SourceEntry, kind};
+
+use crate::{
+    kernel::{Error, Result, Tables},
+    precedence::{Claim, Claims, Standing, single},
+};
+
+/// The lists of a filter at one moment.
+#[derive(Debug)]
+pub struct Roster<'a> {
+    tables: &'a mut Tables,
+    claims: Claims,
+    now: u64,
+}
+
+/// What came of trusting somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trusting {
+    /// The end of the ban on the very same address or prefix, which is gone.
+    pub lifted: Option<u64>,
+}
+
+/// What came of banning somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Banning {
+    Done {
+        /// When it ends: later than asked for if an older ban lasts longer.
+        until: u64,
+        /// The trusted prefix around it, and until when it keeps the ban from having effect.
+        shadow: Option<(IpNet, u64)>,
+    },
+    /// The very same address or prefix is trusted, and stays so.
+    Refused,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub net: IpNet,
+    pub until: u64,
+    /// A ban without effect until then, as a trusted prefix holds it. Zero: none does.
+    pub shadowed_until: u64,
+    pub note: Option<String>,
+}
+
+impl<'a> Roster<'a> {
+    pub fn open(tables: &'a mut Tables, now: u64) -> Result<Self> {
+        let mut claims = Claims::default();
+        for declared in tables.declarations()?.iter() {
+            let (net, claim) = declared?;
+            claims.insert(net, claim);
+        }
+        Ok(Self { tables, claims, now })
+    }
+
+    /// What is said of this very address or prefix, if it has not run out.
+    pub fn get(&mut self, net: IpNet) -> Result<Option<Claim>> {
+        let claim = match single(net) {
+            Some(address) => self.tables.sources()?.get(address)?.and_then(claim_of),
+            None => self.claims.get(net),
+        };
+        Ok(claim.filter(|claim| claim.until > self.now))
+    }
+
+    pub fn trust(&mut self, net: IpNet, until: u64) -> Result<Trusting> {
+        let lifted = match self.get(net)? {
+            Some(Claim { standing: Standing::Banned, until }) => Some(until),
+            _ => None,
+        };
+        self.set(net, Claim { standing: Standing::Trusted, until })?;
+        Ok(Trusting { lifted })
+    }
+
+    /// Never makes an older ban shorter.
+    pub fn ban(&mut self, net: IpNet, until: u64) -> Result<Banning> {
+        let until = match self.get(net)? {
+            Some(Claim { standing: Standing::Trusted, .. }) => return Ok(Banning::Refused),
+            Some(Claim { until: before, .. }) => until.max(before),
+            None => until,
+        };
+        self.set(net, Claim { standing: Standing::Banned, until })?;
+        Ok(Banning::Done { until, shadow: self.shadow(net) })
+    }
+
+    /// Whether there was anything to remove. What else was said of this very address or prefix stays.
+    pub fn remove(&mut self, net: IpNet, standing: Standing) -> Result<bool> {
+        if !self.get(net)?.is_some_and(|claim| claim.standing == standing) {
+            return Ok(false);
+        }
+        self.tables.notes()?.remove(net)?;
+        let Some(address) = single(net) else {
+            self.tables.declarations()?.remove(net)?;
+            self.claims.remove(net);
+            self.tables.prefixes()?.remove(net)?;
+            self.rewrite_within(net)?;
+            return Ok(true);
+        };
+        self.tables.sources()?.remove(address)
+    }
+
+    /// Why, in the words of who put it there.
+    pub fn note(&mut self, net: IpNet, note: &str) -> Result<()> {
+        self.tables.notes()?.put(net, note)
+    }
+
+    /// Calls `each` with everything that is on the list now: prefixes in order, then addresses as they come.
+    pub fn list<E: From<Error>>(
+        &mut self,
+        standing: Standing,
+        mut each: impl FnMut(Listed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (net, claim) in self.claims.clone().iter() {
+            if claim.standing == standing && claim.until > self.now {
+                let shadowed_until = match standing {
+                    Standing::Banned => self.shadow(net).map_or(0, |(_, until)| until),
+                    Standing::Trusted => 0,
+                };
+                let note = self.tables.notes()?.get(net)?;
+                each(Listed { net, until: claim.until, shadowed_until, note })?;
+            }
+        }
+        // In two steps, as the notes are another map; a million addresses are 40 MB.
+        let sources = self.tables.sources()?;
+        let addresses = sources.iter().filter(|item| match item {
+            Ok((_, entry)) => {
+                claim_of(*entry).is_some_and(|claim| claim.standing == standing && claim.until > self.now)
+            }
+            Err(_) => true,
+        });
+        let addresses = addresses.collect::<Result<Vec<_>>>()?;
+        for (address, entry) in addresses {
+            let net = IpNet::from(address);
+            let shadowed_until = if entry.shadowed_until > self.now { entry.shadowed_until } else { 0 };
+            let note = self.tables.notes()?.get(net)?;
+            each(Listed { net, until: entry.expires, shadowed_until, note })?;
+        }
+        Ok(())
+    }
+
+    /// Whether anybody is trusted at all.
+    pub fn trusts_somebody(&mut self) -> Result<bool> {
+        let trusted = |claim: Claim| claim.standing == Standing::Trusted && claim.until > self.now;
+        if self.claims.iter().any(|(_, claim)| trusted(claim)) {
+            return Ok(true);
+        }
+        for item in self.tables.sources()?.iter() {
+            if claim_of(item?.1).is_some_and(trusted) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The trusted prefix around `net` that lasts longest.
+    fn shadow(&self, net: IpNet) -> Option<(IpNet, u64)> {
+        self.claims
+            .covering(net)
+            .filter(|(_, claim)| claim.standing == Standing::Trusted && claim.until > self.now)
+            .map(|(around, claim)| (around, claim.until))
+            .max_by_key(|(_, until)| *until)
+    }
+
+    fn set(&mut self, net: IpNet, claim: Claim) -> Result<()> {
+        if let Some(address) = single(net) {
+            return self.put_address(address, self.claims.address_entry(address, claim));
+        }
+        self.tables.declarations()?.put(net, claim)?;
+        self.claims.insert(net, claim);
+        self.rewrite_within(net)
+    }
+
+    fn put_address(&mut self, address: IpAddr, entry: SourceEntry) -> Result<()> {
+        match self.tables.sources()?.put(address, entry) {
+            // What has run out still takes room.
+            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put(address, entry),
+            result => result,
+        }
+    }
+
+    /// Removes the addresses whose time is over, and says how many.
+    fn sweep(&mut self) -> Result<usize> {
+        let mut sources = self.tables.sources()?;
+        let over = sources
+            .iter()
+            .filter(|item| !matches!(item, Ok((_, entry)) if entry.expires > self.now))
+            .map(|item| item.map(|(address, _)| address))
+            .collect::<Result<Vec<_>>>()?;
+        for address in &over {
+            sources.remove(*address)?;
+        }
+        Ok(over.len())
+    }
+
+    /// Writes again what follows from the claim on `net` for everything in it.
+    fn rewrite_within(&mut self, net: IpNet) -> Result<()> {
+        let mut prefixes = self.tables.prefixes()?;
+        for inner in self.claims.within(net) {
+            prefixes.put(inner, self.claims.prefix_entry(inner))?;
+        }
+        let mut sources = self.tables.sources()?;
+        let mut changed = Vec::new();
+        for item in sources.iter() {
+            let (address, before) = item?;
+            if let Some(own) = claim_of(before)
+                && net.contains(&address)
+            {
+                let after = self.claims.address_entry(address, own);
+                if after != before {
+                    changed.push((address, after));
+                }
+            }
+        }
+        sources.put_all(changed)
+    }
+}
+
+/// What was said of an address: its entry shows it, whatever the prefixes around it make of that.
+fn claim_of(entry: SourceEntry) -> Option<Claim> {
+    let standing = match entry.kind {
+        kind::TRUSTED => Standing::Trusted,
+        kind::BANNED => Standing::Banned,
+        _ => return None,
+    };
+    Some(Claim { standing, until: entry.expires })
+}
