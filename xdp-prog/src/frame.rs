@@ -348,7 +348,7 @@ fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     const SYN: u8 = 0x02;
     const ACK: u8 = 0x10;
     if ip.length < 20 {
-        return None;
+        return ports_of_first_fragment(frame, ip, packet);
     }
     let header = frame.chunk::<20>(ip.offset)?;
     let claimed = ((header[12] >> 4) as u32) << 2;
@@ -364,5 +364,20 @@ fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     packet.destination_port = be16(header, 2);
     packet.offset = ip.offset as u32 + length;
     packet.length = ip.length - length;
+    Some(())
+}
+
+/// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports,
+/// so the rest shall not pass because nobody looked.
+#[inline(always)]
+fn ports_of_first_fragment(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
+    if !packet.is(flag::FIRST_FRAGMENT) || ip.length < 4 {
+        return None;
+    }
+    let ports = frame.chunk::<4>(ip.offset)?;
+    packet.source_port = be16(ports, 0);
+    packet.destination_port = be16(ports, 2);
+    packet.offset = ip.offset as u32 + 4;
+    packet.length = 0;
     Some(())
 }

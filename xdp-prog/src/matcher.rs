@@ -398,6 +398,10 @@ impl Walk {
     #[inline(always)]
     pub fn turn(&mut self, set: &Signatures, segment: &impl Segment) -> bool {
         let head = &set.head;
+        // Before a set is loaded all rows are dead, and row 0 accepting as well.
+        if head.accept == 0 {
+            return true;
+        }
         let in_body = self.body_end != 0;
         let end = if in_body && self.body_end < self.length { self.body_end } else { self.length };
         let step = segment.advance(self.row as u16, self.at, end.saturating_sub(self.at));
