@@ -118,7 +118,8 @@ impl Config {
             let key = if root.says("prefix_rate") { "prefix_rate" } else { "rate" };
             let name = class.name();
             let problem = format!(
-                "one source may send more {name} than its whole prefix; raise prefix_rate.{name} or lower rate.{name}"
+                "one source may send more {name} than its whole prefix; raise prefix_rate.{name} or lower \
+                 rate.{name}"
             );
             return Err(root.fail(key, problem));
         }

@@ -39,7 +39,8 @@ impl FlowLimits {
         {
             let key = if section.says("per_prefix") { "per_prefix" } else { "per_source" };
             let problem = format!(
-                "one source may have {source} flows but its whole prefix only {prefix}; raise per_prefix or write \"off\" there"
+                "one source may have {source} flows but its whole prefix only {prefix}; raise per_prefix or \
+                 write \"off\" there"
             );
             return Err(section.fail(key, problem));
         }

@@ -57,7 +57,7 @@ fn net(value: &Value<'_>, instead: &str) -> Result<IpNet, ConfigError> {
     Ok(net)
 }
 
-/// `0.0.0.0/0`, and the IPv6 prefixes that hold the IPv4 addresses as the filter sees them (`::ffff:a.b.c.d`).
+/// `0.0.0.0/0`, and the IPv6 prefixes that hold the IPv4 addresses as the filter has them, `::ffff:a.b.c.d`.
 fn holds_all_v4(net: IpNet) -> bool {
     let all_v4 = Ipv6Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
     match net {

@@ -1,8 +1,8 @@
 //! A capture through the packet path: what the filter would have done, with the capture's own clock.
 //!
-//! Each packet gets the verdict that enforcing the policy would give it, whatever the configured mode. Packets
-//! that the capture marks as sent by the host itself are not judged: the filter sees only what arrives. What a
-//! capture left out of a packet counts as zero, and the report says so of each such packet.
+//! Each packet gets the verdict that enforcing the policy would give it, whatever the configured mode.
+//! Packets that the capture marks as sent by the host itself are not judged: the filter sees only what
+//! arrives. What a capture left out of a packet counts as zero, and the report says so of each such packet.
 
 mod capture;
 mod error;

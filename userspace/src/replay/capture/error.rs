@@ -47,7 +47,10 @@ impl fmt::Display for CaptureError {
             Problem::CutOff => f.write_str("the file is cut off, its last part is not whole")?,
             Problem::Broken(what) => f.write_str(what)?,
         }
-        write!(f, " (byte {offset}, after {packets} packets)")
+        match packets {
+            0 => write!(f, " (byte {offset}, before the first packet)"),
+            _ => write!(f, " (byte {offset}, after packet {packets})"),
+        }
     }
 }
 

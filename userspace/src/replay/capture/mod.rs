@@ -1,7 +1,7 @@
 //! Reads captures, pcap and pcapng, as a stream: memory is needed for one packet, not for the file.
 //!
-//! Written here because a filter's trial needs the times right to the microsecond, packets that were cut short,
-//! and for a broken file the place where it breaks.
+//! Written here because a filter's trial needs the times right to the microsecond, packets that were cut
+//! short, and for a broken file the place where it breaks.
 
 mod error;
 mod link;

@@ -16,12 +16,12 @@ const TOP_SOURCES: usize = 20;
 
 pub(super) fn line(output: &mut impl Write, judged: &Judged, reason: &str, start: u64) -> io::Result<()> {
     if judged.number == 1 {
-        writeln!(output, "  packet       seconds  verdict  {:<22} from → to", "reason")?;
+        writeln!(output, "  packet       seconds  verdict  {:<28} from → to", "reason")?;
     }
     let ports = judged.ports();
     writeln!(
         output,
-        "{:>8}  {:>12.6}  {:<7}  {reason:<22} {} → {}{}",
+        "{:>8}  {:>12.6}  {:<7}  {reason:<28} {} → {}{}",
         judged.number,
         judged.at.saturating_sub(start) as f64 / 1e9,
         judged.why.verdict(),
@@ -57,20 +57,20 @@ pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names) -> io
     if packets == 0 {
         return Ok(());
     }
-    writeln!(output, "\n packets  verdict  {:<22} meaning", "reason")?;
+    writeln!(output, "\n packets  verdict  {:<28} meaning", "reason")?;
     for (why, count) in sums.all.by_reason() {
-        writeln!(output, "{count:>8}  {:<7}  {:<22} {}", why.verdict(), names.of(why), meaning(why))?;
+        writeln!(output, "{count:>8}  {:<7}  {:<28} {}", why.verdict(), names.of(why), meaning(why))?;
     }
     sources(output, sums, names)
 }
 
 fn sources(output: &mut impl Write, sums: &Sums, names: &Names) -> io::Result<()> {
     let sources = sums.sources();
-    writeln!(output, "\n packets     pass     drop  {:<22} source", "mostly")?;
+    writeln!(output, "\n packets     pass     drop  {:<28} source", "mostly")?;
     for (source, tally) in sources.iter().take(TOP_SOURCES) {
         let mostly = tally.by_reason().first().map_or("", |(why, _)| names.of(*why));
         let Tally { packets, dropped, .. } = tally;
-        writeln!(output, "{packets:>8} {:>8} {dropped:>8}  {mostly:<22} {source}", tally.passed())?;
+        writeln!(output, "{packets:>8} {:>8} {dropped:>8}  {mostly:<28} {source}", tally.passed())?;
     }
     match sources.len().saturating_sub(TOP_SOURCES) {
         0 => Ok(()),

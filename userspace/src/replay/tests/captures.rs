@@ -24,7 +24,7 @@ const ETHERNET: u32 = 1;
 const COOKED: u32 = 113;
 const COOKED2: u32 = 276;
 
-/// A classic capture of one packet, of which `length` bytes were on the wire.
+/// A classic capture.
 pub(super) fn pcap(
     link: u32,
     nanoseconds: bool,
@@ -59,8 +59,11 @@ fn block(interface_id: u32, units: u64, packet: &[u8]) -> EnhancedPacketBlock<'_
     }
 }
 
-/// What each packet is: nanoseconds, Ethernet frame, and whether this host sent it; then the error, if any.
-fn read(capture: &[u8]) -> (Vec<(Option<u64>, Vec<u8>, bool)>, Option<String>) {
+/// Nanoseconds, Ethernet frame, and whether this host sent it.
+type Read = (Option<u64>, Vec<u8>, bool);
+
+/// The packets, and the error that ended them.
+fn read(capture: &[u8]) -> (Vec<Read>, Option<String>) {
     let mut packets = Vec::new();
     let capture = match Capture::open(capture) {
         Ok(capture) => capture,
@@ -249,34 +252,33 @@ fn a_broken_capture_says_where_after_what_it_had() {
             "half a header",
             good[..20].to_vec(),
             0,
-            "the file is cut off, its last part is not whole (byte 0, after 0 packets)".to_owned(),
+            "the file is cut off, its last part is not whole (byte 0, before the first packet)".to_owned(),
         ),
         (
             "half a packet header",
             good[..second + 7].to_vec(),
             1,
-            format!("the file is cut off, its last part is not whole (byte {second}, after 1 packets)"),
+            format!("the file is cut off, its last part is not whole (byte {second}, after packet 1)"),
         ),
         (
             "half a packet",
             good[..good.len() - 1].to_vec(),
             1,
-            format!("the file is cut off, its last part is not whole (byte {second}, after 1 packets)"),
+            format!("the file is cut off, its last part is not whole (byte {second}, after packet 1)"),
         ),
         (
             "a huge packet",
             with(second + 8, &[0xff; 4]),
             1,
             format!(
-                "a packet claims 4294967295 bytes, which no capture holds (byte {second}, after 1 packets)"
+                "a packet claims 4294967295 bytes, which no capture holds (byte {second}, after packet 1)"
             ),
         ),
         (
             "another link type",
             with(20, &[127, 0]),
             0,
-            "link type 127 is not supported; capture on Ethernet, Linux cooked or raw IP (byte 0, after 0 \
-             packets)"
+            "link type 127 is not supported; capture on Ethernet, Linux cooked or raw IP (byte 0, before the first packet)"
                 .to_owned(),
         ),
     ] {
@@ -285,7 +287,7 @@ fn a_broken_capture_says_where_after_what_it_had() {
     }
 }
 
-/// A small capture in the newer format: where its blocks begin, and its bytes.
+/// A small capture in the newer format, of two packets.
 fn pcapng() -> Vec<u8> {
     let frame = ethernet(&datagram(PHONE, PBX, b"\r\n"));
     let mut writer = PcapNgWriter::with_endianness(Vec::new(), Endianness::Little).unwrap();
@@ -312,59 +314,57 @@ fn a_broken_pcapng_says_where() {
             "no byte order",
             with(8, &[0; 4]),
             0,
-            "a section of unknown byte order (byte 0, after 0 packets)".to_owned(),
+            "a section of unknown byte order (byte 0, before the first packet)".to_owned(),
         ),
         (
             "a short section",
             with(4, &[12, 0, 0, 0]),
             0,
-            "a section header of 12 bytes (byte 0, after 0 packets)".to_owned(),
+            "a section header of 12 bytes (byte 0, before the first packet)".to_owned(),
         ),
         (
             "no interface",
             with(second + 8, &[7]),
             1,
-            format!("a packet of interface 7, which is not described (byte {second}, after 1 packets)"),
+            format!("a packet of interface 7, which is not described (byte {second}, after packet 1)"),
         ),
         (
             "a short block",
             with(second + 4, &[8, 0, 0, 0]),
             1,
-            format!("a block of 8 bytes (byte {second}, after 1 packets)"),
+            format!("a block of 8 bytes (byte {second}, after packet 1)"),
         ),
         (
             "an odd block",
             with(second + 4, &[33]),
             1,
-            format!("a block of 33 bytes (byte {second}, after 1 packets)"),
+            format!("a block of 33 bytes (byte {second}, after packet 1)"),
         ),
         (
             "a huge block",
             with(second + 4, &[0xfc, 0xff, 0xff, 0xff]),
             1,
             format!(
-                "a packet's block claims 4294967284 bytes, which no capture holds (byte {second}, after 1 packets)"
+                "a packet's block claims 4294967284 bytes, which no capture holds (byte {second}, after packet 1)"
             ),
         ),
         (
             "two lengths",
             with(good.len() - 4, &[1]),
             1,
-            format!("a block with two different lengths (byte {second}, after 1 packets)"),
+            format!("a block with two different lengths (byte {second}, after packet 1)"),
         ),
         (
             "a packet beyond its block",
             with(second + 20, &[0xff, 0xff]),
             1,
-            format!(
-                "a packet claims 65535 bytes, more than its block holds (byte {second}, after 1 packets)"
-            ),
+            format!("a packet claims 65535 bytes, more than its block holds (byte {second}, after packet 1)"),
         ),
         (
             "half a block",
             good[..good.len() - 1].to_vec(),
             1,
-            format!("the file is cut off, its last part is not whole (byte {second}, after 1 packets)"),
+            format!("the file is cut off, its last part is not whole (byte {second}, after packet 1)"),
         ),
     ] {
         let (read, error) = read(&capture);
@@ -390,7 +390,8 @@ proptest! {
         classic: bool,
     ) {
         let frame = ethernet(&datagram(PHONE, PBX, b"\r\n"));
-        let mut capture = if classic { pcap(ETHERNET, true, Endianness::Big, &[(AT, &frame[..]); 3]) } else { pcapng() };
+        let classic = classic.then(|| pcap(ETHERNET, true, Endianness::Big, &[(AT, &frame[..]); 3]));
+        let mut capture = classic.unwrap_or_else(pcapng);
         for (index, byte) in changes {
             let at = index.index(capture.len());
             capture[at] = byte;
