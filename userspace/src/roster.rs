@@ -166,6 +166,10 @@ impl<'a> Roster<'a> {
     }
 
     fn set(&mut self, net: IpNet, claim: Claim) -> Result<()> {
+        if self.get(net)?.is_none_or(|before| before.standing != claim.standing) {
+            // Of an entry that has run out, or of the opposite.
+            self.tables.notes()?.remove(net)?;
+        }
         if let Some(address) = single(net) {
             return self.put_address(address, self.claims.address_entry(address, claim));
         }

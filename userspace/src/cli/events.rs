@@ -78,7 +78,7 @@ impl Follow {
 fn show(event: &DropEvent, names: &[String], wall: Wall, output: &mut Output) -> Result<(), Failure> {
     let at = wall.at(event.at);
     let reason = reason(event, names);
-    let line = first_line(&event.head).map(printable);
+    let line = first_line(event).map(|line| printable(&line));
     let would = if event.enforced { "" } else { " (passed: monitor mode)" };
     output.say(format_args!(
         "{}  {:<21}  {reason}{would}  {}",
@@ -113,11 +113,18 @@ fn reason(event: &DropEvent, names: &[String]) -> String {
     }
 }
 
-/// The first line that is not empty of what the packet carries.
-fn first_line(frame: &[u8]) -> Option<&[u8]> {
-    let bytes = Bytes::of(frame);
+/// The first line that is not empty of what the packet carries, as far as that was kept.
+fn first_line(event: &DropEvent) -> Option<Vec<u8>> {
+    // What was not kept is zeros: headers that speak of more than there is would not be believed.
+    let mut whole = event.head.clone();
+    whole.resize((event.frame_length as usize).clamp(event.head.len(), LARGEST_FRAME), 0);
+    let frame = Bytes::of(&whole);
     let mut packet = Packet::default();
-    frame::parse(bytes, |offset, protocol| frame::extension_headers(bytes, offset, protocol), &mut packet);
-    let payload = frame.get(packet.offset as usize..).filter(|_| packet.offset > 0)?;
-    payload.split(|&byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())
+    frame::parse(frame, |offset, protocol| frame::extension_headers(frame, offset, protocol), &mut packet);
+    let payload = event.head.get(packet.offset as usize..).filter(|_| packet.offset > 0)?;
+    let mut lines = payload.split(|&byte| matches!(byte, b'\r' | b'\n'));
+    lines.find(|line| !line.is_empty()).map(<[u8]>::to_vec)
 }
+
+/// More than any interface hands over in one piece.
+const LARGEST_FRAME: usize = 1 << 16;

@@ -3,10 +3,11 @@
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
 };
 
 use aya::programs::{
-    links::{FdLink, PinnedLink},
+    links::{FdLink, LinkInfo, PinnedLink},
     loaded_links, loaded_programs,
 };
 
@@ -127,6 +128,17 @@ pub(super) fn update(program: BorrowedFd<'_>, pins: &Pins, interface: &str) -> R
     }
 }
 
+/// Gives a link its place, where it holds the program on the interface without us.
+pub(super) fn pin(link: BorrowedFd<'_>, interface: &str, path: &Path) -> Result<()> {
+    sys::pin(link, path).map_err(|error| match error.raw_os_error() {
+        Some(libc::EEXIST) => Error::failed(
+            format!("attach to {interface}"),
+            "an interface of the same name in another network namespace has the filter already",
+        ),
+        _ => Error::io(format!("create {}", path.display()), &error),
+    })
+}
+
 /// Takes the pinned filter off the interfaces, or off all; with the last one everything of it goes. Those it
 /// was taken off.
 pub fn detach(pins: &Pins, interfaces: &[String]) -> Result<Vec<String>> {
@@ -154,7 +166,9 @@ fn other_program(interface: &str, running: Running) -> Error {
         .find(|program| program.id() == id)
         .and_then(|program| program.name_as_str().map(str::to_owned))
         .unwrap_or_else(|| "without a name".to_owned());
-    let link = loaded_links().filter_map(Result::ok).find(|link| link.program_id() == id);
+    let index = interface::index(interface).ok();
+    let here = |link: &LinkInfo| link.program_id() == id && sys::link_interface(link.id()).ok() == index;
+    let link = loaded_links().filter_map(Result::ok).find(here);
     let remove = match (link, running.mode) {
         (Some(link), _) => format!("bpftool link detach id {}", link.id()),
         (None, XdpMode::Native) => format!("ip link set dev {interface} xdp off"),

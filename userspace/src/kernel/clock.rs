@@ -6,12 +6,15 @@ use xdp_prog::abi::FOREVER;
 
 use crate::time::Lifetime;
 
+/// In a second.
+const NANOSECONDS: u64 = 1_000_000_000;
+
 /// Monotonic nanoseconds, as the filter reads them.
 pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: room for one `timespec`. The clock exists on every Linux, so it cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    time.tv_sec as u64 * NANOSECONDS + time.tv_nsec as u64
 }
 
 /// When something ends that begins now.
@@ -20,11 +23,11 @@ pub fn expiry(now: u64, lasts: Lifetime) -> u64 {
     u64::try_from(lasts.as_nanos()).ok().and_then(|nanos| now.checked_add(nanos)).unwrap_or(FOREVER)
 }
 
-/// How long it is until then.
+/// How long it is until then, in whole seconds: a second that has begun counts.
 pub fn remaining(now: u64, expires: u64) -> Lifetime {
     match expires {
         FOREVER => Lifetime::Forever,
-        _ => Lifetime::For(Duration::from_nanos(expires.saturating_sub(now))),
+        _ => Lifetime::For(Duration::from_secs(expires.saturating_sub(now).div_ceil(NANOSECONDS))),
     }
 }
 
@@ -43,7 +46,9 @@ mod tests {
         ] {
             assert_eq!(expiry(now, lasts), expires, "{lasts:?}");
         }
-        assert_eq!(remaining(5, 1_000_000_005), second);
+        for now in [5, 6, NANOSECONDS + 4] {
+            assert_eq!(remaining(now, NANOSECONDS + 5), second);
+        }
         assert_eq!(remaining(6, 5), Lifetime::For(Duration::ZERO));
         assert_eq!(remaining(5, FOREVER), Lifetime::Forever);
     }

@@ -23,7 +23,6 @@ use super::{
     netlink::XdpMode,
     object::OBJECT,
     pins::Pins,
-    sys,
     tables::Tables,
 };
 
@@ -99,7 +98,7 @@ impl Filter {
     }
 
     /// Gives everything a place in bpffs, where it outlives this process. Interfaces that another process
-    /// has attached there go over to this program. On an error nothing of it stays.
+    /// has attached there go over to this program. On an error nothing new stays.
     pub fn persist(mut self) -> Result<()> {
         let Some(pins) = self.pins.take() else { return Ok(()) };
         let mut made = Made::default();
@@ -110,30 +109,24 @@ impl Filter {
                 made.0.push(path);
             }
         }
-        let before = pins.interfaces()?;
-        for (interface, link) in &self.links {
-            let path = pins.link(interface);
-            sys::pin(link.as_fd(), &path)
-                .map_err(|error| Error::io(format!("create {}", path.display()), &error))?;
-            made.0.push(path);
-        }
-        self.take_over(&pins, &before)?;
-        made.0.clear();
-        Ok(())
-    }
-
-    /// Puts the program in the place of one that is pinned there, and has the old links run it.
-    fn take_over(&mut self, pins: &Pins, interfaces: &[String]) -> Result<()> {
         let next = pins.next_program();
         // Of a command that was killed here.
         let _ = fs::remove_file(&next);
         let program = xdp(&mut self.object)?;
         program.pin(&next).map_err(|error| Error::pin(&next, &error))?;
-        for interface in interfaces {
-            attach::update(program_fd(program)?, pins, interface)?;
+        made.0.push(next.clone());
+        for interface in pins.interfaces()? {
+            attach::update(program_fd(program)?, &pins, &interface)?;
+        }
+        for (interface, link) in &self.links {
+            let path = pins.link(interface);
+            attach::pin(link.as_fd(), interface, &path)?;
+            made.0.push(path);
         }
         fs::rename(&next, pins.program())
-            .map_err(|error| Error::io(format!("create {}", pins.program().display()), &error))
+            .map_err(|error| Error::io(format!("create {}", pins.program().display()), &error))?;
+        made.0.clear();
+        Ok(())
     }
 
     /// Runs the program over a frame without a network. The XDP action and the mean time of `repeat` runs.

@@ -15,9 +15,11 @@ use super::layout::Layout;
 const BPF_MAP_CREATE: libc::c_int = 0;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_MAP_UPDATE_BATCH: libc::c_int = 26;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
+const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
 const BPF_LINK_DETACH: libc::c_int = 34;
 
 #[repr(C)]
@@ -131,6 +133,49 @@ pub(super) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
     let mut attributes = LinkDetach { fd: link.as_raw_fd() as u32 };
     // SAFETY: `LINK_DETACH` takes these attributes, which hold no pointers.
     unsafe { bpf(BPF_LINK_DETACH, &mut attributes) }.map(|_| ())
+}
+
+#[repr(C)]
+struct GetById {
+    id: u32,
+    next_id: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+struct GetInfo {
+    fd: u32,
+    length: u32,
+    info: u64,
+}
+
+/// What the kernel tells of an XDP link.
+#[derive(Default)]
+#[repr(C)]
+struct XdpLinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    reserved: u32,
+    interface: u32,
+}
+
+/// The interface that the XDP link with this id is on.
+pub(super) fn link_interface(id: u32) -> io::Result<u32> {
+    let mut attributes = GetById { id, next_id: 0, flags: 0 };
+    // SAFETY: `LINK_GET_FD_BY_ID` takes these attributes, which hold no pointers.
+    let fd = unsafe { bpf(BPF_LINK_GET_FD_BY_ID, &mut attributes) }?;
+    // SAFETY: a new descriptor that nobody else has.
+    let link = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut info = XdpLinkInfo::default();
+    let mut attributes = GetInfo {
+        fd: link.as_raw_fd() as u32,
+        length: size_of::<XdpLinkInfo>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    // SAFETY: `OBJ_GET_INFO_BY_FD` takes these attributes and writes no more than `length` bytes to `info`.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes) }?;
+    Ok(info.interface)
 }
 
 #[repr(C)]
