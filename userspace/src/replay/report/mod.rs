@@ -76,24 +76,24 @@ pub(super) struct Judged {
 
 impl Judged {
     fn source(&self) -> Option<IpAddr> {
-        address(self.packet.source)
+        self.is_ip().then(|| from_key(self.packet.source))
     }
 
     fn destination(&self) -> Option<IpAddr> {
-        address(self.packet.destination)
+        self.is_ip().then(|| from_key(self.packet.destination))
     }
 
-    /// Source and destination, where the packet shows them.
+    /// The headers could be read at least to the addresses; otherwise both are all zero.
+    fn is_ip(&self) -> bool {
+        self.packet.source != Address::default() || self.packet.destination != Address::default()
+    }
+
+    /// Of source and destination, where the packet shows them.
     fn ports(&self) -> Option<(u16, u16)> {
         let hidden = matches!(self.why, Why::Reason(Reason::Fragment | Reason::FragmentRest | Reason::BadIp));
         let there = matches!(self.packet.protocol, TCP | UDP) && !hidden;
         there.then_some((self.packet.source_port, self.packet.destination_port))
     }
-}
-
-/// All zero: the headers could not be read so far.
-fn address(key: Address) -> Option<IpAddr> {
-    (key != Address::default()).then(|| from_key(key))
 }
 
 /// How each reason is called.

@@ -160,6 +160,14 @@ fn what_the_host_sent_is_not_judged() {
 }
 
 #[test]
+fn the_unspecified_address_is_an_address() {
+    let frame = ethernet(&ip("[::]:0", "[ff02::16]:0", 58, &[143; 8]));
+    let capture = pcap(1, false, Endianness::Little, &[(Duration::ZERO, &frame)]);
+    let (output, _) = replay("unspecified", &capture, "", Format::Json);
+    assert!(output.contains(r#""src":"::","sport":null,"dst":"ff02::16","dport":null"#), "{output}");
+}
+
+#[test]
 fn limits_go_by_the_captures_clock() {
     let frame = ethernet(&datagram(PHONE, PBX, &request("REGISTER")));
     let packets =
