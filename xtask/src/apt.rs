@@ -53,8 +53,10 @@ impl Apt {
 
     /// Puts the package file into `directory`.
     pub(crate) fn download(&self, package: &str, directory: &Path) -> Result<()> {
+        // Otherwise apt, as root, warns that its own user may not write there.
+        let options = ["-o", "APT::Sandbox::User=root"];
         self.with_fresh_lists(|| {
-            run(Command::new("apt-get").args(["download", package]).current_dir(directory))
+            run(Command::new("apt-get").args(options).args(["download", package]).current_dir(directory))
         })
     }
 
