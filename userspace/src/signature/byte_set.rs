@@ -34,7 +34,7 @@ impl ByteSet {
     pub(super) fn of_class(class: &Class) -> Self {
         let mut set: Self = match class {
             Class::Bytes(class) => class.iter().flat_map(|range| range.start()..=range.end()).collect(),
-            // Only ASCII classes come as Unicode ones; beyond it the pattern is bytes.
+            // `pattern` refuses those with more than ASCII.
             Class::Unicode(class) => class
                 .iter()
                 .flat_map(|range| range.start()..=range.end())

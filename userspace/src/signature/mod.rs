@@ -13,7 +13,7 @@ mod nfa;
 mod pattern;
 mod position;
 mod prefilter;
-pub mod reference;
+mod reference;
 mod sample;
 mod sets;
 #[cfg(test)]
@@ -98,7 +98,8 @@ pub enum Risk {
 }
 
 impl Signature {
-    /// Whether the message carries this signature, by the plain reading of [`Reference`].
+    /// Whether the message carries this signature, by the plain reading of [`Reference`]. A pattern that no file
+    /// could hold matches nothing.
     pub fn matches(&self, message: &[u8]) -> bool {
         Reference::new(self).is_ok_and(|reference| reference.matches(message))
     }
@@ -167,8 +168,8 @@ impl SignatureSet {
     }
 }
 
-/// What the kernel gets.
-#[derive(Clone, Debug)]
+/// What the kernel gets. Not `Clone`: a copy could pass through a stack that is smaller than the tables.
+#[derive(Debug)]
 pub struct Compiled {
     pub tables: Box<Signatures>,
     /// By the number that the kernel reports.

@@ -3,10 +3,10 @@
 
 use regex_syntax::{
     ParserBuilder,
-    hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, LookSet},
+    hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, LookSet},
 };
 
-use super::{Matching, Place};
+use super::{Matching, Place, byte_set::is_blank};
 
 /// The tree, or what is wrong with the pattern.
 pub(super) fn tree(matching: &Matching, places: &[Place]) -> Result<Hir, String> {
@@ -65,7 +65,24 @@ fn regex(text: &str) -> Result<Hir, String> {
                     there"
             .into());
     }
+    check(&tree)?;
     Ok(tree)
+}
+
+/// What parses, but would not do what it says.
+fn check(tree: &Hir) -> Result<(), String> {
+    match tree.kind() {
+        HirKind::Literal(literal) if literal.0.iter().any(|byte| *byte != b' ' && is_blank(*byte)) => {
+            Err("every run of blanks is read as one space; write a space".into())
+        }
+        HirKind::Class(Class::Unicode(class)) if !class.is_ascii() => {
+            Err("a class has bytes, not characters; write those outside of ASCII as `\\xNN`".into())
+        }
+        HirKind::Capture(capture) => check(&capture.sub),
+        HirKind::Repetition(repetition) => check(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().try_for_each(check),
+        _ => Ok(()),
+    }
 }
 
 /// The parser's reason without its drawing of the pattern.

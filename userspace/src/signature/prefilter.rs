@@ -95,7 +95,7 @@ enum Way {
 fn choices(tree: &Hir, places: &[Place], sample: &Sample) -> Result<Vec<Choice>, String> {
     let mut chosen = vec![];
     for literals in literal::alternatives(tree, places) {
-        let windows = literals.iter().flat_map(|literal| windows(literal));
+        let windows = literals.iter().flat_map(windows);
         let best = windows
             .filter_map(|window| in_window(window, sample))
             .min_by(|one, other| total(one, Choice::cost).total_cmp(&total(other, Choice::cost)));

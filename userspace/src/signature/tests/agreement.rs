@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use proptest::{collection::vec, prelude::*, sample::select, string::string_regex};
+use xdp_prog::{bytes::Bytes, matcher::may_match};
 
-use super::{Both, generated, word};
+use super::{super::sample::Sample, Both, generated, word};
 
 static ONE: LazyLock<Both> = LazyLock::new(|| Both::of(&generated(1)));
 static SOME: LazyLock<Both> = LazyLock::new(|| Both::of(&generated(64)));
@@ -28,6 +29,7 @@ static DENSE: LazyLock<Both> = LazyLock::new(|| {
             { name = "all", in = "message", contains = "bbccaab" },
             { name = "all-start", in = "message", starts = "ccc bbbaaa" },
             { name = "classes", in = "User-Agent", regex = "[ab]c{2}a+b?[^c]aabbca" },
+            { name = "space", in = "f", regex = "bacbac( |x)" },
             { name = "any", in = "Via", regex = "abcabca.*cbacbac" },
             { name = "upper", in = "Via", regex = "(?-i)ABCABCA" },
             { name = "count", in = "l", regex = "^424299" },
@@ -109,8 +111,88 @@ pub(super) fn message() -> impl Strategy<Value = String> {
     vec(piece(), 1..40).prop_map(|pieces| pieces.concat())
 }
 
+/// Few words, and much that goes on between them.
+fn tight_message() -> impl Strategy<Value = String> {
+    let tokens = [
+        "\r",
+        "\n",
+        "\r\n",
+        "\r\n",
+        " ",
+        "\t",
+        ":",
+        "x",
+        "f:",
+        "f:",
+        "\nf:",
+        "\r\nf :",
+        "\ni:",
+        "\ns:",
+        "\nv:",
+        "\nuser-agent:",
+        "abca",
+        "abca",
+        "aabbaa bb",
+        "bacbac",
+        "bacbac",
+        "abcaa",
+        "aabbcc",
+        "abcab",
+        "abcbca",
+        "bcaab",
+        "ccabca",
+    ];
+    let pad = prop_oneof![Just(0), 0..60_usize];
+    (pad, vec(select(tokens.to_vec()), 1..14))
+        .prop_map(|(pad, tokens)| format!("A b\r\np:{}\r\n{}", "p".repeat(pad), tokens.concat()))
+}
+
+#[test]
+fn values_begin_and_end_where_a_sip_stack_says() {
+    let both = Both::parse("signature = [{ name = 'a', in = 'From', equals = 'ab cdefg' }]");
+    for (lines, carries) in [
+        ("From: ab cdefg\r\n\r\n", true),
+        ("From: ab cdefg\n\n", true),
+        ("fRoM:ab cdefg\r\nTo: x", true),
+        ("f \t: \t AB\t  cdefg \t\r\nTo: x", true),
+        ("f:\r\n ab\r\n\tcdefg\r\n \r\n\r\n", true),
+        ("f:ab cdefg\r\n\rTo: x", true),
+        // Cut off: more may follow.
+        ("f:ab cdefg", false),
+        ("f:ab cdefg\r\n", false),
+        ("f:ab cdefg\r\n x", false),
+        ("f:ab cdefg x\r\n\r\n", false),
+        ("f:abcdefg\r\n\r\n", false),
+        ("f:ab\r\ncdefg\r\n\r\n", false),
+        // Another header, or none.
+        ("ff:ab cdefg\r\n\r\n", false),
+        ("t:ab cdefg\r\n\r\n", false),
+        (" f:ab cdefg\r\n\r\n", false),
+        ("f\r\n :ab cdefg\r\n\r\n", false),
+        ("f x:ab cdefg\r\n\r\n", false),
+        ("\rf:ab cdefg\r\n\r\n", false),
+        ("To: x\n f:ab cdefg\r\n\r\n", false),
+        // The body.
+        ("\r\nf:ab cdefg\r\n\r\n", false),
+        ("To: x\n\nf:ab cdefg\r\n\r\n", false),
+    ] {
+        let message = format!("\r\n\0 BYE sip:x@example.com SIP/2.0\r\n{lines}");
+        assert_eq!(both.judge(message.as_bytes()).is_some(), carries, "{lines:?}");
+        both.agrees(message.as_bytes()).unwrap();
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn line_ends_folds_and_blanks_agree_with_the_plain_reading(message in tight_message()) {
+        DENSE.agrees(message.as_bytes()).map_err(TestCaseError::fail)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_dense_set_agrees_with_the_plain_reading(message in message()) {
@@ -124,7 +206,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn sets_of_64_and_512_agree_with_the_plain_reading(message in message()) {
@@ -148,4 +230,67 @@ proptest! {
         );
         MANY.agrees(message.as_bytes()).map_err(TestCaseError::fail)?;
     }
+}
+
+/// Every place on the grid, every distance from the message's end, and every byte that may stand around.
+#[test]
+fn no_place_hides_a_signature_from_the_prefilter() {
+    let both = Both::parse(
+        r#"
+        signature = [
+            { name = "short", in = "From", equals = "smap" },
+            { name = "six", in = "From", contains = "pplsip" },
+            { name = "start", in = "From", starts = "sivus" },
+            { name = "far-apart", in = "From", contains = "zq_7wkSIP/2.0/UDP;branch=z9hG4bKqj7_vx" },
+            { name = "far", in = "From", contains = "jq_7sip:SIP/2.0/UDP_q7" },
+            { name = "words", in = "From", contains = "blorp 77q" },
+            { name = "two-ends", in = "From", regex = "zqx7[a-z0-9]{8}wkj" },
+            { name = "body", in = "body", starts = "wexq_" },
+        ]"#,
+    );
+    let before = [":", ": ", ":\t", ":\r\n ", ":\n\t", ": \r\t"];
+    let after = ["\r\n", "\n", " \r\n", "\t\n", "\r \n"];
+    let texts = [
+        "smap",
+        "pplsip",
+        "sivus",
+        "zq_7wkSIP/2.0/UDP;branch=z9hG4bKqj7_vx",
+        "jq_7sip:SIP/2.0/UDP_q7",
+        "blorp\r\n \t77q",
+        "zqx7a1b2c3d4wkj",
+    ];
+    for (text, before, after) in texts
+        .iter()
+        .flat_map(|text| before.iter().map(move |before| (text, before)))
+        .flat_map(|(text, before)| after.iter().map(move |after| (text, before, after)))
+    {
+        for (pad, rest) in (0..26).flat_map(|pad| (0..52).map(move |rest| (pad, rest))) {
+            let (pad, rest) = ("p".repeat(pad), "r".repeat(rest));
+            let message = format!("BYE sip:x SIP/2.0\r\nP: {pad}\r\nf{before}{text}{after}R:{rest}\r\n\r\n");
+            assert!(both.judge(message.as_bytes()).is_some(), "{message:?}");
+        }
+    }
+    for (pad, rest) in (0..26).flat_map(|pad| (0..52).map(move |rest| (pad, rest))) {
+        let message = format!("BYE sip:x SIP/2.0\r\nP: {}\n\nWexq_{}", "p".repeat(pad), "r".repeat(rest));
+        assert!(both.judge(message.as_bytes()).is_some(), "{message:?}");
+    }
+}
+
+#[test]
+fn ordinary_messages_are_seldom_candidates() {
+    let tables = &MANY.compiled.tables;
+    let digits = |message: &str, turn: u8| -> Vec<u8> {
+        let turned = |(at, byte): (usize, u8)| match byte {
+            b'0'..=b'9' => b'0' + (byte - b'0' + turn.wrapping_mul(at as u8) % 10) % 10,
+            _ => byte,
+        };
+        message.bytes().enumerate().map(turned).collect()
+    };
+    let messages: Vec<_> =
+        Sample::messages().flat_map(|message| (0..50).map(move |turn| digits(&message, turn))).collect();
+    let candidates = messages
+        .iter()
+        .filter(|message| may_match(Bytes::of(message), message.len() as u32, &tables.prefilter))
+        .count();
+    assert!(candidates * 50 < messages.len(), "{candidates} of {}", messages.len());
 }

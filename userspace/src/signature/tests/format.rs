@@ -70,16 +70,32 @@ fn a_refused_key_is_named_with_its_line_and_the_way_out() {
         ("in = 'Via'\ncontains = 'sip:'", "my.toml:4: contains: too short or too common"),
         ("in = 'Via'\ncontains = 'SIP/2.0/UDP'", "my.toml:4: contains: too short or too common"),
         ("in = 'Via'\nregex = '[0-9a-f]{32}'", "my.toml:4: regex: too short or too common"),
+        // Rare at both ends only, and they are too far apart.
+        ("in = 'Via'\nregex = 'zqx7[a-z0-9]{20}wkj'", "my.toml:4: regex: too short or too common"),
         ("in = 'Via'\nregex = '(?=evil)'", "my.toml:4: regex: not a simple regular expression: look-around"),
-        ("in = 'Via'\nregex = '(evil)\\1'", "my.toml:4: regex: not a simple regular expression: backreferences"),
+        (
+            "in = 'Via'\nregex = '(evil)\\1'",
+            "my.toml:4: regex: not a simple regular expression: backreferences",
+        ),
         ("in = 'Via'\nregex = 'evil('", "my.toml:4: regex: not a simple regular expression: unclosed group"),
         ("in = 'Via'\nregex = '\\bevil-tool'", "my.toml:4: regex: of the assertions only `^` and `$`"),
-        ("in = 'Via'\nregex = '(evil-tool)*'", "my.toml:4: regex: it matches an empty text, and so everything"),
+        (
+            "in = 'Via'\nregex = '(evil-tool)*'",
+            "my.toml:4: regex: it matches an empty text, and so everything",
+        ),
         ("in = 'Via'\nregex = '(evil-tool){999}'", "my.toml:4: regex: it is longer than 1024 bytes"),
+        ("in = 'Via'\nregex = 'evil\\ttool'", "my.toml:4: regex: every run of blanks is read as one space"),
+        ("in = 'Via'\nregex = 'evil-tool(\\u{e9}|\\u{fc})'", "my.toml:4: regex: a class has bytes"),
         ("in = 'body'\nequals = 'evil-tool'", "my.toml:4: equals: the end of `body` cannot be seen"),
-        ("in = ['Via', 'message']\nregex = 'evil-tool$'", "my.toml:4: regex: the end of `message` cannot be seen"),
+        (
+            "in = ['Via', 'message']\nregex = 'evil-tool$'",
+            "my.toml:4: regex: the end of `message` cannot be seen",
+        ),
         ("in = 'Via'\ncontain = 'evil-tool'", "my.toml:4: unknown field `contain`, expected one of `name`"),
-        ("in = 'Via'\ncontains = 'evil-tool'\njudge = 'me'", "my.toml:5: unknown variant `me`, expected `kernel`"),
+        (
+            "in = 'Via'\ncontains = 'evil-tool'\njudge = 'me'",
+            "my.toml:5: unknown variant `me`, expected `kernel`",
+        ),
         ("contains = 'evil-tool'", "my.toml:1: missing field `in`"),
     ] {
         let error = error(&table(keys));
@@ -107,7 +123,8 @@ fn an_unreadable_file_is_named() {
 fn an_overlaid_set_replaces_by_name_and_adds() {
     let one = SignatureSet::parse(&table("in = 'Via'\ncontains = 'evil-tool'"), "one").unwrap();
     let other = table("in = 'Via'\ncontains = 'worse-tool'") + &table("in = 'To'\ncontains = 'third-tool'");
-    let other = SignatureSet::parse(&other.replacen("'a'", "'b'", 2).replacen("'b'", "'a'", 1), "two").unwrap();
+    let other =
+        SignatureSet::parse(&other.replacen("'a'", "'b'", 2).replacen("'b'", "'a'", 1), "two").unwrap();
     let both = one.overlaid(&other);
     assert_eq!(both, other);
 }
@@ -127,7 +144,8 @@ fn a_set_that_does_not_fit_says_so() {
     assert!(error.contains("states, which is what the kernel holds; `a` is the largest"), "{error}");
 
     let bytes: String = (0x80..0x100).map(|byte| format!("\\x{byte:x}?")).collect();
-    let set = SignatureSet::parse(&table(&format!("in = 'Via'\nregex = 'evil-tool{bytes}'")), "my.toml").unwrap();
+    let set =
+        SignatureSet::parse(&table(&format!("in = 'Via'\nregex = 'evil-tool{bytes}'")), "my.toml").unwrap();
     let error = set.compile().unwrap_err().to_string();
     assert!(error.contains("kinds of bytes apart, but the kernel's limit is 128"), "{error}");
 }

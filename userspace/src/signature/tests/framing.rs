@@ -8,7 +8,8 @@ use xdp_prog::abi::{ROW_UNIT, Signatures};
 use super::{super::SignatureSet, Both, agreement::message, generated};
 
 static EMPTY: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::default().compile().unwrap().tables);
-static SHIPPED: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::shipped().compile().unwrap().tables);
+static SHIPPED: LazyLock<Box<Signatures>> =
+    LazyLock::new(|| SignatureSet::shipped().compile().unwrap().tables);
 
 /// What a walk through one message comes by, each with the byte's number.
 #[derive(Debug, Default, PartialEq, Eq)]

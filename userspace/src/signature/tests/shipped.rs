@@ -127,7 +127,9 @@ fn scanners_are_known_and_their_innocent_neighbours_pass() {
 #[test]
 fn the_longest_branch_of_sippts_is_seen_by_the_daemon() {
     let set = SignatureSet::shipped();
-    let via = |length: usize| request(&format!("v: SIP/2.0/UDP 192.0.2.1;branch={}", "k7".repeat(40)[..length].to_owned()));
+    let via = |length: usize| {
+        request(&format!("v: SIP/2.0/UDP 192.0.2.1;branch={}", "k7".repeat(40)[..length].to_owned()))
+    };
     assert_eq!(carried(&set, via(71).as_bytes()), ["sippts-branch"]);
     assert_eq!(carried(&set, via(70).as_bytes()), [""; 0]);
 }
