@@ -19,6 +19,8 @@ pub(crate) struct Artifact {
     pub source: PathBuf,
     pub name: String,
     pub executable: PathBuf,
+    /// It runs tests; otherwise it is the program itself.
+    pub is_test: bool,
 }
 
 pub(crate) fn cargo() -> Command {
@@ -57,6 +59,7 @@ fn artifact(message: &Value) -> Option<Artifact> {
         package,
         name: target.get("name")?.as_str()?.to_owned(),
         executable: executable.into(),
+        is_test: message.get("profile")?.get("test")?.as_bool()?,
     })
 }
 
@@ -70,12 +73,12 @@ mod tests {
             r#"{"reason":"build-script-executed","package_id":"x"}"#,
             "\n",
             r#"{"reason":"compiler-artifact","manifest_path":"/w/a/Cargo.toml","#,
-            r#""target":{"kind":["lib"],"name":"a","src_path":"/w/a/src/lib.rs"},"executable":null}"#,
+            r#""target":{"kind":["lib"],"name":"a","src_path":"/w/a/src/lib.rs"},"profile":{"test":false},"executable":null}"#,
             "\n",
             "   Compiling a line that is not JSON\n",
             r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","#,
             r#""target":{"kind":["test"],"name":"table","src_path":"/w/tests/tests/table.rs"},"#,
-            r#""executable":"/w/target/debug/deps/table-0123"}"#,
+            r#""profile":{"test":true},"executable":"/w/target/debug/deps/table-0123"}"#,
             "\n",
         );
         assert_eq!(
@@ -85,6 +88,7 @@ mod tests {
                 source: "tests/table.rs".into(),
                 name: "table".into(),
                 executable: "/w/target/debug/deps/table-0123".into(),
+                is_test: true,
             }]
         );
     }

@@ -42,8 +42,13 @@ const TOOLS: [Tool; 7] = [
 
 pub(crate) fn run(purpose: Purpose) -> Result<()> {
     let apt = Apt::find();
-    tools(apt.as_ref(), purpose)?;
-    toolchain(apt.as_ref())?;
+    let results = [tools(apt.as_ref(), purpose), toolchain(apt.as_ref())];
+    // Both, so that nobody types one remedy only to be told of the next.
+    let errors: Vec<_> =
+        results.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    if !errors.is_empty() {
+        bail!("{}", errors.join("\n"));
+    }
     if purpose == Purpose::Test {
         lints();
     }
@@ -84,23 +89,20 @@ fn toolchain(apt: Option<&Apt>) -> Result<()> {
         if ebpf::find().is_ok() {
             break;
         }
-        let changed = match change {
-            Change::Nothing => Ok(()),
-            Change::Sources => rust_src(),
-            Change::Compiler => debian_compiler(apt),
-        };
-        if let Err(error) = changed {
+        if let Err(error) = apply(change, apt).and_then(|()| bpf_linker(apt)) {
             println!("setup: {error:#}");
-        }
-        let inventory = ebpf::survey();
-        if inventory.choose().is_none()
-            && let Some(llvm) = obtainable_llvm(&inventory, apt)
-        {
-            bpf_linker(llvm, apt)?;
         }
     }
     println!("setup: the eBPF object comes from {}", ebpf::find()?);
     Ok(())
+}
+
+fn apply(change: Change, apt: Option<&Apt>) -> Result<()> {
+    match change {
+        Change::Nothing => Ok(()),
+        Change::Sources => rust_src(),
+        Change::Compiler => debian_compiler(apt),
+    }
 }
 
 /// Adds the sources of `core` to every toolchain of rustup that is recent, best first, until one has them.
@@ -141,7 +143,13 @@ fn obtainable_llvm(inventory: &Inventory, apt: Option<&Apt>) -> Option<u32> {
     })
 }
 
-fn bpf_linker(llvm: u32, apt: Option<&Apt>) -> Result<()> {
+/// Builds the linker that a usable compiler lacks, if there is an LLVM for it.
+fn bpf_linker(apt: Option<&Apt>) -> Result<()> {
+    let inventory = ebpf::survey();
+    if inventory.choose().is_some() {
+        return Ok(());
+    }
+    let Some(llvm) = obtainable_llvm(&inventory, apt) else { return Ok(()) };
     if let Some(apt) = apt.filter(|_| !has_llvm(llvm)) {
         println!("setup: installing LLVM {llvm}, which bpf-linker is linked to");
         apt.install(&[llvm_package(llvm)])?;

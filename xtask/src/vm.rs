@@ -24,7 +24,7 @@ pub(crate) fn run(version: &str, filter: Option<&str>) -> Result<()> {
     if let Some(reason) = unavailable() {
         bail!("no virtual machine: {reason}");
     }
-    let built = programs(&["test", "--locked", "--workspace", "--test", TEST, "--no-run"])?;
+    let built = programs(&["build", "--locked", "--workspace", "--test", TEST])?;
     let test =
         built.into_iter().find(|artifact| artifact.name == TEST).context("cargo built no packet table")?;
     boot(version, &test.executable, filter)
