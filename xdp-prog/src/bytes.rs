@@ -29,12 +29,12 @@ impl<'a> Bytes<'a> {
 
     #[inline(always)]
     pub const fn len(self) -> usize {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
-        self.end == self.start
+        self.end <= self.start
     }
 
     /// `N` bytes at `offset`, or `None` where the packet ends before.

@@ -297,7 +297,7 @@ impl<W: World> Turn<'_, W> {
         if stream.nothing_later() {
             return None;
         }
-        if stream.is_crowded() {
+        if stream.is_tangled() {
             return Some(Reason::Malformed.into());
         }
         if stream.later(Class::Options) > 0

@@ -190,7 +190,7 @@ pub struct Stream(u64);
 /// methods, then whether there was more.
 const STREAM_COUNTS: u32 = 16;
 const STREAM_UNKNOWN: u32 = STREAM_COUNTS + 4 * Class::COUNT as u32;
-const STREAM_CROWDED: u64 = 1 << (STREAM_UNKNOWN + 4);
+const STREAM_TANGLED: u64 = 1 << (STREAM_UNKNOWN + 4);
 
 impl Stream {
     #[inline(always)]
@@ -227,15 +227,15 @@ impl Stream {
         self.0 >> STREAM_UNKNOWN & 15 != 0
     }
 
-    /// More messages than anybody sends at once: the last ones were not looked at.
+    /// Its messages cannot be told apart: there are more than anybody sends at once, or one has two lengths.
     #[inline(always)]
-    pub const fn is_crowded(self) -> bool {
-        self.0 & STREAM_CROWDED != 0
+    pub const fn is_tangled(self) -> bool {
+        self.0 & STREAM_TANGLED != 0
     }
 
     #[inline(always)]
-    const fn crowded(self) -> Self {
-        Self(self.0 | STREAM_CROWDED)
+    const fn tangled(self) -> Self {
+        Self(self.0 | STREAM_TANGLED)
     }
 
     #[inline(always)]
@@ -368,8 +368,11 @@ pub struct Walk {
     at: u32,
     row: u32,
     content_length: u32,
+    /// Where the last digit of the length was read; zero: none yet.
+    digit_at: u32,
     /// Where the body ends; zero: still in the headers.
     body_end: u32,
+    reserved: u32,
 }
 
 impl Walk {
@@ -391,7 +394,7 @@ impl Walk {
             }
             turns += 1;
         }
-        self.found.crowded()
+        self.found.tangled()
     }
 
     /// Goes on to where something happens; true: the walk is over.
@@ -412,6 +415,11 @@ impl Walk {
             return true;
         }
         if step.row >= head.digit {
+            if self.digit_at != 0 && self.digit_at + 1 != self.at {
+                self.found = self.found.tangled();
+                return true;
+            }
+            self.digit_at = self.at;
             let value = self.content_length * 10 + (step.last & 15) as u32;
             self.content_length = if value > STREAM_SCAN_MAX { STREAM_SCAN_MAX } else { value };
             return false;
@@ -437,6 +445,7 @@ impl Walk {
         let row = if matches!(kind, Kind::Response) { set.head.response } else { set.head.request };
         self.row = row as u32;
         self.content_length = 0;
+        self.digit_at = 0;
         self.body_end = 0;
         false
     }

@@ -66,8 +66,8 @@ reasons! {
     BanPrefix = "ban-prefix" => Drop;
     /// Lock-down is on and the source is not trusted.
     TrustedOnly = "trusted-only" => Drop;
-    /// To a SIP port, and its UDP or TCP header contradicts its length, or it crams dozens of messages into one
-    /// segment.
+    /// To a SIP port, and its UDP or TCP header contradicts its length, or the messages in its segment cannot
+    /// be told apart.
     Malformed = "malformed" => Drop;
     /// The first fragment of a stranger is too short to show what it is.
     FragmentTiny = "fragment-tiny" => Drop;

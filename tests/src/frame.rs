@@ -1,0 +1,257 @@
+//! Frames that read as sentences: `udp().from("198.51.100.7:5060").carrying(message)`.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// One frame to be built. Everything that a hostile sender could set can be set.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    source: SocketAddr,
+    destination: SocketAddr,
+    transport: Transport,
+    payload: Vec<u8>,
+    vlan: Vec<u16>,
+    ip_options: usize,
+    extensions: Vec<Extension>,
+    fragment: Option<Fragment>,
+    udp_length: Option<u16>,
+    tcp_flags: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// An IPv6 extension header: its type and its length in bytes.
+type Extension = (u8, usize);
+
+#[derive(Clone, Copy, Debug)]
+struct Fragment {
+    id: u32,
+    offset: u16,
+    more: bool,
+}
+
+pub const SYN: u8 = 0x02;
+pub const ACK: u8 = 0x10;
+pub const PSH: u8 = 0x08;
+
+/// A UDP packet from a stranger to the PBX.
+pub fn udp() -> Frame {
+    frame(Transport::Udp)
+}
+
+/// A TCP segment from a stranger to the PBX, in the middle of a connection.
+pub fn tcp() -> Frame {
+    frame(Transport::Tcp)
+}
+
+fn frame(transport: Transport) -> Frame {
+    Frame {
+        source: "198.51.100.7:40000".parse().expect("an address"),
+        destination: "203.0.113.1:5060".parse().expect("an address"),
+        transport,
+        payload: Vec::new(),
+        vlan: Vec::new(),
+        ip_options: 0,
+        extensions: Vec::new(),
+        fragment: None,
+        udp_length: None,
+        tcp_flags: ACK | PSH,
+    }
+}
+
+impl Frame {
+    /// From `address`; the destination follows its family.
+    pub fn from(mut self, address: &str) -> Self {
+        self.source = match address.parse::<SocketAddr>() {
+            Ok(address) => address,
+            Err(_) => SocketAddr::new(address.parse().expect("an address"), self.source.port()),
+        };
+        if self.source.is_ipv6() && self.destination.is_ipv4() {
+            self.destination.set_ip("2001:db8:ffff::1".parse().expect("an address"));
+        }
+        self
+    }
+
+    /// As it is: the other family of [`v6`](Self::v6).
+    pub fn v4(self) -> Self {
+        self
+    }
+
+    /// From the `index`th of many strangers, each with a neighbourhood of its own.
+    pub fn stranger(self, index: usize) -> Self {
+        let (high, low) = (index / 256, index % 256);
+        let v4 = self.source.is_ipv4();
+        self.from(&if v4 { format!("100.{high}.{low}.7") } else { format!("2001:db8:{index:x}::7") })
+    }
+
+    /// From a stranger with an IPv6 address.
+    pub fn v6(self) -> Self {
+        self.from("2001:db8:7::7")
+    }
+
+    pub fn source_port(mut self, port: u16) -> Self {
+        self.source.set_port(port);
+        self
+    }
+
+    pub fn to_port(mut self, port: u16) -> Self {
+        self.destination.set_port(port);
+        self
+    }
+
+    pub fn carrying(mut self, payload: impl AsRef<[u8]>) -> Self {
+        self.payload = payload.as_ref().to_vec();
+        self
+    }
+
+    /// Inside another VLAN tag, the outermost first.
+    pub fn vlan(mut self, ethertype: u16) -> Self {
+        self.vlan.push(ethertype);
+        self
+    }
+
+    /// With `words` four-byte words of IPv4 options.
+    pub fn ip_options(mut self, words: usize) -> Self {
+        self.ip_options = words * 4;
+        self
+    }
+
+    /// With an IPv6 extension header of `length` bytes.
+    pub fn extension(mut self, kind: u8, length: usize) -> Self {
+        self.extensions.push((kind, length));
+        self
+    }
+
+    pub fn claiming_udp_length(mut self, length: u16) -> Self {
+        self.udp_length = Some(length);
+        self
+    }
+
+    pub fn flags(mut self, flags: u8) -> Self {
+        self.tcp_flags = flags;
+        self
+    }
+
+    /// The whole frame.
+    pub fn build(&self) -> Vec<u8> {
+        self.wrap(&self.segment(), None)
+    }
+
+    /// The packet in fragments whose payloads are at most `size` bytes (a multiple of eight).
+    pub fn fragments(&self, id: u32, size: usize) -> Vec<Vec<u8>> {
+        let segment = self.segment();
+        let count = segment.len().div_ceil(size);
+        let piece = |(index, piece): (usize, &[u8])| {
+            let offset = u16::try_from(index * size).expect("a packet");
+            self.wrap(piece, Some(Fragment { id, offset, more: index + 1 < count }))
+        };
+        segment.chunks(size).enumerate().map(piece).collect()
+    }
+
+    /// Transport header and payload.
+    fn segment(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(self.source.port().to_be_bytes());
+        bytes.extend(self.destination.port().to_be_bytes());
+        match self.transport {
+            Transport::Udp => {
+                let length = u16::try_from(8 + self.payload.len()).expect("a packet");
+                bytes.extend(self.udp_length.unwrap_or(length).to_be_bytes());
+                bytes.extend([0, 0]);
+            }
+            Transport::Tcp => {
+                bytes.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, self.tcp_flags, 0xff, 0xff, 0, 0, 0, 0]);
+            }
+        }
+        bytes.extend(&self.payload);
+        bytes
+    }
+
+    fn wrap(&self, segment: &[u8], fragment: Option<Fragment>) -> Vec<u8> {
+        let ip = match (self.source.ip(), self.destination.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.ipv4(source.octets(), destination.octets(), segment, fragment.or(self.fragment))
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                self.ipv6(source.octets(), destination.octets(), segment, fragment.or(self.fragment))
+            }
+            (source, destination) => panic!("{source} and {destination} are of different families"),
+        };
+        let mut bytes = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+        for (tag, ethertype) in self.vlan.iter().enumerate() {
+            bytes.extend(ethertype.to_be_bytes());
+            bytes.extend([0, u8::try_from(tag + 1).expect("few tags")]);
+        }
+        bytes.extend(if self.source.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] });
+        bytes.extend(ip);
+        bytes
+    }
+
+    const fn protocol(&self) -> u8 {
+        match self.transport {
+            Transport::Udp => 17,
+            Transport::Tcp => 6,
+        }
+    }
+
+    fn ipv4(
+        &self,
+        source: [u8; 4],
+        destination: [u8; 4],
+        segment: &[u8],
+        fragment: Option<Fragment>,
+    ) -> Vec<u8> {
+        let header = 20 + self.ip_options;
+        let total = u16::try_from(header + segment.len()).expect("a packet");
+        let mut bytes = vec![0x40 | u8::try_from(header / 4).expect("a header"), 0];
+        bytes.extend(total.to_be_bytes());
+        let Fragment { id, offset, more } = fragment.unwrap_or(Fragment { id: 0, offset: 0, more: false });
+        bytes.extend(u16::try_from(id).expect("an IPv4 id").to_be_bytes());
+        bytes.extend((offset / 8 | u16::from(more) << 13).to_be_bytes());
+        bytes.extend([64, self.protocol(), 0, 0]);
+        bytes.extend(source);
+        bytes.extend(destination);
+        bytes.extend(vec![1; self.ip_options]);
+        bytes.extend(segment);
+        bytes
+    }
+
+    fn ipv6(
+        &self,
+        source: [u8; 16],
+        destination: [u8; 16],
+        segment: &[u8],
+        fragment: Option<Fragment>,
+    ) -> Vec<u8> {
+        let mut chain = self.extensions.clone();
+        if fragment.is_some() {
+            chain.push((44, 8));
+        }
+        let mut following = Vec::new();
+        for (index, &(kind, length)) in chain.iter().enumerate() {
+            let next = chain.get(index + 1).map_or(self.protocol(), |&(kind, _)| kind);
+            let mut header = vec![0; length];
+            header[0] = next;
+            if let (44, Some(fragment)) = (kind, fragment) {
+                header[2..4].copy_from_slice(&(fragment.offset | u16::from(fragment.more)).to_be_bytes());
+                header[4..8].copy_from_slice(&fragment.id.to_be_bytes());
+            } else if kind == 51 {
+                header[1] = u8::try_from(length / 4 - 2).expect("a length");
+            } else if kind != 44 {
+                header[1] = u8::try_from(length / 8 - 1).expect("a length");
+            }
+            following.extend(header);
+        }
+        following.extend(segment);
+        let mut bytes = vec![0x60, 0, 0, 0];
+        bytes.extend(u16::try_from(following.len()).expect("a packet").to_be_bytes());
+        bytes.extend([chain.first().map_or(self.protocol(), |&(kind, _)| kind), 64]);
+        bytes.extend(source);
+        bytes.extend(destination);
+        bytes.extend(following);
+        bytes
+    }
+}

@@ -1,0 +1,143 @@
+//! The kernel's filter and the one in memory, side by side: every packet goes through both, and they must agree.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use sipward::{
+    kernel::{Filter, LoadOptions, now},
+    policy::Config,
+    replay::Memory,
+};
+use xdp_prog::{
+    abi::{Counter, FOREVER, Policy, RateLimit, SourceEntry},
+    reason::{Action, Class, Reason},
+};
+
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+
+/// Nobody is ever over a limit.
+pub fn lift_limits(policy: &mut Policy) {
+    policy.stranger = [RateLimit::OFF; Class::COUNT];
+    policy.prefix = policy.stranger;
+    policy.known = policy.stranger;
+    (policy.flows_per_source, policy.flows_per_prefix) = (0, 0);
+}
+
+pub struct Judges {
+    filter: Filter,
+    memory: Memory,
+    names: Vec<String>,
+    enforce: bool,
+    before: Vec<(Counter, Counter)>,
+    hits: Vec<u64>,
+}
+
+impl std::fmt::Debug for Judges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judges").field("filter", &self.filter).finish_non_exhaustive()
+    }
+}
+
+impl Judges {
+    /// Both with the configuration in `toml`.
+    pub fn new(toml: &str) -> Self {
+        Self::adjusted(toml, |_| {})
+    }
+
+    /// The same without limits, for tests of what one packet shows.
+    pub fn unlimited(toml: &str) -> Self {
+        Self::adjusted(toml, lift_limits)
+    }
+
+    /// The configuration in `toml`, and what `adjust` makes of it.
+    pub fn adjusted(toml: &str, adjust: impl FnOnce(&mut Policy)) -> Self {
+        let mut resolved = Config::parse(toml, "the test").unwrap().resolve().unwrap();
+        adjust(&mut resolved.policy);
+        let compiled = resolved.signatures.compile().unwrap();
+        let mut filter = Filter::load(&LoadOptions::default()).unwrap();
+        filter.set_policy(&resolved.policy).unwrap();
+        filter.set_signatures(&compiled.tables).unwrap();
+        let enforce = resolved.policy.enforce != 0;
+        let memory = Memory::new(resolved.policy, compiled.tables);
+        let mut judges =
+            Self { filter, memory, names: compiled.names, enforce, before: Vec::new(), hits: Vec::new() };
+        (judges.before, judges.hits) = judges.counts();
+        judges
+    }
+
+    /// Puts an address or a prefix on the lists of both, forever.
+    pub fn put(&mut self, net: &str, kind: u32) {
+        self.put_entry(net, SourceEntry { expires: FOREVER, kind, ..SourceEntry::default() });
+    }
+
+    pub fn put_entry(&mut self, net: &str, entry: SourceEntry) {
+        let net =
+            net.parse::<IpNet>().unwrap_or_else(|_| IpNet::from(net.parse::<std::net::IpAddr>().unwrap()));
+        if net.prefix_len() == net.max_prefix_len() {
+            self.filter.sources().unwrap().put(net.addr(), entry).unwrap();
+        } else {
+            self.filter.prefixes().unwrap().put(net, entry).unwrap();
+        }
+        self.memory.insert(net, entry);
+    }
+
+    /// The verdict both give. Checks that the kernel did what it says and counted exactly that, once.
+    pub fn judge(&mut self, frame: &[u8]) -> String {
+        self.memory.set_now(now());
+        let (verdict, _) = self.memory.judge(frame);
+        let (action, _) = self.filter.test_run(frame, 1).expect("the kernel runs the program");
+        let name = self.counted(frame.len());
+        let in_memory = match verdict.reason {
+            Reason::Signature => format!("signature:{}", self.names[usize::from(verdict.signature)]),
+            reason => reason.name().to_owned(),
+        };
+        assert_eq!(name, in_memory, "the kernel's verdict is not the replay's");
+        let expected = match verdict.reason.action() {
+            Action::Drop if self.enforce => XDP_DROP,
+            Action::Drop | Action::Pass => XDP_PASS,
+        };
+        assert_eq!(action, expected, "the kernel counted {name}");
+        name
+    }
+
+    /// The name of the one reason that was counted since the last look.
+    fn counted(&mut self, length: usize) -> String {
+        let (after, hits) = self.counts();
+        let mut changed = Vec::new();
+        for (index, ((before, before_monitored), (enforced, monitored))) in
+            self.before.iter().zip(&after).enumerate()
+        {
+            let packets =
+                (enforced.packets - before.packets) + (monitored.packets - before_monitored.packets);
+            let bytes = (enforced.bytes - before.bytes) + (monitored.bytes - before_monitored.bytes);
+            if packets != 0 {
+                assert_eq!((packets, bytes), (1, length as u64), "{}", Reason::ALL[index].name());
+                changed.push(Reason::ALL[index]);
+            }
+        }
+        let hit: Vec<usize> = (0..hits.len()).filter(|&id| hits[id] != self.hits[id]).collect();
+        (self.before, self.hits) = (after, hits);
+        match (changed.as_slice(), hit.as_slice()) {
+            ([Reason::Signature], [id]) => format!("signature:{}", self.names[*id]),
+            ([reason], []) => reason.name().to_owned(),
+            _ => panic!("counted {changed:?}, signatures {hit:?}"),
+        }
+    }
+
+    fn counts(&self) -> (Vec<(Counter, Counter)>, Vec<u64>) {
+        let counters = self.filter.counters().unwrap();
+        let counters = counters.iter().map(|count| (count.enforced, count.monitored)).collect();
+        (counters, self.filter.signature_hits().unwrap())
+    }
+
+    pub fn filter(&mut self) -> &mut Filter {
+        &mut self.filter
+    }
+
+    /// An entry of `kind` that ends after `lifetime`.
+    pub fn put_for(&mut self, net: &str, kind: u32, lifetime: Duration) {
+        let expires = now() + u64::try_from(lifetime.as_nanos()).unwrap();
+        self.put_entry(net, SourceEntry { expires, kind, ..SourceEntry::default() });
+    }
+}
