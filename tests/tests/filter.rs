@@ -1,47 +1,285 @@
-//! The loaded filter's own maps: policy, signatures, lists, counters, events.
+//! The loaded filter's maps: what is written there is what is read and judged by.
 
-use std::net::IpAddr;
-
-use sipward::kernel::{Filter, LoadOptions};
-use xdp_prog::{
-    abi::{FOREVER, Policy, PortSet, RateLimit, SourceEntry, kind},
-    reason::{Class, Reason},
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
 };
 
-fn load() -> Filter {
-    Filter::load(&LoadOptions::default()).unwrap()
+use ipnet::IpNet;
+use proptest::{
+    prelude::*,
+    test_runner::{Config as Cases, TestRunner},
+};
+use sipward::{
+    kernel::{Error, Filter, LoadOptions, Tables, now},
+    policy::Config,
+    precedence::Standing,
+    roster::{Banning, Roster},
+    signature::SignatureSet,
+};
+use sipward_tests::{
+    frame::udp,
+    message::{clean, request},
+};
+use xdp_prog::{
+    abi::{FOREVER, Policy, SourceEntry, kind},
+    reason::Reason,
+};
+
+const XDP_DROP: u32 = 1;
+
+fn filter(options: &LoadOptions) -> Filter {
+    Filter::load(options).unwrap()
 }
 
-fn policy() -> Box<Policy> {
-    let mut udp = PortSet::EMPTY;
-    udp.add(5060);
-    Box::new(Policy {
-        enforce: 1,
-        trusted_only: 0,
-        drop_options: 1,
-        drop_unknown_methods: 0,
-        flow_window: 0,
-        flows_per_source: 0,
-        flows_per_prefix: 0,
-        stranger: [RateLimit::default(); Class::COUNT],
-        prefix: [RateLimit::default(); Class::COUNT],
-        known: [RateLimit::default(); Class::COUNT],
-        udp,
-        tcp: PortSet::EMPTY,
-        tls: PortSet::EMPTY,
-    })
+/// No limits, so that only the lists and the signatures speak.
+fn lists_only() -> Box<Policy> {
+    let toml = "
+        options = 'pass'
+        [flows]
+        per_source = 'off'
+        per_prefix = 'off'
+        [rate]
+        register = 'off'
+        other = 'off'
+        [prefix_rate]
+        register = 'off'
+        other = 'off'
+    ";
+    Config::parse(toml, "the test").unwrap().resolve().unwrap().policy
+}
+
+fn dropped(filter: &mut Filter, frame: &[u8]) -> bool {
+    filter.test_run(frame, 1).unwrap().0 == XDP_DROP
+}
+
+fn banned(expires: u64) -> SourceEntry {
+    SourceEntry { expires, kind: kind::BANNED, ..SourceEntry::default() }
 }
 
 #[test]
-fn loads() {
-    let mut filter = load();
-    filter.set_policy(&policy()).unwrap();
-    let address: IpAddr = "192.0.2.1".parse().unwrap();
-    let entry = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
-    filter.sources().unwrap().put(address, entry).unwrap();
-    assert_eq!(filter.sources().unwrap().get(address).unwrap(), Some(entry));
-    let (action, _) = filter.test_run(&[0; 64], 1).unwrap();
-    assert_eq!(action, 2);
-    let counts = filter.counters().unwrap();
-    assert_eq!(counts[Reason::NotIp as usize].enforced.packets, 1);
+fn without_a_policy_everything_passes() {
+    let mut filter = filter(&LoadOptions::default());
+    assert_eq!(filter.policy().unwrap(), None);
+    assert!(!dropped(&mut filter, &udp().carrying(request("OPTIONS", "friendly-scanner")).build()));
+}
+
+#[test]
+fn the_policy_is_the_one_that_was_set_last() {
+    let mut filter = filter(&LoadOptions::default());
+    let mut policy = lists_only();
+    for enforce in [1, 0, 1] {
+        policy.enforce = enforce;
+        filter.set_policy(&policy).unwrap();
+        assert_eq!(filter.policy().unwrap().as_deref(), Some(&*policy));
+    }
+}
+
+#[test]
+fn a_million_sources_go_in_at_once_and_each_is_found() {
+    let mut filter = filter(&LoadOptions::default());
+    filter.set_policy(&lists_only()).unwrap();
+    let address = |n: u32| IpAddr::from(Ipv4Addr::from(0x0b00_0000 + n));
+    let count = 1_000_000;
+    let start = Instant::now();
+    filter.sources().unwrap().put_all((0..count).map(|n| (address(n), banned(u64::from(n) + 1)))).unwrap();
+    println!("a million bans in {:?}", start.elapsed());
+    let sources = filter.sources().unwrap();
+    for n in [0, 1, 77_777, count - 1] {
+        assert_eq!(sources.get(address(n)).unwrap(), Some(banned(u64::from(n) + 1)));
+    }
+    assert_eq!(sources.get(address(count)).unwrap(), None);
+    assert_eq!(sources.iter().filter(|item| item.is_ok()).count(), count as usize);
+}
+
+#[test]
+fn both_families_come_back_from_the_maps_as_they_went_in() {
+    let mut filter = filter(&LoadOptions::default());
+    for text in ["192.0.2.1", "2001:db8::1"] {
+        let address: IpAddr = text.parse().unwrap();
+        let mut sources = filter.sources().unwrap();
+        sources.put(address, banned(7)).unwrap();
+        assert_eq!(sources.iter().collect::<Result<Vec<_>, _>>().unwrap(), [(address, banned(7))]);
+        assert!(sources.remove(address).unwrap());
+        assert!(!sources.remove(address).unwrap());
+    }
+    for text in ["192.0.2.0/24", "2001:db8::/32"] {
+        let net: IpNet = text.parse().unwrap();
+        let mut prefixes = filter.prefixes().unwrap();
+        prefixes.put(net, banned(7)).unwrap();
+        assert_eq!(prefixes.iter().collect::<Result<Vec<_>, _>>().unwrap(), [(net, banned(7))]);
+        assert!(prefixes.remove(net).unwrap());
+        assert!(!prefixes.remove(net).unwrap());
+    }
+}
+
+#[test]
+fn bans_that_have_run_out_make_room_for_new_ones() {
+    let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
+    let now = now();
+    let net = |n: u8| IpNet::from(IpAddr::from([192, 0, 2, n]));
+    let mut ban = |n, until| Roster::open(&mut filter, now).unwrap().ban(net(n), until);
+    for n in 0..4 {
+        ban(n, if n == 0 { now - 1 } else { FOREVER }).unwrap();
+    }
+    ban(4, FOREVER).unwrap();
+    let error = ban(5, FOREVER).unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert_eq!(on_list(&mut filter, Standing::Banned), (1..5).map(net).collect::<Vec<_>>());
+}
+
+fn on_list(tables: &mut Tables, standing: Standing) -> Vec<IpNet> {
+    let mut nets = Vec::new();
+    let each = |listed: sipward::roster::Listed| {
+        nets.push(listed.net);
+        Ok::<_, Error>(())
+    };
+    Roster::open(tables, now()).unwrap().list(standing, each).unwrap();
+    nets.sort();
+    nets
+}
+
+#[test]
+fn hits_stay_with_their_signature_when_the_set_is_swapped() {
+    let set = |names: &[&str]| {
+        let table =
+            |name| format!("[[signature]]\nname = '{name}'\nin = 'User-Agent'\ncontains = '{name}'\n");
+        let text: String = names.iter().map(table).collect();
+        SignatureSet::parse(&text, "the test").unwrap().compile().unwrap()
+    };
+    let mut filter = filter(&LoadOptions::default());
+    filter.set_policy(&lists_only()).unwrap();
+    let put = |filter: &mut Filter, names: &[&str]| {
+        let compiled = set(names);
+        filter.set_signatures(&compiled.tables).unwrap();
+        filter.set_signature_names(&compiled.names).unwrap();
+        assert_eq!(filter.signature_names().unwrap(), names);
+    };
+    let hits = |filter: &Filter| {
+        let names = filter.signature_names().unwrap();
+        names.into_iter().zip(filter.signature_hits().unwrap()).collect::<BTreeMap<_, _>>()
+    };
+    let scan = |name| udp().carrying(request("REGISTER", name)).build();
+
+    put(&mut filter, &["first-scanner", "second-scanner"]);
+    for (name, times) in [("first-scanner", 2), ("second-scanner", 3)] {
+        for _ in 0..times {
+            assert!(dropped(&mut filter, &scan(name)), "{name}");
+        }
+    }
+    assert!(!dropped(&mut filter, &scan("third-scanner")));
+    assert_eq!(hits(&filter), BTreeMap::from([("first-scanner".into(), 2), ("second-scanner".into(), 3)]));
+
+    put(&mut filter, &["third-scanner", "another-scanner", "second-scanner"]);
+    assert!(!dropped(&mut filter, &scan("first-scanner")));
+    assert!(dropped(&mut filter, &scan("third-scanner")));
+    let expected = [("third-scanner", 1), ("another-scanner", 0), ("second-scanner", 3)];
+    assert_eq!(hits(&filter), expected.map(|(name, hits)| (name.to_owned(), hits)).into());
+    put(&mut filter, &["second-scanner"]);
+    assert_eq!(hits(&filter), BTreeMap::from([("second-scanner".into(), 3)]));
+}
+
+#[test]
+fn counters_tell_monitor_mode_from_drops() {
+    let mut filter = filter(&LoadOptions::default());
+    let mut policy = lists_only();
+    let frame = udp().from("192.0.2.1:5060").carrying(clean("REGISTER")).build();
+    filter.sources().unwrap().put("192.0.2.1".parse().unwrap(), banned(FOREVER)).unwrap();
+    for (enforce, drops) in [(0, false), (1, true)] {
+        policy.enforce = enforce;
+        filter.set_policy(&policy).unwrap();
+        assert_eq!(dropped(&mut filter, &frame), drops);
+    }
+    let count = filter.counters().unwrap().into_iter().find(|count| count.reason == Reason::Ban).unwrap();
+    let bytes = frame.len() as u64;
+    assert_eq!((count.enforced.packets, count.enforced.bytes), (1, bytes));
+    assert_eq!((count.monitored.packets, count.monitored.bytes), (1, bytes));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Trust(IpNet),
+    Ban(IpNet),
+    Forget(IpNet, Standing),
+}
+
+/// Addresses and prefixes of 192.0.2.0/28, so that most steps meet an older one.
+fn step() -> impl Strategy<Value = Step> {
+    let net = (0..16u8, 28..=32u8)
+        .prop_map(|(last, length)| IpNet::new([192, 0, 2, last].into(), length).unwrap().trunc());
+    (net, 0..4u8).prop_map(|(net, what)| match what {
+        0 => Step::Trust(net),
+        1 => Step::Ban(net),
+        2 => Step::Forget(net, Standing::Trusted),
+        _ => Step::Forget(net, Standing::Banned),
+    })
+}
+
+/// The words as people understand them, without any map.
+#[derive(Default)]
+struct Said(BTreeMap<IpNet, Standing>);
+
+impl Said {
+    fn follow(&mut self, step: Step) {
+        match step {
+            Step::Trust(net) => drop(self.0.insert(net, Standing::Trusted)),
+            Step::Ban(net) => drop(self.0.entry(net).or_insert(Standing::Banned)),
+            Step::Forget(net, standing) if self.0.get(&net) == Some(&standing) => drop(self.0.remove(&net)),
+            Step::Forget(..) => {}
+        }
+    }
+
+    fn drops(&self, address: IpAddr) -> bool {
+        let said = |standing| self.0.iter().any(|(net, other)| *other == standing && net.contains(&address));
+        said(Standing::Banned) && !said(Standing::Trusted)
+    }
+}
+
+#[test]
+fn whatever_is_said_in_whatever_order_the_filter_does_what_it_means() {
+    let filter = std::cell::RefCell::new(filter(&LoadOptions::default()));
+    filter.borrow_mut().set_policy(&lists_only()).unwrap();
+    let until = now() + 3_600_000_000_000;
+    let steps = prop::collection::vec(step(), 1..12);
+    let outcome = TestRunner::new(Cases::with_cases(60)).run(&steps, |steps| {
+        let mut filter = filter.borrow_mut();
+        let mut said = Said::default();
+        for step in steps {
+            let mut roster = Roster::open(&mut filter, now()).unwrap();
+            match step {
+                Step::Trust(net) => drop(roster.trust(net, until).unwrap()),
+                Step::Ban(net) => {
+                    let refused = roster.ban(net, until).unwrap() == Banning::Refused;
+                    prop_assert_eq!(refused, said.0.get(&net) == Some(&Standing::Trusted));
+                }
+                Step::Forget(net, standing) => {
+                    let was_there = roster.remove(net, standing).unwrap();
+                    prop_assert_eq!(was_there, said.0.get(&net) == Some(&standing));
+                }
+            }
+            said.follow(step);
+            for last in 0..16 {
+                let address = IpAddr::from([192, 0, 2, last]);
+                let frame = udp().from(&format!("{address}:5060")).carrying(clean("REGISTER")).build();
+                prop_assert_eq!(
+                    dropped(&mut filter, &frame),
+                    said.drops(address),
+                    "{} after {:?}",
+                    address,
+                    step
+                );
+            }
+        }
+        for standing in [Standing::Trusted, Standing::Banned] {
+            let nets: Vec<_> =
+                said.0.iter().filter(|(_, other)| **other == standing).map(|(net, _)| *net).collect();
+            prop_assert_eq!(on_list(&mut filter, standing), nets.clone());
+            for net in nets {
+                prop_assert!(Roster::open(&mut filter, now()).unwrap().remove(net, standing).unwrap());
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
 }

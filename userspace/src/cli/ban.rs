@@ -28,6 +28,7 @@ pub(super) enum Ban {
                       shorter: delete it first."
     )]
     Add {
+        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
         #[arg(required = true, value_name = "ADDRESS|PREFIX")]
         targets: Vec<Target>,
         /// How long: 90s, 10m, 2h, 1d, forever
@@ -43,6 +44,7 @@ pub(super) enum Ban {
     /// No longer ban addresses or prefixes
     #[command(after_help = "Example: sipward ban del 198.51.100.7")]
     Del {
+        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
         #[arg(required = true, value_name = "ADDRESS|PREFIX")]
         targets: Vec<Target>,
     },

@@ -24,6 +24,7 @@ pub(super) enum Trust {
                       2001:db8::/48 --for 8h"
     )]
     Add {
+        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
         #[arg(required = true, value_name = "ADDRESS|PREFIX")]
         targets: Vec<Target>,
         /// How long: 90s, 10m, 2h, 1d, forever
@@ -36,6 +37,7 @@ pub(super) enum Trust {
     /// No longer trust addresses or prefixes
     #[command(after_help = "Example: sipward trust del 192.0.2.1")]
     Del {
+        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
         #[arg(required = true, value_name = "ADDRESS|PREFIX")]
         targets: Vec<Target>,
     },

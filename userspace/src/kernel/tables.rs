@@ -126,17 +126,14 @@ impl Tables {
     }
 
     fn map_mut(&mut self, name: &'static str) -> Result<&mut Map> {
-        self.maps.get_mut(name).ok_or_else(|| Error::failed(format!("use the map {name}"), "it is not there"))
+        self.maps.get_mut(name).ok_or_else(|| missing(name))
     }
 
     fn typed<'a, T>(&'a self, name: &'static str) -> Result<T>
     where
         T: TryFrom<&'a Map, Error = MapError>,
     {
-        let map = self
-            .maps
-            .get(name)
-            .ok_or_else(|| Error::failed(format!("use the map {name}"), "it is not there"))?;
+        let map = self.maps.get(name).ok_or_else(|| missing(name))?;
         T::try_from(map).map_err(|error| Error::map(format!("use the map {name}"), &error))
     }
 
@@ -146,6 +143,10 @@ impl Tables {
     {
         T::try_from(self.map_mut(name)?).map_err(|error| Error::map(format!("use the map {name}"), &error))
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::failed(format!("use the map {name}"), "it is not there")
 }
 
 /// As much of it as fits.
