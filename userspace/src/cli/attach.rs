@@ -152,7 +152,7 @@ fn report(
     for (interface, mode) in interfaces.iter().zip(modes) {
         let how = match mode {
             XdpMode::Native => "in the driver (native XDP)",
-            XdpMode::Generic => "in the network stack (generic XDP: slower, as the driver has no native one)",
+            XdpMode::Generic => "in the network stack (generic XDP, slower than in the driver)",
             XdpMode::Offloaded => "in the network card",
         };
         output.say(format_args!("{interface}: protected {how}"))?;
