@@ -22,19 +22,19 @@ impl Apt {
         locate("apt-get").map(|_| Self { updated: Cell::new(false) })
     }
 
-    /// The version that would be installed. Fetches the lists once if they do not know the package: on a fresh
-    /// machine they are empty.
-    pub(crate) fn candidate(&self, package: &str) -> Option<String> {
-        if let Some(version) = known_candidate(package) {
-            return Some(version);
-        }
+    /// The first of some packages that would be installed in a version that `fits`. Fetches the lists once if there is
+    /// none: on a fresh machine they are empty or old.
+    pub(crate) fn first<'a>(
+        &self,
+        packages: &'a [String],
+        fits: impl Fn(Version) -> bool,
+    ) -> Option<&'a String> {
+        let known = || {
+            let fitting = |package: &&String| candidate(package).is_some_and(&fits);
+            packages.iter().find(fitting)
+        };
         // Without root the lists stay as they are, and so does the answer.
-        self.update().ok()?;
-        known_candidate(package)
-    }
-
-    pub(crate) fn offers(&self, package: &str, oldest: Version) -> bool {
-        self.candidate(package).and_then(|text| version(&text)).is_some_and(|version| version >= oldest)
+        known().or_else(|| self.update().ok().and_then(|()| known()))
     }
 
     pub(crate) fn install(&self, packages: &[String]) -> Result<()> {
@@ -45,7 +45,7 @@ impl Apt {
                 .args(["install", "--yes", "--no-install-recommends", "--no-remove"])
                 .args(packages))
         };
-        if packages.iter().any(|package| known_candidate(package).is_none()) {
+        if packages.iter().any(|package| candidate(package).is_none()) {
             self.update()?;
         }
         self.with_fresh_lists(install)
@@ -79,8 +79,10 @@ impl Apt {
     }
 }
 
-fn known_candidate(package: &str) -> Option<String> {
-    candidate_line(&output(Command::new("apt-cache").env("LC_ALL", "C").args(["policy", package]))?)
+/// The version that would be installed, as far as the lists know.
+fn candidate(package: &str) -> Option<Version> {
+    let policy = output(Command::new("apt-cache").env("LC_ALL", "C").args(["policy", package]))?;
+    version(&candidate_line(&policy)?)
 }
 
 fn candidate_line(policy: &str) -> Option<String> {
@@ -89,7 +91,7 @@ fn candidate_line(policy: &str) -> Option<String> {
 }
 
 /// The upstream version of a Debian version: `1:22.1.8-1~deb12u1` is 22.1.8.
-pub(crate) fn version(debian: &str) -> Option<Version> {
+fn version(debian: &str) -> Option<Version> {
     let upstream = debian.split_once(':').map_or(debian, |(_epoch, rest)| rest);
     Version::parse(upstream)
 }

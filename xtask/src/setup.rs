@@ -126,21 +126,25 @@ fn debian_compiler(apt: Option<&Apt>) -> Result<()> {
     let apt = apt.context("there is no apt to install a compiler with")?;
     let oldest =
         Version::parse(env!("CARGO_PKG_RUST_VERSION")).context("the manifest names no Rust version")?;
-    if !apt.offers("rustc-web", oldest) {
-        bail!("apt offers no rustc-web {oldest} or newer");
-    }
+    apt.first(&["rustc-web".to_owned()], |version| version >= oldest)
+        .with_context(|| format!("apt offers no rustc-web {oldest} or newer"))?;
     println!("setup: installing Debian's rustc with its sources");
     apt.install(&["rustc-web", "cargo-web", "rust-web-src"].map(str::to_owned))
 }
 
 /// An LLVM that fits a usable compiler and whose development files are here or can be installed.
 fn obtainable_llvm(inventory: &Inventory, apt: Option<&Apt>) -> Option<u32> {
-    inventory.usable_compilers().into_iter().find_map(|compiler| {
-        (compiler.linker_llvm()..=NEWEST_LLVM).find(|llvm| {
-            has_llvm(*llvm)
-                || apt.is_some_and(|apt| apt.offers(&llvm_package(*llvm), Version::new(*llvm, 0, 0)))
-        })
-    })
+    let fitting = |compiler: &Compiler| (compiler.linker_llvm()..=NEWEST_LLVM).collect::<Vec<_>>();
+    let fitting: Vec<u32> = inventory.usable_compilers().into_iter().flat_map(fitting).collect();
+    if let Some(here) = fitting.iter().find(|llvm| has_llvm(**llvm)) {
+        return Some(*here);
+    }
+    let packages: Vec<_> = fitting.iter().map(|llvm| llvm_package(*llvm)).collect();
+    if packages.is_empty() {
+        return None;
+    }
+    let offered = apt?.first(&packages, |_| true)?;
+    fitting.into_iter().find(|llvm| llvm_package(*llvm) == *offered)
 }
 
 /// Builds the linker that a usable compiler lacks, if there is an LLVM for it.

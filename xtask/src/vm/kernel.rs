@@ -6,10 +6,13 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
-use xtask::command::{output, run};
+use anyhow::{Context, Result};
+use xtask::{
+    command::{output, run},
+    ebpf::Version,
+};
 
-use crate::apt::{self, Apt};
+use crate::apt::Apt;
 
 /// The path of the unpacked kernel; from the second time on without a download.
 pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf> {
@@ -33,23 +36,18 @@ pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf
 /// The package with the kernel itself, by way of the ones that follow a series.
 fn package(apt: &Apt, series: &str) -> Result<String> {
     // The distribution's own series has no number in its name.
-    for follower in ["linux-image-cloud-amd64".to_owned(), format!("linux-image-{series}-cloud-amd64")] {
-        let offered = apt.candidate(&follower).and_then(|candidate| apt::version(&candidate));
-        if offered.is_some_and(|version| is_of_series(version.major, version.minor, series)) {
-            let depends = output(Command::new("apt-cache").env("LC_ALL", "C").args(["depends", &follower]));
-            return depends
-                .as_deref()
-                .and_then(dependency)
-                .with_context(|| format!("apt does not say which kernel {follower} stands for"));
-        }
-    }
-    bail!(
-        "apt offers no linux-image-{series}-cloud-amd64 here; Debian 12 has 6.1 and 6.12, Debian 13 has 6.12"
-    )
+    let followers = ["linux-image-cloud-amd64".to_owned(), format!("linux-image-{series}-cloud-amd64")];
+    let follower = apt.first(&followers, |version| is_of_series(version, series)).with_context(|| {
+        format!("apt offers no linux-image-{series}-cloud-amd64 here; Debian 12 has 6.1 and 6.12, Debian 13 has 6.12")
+    })?;
+    output(Command::new("apt-cache").env("LC_ALL", "C").args(["depends", follower]))
+        .as_deref()
+        .and_then(dependency)
+        .with_context(|| format!("apt does not say which kernel {follower} stands for"))
 }
 
-fn is_of_series(major: u32, minor: u32, series: &str) -> bool {
-    format!("{major}.{minor}") == series
+fn is_of_series(version: Version, series: &str) -> bool {
+    format!("{}.{}", version.major, version.minor) == series
 }
 
 fn dependency(depends: &str) -> Option<String> {
@@ -86,9 +84,9 @@ mod tests {
 
     #[test]
     fn a_series_is_not_the_beginning_of_another() {
-        assert!(is_of_series(6, 1, "6.1"));
-        assert!(is_of_series(6, 12, "6.12"));
-        assert!(!is_of_series(6, 12, "6.1"));
-        assert!(!is_of_series(6, 1, "6.12"));
+        assert!(is_of_series(Version::new(6, 1, 9), "6.1"));
+        assert!(is_of_series(Version::new(6, 12, 9), "6.12"));
+        assert!(!is_of_series(Version::new(6, 12, 9), "6.1"));
+        assert!(!is_of_series(Version::new(6, 1, 9), "6.12"));
     }
 }
