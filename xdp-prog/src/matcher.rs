@@ -167,7 +167,7 @@ impl Signatures {
         let mut row = row;
         let mut at = 0;
         while at < LONG_STEP {
-            if at >= most as usize {
+            if !still_below(at, most) {
                 break;
             }
             let Some(byte) = payload.byte(at) else { break };
@@ -176,6 +176,13 @@ impl Signatures {
         }
         row
     }
+}
+
+/// `at < most`, for loops that also have a constant bound. The compiler would melt both into "until `at` equals
+/// the smaller one", in which the verifier of Linux 6.1 sees no bound at all.
+#[inline(always)]
+fn still_below(at: usize, most: u32) -> bool {
+    opaque(at) < most as usize
 }
 
 /// Bytes between two looks at the row.
@@ -327,7 +334,7 @@ impl Signatures {
         let mut at = 0;
         if most < STEP as u32 {
             while at < STEP {
-                let last = if at < most as usize { payload.byte(at) } else { None };
+                let last = if still_below(at, most) { payload.byte(at) } else { None };
                 let Some(last) = last else { break };
                 row = self.step(row, last);
                 at += 1;
