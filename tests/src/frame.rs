@@ -210,7 +210,7 @@ impl Frame {
         bytes.extend(total.to_be_bytes());
         let Fragment { id, offset, more } = fragment.unwrap_or(Fragment { id: 0, offset: 0, more: false });
         bytes.extend(u16::try_from(id).expect("an IPv4 id").to_be_bytes());
-        bytes.extend((offset / 8 | u16::from(more) << 13).to_be_bytes());
+        bytes.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
         bytes.extend([64, self.protocol(), 0, 0]);
         bytes.extend(source);
         bytes.extend(destination);

@@ -189,7 +189,8 @@ fn options_of_strangers_drop() {
             ("second in a TCP segment", tcp().carrying(clean("REGISTER") + &options), IS),
             ("third, behind CRLFs", tcp().carrying(clean("ACK") + &clean("BYE") + "\r\n\r\n" + &options), IS),
             ("in a body it is innocent", tcp().carrying(with_body("MESSAGE", &options)), "request"),
-            ("more blanks than anybody sends", udp().carrying("\r\n".repeat(33) + &options), "not-sip"),
+            ("more blanks than anybody sends", udp().carrying("\r\n".repeat(33) + &options), "malformed"),
+            ("the same over TCP", tcp().carrying("\r\n".repeat(33) + &options), "malformed"),
         ],
     );
 }
@@ -269,6 +270,8 @@ fn fragments_follow_their_first_one() {
         let lonely = family(udp()).carrying(long("INVITE", "Yealink")).fragments(6, 1400);
         assert_eq!(verdicts(&mut judges, &lonely[1..]), ["fragment"], "never dropped blindly");
     }
+    let cut = tcp().carrying(clean("INVITE")).fragments(7, 8);
+    assert_eq!(verdicts(&mut judges, &cut[..2]), ["fragment-tiny", "fragment-rest"], "cut in the TCP header");
     let atomic = udp().v6().extension(44, 8).carrying(clean("INVITE")).build();
     assert_eq!(judges.judge(&atomic), "request", "an atomic fragment is a whole packet");
 }
@@ -488,6 +491,8 @@ fn malformed_headers_have_a_verdict() {
     ] {
         assert_eq!(judges.judge(&frame), "bad-ip", "{sentence}");
     }
+    let mapped = udp().from("[::ffff:192.0.2.1]:5060").carrying(clean("INVITE")).build();
+    assert_eq!(judges.judge(&mapped), "bad-ip", "an IPv4 address that sends IPv6");
     let mut segment = tcp().carrying(clean("OPTIONS")).build();
     segment[14 + 20 + 12] = 4 << 4;
     assert_eq!(judges.judge(&segment), "malformed", "a TCP header of sixteen bytes");
@@ -532,7 +537,11 @@ fn an_event_says_what_was_dropped() {
     assert_eq!((event.source_port, event.destination_port, event.protocol), (5071, 5060, 17));
     assert_eq!((event.reason.name(), event.enforced), ("signature", true));
     assert_eq!(event.frame_length as usize, frame.len());
-    assert!(event.head.len() >= 376 && frame.starts_with(&event.head), "{} bytes", event.head.len());
+    assert_eq!(event.head, frame[..384]);
+    let short = udp().from("198.51.100.11").carrying("OPTIONS sip:a SIP/2.0\r\n").build();
+    judges.judge(&short);
+    let events: Vec<_> = judges.filter().events().unwrap().collect();
+    assert_eq!(events[0].head, short, "to the last byte");
 }
 
 /// The messages that RFC 4475 calls valid. They are the IETF's and not in this repository: the variable names

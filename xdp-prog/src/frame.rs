@@ -233,6 +233,10 @@ fn ipv6(
         return None;
     }
     packet.source = address(8);
+    // An IPv4 address cannot send IPv6 packets. Linux drops them since 5.4; here they would borrow its standing.
+    if packet.source.is_v4() {
+        return None;
+    }
     packet.destination = address(24);
     Some(Ip {
         protocol: chain.protocol,

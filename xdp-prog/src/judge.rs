@@ -72,7 +72,7 @@ impl From<Reason> for Because {
     }
 }
 
-/// The first fragment of a stranger must hold at least this much payload: no network path cuts packets so
+/// A first fragment must hold at least this much payload: no network path cuts packets so
 /// small, and less could hide the start line.
 pub const FIRST_FRAGMENT_MIN: u32 = 128;
 
@@ -151,7 +151,7 @@ fn judge_packet<W: World>(world: &W, policy: &Policy, packet: &Packet, encrypted
         return Reason::Malformed.into();
     }
     let turn = Turn { world, policy, packet, budget };
-    if packet.is(flag::FIRST_FRAGMENT) && turn.stranger() && packet.length < FIRST_FRAGMENT_MIN {
+    if packet.is(flag::FIRST_FRAGMENT) && packet.length < FIRST_FRAGMENT_MIN {
         return Reason::FragmentTiny.into();
     }
     turn.judge(encrypted)
@@ -274,7 +274,7 @@ impl<W: World> Turn<'_, W> {
             Kind::UnknownMethod => {
                 Nature { kind, class: Class::Other, pass: Reason::Request, opens: !tcp, message: true }
             }
-            Kind::NotSip => {
+            Kind::NotSip | Kind::Hidden => {
                 Nature { kind, class: Class::Other, pass: Reason::NotSip, opens: true, message: true }
             }
         }
@@ -328,6 +328,7 @@ impl<W: World> Turn<'_, W> {
             Kind::Request(Class::Options) if self.policy.drop_options != 0 && self.stranger() => {
                 Some(Reason::OptionsStranger)
             }
+            Kind::Hidden => Some(Reason::Malformed),
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
             _ => None,
         }

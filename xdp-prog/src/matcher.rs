@@ -256,7 +256,7 @@ impl Stream {
             Kind::Request(class) => STREAM_COUNTS + 4 * class as u32,
             Kind::Response => STREAM_COUNTS + 4 * Class::Response as u32,
             Kind::UnknownMethod => STREAM_UNKNOWN,
-            Kind::Keepalive | Kind::NotSip => return self,
+            Kind::Keepalive | Kind::NotSip | Kind::Hidden => return self,
         };
         if self.0 >> shift & 15 == 15 { self } else { Self(self.0 + (1 << shift)) }
     }

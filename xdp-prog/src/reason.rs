@@ -66,10 +66,10 @@ reasons! {
     BanPrefix = "ban-prefix" => Drop;
     /// Lock-down is on and the source is not trusted.
     TrustedOnly = "trusted-only" => Drop;
-    /// To a SIP port, and its UDP or TCP header contradicts its length, or the messages in its segment cannot
-    /// be told apart.
+    /// To a SIP port, and its UDP or TCP header contradicts its length, its message hides behind dozens of
+    /// blanks, or the messages in its segment cannot be told apart.
     Malformed = "malformed" => Drop;
-    /// The first fragment of a stranger is too short to show what it is.
+    /// A first fragment that is too short to show what it is.
     FragmentTiny = "fragment-tiny" => Drop;
     /// A later fragment of a packet whose first fragment was dropped.
     FragmentRest = "fragment-rest" => Drop;

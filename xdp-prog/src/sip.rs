@@ -10,6 +10,8 @@ pub enum Kind {
     /// Shaped like a request, but the method is in no standard.
     UnknownMethod,
     NotSip,
+    /// Something behind more blanks than anybody sends.
+    Hidden,
 }
 
 /// Blanks and line ends before a message are skipped, as every SIP stack does. More of them than this hide
@@ -31,6 +33,7 @@ impl Kind {
             Self::UnknownMethod => 2,
             Self::NotSip => 3,
             Self::Request(class) => 4 + class as u32,
+            Self::Hidden => 9,
         }
     }
 
@@ -41,6 +44,7 @@ impl Kind {
             1 => Self::Response,
             2 => Self::UnknownMethod,
             4..=8 => Self::Request(Class::from_code(code - 4)),
+            9 => Self::Hidden,
             _ => Self::NotSip,
         }
     }
@@ -73,6 +77,9 @@ pub fn classify(payload: Bytes<'_>, length: u32, shape: impl Fn(u32) -> Kind) ->
             Some(_) => start += 1,
             None => return Kind::Keepalive,
         }
+    }
+    if start == LEADING_MAX {
+        return Kind::Hidden;
     }
     message(payload.skip(start as usize), length - start).unwrap_or_else(|| shape(start))
 }
@@ -226,7 +233,7 @@ mod tests {
             (b"User-Agent: x\r\n\r\n", Kind::NotSip),
             (b"\x80\x00\x12\x34rtprtprtprtp", Kind::NotSip),
             (b"short", Kind::NotSip),
-            (&long_blank, Kind::NotSip),
+            (&long_blank, Kind::Hidden),
         ] {
             assert_eq!(kind(payload), expected, "{:?}", String::from_utf8_lossy(payload));
         }
@@ -240,7 +247,7 @@ mod tests {
             let short = classify_plain(Bytes::of(payload), payload.len() as u32);
             assert!(short.is_none_or(|kind| kind == self::kind(payload)));
         }
-        for kind in [Kind::Keepalive, Kind::Response, Kind::UnknownMethod, Kind::NotSip] {
+        for kind in [Kind::Keepalive, Kind::Response, Kind::UnknownMethod, Kind::NotSip, Kind::Hidden] {
             assert_eq!(Kind::from_code(kind.code()), kind);
         }
         for class in Class::ALL.into_iter().filter(|class| *class as u32 <= Class::Other as u32) {

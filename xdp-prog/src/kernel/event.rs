@@ -54,14 +54,24 @@ fn send(ctx: &XdpContext, packet: &Packet, verdict: &Verdict, now: u64) {
         (&raw mut (*event).protocol).write(packet.protocol);
         (&raw mut (*event).reason).write(verdict.reason as u8);
         (&raw mut (*event).enforced).write(verdict.enforced as u32);
-        let head = (&raw mut (*event).head).cast::<[u8; WORD]>();
-        let mut word = 0;
-        while word < EVENT_HEAD / WORD {
-            head.add(word).write(frame.chunk::<WORD>(word * WORD).copied().unwrap_or([0; WORD]));
-            word += 1;
+        let head = (&raw mut (*event).head).cast::<u8>();
+        let mut at = 0;
+        while at < EVENT_HEAD {
+            let word = frame.chunk::<WORD>(at).copied().unwrap_or([0; WORD]);
+            head.add(at).cast::<[u8; WORD]>().write(word);
+            at += WORD;
         }
-        let whole = frame.len() & !(WORD - 1);
-        let length = if whole > EVENT_HEAD { EVENT_HEAD } else { whole };
+        // What is left of a short frame behind its last whole word.
+        let whole = frame.len() & (2 * EVENT_HEAD - 1) & !(WORD - 1);
+        if whole < EVENT_HEAD {
+            let mut rest = 0;
+            while rest < WORD - 1 {
+                let Some(byte) = frame.byte(whole + rest) else { break };
+                head.add(whole + rest).write(byte);
+                rest += 1;
+            }
+        }
+        let length = if frame.len() > EVENT_HEAD { EVENT_HEAD } else { frame.len() };
         (&raw mut (*event).head_length).write(length as u32);
     }
     entry.submit(0);
