@@ -9,3 +9,6 @@ pub mod replay;
 pub mod roster;
 pub mod signature;
 pub mod time;
+
+#[cfg(test)]
+mod torture;

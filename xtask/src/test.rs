@@ -89,6 +89,8 @@ fn is_kernel_test(test: &Artifact) -> bool {
 fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
     mount_bpffs()?;
     let mut variables = vec![("RUST_BACKTRACE", OsStr::new("1"))];
+    let torture = std::env::var_os("SIPWARD_RFC4475");
+    variables.extend(torture.as_deref().map(|directory| ("SIPWARD_RFC4475", directory)));
     if let Some(sipward) = &built.sipward {
         variables.push(("SIPWARD", sipward.executable.as_os_str()));
     }

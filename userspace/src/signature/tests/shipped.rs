@@ -5,23 +5,6 @@ use super::{
     Both,
 };
 
-/// RFC 4475 §3.1.1: unusual and valid.
-const VALID: [(&str, &[u8]); 13] = [
-    ("wsinv", include_bytes!("rfc4475/wsinv.dat")),
-    ("intmeth", include_bytes!("rfc4475/intmeth.dat")),
-    ("esc01", include_bytes!("rfc4475/esc01.dat")),
-    ("escnull", include_bytes!("rfc4475/escnull.dat")),
-    ("esc02", include_bytes!("rfc4475/esc02.dat")),
-    ("lwsdisp", include_bytes!("rfc4475/lwsdisp.dat")),
-    ("longreq", include_bytes!("rfc4475/longreq.dat")),
-    ("dblreq", include_bytes!("rfc4475/dblreq.dat")),
-    ("semiuri", include_bytes!("rfc4475/semiuri.dat")),
-    ("transports", include_bytes!("rfc4475/transports.dat")),
-    ("mpart01", include_bytes!("rfc4475/mpart01.dat")),
-    ("unreason", include_bytes!("rfc4475/unreason.dat")),
-    ("noreason", include_bytes!("rfc4475/noreason.dat")),
-];
-
 /// Names of the shipped signatures that are on and that the message carries, judged in the kernel or not.
 fn carried(set: &SignatureSet, message: &[u8]) -> Vec<String> {
     let on = set.iter().filter(|signature| signature.on && signature.matches(message));
@@ -142,8 +125,8 @@ fn ordinary_and_unusual_valid_messages_pass() {
         assert_eq!(carried(&set, message.as_bytes()), [""; 0], "{message}");
         assert_eq!(both.judge(message.as_bytes()), None, "{message}");
     }
-    for (name, message) in VALID {
-        assert_eq!(carried(&set, message), [""; 0], "{name}");
-        assert_eq!(both.judge(message), None, "{name}");
+    for (name, message) in crate::torture::valid_messages() {
+        assert_eq!(carried(&set, &message), [""; 0], "{name}");
+        assert_eq!(both.judge(&message), None, "{name}");
     }
 }
