@@ -62,7 +62,8 @@ impl Judges {
         let memory = Memory::new(resolved.policy, compiled.tables);
         let mut judges =
             Self { filter, memory, names: compiled.names, enforce, before: Vec::new(), hits: Vec::new() };
-        (judges.before, judges.hits) = judges.counts();
+        judges.before = judges.counts();
+        judges.hits = judges.filter.signature_hits().unwrap();
         judges
     }
 
@@ -103,7 +104,7 @@ impl Judges {
 
     /// The name of the one reason that was counted since the last look.
     fn counted(&mut self, length: usize) -> String {
-        let (after, hits) = self.counts();
+        let after = self.counts();
         let mut changed = Vec::new();
         for (index, ((before, before_monitored), (enforced, monitored))) in
             self.before.iter().zip(&after).enumerate()
@@ -116,19 +117,30 @@ impl Judges {
                 changed.push(Reason::ALL[index]);
             }
         }
-        let hit: Vec<usize> = (0..hits.len()).filter(|&id| hits[id] != self.hits[id]).collect();
-        (self.before, self.hits) = (after, hits);
-        match (changed.as_slice(), hit.as_slice()) {
-            ([Reason::Signature], [id]) => format!("signature:{}", self.names[*id]),
-            ([reason], []) => reason.name().to_owned(),
-            _ => panic!("counted {changed:?}, signatures {hit:?}"),
+        self.before = after;
+        match changed.as_slice() {
+            [Reason::Signature] => {
+                let id = self.hit();
+                format!("signature:{}", self.names[id])
+            }
+            [reason] => reason.name().to_owned(),
+            _ => panic!("counted {changed:?}"),
         }
     }
 
-    fn counts(&self) -> (Vec<(Counter, Counter)>, Vec<u64>) {
+    /// The one signature that was hit since the last look. Hits are many to read, so that the look comes only
+    /// when there should be one; a hit that should not have been shows then.
+    fn hit(&mut self) -> usize {
+        let hits = self.filter.signature_hits().unwrap();
+        let hit: Vec<usize> = (0..hits.len()).filter(|&id| hits[id] != self.hits[id]).collect();
+        self.hits = hits;
+        let [id] = hit.as_slice() else { panic!("counted the signatures {hit:?}") };
+        *id
+    }
+
+    fn counts(&self) -> Vec<(Counter, Counter)> {
         let counters = self.filter.counters().unwrap();
-        let counters = counters.iter().map(|count| (count.enforced, count.monitored)).collect();
-        (counters, self.filter.signature_hits().unwrap())
+        counters.iter().map(|count| (count.enforced, count.monitored)).collect()
     }
 
     pub fn filter(&mut self) -> &mut Filter {
