@@ -1,8 +1,12 @@
 //! What the integration tests share.
 
+pub mod caller;
 pub mod command;
 pub mod frame;
 pub mod judges;
 pub mod message;
 pub mod namespace;
+pub mod pbx;
+pub mod scratch;
+pub mod tool;
 pub mod wait;

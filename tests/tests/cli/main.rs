@@ -4,7 +4,6 @@ mod attach;
 mod hearing;
 mod lists;
 mod refusals;
-mod scratch;
 mod signatures;
 mod watching;
 

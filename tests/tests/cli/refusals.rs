@@ -2,9 +2,12 @@
 
 use std::{fs, process::Command};
 
-use sipward_tests::command::{Done, Sipward, binary};
+use sipward_tests::{
+    command::{Done, Sipward, binary},
+    scratch::Scratch,
+};
 
-use crate::{host, nothing_is_left, program, refused, scratch::Scratch};
+use crate::{host, nothing_is_left, program, refused};
 
 #[test]
 fn a_missing_interface_is_answered_with_those_there_are() {

@@ -7,9 +7,10 @@ use sipward_tests::{
     frame::udp,
     message::{clean, request},
     namespace::Lan,
+    scratch::Scratch,
 };
 
-use crate::{hearing::Hearing, host, nothing_is_left, refused, scratch::Scratch};
+use crate::{hearing::Hearing, host, nothing_is_left, refused};
 
 #[test]
 fn signatures_are_swapped_while_the_filter_runs() {

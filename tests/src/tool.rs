@@ -1,0 +1,72 @@
+//! Programs of others that the tests use, and programs that run while a test goes on.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::wait::wait_until;
+
+/// The programs and the Debian packages that have them. `cargo xtask setup` installs them.
+const TOOLS: [(&str, &str); 5] = [
+    ("kamailio", "kamailio"),
+    ("sipp", "sip-tester"),
+    ("sipsak", "sipsak"),
+    ("svmap", "sipvicious"),
+    ("svwar", "sipvicious"),
+];
+
+/// Where a program is. Users often have no `sbin` in their `PATH`.
+pub fn tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    directories.map(|directory| directory.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
+        let package = TOOLS.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
+        panic!("this test needs {name}: `cargo xtask setup`, or `apt-get install {package}`")
+    })
+}
+
+/// A program in the background, gone when dropped. What it prints goes to a file.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let file = fs::File::create(log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let same = file.try_clone().expect("a second descriptor of an open file");
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(same).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        Self { child, log: log.to_owned() }
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()))
+    }
+
+    /// Waits until the program is as a test needs it; shows its log if it ends or takes too long.
+    pub fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let Self { child, log } = self;
+        wait_until(what, Duration::from_secs(10), || {
+            let ended = child.try_wait().expect("a child of this process");
+            assert!(ended.is_none(), "{what}: ended\n{}", fs::read_to_string(&*log).unwrap_or_default());
+            is_so()
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Politely: Kamailio has children of its own to end.
+        if let Ok(pid) = libc::pid_t::try_from(self.child.id()) {
+            // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+            unsafe { libc::kill(pid, libc::SIGTERM) };
+        }
+        let _ = self.child.wait();
+    }
+}
