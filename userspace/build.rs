@@ -1,11 +1,22 @@
 //! Puts the eBPF object where `kernel` includes it.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 use xtask::ebpf::{self, Origin};
 
-fn main() -> Result<()> {
+#[expect(clippy::print_stderr, reason = "this is what cargo shows of a build script that fails")]
+fn main() -> ExitCode {
+    match object() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn object() -> Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR: run this through cargo")?);
     println!("cargo::rerun-if-env-changed={}", ebpf::PREBUILT);
     let object = match ebpf::find()? {

@@ -14,6 +14,9 @@ use crate::command::shown;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
+/// Packets are read at any offset; without the last of these each word becomes single byte loads.
+const RUSTFLAGS: &str =
+    "-Ctarget-cpu=v3 -Clink-arg=--btf -Clink-arg=--cpu-features=+allows-misaligned-mem-access";
 
 /// Compiles the object below `directory`, which must not be the target directory of a cargo that is running:
 /// that one would hold the lock.
@@ -27,7 +30,8 @@ pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
         .env("RUSTC", &toolchain.compiler.rustc)
         // Only a nightly compiler takes -Z by itself.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker.path).join("\x1f"));
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker.path)
+        .env("RUSTFLAGS", RUSTFLAGS);
     let output =
         command.output().with_context(|| format!("cannot run {}", toolchain.compiler.cargo.display()))?;
     if !output.status.success() {
@@ -38,16 +42,6 @@ pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
         );
     }
     Ok(directory.join(TARGET).join(PROFILE).join("xdp-prog"))
-}
-
-fn rustflags(linker: &Path) -> Vec<String> {
-    vec![
-        format!("-Clinker={}", linker.display()),
-        "-Ctarget-cpu=v3".into(),
-        "-Clink-arg=--btf".into(),
-        // Packets are read at any offset; without this each word becomes single byte loads.
-        "-Clink-arg=--cpu-features=+allows-misaligned-mem-access".into(),
-    ]
 }
 
 /// A cargo inside a build script inherits what the outer cargo set for it: another compiler, flags for the host,
