@@ -13,6 +13,7 @@ pub const VERSION: u32 = 1;
 
 /// Map names, as the object and userspace know them.
 pub mod map {
+    pub const ACTIVE: &str = "ACTIVE";
     pub const POLICY: &str = "POLICY";
     pub const SIGNATURES: &str = "SIGNATURES";
     pub const SOURCES: &str = "SOURCES";
@@ -24,7 +25,8 @@ pub mod map {
     pub const SIGNATURE_HITS: &str = "SIGNATURE_HITS";
     pub const EVENTS: &str = "EVENTS";
     pub const EVENT_SLOTS: &str = "EVENT_SLOTS";
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 12] = [
+        ACTIVE,
         POLICY,
         SIGNATURES,
         SOURCES,
@@ -49,6 +51,18 @@ pub const MAX_PREFIX_STATES: usize = 1 << 14;
 pub const MAX_FRAGMENTS: usize = 1 << 13;
 pub const EVENT_RING_BYTES: usize = 1 << 20;
 pub const EVENT_SLOT_COUNT: usize = 1 << 10;
+
+/// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and
+/// waits until no packet is left that saw the old one. A packet looks here once and keeps to what it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C, align(8))]
+pub struct Active {
+    /// The slot plus one; zero: none yet.
+    pub policy: u32,
+    pub signatures: u32,
+}
+
+pub const SLOTS: usize = 2;
 
 /// An IPv6 address, or an IPv4 one as `::ffff:a.b.c.d`, in network order. Words, so that the kernel hashes
 /// and compares four integers instead of sixteen bytes.
@@ -326,7 +340,9 @@ const _: () = {
 
 #[cfg(not(target_arch = "bpf"))]
 mod pod {
-    use super::{Address, Counter, Event, FragmentKey, Policy, SignatureHead, Signatures, SourceEntry};
+    use super::{
+        Active, Address, Counter, Event, FragmentKey, Policy, SignatureHead, Signatures, SourceEntry,
+    };
 
     macro_rules! pod {
         ($($type:ty),+) => {$(
@@ -334,7 +350,7 @@ mod pod {
             unsafe impl aya::Pod for $type {}
         )+};
     }
-    pod!(Address, Counter, Event, FragmentKey, Policy, SignatureHead, SourceEntry);
+    pod!(Active, Address, Counter, Event, FragmentKey, Policy, SignatureHead, SourceEntry);
 
     impl Copy for Signatures {}
     impl Clone for Signatures {

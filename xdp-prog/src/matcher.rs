@@ -369,26 +369,28 @@ impl Signatures {
 #[repr(C)]
 pub struct Walk {
     found: Stream,
-    /// Where the segment's payload begins in the frame, for the kernel.
+    /// For the kernel: where the segment's payload begins in the frame, and the slot of the set.
     pub offset: u32,
+    pub slot: u32,
     length: u32,
-    at: u32,
     row: u32,
+    // What begins as zero stands in pairs: the compiler clears two words at once, and the verifier takes that only
+    // where a stack slot begins.
+    at: u32,
     content_length: u32,
     /// Where the last digit of the length was read; zero: none yet.
     digit_at: u32,
     /// Where the body ends; zero: still in the headers.
     body_end: u32,
-    reserved: u32,
 }
 
 impl Walk {
     /// At the beginning of a segment that begins with a message. `response`: it is a response.
     #[inline(always)]
-    pub fn new(set: &Signatures, offset: u32, length: u32, response: bool) -> Self {
+    pub fn new(set: &Signatures, length: u32, response: bool) -> Self {
         let row = if response { set.head.response } else { set.head.request };
         let length = if length > STREAM_SCAN_MAX { STREAM_SCAN_MAX } else { length };
-        Self { offset, length, row: row as u32, ..Self::default() }
+        Self { length, row: row as u32, ..Self::default() }
     }
 
     /// The whole walk. `turn` is [`turn`](Self::turn), which the kernel verifies as a function by itself.
@@ -483,6 +485,6 @@ impl Signatures {
     /// response.
     pub fn find_in_stream(&self, payload: Bytes<'_>, length: u32, response: bool) -> Stream {
         let segment = Whole { set: self, payload };
-        Walk::new(self, 0, length, response).finish(|walk| walk.turn(self, &segment))
+        Walk::new(self, length, response).finish(|walk| walk.turn(self, &segment))
     }
 }

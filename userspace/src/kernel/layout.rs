@@ -5,9 +5,9 @@
 
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
-    Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, FragmentKey, MAX_FRAGMENTS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, SourceEntry,
-    SourceState, map,
+    Active, Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, FragmentKey, MAX_FRAGMENTS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, SLOTS,
+    Signatures, SourceEntry, SourceState, map,
 };
 
 use super::{
@@ -57,8 +57,9 @@ pub(super) struct Layout {
 
 /// The maps that the program knows.
 pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
-    of::<u32, u32>(map::POLICY, MapType::ArrayOfMaps, 1),
-    of::<u32, u32>(map::SIGNATURES, MapType::ArrayOfMaps, 1),
+    of::<u32, Active>(map::ACTIVE, MapType::Array, 1),
+    of::<u32, Policy>(map::POLICY, MapType::Array, SLOTS),
+    of::<u32, Signatures>(map::SIGNATURES, MapType::Array, SLOTS),
     of::<Address, SourceEntry>(map::SOURCES, MapType::Hash, MAX_SOURCES),
     of::<PrefixKey, SourceEntry>(map::PREFIXES, MapType::LpmTrie, MAX_PREFIXES),
     of::<Address, SourceState>(map::SOURCE_STATE, MapType::LruHash, MAX_SOURCE_STATES),

@@ -220,3 +220,14 @@ unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<RawFd> 
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
 }
+
+/// Returns when every packet that is being judged now has been: `membarrier`'s global command waits for an RCU
+/// grace period, and the kernel runs XDP programs inside RCU's read side.
+pub(super) fn wait_for_readers() -> io::Result<()> {
+    const GLOBAL: libc::c_int = 1;
+    // SAFETY: no pointers.
+    match unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -4,9 +4,9 @@ use std::fmt;
 
 use aya::{
     Pod,
-    maps::{Array, ArrayOfMaps, Map, MapData, MapError},
+    maps::{Array, Map, MapError},
 };
-use xdp_prog::abi::{Policy, Signatures, map};
+use xdp_prog::abi::{Active, Policy, SLOTS, Signatures, map};
 
 use super::{
     counters::{self, ReasonCount},
@@ -16,6 +16,7 @@ use super::{
     lists::{Declarations, Notes, Prefixes, Sources},
     maps::{self, Maps},
     pins::Pins,
+    sys,
 };
 
 /// The maps, with or without the program at hand.
@@ -40,23 +41,24 @@ impl Tables {
 
     /// The policy in force, if there is one.
     pub fn policy(&self) -> Result<Option<Box<Policy>>> {
-        let fail = |error| Error::map("read the policy", &error);
-        let outer: ArrayOfMaps<_, Array<MapData, Policy>> = self.typed(map::POLICY)?;
-        match outer.get(&0, 0) {
-            Ok(inner) => inner.get(&0, 0).map(Box::new).map(Some).map_err(fail),
-            Err(MapError::KeyNotFound) => Ok(None),
-            Err(error) => Err(fail(error)),
-        }
+        let Some(slot) = self.active()?.policy.checked_sub(1) else { return Ok(None) };
+        let slots: Array<_, Policy> = self.typed(map::POLICY)?;
+        let policy = slots.get(&slot, 0).map_err(|error| Error::map("read the policy", &error))?;
+        Ok(Some(Box::new(policy)))
     }
 
     /// Puts a policy in force, as a whole.
     pub fn set_policy(&mut self, policy: &Policy) -> Result<()> {
-        self.swap(map::POLICY, policy)
+        let active = self.active()?;
+        let slot = self.fill(map::POLICY, active.policy, policy)?;
+        self.activate(Active { policy: slot, ..active })
     }
 
     /// Puts a set of signatures in force, as a whole. Their hits are counted by id: set the names with it.
     pub fn set_signatures(&mut self, signatures: &Signatures) -> Result<()> {
-        self.swap(map::SIGNATURES, signatures)
+        let active = self.active()?;
+        let slot = self.fill(map::SIGNATURES, active.signatures, signatures)?;
+        self.activate(Active { signatures: slot, ..active })
     }
 
     /// Names the signatures in force, for those who ask later. The hits of those that stay are kept.
@@ -115,14 +117,26 @@ impl Tables {
         self.typed_mut(map::EVENTS).map(Events::new)
     }
 
-    /// Fills a new inner map and puts it in the place of the old one. The kernel returns when no packet
-    /// reads that one any more.
-    fn swap<T: Pod>(&mut self, name: &'static str, value: &T) -> Result<()> {
-        let fail = |error| Error::map(format!("write to the map {name}"), &error);
-        let mut inner = Array::create(1, 0).map_err(fail)?;
-        inner.set(0, value, 0).map_err(fail)?;
-        let mut outer: ArrayOfMaps<_, Array<MapData, T>> = self.typed_mut(name)?;
-        outer.set(0, &inner, 0).map_err(fail)
+    fn active(&self) -> Result<Active> {
+        let map: Array<_, Active> = self.typed(map::ACTIVE)?;
+        map.get(&0, 0).map_err(|error| Error::map(format!("read the map {}", map::ACTIVE), &error))
+    }
+
+    /// Fills the slot that is not `active`, and gives its number as [`Active`] counts.
+    fn fill<T: Pod>(&mut self, name: &'static str, active: u32, value: &T) -> Result<u32> {
+        let slot = active % SLOTS as u32;
+        let mut slots: Array<_, T> = self.typed_mut(name)?;
+        slots.set(slot, value, 0).map_err(|error| Error::map(format!("write to the map {name}"), &error))?;
+        Ok(slot + 1)
+    }
+
+    /// Has packets judged by these slots from now on. When it returns, no packet uses another any more, so that
+    /// those may be filled again.
+    fn activate(&mut self, active: Active) -> Result<()> {
+        let mut map: Array<_, Active> = self.typed_mut(map::ACTIVE)?;
+        map.set(0, active, 0)
+            .map_err(|error| Error::map(format!("write to the map {}", map::ACTIVE), &error))?;
+        sys::wait_for_readers().map_err(|error| Error::io("wait until packets see what was changed", &error))
     }
 
     fn map_mut(&mut self, name: &'static str) -> Result<&mut Map> {

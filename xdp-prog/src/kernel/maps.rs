@@ -2,21 +2,23 @@
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
-    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use xdp_prog::abi::{
-    Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, FragmentKey, MAX_FRAGMENTS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, Signatures,
-    SourceEntry, SourceState,
+    Active, Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, FragmentKey,
+    MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy,
+    SLOTS, Signatures, SourceEntry, SourceState,
 };
 
-// Policy and signatures are maps in maps: userspace fills a new inner map and swaps it in with one store. A
-// packet sees the old set or the new one, never a mixture.
+// See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
+// verified function, so a packet could meet two sets of signatures.
 #[btf_map]
-pub(super) static POLICY: ArrayOfMaps<Array<Policy, 1>, 1> = ArrayOfMaps::new();
+pub(super) static ACTIVE: Array<Active, 1> = Array::new();
 #[btf_map]
-pub(super) static SIGNATURES: ArrayOfMaps<Array<Signatures, 1>, 1> = ArrayOfMaps::new();
+pub(super) static POLICY: Array<Policy, SLOTS> = Array::new();
+#[btf_map]
+pub(super) static SIGNATURES: Array<Signatures, SLOTS> = Array::new();
 
 // Never an LRU: a flood of forged sources must not push a ban out. Allocated as it fills.
 #[btf_map]

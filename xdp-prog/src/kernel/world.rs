@@ -5,7 +5,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use xdp_prog::{
-    abi::{Address, FRAGMENT_LIFETIME, FragmentKey, Policy, SourceEntry, SourceState},
+    abi::{Active, Address, FRAGMENT_LIFETIME, FragmentKey, Policy, Signatures, SourceEntry, SourceState},
     bytes::Bytes,
     frame::{self, Depth, OFFSET_MAX, Packet},
     judge::{self, Charge, Limit, World},
@@ -14,17 +14,26 @@ use xdp_prog::{
     sip::{self, Kind},
 };
 
-use super::maps::{FRAGMENTS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES};
+use super::maps::{ACTIVE, FRAGMENTS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES};
 
 pub(super) struct Kernel {
     ctx: *mut xdp_md,
+    /// Which policy and signatures this packet is judged by.
+    active: Active,
 }
 
 impl Kernel {
     #[inline(always)]
     pub(super) fn new(ctx: &XdpContext) -> Self {
-        Self { ctx: ctx.as_ptr().cast() }
+        let active = ACTIVE.get(0).copied().unwrap_or_default();
+        Self { ctx: ctx.as_ptr().cast(), active }
     }
+}
+
+#[inline(always)]
+fn signatures(slot: u32) -> Option<&'static Signatures> {
+    // "None yet" wraps around to no slot.
+    SIGNATURES.get(slot.wrapping_sub(1))
 }
 
 /// What a source's state starts as. A static, because 216 bytes are too much for the stack.
@@ -68,7 +77,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn policy(&self) -> Option<&Policy> {
-        POLICY.get_value(0, &0)
+        POLICY.get(self.active.policy.wrapping_sub(1))
     }
 
     #[inline(always)]
@@ -131,17 +140,18 @@ impl World for Kernel {
     #[inline(always)]
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
         let opens = (charge.opens as u32) << 8;
-        let class = charge.class as u32 | opens;
+        let class = charge.class as u32 | opens | self.active.policy << 16;
         // SAFETY: a reference is what the function asks for.
         Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget) })
     }
 
     #[inline(always)]
     fn find_signature(&self, packet: &Packet) -> Option<u16> {
-        if may_match(self.ctx, packet.offset, packet.length) == 0 {
+        let slot = self.active.signatures;
+        if may_match(self.ctx, packet.offset, packet.length, slot) == 0 {
             return None;
         }
-        match find(self.ctx, packet.offset, packet.length) {
+        match find(self.ctx, packet.offset, packet.length, slot) {
             0 => None,
             id => Some((id - 1) as u16),
         }
@@ -149,7 +159,8 @@ impl World for Kernel {
 
     #[inline(always)]
     fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
-        Stream::from_word(walk_stream(self.ctx, packet.offset, packet.length, response as u32))
+        let how = response as u32 | self.active.signatures << 1;
+        Stream::from_word(walk_stream(self.ctx, packet.offset, packet.length, how))
     }
 }
 
@@ -186,7 +197,8 @@ unsafe extern "C" fn charge_source(packet: *const Packet, class: u32, packets: u
     let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
     let charge =
         Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
-    judge::charge(&Kernel { ctx: core::ptr::null_mut() }, packet, charge) as u32
+    let active = Active { policy: class >> 16, signatures: 0 };
+    judge::charge(&Kernel { ctx: core::ptr::null_mut(), active }, packet, charge) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -216,14 +228,20 @@ extern "C" fn shape(ctx: *mut xdp_md, offset: u32) -> u32 {
     sip::shape(payload(ctx, offset)).code()
 }
 
+/// A row, and the slot of the set that it is a row of.
+#[inline(always)]
+const fn in_set(row: u16, slot: u32) -> u32 {
+    slot << 16 | row as u32
+}
+
 /// 1: a signature may be there.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn may_match(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+extern "C" fn may_match(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    let Some(set) = signatures(slot) else { return 0 };
     if set.head.count == 0 {
         return 0;
     }
@@ -233,15 +251,15 @@ extern "C" fn may_match(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
 /// The signature plus one, or 0.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    let Some(set) = signatures(slot) else { return 0 };
     set.find_with(
         length,
-        |row, length| long_steps(ctx, offset, length, row as u32) as u16,
-        |row, at, most| short_steps(ctx, offset + at, most, row as u32) as u16,
+        |row, length| long_steps(ctx, offset, length, in_set(row, slot)) as u16,
+        |row, at, most| short_steps(ctx, offset + at, most, in_set(row, slot)) as u16,
     )
     .map_or(0, |id| id as u32 + 1)
 }
@@ -252,7 +270,7 @@ extern "C" fn long_steps(ctx: *mut xdp_md, offset: u32, length: u32, row: u32) -
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    let Some(set) = signatures(row >> 16) else { return 0 };
     set.long_steps(payload(ctx, offset), length, row as u16) as u32
 }
 
@@ -262,18 +280,20 @@ extern "C" fn short_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) ->
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    let Some(set) = signatures(row >> 16) else { return 0 };
     set.short_steps(payload(ctx, offset), most, row as u16) as u32
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, response: u32) -> u64 {
+extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -> u64 {
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
-    let walk = Walk::new(set, offset, length, response != 0);
+    let Some(set) = signatures(how >> 1) else { return 0 };
+    let mut walk = Walk::new(set, length, how & 1 != 0);
+    walk.offset = offset & OFFSET_MAX;
+    walk.slot = how >> 1;
     // SAFETY: a reference is what the function asks for.
     walk.finish(|walk| unsafe { walk_turn(ctx, walk) } != 0).word()
 }
@@ -288,20 +308,21 @@ unsafe extern "C" fn walk_turn(ctx: *mut xdp_md, walk: *mut Walk) -> u32 {
     if ctx.is_null() {
         return 1;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 1 };
-    let segment = KernelSegment { ctx, offset: walk.offset };
+    let Some(set) = signatures(walk.slot) else { return 1 };
+    let segment = KernelSegment { ctx, offset: walk.offset, slot: walk.slot };
     walk.turn(set, &segment) as u32
 }
 
 struct KernelSegment {
     ctx: *mut xdp_md,
     offset: u32,
+    slot: u32,
 }
 
 impl Segment for KernelSegment {
     #[inline(always)]
     fn advance(&self, row: u16, at: u32, most: u32) -> Advance {
-        Advance::from_word(advance(self.ctx, self.offset + at, row as u32, most))
+        Advance::from_word(advance(self.ctx, self.offset + at, in_set(row, self.slot), most))
     }
 
     #[inline(always)]
@@ -321,7 +342,7 @@ extern "C" fn advance(ctx: *mut xdp_md, offset: u32, row: u32, most: u32) -> u64
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = SIGNATURES.get_value(0, &0) else { return 0 };
+    let Some(set) = signatures(row >> 16) else { return 0 };
     set.advance(payload(ctx, offset), row as u16, most).word()
 }
 

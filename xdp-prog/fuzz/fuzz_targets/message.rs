@@ -1,0 +1,76 @@
+//! Any bytes as a payload: what it is, and which signatures are in it.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use sipward::signature::{Compiled, Reference, SignatureSet};
+use xdp_prog::{
+    bytes::Bytes,
+    matcher::{SCAN_MAX, STREAM_SCAN_MAX, may_match},
+    sip::{classify, classify_plain, shape},
+};
+
+/// A set in both forms.
+struct Set {
+    compiled: Compiled,
+    references: Vec<Reference>,
+}
+
+/// In every place.
+static ALL: LazyLock<Set> = LazyLock::new(|| {
+    set("signature = [
+        { name = 'agent', in = 'User-Agent', contains = 'friendly-scanner' },
+        { name = 'exact', in = 'User-Agent', equals = 'smap' },
+        { name = 'start', in = ['From', 'To'], starts = 'e5f4a' },
+        { name = 'end', in = 'Via', regex = 'sipcli([^e]|$)' },
+        { name = 'words', in = 'Call-ID', contains = 'voip scan_7' },
+        { name = 'line', in = 'start-line', contains = 'pplsip' },
+        { name = 'body', in = 'body', contains = '16264 18299' },
+        { name = 'anywhere', in = 'message', contains = 'sundayddr' },
+    ]")
+});
+
+/// Only before the body: where a datagram and a stream are read alike.
+static HEADERS: LazyLock<Set> = LazyLock::new(|| {
+    set("signature = [
+        { name = 'agent', in = 'User-Agent', contains = 'friendly-scanner' },
+        { name = 'exact', in = 'From', equals = 'sivus' },
+    ]")
+});
+
+fn set(text: &str) -> Set {
+    let set = SignatureSet::parse(text, "the fixture").expect("valid");
+    let references = set.iter().map(|signature| Reference::new(signature).expect("valid")).collect();
+    Set { compiled: set.compile().expect("few signatures fit"), references }
+}
+
+impl Set {
+    fn find(&self, message: &[u8]) -> Option<u16> {
+        self.compiled.tables.find(Bytes::of(message), message.len() as u32)
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (payload, length) = (Bytes::of(data), data.len() as u32);
+    let kind = classify(payload, length, |start| shape(payload.skip(start as usize)));
+    assert!(classify_plain(payload, length).is_none_or(|plain| plain == kind));
+
+    let found = ALL.find(data);
+    assert!(found.is_none() || may_match(payload, length, &ALL.compiled.tables.prefilter), "{found:?}");
+    let seen = &data[..data.len().min(SCAN_MAX as usize)];
+    match found {
+        Some(id) => assert!(ALL.references[usize::from(id)].matches(seen), "{id} is not there"),
+        None => assert!(!ALL.references.iter().any(|reference| reference.matches(seen)), "not found"),
+    }
+
+    for response in [false, true] {
+        ALL.compiled.tables.find_in_stream(payload, length, response);
+    }
+    let segment = &data[..data.len().min(STREAM_SCAN_MAX as usize)];
+    let stream = HEADERS.compiled.tables.find_in_stream(Bytes::of(segment), segment.len() as u32, false);
+    assert!(
+        HEADERS.find(segment).is_none() || stream.signature().is_some() || stream.is_tangled(),
+        "a stream hides it"
+    );
+});
