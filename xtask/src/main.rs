@@ -11,7 +11,7 @@ mod setup;
 mod test;
 mod vm;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +45,13 @@ enum Command {
         #[arg(last = true)]
         attach: Vec<String>,
     },
+    /// The demo itself, in the namespaces that `run` gives it
+    #[command(hide = true)]
+    Demo {
+        sipward: PathBuf,
+        /// The namespaces outside
+        outside: Vec<PathBuf>,
+    },
     /// Run all tests: format, lints, host, kernel (as root), another kernel in a virtual machine
     #[command(after_help = "Examples: cargo xtask test\n          cargo xtask test prefix")]
     Test {
@@ -72,6 +79,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(setup::Purpose::Test),
         Command::Build { debug } => build::run(debug),
         Command::Run { attach } => run::run(&attach),
+        Command::Demo { sipward, outside } => demo::perform(&sipward, &outside),
         Command::Test { filter } => test::run(filter.as_deref()),
         Command::Vm { version, filter } => vm::run(&version, filter.as_deref()),
         Command::Bench { name } => bench::run(&name),

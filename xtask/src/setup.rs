@@ -30,11 +30,12 @@ struct Tool {
     purpose: Purpose,
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool { program: "ip", package: "iproute2", purpose: Purpose::Demo },
     Tool { program: "sipp", package: "sip-tester", purpose: Purpose::Demo },
     Tool { program: "svmap", package: "sipvicious", purpose: Purpose::Demo },
     Tool { program: "sipsak", package: "sipsak", purpose: Purpose::Test },
+    Tool { program: "kamailio", package: "kamailio", purpose: Purpose::Test },
     Tool { program: "iptables", package: "iptables", purpose: Purpose::Test },
     Tool { program: "busybox", package: "busybox-static", purpose: Purpose::Test },
     Tool { program: "qemu-system-x86_64", package: "qemu-system-x86", purpose: Purpose::Test },
