@@ -144,7 +144,7 @@ const fn state(signature: &Pattern) -> &'static str {
     match signature {
         Pattern { on: false, .. } => "off",
         Pattern { judge: Judge::Kernel, .. } => "drops",
-        Pattern { judge: Judge::Daemon, .. } => "counts",
+        Pattern { judge: Judge::Daemon, .. } => "daemon",
     }
 }
 
