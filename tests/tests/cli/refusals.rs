@@ -22,6 +22,17 @@ fn a_missing_interface_is_answered_with_those_there_are() {
 }
 
 #[test]
+fn an_interface_without_ethernet_headers_is_refused() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    pbx.ip("tuntap add dev tunnel mode tun");
+    let sipward = Sipward::new(pbx);
+    refused(&sipward.run("attach --iface tunnel"), 2, &["tunnel have no Ethernet header", "arrive on"]);
+    assert_eq!(program(pbx, "tunnel"), None);
+    nothing_is_left(&sipward);
+}
+
+#[test]
 fn without_privileges_it_is_said_which_are_needed() {
     let lan = host();
     let [pbx] = lan.hosts();

@@ -23,7 +23,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Unread => 0,
             Self::No(_) | Self::Output(_) => 1,
-            Self::Wrong(_) | Self::Kernel(Error::NoInterface { .. }) => 2,
+            Self::Wrong(_) | Self::Kernel(Error::NoInterface { .. } | Error::NoEthernet { .. }) => 2,
             Self::Kernel(
                 Error::NothingAttached
                 | Error::NotAttached { .. }

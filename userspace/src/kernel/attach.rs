@@ -68,6 +68,9 @@ pub fn check(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<()> {
 
 /// The mode in which the pinned filter runs on the interface. An error if something else runs there.
 pub(super) fn already(pins: Option<&Pins>, interface: &str, choice: XdpChoice) -> Result<Option<XdpMode>> {
+    if !interface::has_ethernet_header(interface)? {
+        return Err(Error::NoEthernet { interface: interface.to_owned() });
+    }
     let Some(running) = interface::running(interface)? else {
         return Ok(None);
     };

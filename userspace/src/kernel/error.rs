@@ -27,6 +27,10 @@ pub enum Error {
         name: String,
         existing: Vec<String>,
     },
+    /// The filter would see nothing there.
+    NoEthernet {
+        interface: String,
+    },
     /// Somebody else's XDP program is on the interface.
     OtherProgram {
         interface: String,
@@ -96,6 +100,11 @@ impl fmt::Display for Error {
                     existing => write!(f, "; there is {}", existing.join(", ")),
                 }
             }
+            Self::NoEthernet { interface } => write!(
+                f,
+                "frames on {interface} have no Ethernet header, so the filter would see nothing there: attach to the \
+                 interface that the tunnel's packets arrive on"
+            ),
             Self::OtherProgram { interface, id, name, remove } => write!(
                 f,
                 "{interface} already runs another XDP program, {name} (id {id}), and takes only one: remove it first \

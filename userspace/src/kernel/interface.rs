@@ -1,6 +1,10 @@
 //! Network interfaces by name.
 
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString},
+    io, mem,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
 
 use super::{
     error::{Error, Result},
@@ -28,6 +32,37 @@ pub fn name(index: u32) -> Option<String> {
         return None;
     }
     Some(CStr::from_bytes_until_nul(&buffer).ok()?.to_string_lossy().into_owned())
+}
+
+/// Whether its frames begin with an Ethernet header, which is where the filter begins to read. Those of tunnels
+/// (WireGuard, tun, PPP) do not: the filter would run there and see nothing.
+pub(super) fn has_ethernet_header(name: &str) -> Result<bool> {
+    const LIKE_ETHERNET: [libc::c_ushort; 2] = [libc::ARPHRD_ETHER, libc::ARPHRD_LOOPBACK];
+    index(name)?;
+    let family =
+        hardware(name).map_err(|error| Error::io(format!("ask what kind of interface {name} is"), &error))?;
+    Ok(LIKE_ETHERNET.contains(&family))
+}
+
+fn hardware(name: &str) -> io::Result<libc::c_ushort> {
+    // SAFETY: no pointers.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else has.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // SAFETY: integers and arrays of them.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: the request the call wants, with a name that ends in zero.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &mut request) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has filled this part of the union.
+    Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
 }
 
 /// The XDP program on an interface, if there is one.
