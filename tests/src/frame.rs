@@ -14,6 +14,7 @@ pub struct Frame {
     extensions: Vec<Extension>,
     fragment: Option<Fragment>,
     udp_length: Option<u16>,
+    no_ip_length: bool,
     tcp_flags: u8,
 }
 
@@ -58,6 +59,7 @@ fn frame(transport: Transport) -> Frame {
         extensions: Vec::new(),
         fragment: None,
         udp_length: None,
+        no_ip_length: false,
         tcp_flags: ACK | PSH,
     }
 }
@@ -127,6 +129,12 @@ impl Frame {
 
     pub fn claiming_udp_length(mut self, length: u16) -> Self {
         self.udp_length = Some(length);
+        self
+    }
+
+    /// An IPv6 payload length of zero.
+    pub fn claiming_no_length(mut self) -> Self {
+        self.no_ip_length = true;
         self
     }
 
@@ -247,7 +255,8 @@ impl Frame {
         }
         following.extend(segment);
         let mut bytes = vec![0x60, 0, 0, 0];
-        bytes.extend(u16::try_from(following.len()).expect("a packet").to_be_bytes());
+        let length = if self.no_ip_length { 0 } else { following.len() };
+        bytes.extend(u16::try_from(length).expect("a packet").to_be_bytes());
         bytes.extend([chain.first().map_or(self.protocol(), |&(kind, _)| kind), 64]);
         bytes.extend(source);
         bytes.extend(destination);

@@ -189,8 +189,21 @@ fn options_of_strangers_drop() {
             ("second in a TCP segment", tcp().carrying(clean("REGISTER") + &options), IS),
             ("third, behind CRLFs", tcp().carrying(clean("ACK") + &clean("BYE") + "\r\n\r\n" + &options), IS),
             ("in a body it is innocent", tcp().carrying(with_body("MESSAGE", &options)), "request"),
-            ("more blanks than anybody sends", udp().carrying("\r\n".repeat(33) + &options), "malformed"),
-            ("the same over TCP", tcp().carrying("\r\n".repeat(33) + &options), "malformed"),
+            ("behind a hundred CRLFs", udp().carrying("\r\n".repeat(100) + &options), IS),
+            ("the same over TCP", tcp().carrying("\r\n".repeat(100) + &options), IS),
+            ("more blanks than anybody sends", udp().carrying("\r\n".repeat(257) + &options), "malformed"),
+            ("in a stream they may be a text", tcp().carrying("\r\n".repeat(257) + &options), "stream"),
+            (
+                "behind a message and many CRLFs",
+                tcp().carrying(clean("ACK") + &"\r\n".repeat(35) + &options),
+                "malformed",
+            ),
+            (
+                "behind STUN in a TCP segment",
+                tcp().carrying([&stun(), options.as_bytes()].concat()),
+                "stream",
+            ),
+            ("in the SYN of TCP Fast Open", tcp().flags(SYN).carrying(&options), IS),
         ],
     );
 }
@@ -226,7 +239,12 @@ fn headers_below_sip_are_followed() {
         &[
             ("one VLAN tag", options.clone().vlan(0x8100), IS),
             ("two VLAN tags", options.clone().vlan(0x88a8).vlan(0x8100), IS),
-            ("three VLAN tags are foreign", options.clone().vlan(0x88a8).vlan(0x8100).vlan(0x8100), "not-ip"),
+            ("four VLAN tags", (0..4).fold(options.clone(), |frame, _| frame.vlan(0x8100)), IS),
+            (
+                "five VLAN tags are foreign",
+                (0..5).fold(options.clone(), |frame, _| frame.vlan(0x8100)),
+                "not-ip",
+            ),
         ],
     );
     table(
@@ -239,6 +257,7 @@ fn headers_below_sip_are_followed() {
             ("a routing header", v6().extension(43, 24), IS),
             ("an authentication header", v6().extension(51, 24), IS),
             ("fifty extension headers", fifty(v6()), IS),
+            ("a length of zero behind hop-by-hop options", v6().extension(0, 8).claiming_no_length(), IS),
         ],
     );
 }
@@ -266,12 +285,24 @@ fn fragments_follow_their_first_one() {
         let elsewhere = family(udp()).to_port(10_000).carrying([0; 2000]).fragments(4, 1400);
         assert_eq!(verdicts(&mut judges, &elsewhere), ["other-port", "fragment"]);
         let tiny = family(udp()).carrying(long("INVITE", "friendly-scanner")).fragments(5, 64);
-        assert_eq!(verdicts(&mut judges, &tiny[..2]), ["fragment-tiny", "fragment-rest"]);
+        assert_eq!(
+            verdicts(&mut judges, &tiny[..2]),
+            ["fragment-tiny", "fragment"],
+            "it cannot become a packet"
+        );
         let lonely = family(udp()).carrying(long("INVITE", "Yealink")).fragments(6, 1400);
         assert_eq!(verdicts(&mut judges, &lonely[1..]), ["fragment"], "never dropped blindly");
     }
     let cut = tcp().carrying(clean("INVITE")).fragments(7, 8);
-    assert_eq!(verdicts(&mut judges, &cut[..2]), ["fragment-tiny", "fragment-rest"], "cut in the TCP header");
+    assert_eq!(verdicts(&mut judges, &cut[..2]), ["fragment-tiny", "fragment"], "cut in the TCP header");
+    let real = udp().carrying(long("INVITE", "Yealink")).fragments(8, 1400);
+    let forged = udp().carrying(long("INVITE", "friendly-scanner")).fragments(8, 64);
+    let mixed = [real[0].clone(), forged[0].clone(), real[1].clone()];
+    assert_eq!(
+        verdicts(&mut judges, &mixed),
+        ["request", "fragment-tiny", "fragment"],
+        "a forged one in between"
+    );
     let atomic = udp().v6().extension(44, 8).carrying(clean("INVITE")).build();
     assert_eq!(judges.judge(&atomic), "request", "an atomic fragment is a whole packet");
 }
@@ -291,6 +322,8 @@ fn lists_come_first_and_trust_beats_bans() {
     judges.put("198.18.7.0/24", TRUSTED);
     judges.put("198.18.9.9", TRUSTED);
     judges.put("192.0.2.3", KNOWN);
+    judges.put("198.18.7.7", KNOWN);
+    judges.put("198.18.0.7", KNOWN);
     judges.put("2001:db8:1::1", BANNED);
     judges.put("2001:db8:2::/48", TRUSTED);
     judges.put("2001:db8:3::/64", BANNED);
@@ -304,6 +337,8 @@ fn lists_come_first_and_trust_beats_bans() {
         ("198.18.0.1", &clean, "ban-prefix"),
         ("198.18.7.1", &scan, "trusted"),
         ("198.18.9.9", &scan, "trusted"),
+        ("198.18.7.7", &scan, "trusted"),
+        ("198.18.0.7", &clean, "ban-prefix"),
         ("198.19.0.1", &clean, "request"),
         ("2001:db8:1::1", &clean, "ban"),
         ("2001:db8:1::2", &clean, "request"),
@@ -400,7 +435,11 @@ fn requests_that_share_a_segment_are_charged_one_by_one() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger[Class::Register as usize] = a_minute(5);
+        policy.stranger[Class::Other as usize] = a_minute(5);
     });
+    let unknown = tcp().carrying(clean("ACK") + &clean("VENDORX").repeat(3)).build();
+    assert_eq!(judges.judge(&unknown), "request");
+    assert_eq!(judges.judge(&unknown), "rate:other");
     let three = tcp().carrying(clean("REGISTER").repeat(3)).build();
     assert_eq!(judges.judge(&three), "request");
     assert_eq!(judges.judge(&three), "rate:register");
@@ -430,6 +469,21 @@ fn a_known_source_has_the_budget_of_its_phones() {
     }
     let register = udp().from("198.51.100.1").carrying(clean("REGISTER")).build();
     assert_eq!(judges.judge(&register), "rate:register");
+}
+
+#[test]
+fn what_one_limit_refuses_is_charged_to_no_other() {
+    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+        lift_limits(policy);
+        policy.stranger[Class::Register as usize] = a_minute(12);
+        (policy.flow_window, policy.flows_per_source) = (57_220, 10);
+    });
+    let mut register = |port| judges.judge(&udp().source_port(port).carrying(clean("REGISTER")).build());
+    let opened: Vec<_> = (40_000..40_010).map(&mut register).collect();
+    assert!(opened.iter().all(|reason| reason == "request"), "{opened:?}");
+    let refused: Vec<_> = (41_000..41_020).map(&mut register).filter(|reason| reason == "flows").collect();
+    assert!(refused.len() >= 18, "some ports share a bit: {}", refused.len());
+    assert_eq!(register(40_003), "request", "the twenty that were refused cost nothing");
 }
 
 #[test]

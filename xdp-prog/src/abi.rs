@@ -162,6 +162,9 @@ pub struct Policy {
     /// Distinct flows per source and per neighbourhood. Zero: no limit.
     pub flows_per_source: u32,
     pub flows_per_prefix: u32,
+    /// Of the hash of flows: whoever does not know it cannot choose flows that count as one.
+    pub key: u32,
+    pub reserved: u32,
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
     pub prefix: [RateLimit; Class::COUNT],
@@ -329,7 +332,7 @@ const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
     assert!(size_of::<RateLimit>() == 24);
-    assert!(size_of::<Policy>() == 16 + 3 * 24 * Class::COUNT + 3 * 8192);
+    assert!(size_of::<Policy>() == 24 + 3 * 24 * Class::COUNT + 3 * 8192);
     assert!(size_of::<SourceState>() == 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);
     assert!(size_of::<SignatureHead>() == 16);

@@ -3,7 +3,10 @@
 //! A flow is one bit out of 256, in the current window and the one before. A flow that is in use keeps its
 //! bit and is never refused; two flows that share a bit count as one, which errs towards passing.
 
-use crate::abi::{FLOW_WORDS, Flows};
+use crate::{
+    abi::{FLOW_WORDS, Flows},
+    meter::elapsed,
+};
 
 impl Flows {
     /// Whether `flow` (a hash) is among at most `limit` flows within `window` ticks before `tick`.
@@ -13,7 +16,7 @@ impl Flows {
             return true;
         }
         let mut head = Head::load(self.head.get());
-        let elapsed = tick.wrapping_sub(head.start);
+        let elapsed = elapsed(head.start, tick);
         if elapsed >= window {
             head = self.turn(head, elapsed, window, tick);
         }

@@ -12,7 +12,8 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 const ETHERTYPE_QINQ_OLD: u16 = 0x9100;
-const MAX_VLAN_TAGS: usize = 2;
+/// Linux peels priority tags off one by one; a fifth is nobody's.
+const MAX_VLAN_TAGS: usize = 4;
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
@@ -163,7 +164,7 @@ const fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The EtherType behind at most two VLAN tags, and where its header begins.
+/// The EtherType behind its VLAN tags, and where its header begins.
 #[inline(always)]
 fn ethernet(frame: Bytes<'_>) -> Option<(u16, usize)> {
     let mut ethertype = be16(frame.chunk::<14>(0)?, 12);
@@ -219,7 +220,9 @@ fn ipv6(
     packet: &mut Packet,
 ) -> Option<Ip> {
     let header = frame.chunk::<40>(offset)?;
-    let end = offset + 40 + be16(header, 4) as usize;
+    let length = be16(header, 4) as usize;
+    // A jumbogram says its length elsewhere. Linux takes such a packet whether it is one or not.
+    let end = if length == 0 && header[6] == HOP_BY_HOP { frame.len() } else { offset + 40 + length };
     if header[0] >> 4 != 6 || end > frame.len() {
         return None;
     }

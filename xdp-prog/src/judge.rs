@@ -130,6 +130,8 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Verdict {
 fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason) {
     let key = packet.fragment_key();
     match reason.action() {
+        // Its rest can never become a packet without it, and may be that of a real one under the same id.
+        Action::Drop if matches!(reason, Reason::FragmentTiny | Reason::Malformed) => {}
         Action::Drop => world.remember_dropped_fragment(&key, world.now()),
         // A forged first fragment under the same id must not cost the real one its rest.
         Action::Pass => world.forget_fragment(&key),
@@ -166,20 +168,20 @@ enum Standing {
     Stranger,
 }
 
+/// Trusted beats banned, and banned beats known.
 #[inline(always)]
 fn standing<W: World>(world: &W, address: &Address) -> Standing {
     let now = world.now();
+    let mut budget = 0;
     if let Some(entry) = world.source(address)
         && entry.expires > now
     {
         match entry.kind {
-            // Trusted beats banned: this ban lies inside a trusted prefix.
+            // This ban lies inside a trusted prefix.
             kind::BANNED if entry.shadowed_until > now => return Standing::Decided(Reason::Trusted),
             kind::BANNED => return Standing::Decided(Reason::Ban),
             kind::TRUSTED => return Standing::Decided(Reason::Trusted),
-            kind::KNOWN => {
-                return Standing::Known { budget: if entry.budget == 0 { 1 } else { entry.budget } };
-            }
+            kind::KNOWN => budget = if entry.budget == 0 { 1 } else { entry.budget },
             _ => {}
         }
     }
@@ -193,7 +195,7 @@ fn standing<W: World>(world: &W, address: &Address) -> Standing {
             _ => {}
         }
     }
-    Standing::Stranger
+    if budget == 0 { Standing::Stranger } else { Standing::Known { budget } }
 }
 
 /// One packet in front of the rules for those who are neither trusted nor banned.
@@ -253,7 +255,7 @@ impl<W: World> Turn<'_, W> {
     fn nature(&self, encrypted: bool) -> Nature {
         let tcp = self.packet.protocol == TCP;
         let quiet = |class, pass, opens| Nature { kind: Kind::NotSip, class, pass, opens, message: false };
-        if self.packet.is(flag::CONNECT) {
+        if self.packet.is(flag::CONNECT) && self.packet.length == 0 {
             return quiet(Class::Connect, Reason::TcpControl, true);
         }
         if tcp && self.packet.length == 0 {
@@ -265,7 +267,8 @@ impl<W: World> Turn<'_, W> {
         let kind = self.kind();
         match kind {
             Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive, false),
-            Kind::NotSip if tcp => quiet(Class::Stream, Reason::Stream, false),
+            // Blanks may be the middle of a text that was sent in pieces.
+            Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream, false),
             // Behind a response in a TCP segment there may be a request.
             Kind::Response => {
                 Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }
@@ -305,13 +308,14 @@ impl<W: World> Turn<'_, W> {
         {
             return Some(reason.into());
         }
-        if stream.later_unknown()
+        if stream.later_unknown() > 0
             && let Some(reason) = self.method_refused(Kind::UnknownMethod)
         {
             return Some(reason.into());
         }
         for class in [Class::Register, Class::Invite, Class::Options, Class::Dialog, Class::Other] {
-            let packets = stream.later(class);
+            let unknown = if matches!(class, Class::Other) { stream.later_unknown() } else { 0 };
+            let packets = stream.later(class) + unknown;
             if packets > 0
                 && let Some(reason) = self.charge(class, packets, false)
             {
@@ -328,7 +332,7 @@ impl<W: World> Turn<'_, W> {
             Kind::Request(Class::Options) if self.policy.drop_options != 0 && self.stranger() => {
                 Some(Reason::OptionsStranger)
             }
-            Kind::Hidden => Some(Reason::Malformed),
+            Kind::Hidden if self.packet.protocol != TCP => Some(Reason::Malformed),
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
             _ => None,
         }
@@ -396,34 +400,41 @@ pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     let class = charge.class;
     // Pass: the kernel found no memory for the state of this source.
     let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
+    let meter = class.of(&state.meters);
     if charge.budget != 0 {
-        let admitted =
-            class.of(&state.meters).admit(class.of(&policy.known), charge.budget, now, charge.packets);
-        return if admitted { Limit::None } else { Limit::Source };
+        let Some(next) = meter.admits(class.of(&policy.known), charge.budget, now, charge.packets) else {
+            return Limit::Source;
+        };
+        meter.commit(next);
+        return Limit::None;
     }
-    if !class.of(&state.meters).admit(class.of(&policy.stranger), 1, now, charge.packets) {
+    let Some(next) = meter.admits(class.of(&policy.stranger), 1, now, charge.packets) else {
         return Limit::Source;
-    }
-    let flow = flow(packet);
+    };
+    // Pass: as above.
+    let Some(prefix) = world.prefix_state(&packet.source.neighbourhood()) else { return Limit::None };
+    let neighbours = class.of(&prefix.meters);
+    let Some(next_prefix) = neighbours.admits(class.of(&policy.prefix), 1, now, charge.packets) else {
+        return Limit::Prefix;
+    };
+    let flow = flow(packet, policy.key);
     if charge.opens && !state.flows.admit(flow, policy.flows_per_source, policy.flow_window, ticks(now)) {
         return Limit::Flows;
-    }
-    // Only now: a source that is over its own limit must not spend its neighbours'.
-    let Some(prefix) = world.prefix_state(&packet.source.neighbourhood()) else { return Limit::None };
-    if !class.of(&prefix.meters).admit(class.of(&policy.prefix), 1, now, charge.packets) {
-        return Limit::Prefix;
     }
     if charge.opens && !prefix.flows.admit(flow, policy.flows_per_prefix, policy.flow_window, ticks(now)) {
         return Limit::FlowsPrefix;
     }
+    // Only now: what is refused costs nobody anything, neither the source nor its neighbours.
+    meter.commit(next);
+    neighbours.commit(next_prefix);
     Limit::None
 }
 
-/// A number for the flow; neighbouring ports of one address differ in their low bits.
+/// A number below 256 for the flow, which its sender cannot choose without the key.
 #[inline(always)]
-fn flow(packet: &Packet) -> u32 {
+fn flow(packet: &Packet, key: u32) -> u32 {
     let Address([a, b, c, d]) = packet.source;
     let address = (a ^ b ^ c ^ d).wrapping_mul(0x9e37_79b1);
-    let port = packet.source_port as u32;
-    (address >> 24) ^ (address >> 16) ^ port ^ (port >> 8)
+    // The key's multiple, and not the key itself: or ports could be chosen that share a bit whatever the key.
+    (address ^ packet.source_port as u32).wrapping_mul((key ^ 0x9e37_79b1) | 1) >> 24
 }

@@ -19,7 +19,8 @@ use crate::{
     sip::{self, Kind},
 };
 
-/// Bytes of a message that are looked at. More cannot arrive in one frame of a driver that runs XDP natively.
+/// Bytes of a message that are looked at. More cannot arrive in one frame of a driver that runs XDP natively; in
+/// generic mode the rest is not seen.
 pub const SCAN_MAX: u32 = 4096;
 /// The same for streams, where the walk costs more.
 pub const STREAM_SCAN_MAX: u32 = 2048;
@@ -230,8 +231,8 @@ impl Stream {
     }
 
     #[inline(always)]
-    pub const fn later_unknown(self) -> bool {
-        self.0 >> STREAM_UNKNOWN & 15 != 0
+    pub const fn later_unknown(self) -> u32 {
+        (self.0 >> STREAM_UNKNOWN) as u32 & 15
     }
 
     /// Its messages cannot be told apart: there are more than anybody sends at once, or one has two lengths.
@@ -254,11 +255,11 @@ impl Stream {
     const fn with_later(self, kind: Kind) -> Self {
         let shift = match kind {
             Kind::Request(class) => STREAM_COUNTS + 4 * class as u32,
-            Kind::Response => STREAM_COUNTS + 4 * Class::Response as u32,
             Kind::UnknownMethod => STREAM_UNKNOWN,
-            Kind::Keepalive | Kind::NotSip | Kind::Hidden => return self,
+            Kind::Response | Kind::Keepalive | Kind::NotSip | Kind::Hidden => return self,
         };
-        if self.0 >> shift & 15 == 15 { self } else { Self(self.0 + (1 << shift)) }
+        // A full count would let the rest through uncharged.
+        if self.0 >> shift & 15 == 15 { self.tangled() } else { Self(self.0 + (1 << shift)) }
     }
 }
 
@@ -446,6 +447,10 @@ impl Walk {
     #[inline(always)]
     fn next_message(&mut self, set: &Signatures, segment: &impl Segment) -> bool {
         self.at = segment.skip_blanks(self.body_end);
+        if self.at - self.body_end >= BLANKS_MAX && self.at < self.length {
+            self.found = self.found.tangled();
+            return true;
+        }
         if self.at >= self.length {
             return true;
         }

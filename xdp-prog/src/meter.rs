@@ -7,11 +7,6 @@ use crate::abi::{Meter, RateLimit, TICK_SHIFT, WINDOW_MAX_LIMIT};
 
 impl RateLimit {
     pub const OFF: Self = Self { interval: 0, tolerance: 0, window: 0, window_max: 0 };
-
-    #[inline(always)]
-    pub const fn is_off(&self) -> bool {
-        self.interval == 0 && self.window == 0
-    }
 }
 
 /// Nanoseconds in ticks.
@@ -20,36 +15,53 @@ pub const fn ticks(nanoseconds: u64) -> u32 {
     (nanoseconds >> TICK_SHIFT) as u32
 }
 
+/// What a meter will hold once the packets have passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Next {
+    empty_at: u64,
+    window: u64,
+}
+
 impl Meter {
-    /// Charges `packets` if they are within `limit` times `budget`; otherwise charges nothing, so that a
-    /// source that keeps trying is let in again as soon as its time has come.
+    /// Whether `packets` are within `limit` times `budget`, and what [`commit`](Self::commit) then charges. A refused
+    /// packet is not charged: a source that keeps trying is let in again as soon as its time has come.
     #[inline(always)]
-    pub fn admit(&self, limit: &RateLimit, budget: u32, now: u64, packets: u32) -> bool {
+    pub fn admits(&self, limit: &RateLimit, budget: u32, now: u64, packets: u32) -> Option<Next> {
         let budget = if budget == 0 { 1 } else { budget };
-        let mut empty_at = 0;
+        let mut next = Next { empty_at: self.empty_at.get(), window: self.window.get() };
         if limit.interval != 0 {
-            let cost = limit.interval / budget as u64 * packets as u64;
-            let stored = self.empty_at.get();
-            empty_at = (if stored > now { stored } else { now }) + cost;
-            if empty_at - now > limit.tolerance {
-                return false;
+            let interval = limit.interval / budget as u64;
+            let cost = (if interval == 0 { 1 } else { interval }) * packets as u64;
+            next.empty_at = (if next.empty_at > now { next.empty_at } else { now }) + cost;
+            if next.empty_at - now > limit.tolerance {
+                return None;
             }
         }
         if limit.window != 0 {
-            let window = Window::load(self.window.get()).turned_to(ticks(now), limit.window);
+            let window = Window::load(next.window).turned_to(ticks(now), limit.window);
             let allowed = limit.window_max as u64 * budget as u64;
             let allowed = if allowed > WINDOW_MAX_LIMIT as u64 { WINDOW_MAX_LIMIT as u64 } else { allowed };
             let count = window.current as u64 + packets as u64;
             if window.weighted(count, ticks(now), limit.window) > allowed * limit.window as u64 {
-                return false;
+                return None;
             }
-            self.window.set(Window { current: count as u32, ..window }.store());
+            next.window = Window { current: count as u32, ..window }.store();
         }
-        if limit.interval != 0 {
-            self.empty_at.set(empty_at);
-        }
-        true
+        Some(next)
     }
+
+    #[inline(always)]
+    pub fn commit(&self, next: Next) {
+        self.empty_at.set(next.empty_at);
+        self.window.set(next.window);
+    }
+}
+
+/// Ticks from `start` to `tick`. Another CPU's clock may be a tick ahead of this one's.
+#[inline(always)]
+pub const fn elapsed(start: u32, tick: u32) -> u32 {
+    let ticks = tick.wrapping_sub(start);
+    if ticks > u32::MAX / 2 { 0 } else { ticks }
 }
 
 /// Two adjoining windows: the count of the older one fades as the newer one fills its time.
@@ -78,7 +90,7 @@ impl Window {
     /// The same history seen at `tick`.
     #[inline(always)]
     const fn turned_to(self, tick: u32, length: u32) -> Self {
-        let elapsed = tick.wrapping_sub(self.start);
+        let elapsed = elapsed(self.start, tick);
         if elapsed < length {
             self
         } else if elapsed < length * 2 {
@@ -91,7 +103,7 @@ impl Window {
     /// Packets in the last `length` ticks, times `length`.
     #[inline(always)]
     const fn weighted(self, current: u64, tick: u32, length: u32) -> u64 {
-        let left = length.saturating_sub(tick.wrapping_sub(self.start));
+        let left = length.saturating_sub(elapsed(self.start, tick));
         self.previous as u64 * left as u64 + current * length as u64
     }
 }
@@ -104,6 +116,14 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn admit(meter: &Meter, limit: &RateLimit, budget: u32, now: u64, packets: u32) -> bool {
+        let next = meter.admits(limit, budget, now, packets);
+        next.is_some_and(|next| {
+            meter.commit(next);
+            true
+        })
+    }
+
     fn bucket(per_second: u64, burst: u64) -> RateLimit {
         let interval = SECOND / per_second;
         RateLimit { interval, tolerance: interval * burst, ..RateLimit::OFF }
@@ -115,7 +135,7 @@ mod tests {
 
     fn admitted(limit: &RateLimit, times: impl IntoIterator<Item = u64>) -> usize {
         let meter = Meter::default();
-        times.into_iter().filter(|&now| meter.admit(limit, 1, now, 1)).count()
+        times.into_iter().filter(|&now| admit(&meter, limit, 1, now, 1)).count()
     }
 
     #[test]
@@ -124,11 +144,11 @@ mod tests {
         assert_eq!(admitted(&limit, vec![5 * SECOND; 100]), 20);
         let meter = Meter::default();
         for _ in 0..20 {
-            assert!(meter.admit(&limit, 1, SECOND, 1));
+            assert!(admit(&meter, &limit, 1, SECOND, 1));
         }
-        assert!(!meter.admit(&limit, 1, SECOND + SECOND / 10 - 1, 1));
-        assert!(meter.admit(&limit, 1, SECOND + SECOND / 10, 1));
-        assert!(!meter.admit(&limit, 1, SECOND + SECOND / 10, 1));
+        assert!(!admit(&meter, &limit, 1, SECOND + SECOND / 10 - 1, 1));
+        assert!(admit(&meter, &limit, 1, SECOND + SECOND / 10, 1));
+        assert!(!admit(&meter, &limit, 1, SECOND + SECOND / 10, 1));
     }
 
     #[test]
@@ -137,36 +157,36 @@ mod tests {
         assert_eq!(admitted(&limit, vec![7 * SECOND; 100]), 20);
         let meter = Meter::default();
         for _ in 0..20 {
-            assert!(meter.admit(&limit, 1, SECOND, 1));
+            assert!(admit(&meter, &limit, 1, SECOND, 1));
         }
-        assert!(!meter.admit(&limit, 1, 60 * SECOND, 1), "the window has not passed");
-        assert!(meter.admit(&limit, 1, 125 * SECOND, 1), "two windows later everything is forgotten");
+        assert!(!admit(&meter, &limit, 1, 60 * SECOND, 1), "the window has not passed");
+        assert!(admit(&meter, &limit, 1, 125 * SECOND, 1), "two windows later everything is forgotten");
     }
 
     #[test]
     fn a_refused_packet_is_not_charged() {
         let limit = bucket(1, 1);
         let meter = Meter::default();
-        assert!(meter.admit(&limit, 1, SECOND, 1));
+        assert!(admit(&meter, &limit, 1, SECOND, 1));
         for wait in 1..10 {
-            assert!(!meter.admit(&limit, 1, SECOND + wait * SECOND / 10, 1));
+            assert!(!admit(&meter, &limit, 1, SECOND + wait * SECOND / 10, 1));
         }
-        assert!(meter.admit(&limit, 1, 2 * SECOND, 1));
+        assert!(admit(&meter, &limit, 1, 2 * SECOND, 1));
     }
 
     #[test]
     fn several_packets_are_admitted_together_or_not_at_all() {
         let meter = Meter::default();
-        assert!(!meter.admit(&window(5, 60), 1, SECOND, 6));
-        assert!(meter.admit(&window(5, 60), 1, SECOND, 5));
-        assert!(!meter.admit(&window(5, 60), 1, SECOND, 1));
+        assert!(!admit(&meter, &window(5, 60), 1, SECOND, 6));
+        assert!(admit(&meter, &window(5, 60), 1, SECOND, 5));
+        assert!(!admit(&meter, &window(5, 60), 1, SECOND, 1));
     }
 
     #[test]
     fn a_budget_multiplies_both_styles() {
         for (limit, expected) in [(bucket(10, 20), 20 * 40), (window(10, 60), 10 * 40)] {
             let meter = Meter::default();
-            let passed = (0..5000).filter(|_| meter.admit(&limit, 40, SECOND, 1)).count();
+            let passed = (0..5000).filter(|_| admit(&meter, &limit, 40, SECOND, 1)).count();
             assert_eq!(passed, expected);
         }
     }
@@ -182,7 +202,7 @@ mod tests {
             let mut passed = Vec::new();
             for gap in gaps {
                 now += gap;
-                if meter.admit(&limit, 1, now, 1) {
+                if admit(&meter, &limit, 1, now, 1) {
                     passed.push(now);
                 }
             }
@@ -201,7 +221,7 @@ mod tests {
             let (mut now, mut passed) = (SECOND, 0u64);
             for gap in gaps {
                 now += gap;
-                passed += u64::from(meter.admit(&limit, 1, now, 1));
+                passed += u64::from(admit(&meter, &limit, 1, now, 1));
                 prop_assert!(passed <= 20 + (now - SECOND) / (SECOND / 10));
             }
         }
@@ -211,7 +231,7 @@ mod tests {
             let both = RateLimit { window: ticks(60 * SECOND), window_max: 20, ..bucket(10, 20) };
             let meter = Meter::default();
             for packet in 1..=count {
-                prop_assert!(meter.admit(&both, 1, packet * 4 * SECOND, 1));
+                prop_assert!(admit(&meter, &both, 1, packet * 4 * SECOND, 1));
             }
         }
     }

@@ -15,8 +15,8 @@ pub enum Kind {
 }
 
 /// Blanks and line ends before a message are skipped, as every SIP stack does. More of them than this hide
-/// something; a keepalive has four.
-pub const LEADING_MAX: u32 = 64;
+/// something.
+pub const LEADING_MAX: u32 = 512;
 /// No request or response is shorter ("A a SIP/2.0").
 const SHORTEST: usize = 12;
 const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
@@ -78,6 +78,9 @@ pub fn classify(payload: Bytes<'_>, length: u32, shape: impl Fn(u32) -> Kind) ->
             None => return Kind::Keepalive,
         }
     }
+    if start >= length {
+        return Kind::Keepalive;
+    }
     if start == LEADING_MAX {
         return Kind::Hidden;
     }
@@ -87,8 +90,12 @@ pub fn classify(payload: Bytes<'_>, length: u32, shape: impl Fn(u32) -> Kind) ->
 #[inline(always)]
 fn is_stun(payload: Bytes<'_>, length: u32) -> bool {
     match payload.chunk::<8>(0) {
-        Some(head) if length >= 20 => head[0] < 4 && head[4..8] == STUN_COOKIE,
-        _ => false,
+        // All of it: in a stream something else could follow.
+        Some(head) => {
+            let body = u16::from_be_bytes([head[2], head[3]]) as u32;
+            head[0] < 4 && head[4..8] == STUN_COOKIE && length == 20 + body
+        }
+        None => false,
     }
 }
 
@@ -110,18 +117,19 @@ fn known(head: &[u8; SHORTEST]) -> Option<Kind> {
     if fold(word) as u32 == fold(name(b"SIP/")) as u32 {
         return Some(Kind::Response);
     }
-    method(word, head[8]).map(Kind::Request)
+    method(word, [head[8], head[9]]).map(Kind::Request)
 }
 
 /// The class of a known method. Methods are case-sensitive, but PBXs are lenient, so this is too.
 #[inline(always)]
-fn method(word: u64, ninth: u8) -> Option<Class> {
+fn method(word: u64, rest: [u8; 2]) -> Option<Class> {
     let is = |method: &[u8]| {
         let length = method.len();
         let mask = if length >= 8 { u64::MAX } else { (1 << (8 * length)) - 1 };
-        let next = if length >= 8 { ninth } else { (word >> (8 * length)) as u8 };
-        fold(word) & mask == fold(name(method)) & mask && (next <= b' ' || length > 8)
+        let next = if length >= 8 { rest[0] } else { (word >> (8 * length)) as u8 };
+        fold(word) & mask == fold(name(method)) & mask && next <= b' '
     };
+    let is_subscribe = || fold(word) == fold(name(b"SUBSCRIB")) && rest[0] | 0x20 == b'e' && rest[1] <= b' ';
     if is(b"REGISTER") {
         Some(Class::Register)
     } else if is(b"INVITE") {
@@ -130,7 +138,7 @@ fn method(word: u64, ninth: u8) -> Option<Class> {
         Some(Class::Options)
     } else if is(b"ACK") || is(b"BYE") || is(b"CANCEL") || is(b"PRACK") || is(b"UPDATE") || is(b"INFO") {
         Some(Class::Dialog)
-    } else if is(b"NOTIFY") || is(b"MESSAGE") || is(b"PUBLISH") || is(b"REFER") || is(b"SUBSCRIBE") {
+    } else if is(b"NOTIFY") || is(b"MESSAGE") || is(b"PUBLISH") || is(b"REFER") || is_subscribe() {
         Some(Class::Other)
     } else {
         None
@@ -208,7 +216,8 @@ mod tests {
 
     #[test]
     fn payloads_are_told_apart() {
-        let long_blank = [b'\r'; 65];
+        let long_blank = [b'\r'; 512];
+        let hidden = [&[b'\n'; 512][..], b"OPTIONS sip:a SIP/2.0"].concat();
         for (payload, expected) in [
             (&b""[..], Kind::Keepalive),
             (b"\r\n", Kind::Keepalive),
@@ -233,7 +242,10 @@ mod tests {
             (b"User-Agent: x\r\n\r\n", Kind::NotSip),
             (b"\x80\x00\x12\x34rtprtprtprtp", Kind::NotSip),
             (b"short", Kind::NotSip),
-            (&long_blank, Kind::Hidden),
+            (&long_blank, Kind::Keepalive),
+            (&hidden, Kind::Hidden),
+            (b"SUBSCRIBEX sip:a SIP/2.0\r\n", Kind::UnknownMethod),
+            (b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijklOPTIONS sip:a SIP/2.0", Kind::NotSip),
         ] {
             assert_eq!(kind(payload), expected, "{:?}", String::from_utf8_lossy(payload));
         }

@@ -1,6 +1,9 @@
 //! `sipward attach` and `sipward detach`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -139,8 +142,15 @@ impl Settings {
             roster.ban(*net, FOREVER)?;
         }
         super::signature::put_in_force(tables, &self.signatures)?;
-        Ok(tables.set_policy(&self.resolved.policy)?)
+        let mut policy = self.resolved.policy.clone();
+        policy.key = random();
+        Ok(tables.set_policy(&policy)?)
     }
+}
+
+/// The standard library's hashers are keyed by the system's random numbers.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
 }
 
 fn report(

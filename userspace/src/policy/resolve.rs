@@ -52,6 +52,8 @@ impl Config {
             flow_window: ticks(self.flows.window),
             flows_per_source: self.flows.per_source.unwrap_or(0),
             flows_per_prefix: self.flows.per_prefix.unwrap_or(0),
+            key: 0,
+            reserved: 0,
             stranger: self.rate.resolve(),
             prefix: self.prefix_rate.resolve(),
             known: self.known_rate.resolve(),

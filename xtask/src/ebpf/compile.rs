@@ -14,9 +14,10 @@ use crate::command::shown;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
-/// Packets are read at any offset; without the last of these each word becomes single byte loads.
-const RUSTFLAGS: &str =
-    "-Ctarget-cpu=v3 -Clink-arg=--btf -Clink-arg=--cpu-features=+allows-misaligned-mem-access";
+/// Packets are read at any offset; without the CPU feature each word becomes single byte loads. Without the last flag
+/// clearing and copying a few words become calls of byte loops, which the verifier walks through one by one.
+const RUSTFLAGS: &str = "-Ctarget-cpu=v3 -Clink-arg=--btf \
+    -Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--disable-expand-memcpy-in-order";
 
 /// Compiles the object below `directory`, which must not be the target directory of a cargo that is running:
 /// that one would hold the lock.
