@@ -121,7 +121,7 @@ impl fmt::Display for Error {
             ),
             Self::Rejected { cause, .. } => write!(f, "the kernel refused the filter, nothing is loaded: {cause}"),
             Self::Unsupported { what } => {
-                write!(f, "this kernel has no {what}: sipward needs Linux 5.15 or newer")
+                write!(f, "this kernel has no {what}: sipward needs Linux 6.1 or newer")
             }
             Self::NothingAttached => {
                 f.write_str("the filter is not attached to any interface: start it with `sipward attach --iface NAME`")
