@@ -114,22 +114,21 @@ fn kernel_and_replay_agree_on_what_one_packet_shows() {
 }
 
 #[test]
-fn kernel_and_replay_agree_on_limits() {
-    let mut judges = Judges::adjusted(ENFORCE, slow_limits);
+fn kernel_and_replay_agree_on_rates() {
+    let mut judges = Judges::adjusted(ENFORCE, slow_rates);
     fill(&mut judges);
     let verdicts = judge(&mut judges);
-    expect(
-        &verdicts,
-        &[
-            "request",
-            "flows",
-            "flows-prefix",
-            "rate:register",
-            "rate:dialog",
-            "rate:other",
-            "prefix-rate:response",
-        ],
-    );
+    expect(&verdicts, &["request", "rate:register", "rate:dialog", "rate:other", "prefix-rate:response"]);
+}
+
+#[test]
+fn kernel_and_replay_agree_on_flows() {
+    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+        lift_limits(policy);
+        (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 8, 24);
+    });
+    fill(&mut judges);
+    expect(&judge(&mut judges), &["request", "flows", "flows-prefix"]);
 }
 
 #[test]
@@ -143,13 +142,14 @@ fn kernel_and_replay_agree_on_other_settings() {
     expect(&judge(&mut judges), &["trusted-only", "trusted", "ban"]);
 }
 
-/// Limits so slow that it does not matter which millisecond a clock shows.
-fn slow_limits(policy: &mut Policy) {
-    let hour = 3_433_227;
-    let window = |max| RateLimit { window: hour, window_max: max, ..RateLimit::OFF };
+/// In ticks: so slow that it does not matter which millisecond a clock shows.
+const HOUR: u32 = 3_433_227;
+
+fn slow_rates(policy: &mut Policy) {
+    lift_limits(policy);
+    let window = |max| RateLimit { window: HOUR, window_max: max, ..RateLimit::OFF };
     let bucket = |burst: u64| RateLimit { interval: 1 << 40, tolerance: burst << 40, ..RateLimit::OFF };
-    policy.stranger = std::array::from_fn(|class| if class % 2 == 0 { window(5) } else { bucket(5) });
+    policy.stranger = std::array::from_fn(|class| if class % 2 == 0 { window(2) } else { bucket(2) });
     policy.known = policy.stranger;
-    policy.prefix = std::array::from_fn(|class| if class % 2 == 0 { bucket(15) } else { window(15) });
-    (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (hour, 8, 24);
+    policy.prefix = std::array::from_fn(|class| if class % 2 == 0 { bucket(9) } else { window(9) });
 }
