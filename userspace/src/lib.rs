@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod cli;
+pub mod control;
 pub mod kernel;
 pub mod policy;
 pub mod precedence;

@@ -4,11 +4,13 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use xdp_prog::abi::{SourceEntry, kind};
 
 use crate::address::canonical;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Standing {
     Trusted,
     Banned,

@@ -1,0 +1,311 @@
+//! What is said over the control socket: one JSON object a line, a call and then its answers.
+
+use std::{fmt, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::precedence::Standing;
+
+/// Of the calls and answers below. A daemon refuses a call of another version with a sentence.
+pub const VERSION: u32 = 1;
+
+/// The first and only line of a client for each thing it wants; it may ask again when the answers have ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub version: u32,
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+pub enum Call {
+    Trust(Add),
+    Ban(Add),
+    Remove(Remove),
+    /// A list, one answer a line.
+    List(Query),
+    /// A part of a file; as many calls as the file needs.
+    Import(Import),
+    Mode(SetMode),
+    Only(Only),
+    /// Keeps the lock-down that would otherwise be taken back.
+    Confirm,
+    Signatures(SetSignatures),
+    /// Puts the configuration file in force again.
+    Reload,
+    /// Puts the filter back onto the configured interfaces.
+    Attach,
+    Detach(Detach),
+    Status,
+    Explain(Explain),
+    /// Drops, the latest first told or as they come.
+    Events(Events),
+    Top,
+    /// Packets, whole, as they are judged.
+    Capture(Capture),
+    Audit(Audit),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    pub sources: Vec<IpNet>,
+    /// Seconds; null or absent: for ever.
+    #[serde(default)]
+    pub lasts: Option<u64>,
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Even what this host cannot do without. Only of bans.
+    #[serde(default)]
+    pub force: bool,
+    /// Where the one who types this is connected from, which is not to be banned.
+    #[serde(default)]
+    pub session: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    pub list: Standing,
+    pub sources: Vec<IpNet>,
+}
+
+/// Which part of a list; all of it where nothing is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    pub list: Standing,
+    /// Only what lies in this prefix.
+    #[serde(default)]
+    pub within: Option<IpNet>,
+    /// Only what came from there.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// Only entries with this in their note.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// How an entry came onto a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The configuration file.
+    Config,
+    /// Somebody's command.
+    Hand,
+    Import,
+    /// Found in the kernel by a store that did not have it: written while the store could not be.
+    Kernel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    pub list: Standing,
+    pub entries: Vec<Imported>,
+    /// What the audit trail calls it.
+    pub file: String,
+    #[serde(default)]
+    pub force: bool,
+    #[serde(default)]
+    pub session: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    pub source: IpNet,
+    /// Seconds since 1970; null or absent: for ever.
+    #[serde(default)]
+    pub until: Option<u64>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMode {
+    pub enforce: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    pub on: bool,
+    #[serde(default)]
+    pub force: bool,
+    /// Seconds after which it is taken back unless it was confirmed.
+    #[serde(default)]
+    pub confirm: Option<u64>,
+    #[serde(default)]
+    pub session: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSignatures {
+    /// The text of a signature file; null: those of the configuration.
+    pub text: Option<String>,
+    /// What errors and the audit trail call it.
+    #[serde(default)]
+    pub file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detach {
+    /// None: all.
+    pub interfaces: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    pub address: IpAddr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Goes on until the client hangs up.
+    pub follow: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// Not only what drops.
+    pub all: bool,
+    #[serde(default)]
+    pub source: Option<IpNet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The latest so many.
+    pub limit: u32,
+    #[serde(default)]
+    pub source: Option<IpNet>,
+}
+
+/// What the daemon says to a call: any number of items and notices, and then `done` or `failed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Item(Value),
+    /// Something that the one who asked should know besides.
+    Notice(String),
+    Done,
+    Failed(Refusal),
+}
+
+/// Why a call was not done, or not all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefusalKind {
+    /// Not found, or refused.
+    No,
+    /// Wrong use, or a wrong file.
+    Wrong,
+    /// The kernel or the store did not do it.
+    Failed,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Refusal {
+    pub fn no(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::No, message: message.into() }
+    }
+
+    pub fn wrong(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Wrong, message: message.into() }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Failed, message: message.into() }
+    }
+}
+
+/// Who asks: as the kernel says, not as they say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub uid: u32,
+    pub pid: i32,
+    /// The user's name, and whom they logged in as if that is somebody else: `root (alice)`.
+    pub name: String,
+}
+
+/// Items that a command prints with `--json` as they are.
+pub mod item {
+    use super::{Deserialize, Origin, Serialize};
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Trusted {
+        pub trusted: String,
+        /// Seconds; null: never.
+        pub expires_in: Option<u64>,
+        /// A ban on the very same address or prefix ended.
+        pub lifted_ban: bool,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Banned {
+        pub banned: String,
+        pub expires_in: Option<u64>,
+        /// It was banned for longer already.
+        pub longer: bool,
+        /// The trusted prefix around it, in which it has no effect.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub shadowed_by: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub shadowed_for: Option<Option<u64>>,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Deleted {
+        pub deleted: String,
+    }
+
+    /// A line of a list.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Listed {
+        pub source: String,
+        pub expires_in: Option<u64>,
+        /// Seconds since 1970; null: never.
+        pub until: Option<u64>,
+        /// Seconds since 1970.
+        pub since: u64,
+        pub origin: Origin,
+        /// Of a ban that a trusted prefix keeps from having effect: for how long; null is for ever.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub shadowed_for: Option<Option<u64>>,
+        pub note: Option<String>,
+        pub evidence: Option<String>,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct ImportedCount {
+        pub imported: u64,
+        /// Trusted, or what this host cannot do without.
+        pub refused: Vec<String>,
+    }
+}
