@@ -4,6 +4,7 @@ pub mod address;
 pub mod cli;
 pub mod control;
 pub mod kernel;
+pub mod lifeline;
 pub mod policy;
 pub mod precedence;
 pub mod replay;

@@ -1,18 +1,17 @@
 //! `sipward ban`.
 
 use clap::Subcommand;
-use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
     failure::Failure,
-    lifeline,
     output::Output,
     target::{Target, show},
     trust::{del, list, seconds},
 };
 use crate::{
     kernel::{self, Pins, Tables, expiry, remaining},
+    lifeline,
     precedence::Standing,
     roster::{Banning, Roster},
     time::Lifetime,
@@ -63,7 +62,9 @@ impl Ban {
             Self::List => list(&mut tables, Standing::Banned, output),
             Self::Add { targets, lasts, note, force } => {
                 if !force {
-                    targets.iter().try_for_each(|Target(net)| harmless(*net))?;
+                    let lifelines = lifeline::all(lifeline::session());
+                    let check = |Target(net): &Target| lifeline::harmless(*net, &lifelines);
+                    targets.iter().try_for_each(check).map_err(Failure::No)?;
                 }
                 add(&mut tables, targets, *lasts, note.as_deref(), output)
             }
@@ -115,34 +116,4 @@ fn add(
     }
     let trusted = trusted.join(", ");
     Err(Failure::No(format!("{trusted}: trusted, and so not banned: `sipward trust del` first")))
-}
-
-/// Shorter prefixes than these are more likely a slip than a plan.
-const SHORTEST_V4: u8 = 8;
-const SHORTEST_V6: u8 = 24;
-
-/// Refuses what would cut off this host or whoever is typing.
-fn harmless(net: IpNet) -> Result<(), Failure> {
-    let shortest = match net {
-        IpNet::V4(_) => SHORTEST_V4,
-        IpNet::V6(_) => SHORTEST_V6,
-    };
-    if net.prefix_len() < shortest {
-        return Err(Failure::No(format!(
-            "{net} is a large part of the internet, so nothing is banned: take a prefix of /{shortest} or longer, or --force"
-        )));
-    }
-    match lifeline::all().into_iter().find(|line| net.contains(&line.address)) {
-        Some(line) if line.address == net.addr() && net.prefix_len() == net.max_prefix_len() => {
-            Err(Failure::No(format!(
-                "{} is {}, so nothing is banned: --force if you mean it",
-                line.address, line.what
-            )))
-        }
-        Some(line) => Err(Failure::No(format!(
-            "{net} holds {}, {}, so nothing is banned: --force if you mean it",
-            line.address, line.what
-        ))),
-        None => Ok(()),
-    }
 }

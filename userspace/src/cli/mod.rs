@@ -5,7 +5,6 @@ mod ban;
 mod check;
 mod events;
 mod failure;
-mod lifeline;
 mod mode;
 mod moment;
 mod output;

@@ -1,4 +1,6 @@
-//! Addresses that this host cannot do without.
+//! Addresses that this host, or whoever is typing, cannot do without.
+
+mod session;
 
 use std::{
     fs,
@@ -6,23 +8,26 @@ use std::{
     str::FromStr,
 };
 
+use ipnet::IpNet;
+
+pub use self::session::session;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lifeline {
-    pub(super) address: IpAddr,
+pub struct Lifeline {
+    pub address: IpAddr,
     /// As in "192.0.2.1 is …".
-    pub(super) what: &'static str,
+    pub what: &'static str,
 }
 
-/// All there are. What cannot be read has none.
-pub(super) fn all() -> Vec<Lifeline> {
+/// All there are. What cannot be read has none. The [`session`] is that of whoever asks for a ban, who need not
+/// be this process.
+pub fn all(session: Option<IpAddr>) -> Vec<Lifeline> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let called = |what| move |address: IpAddr| Lifeline { address: address.to_canonical(), what };
-    let session = std::env::var("SSH_CONNECTION").unwrap_or_default();
     let gateways =
         gateways_v4(&read("/proc/net/route")).into_iter().chain(gateways_v6(&read("/proc/net/ipv6_route")));
     let resolvers = resolvers(&read("/etc/resolv.conf"));
-    let client = ssh_client(&session);
-    client
+    session
         .into_iter()
         .map(called("where your own SSH session comes from"))
         .chain(own().into_iter().map(called("an address of this host")))
@@ -31,9 +36,30 @@ pub(super) fn all() -> Vec<Lifeline> {
         .collect()
 }
 
-/// `SSH_CONNECTION`: client, its port, server, its port.
-fn ssh_client(text: &str) -> Option<IpAddr> {
-    address(text.split_whitespace().next()?)
+/// Shorter prefixes than these are more likely a slip than a plan.
+const SHORTEST_V4: u8 = 8;
+const SHORTEST_V6: u8 = 24;
+
+/// Why not to ban this: it would cut off this host or whoever is typing.
+pub fn harmless(net: IpNet, lifelines: &[Lifeline]) -> Result<(), String> {
+    let shortest = match net {
+        IpNet::V4(_) => SHORTEST_V4,
+        IpNet::V6(_) => SHORTEST_V6,
+    };
+    if net.prefix_len() < shortest {
+        return Err(format!(
+            "{net} is a large part of the internet, so nothing is banned: take a prefix of /{shortest} or longer, or \
+             --force"
+        ));
+    }
+    let Some(Lifeline { address, what }) = lifelines.iter().find(|line| net.contains(&line.address)) else {
+        return Ok(());
+    };
+    Err(if net.prefix_len() == net.max_prefix_len() {
+        format!("{address} is {what}, so nothing is banned: --force if you mean it")
+    } else {
+        format!("{net} holds {address}, {what}, so nothing is banned: --force if you mean it")
+    })
 }
 
 fn resolvers(resolv_conf: &str) -> Vec<IpAddr> {
@@ -132,10 +158,36 @@ mod tests {
     }
 
     #[test]
-    fn the_session_is_where_ssh_says() {
-        assert_eq!(ssh_client("198.51.100.9 50412 192.0.2.1 22"), "198.51.100.9".parse().ok());
-        assert_eq!(ssh_client("fe80::1%eth0 50412 fe80::2%eth0 22"), "fe80::1".parse().ok());
-        assert_eq!(ssh_client(""), None);
+    fn the_session_is_one_of_them() {
+        let session = "203.0.113.77".parse().unwrap();
+        assert_eq!(all(Some(session))[0].address, session);
+        assert!(all(None).iter().all(|line| line.address != session));
+    }
+
+    #[test]
+    fn what_would_cut_somebody_off_is_not_harmless() {
+        let lifelines = [
+            Lifeline { address: "192.0.2.1".parse().unwrap(), what: "the default gateway" },
+            Lifeline { address: "2001:db8::53".parse().unwrap(), what: "a name server of this host" },
+        ];
+        for (net, said) in [
+            ("198.51.100.7/32", None),
+            ("192.0.2.2/32", None),
+            ("10.0.0.0/8", None),
+            ("2001:d00::/24", Some("2001:d00::/24 holds 2001:db8::53, a name server of this host, so")),
+            ("2a00:100::/24", None),
+            ("192.0.2.1/32", Some("192.0.2.1 is the default gateway, so")),
+            ("192.0.2.0/24", Some("192.0.2.0/24 holds 192.0.2.1, the default gateway, so")),
+            ("2001:db8::53/128", Some("2001:db8::53 is a name server of this host, so")),
+            ("10.0.0.0/7", Some("large part of the internet, so nothing is banned: take a prefix of /8")),
+            ("2000::/23", Some("large part of the internet, so nothing is banned: take a prefix of /24")),
+        ] {
+            let result = harmless(net.parse().unwrap(), &lifelines);
+            match said {
+                None => assert_eq!(result, Ok(()), "{net}"),
+                Some(said) => assert!(result.as_ref().unwrap_err().contains(said), "{net}: {result:?}"),
+            }
+        }
     }
 
     #[test]
