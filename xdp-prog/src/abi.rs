@@ -114,9 +114,12 @@ pub struct SourceEntry {
     pub shadowed_until: u64,
     /// One of [`kind`]; any other value is as good as no entry.
     pub kind: u32,
-    /// Of a known source: how many phones' budget it has.
+    /// Of a known source: how many phones' budget it has. Of any other, userspace's own: [`UNSAVED`] or zero.
     pub budget: u32,
 }
+
+/// The daemon's store does not have this entry, or does not know that it is gone: it could not be written.
+pub const UNSAVED: u32 = 1;
 
 pub mod kind {
     pub const TRUSTED: u32 = 1;

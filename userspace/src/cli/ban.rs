@@ -86,7 +86,7 @@ fn add(
     tables: &mut Tables,
     targets: &[Target],
     lasts: Lifetime,
-    note: Option<&str>,
+    _note: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let now = kernel::now();
@@ -98,9 +98,6 @@ fn add(
             trusted.push(name);
             continue;
         };
-        if let Some(note) = note {
-            roster.note(*net, note)?;
-        }
         let really = remaining(now, until);
         let longer = if really == lasts { "" } else { " (as it was)" };
         output.say(format_args!("{name}: banned, {really}{longer}"))?;

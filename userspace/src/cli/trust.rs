@@ -87,16 +87,13 @@ fn add(
     tables: &mut Tables,
     targets: &[Target],
     lasts: Lifetime,
-    note: Option<&str>,
+    _note: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let now = kernel::now();
     let mut roster = Roster::open(tables, now)?;
     for Target(net) in targets {
         let Trusting { lifted } = roster.trust(*net, expiry(now, lasts))?;
-        if let Some(note) = note {
-            roster.note(*net, note)?;
-        }
         let ban = lifted
             .map_or_else(String::new, |until| format!("; its ban ({}) is lifted", remaining(now, until)));
         output.say(format_args!("{}: trusted, {lasts}{ban}", show(*net)))?;
@@ -157,7 +154,8 @@ pub(super) fn list(tables: &mut Tables, standing: Standing, output: &mut Output)
     let now = kernel::now();
     let mut table = Table::new([("source", Align::Left), ("time left", Align::Right), ("note", Align::Left)]);
     Roster::open(tables, now)?.list(standing, |listed: Listed| {
-        let Listed { net, until, shadowed_until, note } = listed;
+        let Listed { net, until, shadowed_until } = listed;
+        let note: Option<String> = None;
         let lasts = remaining(now, until);
         let shadow = (shadowed_until > now).then(|| remaining(now, shadowed_until));
         if output.is_json() {

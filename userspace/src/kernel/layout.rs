@@ -23,9 +23,10 @@ pub(super) type PrefixKey = Key<[u8; 16]>;
 #[repr(C)]
 pub(super) struct Declared {
     pub(super) until: u64,
-    /// As in a [`SourceEntry`].
+    /// As in a [`SourceEntry`], or zero: nothing is said any more.
     pub(super) kind: u32,
-    pub(super) reserved: u32,
+    /// [`UNSAVED`](xdp_prog::abi::UNSAVED) or zero.
+    pub(super) flags: u32,
 }
 
 // SAFETY: `repr(C)`, integers only, no padding.
@@ -37,9 +38,6 @@ pub(super) type Text = [u8; 128];
 /// The names of the signatures in force, by id.
 pub(super) const NAMES: &str = "NAMES";
 pub(super) const DECLARED: &str = "DECLARED";
-/// Why somebody is on a list, in the words of who put it there.
-pub(super) const NOTES: &str = "NOTES";
-const MAX_NOTES: usize = 1 << 16;
 
 /// Entries are allocated when they are written.
 const NO_PREALLOC: u32 = 1;
@@ -72,10 +70,9 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
 ];
 
 /// The maps that only userspace knows.
-pub(super) const OWN_MAPS: [Layout; 3] = [
+pub(super) const OWN_MAPS: [Layout; 2] = [
     of::<u32, Text>(NAMES, MapType::Array, MAX_SIGNATURES),
     Layout { flags: NO_PREALLOC, ..of::<PrefixKey, Declared>(DECLARED, MapType::Hash, MAX_PREFIXES) },
-    Layout { flags: NO_PREALLOC, ..of::<PrefixKey, Text>(NOTES, MapType::Hash, MAX_NOTES) },
 ];
 
 pub(super) fn all() -> impl Iterator<Item = Layout> {

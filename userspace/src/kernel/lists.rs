@@ -8,13 +8,12 @@ use std::{
 
 use aya::maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key};
 use ipnet::IpNet;
-use xdp_prog::abi::{Address, SourceEntry, kind, map};
+use xdp_prog::abi::{Address, FOREVER, SourceEntry, kind, map};
 
 use super::{
     error::{Error, Result},
-    layout::{DECLARED, Declared, NOTES, PrefixKey, Text},
+    layout::{DECLARED, Declared, PrefixKey},
     sys,
-    tables::{from_text, to_text},
 };
 use crate::{
     address::{from_key, from_prefix, to_key, to_prefix},
@@ -102,12 +101,14 @@ impl Prefixes<'_> {
 pub struct Declarations<'a>(pub(super) HashMap<&'a mut MapData, PrefixKey, Declared>);
 
 impl Declarations<'_> {
-    pub fn put(&mut self, net: IpNet, claim: Claim) -> Result<()> {
-        let kind = match claim.standing {
-            Standing::Trusted => kind::TRUSTED,
-            Standing::Banned => kind::BANNED,
+    /// No claim: that there was one is not forgotten, as the flags say why.
+    pub fn put(&mut self, net: IpNet, claim: Option<Claim>, flags: u32) -> Result<()> {
+        let kind = match claim.map(|claim| claim.standing) {
+            Some(Standing::Trusted) => kind::TRUSTED,
+            Some(Standing::Banned) => kind::BANNED,
+            None => 0,
         };
-        let declared = Declared { until: claim.until, kind, reserved: 0 };
+        let declared = Declared { until: claim.map_or(FOREVER, |claim| claim.until), kind, flags };
         self.0.insert(prefix_key(net), declared, 0).map_err(|error| write_error(DECLARED, &error))
     }
 
@@ -115,36 +116,19 @@ impl Declarations<'_> {
         found(self.0.remove(&prefix_key(net))).map(|entry| entry.is_some())
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Claim)>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<Claim>, u32)>> + '_ {
         self.0.iter().filter_map(|item| match item {
             Ok((key, declared)) => {
-                let standing = match declared.kind {
-                    kind::TRUSTED => Standing::Trusted,
-                    kind::BANNED => Standing::Banned,
-                    _ => return None,
+                let claim = |standing| Claim { standing, until: declared.until };
+                let claim = match declared.kind {
+                    kind::TRUSTED => Some(claim(Standing::Trusted)),
+                    kind::BANNED => Some(claim(Standing::Banned)),
+                    _ => None,
                 };
-                Some(Ok((net_of(&key)?, Claim { standing, until: declared.until })))
+                Some(Ok((net_of(&key)?, claim, declared.flags)))
             }
             Err(error) => Some(Err(Error::map("read the prefixes", &error))),
         })
-    }
-}
-
-/// Why an address or a prefix is on a list.
-pub struct Notes<'a>(pub(super) HashMap<&'a mut MapData, PrefixKey, Text>);
-
-impl Notes<'_> {
-    /// As much of it as there is room for.
-    pub fn put(&mut self, net: IpNet, note: &str) -> Result<()> {
-        self.0.insert(prefix_key(net), to_text(note), 0).map_err(|error| write_error(NOTES, &error))
-    }
-
-    pub fn remove(&mut self, net: IpNet) -> Result<bool> {
-        found(self.0.remove(&prefix_key(net))).map(|note| note.is_some())
-    }
-
-    pub fn get(&self, net: IpNet) -> Result<Option<String>> {
-        Ok(found(self.0.get(&prefix_key(net), 0))?.map(|text| from_text(&text)))
     }
 }
 
@@ -152,12 +136,6 @@ impl Notes<'_> {
 impl fmt::Debug for Declarations<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Declarations").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Notes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Notes").finish_non_exhaustive()
     }
 }
 

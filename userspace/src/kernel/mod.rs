@@ -24,7 +24,7 @@ pub use self::{
     events::{DropEvent, Events},
     filter::{Filter, LoadOptions},
     interface::name as interface_name,
-    lists::{Declarations, Notes, Prefixes, Sources},
+    lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,
     pins::{PinLock, Pins},
     tables::Tables,

@@ -12,8 +12,8 @@ use super::{
     counters::{self, ReasonCount},
     error::{Error, Result},
     events::Events,
-    layout::{DECLARED, NAMES, NOTES, Text},
-    lists::{Declarations, Notes, Prefixes, Sources},
+    layout::{DECLARED, NAMES, Text},
+    lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
     pins::Pins,
     sys,
@@ -97,10 +97,6 @@ impl Tables {
     /// What was said about prefixes.
     pub fn declarations(&mut self) -> Result<Declarations<'_>> {
         self.typed_mut(DECLARED).map(Declarations)
-    }
-
-    pub fn notes(&mut self) -> Result<Notes<'_>> {
-        self.typed_mut(NOTES).map(Notes)
     }
 
     pub fn counters(&self) -> Result<Vec<ReasonCount>> {

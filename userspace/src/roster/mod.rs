@@ -1,10 +1,16 @@
 //! Who is trusted and who is banned: said once, and written into the filter so that trusted beats banned.
+//!
+//! The only writer of the kernel's lists. What they say is true while the filter lives; what must outlive it is the
+//! store's, and [`Roster::mirror`] makes the kernel the store's mirror again.
+
+mod mirror;
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use xdp_prog::abi::{SourceEntry, kind};
+use xdp_prog::abi::{SourceEntry, UNSAVED, kind};
 
+pub use self::mirror::{Found, Mirrored, Wanted};
 use crate::{
     kernel::{Error, Result, Tables},
     precedence::{Claim, Claims, Standing, single},
@@ -39,21 +45,21 @@ pub enum Banning {
 }
 
 /// One line of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub net: IpNet,
     pub until: u64,
     /// A ban without effect until then, as a trusted prefix holds it. Zero: none does.
     pub shadowed_until: u64,
-    pub note: Option<String>,
 }
 
 impl<'a> Roster<'a> {
     pub fn open(tables: &'a mut Tables, now: u64) -> Result<Self> {
         let mut claims = Claims::default();
         for declared in tables.declarations()?.iter() {
-            let (net, claim) = declared?;
-            claims.insert(net, claim);
+            if let (net, Some(claim), _) = declared? {
+                claims.insert(net, claim);
+            }
         }
         Ok(Self { tables, claims, now })
     }
@@ -92,7 +98,6 @@ impl<'a> Roster<'a> {
         if !self.get(net)?.is_some_and(|claim| claim.standing == standing) {
             return Ok(false);
         }
-        self.tables.notes()?.remove(net)?;
         let Some(address) = single(net) else {
             self.tables.declarations()?.remove(net)?;
             self.claims.remove(net);
@@ -103,9 +108,16 @@ impl<'a> Roster<'a> {
         self.tables.sources()?.remove(address)
     }
 
-    /// Why, in the words of who put it there.
-    pub fn note(&mut self, net: IpNet, note: &str) -> Result<()> {
-        self.tables.notes()?.put(net, note)
+    /// Many at once, whatever was said of them before.
+    pub fn put_all(&mut self, claims: &[(IpNet, Claim)]) -> Result<()> {
+        let (addresses, prefixes): (Vec<_>, Vec<_>) =
+            claims.iter().copied().partition(|(net, _)| single(*net).is_some());
+        for (net, claim) in prefixes {
+            self.set(net, claim)?;
+        }
+        let entry = |(net, claim): (IpNet, Claim)| (net.addr(), self.claims.address_entry(net.addr(), claim));
+        let entries: Vec<_> = addresses.into_iter().map(entry).collect();
+        self.put_addresses(entries)
     }
 
     /// Calls `each` with everything that is on the list now: prefixes in order, then addresses as they come.
@@ -114,30 +126,21 @@ impl<'a> Roster<'a> {
         standing: Standing,
         mut each: impl FnMut(Listed) -> Result<(), E>,
     ) -> Result<(), E> {
-        for (net, claim) in self.claims.clone().iter() {
+        for (net, claim) in self.claims.iter() {
             if claim.standing == standing && claim.until > self.now {
                 let shadowed_until = match standing {
                     Standing::Banned => self.shadow(net).map_or(0, |(_, until)| until),
                     Standing::Trusted => 0,
                 };
-                let note = self.tables.notes()?.get(net)?;
-                each(Listed { net, until: claim.until, shadowed_until, note })?;
+                each(Listed { net, until: claim.until, shadowed_until })?;
             }
         }
-        // In two steps, as the notes are another map: a million addresses take 60 MB meanwhile.
-        let sources = self.tables.sources()?;
-        let addresses = sources.iter().filter(|item| match item {
-            Ok((_, entry)) => {
-                claim_of(*entry).is_some_and(|claim| claim.standing == standing && claim.until > self.now)
+        for item in self.tables.sources()?.iter() {
+            let (address, entry) = item?;
+            if claim_of(entry).is_some_and(|claim| claim.standing == standing && claim.until > self.now) {
+                let shadowed_until = if entry.shadowed_until > self.now { entry.shadowed_until } else { 0 };
+                each(Listed { net: IpNet::from(address), until: entry.expires, shadowed_until })?;
             }
-            Err(_) => true,
-        });
-        let addresses = addresses.collect::<Result<Vec<_>>>()?;
-        for (address, entry) in addresses {
-            let net = IpNet::from(address);
-            let shadowed_until = if entry.shadowed_until > self.now { entry.shadowed_until } else { 0 };
-            let note = self.tables.notes()?.get(net)?;
-            each(Listed { net, until: entry.expires, shadowed_until, note })?;
         }
         Ok(())
     }
@@ -156,38 +159,45 @@ impl<'a> Roster<'a> {
         Ok(false)
     }
 
+    /// Whether packets from this address pass as trusted.
+    pub fn trusts(&mut self, address: IpAddr) -> Result<bool> {
+        let own = self.get(address.into())?;
+        let trusted = own.is_some_and(|claim| claim.standing == Standing::Trusted);
+        Ok(trusted || self.shadow(address.into()).is_some())
+    }
+
     /// The trusted prefix around `net` that lasts longest.
-    fn shadow(&self, net: IpNet) -> Option<(IpNet, u64)> {
-        self.claims
-            .covering(net)
-            .filter(|(_, claim)| claim.standing == Standing::Trusted && claim.until > self.now)
+    pub fn shadow(&self, net: IpNet) -> Option<(IpNet, u64)> {
+        self.around(net)
+            .filter(|(_, claim)| claim.standing == Standing::Trusted)
             .map(|(around, claim)| (around, claim.until))
             .max_by_key(|(_, until)| *until)
     }
 
+    /// What is said now of the prefixes that hold all of `net`, itself included if it is one.
+    pub fn around(&self, net: IpNet) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
+        self.claims.covering(net).filter(|(_, claim)| claim.until > self.now)
+    }
+
     fn set(&mut self, net: IpNet, claim: Claim) -> Result<()> {
-        if self.get(net)?.is_none_or(|before| before.standing != claim.standing) {
-            // Of an entry that has run out, or of the opposite.
-            self.tables.notes()?.remove(net)?;
-        }
         if let Some(address) = single(net) {
-            return self.put_address(address, self.claims.address_entry(address, claim));
+            return self.put_addresses(vec![(address, self.claims.address_entry(address, claim))]);
         }
-        self.tables.declarations()?.put(net, claim)?;
+        self.tables.declarations()?.put(net, Some(claim), 0)?;
         self.claims.insert(net, claim);
         self.rewrite_within(net, claim.standing)
     }
 
-    fn put_address(&mut self, address: IpAddr, entry: SourceEntry) -> Result<()> {
-        match self.tables.sources()?.put(address, entry) {
+    fn put_addresses(&mut self, entries: Vec<(IpAddr, SourceEntry)>) -> Result<()> {
+        match self.tables.sources()?.put_all(entries.iter().copied()) {
             // What has run out still takes room.
-            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put(address, entry),
+            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put_all(entries),
             result => result,
         }
     }
 
     /// Removes the addresses whose time is over, and says how many.
-    fn sweep(&mut self) -> Result<usize> {
+    pub fn sweep(&mut self) -> Result<usize> {
         let mut sources = self.tables.sources()?;
         let over = sources
             .iter()
@@ -221,7 +231,7 @@ impl<'a> Roster<'a> {
             if let Some(own) = claim_of(before)
                 && net.contains(&address)
             {
-                let after = self.claims.address_entry(address, own);
+                let after = SourceEntry { budget: before.budget, ..self.claims.address_entry(address, own) };
                 if after != before {
                     changed.push((address, after));
                 }

@@ -1,0 +1,131 @@
+//! The kernel's lists as the mirror of the store, and what it means where the two differ.
+//!
+//! A change is written into the kernel and then committed to the store. What the kernel has and the store has not
+//! was never acknowledged, and goes, unless it is marked as unsaved: then the store could not be written at the time.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+use xdp_prog::abi::FOREVER;
+
+use super::{Claim, Claims, Result, Roster, SourceEntry, UNSAVED, claim_of, single};
+
+/// What the kernel should hold: all that the store has.
+pub type Wanted = HashMap<IpNet, Claim>;
+
+/// What the kernel holds of one address or prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub net: IpNet,
+    /// `None`: it was removed while the store could not be written.
+    pub claim: Option<Claim>,
+    pub unsaved: bool,
+}
+
+/// How much the mirror was wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mirrored {
+    pub written: usize,
+    pub removed: usize,
+}
+
+impl Roster<'_> {
+    /// Everything on the lists, what has run out left aside, and every removal that the store does not know.
+    pub fn found(&mut self) -> Result<Vec<Found>> {
+        let mut all = Vec::new();
+        for declared in self.tables.declarations()?.iter() {
+            let (net, claim, flags) = declared?;
+            all.push(Found { net, claim, unsaved: flags & UNSAVED != 0 });
+        }
+        for item in self.tables.sources()?.iter() {
+            let (address, entry) = item?;
+            let (claim, unsaved) = (claim_of(entry), marked(entry));
+            if claim.is_some() || unsaved {
+                all.push(Found { net: address.into(), claim, unsaved });
+            }
+        }
+        all.retain(|found| found.claim.is_none_or(|claim| claim.until > self.now));
+        Ok(all)
+    }
+
+    /// Marks what is said of this address or prefix, or that nothing is said of it any more, as not in the store.
+    pub fn mark_unsaved(&mut self, net: IpNet) -> Result<()> {
+        let claim = self.get(net)?;
+        let Some(address) = single(net) else {
+            return self.tables.declarations()?.put(net, claim, UNSAVED);
+        };
+        let entry = match claim {
+            Some(claim) => self.claims.address_entry(address, claim),
+            // No kind at all: to the packet path as good as no entry.
+            None => SourceEntry { expires: FOREVER, ..SourceEntry::default() },
+        };
+        self.tables.sources()?.put(address, SourceEntry { budget: UNSAVED, ..entry })
+    }
+
+    /// Makes the lists what `wanted` says. Whoever stays where they are is never without their entry meanwhile.
+    pub fn mirror(&mut self, mut wanted: Wanted) -> Result<Mirrored> {
+        self.claims = Claims::default();
+        for (net, claim) in wanted.extract_if(|net, _| single(*net).is_none()) {
+            self.claims.insert(net, claim);
+        }
+        let prefixes = self.mirror_prefixes()?;
+        let addresses = self.mirror_addresses(wanted)?;
+        Ok(Mirrored {
+            written: prefixes.written + addresses.written,
+            removed: prefixes.removed + addresses.removed,
+        })
+    }
+
+    fn mirror_prefixes(&mut self) -> Result<Mirrored> {
+        let mut done = Mirrored::default();
+        let declared = self.tables.declarations()?.iter().collect::<Result<Vec<_>>>()?;
+        let mut before: HashMap<_, _> =
+            declared.into_iter().map(|(net, claim, flags)| (net, (claim, flags))).collect();
+        for (net, claim) in self.claims.iter() {
+            if before.remove(&net) != Some((Some(claim), 0)) {
+                self.tables.declarations()?.put(net, Some(claim), 0)?;
+                done.written += 1;
+            }
+            // Whatever was said: a killed command may have come no further than that.
+            self.tables.prefixes()?.put(net, self.claims.prefix_entry(net))?;
+        }
+        for net in before.into_keys() {
+            self.tables.declarations()?.remove(net)?;
+            done.removed += 1;
+        }
+        let entries = self.tables.prefixes()?.iter().map(|item| Ok(item?.0)).collect::<Result<Vec<_>>>()?;
+        for net in entries.into_iter().filter(|net| self.claims.get(*net).is_none()) {
+            self.tables.prefixes()?.remove(net)?;
+        }
+        Ok(done)
+    }
+
+    fn mirror_addresses(&mut self, mut wanted: Wanted) -> Result<Mirrored> {
+        let mut sources = self.tables.sources()?;
+        let (mut write, mut remove) = (Vec::new(), Vec::new());
+        for item in sources.iter() {
+            let (address, entry) = item?;
+            match wanted.remove(&IpNet::from(address)) {
+                Some(claim) => {
+                    let right = self.claims.address_entry(address, claim);
+                    write.extend((right != entry).then_some((address, right)));
+                }
+                None if claim_of(entry).is_some() || marked(entry) => remove.push(address),
+                None => {}
+            }
+        }
+        let entry = |(net, claim): (IpNet, Claim)| (net.addr(), self.claims.address_entry(net.addr(), claim));
+        write.extend(wanted.into_iter().map(entry));
+        let done = Mirrored { written: write.len(), removed: remove.len() };
+        // First, as there may not be room for both.
+        for address in remove {
+            sources.remove(address)?;
+        }
+        sources.put_all(write)?;
+        Ok(done)
+    }
+}
+
+fn marked(entry: SourceEntry) -> bool {
+    (claim_of(entry).is_some() || entry.kind == 0) && entry.budget & UNSAVED != 0
+}
