@@ -1,7 +1,7 @@
 //! The program on an interface.
 
 use std::{
-    io,
+    fs, io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -119,6 +119,52 @@ pub(super) fn attach(
 /// `EBUSY`: a program is attached; `EEXIST`: one is, in the other mode.
 fn busy(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST))
+}
+
+/// Attaches the pinned program, and gives the link its place.
+pub fn attach_pinned(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<XdpMode> {
+    if let Some(mode) = already(Some(pins), interface, choice)? {
+        return Ok(mode);
+    }
+    let path = pins.program();
+    let program =
+        sys::open_pin(&path).map_err(|error| Error::io(format!("open {}", path.display()), &error))?;
+    let (link, mode) = attach(program.as_fd(), interface, choice)?;
+    forget_dead(pins, interface)?;
+    pin(link.as_fd(), interface, &pins.link(interface))?;
+    Ok(mode)
+}
+
+/// Removes the pin of a link that holds on to nothing any more: the interface of that name is another one now.
+fn forget_dead(pins: &Pins, interface: &str) -> Result<()> {
+    let path = pins.link(interface);
+    if !path.exists() {
+        return Ok(());
+    }
+    let info = PinnedLink::from_pin(&path).and_then(|link| FdLink::from(link).info());
+    let info = info.map_err(|error| Error::link(format!("open {}", path.display()), &error))?;
+    match sys::link_interface(info.id()) {
+        Ok(index) if index != 0 => Ok(()),
+        _ => pins.remove_link(interface),
+    }
+}
+
+/// Has the links of another filter run this one's program, and makes them its own; nothing of the other stays. On no
+/// interface is there a packet that meets neither.
+pub fn take_links(from: &Pins, to: &Pins) -> Result<()> {
+    let path = to.program();
+    let program =
+        sys::open_pin(&path).map_err(|error| Error::io(format!("open {}", path.display()), &error))?;
+    for interface in from.interfaces()? {
+        update(program.as_fd(), from, &interface)?;
+        let (old, new) = (from.link(&interface), to.link(&interface));
+        if old.exists() {
+            fs::rename(&old, &new).map_err(|error| {
+                Error::io(format!("rename {} to {}", old.display(), new.display()), &error)
+            })?;
+        }
+    }
+    from.remove_all()
 }
 
 /// Has a pinned link run another program. A link whose interface is gone is removed.

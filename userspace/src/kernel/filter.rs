@@ -19,6 +19,7 @@ use xdp_prog::abi::{self, map};
 use super::{
     attach::{self, XdpChoice},
     error::{Error, Result, system_error},
+    hold::pin_maps,
     layout, maps,
     netlink::XdpMode,
     object::OBJECT,
@@ -102,13 +103,7 @@ impl Filter {
     pub fn persist(mut self) -> Result<()> {
         let Some(pins) = self.pins.take() else { return Ok(()) };
         let mut made = Made::default();
-        for (name, map) in &self.tables.maps {
-            let path = pins.map(name);
-            if !path.exists() {
-                map.pin(&path).map_err(|error| Error::pin(&path, &error))?;
-                made.0.push(path);
-            }
-        }
+        pin_maps(&self.tables.maps, &pins, &mut made.0)?;
         let next = pins.next_program();
         // Of a command that was killed here.
         let _ = fs::remove_file(&next);

@@ -6,6 +6,7 @@ mod counters;
 mod error;
 mod events;
 mod filter;
+mod hold;
 mod interface;
 mod layout;
 mod lists;
@@ -17,12 +18,13 @@ mod sys;
 mod tables;
 
 pub use self::{
-    attach::{Attachment, XdpChoice, attachments, check, detach},
+    attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, take_links},
     clock::{expiry, now, remaining},
     counters::ReasonCount,
     error::{Error, LOG_LINES, Result},
     events::{DropEvent, Events},
     filter::{Filter, LoadOptions},
+    hold::Hold,
     interface::name as interface_name,
     lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,

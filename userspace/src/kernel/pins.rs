@@ -20,6 +20,8 @@ use super::{
 const BASE: &str = "/sys/fs/bpf/sipward";
 /// For tests, which must not meet each other.
 const BASE_VARIABLE: &str = "SIPWARD_PIN_DIR";
+/// For tests, which play a build with maps of another layout.
+const VERSION_VARIABLE: &str = "SIPWARD_PIN_VERSION";
 const LINK: &str = "link-";
 const BPF_FS_MAGIC: libc::__fsword_t = 0xcafe_4a11;
 
@@ -27,21 +29,42 @@ const BPF_FS_MAGIC: libc::__fsword_t = 0xcafe_4a11;
 #[derive(Clone, Debug)]
 pub struct Pins {
     base: PathBuf,
+    version: u32,
 }
 
 impl Default for Pins {
     fn default() -> Self {
-        Self::at(std::env::var_os(BASE_VARIABLE).unwrap_or_else(|| BASE.into()))
+        let version = std::env::var(VERSION_VARIABLE).ok().and_then(|version| version.parse().ok());
+        let pins = Self::at(std::env::var_os(BASE_VARIABLE).unwrap_or_else(|| BASE.into()));
+        Self { version: version.unwrap_or(VERSION), ..pins }
     }
 }
 
 impl Pins {
     pub fn at(base: impl Into<PathBuf>) -> Self {
-        Self { base: base.into() }
+        Self { base: base.into(), version: VERSION }
+    }
+
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     fn directory(&self) -> PathBuf {
-        self.base.join(format!("v{VERSION}"))
+        self.base.join(format!("v{}", self.version))
+    }
+
+    /// The filters of builds whose maps have another layout.
+    pub fn others(&self) -> Result<Vec<Self>> {
+        let fail = |error: io::Error| Error::io(format!("list {}", self.base.display()), &error);
+        let entries = match fs::read_dir(&self.base) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(fail)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(fail(error)),
+        };
+        let version = |name: &str| name.strip_prefix('v')?.parse().ok();
+        let versions = entries.iter().filter_map(|entry| version(entry.file_name().to_str()?));
+        let others = versions.filter(|version| *version != self.version);
+        Ok(others.map(|version| Self { version, ..self.clone() }).collect())
     }
 
     pub(super) fn program(&self) -> PathBuf {
@@ -140,11 +163,20 @@ impl Pins {
                 result => result?,
             };
             if !self.is_there()? {
-                self.remove_version().map_err(fail)?;
+                // Of a command that failed. Links stay: they may hold a program that protects an interface.
+                match fs::remove_dir_all(self.directory().join("maps")) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+                    _ => {}
+                }
             }
-            fs::create_dir_all(self.directory().join("maps")).map_err(fail)?;
+            self.make_directories()?;
             return Ok(lock);
         }
+    }
+
+    pub(super) fn make_directories(&self) -> Result<()> {
+        let maps = self.directory().join("maps");
+        fs::create_dir_all(&maps).map_err(|error| Error::io(format!("create {}", maps.display()), &error))
     }
 
     /// Keeps other sipward commands from changing the filter until the lock is dropped.
@@ -187,7 +219,9 @@ pub struct PinLock<'a> {
 
 impl Drop for PinLock<'_> {
     fn drop(&mut self) {
-        if let Ok(false) = self.pins.is_there() {
+        if let Ok(false) = self.pins.is_there()
+            && self.pins.interfaces().is_ok_and(|links| links.is_empty())
+        {
             // Nobody would want to hear of an empty directory that stays.
             let _ = self.pins.remove_all();
         }
