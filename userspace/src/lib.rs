@@ -10,6 +10,7 @@ pub mod precedence;
 pub mod replay;
 pub mod roster;
 pub mod signature;
+mod source_state;
 pub mod time;
 
 #[cfg(test)]

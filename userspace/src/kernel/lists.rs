@@ -89,6 +89,11 @@ impl Prefixes<'_> {
         found(self.0.remove(&prefix_key(net))).map(|entry| entry.is_some())
     }
 
+    /// The entry of the longest prefix that holds the address.
+    pub fn longest(&self, address: IpAddr) -> Result<Option<SourceEntry>> {
+        found(self.0.get(&prefix_key(address.into()), 0))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, SourceEntry)>> + '_ {
         self.0.iter().filter_map(|item| match item {
             Ok((key, entry)) => Some(Ok((net_of(&key)?, entry))),
@@ -148,7 +153,7 @@ fn net_of(key: &PrefixKey) -> Option<IpNet> {
     from_prefix(key.data(), u8::try_from(key.prefix_len()).ok()?)
 }
 
-fn found<T>(result: Result<T, MapError>) -> Result<Option<T>> {
+pub(super) fn found<T>(result: Result<T, MapError>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(MapError::KeyNotFound) => Ok(None),

@@ -14,6 +14,7 @@ mod maps;
 mod netlink;
 mod object;
 mod pins;
+mod states;
 mod sys;
 mod tables;
 
@@ -29,5 +30,6 @@ pub use self::{
     lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,
     pins::{PinLock, Pins},
+    states::States,
     tables::Tables,
 };

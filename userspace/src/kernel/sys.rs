@@ -15,6 +15,7 @@ use std::{
 use super::layout::Layout;
 
 const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
@@ -178,6 +179,32 @@ pub(super) fn link_interface(id: u32) -> io::Result<u32> {
     // SAFETY: `OBJ_GET_INFO_BY_FD` takes these attributes and writes no more than `length` bytes to `info`.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes) }?;
     Ok(info.interface)
+}
+
+#[repr(C)]
+struct Element {
+    map_fd: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Reads a value that is too large for the stack.
+pub(super) fn lookup<K: aya::Pod, V: aya::Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<Box<V>> {
+    let mut value = Box::<V>::new_uninit();
+    let mut attributes = Element {
+        map_fd: map.as_raw_fd() as u32,
+        reserved: 0,
+        key: std::ptr::from_ref(key) as u64,
+        value: value.as_mut_ptr() as u64,
+        flags: 0,
+    };
+    // SAFETY: `MAP_LOOKUP_ELEM` takes these attributes, reads a key and writes a value of the map's sizes; the map
+    // was typed with `K` and `V`, whose sizes aya has compared with the map's.
+    unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attributes) }?;
+    // SAFETY: it succeeded, so all is written.
+    Ok(unsafe { value.assume_init() })
 }
 
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! The filter's maps as userspace reads and writes them.
 
-use std::fmt;
+use std::{fmt, os::fd::AsFd as _};
 
 use aya::{
     Pod,
@@ -16,6 +16,7 @@ use super::{
     lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
     pins::Pins,
+    states::States,
     sys,
 };
 
@@ -52,6 +53,19 @@ impl Tables {
         let active = self.active()?;
         let slot = self.fill(map::POLICY, active.policy, policy)?;
         self.activate(Active { policy: slot, ..active })
+    }
+
+    /// The signatures in force, if there are any.
+    pub fn signatures(&self) -> Result<Option<Box<Signatures>>> {
+        let Some(slot) = self.active()?.signatures.checked_sub(1) else { return Ok(None) };
+        // Compares the sizes. Its own `get` would pass five megabytes over the stack.
+        let _: Array<_, Signatures> = self.typed(map::SIGNATURES)?;
+        let Some(Map::Array(data)) = self.maps.get(map::SIGNATURES) else {
+            return Err(missing(map::SIGNATURES));
+        };
+        sys::lookup(data.fd().as_fd(), &slot).map(Some).map_err(|error| {
+            Error::io(format!("read the map {}", map::SIGNATURES), &error)
+        })
     }
 
     /// Puts a set of signatures in force, as a whole. Their hits are counted by id: set the names with it.
@@ -106,6 +120,10 @@ impl Tables {
     /// How often each signature, by its id, has dropped a packet.
     pub fn signature_hits(&self) -> Result<Vec<u64>> {
         counters::read_hits(&self.typed(map::SIGNATURE_HITS)?)
+    }
+
+    pub fn states(&self) -> Result<States<'_>> {
+        Ok(States { sources: self.typed(map::SOURCE_STATE)?, prefixes: self.typed(map::PREFIX_STATE)? })
     }
 
     /// The drops that are told from now on, and those that nobody has read yet. One reader at a time.

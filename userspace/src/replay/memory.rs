@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
 };
@@ -22,15 +23,18 @@ use xdp_prog::{
 };
 
 use super::recent::Recent;
-use crate::address::{to_key, to_prefix};
+use crate::{
+    address::{to_key, to_prefix},
+    source_state,
+};
 
 type States = RefCell<Recent<Address, Rc<SourceState>>>;
 
 /// A filter with its tables. The clock stands still until it is set.
 #[derive(Debug)]
 pub struct Memory {
-    policy: Box<Policy>,
-    /// Shared, because they are megabytes and never change.
+    // Shared, because they are large and never change.
+    policy: Arc<Policy>,
     signatures: Arc<Signatures>,
     sources: HashMap<Address, SourceEntry>,
     /// By length, so that the longest is found first from the end.
@@ -44,9 +48,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new(policy: Box<Policy>, signatures: impl Into<Arc<Signatures>>) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>, signatures: impl Into<Arc<Signatures>>) -> Self {
         Self {
-            policy,
+            policy: policy.into(),
             signatures: signatures.into(),
             sources: HashMap::new(),
             prefixes: BTreeMap::new(),
@@ -72,6 +76,43 @@ impl Memory {
             let (bytes, length) = to_prefix(net);
             self.prefixes.entry(length).or_default().insert(u128::from_be_bytes(bytes), entry);
         }
+    }
+
+    /// Sets how much the source of `address` has sent lately.
+    pub fn set_source_state(&mut self, address: IpAddr, state: SourceState) {
+        self.source_states.get_mut().insert(to_key(address).source(), Rc::new(state));
+    }
+
+    /// The same for its neighbourhood.
+    pub fn set_prefix_state(&mut self, address: IpAddr, state: SourceState) {
+        self.prefix_states.get_mut().insert(to_key(address).neighbourhood(), Rc::new(state));
+    }
+
+    /// A copy for packets from `address`: with all that decides about those, and nothing else.
+    pub(crate) fn copy_for(&self, address: IpAddr) -> Self {
+        let key = to_key(address);
+        let mut copy = Self::new(Arc::clone(&self.policy), Arc::clone(&self.signatures));
+        copy.set_now(self.now.get());
+        copy.sources.extend(self.sources.get(&key).map(|entry| (key, *entry)));
+        // The longest prefix is the only one that is looked at, so that its length says nothing more.
+        copy.prefixes.extend(self.longest_prefix(&key).map(|entry| (0, HashMap::from([(0, entry)]))));
+        if let Some(state) = self.source_states.borrow_mut().get(&key.source()) {
+            copy.set_source_state(address, source_state::copy(state));
+        }
+        if let Some(state) = self.prefix_states.borrow_mut().get(&key.neighbourhood()) {
+            copy.set_prefix_state(address, source_state::copy(state));
+        }
+        copy
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn longest_prefix(&self, address: &Address) -> Option<SourceEntry> {
+        let bits = address.0.iter().fold(0, |bits, word| bits << 32 | u128::from(u32::from_be(*word)));
+        let longest_first = self.prefixes.iter().rev();
+        longest_first.filter_map(|(length, nets)| nets.get(&(bits & mask(*length)))).next().copied()
     }
 
     /// Judges and counts one Ethernet frame. Also says what its headers were, as far as they could be read.
@@ -143,9 +184,7 @@ impl World for View<'_> {
     }
 
     fn prefix(&self, address: &Address) -> Option<SourceEntry> {
-        let bits = address.0.iter().fold(0, |bits, word| bits << 32 | u128::from(u32::from_be(*word)));
-        let longest_first = self.memory.prefixes.iter().rev();
-        longest_first.filter_map(|(length, nets)| nets.get(&(bits & mask(*length)))).next().copied()
+        self.memory.longest_prefix(address)
     }
 
     fn source_state(&self, source: &Address) -> Option<&SourceState> {
