@@ -3,6 +3,7 @@
 mod attach;
 mod ban;
 mod check;
+mod completions;
 mod events;
 mod failure;
 mod mode;
@@ -54,6 +55,8 @@ enum Command {
     Events(events::Follow),
     Replay(replay::Replay),
     Check(check::Check),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 pub fn main() -> ExitCode {
@@ -80,6 +83,8 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Events(follow) => follow.run(output),
         Command::Replay(replay) => replay.run(output),
         Command::Check(check) => check.run(output),
+        Command::Completions(completions) => completions.run(output),
+        Command::Man(man) => man.run(output),
     }
 }
 
@@ -136,6 +141,9 @@ mod tests {
             "events --follow",
             "replay a.pcap --config b.toml",
             "check sipward.toml",
+            "completions bash",
+            "man",
+            "man /usr/local/share/man/man8",
         ] {
             let words = ["sipward"].into_iter().chain(line.split(' '));
             if let Err(error) = Arguments::try_parse_from(words) {
