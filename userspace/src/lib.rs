@@ -3,6 +3,7 @@
 pub mod address;
 pub mod cli;
 pub mod control;
+pub mod forecast;
 pub mod kernel;
 pub mod lifeline;
 pub mod policy;

@@ -63,9 +63,9 @@ impl Tables {
         let Some(Map::Array(data)) = self.maps.get(map::SIGNATURES) else {
             return Err(missing(map::SIGNATURES));
         };
-        sys::lookup(data.fd().as_fd(), &slot).map(Some).map_err(|error| {
-            Error::io(format!("read the map {}", map::SIGNATURES), &error)
-        })
+        sys::lookup(data.fd().as_fd(), &slot)
+            .map(Some)
+            .map_err(|error| Error::io(format!("read the map {}", map::SIGNATURES), &error))
     }
 
     /// Puts a set of signatures in force, as a whole. Their hits are counted by id: set the names with it.

@@ -1,0 +1,202 @@
+//! What the next packet of each kind from an address would get: imagined packets, judged by the very code that
+//! judges real ones, over what the filter knows now. What is imagined costs nobody any budget.
+
+mod frame;
+mod kind;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
+
+use ipnet::IpNet;
+use xdp_prog::{
+    judge::Verdict,
+    reason::{Action, Class, Reason},
+};
+
+use self::kind::Ports;
+pub use self::kind::Kind;
+use crate::{
+    kernel::{Error, Result, Tables},
+    replay::Memory,
+};
+
+/// What a packet of one kind would get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    pub kind: Kind,
+    /// What would be done with it.
+    pub action: Action,
+    pub reason: Reason,
+    /// The name of the signature that would match, where that is the reason.
+    pub signature: Option<String>,
+    /// False in monitor mode.
+    pub enforced: bool,
+    /// The port it would come from. Where new ones are refused, it is one that the source uses already.
+    pub source_port: u16,
+    /// `None`: no limit is near, or it is not a limit that objects.
+    pub room: Option<Room>,
+    pub sentence: String,
+}
+
+/// How much more of the same would pass at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub packets: u32,
+    /// Of the packet after those.
+    pub then: Reason,
+}
+
+/// More than this is not counted.
+pub const ROOM_MAX: u32 = 1_000;
+/// A phone's own port, and then the ports that systems hand out.
+const FIRST_PORT: u16 = 5060;
+const MORE_PORTS: RangeInclusive<u16> = 49_152..=65_535;
+/// Ports in which one is looked for that the source uses already, or one that it does not: 256 can be told apart.
+const PORTS_TRIED: usize = 1_024;
+
+/// Forecasts by the filter as it is at `now`, in kernel time.
+pub fn forecast(tables: &mut Tables, address: IpAddr, now: u64) -> Result<Vec<Forecast>> {
+    let address = address.to_canonical();
+    let policy = tables.policy()?.ok_or(Error::NothingAttached)?;
+    let signatures = tables.signatures()?.ok_or(Error::NothingAttached)?;
+    let mut memory = Memory::new(policy, signatures);
+    memory.set_now(now);
+    if let Some(entry) = tables.sources()?.get(address)? {
+        memory.insert(address.into(), entry);
+    }
+    if let Some(entry) = tables.prefixes()?.longest(address)? {
+        // No longer one holds the address, so that its own length does not matter.
+        memory.insert(IpNet::new_assert(address, 0), entry);
+    }
+    let states = tables.states()?;
+    if let Some(state) = states.source(address)? {
+        memory.set_source_state(address, state);
+    }
+    if let Some(state) = states.prefix(address)? {
+        memory.set_prefix_state(address, state);
+    }
+    Ok(forecasts(&memory, address, &tables.signature_names()?))
+}
+
+/// Forecasts by a filter in memory, for the kinds of packets that there are ports for. `names`: of its signatures.
+fn forecasts(memory: &Memory, address: IpAddr, names: &[String]) -> Vec<Forecast> {
+    let ports = Ports::of(memory.policy());
+    let possible = |kind: &Kind| kind.frame(SocketAddr::new(address, 0), ports).is_some();
+    Kind::ALL
+        .into_iter()
+        .filter(possible)
+        .map(|kind| Oracle { memory, address, ports, kind }.forecast(names))
+        .collect()
+}
+
+/// Asks the filter about one kind of packets.
+struct Oracle<'a> {
+    memory: &'a Memory,
+    address: IpAddr,
+    ports: Ports,
+    kind: Kind,
+}
+
+impl Oracle<'_> {
+    fn forecast(&self, names: &[String]) -> Forecast {
+        let (source_port, verdict) = self.likely();
+        let room = self.room(source_port);
+        let signature = (verdict.reason == Reason::Signature)
+            .then(|| names.get(usize::from(verdict.signature)).cloned())
+            .flatten();
+        Forecast {
+            kind: self.kind,
+            action: verdict.action(),
+            reason: verdict.reason,
+            enforced: verdict.enforced,
+            source_port,
+            room,
+            sentence: sentence(self.kind, verdict, signature.as_deref(), room),
+            signature,
+        }
+    }
+
+    /// A port, and what a packet from there would get. Of a source whose flows are all taken, the next packet of
+    /// a phone comes from one of them; only [`Kind::NewPort`] is about others.
+    fn likely(&self) -> (u16, Verdict) {
+        let first = (FIRST_PORT, self.judge(FIRST_PORT));
+        let refused = |verdict: Verdict| matches!(verdict.reason, Reason::Flows | Reason::FlowsPrefix);
+        let wanted = |verdict: Verdict| refused(verdict) == (self.kind == Kind::NewPort);
+        let more = MORE_PORTS.take(PORTS_TRIED).map(|port| (port, self.judge(port)));
+        std::iter::once(first).chain(more).find(|(_, verdict)| wanted(*verdict)).unwrap_or(first)
+    }
+
+    /// One packet, before all others.
+    fn judge(&self, port: u16) -> Verdict {
+        self.memory.copy_for(self.address).judge(&self.frame(port)).0
+    }
+
+    /// How many packets from there would pass at once; of [`Kind::NewPort`], each from a port of its own.
+    fn room(&self, port: u16) -> Option<Room> {
+        let memory = self.memory.copy_for(self.address);
+        let same = self.frame(port);
+        let mut others = MORE_PORTS.filter(|other| *other != port);
+        let mut next = same.clone();
+        for packets in 0..=ROOM_MAX {
+            let (verdict, _) = memory.judge(&next);
+            match verdict.reason {
+                Reason::Trusted => return None,
+                then if then.action() == Action::Drop => {
+                    return is_limit(then).then_some(Room { packets, then });
+                }
+                _ => {}
+            }
+            if self.kind == Kind::NewPort {
+                next = self.frame(others.next()?);
+            }
+        }
+        None
+    }
+
+    fn frame(&self, port: u16) -> Vec<u8> {
+        let from = SocketAddr::new(self.address, port);
+        self.kind.frame(from, self.ports).expect("only kinds that have a port are asked about")
+    }
+}
+
+/// Whether time alone makes room again.
+fn is_limit(reason: Reason) -> bool {
+    let of_class = |class: Class| reason == class.over_source_rate() || reason == class.over_prefix_rate();
+    matches!(reason, Reason::Flows | Reason::FlowsPrefix) || Class::ALL.into_iter().any(of_class)
+}
+
+/// `a REGISTER passes: no rule objects; 3 at once, then rate:register`.
+fn sentence(kind: Kind, verdict: Verdict, signature: Option<&str>, room: Option<Room>) -> String {
+    let fate = match (verdict.reason.action(), verdict.enforced) {
+        (Action::Pass, _) => "passes",
+        (Action::Drop, true) => "drops",
+        (Action::Drop, false) => "would drop, but passes in monitor mode",
+    };
+    let why = match (signature, verdict.reason) {
+        (Some(name), _) => format!("the signature {name} matches"),
+        (None, reason) if reason.action() == Action::Drop || reason == Reason::Trusted => meaning(reason),
+        (None, _) => "no rule objects".to_owned(),
+    };
+    let room = match room {
+        Some(Room { packets: packets @ 1.., then }) => format!("; {packets} at once, then {}", then.name()),
+        _ => String::new(),
+    };
+    format!("{} {fate}: {why}{room}", kind.subject())
+}
+
+/// As the end of a sentence.
+fn meaning(reason: Reason) -> String {
+    let text = reason.meaning().trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        // Not the first letter of a name such as REGISTER.
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            format!("{}{}", first.to_lowercase(), &text[first.len_utf8()..])
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,244 @@
+use std::sync::{Arc, LazyLock};
+
+use xdp_prog::abi::{FOREVER, Signatures, SourceEntry, kind};
+
+use super::*;
+use crate::{policy::Config, signature::SignatureSet};
+
+const SECOND: u64 = 1_000_000_000;
+const NOW: u64 = 100 * SECOND;
+
+static NO_SIGNATURES: LazyLock<Arc<Signatures>> =
+    LazyLock::new(|| SignatureSet::default().compile().unwrap().tables.into());
+
+/// A filter with this configuration.
+fn filter(toml: &str) -> Memory {
+    let resolved = Config::parse(toml, "test").unwrap().resolve().unwrap();
+    let mut memory = Memory::new(resolved.policy.clone(), Arc::clone(&NO_SIGNATURES));
+    memory.set_now(NOW);
+    resolved.entries().for_each(|(net, entry)| memory.insert(net, entry));
+    memory
+}
+
+fn put(memory: &mut Memory, net: &str, entry: SourceEntry) {
+    memory.insert(net.parse().unwrap(), entry);
+}
+
+fn of(memory: &Memory, address: &str) -> Vec<Forecast> {
+    forecasts(memory, address.parse().unwrap(), &[])
+}
+
+fn one(memory: &Memory, address: &str, kind: Kind) -> Forecast {
+    of(memory, address).into_iter().find(|forecast| forecast.kind == kind).unwrap()
+}
+
+/// `pass request, 10 then rate:register`.
+fn short(forecast: &Forecast) -> String {
+    let action = if forecast.action == Action::Pass { "pass" } else { "drop" };
+    let room = forecast.room.map(|Room { packets, then }| format!(", {packets} then {}", then.name()));
+    format!("{action} {}{}", forecast.reason.name(), room.unwrap_or_default())
+}
+
+/// Whatever it sends, it gets that.
+fn all_get(memory: &Memory, address: &str, expected: &str) {
+    let forecasts = of(memory, address);
+    assert_eq!(forecasts.len(), Kind::ALL.len());
+    for forecast in forecasts {
+        assert_eq!(short(&forecast), expected, "{address}: {forecast:?}");
+    }
+}
+
+/// `count` packets of a kind, each from the next port after `port` if `spread`.
+fn send(memory: &Memory, address: &str, kind: Kind, count: u16, port: u16, spread: bool) {
+    let ports = Ports::of(memory.policy());
+    for index in 0..count {
+        let from = SocketAddr::new(address.parse().unwrap(), port + if spread { index } else { 0 });
+        memory.judge(&kind.frame(from, ports).unwrap());
+    }
+}
+
+#[test]
+fn a_stranger_has_the_budget_that_the_configuration_says() {
+    let forecasts = of(&filter(""), "192.0.2.9");
+    let shown: Vec<_> = forecasts.iter().map(|forecast| (forecast.kind.name(), short(forecast))).collect();
+    let expected = [
+        ("register", "pass request, 10 then rate:register"),
+        ("invite", "pass request, 20 then rate:invite"),
+        ("options", "drop options-stranger"),
+        ("dialog", "pass request, 100 then rate:dialog"),
+        ("other", "pass request, 100 then rate:other"),
+        ("response", "pass response, 200 then rate:response"),
+        ("keepalive", "pass keepalive, 200 then rate:keepalive"),
+        ("not-sip", "pass not-sip, 100 then rate:other"),
+        ("connect", "pass tcp-control, 20 then rate:connect"),
+        ("connect-tls", "pass tcp-control, 20 then rate:connect"),
+        ("new-port", "pass request, 10 then flows"),
+    ];
+    assert_eq!(shown, expected.map(|(kind, fate)| (kind, fate.to_owned())));
+}
+
+#[test]
+fn standing_decides_whatever_is_sent() {
+    let toml = "trusted = ['198.51.100.7', '10.1.0.0/16', '2001:db8:1::/48']
+                banned = ['203.0.113.5', '10.0.0.0/8', '2001:db8::/32']";
+    for (address, expected) in [
+        ("198.51.100.7", "pass trusted"),
+        ("203.0.113.5", "drop ban"),
+        ("10.9.9.9", "drop ban-prefix"),
+        ("10.1.2.3", "pass trusted"),
+        ("::ffff:203.0.113.5", "drop ban"),
+        ("2001:db8:2::1", "drop ban-prefix"),
+        ("2001:db8:1::1", "pass trusted"),
+    ] {
+        all_get(&filter(toml), address, expected);
+    }
+}
+
+#[test]
+fn a_ban_in_the_shadow_of_trust_wakes_up_with_its_end() {
+    let ban = SourceEntry { expires: FOREVER, shadowed_until: NOW + SECOND, kind: kind::BANNED, budget: 0 };
+    for net in ["192.0.2.9", "192.0.2.0/24"] {
+        let mut memory = filter("");
+        put(&mut memory, if net.contains('/') { net } else { "192.0.2.9/32" }, ban);
+        all_get(&memory, "192.0.2.9", "pass trusted");
+        memory.set_now(NOW + SECOND);
+        all_get(&memory, "192.0.2.9", if net.contains('/') { "drop ban-prefix" } else { "drop ban" });
+    }
+}
+
+#[test]
+fn what_has_run_out_decides_nothing() {
+    let mut memory = filter("banned = ['192.0.2.0/24']");
+    let trust = SourceEntry { expires: NOW, kind: kind::TRUSTED, ..SourceEntry::default() };
+    put(&mut memory, "192.0.2.9/32", trust);
+    all_get(&memory, "192.0.2.9", "drop ban-prefix");
+    put(&mut memory, "192.0.2.9/32", SourceEntry { expires: NOW + 1, ..trust });
+    all_get(&memory, "192.0.2.9", "pass trusted");
+}
+
+#[test]
+fn a_lock_down_drops_all_but_the_trusted() {
+    let memory = filter("trusted = ['198.51.100.7']\ntrusted_only = true");
+    all_get(&memory, "192.0.2.9", "drop trusted-only");
+    all_get(&memory, "2001:db8::1", "drop trusted-only");
+    all_get(&memory, "198.51.100.7", "pass trusted");
+}
+
+#[test]
+fn monitor_mode_says_what_it_would_do() {
+    let memory = filter("mode = 'monitor'\nbanned = ['192.0.2.9']");
+    all_get(&memory, "192.0.2.9", "pass ban");
+    let register = one(&memory, "192.0.2.9", Kind::Register);
+    assert!(!register.enforced);
+    assert_eq!(
+        register.sentence,
+        "a REGISTER would drop, but passes in monitor mode: the source address is banned"
+    );
+    send(&memory, "192.0.2.7", Kind::Register, 30, 5060, false);
+    let over = one(&memory, "192.0.2.7", Kind::Register);
+    assert_eq!(short(&over), "pass rate:register, 0 then rate:register");
+}
+
+#[test]
+fn what_was_sent_is_gone_from_the_budget_and_forecasts_cost_nothing() {
+    for address in ["192.0.2.9", "2001:db8:7::9"] {
+        let memory = filter("");
+        send(&memory, address, Kind::Register, 7, 5060, false);
+        for _ in 0..3 {
+            let register = one(&memory, address, Kind::Register);
+            assert_eq!(short(&register), "pass request, 3 then rate:register");
+            assert_eq!(
+                register.sentence,
+                "a REGISTER passes: no rule objects; 3 at once, then rate:register"
+            );
+        }
+        send(&memory, address, Kind::Register, 7, 5060, false);
+        assert_eq!(short(&one(&memory, address, Kind::Register)), "drop rate:register, 0 then rate:register");
+        assert_eq!(short(&one(&memory, address, Kind::Invite)), "pass request, 20 then rate:invite");
+        memory.set_now(NOW + 300 * SECOND);
+        assert_eq!(short(&one(&memory, address, Kind::Register)), "pass request, 10 then rate:register");
+    }
+}
+
+#[test]
+fn an_ipv6_source_shares_the_budget_of_its_64_and_an_ipv4_one_that_of_its_24() {
+    let memory = filter("");
+    send(&memory, "2001:db8:7::9", Kind::Register, 10, 5060, false);
+    let fate = |address| short(&one(&memory, address, Kind::Register));
+    assert_eq!(fate("2001:db8:7::77"), "drop rate:register, 0 then rate:register");
+    assert_eq!(fate("2001:db8:7:1::9"), "pass request, 10 then rate:register");
+    for last in 1..=6 {
+        send(
+            &memory,
+            &format!("192.0.2.{last}"),
+            Kind::Register,
+            if last == 6 { 6 } else { 10 },
+            5060,
+            false,
+        );
+    }
+    assert_eq!(fate("192.0.2.9"), "pass request, 4 then prefix-rate:register");
+    assert_eq!(fate("192.0.3.9"), "pass request, 10 then rate:register");
+}
+
+#[test]
+fn a_phone_goes_on_where_new_ports_are_refused() {
+    let memory = filter("");
+    send(&memory, "192.0.2.9", Kind::Invite, 16, 40_000, true);
+    let new = one(&memory, "192.0.2.9", Kind::NewPort);
+    assert_eq!(short(&new), "drop flows, 0 then flows");
+    let register = one(&memory, "192.0.2.9", Kind::Register);
+    assert_eq!(short(&register), "pass request, 10 then rate:register");
+    // What is said of the ports is true.
+    let judge = |kind: Kind, port| {
+        let from = SocketAddr::new("192.0.2.9".parse().unwrap(), port);
+        memory.judge(&kind.frame(from, Ports::of(memory.policy())).unwrap()).0.reason
+    };
+    assert_eq!(judge(Kind::NewPort, new.source_port), Reason::Flows);
+    assert_eq!(judge(Kind::Register, register.source_port), Reason::Request);
+}
+
+#[test]
+fn a_known_source_has_the_budget_of_all_its_phones() {
+    let mut memory = filter("");
+    let known = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 3, ..SourceEntry::default() };
+    put(&mut memory, "192.0.2.9/32", known);
+    for (kind, expected) in [
+        (Kind::Register, "pass request, 60 then rate:register"),
+        (Kind::Options, "pass request, 60 then rate:options"),
+        (Kind::NewPort, "pass request, 60 then rate:invite"),
+    ] {
+        assert_eq!(short(&one(&memory, "192.0.2.9", kind)), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn without_limits_there_is_always_room() {
+    let memory = filter("[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'");
+    assert_eq!(short(&one(&memory, "192.0.2.9", Kind::Register)), "pass request");
+}
+
+#[test]
+fn a_signature_is_named() {
+    let text = "[[signature]]\nname = 'everybody'\nin = 'start-line'\ncontains = 'pbx.invalid'\n";
+    let compiled = SignatureSet::parse(text, "test").unwrap().compile().unwrap();
+    let policy = Config::parse("", "test").unwrap().resolve().unwrap().policy;
+    let memory = Memory::new(policy, compiled.tables);
+    let forecasts = forecasts(&memory, "192.0.2.9".parse().unwrap(), &compiled.names);
+    assert_eq!(forecasts[0].signature.as_deref(), Some("everybody"));
+    assert_eq!(forecasts[0].sentence, "a REGISTER drops: the signature everybody matches");
+}
+
+#[test]
+fn only_open_ports_are_forecast() {
+    let kinds = |ports: &str| {
+        let forecasts = of(&filter(&format!("[ports]\n{ports}")), "192.0.2.9");
+        forecasts.iter().map(|forecast| forecast.kind.name()).collect::<Vec<_>>().join(" ")
+    };
+    let messages = "register invite options dialog other response keepalive";
+    assert_eq!(kinds("tcp = []\ntls = []"), format!("{messages} not-sip new-port"));
+    assert_eq!(kinds("udp = []\ntls = []"), format!("{messages} connect new-port"));
+    assert_eq!(kinds("udp = []\ntcp = []"), "connect-tls new-port");
+    let over_tcp = of(&filter("[ports]\nudp = []"), "192.0.2.9");
+    assert_eq!(short(&over_tcp[0]), "pass request, 10 then rate:register");
+}
