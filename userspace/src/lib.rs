@@ -3,13 +3,16 @@
 pub mod address;
 pub mod cli;
 pub mod control;
+pub mod first_line;
 pub mod forecast;
 pub mod kernel;
 pub mod lifeline;
 pub mod policy;
 pub mod precedence;
+pub mod probe;
 pub mod replay;
 pub mod roster;
+pub mod sightings;
 pub mod signature;
 mod source_state;
 pub mod time;

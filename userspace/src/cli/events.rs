@@ -4,18 +4,17 @@ use std::{io::Write as _, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use xdp_prog::{
-    bytes::Bytes,
-    frame::{self, Packet},
-    reason::Reason,
-};
+use xdp_prog::{frame, reason::Reason};
 
 use super::{
     failure::Failure,
     moment::{Wall, local},
     output::{Output, printable},
 };
-use crate::kernel::{self, DropEvent, Pins, Tables};
+use crate::{
+    first_line::first_line,
+    kernel::{self, DropEvent, Pins, Tables},
+};
 
 /// Show drops as they are told: at most one a second for each source
 #[derive(Debug, Args)]
@@ -78,7 +77,7 @@ impl Follow {
 fn show(event: &DropEvent, names: &[String], wall: Wall, output: &mut Output) -> Result<(), Failure> {
     let at = wall.at(event.at);
     let reason = reason(event, names);
-    let line = first_line(event).map(|line| printable(&line));
+    let line = first_line(&event.head, event.frame_length).map(printable);
     let would = if event.enforced { "" } else { " (passed: monitor mode)" };
     output.say(format_args!(
         "{}  {:<21}  {reason}{would}  {}",
@@ -112,19 +111,3 @@ fn reason(event: &DropEvent, names: &[String]) -> String {
         None => event.reason.name().to_owned(),
     }
 }
-
-/// The first line that is not empty of what the packet carries, as far as that was kept.
-fn first_line(event: &DropEvent) -> Option<Vec<u8>> {
-    // What was not kept is zeros: headers that speak of more than there is would not be believed.
-    let mut whole = event.head.clone();
-    whole.resize((event.frame_length as usize).clamp(event.head.len(), LARGEST_FRAME), 0);
-    let frame = Bytes::of(&whole);
-    let mut packet = Packet::default();
-    frame::parse(frame, |offset, protocol| frame::extension_headers(frame, offset, protocol), &mut packet);
-    let payload = event.head.get(packet.offset as usize..).filter(|_| packet.offset > 0)?;
-    let mut lines = payload.split(|&byte| matches!(byte, b'\r' | b'\n'));
-    lines.find(|line| !line.is_empty()).map(<[u8]>::to_vec)
-}
-
-/// More than any interface hands over in one piece.
-const LARGEST_FRAME: usize = 1 << 16;

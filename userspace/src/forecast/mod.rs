@@ -1,7 +1,7 @@
 //! What the next packet of each kind from an address would get: imagined packets, judged by the very code that
 //! judges real ones, over what the filter knows now. What is imagined costs nobody any budget.
 
-mod frame;
+pub(crate) mod frame;
 mod kind;
 #[cfg(test)]
 mod tests;
