@@ -15,7 +15,9 @@ pub mod roster;
 pub mod sightings;
 pub mod signature;
 mod source_state;
+pub mod store;
 pub mod time;
+pub mod wall;
 
 #[cfg(test)]
 mod torture;

@@ -1,0 +1,49 @@
+//! A damaged database is kept, out of the way.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Store,
+    error::{Result, StoreError},
+    open::beside,
+};
+use crate::wall::Clock;
+
+impl Store {
+    /// Renames a database that no `Store` has open, and says what it is called now: `NAME.corrupt-20261120T164833Z`.
+    pub fn set_aside(path: &Path) -> Result<PathBuf> {
+        let to = beside(path, &format!(".corrupt-{}", utc(Clock::read().wall_ms / 1_000)));
+        // The log first: a new database must never find that of an old one.
+        for more in ["-wal", "-shm", ""] {
+            match fs::rename(beside(path, more), beside(&to, more)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io(path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(to)
+    }
+}
+
+fn utc(seconds: u64) -> String {
+    let seconds = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    let mut time = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: room for one `tm`, which is all zeros where the function fails, and those are valid.
+    let time = unsafe {
+        libc::gmtime_r(&raw const seconds, time.as_mut_ptr());
+        time.assume_init()
+    };
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        time.tm_year + 1900,
+        time.tm_mon + 1,
+        time.tm_mday,
+        time.tm_hour,
+        time.tm_min,
+        time.tm_sec
+    )
+}

@@ -1,0 +1,62 @@
+//! The audit trail, read.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use rusqlite::{Connection, Result, Row};
+
+use super::row::Unsigned;
+use crate::address::canonical;
+
+/// What somebody did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    pub who: String,
+    pub what: String,
+    /// An address or prefix, or what else it was done to.
+    pub target: String,
+    pub detail: String,
+}
+
+/// The latest first. `about`: only what was done to this, to something in it or around it.
+pub(super) fn latest(connection: &Connection, limit: usize, about: Option<IpNet>) -> Result<Vec<AuditEntry>> {
+    let about = about.map(canonical);
+    let sql = "SELECT target, at, who, what, detail FROM audit ORDER BY id DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut entries = Vec::new();
+    while entries.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let target = row.get_ref(0)?.as_str()?;
+        if about.is_none_or(|about| meets(target, about)) {
+            entries.push(entry(row)?);
+        }
+    }
+    Ok(entries)
+}
+
+/// When the last line was written.
+pub(super) fn last(connection: &Connection) -> Result<Option<u64>> {
+    Ok(latest(connection, 1, None)?.first().map(|entry| entry.at))
+}
+
+fn entry(row: &Row<'_>) -> Result<AuditEntry> {
+    Ok(AuditEntry {
+        target: row.get(0)?,
+        at: row.get::<_, Unsigned>(1)?.0,
+        who: row.get(2)?,
+        what: row.get(3)?,
+        detail: row.get(4)?,
+    })
+}
+
+fn meets(target: &str, about: IpNet) -> bool {
+    let target = target.parse().or_else(|_| target.parse::<IpAddr>().map(IpNet::from));
+    target.is_ok_and(|target: IpNet| {
+        let target = canonical(target);
+        target.contains(&about) || about.contains(&target)
+    })
+}

@@ -1,0 +1,128 @@
+//! A change of the store: all of it or nothing.
+
+use ipnet::IpNet;
+use rusqlite::{Params, Transaction, TransactionBehavior, params};
+use xdp_prog::abi::FOREVER;
+
+use super::{
+    Store,
+    error::Result,
+    row::{Code, Entry, Net, Unsigned},
+    switch::Switch,
+};
+use crate::wall::Clock;
+
+/// Dropped before it is committed, it never was.
+#[derive(Debug)]
+pub struct Change<'a> {
+    store: &'a Store,
+    transaction: Transaction<'a>,
+    /// The number of this boot, once it was needed.
+    boot: Option<i64>,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn begin(store: &'a Store) -> Result<Self> {
+        let transaction =
+            store.run(|connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))?;
+        Ok(Self { store, transaction, boot: None })
+    }
+
+    /// With what this change has done so far.
+    pub fn get(&self, net: IpNet, clock: &Clock) -> Result<Option<Entry>> {
+        self.store.get(net, clock)
+    }
+
+    /// Instead of whatever was said of the same address or prefix.
+    pub fn put(&mut self, entry: &Entry, clock: &Clock) -> Result<()> {
+        let (boot, until) = self.end(entry.until, clock)?;
+        self.execute(
+            "INSERT INTO entry (net, standing, since, boot, until, origin, note, evidence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (net) DO UPDATE
+             SET standing = excluded.standing, since = excluded.since, boot = excluded.boot,
+                 until = excluded.until, origin = excluded.origin, note = excluded.note,
+                 evidence = excluded.evidence",
+            params![
+                Net(entry.net),
+                Code(entry.standing),
+                Unsigned(entry.since),
+                boot,
+                until,
+                Code(entry.origin),
+                entry.note,
+                entry.evidence,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Whether there was anything to remove.
+    pub fn remove(&mut self, net: IpNet) -> Result<bool> {
+        Ok(self.execute("DELETE FROM entry WHERE net = ?1", params![Net(net)])? > 0)
+    }
+
+    /// Adds a line to the audit trail. `target` is an address or prefix, or what else it is about.
+    pub fn audit(&mut self, who: &str, what: &str, target: &str, detail: &str, clock: &Clock) -> Result<()> {
+        self.execute(
+            "INSERT INTO audit (at, who, what, target, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![Unsigned(clock.wall_ms), who, what, target, detail],
+        )?;
+        Ok(())
+    }
+
+    /// Instead of the one of that name.
+    pub fn put_switch(&mut self, switch: &Switch, clock: &Clock) -> Result<()> {
+        let (boot, until) = self.end(switch.until, clock)?;
+        self.execute(
+            "REPLACE INTO switch (name, value, since, who, boot, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![switch.name, switch.value, Unsigned(switch.since), switch.who, boot, until],
+        )?;
+        Ok(())
+    }
+
+    /// Whether there was one.
+    pub fn remove_switch(&mut self, name: &str) -> Result<bool> {
+        Ok(self.execute("DELETE FROM switch WHERE name = ?1", [name])? > 0)
+    }
+
+    /// When this returns, it is on the disk.
+    pub fn commit(self) -> Result<()> {
+        let Self { store, transaction, .. } = self;
+        store.run(|_| transaction.commit())
+    }
+
+    /// Removes some of what has run out, and says how many; and what it leaves behind.
+    pub(super) fn purge(&mut self, limit: usize, clock: &Clock) -> Result<usize> {
+        self.boot(clock)?;
+        self.store.run(|connection| {
+            let mut delete = connection.prepare_cached(
+                "DELETE FROM entry WHERE net IN
+                 (SELECT net FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2 LIMIT ?3)",
+            )?;
+            let mut removed = 0;
+            for (boot, over) in self.store.boots()?.over(clock.kernel) {
+                removed += delete.execute(params![boot, over, limit.saturating_sub(removed) as i64])?;
+            }
+            Ok(removed)
+        })
+    }
+
+    /// The columns of a time at which something ends.
+    fn end(&mut self, until: u64, clock: &Clock) -> Result<(Option<i64>, Option<Unsigned>)> {
+        if until == FOREVER { Ok((None, None)) } else { Ok((Some(self.boot(clock)?), Some(Unsigned(until)))) }
+    }
+
+    fn boot(&mut self, clock: &Clock) -> Result<i64> {
+        if let Some(boot) = self.boot {
+            return Ok(boot);
+        }
+        let boot = self.store.run(|connection| self.store.here.seen(connection, clock))?;
+        self.boot = Some(boot);
+        Ok(boot)
+    }
+
+    fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+        self.store.run(|connection| connection.prepare_cached(sql)?.execute(params))
+    }
+}

@@ -1,0 +1,178 @@
+//! What can be wrong with the store, in words for whoever has to mend it.
+
+use std::{
+    ffi::CString,
+    fmt, fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, ErrorCode, ffi};
+
+pub(super) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// What is there is not what was written.
+    Corrupt,
+    Full,
+    ReadOnly,
+    /// This user may not.
+    Denied,
+    /// Of a version that this one does not know.
+    Newer,
+    Busy,
+    /// Removed or replaced while it was open: what is written now goes nowhere.
+    Lost,
+    Other,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    path: PathBuf,
+    cause: String,
+}
+
+impl StoreError {
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    pub(super) fn new(kind: StoreErrorKind, path: &Path, cause: impl Into<String>) -> Self {
+        Self { kind, path: path.to_owned(), cause: cause.into() }
+    }
+
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        Self::system(path, error.raw_os_error().unwrap_or(0), error.to_string(), StoreErrorKind::Other)
+    }
+
+    /// `connection`: the one that failed, if it came to one.
+    pub(super) fn sqlite(path: &Path, connection: Option<&Connection>, error: &rusqlite::Error) -> Self {
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::new(decoding(error), path, error.to_string());
+        };
+        let kind = match code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreErrorKind::Corrupt,
+            ErrorCode::DiskFull => StoreErrorKind::Full,
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Busy,
+            ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => {
+                let number = connection.map(system_error).filter(|number| *number != 0);
+                let number = number.or_else(|| forbidden(path)).unwrap_or(0);
+                return Self::system(path, number, error.to_string(), StoreErrorKind::Other);
+            }
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+                let number = forbidden(path).unwrap_or(0);
+                return Self::system(path, number, error.to_string(), StoreErrorKind::ReadOnly);
+            }
+            _ => StoreErrorKind::Other,
+        };
+        Self::new(kind, path, error.to_string())
+    }
+
+    fn system(path: &Path, number: i32, cause: String, otherwise: StoreErrorKind) -> Self {
+        match number {
+            libc::ENOSPC | libc::EDQUOT => Self::new(StoreErrorKind::Full, path, cause),
+            libc::EROFS => Self::new(StoreErrorKind::ReadOnly, path, cause),
+            libc::EACCES | libc::EPERM => Self::new(StoreErrorKind::Denied, path, ownership(path)),
+            0 => Self::new(otherwise, path, cause),
+            _ => Self::new(otherwise, path, format!("{cause}: {}", io::Error::from_raw_os_error(number))),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, cause) = (self.path.display(), &self.cause);
+        match self.kind {
+            StoreErrorKind::Corrupt => write!(
+                f,
+                "{path} is damaged ({cause}); when it starts, sipward puts it aside and begins a new one with what \
+                 the kernel holds"
+            ),
+            StoreErrorKind::Full => {
+                write!(
+                    f,
+                    "there is no room left for {path}: make some, `df -h {}` shows where",
+                    place(&self.path)
+                )
+            }
+            StoreErrorKind::ReadOnly => write!(
+                f,
+                "{path} cannot be written, as its file system is read-only: remount it (`findmnt -T {}` shows it), \
+                 or allow it in the systemd unit with ReadWritePaths=",
+                place(&self.path)
+            ),
+            StoreErrorKind::Denied => {
+                write!(
+                    f,
+                    "this user may not read and write {path} ({cause}): run sipward as root, or `chown` it"
+                )
+            }
+            StoreErrorKind::Newer => write!(
+                f,
+                "{path} was written by a newer sipward ({cause}): install that version again, or move the file away \
+                 to begin a new one"
+            ),
+            StoreErrorKind::Busy => {
+                write!(f, "{path} is locked by another program: `fuser -v {path}` shows which")
+            }
+            StoreErrorKind::Lost => write!(
+                f,
+                "{path} was removed or replaced while it was in use: restart sipward, which begins a new one with \
+                 what the kernel holds"
+            ),
+            StoreErrorKind::Other => write!(f, "could not use {path}: {cause}"),
+        }
+    }
+}
+
+/// A failed test shows the sentence, too.
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.kind)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// SQLite read something, but it is nothing that was ever written there.
+fn decoding(error: &rusqlite::Error) -> StoreErrorKind {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => StoreErrorKind::Corrupt,
+        _ => StoreErrorKind::Other,
+    }
+}
+
+/// What the system said to SQLite last.
+fn system_error(connection: &Connection) -> i32 {
+    // SAFETY: the handle is open as long as `connection` is borrowed, and the function only reads from it.
+    unsafe { ffi::sqlite3_system_errno(connection.handle()) }
+}
+
+/// Why the file, or the directory that it would be in, may not be used: SQLite does not always say.
+fn forbidden(path: &Path) -> Option<i32> {
+    let path = if path.exists() { path } else { path.parent()? };
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let wanted = libc::R_OK | libc::W_OK;
+    // SAFETY: `path` is a C string that outlives the call.
+    let result = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), wanted, libc::AT_EACCESS) };
+    if result == 0 { None } else { io::Error::last_os_error().raw_os_error() }
+}
+
+fn ownership(path: &Path) -> String {
+    // SAFETY: it has no preconditions and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    match fs::metadata(path) {
+        Ok(file) => {
+            format!("it belongs to uid {}, mode {:o}; this is uid {user}", file.uid(), file.mode() & 0o777)
+        }
+        Err(_) => format!("this is uid {user}"),
+    }
+}
+
+fn place(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
+}

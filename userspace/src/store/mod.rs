@@ -1,0 +1,124 @@
+//! What must survive a restart: the lists, the settings made by hand, and who did what. One SQLite database, of
+//! which the kernel's lists are the mirror.
+
+mod aside;
+mod audit;
+mod boots;
+mod change;
+mod error;
+mod health;
+mod open;
+mod read;
+mod row;
+mod schema;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+
+pub use self::{
+    audit::AuditEntry,
+    change::Change,
+    error::{StoreError, StoreErrorKind},
+    health::Health,
+    read::Counts,
+    row::Entry,
+    switch::Switch,
+};
+use self::{
+    boots::{Boots, Here},
+    error::Result,
+};
+use crate::wall::Clock;
+
+/// What has run out is removed so many at a time, so that nobody waits long.
+const BATCH: usize = 10_000;
+
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    file: FileId,
+    here: Here,
+}
+
+impl Store {
+    /// Makes one if there is none. Where nothing can be written, what is there can still be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_at(path, &Clock::read())
+    }
+
+    fn open_at(path: &Path, clock: &Clock) -> Result<Self> {
+        if clock.boot.is_empty() {
+            let cause = "the kernel does not tell which boot this is, without which no time in it means anything: \
+                         sipward needs /proc/sys/kernel/random/boot_id (ProcSubset=all in a systemd unit)";
+            return Err(StoreError::new(StoreErrorKind::Other, path, cause));
+        }
+        let connection = open::open(path)?;
+        let fail = |error| StoreError::sqlite(path, Some(&connection), &error);
+        let here = Here::find(&connection, clock).map_err(fail)?;
+        let file = FileId::of(path).ok_or_else(|| StoreError::new(StoreErrorKind::Lost, path, ""))?;
+        Ok(Self { connection, path: path.to_owned(), file, here })
+    }
+
+    /// Whether nobody has ever done anything with it.
+    pub fn is_new(&self) -> Result<bool> {
+        Ok(self.run(audit::last)?.is_none())
+    }
+
+    /// One change at a time; another process waits for it, or this one for that.
+    pub fn begin(&mut self) -> Result<Change<'_>> {
+        if FileId::of(&self.path) != Some(self.file) {
+            return Err(StoreError::new(StoreErrorKind::Lost, &self.path, ""));
+        }
+        Change::begin(self)
+    }
+
+    /// Removes what has run out, and says how much that was. If nothing has, nothing is written.
+    pub fn purge(&mut self, clock: &Clock) -> Result<usize> {
+        let mut total = 0;
+        while self.run(|connection| self.needs_purge(connection, clock))? {
+            let mut change = self.begin()?;
+            total += change.purge(BATCH, clock)?;
+            change.commit()?;
+        }
+        Ok(total)
+    }
+
+    fn needs_purge(&self, connection: &Connection, clock: &Clock) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2)";
+        let mut statement = connection.prepare_cached(sql)?;
+        for (boot, until) in self.boots()?.over(clock.kernel) {
+            if statement.query_row([boot, until], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        // A clock on the wall that was set right is to be known before the next reboot.
+        self.here.was_set(connection, clock)
+    }
+
+    fn boots(&self) -> rusqlite::Result<Boots> {
+        Boots::read(&self.connection, &self.here)
+    }
+
+    fn run<'a, T>(&'a self, work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.connection).map_err(|error| StoreError::sqlite(&self.path, Some(&self.connection), &error))
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|file| Self(file.dev(), file.ino()))
+    }
+}

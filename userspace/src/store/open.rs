@@ -1,0 +1,99 @@
+//! Opening the database: as safe as SQLite can be made, of the present layout, and looked over.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, OpenOptions},
+    io,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+
+use super::{
+    error::{Result, StoreError, StoreErrorKind},
+    schema,
+};
+
+/// Long enough for any change by another command, short enough for whoever waits at a prompt.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    create(path).map_err(|error| StoreError::io(path, &error))?;
+    match open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        Err(error) if error.kind() == StoreErrorKind::ReadOnly && !has_log(path) => {
+            // Even to read, SQLite wants to write beside the file. Where nobody can write it need not.
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            open_as(path, &immutable(path), flags).map_err(|_| error)
+        }
+        result => result,
+    }
+}
+
+/// SQLite would leave it to the umask who may read it.
+fn create(path: &Path) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn open_as(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| StoreError::sqlite(path, None, &error))?;
+    prepare(&connection).map_err(|error| StoreError::sqlite(path, Some(&connection), &error))?;
+    schema::check(path, &connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16384;          -- KiB
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    if connection.is_readonly(MAIN_DB)? {
+        return Ok(());
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")
+}
+
+/// Whether the log beside the database holds what is not in it yet.
+fn has_log(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// The name under which SQLite takes a file for one that nobody changes.
+fn immutable(path: &Path) -> PathBuf {
+    let mut name = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                name.push(char::from(*byte))
+            }
+            _ => name += &format!("%{byte:02x}"),
+        }
+    }
+    PathBuf::from(name + "?immutable=1")
+}
+
+/// A file whose name is that of the database and more.
+pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(more);
+    name.into()
+}

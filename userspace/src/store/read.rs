@@ -1,0 +1,124 @@
+//! What is read from the store.
+
+use ipnet::IpNet;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{
+    Store,
+    audit::{self, AuditEntry},
+    error::Result,
+    row::{COLUMNS, Code, Entry, Net, entry},
+    switch::{self, Switch},
+};
+use crate::{address::canonical, control::protocol::Query, precedence::Standing, wall::Clock};
+
+/// How many are on each list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub trusted: u64,
+    pub banned: u64,
+}
+
+impl Store {
+    /// What is said of this very address or prefix, if it has not run out.
+    pub fn get(&self, net: IpNet, clock: &Clock) -> Result<Option<Entry>> {
+        let found = self.run(|connection| {
+            let boots = self.boots()?;
+            let mut statement =
+                connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE net = ?1"))?;
+            statement.query_row([Net(net)], |row| entry(row, &boots)).optional()
+        })?;
+        Ok(found.filter(|entry| entry.until > clock.kernel))
+    }
+
+    /// What has not run out of a part of a list, in the order of the addresses and after the one given, so many
+    /// at most.
+    pub fn page(
+        &self,
+        query: &Query,
+        after: Option<IpNet>,
+        limit: usize,
+        clock: &Clock,
+    ) -> Result<Vec<Entry>> {
+        let (mut first, mut last) = (vec![], vec![u8::MAX; 17]);
+        if let Some(within) = query.within {
+            (first, last) = Net(within).keys();
+        }
+        if let Some(after) = after {
+            first = first.max(Net(after).next_key());
+        }
+        self.run(|connection| {
+            let boots = self.boots()?;
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM entry
+                 WHERE net BETWEEN ?1 AND ?2 AND standing = ?3 AND (?4 IS NULL OR origin = ?4)
+                 AND (?5 IS NULL OR instr(lower(note), lower(?5)) > 0)
+                 ORDER BY net",
+            ))?;
+            let mut rows = statement.query(params![
+                first,
+                last,
+                Code(query.list),
+                query.origin.map(Code),
+                query.note
+            ])?;
+            let mut page = Vec::new();
+            while page.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let entry = entry(row, &boots)?;
+                // Keys have IPv4 within IPv6; people do not.
+                let within = query.within.is_none_or(|within| canonical(within).contains(&entry.net));
+                if within && entry.until > clock.kernel {
+                    page.push(entry);
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    /// Everything that has not run out, in the order of the addresses.
+    pub fn for_each(&self, clock: &Clock, mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+        let mut statement = self.run(|connection| {
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entry ORDER BY net"))
+        })?;
+        let boots = self.run(|_| self.boots())?;
+        let mut rows = self.run(|_| statement.query([]))?;
+        while let Some(entry) = self.run(|_| rows.next()?.map(|row| entry(row, &boots)).transpose())? {
+            if entry.until > clock.kernel {
+                each(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As fast with a million as with one: the others are counted when they come and go.
+    pub fn counts(&self, clock: &Clock) -> Result<Counts> {
+        let count = |standing| self.run(|_| self.count(standing, clock));
+        Ok(Counts { trusted: count(Standing::Trusted)?, banned: count(Standing::Banned)? })
+    }
+
+    fn count(&self, standing: Standing, clock: &Clock) -> rusqlite::Result<u64> {
+        let mut all = self.connection.prepare_cached("SELECT entries FROM tally WHERE standing = ?1")?;
+        let mut over = self.connection.prepare_cached(
+            "SELECT count(*) FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2 AND standing = ?3",
+        )?;
+        let mut count: i64 = all.query_row([Code(standing)], |row| row.get(0))?;
+        for (boot, until) in self.boots()?.over(clock.kernel) {
+            count -= over.query_row(params![boot, until, Code(standing)], |row| row.get::<_, i64>(0))?;
+        }
+        // Not exact if another process changes it meanwhile.
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The latest so many lines of the audit trail, the last first. `about`: only what was done to this address or
+    /// prefix, to something in it or to something around it.
+    pub fn audit(&self, limit: usize, about: Option<IpNet>) -> Result<Vec<AuditEntry>> {
+        self.run(|connection| audit::latest(connection, limit, about))
+    }
+
+    /// By name; also those whose time is over, as they are to be taken back by whoever knows how.
+    pub fn switches(&self) -> Result<Vec<Switch>> {
+        self.run(|connection| switch::all(connection, &self.boots()?))
+    }
+}

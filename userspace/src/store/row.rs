@@ -1,0 +1,158 @@
+//! Between the words of the program and the columns of the database.
+
+use ipnet::IpNet;
+use rusqlite::{
+    Error, Result, Row, ToSql,
+    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
+};
+use xdp_prog::abi::FOREVER;
+
+use super::boots::Boots;
+use crate::{
+    address::{from_prefix, to_prefix},
+    control::protocol::Origin,
+    precedence::Standing,
+};
+
+/// What is said of an address or a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub net: IpNet,
+    pub standing: Standing,
+    /// Kernel time.
+    pub until: u64,
+    /// Milliseconds since 1970.
+    pub since: u64,
+    pub origin: Origin,
+    pub note: Option<String>,
+    /// What it was concluded from.
+    pub evidence: Option<String>,
+}
+
+/// In the order that `entry` reads.
+pub(super) const COLUMNS: &str = "net, standing, since, boot, until, origin, note, evidence";
+
+pub(super) fn entry(row: &Row<'_>, boots: &Boots) -> Result<Entry> {
+    Ok(Entry {
+        net: row.get::<_, Net>(0)?.0,
+        standing: row.get::<_, Code<_>>(1)?.0,
+        since: row.get::<_, Unsigned>(2)?.0,
+        until: end(row, 3, boots)?,
+        origin: row.get::<_, Code<_>>(5)?.0,
+        note: row.get(6)?,
+        evidence: row.get(7)?,
+    })
+}
+
+/// The kernel time in a column and the boot in the one before, as kernel time of this boot.
+pub(super) fn end(row: &Row<'_>, boot: usize, boots: &Boots) -> Result<u64> {
+    let Some(id) = row.get(boot)? else { return Ok(FOREVER) };
+    let Unsigned(until) = row.get(boot + 1)?;
+    boots.here(id, until).ok_or(Error::IntegralValueOutOfRange(boot, id))
+}
+
+/// A prefix as the key of its row: in the order of the addresses, and the shorter before the longer.
+pub(super) struct Net(pub(super) IpNet);
+
+impl Net {
+    pub(super) fn key(&self) -> [u8; 17] {
+        let (address, length) = to_prefix(self.0);
+        let mut key = [length; 17];
+        key[..16].copy_from_slice(&address);
+        key
+    }
+
+    /// The keys of all that lies in it.
+    pub(super) fn keys(&self) -> (Vec<u8>, Vec<u8>) {
+        let first = self.key();
+        let (address, length) = to_prefix(self.0);
+        let within = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+        let last = (u128::from_be_bytes(address) | within).to_be_bytes();
+        (first.to_vec(), [&last[..], &[u8::MAX]].concat())
+    }
+
+    /// Where the keys begin that come after it.
+    pub(super) fn next_key(&self) -> Vec<u8> {
+        [&self.key()[..], &[0]].concat()
+    }
+}
+
+impl ToSql for Net {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.key().to_vec().into())
+    }
+}
+
+impl FromSql for Net {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = <[u8; 17]>::column_result(value)?;
+        let (length, address) = (bytes[16], std::array::from_fn(|index| bytes[index]));
+        from_prefix(address, length).map(Self).ok_or(FromSqlError::OutOfRange(length.into()))
+    }
+}
+
+/// Numbers that SQLite only has with a sign, bit for bit.
+pub(super) struct Unsigned(pub(super) u64);
+
+impl ToSql for Unsigned {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.0.cast_signed().into())
+    }
+}
+
+impl FromSql for Unsigned {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(|number| Self(number.cast_unsigned()))
+    }
+}
+
+/// A word that is a small number in the database.
+pub(super) struct Code<T>(pub(super) T);
+
+pub(super) trait Coded: Copy {
+    fn code(self) -> i64;
+    fn of(code: i64) -> Option<Self>;
+}
+
+impl<T: Coded> ToSql for Code<T> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.0.code().into())
+    }
+}
+
+impl<T: Coded> FromSql for Code<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = i64::column_result(value)?;
+        T::of(code).map(Self).ok_or(FromSqlError::OutOfRange(code))
+    }
+}
+
+impl Coded for Standing {
+    fn code(self) -> i64 {
+        match self {
+            Self::Trusted => 0,
+            Self::Banned => 1,
+        }
+    }
+
+    fn of(code: i64) -> Option<Self> {
+        [Self::Trusted, Self::Banned].into_iter().find(|standing| standing.code() == code)
+    }
+}
+
+impl Coded for Origin {
+    fn code(self) -> i64 {
+        match self {
+            Self::Config => 0,
+            Self::Hand => 1,
+            Self::Import => 2,
+            Self::Kernel => 3,
+        }
+    }
+
+    fn of(code: i64) -> Option<Self> {
+        [Self::Config, Self::Hand, Self::Import, Self::Kernel]
+            .into_iter()
+            .find(|origin| origin.code() == code)
+    }
+}

@@ -1,0 +1,85 @@
+//! The layout of the database: each version is a step from the one before.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+
+use super::error::{Result, StoreError, StoreErrorKind};
+
+/// The first makes version 1 of nothing. What was released is never edited: what changes is a step more.
+pub(super) const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+
+/// `SIPW`, in the header of the file.
+const APPLICATION: i64 = 0x5349_5057;
+
+const TABLES: [&str; 5] = ["boot", "entry", "tally", "audit", "switch"];
+
+/// Brings the database to the present layout, and looks at the ends of each table: it does not find every
+/// damage, but takes no time.
+pub(super) fn check(path: &Path, connection: &Connection) -> Result<()> {
+    let fail = |error| StoreError::sqlite(path, Some(connection), &error);
+    let version = known(path, version(connection).map_err(fail)?)?;
+    if is_foreign(connection).map_err(fail)? {
+        let cause = "it is the database of another program, which must be moved away first";
+        return Err(StoreError::new(StoreErrorKind::Other, path, cause));
+    }
+    if version < STEPS.len() {
+        migrate(path, connection)?;
+    }
+    if !is_complete(connection).map_err(fail)? {
+        return Err(StoreError::new(StoreErrorKind::Corrupt, path, "tables are missing"));
+    }
+    look(connection).map_err(fail)
+}
+
+fn migrate(path: &Path, connection: &Connection) -> Result<()> {
+    let fail = |error| StoreError::sqlite(path, Some(connection), &error);
+    loop {
+        let step = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(fail)?;
+        // Asked again now that nobody else can change it.
+        let version = known(path, version(&step).map_err(fail)?)?;
+        let Some(sql) = STEPS.get(version) else { return Ok(()) };
+        step.execute_batch(sql).map_err(fail)?;
+        step.pragma_update(None, "user_version", version as i64 + 1).map_err(fail)?;
+        step.commit().map_err(fail)?;
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn known(path: &Path, version: i64) -> Result<usize> {
+    match usize::try_from(version) {
+        Ok(version) if version <= STEPS.len() => Ok(version),
+        _ => {
+            let cause = format!("its layout is {version}, this one knows those up to {}", STEPS.len());
+            Err(StoreError::new(StoreErrorKind::Newer, path, cause))
+        }
+    }
+}
+
+fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables > 0 && application != APPLICATION)
+}
+
+fn is_complete(connection: &Connection) -> rusqlite::Result<bool> {
+    for table in TABLES {
+        if !connection.table_exists(None, table)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn look(connection: &Connection) -> rusqlite::Result<()> {
+    for table in TABLES {
+        for end in ["ASC", "DESC"] {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1 {end} LIMIT 1");
+            connection.query_row(&sql, [], |_| Ok(())).optional()?;
+        }
+    }
+    Ok(())
+}

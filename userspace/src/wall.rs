@@ -1,0 +1,174 @@
+//! The kernel's clock, which counts within one boot, and the one on the wall, which joins boots.
+
+use std::{
+    fs,
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use xdp_prog::abi::FOREVER;
+
+use crate::kernel;
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+
+/// What both clocks say, and in which boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// As the kernel names it; empty if it cannot be asked.
+    pub boot: &'static str,
+    /// Monotonic nanoseconds.
+    pub kernel: u64,
+    /// Milliseconds since 1970.
+    pub wall_ms: u64,
+}
+
+impl Clock {
+    pub fn read() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { boot: boot(), kernel: kernel::now(), wall_ms: wall.as_millis() as u64 }
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { kernel: self.kernel, wall_ms: self.wall_ms }
+    }
+}
+
+fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned())
+}
+
+/// The same moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) kernel: u64,
+    pub(crate) wall_ms: u64,
+}
+
+impl Moment {
+    /// Whether the clock on the wall was set in between, by a second or more.
+    pub(crate) fn is_set_from(self, earlier: Self) -> bool {
+        let offset = |moment: Self| moment.wall_ms.wrapping_sub(moment.kernel / MILLISECOND).cast_signed();
+        offset(self).abs_diff(offset(earlier)) >= 1_000
+    }
+}
+
+/// When something ends, on the kernel's clock of a boot first seen at `first`, that was to end at `until` on the
+/// kernel's clock of an earlier boot last seen at `last`.
+///
+/// A clock on the wall that went back, as on a host without one of its own that wakes in 1970, has let no time
+/// pass: so nothing ever has more time left than it had when it was last seen.
+pub(crate) fn carry(until: u64, last: Moment, first: Moment) -> u64 {
+    if until == FOREVER {
+        return FOREVER;
+    }
+    let passed = first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND);
+    let left = until.saturating_sub(last.kernel).saturating_sub(passed);
+    first.kernel.saturating_add(left)
+}
+
+/// The latest `until` that `carry` takes to a time not after `now`.
+pub(crate) fn carried_over(now: u64, last: Moment, first: Moment) -> u64 {
+    let passed = first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND);
+    let since = now.saturating_sub(first.kernel);
+    last.kernel.saturating_add(passed).saturating_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000 * MILLISECOND;
+    const HOUR: u64 = 3_600 * SECOND;
+    /// November 2026, in milliseconds.
+    const TODAY: u64 = 1_795_000_000_000;
+
+    fn moment(kernel: u64, wall_ms: u64) -> Moment {
+        Moment { kernel, wall_ms }
+    }
+
+    #[test]
+    fn what_is_left_is_carried_into_the_next_boot() {
+        let last = moment(1_000 * SECOND, TODAY);
+        for (what, until, first, expected) in [
+            (
+                "a minute later",
+                last.kernel + HOUR,
+                moment(9 * SECOND, TODAY + 60_000),
+                9 * SECOND + HOUR - 60 * SECOND,
+            ),
+            ("at once", last.kernel + HOUR, moment(9 * SECOND, TODAY), 9 * SECOND + HOUR),
+            ("when it is over", last.kernel + HOUR, moment(9 * SECOND, TODAY + 3_600_000), 9 * SECOND),
+            ("long after", last.kernel + HOUR, moment(9 * SECOND, TODAY * 2), 9 * SECOND),
+            ("over before the reboot", last.kernel - 1, moment(9 * SECOND, TODAY), 9 * SECOND),
+            ("in 1970", last.kernel + HOUR, moment(9 * SECOND, 30_000), 9 * SECOND + HOUR),
+            ("for ever", FOREVER, moment(9 * SECOND, TODAY * 2), FOREVER),
+            ("for ever, in 1970", FOREVER, moment(9 * SECOND, 0), FOREVER),
+        ] {
+            assert_eq!(carry(until, last, first), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_told_from_one_that_goes_on() {
+        let earlier = moment(5 * SECOND, TODAY);
+        for (later, set) in [
+            (moment(7 * SECOND, TODAY + 2_000), false),
+            (moment(7 * SECOND, TODAY + 2_999), false),
+            (moment(7 * SECOND, TODAY + 3_000), true),
+            (moment(7 * SECOND, TODAY), true),
+            (moment(7 * SECOND, 0), true),
+        ] {
+            assert_eq!(later.is_set_from(earlier), set, "{later:?}");
+        }
+    }
+
+    #[test]
+    fn the_clocks_go_on_within_a_boot() {
+        let (first, second) = (Clock::read(), Clock::read());
+        assert_eq!(first.boot, second.boot);
+        assert_eq!(first.boot.len(), 36, "{first:?}");
+        assert!(first.kernel <= second.kernel && first.wall_ms > TODAY / 2);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_lasts_longer_for_a_reboot(until: u64, kernel: u64, wall: u64, next_kernel: u64, next_wall: u64) {
+            prop_assume!(until != FOREVER);
+            let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
+            let left = carry(until, last, first) - first.kernel;
+            prop_assert!(left <= until.saturating_sub(last.kernel));
+        }
+
+        #[test]
+        fn what_is_over_is_what_is_carried_into_the_past(
+            until in 0..1_000 * HOUR,
+            kernel in 0..1_000 * HOUR,
+            wall in 0..2 * TODAY,
+            next_kernel in 0..1_000 * HOUR,
+            next_wall in 0..2 * TODAY,
+            later in 0..1_000 * HOUR,
+        ) {
+            let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
+            let now = first.kernel + later;
+            prop_assert_eq!(carry(until, last, first) <= now, until <= carried_over(now, last, first));
+        }
+
+        #[test]
+        fn with_clocks_that_agree_it_ends_at_the_same_time_on_the_wall(
+            left in 0..1_000 * HOUR,
+            off in 0..HOUR / MILLISECOND,
+            kernel in 0..1_000 * HOUR,
+            next_kernel in 0..1_000 * HOUR,
+        ) {
+            let (last, first) = (moment(kernel, TODAY), moment(next_kernel, TODAY + off));
+            let carried = carry(last.kernel + left, last, first) - first.kernel;
+            prop_assert_eq!(carried, left.saturating_sub(off * MILLISECOND));
+        }
+    }
+}
