@@ -3,6 +3,7 @@
 pub mod address;
 pub mod cli;
 pub mod control;
+pub mod doctor;
 pub mod first_line;
 pub mod forecast;
 pub mod kernel;

@@ -4,6 +4,7 @@ mod attach;
 mod ban;
 mod check;
 mod completions;
+mod doctor;
 mod events;
 mod failure;
 mod mode;
@@ -55,6 +56,7 @@ enum Command {
     Events(events::Follow),
     Replay(replay::Replay),
     Check(check::Check),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
 }
@@ -83,6 +85,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Events(follow) => follow.run(output),
         Command::Replay(replay) => replay.run(output),
         Command::Check(check) => check.run(output),
+        Command::Doctor(doctor) => doctor.run(output),
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(output),
     }
@@ -141,6 +144,8 @@ mod tests {
             "events --follow",
             "replay a.pcap --config b.toml",
             "check sipward.toml",
+            "doctor",
+            "doctor --config sipward.toml --json",
             "completions bash",
             "man",
             "man /usr/local/share/man/man8",

@@ -1,10 +1,12 @@
 //! The only place that knows aya: the program and its maps, loaded, attached, pinned, read and written.
 
 mod attach;
+mod capability;
 mod clock;
 mod counters;
 mod error;
 mod events;
+mod features;
 mod filter;
 mod hold;
 mod interface;
@@ -20,10 +22,12 @@ mod tables;
 
 pub use self::{
     attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, take_links},
+    capability::missing_capabilities,
     clock::{expiry, now, remaining},
     counters::ReasonCount,
     error::{Error, LOG_LINES, Result},
     events::{DropEvent, Events},
+    features::Features,
     filter::{Filter, LoadOptions},
     hold::Hold,
     interface::name as interface_name,

@@ -1,0 +1,169 @@
+//! The filter in the kernel, and the daemon that looks after it.
+
+use std::{io, os::unix::net::UnixStream, path::Path};
+
+use xdp_prog::abi::VERSION;
+
+use super::finding::Finding;
+use crate::kernel::{self, Error, Filter, LoadOptions, Pins, Tables};
+
+pub(super) enum Facts {
+    Loaded {
+        enforce: bool,
+        trusted_only: bool,
+    },
+    /// What the kernel said when it was tried whether it takes the filter; none where that was not tried.
+    Absent {
+        trial: Option<Result<(), String>>,
+    },
+    Unseen,
+    /// Pinned, and unusable.
+    Broken(String),
+}
+
+impl Facts {
+    pub(super) const fn is_loaded(&self) -> bool {
+        matches!(self, Self::Loaded { .. })
+    }
+}
+
+pub(super) fn read(pins: &Pins) -> Facts {
+    match Tables::open(pins).and_then(|tables| tables.policy()) {
+        Ok(Some(policy)) => {
+            Facts::Loaded { enforce: policy.enforce != 0, trusted_only: policy.trusted_only != 0 }
+        }
+        Ok(None) | Err(Error::NothingAttached) => Facts::Absent { trial: trial() },
+        Err(Error::NotPermitted) => Facts::Unseen,
+        Err(error) => Facts::Broken(error.to_string()),
+    }
+}
+
+/// Loads the filter, attached to nothing, and lets it go again.
+fn trial() -> Option<Result<(), String>> {
+    if !kernel::missing_capabilities().is_ok_and(|missing| missing.is_empty()) {
+        return None;
+    }
+    /// As few as may be: nobody is going to be on the lists.
+    const SOURCES: u32 = 1;
+    let options = LoadOptions { max_sources: Some(SOURCES), ..LoadOptions::default() };
+    Some(Filter::load(&options).map(drop).map_err(|error| error.to_string()))
+}
+
+pub(super) fn check(facts: &Facts) -> Finding {
+    const CHECK: &str = "filter";
+    const START: &str = "`systemctl start sipward`, or `sipward attach --iface NAME`";
+    match facts {
+        Facts::Loaded { enforce: true, trusted_only } => {
+            let only = if *trusted_only { ", only trusted sources pass" } else { "" };
+            Finding::ok(CHECK, format!("loaded (layout {VERSION}), enforces{only}"))
+        }
+        Facts::Loaded { enforce: false, .. } => Finding::warn(
+            CHECK,
+            format!("loaded (layout {VERSION}), and only counts what it would drop"),
+            "`sipward mode enforce`, once the counters of `sipward status` look right",
+        ),
+        Facts::Absent { trial: Some(Ok(())) } => {
+            Finding::warn(CHECK, "not loaded, nothing is dropped; this kernel takes it", START)
+        }
+        Facts::Absent { trial: None } => Finding::warn(CHECK, "not loaded, nothing is dropped", START),
+        Facts::Absent { trial: Some(Err(error)) } => Finding::bad(
+            CHECK,
+            format!("cannot be loaded: {error}"),
+            "`sipward attach --iface NAME --verbose` shows all that the kernel says",
+        ),
+        Facts::Unseen => Finding::unseen(CHECK, "whether the filter is loaded"),
+        Facts::Broken(error) => {
+            Finding::bad(CHECK, error, "`sipward detach`, then `sipward attach --iface NAME`")
+        }
+    }
+}
+
+pub(super) enum Daemon {
+    Listens,
+    Silent,
+    Unseen,
+    Failed(String),
+}
+
+impl Daemon {
+    pub(super) fn at(socket: &Path) -> Self {
+        match UnixStream::connect(socket) {
+            Ok(_) => Self::Listens,
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::Silent,
+                io::ErrorKind::PermissionDenied => Self::Unseen,
+                _ => Self::Failed(format!("{}: {error}", socket.display())),
+            },
+        }
+    }
+
+    pub(super) fn check(&self) -> Finding {
+        const CHECK: &str = "daemon";
+        match self {
+            Self::Listens => Finding::ok(CHECK, "runs"),
+            Self::Silent => Finding::warn(
+                CHECK,
+                "does not run: a loaded filter goes on, but nobody looks after it",
+                "`systemctl start sipward`; `journalctl -u sipward` says why it ended",
+            ),
+            Self::Unseen => Finding::unseen(CHECK, "whether the daemon answers"),
+            Self::Failed(error) => Finding::bad(CHECK, error, "`systemctl restart sipward`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::{
+        super::finding::{State, tests::says},
+        *,
+    };
+
+    #[test]
+    fn the_filter_is_in_one_of_these_states() {
+        let loaded = |enforce, trusted_only| Facts::Loaded { enforce, trusted_only };
+        for (facts, state, said) in [
+            (loaded(true, false), State::Ok, &["enforces"][..]),
+            (loaded(true, true), State::Ok, &["only trusted sources pass"]),
+            (loaded(false, false), State::Warn, &["only counts", "`sipward mode enforce`"]),
+            (
+                Facts::Absent { trial: Some(Ok(())) },
+                State::Warn,
+                &["this kernel takes it", "systemctl start"],
+            ),
+            (Facts::Absent { trial: None }, State::Warn, &["not loaded", "systemctl start sipward"]),
+            (
+                Facts::Absent { trial: Some(Err("too many instructions".to_owned())) },
+                State::Bad,
+                &["too many instructions", "--verbose"],
+            ),
+            (Facts::Unseen, State::Warn, &["may not see whether the filter is loaded"]),
+            (Facts::Broken("another layout".to_owned()), State::Bad, &["another layout", "`sipward detach`"]),
+        ] {
+            says(&check(&facts), state, said);
+            assert_eq!(facts.is_loaded(), check(&facts).found.contains("loaded (layout"));
+        }
+    }
+
+    #[test]
+    fn a_daemon_answers_or_says_what_to_do() {
+        says(&Daemon::Listens.check(), State::Ok, &["runs"]);
+        says(&Daemon::Silent.check(), State::Warn, &["does not run", "systemctl start sipward"]);
+        says(&Daemon::Unseen.check(), State::Warn, &["may not see"]);
+        says(&Daemon::Failed("too many files".to_owned()).check(), State::Bad, &["too many", "restart"]);
+    }
+
+    #[test]
+    fn a_daemon_is_there_while_somebody_listens() {
+        let path = std::env::temp_dir().join(format!("sipward-doctor-{}.sock", std::process::id()));
+        assert!(matches!(Daemon::at(&path), Daemon::Silent));
+        let listener = UnixListener::bind(&path).unwrap();
+        assert!(matches!(Daemon::at(&path), Daemon::Listens));
+        drop(listener);
+        // A daemon that was killed leaves the socket behind.
+        assert!(matches!(Daemon::at(&path), Daemon::Silent));
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,59 @@
+//! What an operator should know about a host: each check is a pure function of facts, and beside it stands the thin
+//! reader that finds them.
+
+mod backlog;
+mod bpffs;
+mod clock;
+mod config;
+mod conntrack;
+mod filter;
+mod finding;
+mod interface;
+mod machine;
+mod ownership;
+mod read;
+mod socket;
+
+use std::{collections::BTreeSet, path::Path};
+
+pub use self::finding::{Finding, State};
+use crate::{kernel::Pins, policy::Config};
+
+const SOCKET: &str = "/run/sipward/control.sock";
+
+/// Looks at everything that this user may see. Whether somebody `named` the configuration file, so that it should be
+/// there.
+pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
+    let pins = Pins::default();
+    let (file, config) = config::read(config, named);
+    let config_findings = config::check(&file);
+    let config = config.unwrap_or_default();
+    let filter = filter::read(&pins);
+
+    let mut findings = machine::check(&machine::read());
+    findings.push(bpffs::check(&bpffs::read()));
+    findings.extend(config_findings);
+    findings.push(filter::check(&filter));
+    findings.push(filter::Daemon::at(Path::new(SOCKET)).check());
+    findings.extend(interfaces(&pins, &config, filter.is_loaded()));
+    findings.extend(conntrack::check(conntrack::read()));
+    findings.extend(socket::check(&socket::read(&config.ports.udp)));
+    findings.push(backlog::check(&backlog::read()));
+    findings.push(clock::check(&clock::read()));
+    findings
+}
+
+/// Those of the configuration and those that the filter was put on.
+fn interfaces(pins: &Pins, config: &Config, loaded: bool) -> Vec<Finding> {
+    // What may not be listed here has been told of the filter already.
+    let attached = pins.interfaces().unwrap_or_default();
+    let names: BTreeSet<_> = config.interfaces.iter().chain(&attached).collect();
+    if names.is_empty() {
+        return vec![Finding::warn(
+            "interface",
+            "none is named in the configuration",
+            "`interface = \"eth0\"` in the configuration, or `sipward attach --iface eth0`",
+        )];
+    }
+    names.into_iter().flat_map(|name| interface::check(&interface::read(pins, name, loaded))).collect()
+}
