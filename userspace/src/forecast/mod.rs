@@ -17,8 +17,8 @@ use xdp_prog::{
     reason::{Action, Class, Reason},
 };
 
-use self::kind::Ports;
 pub use self::kind::Kind;
+pub(crate) use self::kind::Ports;
 use crate::{
     kernel::{Error, Result, Tables},
     replay::Memory,

@@ -16,6 +16,7 @@ mod maps;
 mod netlink;
 mod object;
 mod pins;
+mod program;
 mod states;
 mod sys;
 mod tables;
@@ -34,6 +35,7 @@ pub use self::{
     lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,
     pins::{PinLock, Pins},
+    program::{PinnedProgram, program_on},
     states::States,
     tables::Tables,
 };

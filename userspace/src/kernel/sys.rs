@@ -18,6 +18,7 @@ const BPF_MAP_CREATE: libc::c_int = 0;
 const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_MAP_UPDATE_BATCH: libc::c_int = 26;
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -179,6 +180,55 @@ pub(super) fn link_interface(id: u32) -> io::Result<u32> {
     // SAFETY: `OBJ_GET_INFO_BY_FD` takes these attributes and writes no more than `length` bytes to `info`.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes) }?;
     Ok(info.interface)
+}
+
+/// As much of what the kernel tells of a program as is asked for.
+#[derive(Default)]
+#[repr(C)]
+struct ProgramInfo {
+    kind: u32,
+    id: u32,
+}
+
+pub(super) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info = ProgramInfo::default();
+    let mut attributes = GetInfo {
+        fd: program.as_raw_fd() as u32,
+        length: size_of::<ProgramInfo>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    // SAFETY: `OBJ_GET_INFO_BY_FD` takes these attributes and writes no more than `length` bytes to `info`.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes) }?;
+    Ok(info.id)
+}
+
+#[repr(C)]
+struct TestRun {
+    program_fd: u32,
+    answer: u32,
+    data_size: u32,
+    data_size_out: u32,
+    data: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+}
+
+/// What the program answers to a frame.
+pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32> {
+    let mut attributes = TestRun {
+        program_fd: program.as_raw_fd() as u32,
+        answer: 0,
+        data_size: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_size_out: 0,
+        data: frame.as_ptr() as u64,
+        data_out: 0,
+        repeat: 1,
+        duration: 0,
+    };
+    // SAFETY: `PROG_TEST_RUN` takes these attributes, and reads `data_size` bytes of the frame.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attributes) }?;
+    Ok(attributes.answer)
 }
 
 #[repr(C)]
