@@ -1,3 +1,22 @@
 //! The control socket: how commands and programs talk to the daemon.
 
+mod accounts;
+mod answers;
+mod client;
+mod connection;
+mod door;
+mod lock;
+mod peer;
 pub mod protocol;
+mod read_ahead;
+mod request;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use answers::{Answers, Gone};
+pub use client::{Client, ClientError, Told};
+pub use door::{Door, DoorError};
+pub use lock::{DaemonLock, LockError};
+pub use peer::this_process;
+pub use server::{Handler, Limits, serve};

@@ -1,0 +1,159 @@
+//! Lets clients in, each on its own, so that none can harm another.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use tokio::{
+    net::UnixStream,
+    task::{Id, JoinSet},
+    time::sleep,
+};
+
+use super::{
+    answers::{Answers, Gone, last},
+    connection::Connection,
+    door::Door,
+    peer::Peer,
+    protocol::{Call, Refusal, Who},
+    request,
+};
+
+/// Does what is asked.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// What `answers` is told goes to the client, and then the outcome. Is dropped at any `await` when the client has
+    /// hung up or does not read.
+    fn call(
+        &self,
+        call: Call,
+        who: Who,
+        answers: Answers,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+}
+
+/// What a client may take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// At once.
+    pub clients: usize,
+    /// Connections of one process at once, so that one that does not close them leaves room for others.
+    pub of_a_process: usize,
+    /// Bytes of a request.
+    pub line: usize,
+    /// How long a client may stay without a request, or with a part of one.
+    pub idle: Duration,
+    /// How long a client may leave its answers unread.
+    pub stall: Duration,
+    /// How long it may take to find a client's name.
+    pub naming: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: 64,
+            of_a_process: 16,
+            line: request::LONGEST,
+            idle: Duration::from_secs(60),
+            stall: Duration::from_secs(10),
+            naming: Duration::from_secs(2),
+        }
+    }
+}
+
+/// For as long as it is polled; whoever drops it ends all connections.
+pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
+    let mut connections = JoinSet::new();
+    let mut seats = Seats::default();
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = connections.join_next_with_id() => seats.leave(match &ended {
+                Ok((id, _)) => *id,
+                Err(error) => error.id(),
+            }),
+            accepted = door.listener.accept() => {
+                let admitted = accepted.and_then(|(stream, _)| admit(stream, &door, &seats, &limits));
+                match admitted {
+                    Ok(Some((stream, peer))) => {
+                        let pid = peer.pid;
+                        let id = connections.spawn(attend(stream, peer, handler.clone(), limits)).id();
+                        seats.take(id, pid);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!("no new client can be let in: {error}");
+                        sleep(RETRY).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Most likely, this process has too many files open.
+const RETRY: Duration = Duration::from_millis(500);
+
+async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) -> io::Result<()> {
+    let Peer { uid, pid, .. } = peer;
+    tracing::debug!(uid, pid, "client");
+    let connection = Connection::open(stream, &peer, handler, limits).await?;
+    if connection.attend().await == Err(Gone) {
+        tracing::debug!(uid, pid, "the client hung up, or left its answers unread");
+    }
+    Ok(())
+}
+
+/// None if the client was turned away.
+fn admit(
+    stream: UnixStream,
+    door: &Door,
+    seats: &Seats,
+    limits: &Limits,
+) -> io::Result<Option<(UnixStream, Peer)>> {
+    let peer = Peer::of(&stream)?;
+    let Peer { uid, pid, .. } = peer;
+    let refusal = if !door.admission.admits(&peer) {
+        tracing::warn!(uid, pid, "a client that may not ask was turned away");
+        Refusal::no(format!(
+            "uid {uid} may not use the control socket: it is for root and the configured group"
+        ))
+    } else if let Some(problem) = seats.problem(pid, limits) {
+        tracing::warn!(uid, pid, "a client was turned away: {problem}");
+        Refusal::failed(format!("the daemon takes no more clients now: {problem}"))
+    } else {
+        return Ok(Some((stream, peer)));
+    };
+    // A line always fits into a new connection. A client that is gone already needs none.
+    if let Ok(line) = last(Err(refusal)) {
+        let _ = stream.into_std()?.write_all(&line);
+    }
+    Ok(None)
+}
+
+/// Which connection belongs to which process.
+#[derive(Default)]
+struct Seats(HashMap<Id, i32>);
+
+impl Seats {
+    fn problem(&self, pid: i32, limits: &Limits) -> Option<String> {
+        let of_process = self.0.values().filter(|taken| **taken == pid).count();
+        if self.0.len() >= limits.clients {
+            Some(format!("it has {}", self.0.len()))
+        } else if of_process >= limits.of_a_process {
+            Some(format!("process {pid} has {of_process} connections already"))
+        } else {
+            None
+        }
+    }
+
+    fn take(&mut self, connection: Id, pid: i32) {
+        self.0.insert(connection, pid);
+    }
+
+    fn leave(&mut self, connection: Id) {
+        self.0.remove(&connection);
+    }
+}
