@@ -53,6 +53,17 @@ pub fn canonical(net: IpNet) -> IpNet {
     }
 }
 
+/// Whether an IPv6 prefix holds all of IPv4 too, which nobody means who writes it: in the filter the IPv4 addresses
+/// are `::ffff:a.b.c.d`.
+pub fn holds_v4_unsaid(net: IpNet) -> bool {
+    matches!(net, IpNet::V6(_)) && net.contains(&IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0, 0]))
+}
+
+/// As people know it: an address without its length.
+pub fn show(net: IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}
+
 fn v4_net(address: Ipv4Addr, length: u8) -> IpNet {
     IpNet::new_assert(IpAddr::V4(address), length)
 }

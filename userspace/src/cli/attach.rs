@@ -1,23 +1,25 @@
 //! `sipward attach` and `sipward detach`.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use xdp_prog::abi::FOREVER;
 
 use super::{
+    desk::{ask, connect, store_notice},
     failure::{Failure, wrong},
     output::Output,
+    reload,
 };
 use crate::{
-    kernel::{self, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode},
-    policy::{Config, DEFAULT_PATH, Mode, Resolved},
-    roster::Roster,
-    signature::Compiled,
+    control::{
+        DaemonLock,
+        protocol::{self, Call, SetMode, item},
+        this_process,
+    },
+    kernel::{self, Pins, XdpChoice},
+    office::{Office, Reply, Settings},
+    places,
+    policy::{DEFAULT_PATH, Mode},
 };
 
 /// Put the filter on network interfaces, where it stays until `sipward detach`
@@ -25,7 +27,9 @@ use crate::{
 #[command(
     after_help = "Examples: sipward attach --iface eth0 --monitor\n          sipward attach --config sipward.toml\n\n\
                   Without --config, /etc/sipward/sipward.toml is read if it is there. Attaching again puts a changed \
-                  configuration, or a new version of sipward, in place of the old one without a gap."
+                  configuration, or a new version of sipward, in place of the old one without a gap.\n\nWhile the \
+                  daemon runs (`sipward run`), it takes no options, and puts the filter back where `sipward detach` \
+                  took it off."
 )]
 pub(super) struct Attach {
     /// Interface to protect; several may be given. Without one, those of the configuration
@@ -51,53 +55,78 @@ enum Xdp {
     Generic,
 }
 
-#[derive(Serialize)]
-struct AttachedLine<'a> {
-    interface: &'a str,
-    xdp: &'static str,
-}
-
 impl Attach {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        let file = self.config_file();
-        let settings = Settings::read(file.as_deref(), self.mode())?;
-        let interfaces =
-            if self.interfaces.is_empty() { &settings.resolved.interfaces } else { &self.interfaces };
+        if connect()?.is_some() {
+            return self.tell_daemon(output);
+        }
+        let settings = self.settings()?;
+        let configured = &settings.resolved.interfaces;
+        let interfaces = if self.interfaces.is_empty() { configured } else { &self.interfaces }.clone();
         if interfaces.is_empty() {
             return Err(wrong(
                 "name an interface: --iface eth0, or `interface = \"eth0\"` in the configuration",
             ));
         }
         let pins = Pins::default();
-        let choice = self.choice();
-        for interface in interfaces {
-            kernel::check(&pins, interface, choice)?;
+        for interface in &interfaces {
+            kernel::check(&pins, interface, self.choice())?;
         }
-
         let _lock = pins.claim()?;
-        let running = pins.is_there()?;
-        let mut filter = Filter::load(&LoadOptions { pins: Some(pins.clone()), ..LoadOptions::default() })?;
-        // A running filter keeps what it has until all interfaces are sure to be protected.
-        if !running {
-            settings.apply(&mut filter)?;
+        if DaemonLock::is_held(&places::runtime())? {
+            return self.tell_daemon(output);
         }
-        let modes = interfaces.iter().map(|interface| filter.attach(interface, choice));
-        let modes = modes.collect::<Result<Vec<_>, _>>()?;
-        if running {
-            match (&file, self.mode()) {
-                (Some(_), _) => settings.apply(&mut filter)?,
-                (None, Some(mode)) => super::mode::set(&mut filter, mode)?,
-                (None, None) => {}
-            }
-        }
-        let policy = filter.policy()?;
-        filter.persist()?;
-        report(output, interfaces, &modes, policy.is_some_and(|policy| policy.enforce != 0))
+        self.attach(&pins, &interfaces, settings, output)
     }
 
-    fn config_file(&self) -> Option<PathBuf> {
+    fn tell_daemon(&self, output: &mut Output) -> Result<(), Failure> {
+        let optional = !self.interfaces.is_empty() || self.config.is_some() || self.mode().is_some() || self.xdp.is_some();
+        if optional {
+            return Err(wrong(
+                "the daemon runs and goes by its configuration file: change that, then `sipward reload`; or `sipward \
+                 mode monitor`",
+            ));
+        }
+        ask(&Call::Attach, output, reload::show)
+    }
+
+    fn attach(&self, pins: &Pins, interfaces: &[String], settings: Settings, output: &mut Output) -> Result<(), Failure> {
+        let running = pins.is_there()?;
+        // A running filter without a word about it keeps its rules.
+        let silent = running && settings.file.is_none();
+        let mode = self.mode().filter(|_| silent);
+        let fresh = running || self.mode().is_some();
+        let (mut office, started) = Office::start(pins, (!silent).then_some(settings), fresh)?;
+        if let Some(notice) = store_notice(&started.store) {
+            output.warn(&notice)?;
+        }
+        for interface in interfaces {
+            let mode = match office.attach(interface, self.choice()) {
+                Ok(mode) => mode,
+                Err(error) => {
+                    office.abandon()?;
+                    return Err(error.into());
+                }
+            };
+            output.object(&item::Attached { interface: interface.clone(), xdp: Some(mode.name().to_owned()) })?;
+            output.say(format_args!("{interface}: {}", reload::how(Some(mode.name()))))?;
+        }
+        if let Some(mode) = mode {
+            let call = Call::Mode(SetMode { enforce: mode == Mode::Enforce });
+            office.perform(&call, &this_process(), &mut Reply::default())?;
+        }
+        if office.status()?.mode == "monitor" {
+            output.say(
+                "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
         let default = || Some(PathBuf::from(DEFAULT_PATH)).filter(|path| path.exists());
-        self.config.clone().or_else(default)
+        let file = self.config.clone().or_else(default);
+        Ok(Settings::read(file.as_deref(), self.mode())?)
     }
 
     fn mode(&self) -> Option<Mode> {
@@ -117,86 +146,33 @@ impl Attach {
     }
 }
 
-/// Everything that the filter is loaded with, valid as a whole.
-struct Settings {
-    resolved: Resolved,
-    signatures: Compiled,
-}
-
-impl Settings {
-    fn read(file: Option<&Path>, mode: Option<Mode>) -> Result<Self, Failure> {
-        let mut config = file.map(Config::load).transpose()?.unwrap_or_default();
-        config.mode = mode.unwrap_or(config.mode);
-        let resolved = config.resolve()?;
-        let signatures = resolved.signatures.compile()?;
-        Ok(Self { resolved, signatures })
-    }
-
-    /// The lists first: nobody who is trusted may meet a rule before.
-    fn apply(&self, tables: &mut Tables) -> Result<(), Failure> {
-        let mut roster = Roster::open(tables, kernel::now())?;
-        for net in &self.resolved.trusted {
-            roster.trust(*net, FOREVER)?;
-        }
-        for net in &self.resolved.banned {
-            roster.ban(*net, FOREVER)?;
-        }
-        super::signature::put_in_force(tables, &self.signatures)?;
-        let mut policy = self.resolved.policy.clone();
-        policy.key = random();
-        Ok(tables.set_policy(&policy)?)
-    }
-}
-
-/// The standard library's hashers are keyed by the system's random numbers.
-fn random() -> u32 {
-    RandomState::new().build_hasher().finish() as u32
-}
-
-fn report(
-    output: &mut Output,
-    interfaces: &[String],
-    modes: &[XdpMode],
-    enforce: bool,
-) -> Result<(), Failure> {
-    for (interface, mode) in interfaces.iter().zip(modes) {
-        let how = match mode {
-            XdpMode::Native => "in the driver (native XDP)",
-            XdpMode::Generic => "in the network stack (generic XDP, slower than in the driver)",
-            XdpMode::Offloaded => "in the network card",
-        };
-        output.say(format_args!("{interface}: protected {how}"))?;
-        output.object(&AttachedLine { interface, xdp: mode.name() })?;
-    }
-    if !enforce {
-        output.say(
-            "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
-        )?;
-    }
-    Ok(())
-}
-
 /// Take the filter off network interfaces; off the last one, nothing of it stays
 #[derive(Debug, Args)]
-#[command(after_help = "Examples: sipward detach\n          sipward detach --iface eth0")]
+#[command(
+    after_help = "Examples: sipward detach\n          sipward detach --iface eth0\n\nThe daemon, if it runs, stays, \
+                  and leaves them alone until `sipward attach`."
+)]
 pub(super) struct Detach {
     /// Interface to leave; several may be given. Without one, all
     #[arg(long = "iface", value_name = "NAME")]
     interfaces: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct DetachedLine<'a> {
-    detached: &'a str,
-}
-
 impl Detach {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        let show = |item::Detached { detached }, output: &mut Output| {
+            Ok(output.say(format_args!("{detached}: no longer protected"))?)
+        };
+        if connect()?.is_some() {
+            let call = Call::Detach(protocol::Detach { interfaces: self.interfaces.clone() });
+            return ask(&call, output, show);
+        }
+        // Not by an office: this is also the way out where it cannot read what another build has left.
         let pins = Pins::default();
         let _lock = pins.lock()?;
-        for interface in kernel::detach(&pins, &self.interfaces)? {
-            output.say(format_args!("{interface}: no longer protected"))?;
-            output.object(&DetachedLine { detached: &interface })?;
+        for detached in kernel::detach(&pins, &self.interfaces)? {
+            output.object(&item::Detached { detached: detached.clone() })?;
+            show(item::Detached { detached }, output)?;
         }
         Ok(())
     }

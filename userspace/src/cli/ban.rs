@@ -1,20 +1,17 @@
 //! `sipward ban`.
 
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::{
+    desk::ask,
     failure::Failure,
+    lists::{Targets, Terms, Which, del, time_left},
     output::Output,
-    target::{Target, show},
-    trust::{del, list, seconds},
 };
 use crate::{
-    kernel::{self, Pins, Tables, expiry, remaining},
+    control::protocol::{self, Call, item},
     lifeline,
     precedence::Standing,
-    roster::{Banning, Roster},
-    time::Lifetime,
 };
 
 /// Addresses and prefixes that are dropped
@@ -27,15 +24,10 @@ pub(super) enum Ban {
                       shorter: delete it first."
     )]
     Add {
-        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
-        #[arg(required = true, value_name = "ADDRESS|PREFIX")]
-        targets: Vec<Target>,
-        /// How long: 90s, 10m, 2h, 1d, forever
-        #[arg(long = "for", value_name = "TIME", default_value = "forever")]
-        lasts: Lifetime,
-        /// Why, for whoever reads the list
-        #[arg(long)]
-        note: Option<String>,
+        #[command(flatten)]
+        targets: Targets,
+        #[command(flatten)]
+        terms: Terms,
         /// Even this host, its gateway, its resolvers, your own session, or a very short prefix
         #[arg(long)]
         force: bool,
@@ -43,74 +35,44 @@ pub(super) enum Ban {
     /// No longer ban addresses or prefixes
     #[command(after_help = "Example: sipward ban del 198.51.100.7")]
     Del {
-        /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
-        #[arg(required = true, value_name = "ADDRESS|PREFIX")]
-        targets: Vec<Target>,
+        #[command(flatten)]
+        targets: Targets,
     },
     /// Show who is banned, until when and why
-    #[command(after_help = "Example: sipward ban list")]
-    List,
+    #[command(
+        after_help = "Examples: sipward ban list\n          sipward ban list --within 192.0.2.0/24 --sort expiry"
+    )]
+    List {
+        #[command(flatten)]
+        which: Which,
+    },
 }
 
 impl Ban {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        let pins = Pins::default();
-        // Reading needs no lock, and may take as long as somebody pages through it.
-        let _lock = if matches!(self, Self::List) { None } else { Some(pins.lock()?) };
-        let mut tables = Tables::open(&pins)?;
         match self {
-            Self::List => list(&mut tables, Standing::Banned, output),
-            Self::Add { targets, lasts, note, force } => {
-                if !force {
-                    let lifelines = lifeline::all(lifeline::session());
-                    let check = |Target(net): &Target| lifeline::harmless(*net, &lifelines);
-                    targets.iter().try_for_each(check).map_err(Failure::No)?;
-                }
-                add(&mut tables, targets, *lasts, note.as_deref(), output)
-            }
-            Self::Del { targets } => del(&mut tables, targets, Standing::Banned, output),
+            Self::Add { targets, terms, force } => add(targets, terms, *force, output),
+            Self::Del { targets } => del(Standing::Banned, targets, output),
+            Self::List { which } => which.show(Standing::Banned, output),
         }
     }
 }
 
-#[derive(Serialize)]
-struct Added {
-    banned: String,
-    expires_in: Option<u64>,
-    /// The trusted prefix around it, in which it has no effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shadowed_by: Option<String>,
-}
-
-fn add(
-    tables: &mut Tables,
-    targets: &[Target],
-    lasts: Lifetime,
-    _note: Option<&str>,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let now = kernel::now();
-    let mut roster = Roster::open(tables, now)?;
-    let mut trusted = Vec::new();
-    for Target(net) in targets {
-        let name = show(*net);
-        let Banning::Done { until, shadow } = roster.ban(*net, expiry(now, lasts))? else {
-            trusted.push(name);
-            continue;
-        };
-        let really = remaining(now, until);
-        let longer = if really == lasts { "" } else { " (as it was)" };
-        output.say(format_args!("{name}: banned, {really}{longer}"))?;
-        if let Some((around, until)) = shadow {
-            let time = remaining(now, until);
+fn add(targets: &Targets, terms: &Terms, force: bool, output: &mut Output) -> Result<(), Failure> {
+    let call = Call::Ban(protocol::Add {
+        sources: targets.nets(),
+        lasts: terms.seconds(),
+        note: terms.note.clone(),
+        force,
+        session: lifeline::session(),
+    });
+    ask(&call, output, |banned: item::Banned, output| {
+        let longer = if banned.longer { " (as it was)" } else { "" };
+        output.say(format_args!("{}: banned, {}{longer}", banned.banned, time_left(banned.expires_in)))?;
+        if let Some(around) = &banned.shadowed_by {
+            let time = time_left(banned.shadowed_for.flatten());
             output.say(format_args!("  without effect: the trusted prefix {around} ({time}) holds it"))?;
         }
-        let shadowed_by = shadow.map(|(around, _)| around.to_string());
-        output.object(&Added { banned: name, expires_in: seconds(really), shadowed_by })?;
-    }
-    if trusted.is_empty() {
-        return Ok(());
-    }
-    let trusted = trusted.join(", ");
-    Err(Failure::No(format!("{trusted}: trusted, and so not banned: `sipward trust del` first")))
+        Ok(())
+    })
 }

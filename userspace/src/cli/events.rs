@@ -1,26 +1,28 @@
 //! `sipward events`.
 
-use std::{io::Write as _, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
-use serde::Serialize;
-use xdp_prog::{frame, reason::Reason};
 
 use super::{
+    desk::{ask, connect},
     failure::Failure,
-    moment::{Wall, local},
-    output::{Output, printable},
+    moment::local,
+    output::Output,
 };
 use crate::{
-    first_line::first_line,
-    kernel::{self, DropEvent, Pins, Tables},
+    control::protocol::{self, Call, item::Dropped},
+    dropped::{Offset, dropped},
+    kernel::{Pins, Tables},
+    printable::printable,
 };
 
 /// Show drops as they are told: at most one a second for each source
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow: those that \
-                  nobody has read yet. Each is shown once, so one reader at a time."
+    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow: the latest. \
+                  Where no daemon runs these are those that nobody has read yet; each is shown once then, so one reader \
+                  at a time."
 )]
 pub(super) struct Follow {
     /// Wait for more until interrupted
@@ -28,31 +30,23 @@ pub(super) struct Follow {
     follow: bool,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    /// Seconds since 1970.
-    ts: f64,
-    src: String,
-    sport: u16,
-    dst: String,
-    dport: u16,
-    transport: &'static str,
-    interface: Option<&'a str>,
-    /// "would-drop" in monitor mode.
-    verdict: &'static str,
-    reason: &'a str,
-    bytes: u32,
-    /// As far as it is in the part of the packet that was kept.
-    first_line: Option<&'a str>,
-}
-
 impl Follow {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        if connect()?.is_none() {
+            return self.by_oneself(output);
+        }
+        let follow = self.follow;
+        ask(&Call::Events(protocol::Events { follow }), output, |dropped: Dropped, output| {
+            show(&dropped, output)?;
+            Ok(if follow { output.flush()? })
+        })
+    }
+
+    fn by_oneself(&self, output: &mut Output) -> Result<(), Failure> {
         let pins = Pins::default();
         let mut tables = Tables::open(&pins)?;
         let _reader = pins.lock_events()?;
         let mut names = tables.signature_names()?;
-        let wall = Wall::now();
         loop {
             let events = tables.events()?;
             if self.follow {
@@ -64,9 +58,11 @@ impl Follow {
                 names = tables.signature_names()?;
             }
             for event in &events {
-                show(event, &names, wall, output)?;
+                let dropped = dropped(event, &names, Offset::now());
+                output.object(&dropped)?;
+                show(&dropped, output)?;
             }
-            output.writer().flush()?;
+            output.flush()?;
             if !self.follow {
                 return Ok(());
             }
@@ -74,40 +70,17 @@ impl Follow {
     }
 }
 
-fn show(event: &DropEvent, names: &[String], wall: Wall, output: &mut Output) -> Result<(), Failure> {
-    let at = wall.at(event.at);
-    let reason = reason(event, names);
-    let line = first_line(&event.head, event.frame_length).map(printable);
-    let would = if event.enforced { "" } else { " (passed: monitor mode)" };
-    output.say(format_args!(
-        "{}  {:<21}  {reason}{would}  {}",
-        local(at),
-        std::net::SocketAddr::new(event.source, event.source_port).to_string(),
+pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure> {
+    let would = if dropped.verdict == "drop" { "" } else { " (passed: monitor mode)" };
+    let source = match dropped.src.parse() {
+        Ok(address) => SocketAddr::new(address, dropped.sport).to_string(),
+        Err(_) => dropped.src.clone(),
+    };
+    let line = dropped.first_line.as_ref().map(|line| printable(line.as_bytes()));
+    Ok(output.say(format_args!(
+        "{}  {source:<21}  {}{would}  {}",
+        local(Duration::from_secs_f64(dropped.ts.max(0.0))),
+        dropped.reason,
         line.as_deref().unwrap_or("-"),
-    ))?;
-    output.object(&Line {
-        ts: at.as_micros() as f64 / 1e6,
-        src: event.source.to_string(),
-        sport: event.source_port,
-        dst: event.destination.to_string(),
-        dport: event.destination_port,
-        transport: match event.protocol {
-            frame::TCP => "tcp",
-            _ => "udp",
-        },
-        interface: kernel::interface_name(event.interface).as_deref(),
-        verdict: if event.enforced { "drop" } else { "would-drop" },
-        reason: &reason,
-        bytes: event.frame_length,
-        first_line: line.as_deref(),
-    })?;
-    Ok(())
-}
-
-fn reason(event: &DropEvent, names: &[String]) -> String {
-    let name = event.signature.and_then(|id| names.get(usize::from(id)));
-    match name {
-        Some(name) => format!("{}:{name}", Reason::Signature.name()),
-        None => event.reason.name().to_owned(),
-    }
+    ))?)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use crate::{kernel, policy::ConfigError, replay::ReplayError, signature::SignatureError};
+use crate::{control::{ClientError, LockError, protocol::{Refusal, RefusalKind}}, kernel, policy::ConfigError, replay::ReplayError, signature::SignatureError};
 
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -11,6 +11,10 @@ pub(super) enum Failure {
     /// Wrong use, or a wrong file.
     Wrong(String),
     Kernel(kernel::Error),
+    /// By whoever was asked.
+    Refused(Refusal),
+    /// There is a daemon, and it cannot be asked.
+    Unreachable(String),
     /// Nobody reads the output any more, which is none of our business.
     Unread,
     /// The output could not be written.
@@ -19,28 +23,21 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn exit_code(&self) -> ExitCode {
-        use kernel::Error;
         ExitCode::from(match self {
             Self::Unread => 0,
+            Self::Refused(refusal) => match refusal.kind {
+                RefusalKind::No => 1,
+                RefusalKind::Wrong => 2,
+                RefusalKind::Failed => 3,
+            },
+            Self::Unreachable(_) => 3,
             Self::No(_) | Self::Output(_) => 1,
-            Self::Wrong(_) | Self::Kernel(Error::NoInterface { .. } | Error::NoEthernet { .. }) => 2,
-            Self::Kernel(
-                Error::NothingAttached
-                | Error::NotAttached { .. }
-                | Error::AttachedOtherwise { .. }
-                | Error::EventsTaken
-                | Error::Full { .. },
-            ) => 1,
-            Self::Kernel(
-                Error::NotPermitted
-                | Error::NoBpffs { .. }
-                | Error::OtherProgram { .. }
-                | Error::ModeRefused { .. }
-                | Error::Rejected { .. }
-                | Error::Unsupported { .. }
-                | Error::OtherLayout { .. }
-                | Error::Failed { .. },
-            ) => 3,
+            Self::Wrong(_) => 2,
+            Self::Kernel(error) => match RefusalKind::of(error) {
+                RefusalKind::No => 1,
+                RefusalKind::Wrong => 2,
+                RefusalKind::Failed => 3,
+            },
         })
     }
 
@@ -48,7 +45,8 @@ impl Failure {
     pub(super) fn message(&self, verbose: bool) -> Option<String> {
         match self {
             Self::Unread => None,
-            Self::No(message) | Self::Wrong(message) => Some(message.clone()),
+            Self::No(message) | Self::Wrong(message) | Self::Unreachable(message) => Some(message.clone()),
+            Self::Refused(refusal) => Some(refusal.message.clone()),
             Self::Output(error) => Some(format!("cannot write the output: {error}")),
             Self::Kernel(error) => {
                 let lines = if verbose { usize::MAX } else { kernel::LOG_LINES };
@@ -65,6 +63,24 @@ impl Failure {
 /// Something wrong with what was given to the command.
 pub(super) fn wrong(problem: impl fmt::Display) -> Failure {
     Failure::Wrong(problem.to_string())
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        Self::Unreachable(error.to_string())
+    }
 }
 
 impl From<kernel::Error> for Failure {

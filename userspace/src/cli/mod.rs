@@ -1,19 +1,26 @@
 //! The commands people type.
 
 mod attach;
+mod audit;
 mod ban;
 mod check;
 mod completions;
+mod desk;
 mod doctor;
 mod events;
+mod explain;
 mod failure;
+mod lists;
 mod mode;
 mod moment;
 mod output;
+mod reload;
 mod replay;
+mod run;
 mod signature;
 mod status;
 mod target;
+mod top;
 mod trust;
 
 use std::{io::Write as _, process::ExitCode};
@@ -43,6 +50,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
+    Reload(reload::Reload),
     Attach(attach::Attach),
     Detach(attach::Detach),
     Status(status::Status),
@@ -52,8 +61,11 @@ enum Command {
     Ban(ban::Ban),
     #[command(subcommand)]
     Signature(signature::Signature),
-    Mode(mode::SetMode),
+    Mode(mode::Mode),
     Events(events::Follow),
+    Explain(explain::ExplainAddress),
+    Top(top::Top),
+    Audit(audit::Trail),
     Replay(replay::Replay),
     Check(check::Check),
     Doctor(doctor::Doctor),
@@ -75,6 +87,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
+        Command::Run(run) => run.run(),
+        Command::Reload(reload) => reload.run(output),
         Command::Attach(attach) => attach.run(output),
         Command::Detach(detach) => detach.run(output),
         Command::Status(status) => status.run(output),
@@ -83,6 +97,9 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Signature(signature) => signature.run(output),
         Command::Mode(mode) => mode.run(output),
         Command::Events(follow) => follow.run(output),
+        Command::Explain(explain) => explain.run(output),
+        Command::Top(top) => top.run(output),
+        Command::Audit(trail) => trail.run(output),
         Command::Replay(replay) => replay.run(output),
         Command::Check(check) => check.run(output),
         Command::Doctor(doctor) => doctor.run(output),
@@ -142,6 +159,13 @@ mod tests {
             "signature check my.toml",
             "mode monitor",
             "events --follow",
+            "explain 192.0.2.1",
+            "top --json",
+            "audit --limit 5 --about 192.0.2.1",
+            "run --config my.toml --log json",
+            "reload",
+            "trust only confirm",
+            "ban list --within 192.0.2.0/24 --origin hand --note scan --sort expiry",
             "replay a.pcap --config b.toml",
             "check sipward.toml",
             "doctor",

@@ -1,24 +1,6 @@
 //! Times of the clock on the wall.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use crate::kernel;
-
-/// The kernel's monotonic clock on the wall's: how far the one is behind the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wall(Duration);
-
-impl Wall {
-    pub(super) fn now() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(wall.saturating_sub(Duration::from_nanos(kernel::now())))
-    }
-
-    /// Since 1970, of kernel monotonic nanoseconds.
-    pub(super) fn at(self, monotonic: u64) -> Duration {
-        self.0 + Duration::from_nanos(monotonic)
-    }
-}
+use std::time::Duration;
 
 /// In the zone of the system: `2026-11-20 16:48:33`.
 pub(super) fn local(since_1970: Duration) -> String {

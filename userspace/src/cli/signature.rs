@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
+    desk::ask,
     failure::{Failure, wrong},
     output::{Align, Output, Table, grouped},
 };
 use crate::{
-    kernel::{Pins, Tables},
+    control::protocol::{Call, SetSignatures, item},
     policy::Config,
     signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet},
 };
@@ -91,12 +92,6 @@ impl Signature {
     }
 }
 
-/// Has the filter look for these, and remembers what they are called.
-pub(super) fn put_in_force(tables: &mut Tables, compiled: &Compiled) -> Result<(), Failure> {
-    tables.set_signatures(&compiled.tables)?;
-    Ok(tables.set_signature_names(&compiled.names)?)
-}
-
 #[derive(Serialize)]
 struct Line<'a> {
     name: &'a str,
@@ -171,14 +166,15 @@ impl Sized {
     }
 }
 
+/// The daemon may not be able to read the file, so it is given the text.
 fn load(file: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
-    let compiled = read(file)?.compile()?;
-    let pins = Pins::default();
-    let _lock = pins.lock()?;
-    put_in_force(&mut Tables::open(&pins)?, &compiled)?;
-    output.say(format_args!("{} signatures in force.", compiled.names.len()))?;
-    output.object(&Sized::of(&compiled))?;
-    Ok(())
+    let text = file
+        .map(|file| fs::read_to_string(file).map_err(|error| wrong(format!("{}: {error}", file.display()))))
+        .transpose()?;
+    let file = file.map_or_else(String::new, |file| file.display().to_string());
+    ask(&Call::Signatures(SetSignatures { text, file }), output, |item::Signatures { signatures }, output| {
+        Ok(output.say(format_args!("{signatures} signatures in force."))?)
+    })
 }
 
 fn check(file: &Path, output: &mut Output) -> Result<(), Failure> {

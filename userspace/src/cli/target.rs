@@ -4,7 +4,7 @@ use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-use crate::{address::canonical, precedence::single};
+use crate::address::{canonical, holds_v4_unsaid};
 
 /// Without bits beyond its length, and IPv4 as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,7 @@ impl FromStr for Target {
             ));
         }
         let net = canonical(net);
-        // In the filter the IPv4 addresses are `::ffff:a.b.c.d`.
-        if matches!(net, IpNet::V6(_)) && net.contains(&IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0, 0])) {
+        if holds_v4_unsaid(net) {
             return Err(
                 "it would hold every IPv4 address, too: write 2000::/3 for all of IPv6 that is in use"
                     .to_owned(),
@@ -39,14 +38,10 @@ impl FromStr for Target {
     }
 }
 
-/// As people know it: an address without its length.
-pub(super) fn show(net: IpNet) -> String {
-    single(net).map_or_else(|| net.to_string(), |address| address.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::show;
 
     #[test]
     fn addresses_and_prefixes_are_read_as_they_are_typed() {

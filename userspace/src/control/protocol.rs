@@ -254,6 +254,13 @@ pub struct Who {
     pub name: String,
 }
 
+impl Who {
+    /// The daemon itself.
+    pub fn sipward() -> Self {
+        Self { uid: 0, pid: 0, name: "sipward".to_owned() }
+    }
+}
+
 /// Items that a command prints with `--json` as they are.
 pub mod item {
     use super::{Deserialize, Origin, Serialize};
@@ -300,6 +307,82 @@ pub mod item {
         pub shadowed_for: Option<Option<u64>>,
         pub note: Option<String>,
         pub evidence: Option<String>,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Mode {
+        pub mode: String,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Only {
+        pub trusted_only: bool,
+        /// Seconds until it is taken back unless it is confirmed.
+        pub reverts_in: Option<u64>,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Signatures {
+        /// How many are in force.
+        pub signatures: usize,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Attached {
+        pub interface: String,
+        /// "native" or "generic"; null: not attached at the moment.
+        pub xdp: Option<String>,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Detached {
+        pub detached: String,
+    }
+
+    /// A source of which packets were dropped of late.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Top {
+        /// The address, or the /64.
+        pub source: String,
+        /// The last address of it.
+        pub address: String,
+        pub packets: u64,
+        /// Packets of the last minutes; older ones count less and less.
+        pub lately: u64,
+        /// The reason of most of them.
+        pub mostly: String,
+        /// Seconds since the last.
+        pub last: u64,
+    }
+
+    /// A packet that was dropped, or that monitor mode let pass.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Dropped {
+        /// Seconds since 1970.
+        pub ts: f64,
+        pub src: String,
+        pub sport: u16,
+        pub dst: String,
+        pub dport: u16,
+        pub transport: String,
+        pub interface: Option<String>,
+        /// "would-drop" in monitor mode.
+        pub verdict: String,
+        pub reason: String,
+        pub bytes: u32,
+        /// As far as it is in the part of the packet that was kept.
+        pub first_line: Option<String>,
+    }
+
+    /// A line of the audit trail.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Audited {
+        /// Seconds since 1970.
+        pub at: u64,
+        pub who: String,
+        pub what: String,
+        pub target: String,
+        pub detail: String,
     }
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,12 +32,17 @@ pub(super) struct Declared {
 // SAFETY: `repr(C)`, integers only, no padding.
 unsafe impl aya::Pod for Declared {}
 
+/// SHA-256 of the object that a program is from; zeros: not known.
+pub(super) type Hash = [u8; 32];
+
 /// A text, and zeros up to the end.
 pub(super) type Text = [u8; 128];
 
 /// The names of the signatures in force, by id.
 pub(super) const NAMES: &str = "NAMES";
 pub(super) const DECLARED: &str = "DECLARED";
+/// Which build's program is in force.
+pub(super) const BUILD: &str = "BUILD";
 
 /// Entries are allocated when they are written.
 const NO_PREALLOC: u32 = 1;
@@ -70,7 +75,8 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
 ];
 
 /// The maps that only userspace knows.
-pub(super) const OWN_MAPS: [Layout; 2] = [
+pub(super) const OWN_MAPS: [Layout; 3] = [
+    of::<u32, Hash>(BUILD, MapType::Array, 1),
     of::<u32, Text>(NAMES, MapType::Array, MAX_SIGNATURES),
     Layout { flags: NO_PREALLOC, ..of::<PrefixKey, Declared>(DECLARED, MapType::Hash, MAX_PREFIXES) },
 ];

@@ -11,6 +11,7 @@ mod filter;
 mod hold;
 mod interface;
 mod layout;
+mod link_news;
 mod lists;
 mod maps;
 mod netlink;
@@ -32,8 +33,10 @@ pub use self::{
     filter::{Filter, LoadOptions},
     hold::Hold,
     interface::name as interface_name,
+    link_news::LinkNews,
     lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,
+    object::object_hash,
     pins::{PinLock, Pins},
     program::{PinnedProgram, program_on},
     states::States,

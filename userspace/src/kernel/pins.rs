@@ -53,6 +53,11 @@ impl Pins {
         self.base.join(format!("v{}", self.version))
     }
 
+    /// Another one whenever the maps are others.
+    pub fn generation(&self) -> Option<u64> {
+        fs::metadata(self.directory().join("maps")).ok().map(|maps| maps.ino())
+    }
+
     /// The filters of builds whose maps have another layout.
     pub fn others(&self) -> Result<Vec<Self>> {
         let fail = |error: io::Error| Error::io(format!("list {}", self.base.display()), &error);

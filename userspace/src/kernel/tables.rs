@@ -12,7 +12,7 @@ use super::{
     counters::{self, ReasonCount},
     error::{Error, Result},
     events::Events,
-    layout::{DECLARED, NAMES, Text},
+    layout::{BUILD, DECLARED, Hash, NAMES, Text},
     lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
     pins::Pins,
@@ -98,6 +98,18 @@ impl Tables {
             }
         }
         Ok(names)
+    }
+
+    /// Which object the program in force is from, if that is known.
+    pub fn build(&self) -> Result<Option<[u8; 32]>> {
+        let map: Array<_, Hash> = self.typed(BUILD)?;
+        let hash = map.get(&0, 0).map_err(|error| Error::map(format!("read the map {BUILD}"), &error))?;
+        Ok((hash != [0; _]).then_some(hash))
+    }
+
+    pub fn set_build(&mut self, hash: [u8; 32]) -> Result<()> {
+        let mut map: Array<_, Hash> = self.typed_mut(BUILD)?;
+        map.set(0, hash, 0).map_err(|error| Error::map(format!("write to the map {BUILD}"), &error))
     }
 
     pub fn sources(&mut self) -> Result<Sources<'_>> {

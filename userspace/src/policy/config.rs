@@ -30,13 +30,18 @@ pub enum Mode {
 pub struct Config {
     pub interfaces: Vec<String>,
     pub mode: Mode,
+    /// Whether the text says so, or it is the default.
+    pub says_mode: bool,
     pub trusted: Vec<IpNet>,
     pub banned: Vec<IpNet>,
     pub trusted_only: bool,
+    pub says_trusted_only: bool,
     pub drop_options: bool,
     pub drop_unknown_methods: bool,
     /// A signature file; none: the set that comes with sipward.
     pub signatures: Option<PathBuf>,
+    /// Whose members may use the control socket, besides root.
+    pub group: Option<String>,
     pub ports: Ports,
     pub flows: FlowLimits,
     pub rate: Limits,
@@ -49,12 +54,15 @@ impl Default for Config {
         Self {
             interfaces: Vec::new(),
             mode: Mode::default(),
+            says_mode: false,
             trusted: Vec::new(),
             banned: Vec::new(),
             trusted_only: false,
+            says_trusted_only: false,
             drop_options: true,
             drop_unknown_methods: false,
             signatures: None,
+            group: None,
             ports: Ports::default(),
             flows: FlowLimits::default(),
             rate: Limits::stranger(),
@@ -96,11 +104,14 @@ impl Config {
             drop_unknown_methods: root
                 .read("unknown_methods", default.drop_unknown_methods, |value| value.choice(&passing))?,
             signatures: root.read("signatures", default.signatures, |value| file(&value).map(Some))?,
+            group: root.read("group", default.group, |value| group(&value).map(Some))?,
             ports: Ports::read(root.section("ports")?)?,
             flows: FlowLimits::read(root.section("flows")?)?,
             rate: Limits::read(root.section("rate")?, &default.rate)?,
             prefix_rate: Limits::read(root.section("prefix_rate")?, &default.prefix_rate)?,
             known_rate: Limits::read(root.section("known_rate")?, &default.known_rate)?,
+            says_mode: root.says("mode"),
+            says_trusted_only: root.says("trusted_only"),
         };
         config.check_together(&root)?;
         root.finish()?;
@@ -143,6 +154,13 @@ fn interfaces(value: Value<'_>) -> Result<Vec<String>, ConfigError> {
         names.push(name.to_owned());
     }
     Ok(names)
+}
+
+fn group(value: &Value<'_>) -> Result<String, ConfigError> {
+    match value.text("the name of a group in quotes")? {
+        "" => Err(value.fail("this is empty; name a group, or remove the key: then only root may use the socket")),
+        name => Ok(name.to_owned()),
+    }
 }
 
 fn file(value: &Value<'_>) -> Result<PathBuf, ConfigError> {

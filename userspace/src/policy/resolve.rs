@@ -15,6 +15,7 @@ use crate::signature::SignatureSet;
 #[derive(Debug)]
 pub struct Resolved {
     pub interfaces: Vec<String>,
+    pub group: Option<String>,
     pub mode: Mode,
     pub policy: Box<Policy>,
     pub trusted: Vec<IpNet>,
@@ -26,6 +27,7 @@ impl Config {
     pub fn resolve(&self) -> Result<Resolved, ConfigError> {
         Ok(Resolved {
             interfaces: self.interfaces.clone(),
+            group: self.group.clone(),
             mode: self.mode,
             policy: Box::new(self.policy()),
             trusted: self.trusted.clone(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv6Net};
 
 use super::{document::Value, error::ConfigError};
-use crate::address::canonical;
+use crate::address::{canonical, show};
 
 const WHAT: &str = "a list of addresses and prefixes, such as [\"192.0.2.1\", \"2001:db8::/48\"]";
 
@@ -64,9 +64,4 @@ fn holds_all_v4(net: IpNet) -> bool {
         IpNet::V4(net) => net.prefix_len() == 0,
         IpNet::V6(net) => net.contains(&all_v4),
     }
-}
-
-/// A single address without its length, as it was probably written.
-fn show(net: IpNet) -> String {
-    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }

@@ -28,6 +28,7 @@ fn three_lines_are_enough() {
     let expected = Config {
         interfaces: vec!["eth0".to_owned()],
         mode: Mode::Monitor,
+        says_mode: true,
         trusted: vec!["192.0.2.1/32".parse().unwrap()],
         ..Config::default()
     };
@@ -41,7 +42,12 @@ fn an_empty_file_is_the_defaults() {
 
 #[test]
 fn the_example_is_three_settings_and_the_defaults() {
-    let expected = Config { interfaces: vec!["eth0".to_owned()], mode: Mode::Monitor, ..Config::default() };
+    let expected = Config {
+        interfaces: vec!["eth0".to_owned()],
+        mode: Mode::Monitor,
+        says_mode: true,
+        ..Config::default()
+    };
     assert_eq!(parse(EXAMPLE).unwrap(), expected);
 }
 
@@ -50,6 +56,8 @@ fn the_examples_commented_settings_are_the_defaults() {
     let text = uncommented();
     let mut config = parse(&text).unwrap();
     assert_eq!(config.signatures.take(), Some(PathBuf::from("signatures.toml")));
+    assert_eq!(config.group.take(), Some("sipward".to_owned()));
+    assert!(std::mem::take(&mut config.says_trusted_only));
     assert_eq!(config, parse(EXAMPLE).unwrap());
 }
 

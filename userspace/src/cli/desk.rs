@@ -1,0 +1,146 @@
+//! Who answers a command: the daemon, or where none runs, an office of the command's own.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{failure::Failure, output::Output};
+use crate::{
+    control::{
+        Client, DaemonLock, Told,
+        protocol::{Call, Query, Refusal},
+        this_process,
+    },
+    kernel::{PinLock, Pins},
+    office::{Office, Opened, Reply},
+    places,
+};
+
+/// How long a daemon may take to open its door, or to end behind it.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Has a call answered. With `--json` the answers are printed as they are, else `show` prints them.
+pub(super) fn ask<T: DeserializeOwned>(
+    call: &Call,
+    output: &mut Output,
+    mut show: impl FnMut(T, &mut Output) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    answers(call, &mut |told| match told {
+        Told::Notice(notice) => Ok(output.warn(&notice)?),
+        Told::Item(item) if output.is_json() => Ok(output.object(&item)?),
+        Told::Item(item) => show(decoded(item)?, output),
+    })
+}
+
+/// Has a call answered, each answer handed over as it comes.
+pub(super) fn answers(
+    call: &Call,
+    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if let Some(mut client) = connect()? {
+        return Ok(client.ask(call, each)??);
+    }
+    let pins = Pins::default();
+    match alone(&pins)? {
+        Some(lock) => by_oneself(call, &pins, lock, each),
+        // A daemon has come meanwhile.
+        None => answers(call, each),
+    }
+}
+
+/// The daemon, if one runs.
+pub(super) fn connect() -> Result<Option<Client>, Failure> {
+    let runtime = places::runtime();
+    let socket = places::socket(&runtime);
+    let begun = Instant::now();
+    loop {
+        if let Some(client) = Client::connect(&socket)? {
+            return Ok(Some(client));
+        }
+        if !DaemonLock::is_held(&runtime)? {
+            return Ok(None);
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(Failure::Unreachable(format!(
+                "a daemon runs and does not open {}: see its log, with `journalctl -u sipward` where systemd \
+                 started it",
+                socket.display()
+            )));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The pins, with the certainty that no daemon works on them. A daemon that starts waits for them.
+pub(super) fn alone(pins: &Pins) -> Result<Option<PinLock<'_>>, Failure> {
+    let lock = pins.lock()?;
+    Ok((!DaemonLock::is_held(&places::runtime())?).then_some(lock))
+}
+
+fn by_oneself(
+    call: &Call,
+    pins: &Pins,
+    lock: PinLock<'_>,
+    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (mut office, opened) = Office::open(pins)?;
+    if let Some(notice) = store_notice(&opened) {
+        each(Told::Notice(notice))?;
+    }
+    if let Call::List(query) = call {
+        // Reading may take as long as somebody pages through it.
+        drop(lock);
+        return list(&mut office, query, each);
+    }
+    let mut reply = Reply::default();
+    let result = office.perform(call, &this_process(), &mut reply);
+    for item in reply.items {
+        each(Told::Item(item))?;
+    }
+    for notice in reply.notices {
+        each(Told::Notice(notice))?;
+    }
+    Ok(result?)
+}
+
+fn list(
+    office: &mut Office,
+    query: &Query,
+    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let page = office.page(query, after)?;
+        for listed in &page.lines {
+            each(Told::Item(serde_json::to_value(listed).map_err(garbled)?))?;
+        }
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
+    }
+}
+
+pub(super) fn store_notice(opened: &Opened) -> Option<String> {
+    match opened {
+        Opened::AsLeft | Opened::New => None,
+        Opened::SetAside { to, fault } => {
+            Some(format!("{fault}; it is now {}, and a new store has all that is in force", to.display()))
+        }
+        Opened::Closed { fault } => Some(fault.clone()),
+    }
+}
+
+pub(super) fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Failure> {
+    serde_json::from_value(item).map_err(garbled)
+}
+
+fn garbled(cause: impl std::fmt::Display) -> Failure {
+    Refusal::failed(format!("the daemon is of another version, and says what this command does not understand: {cause}"))
+        .into()
+}

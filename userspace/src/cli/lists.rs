@@ -1,0 +1,189 @@
+//! What `sipward trust` and `sipward ban` have in common.
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    desk::{answers, ask, decoded},
+    failure::Failure,
+    output::{Align, Output, Table},
+    target::Target,
+};
+use crate::{
+    control::{
+        Told,
+        protocol::{Call, Origin, Query, Remove, item},
+    },
+    precedence::Standing,
+    printable::printable,
+    time::{Lifetime, format_duration},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Targets {
+    /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
+    #[arg(required = true, value_name = "ADDRESS|PREFIX")]
+    targets: Vec<Target>,
+}
+
+impl Targets {
+    pub(super) fn nets(&self) -> Vec<ipnet::IpNet> {
+        self.targets.iter().map(|Target(net)| *net).collect()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Terms {
+    /// How long: 90s, 10m, 2h, 1d, forever
+    #[arg(long = "for", value_name = "TIME", default_value = "forever")]
+    pub(super) lasts: Lifetime,
+    /// Why, for whoever reads the list
+    #[arg(long)]
+    pub(super) note: Option<String>,
+}
+
+impl Terms {
+    pub(super) fn seconds(&self) -> Option<u64> {
+        match self.lasts {
+            Lifetime::For(duration) => Some(duration.as_secs()),
+            Lifetime::Forever => None,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Only what lies in this prefix
+    #[arg(long, value_name = "PREFIX")]
+    within: Option<Target>,
+    /// Only what came from there
+    #[arg(long, value_enum)]
+    origin: Option<OriginChoice>,
+    /// Only entries with this in their note
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// In this order; by address, the lines come as they are read
+    #[arg(long, value_enum, default_value_t = Order::Address)]
+    sort: Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OriginChoice {
+    Config,
+    Hand,
+    Import,
+    Kernel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Address,
+    /// What runs out first
+    Expiry,
+    /// What came last
+    Newest,
+}
+
+impl Which {
+    pub(super) fn query(&self, list: Standing) -> Query {
+        let origin = self.origin.map(|origin| match origin {
+            OriginChoice::Config => Origin::Config,
+            OriginChoice::Hand => Origin::Hand,
+            OriginChoice::Import => Origin::Import,
+            OriginChoice::Kernel => Origin::Kernel,
+        });
+        Query { list, within: self.within.map(|Target(net)| net), origin, note: self.note.clone() }
+    }
+
+    pub(super) fn show(&self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+        let call = Call::List(self.query(list));
+        if self.sort == Order::Address && output.is_json() {
+            return ask(&call, output, |_: item::Listed, _| Ok(()));
+        }
+        let mut lines = Lines::new(self.sort == Order::Address);
+        answers(&call, &mut |told| match told {
+            Told::Notice(notice) => Ok(output.warn(&notice)?),
+            Told::Item(item) => lines.take(decoded(item)?, output),
+        })?;
+        match self.sort {
+            Order::Address => {}
+            Order::Expiry => lines.kept.sort_by_key(|listed| listed.until.unwrap_or(u64::MAX)),
+            Order::Newest => lines.kept.sort_by_key(|listed| std::cmp::Reverse(listed.since)),
+        }
+        lines.finish(list, output)
+    }
+}
+
+/// How many lines decide how wide the columns of a list are that is shown while it is read.
+const SAMPLE: usize = 1_000;
+
+/// The lines of a list on their way out.
+struct Lines {
+    streams: bool,
+    kept: Vec<item::Listed>,
+    widths: Option<Vec<usize>>,
+}
+
+impl Lines {
+    const fn new(streams: bool) -> Self {
+        Self { streams, kept: Vec::new(), widths: None }
+    }
+
+    fn take(&mut self, listed: item::Listed, output: &mut Output) -> Result<(), Failure> {
+        self.kept.push(listed);
+        if self.streams && self.kept.len() == SAMPLE {
+            self.flush(output)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let first = self.widths.is_none();
+        let mut table =
+            Table::new([("source", Align::Left), ("time left", Align::Right), ("note", Align::Left)]);
+        for listed in self.kept.drain(..) {
+            table.row(row(&listed));
+        }
+        let widths = self.widths.get_or_insert_with(|| table.widths());
+        Ok(output.part(&table, widths, first)?)
+    }
+
+    fn finish(mut self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+        if output.is_json() {
+            for listed in &self.kept {
+                output.object(listed)?;
+            }
+            return Ok(());
+        }
+        if self.kept.is_empty() && self.widths.is_none() {
+            return Ok(output.say(format_args!("Nobody is {}.", list.name()))?);
+        }
+        self.flush(output)
+    }
+}
+
+fn row(listed: &item::Listed) -> [String; 3] {
+    let shadow = listed
+        .shadowed_for
+        .map(|left| format!("(no effect: inside a trusted prefix, {})", time_left(left)));
+    let origin = match listed.origin {
+        Origin::Config => Some("(configuration)".to_owned()),
+        Origin::Hand | Origin::Import | Origin::Kernel => None,
+    };
+    let note = listed.note.as_ref().map(|note| printable(note.as_bytes()));
+    let note = [note, origin, shadow].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    [listed.source.clone(), time_left(listed.expires_in), note]
+}
+
+pub(super) fn time_left(seconds: Option<u64>) -> String {
+    seconds.map_or_else(
+        || "forever".to_owned(),
+        |seconds| format_duration(std::time::Duration::from_secs(seconds)),
+    )
+}
+
+pub(super) fn del(list: Standing, targets: &Targets, output: &mut Output) -> Result<(), Failure> {
+    let call = Call::Remove(Remove { list, sources: targets.nets() });
+    ask(&call, output, |item::Deleted { deleted }, output| {
+        Ok(output.say(format_args!("{deleted}: no longer {}", list.name()))?)
+    })
+}

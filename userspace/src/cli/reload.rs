@@ -1,0 +1,36 @@
+//! `sipward reload`.
+
+use clap::Args;
+
+use super::{desk::ask, failure::Failure, output::Output};
+use crate::control::protocol::{Call, item};
+
+/// Put the changed configuration file in force; a wrong one changes nothing
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: sipward reload\n\nWhat was switched by hand and what the file says otherwise in so many \
+                  words, is as the file says."
+)]
+pub(super) struct Reload {}
+
+impl Reload {
+    pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        ask(&Call::Reload, output, show)?;
+        Ok(output.say("The configuration is in force.")?)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is decoded for this alone")]
+pub(super) fn show(attached: item::Attached, output: &mut Output) -> Result<(), Failure> {
+    let item::Attached { interface, xdp } = attached;
+    Ok(output.say(format_args!("{interface}: {}", how(xdp.as_deref())))?)
+}
+
+pub(super) fn how(xdp: Option<&str>) -> &'static str {
+    match xdp {
+        Some("native") => "protected in the driver (native XDP)",
+        Some("generic") => "protected in the network stack (generic XDP, slower than in the driver)",
+        Some(_) => "protected in the network card",
+        None => "not protected: it is not there, or another program is on it (`sipward doctor` says more)",
+    }
+}

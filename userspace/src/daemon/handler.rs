@@ -1,0 +1,186 @@
+//! What a client asks for, brought to whoever can answer it.
+
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{desk::Desk, hearing::Hearing};
+use crate::{
+    address::show,
+    control::{
+        Answers, Gone, Handler,
+        protocol::{Call, Events, Explain, Query, Refusal, Who, item},
+    },
+    dropped::Offset,
+    kernel::now,
+    office::{self, Explained, Office, Reply, Sighted, Status},
+    sightings::{Seen, Sighting},
+};
+
+/// Sources that are told as the top ones.
+const TOP: usize = 20;
+
+#[derive(Clone, Debug)]
+pub(super) struct Calls {
+    desk: Desk,
+    hearing: Hearing,
+    since: u64,
+}
+
+impl Calls {
+    pub(super) fn new(desk: Desk, hearing: Hearing) -> Self {
+        Self { desk, hearing, since: now() }
+    }
+}
+
+impl Handler for Calls {
+    async fn call(&self, call: Call, who: Who, mut answers: Answers) -> Result<(), Refusal> {
+        let answered = match call {
+            Call::List(query) => self.list(query, &mut answers).await,
+            Call::Events(events) => self.events(events, &mut answers).await,
+            Call::Top => self.top(&mut answers).await,
+            Call::Explain(explain) => self.explain(explain, who, &mut answers).await,
+            Call::Status => self.status(&mut answers).await,
+            call => self.perform(call, who, &mut answers).await,
+        };
+        match answered {
+            Ok(()) => Ok(()),
+            Err(Unanswered::Refused(refusal)) => Err(refusal),
+            // Nobody hears this.
+            Err(Unanswered::Gone) => Ok(()),
+        }
+    }
+}
+
+enum Unanswered {
+    Refused(Refusal),
+    Gone,
+}
+
+impl From<Gone> for Unanswered {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Calls {
+    async fn perform(&self, call: Call, who: Who, answers: &mut Answers) -> Result<(), Unanswered> {
+        let work = move |office: &mut Office| {
+            let mut reply = Reply::default();
+            let result = office.perform(&call, &who, &mut reply);
+            (reply, result)
+        };
+        let (reply, result) = self.desk.with(work).await;
+        for item in &reply.items {
+            answers.item(item).await?;
+        }
+        for notice in &reply.notices {
+            answers.notice(notice).await?;
+        }
+        Ok(result?)
+    }
+
+    /// Page by page: a client that takes its time keeps nobody else waiting.
+    async fn list(&self, query: Query, answers: &mut Answers) -> Result<(), Unanswered> {
+        let mut after = None;
+        loop {
+            let query = query.clone();
+            let page = self.desk.with(move |office| office.page(&query, after)).await?;
+            for listed in &page.lines {
+                answers.item(listed).await?;
+            }
+            if page.next.is_none() {
+                return Ok(());
+            }
+            after = page.next;
+        }
+    }
+
+    async fn events(&self, events: Events, answers: &mut Answers) -> Result<(), Unanswered> {
+        // First, so that nothing is missed between the two.
+        let mut news = self.hearing.subscribe();
+        if !events.follow {
+            for dropped in self.hearing.recent() {
+                answers.item(&*dropped).await?;
+            }
+            return Ok(());
+        }
+        loop {
+            match news.recv().await {
+                Ok(dropped) => answers.item(&*dropped).await?,
+                Err(RecvError::Lagged(missed)) => answers.notice(&format!("{missed} were not told in time")).await?,
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    async fn top(&self, answers: &mut Answers) -> Result<(), Unanswered> {
+        let now = now();
+        let top: Vec<_> = self.hearing.sightings().top(TOP, now).iter().map(|seen| seen_briefly(seen, now)).collect();
+        for top in top {
+            answers.item(&top).await?;
+        }
+        Ok(())
+    }
+
+    async fn explain(&self, explain: Explain, who: Who, answers: &mut Answers) -> Result<(), Unanswered> {
+        let address = explain.address.to_canonical();
+        let work = move |office: &mut Office| {
+            let mut reply = Reply::default();
+            office.perform(&Call::Explain(explain), &who, &mut reply).map(|()| reply)
+        };
+        let reply = self.desk.with(work).await?;
+        let seen = self.hearing.sightings().of(address, now()).map(|seen| seen_fully(&seen));
+        for item in reply.items {
+            let mut explained: Explained = serde_json::from_value(item)
+                .map_err(|error| Refusal::failed(format!("the explanation is garbled: {error}")))?;
+            explained.seen.clone_from(&seen);
+            answers.item(&explained).await?;
+        }
+        Ok(())
+    }
+
+    async fn status(&self, answers: &mut Answers) -> Result<(), Unanswered> {
+        let since = self.since;
+        let mut status: Status = self.desk.with(|office| office.status()).await?;
+        if let Some(daemon) = &mut status.daemon {
+            daemon.uptime = now().saturating_sub(since) / 1_000_000_000;
+        }
+        Ok(answers.item(&status).await?)
+    }
+}
+
+fn seen_briefly(seen: &Seen<'_>, now: u64) -> item::Top {
+    item::Top {
+        source: show(seen.source),
+        address: seen.address.to_string(),
+        packets: seen.packets,
+        lately: seen.lately as u64,
+        mostly: seen.reasons.first().map_or_else(String::new, |most| most.reason.name().to_owned()),
+        last: now.saturating_sub(seen.last) / 1_000_000_000,
+    }
+}
+
+fn seen_fully(seen: &Seen<'_>) -> office::Seen {
+    let offset = Offset::now();
+    let sighted = |sighting: &Sighting| Sighted {
+        ts: offset.wall(sighting.at).as_secs(),
+        packets: sighting.packets,
+        verdict: if sighting.enforced { "drop".to_owned() } else { "would-drop".to_owned() },
+        reason: match &sighting.signature {
+            Some(name) => format!("{}:{name}", sighting.reason.name()),
+            None => sighting.reason.name().to_owned(),
+        },
+        first_line: sighting.first_line.as_ref().map(|line| String::from_utf8_lossy(line).into_owned()),
+    };
+    office::Seen {
+        source: show(seen.source),
+        packets: seen.packets,
+        lately: seen.lately as u64,
+        recent: seen.recent.iter().map(sighted).collect(),
+    }
+}

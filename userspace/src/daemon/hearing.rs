@@ -1,0 +1,124 @@
+//! Drops, heard once from the kernel and told to everybody who wants to know.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::broadcast;
+use tracing::warn;
+
+use crate::{
+    control::protocol::{Refusal, item::Dropped},
+    dropped::{Offset, dropped},
+    kernel::{DropEvent, Error, Pins, Tables},
+    sightings::Sightings,
+};
+
+/// How many drops somebody may be behind before they miss some.
+const BACKLOG: usize = 4_096;
+/// Drops that are kept for whoever comes later.
+const RECENT: usize = 1_000;
+const WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+pub(super) struct Hearing(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pins: Pins,
+    news: broadcast::Sender<Arc<Dropped>>,
+    recent: Mutex<VecDeque<Arc<Dropped>>>,
+    sightings: Mutex<Sightings>,
+}
+
+impl Hearing {
+    /// Gives the ring buffer a thread that waits for it.
+    pub(super) fn start(pins: Pins) -> Result<Self, Refusal> {
+        let hearing = Self(Arc::new(Inner {
+            pins,
+            news: broadcast::channel(BACKLOG).0,
+            recent: Mutex::default(),
+            sightings: Mutex::default(),
+        }));
+        let ear = hearing.clone();
+        thread::Builder::new()
+            .name("hearing".to_owned())
+            .spawn(move || ear.hear())
+            .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
+        Ok(hearing)
+    }
+
+    /// What is told from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Dropped>> {
+        self.0.news.subscribe()
+    }
+
+    /// The latest, the oldest of them first.
+    pub(super) fn recent(&self) -> Vec<Arc<Dropped>> {
+        locked(&self.0.recent).iter().cloned().collect()
+    }
+
+    pub(super) fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        locked(&self.0.sightings)
+    }
+
+    fn hear(&self) {
+        let mut told = None;
+        loop {
+            let fault = match self.hear_one_filter() {
+                Ok(()) => None,
+                // Nothing to hear where the filter was taken off.
+                Err(Error::NothingAttached) => None,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+                warn!("drops are counted and not told: {fault}");
+            }
+            told = fault;
+            thread::sleep(WAIT);
+        }
+    }
+
+    /// Until another filter has taken its place.
+    fn hear_one_filter(&self) -> Result<(), Error> {
+        let generation = self.0.pins.generation();
+        let mut tables = Tables::open(&self.0.pins)?;
+        let _reader: File = self.0.pins.lock_events()?;
+        let mut names = tables.signature_names()?;
+        self.sightings().name_signatures(&names);
+        while self.0.pins.generation() == generation {
+            let events = tables.events()?;
+            events.wait(WAIT)?;
+            let events: Vec<_> = events.collect();
+            if events.iter().any(|event| event.signature.is_some()) {
+                // They change when a set is loaded.
+                names = tables.signature_names()?;
+                self.sightings().name_signatures(&names);
+            }
+            events.iter().for_each(|event| self.tell(event, &names));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: &DropEvent, names: &[String]) {
+        self.sightings().see(event);
+        let told = Arc::new(dropped(event, names, Offset::now()));
+        let mut recent = locked(&self.0.recent);
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(Arc::clone(&told));
+        drop(recent);
+        // Nobody may listen.
+        let _ = self.0.news.send(told);
+    }
+}
+
+/// What is behind these locks is right after every statement, so a panic elsewhere does not make it wrong.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

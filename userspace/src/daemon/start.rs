@@ -1,0 +1,80 @@
+//! From nothing, or from what the last daemon left, to a filter in force and an open door.
+
+use std::path::PathBuf;
+
+use tracing::{error, info, warn};
+
+use super::Options;
+use crate::{
+    control::{DaemonLock, Door, protocol::Refusal},
+    kernel::{Error, Pins},
+    office::{Office, Opened, ProgramFate, Settings, Started},
+    places,
+    policy::DEFAULT_PATH,
+};
+
+pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Door), Refusal> {
+    let file = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
+    let settings = Settings::read(Some(&file), None)?;
+    if settings.resolved.interfaces.is_empty() {
+        return Err(Refusal::wrong(format!(
+            "{}: no interface is named, so there is nothing to protect: add `interface = \"eth0\"`",
+            file.display()
+        )));
+    }
+    let group = settings.resolved.group.clone();
+    let pins = Pins::default();
+    // A command that found no daemon holds the pins while it works, and looks again for a daemon once it has them.
+    let claimed = pins.claim()?;
+    let (mut office, started) = Office::start(&pins, Some(settings), false)?;
+    report(&started);
+    attach(&mut office)?;
+    let socket = places::socket(&places::runtime());
+    let door =
+        Door::open(&socket, group.as_deref(), lock).map_err(|error| Refusal::failed(error.to_string()))?;
+    drop(claimed);
+    Ok((office, door))
+}
+
+fn report(started: &Started) {
+    match started.program {
+        ProgramFate::Kept => info!("the filter was in force and goes on"),
+        ProgramFate::Replaced => info!("the filter of another build was replaced"),
+        ProgramFate::Migrated => info!("the filter of another build was replaced, and so were its maps"),
+        ProgramFate::New => info!("the filter is loaded"),
+    }
+    match &started.store {
+        Opened::AsLeft => {}
+        Opened::New => info!("a new store was made"),
+        Opened::SetAside { to, fault } => {
+            error!("{fault}; it is now {}, and a new one has all that was in force", to.display());
+        }
+        Opened::Closed { fault } => error!("the lists stay as they are in the kernel: {fault}"),
+    }
+    match &started.lists {
+        Ok(lists) => info!("lists: {lists}"),
+        Err(fault) => warn!("the lists cannot be saved: {fault}"),
+    }
+}
+
+/// An interface that is not there yet is waited for; anything else that is wrong with one is told at once.
+fn attach(office: &mut Office) -> Result<(), Refusal> {
+    let (attached, failed) = office.attach_missing();
+    for interface in attached {
+        info!("{interface}: the filter is attached");
+    }
+    let mut fatal = None;
+    for (interface, error) in failed {
+        match error {
+            Error::NoInterface { .. } => warn!("{interface}: not there yet; it is protected as soon as it is"),
+            error => {
+                error!("{error}");
+                fatal = Some(error);
+            }
+        }
+    }
+    match fatal {
+        Some(error) if office.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => Err(error.into()),
+        _ => Ok(()),
+    }
+}

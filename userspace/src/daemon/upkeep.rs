@@ -1,0 +1,106 @@
+//! What has to be looked after now and then.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use super::desk::Desk;
+use crate::{office::Office, wall::Clock};
+
+const TICK: Duration = Duration::from_secs(1);
+/// In ticks: how often rates are measured, pins and the store looked at, the filter put to the proof, and what has run
+/// out removed.
+const RATES: u64 = 2;
+const FAULTS: u64 = 5;
+const PROOF: u64 = 300;
+const PURGE: u64 = 600;
+
+pub(super) async fn keep_up(desk: &Desk) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = Told::default();
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        told = desk.with(move |office| look_after(office, tick, told)).await;
+    }
+}
+
+/// Faults that were told already, so that each is told once.
+#[derive(Default)]
+struct Told {
+    pins: Option<String>,
+    proof: Option<String>,
+}
+
+fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
+    match office.revert(&Clock::read()) {
+        Ok(false) => {}
+        Ok(true) => warn!("nobody confirmed the lock-down: everybody may call again"),
+        Err(refusal) => error!("the lock-down could not be taken back: {refusal}"),
+    }
+    if office.is_off() {
+        return told;
+    }
+    if tick.is_multiple_of(RATES)
+        && let Err(refusal) = office.look()
+    {
+        warn!("the counters cannot be read: {refusal}");
+    }
+    if tick.is_multiple_of(FAULTS) {
+        told.pins = look_after_pins(office, told.pins);
+        look_after_store(office);
+    }
+    if tick.is_multiple_of(PROOF) {
+        told.proof = put_to_the_proof(office, told.proof);
+    }
+    if tick % PURGE == PURGE - 1 {
+        match office.purge() {
+            Ok(0) => {}
+            Ok(removed) => info!("{removed} entries have run out"),
+            Err(refusal) => warn!("what has run out stays for now: {refusal}"),
+        }
+    }
+    told
+}
+
+fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> {
+    match office.keep_pinned() {
+        Ok(made) if made.is_empty() => None,
+        Ok(made) => {
+            let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
+            error!("somebody removed pins of the filter; they are there again: {}", made.join(", "));
+            None
+        }
+        Err(fault) => {
+            let fault = fault.to_string();
+            if told.as_ref() != Some(&fault) {
+                error!("the filter is in force and could not be pinned: {fault}");
+            }
+            Some(fault)
+        }
+    }
+}
+
+fn look_after_store(office: &mut Office) {
+    match office.recover() {
+        None => {}
+        Some((opened, Ok(reconciled))) => info!("the store can be written again ({opened:?}); lists: {reconciled}"),
+        Some((_, Err(refusal))) => error!("the store is still behind: {refusal}"),
+    }
+}
+
+fn put_to_the_proof(office: &mut Office, told: Option<String>) -> Option<String> {
+    match office.prove() {
+        Ok(()) => {
+            if told.is_some() {
+                info!("the filter does its work again");
+            }
+            None
+        }
+        Err(fault) => {
+            error!("ALARM: {fault}");
+            Some(fault)
+        }
+    }
+}

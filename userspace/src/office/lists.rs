@@ -1,0 +1,263 @@
+//! Trust and bans, one by one as people type them.
+
+use ipnet::IpNet;
+
+use super::{Office, reply::Reply};
+use crate::{
+    address::{canonical, show},
+    control::protocol::{Add, Origin, Query, Refusal, Remove, Who, item},
+    kernel::{expiry, remaining},
+    lifeline,
+    precedence::Standing,
+    roster::{Banning, Roster, Trusting},
+    store::Entry,
+    time::Lifetime,
+    wall::Clock,
+};
+
+/// Rows that are read at once; between two of them others have their turn.
+const PAGE: usize = 1_000;
+
+#[derive(Debug)]
+pub struct Page {
+    pub lines: Vec<item::Listed>,
+    /// After which the next page begins, if there is more.
+    pub next: Option<IpNet>,
+}
+
+impl Office {
+    pub(super) fn trust(&mut self, add: &Add, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let mut refused = Refused::default();
+        for &net in &add.sources {
+            let net = usable(net)?;
+            if let Some(file) = self.vault.configured(net) {
+                refused.push(net, file);
+                continue;
+            }
+            let clock = Clock::read();
+            let until = expiry(clock.kernel, lifetime(add.lasts));
+            let Trusting { lifted } = self.roster(&clock)?.trust(net, until)?;
+            self.save(net, Standing::Trusted, until, add.note.as_deref(), who, &clock, reply)?;
+            reply.item(&item::Trusted {
+                trusted: show(net),
+                expires_in: seconds(remaining(clock.kernel, until)),
+                lifted_ban: lifted.is_some(),
+            });
+        }
+        refused.into_result()
+    }
+
+    pub(super) fn ban(&mut self, add: &Add, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let sources = add.sources.iter().map(|net| usable(*net)).collect::<Result<Vec<_>, _>>()?;
+        if !add.force {
+            let lifelines = lifeline::all(add.session);
+            for net in &sources {
+                lifeline::harmless(*net, &lifelines).map_err(Refusal::no)?;
+            }
+        }
+        let mut refused = Refused::default();
+        for net in sources {
+            if let Some(file) = self.vault.configured(net) {
+                refused.push(net, file);
+                continue;
+            }
+            let clock = Clock::read();
+            let asked = expiry(clock.kernel, lifetime(add.lasts));
+            let Banning::Done { until, shadow } = self.roster(&clock)?.ban(net, asked)? else {
+                refused.push(net, "trusted, and so not banned: `sipward trust del` first".to_owned());
+                continue;
+            };
+            self.save(net, Standing::Banned, until, add.note.as_deref(), who, &clock, reply)?;
+            reply.item(&item::Banned {
+                banned: show(net),
+                expires_in: seconds(remaining(clock.kernel, until)),
+                longer: until != asked,
+                shadowed_by: shadow.map(|(around, _)| around.to_string()),
+                shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
+            });
+        }
+        refused.into_result()
+    }
+
+    /// Takes each of the sources off its list. The others are done even if one is not there.
+    pub(super) fn remove(&mut self, remove: &Remove, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let Remove { list, sources } = remove;
+        let mut refused = Refused::default();
+        for &net in sources {
+            let net = canonical(net);
+            if let Some(file) = self.vault.configured(net) {
+                refused.push(net, file);
+                continue;
+            }
+            let clock = Clock::read();
+            if !self.roster(&clock)?.remove(net, *list)? {
+                let command = command(*list);
+                refused.push(net, format!("not {} by itself: see `sipward {command} list`", list.name()));
+                continue;
+            }
+            let saved = self.vault.change(|change, clock| {
+                change.remove(net)?;
+                change.audit(&who.name, &format!("{} del", command(*list)), &show(net), "", clock)
+            });
+            self.unless_saved(saved, net, &clock, reply)?;
+            reply.item(&item::Deleted { deleted: show(net) });
+        }
+        refused.into_result()
+    }
+
+    /// A part of a list in the order of its addresses, after the one given.
+    pub fn page(&mut self, query: &Query, after: Option<IpNet>) -> Result<Page, Refusal> {
+        let clock = Clock::read();
+        let entries = match self.vault.store() {
+            Ok(store) => store
+                .page(query, after, PAGE, &clock)
+                .map_err(|error| Refusal::failed(error.to_string()))?,
+            Err(_) => self.kernel_page(query, after, &clock)?,
+        };
+        let roster = self.roster(&clock)?;
+        let next = entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.net);
+        Ok(Page { lines: entries.into_iter().map(|entry| listed(entry, &roster, &clock)).collect(), next })
+    }
+
+    /// What the kernel knows, where the store cannot be read.
+    fn kernel_page(
+        &mut self,
+        query: &Query,
+        after: Option<IpNet>,
+        clock: &Clock,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let mut entries = Vec::new();
+        self.roster(clock)?.list(query.list, |listed| {
+            let within = query.within.is_none_or(|within| within.contains(&listed.net));
+            if within && after.is_none_or(|after| order(listed.net) > order(after)) {
+                entries.push(listed);
+            }
+            Ok::<_, Refusal>(())
+        })?;
+        entries.sort_by_key(|listed| order(listed.net));
+        entries.truncate(PAGE);
+        let entry = |listed: crate::roster::Listed| Entry {
+            net: listed.net,
+            standing: query.list,
+            until: listed.until,
+            since: clock.wall_ms,
+            origin: Origin::Kernel,
+            note: None,
+            evidence: None,
+        };
+        Ok(entries.into_iter().map(entry).collect())
+    }
+
+    /// Saves what is in the kernel already. What was said before about the same is kept, unless it is said anew.
+    #[allow(clippy::too_many_arguments, reason = "what was said, by whom and when; none of it belongs together")]
+    fn save(
+        &mut self,
+        net: IpNet,
+        standing: Standing,
+        until: u64,
+        note: Option<&str>,
+        who: &Who,
+        clock: &Clock,
+        reply: &mut Reply,
+    ) -> Result<(), Refusal> {
+        let saved = self.vault.change(|change, now| {
+            let before = change.get(net, now)?.filter(|before| before.standing == standing);
+            let (since, kept, evidence) = before
+                .map_or((now.wall_ms, None, None), |before| (before.since, before.note, before.evidence));
+            let note = note.map(str::to_owned).or(kept);
+            let detail = format!("{}{}", remaining(clock.kernel, until), note.as_ref().map_or_else(String::new, |note| format!(", {note}")));
+            change.put(&Entry { net, standing, until, since, origin: Origin::Hand, note, evidence }, now)?;
+            change.audit(&who.name, &format!("{} add", command(standing)), &show(net), &detail, now)
+        });
+        self.unless_saved(saved, net, clock, reply)
+    }
+
+    /// What is not in the store is marked in the kernel, so that it is not taken for a change that was never
+    /// acknowledged.
+    pub(super) fn unless_saved(
+        &mut self,
+        saved: Result<(), String>,
+        net: IpNet,
+        clock: &Clock,
+        reply: &mut Reply,
+    ) -> Result<(), Refusal> {
+        if let Err(fault) = saved {
+            self.roster(clock)?.mark_unsaved(net)?;
+            reply.notice(format!(
+                "{}: in force, but not saved, so a reboot would undo it: {fault}",
+                show(net)
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn roster(&mut self, clock: &Clock) -> Result<Roster<'_>, Refusal> {
+        Ok(Roster::open(&mut self.tables, clock.kernel)?)
+    }
+}
+
+/// Sources with which nothing was done, and why.
+#[derive(Default)]
+struct Refused(Vec<String>);
+
+impl Refused {
+    fn push(&mut self, net: IpNet, why: String) {
+        self.0.push(format!("{}: {why}", show(net)));
+    }
+
+    fn into_result(self) -> Result<(), Refusal> {
+        if self.0.is_empty() { Ok(()) } else { Err(Refusal::no(self.0.join("\n"))) }
+    }
+}
+
+/// As the kernel has it. A prefix that holds all of IPv4 by way of IPv6 is a slip.
+pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
+    let net = canonical(net);
+    if crate::address::holds_v4_unsaid(net) {
+        let message = format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
+        return Err(Refusal::wrong(message));
+    }
+    Ok(net)
+}
+
+pub(super) const fn command(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Trusted => "trust",
+        Standing::Banned => "ban",
+    }
+}
+
+fn lifetime(seconds: Option<u64>) -> Lifetime {
+    seconds.map_or(Lifetime::Forever, |seconds| Lifetime::For(std::time::Duration::from_secs(seconds)))
+}
+
+/// How much time is left, for programs; `None` is for ever.
+pub(super) fn seconds(lasts: Lifetime) -> Option<u64> {
+    match lasts {
+        Lifetime::For(duration) => Some(duration.as_secs()),
+        Lifetime::Forever => None,
+    }
+}
+
+pub(super) fn listed(entry: Entry, roster: &Roster<'_>, clock: &Clock) -> item::Listed {
+    let shadow = match entry.standing {
+        Standing::Banned => roster.shadow(entry.net),
+        Standing::Trusted => None,
+    };
+    let expires_in = seconds(remaining(clock.kernel, entry.until));
+    item::Listed {
+        source: show(entry.net),
+        expires_in,
+        until: expires_in.map(|left| clock.wall_ms / 1_000 + left),
+        since: entry.since / 1_000,
+        origin: entry.origin,
+        shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
+        note: entry.note,
+        evidence: entry.evidence,
+    }
+}
+
+/// The order of the store.
+fn order(net: IpNet) -> ([u8; 16], u8) {
+    crate::address::to_prefix(net)
+}

@@ -1,0 +1,236 @@
+//! Does what a call asks: decides, writes the kernel and the store, and answers.
+//!
+//! There is one office at a time. The daemon has it while it runs; without a daemon, a command makes one for itself,
+//! under the lock of the pins.
+
+mod explain;
+mod import;
+mod lists;
+mod proof;
+mod reconcile;
+mod reload;
+mod reply;
+mod settings;
+mod start;
+mod status;
+mod switches;
+mod vault;
+
+pub use self::{
+    explain::{Explained, Next, Rule, Seen, Sighted},
+    lists::Page,
+    reconcile::Reconciled,
+    reply::Reply,
+    settings::Settings,
+    start::{ProgramFate, Started},
+    status::{Daemon, Hits, Interface, Lists, Ports, Row, Status, StoreState},
+    vault::Opened,
+};
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use self::{
+    reconcile::reconcile,
+    proof::Proved,
+    settings::Switched,
+    status::Rates,
+    vault::Vault,
+};
+use crate::{
+    control::protocol::{Audit, Call, Detach, Refusal, Who, item},
+    kernel::{self, Hold, Pins, Tables, XdpChoice},
+    places,
+    roster::Roster,
+    wall::Clock,
+};
+
+#[derive(Debug)]
+pub struct Office {
+    pins: Pins,
+    tables: Tables,
+    vault: Vault,
+    /// `None`: a command's own office, which changes what is in force and does not know what is configured.
+    settings: Option<Settings>,
+    /// Interfaces that are configured and were left by hand.
+    left: BTreeSet<String>,
+    /// When the lock-down is taken back, in kernel time.
+    reverts_at: Option<u64>,
+    rates: Rates,
+    /// Of a daemon.
+    hold: Option<Hold>,
+    proof: Proved,
+}
+
+impl Office {
+    fn new(pins: Pins, tables: Tables, vault: Vault) -> Self {
+        Self {
+            pins,
+            tables,
+            vault,
+            settings: None,
+            left: BTreeSet::new(),
+            reverts_at: None,
+            rates: Rates::default(),
+            hold: None,
+            proof: Proved::default(),
+        }
+    }
+
+    /// A command's own, over the filter as it is pinned.
+    pub fn open(pins: &Pins) -> Result<(Self, Opened), Refusal> {
+        let tables = Tables::open(pins)?;
+        let (vault, opened) = Vault::open(places::store());
+        let mut office = Self::new(pins.clone(), tables, vault);
+        if !matches!(opened, Opened::AsLeft | Opened::Closed { .. }) {
+            // A store that was made just now would otherwise pass for all there is.
+            reconcile(&mut office.tables, &mut office.vault, true)?;
+        }
+        office.reverts_at = Switched::read(&office.vault).reverts_at();
+        Ok((office, opened))
+    }
+
+    /// Answers a call. What had been done before it failed stays done, and is in the reply.
+    pub fn perform(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        match call {
+            Call::Trust(add) => self.trust(add, who, reply),
+            Call::Ban(add) => self.ban(add, who, reply),
+            Call::Remove(remove) => self.remove(remove, who, reply),
+            Call::Import(import) => self.import(import, who, reply),
+            Call::Mode(set) => self.mode(set, who, reply),
+            Call::Only(only) => self.only(only, who, reply),
+            Call::Confirm => self.confirm(who, reply),
+            Call::Signatures(set) => self.signatures(set, who, reply),
+            Call::Reload => self.reload(who, reply),
+            Call::Attach => self.attach_again(who, reply),
+            Call::Detach(detach) => self.detach(detach, who, reply),
+            Call::Status => {
+                reply.item(&self.status()?);
+                Ok(())
+            }
+            Call::Explain(explain) => self.explain(explain, reply),
+            Call::Audit(audit) => self.audit(audit, reply),
+            Call::List(_) | Call::Events(_) | Call::Top | Call::Capture(_) => {
+                // A list is read page by page, and the others are the daemon's.
+                Err(Refusal::no("only a running daemon can do that: start it with `sipward run`"))
+            }
+        }
+    }
+
+    fn audit(&self, audit: &Audit, reply: &mut Reply) -> Result<(), Refusal> {
+        let failed = |error: &crate::store::StoreError| Refusal::failed(error.to_string());
+        let store = self.vault.store().map_err(failed)?;
+        let entries = store.audit(audit.limit as usize, audit.source).map_err(|error| failed(&error))?;
+        for entry in entries {
+            reply.item(&item::Audited {
+                at: entry.at / 1_000,
+                who: entry.who,
+                what: entry.what,
+                target: entry.target,
+                detail: entry.detail,
+            });
+        }
+        Ok(())
+    }
+
+    /// Interfaces that the filter should be on.
+    pub fn wanted(&self) -> impl Iterator<Item = &String> {
+        let configured = self.settings.iter().flat_map(|settings| &settings.resolved.interfaces);
+        configured.filter(|interface| !self.left.contains(*interface))
+    }
+
+    fn detach(&mut self, detach: &Detach, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        // What is held on to would stay.
+        self.hold = None;
+        let detached = kernel::detach(&self.pins, &detach.interfaces)?;
+        for interface in detached {
+            reply.item(&item::Detached { detached: interface.clone() });
+            self.left.insert(interface);
+        }
+        if detach.interfaces.is_empty() {
+            let configured = self.settings.iter().flat_map(|settings| &settings.resolved.interfaces);
+            self.left.extend(configured.cloned());
+        }
+        self.note(who, "detach", &detach.interfaces.join(" "), reply);
+        Ok(())
+    }
+
+    /// Whether everything was left by hand, and nothing of the filter is to be there.
+    pub fn is_off(&self) -> bool {
+        !self.left.is_empty() && self.wanted().next().is_none()
+    }
+
+    /// Something for the audit trail alone.
+    fn note(&mut self, who: &Who, what: &str, target: &str, reply: &mut Reply) {
+        if let Err(fault) = self.vault.change(|change, clock| change.audit(&who.name, what, target, "", clock)) {
+            reply.notice(format!("done, but not in the audit trail: {fault}"));
+        }
+    }
+
+    /// Puts the filter onto interfaces that it should be on and is not. The names of those it came to, and the
+    /// errors of the others.
+    pub fn attach_missing(&mut self) -> (Vec<String>, Vec<(String, kernel::Error)>) {
+        let (mut attached, mut failed) = (Vec::new(), Vec::new());
+        let there = kernel::attachments(&self.pins).unwrap_or_default();
+        let runs = |name: &String| there.iter().any(|there| there.interface == *name && there.mode.is_some());
+        let missing: Vec<_> = self.wanted().filter(|name| !runs(name)).cloned().collect();
+        for interface in missing {
+            match self.attach(&interface, XdpChoice::Auto) {
+                Ok(_) => attached.push(interface),
+                Err(error) => failed.push((interface, error)),
+            }
+        }
+        (attached, failed)
+    }
+
+    /// Brings the store and the kernel together again once a fault of the store is over. `None`: there was none, or
+    /// it is still there.
+    pub fn recover(&mut self) -> Option<(Opened, Result<Reconciled, Refusal>)> {
+        self.vault.fault()?;
+        let opened = self.vault.recover()?;
+        if let Some(settings) = &self.settings
+            && let Err(error) = settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)
+        {
+            return Some((opened, Err(error)));
+        }
+        let adopt = opened != Opened::AsLeft;
+        let reconciled = reconcile(&mut self.tables, &mut self.vault, adopt);
+        Some((opened, reconciled))
+    }
+
+    /// Removes what has run out; it had no effect any more. How many entries that were.
+    pub fn purge(&mut self) -> Result<usize, Refusal> {
+        let clock = Clock::read();
+        let removed = Roster::open(&mut self.tables, clock.kernel)?.sweep()?;
+        if let Some(store) = self.vault.store_mut() {
+            store.purge(&clock).map_err(|error| Refusal::failed(error.to_string()))?;
+        }
+        Ok(removed)
+    }
+
+    /// Keeps hold of the filter, so that it does not go with its pins, and makes those again that are missing: their
+    /// paths.
+    pub fn keep_pinned(&mut self) -> Result<Vec<PathBuf>, kernel::Error> {
+        let hold = match &mut self.hold {
+            Some(hold) => hold,
+            none => none.insert(Hold::of(&self.pins)?),
+        };
+        let made = hold.repin(&self.tables)?;
+        hold.refresh()?;
+        Ok(made)
+    }
+
+    /// Measures rates from here to the next look.
+    pub fn look(&mut self) -> Result<(), Refusal> {
+        let counts = self.tables.counters()?;
+        self.rates.look(kernel::now(), &counts);
+        Ok(())
+    }
+
+    pub fn tables(&mut self) -> &mut Tables {
+        &mut self.tables
+    }
+
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+}

@@ -1,0 +1,94 @@
+//! The kernel's lists made the store's mirror again, after a restart or when the store can be written again.
+
+use std::fmt;
+
+use super::vault::Vault;
+use crate::{
+    control::protocol::{Origin, Refusal},
+    kernel::Tables,
+    precedence::Claim,
+    roster::{Found, Mirrored, Roster, Wanted},
+    store::{Entry, StoreError},
+    wall::Clock,
+};
+
+/// What had to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Entries that were in the kernel only and are in the store now.
+    pub adopted: usize,
+    /// Entries that were removed while the store could not be written.
+    pub forgotten: usize,
+    pub mirrored: Mirrored,
+}
+
+impl fmt::Display for Reconciled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { adopted, forgotten, mirrored: Mirrored { written, removed } } = self;
+        write!(f, "{written} written into the kernel, {removed} removed from it, ")?;
+        write!(f, "{adopted} of it saved, {forgotten} forgotten")
+    }
+}
+
+/// `adopt`: whatever the kernel has is right, as the store has just been made.
+pub(super) fn reconcile(tables: &mut Tables, vault: &mut Vault, adopt: bool) -> Result<Reconciled, Refusal> {
+    let clock = Clock::read();
+    let mut roster = Roster::open(tables, clock.kernel)?;
+    let unsaved: Vec<_> =
+        roster.found()?.into_iter().filter(|found| found.unsaved || (adopt && found.claim.is_some())).collect();
+    let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
+    if !unsaved.is_empty() {
+        vault.change(|change, clock| save(change, clock, &unsaved)).map_err(Refusal::failed)?;
+    }
+    let store = vault.store().map_err(|error| Refusal::failed(error.to_string()))?;
+    let wanted = wanted(store, &clock).map_err(|error| Refusal::failed(error.to_string()))?;
+    let mirrored = roster.mirror(wanted)?;
+    vault.caught_up();
+    Ok(Reconciled { adopted, forgotten, mirrored })
+}
+
+fn count(unsaved: &[Found], claimed: bool) -> usize {
+    unsaved.iter().filter(|found| found.claim.is_some() == claimed).count()
+}
+
+fn save(
+    change: &mut crate::store::Change<'_>,
+    clock: &Clock,
+    unsaved: &[Found],
+) -> Result<(), StoreError> {
+    for Found { net, claim, .. } in unsaved {
+        let before = change.get(*net, clock)?;
+        match claim {
+            Some(Claim { standing, until }) => {
+                let before = before.filter(|before| before.standing == *standing);
+                let entry = before.map_or_else(
+                    || Entry {
+                        net: *net,
+                        standing: *standing,
+                        until: *until,
+                        since: clock.wall_ms,
+                        origin: Origin::Kernel,
+                        note: None,
+                        evidence: None,
+                    },
+                    |before| Entry { until: *until, ..before },
+                );
+                change.put(&entry, clock)?;
+            }
+            None => {
+                change.remove(*net)?;
+            }
+        }
+    }
+    let detail = format!("{} entries that were in the kernel only", unsaved.len());
+    change.audit("sipward", "reconcile", "", &detail, clock)
+}
+
+fn wanted(store: &crate::store::Store, clock: &Clock) -> Result<Wanted, StoreError> {
+    let mut wanted = Wanted::new();
+    store.for_each(clock, |entry| {
+        wanted.insert(entry.net, Claim { standing: entry.standing, until: entry.until });
+        Ok(())
+    })?;
+    Ok(wanted)
+}

@@ -1,0 +1,88 @@
+//! The configuration file, read again; and the filter, put back where it was taken off.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Office,
+    reply::Reply,
+    settings::{self, Settings, Switched},
+    start::unswitch,
+};
+use crate::{
+    control::protocol::{Refusal, Who, item},
+    kernel::{self, Error, XdpChoice},
+};
+
+impl Office {
+    /// All of the file is in force when this returns, or nothing has changed.
+    pub(super) fn reload(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let before = self.settings.as_ref().ok_or_else(no_daemon)?;
+        let next = Settings::read(before.file.as_deref(), None)?;
+        let gone: Vec<_> = absent(&before.resolved.interfaces, &next.resolved.interfaces);
+        for interface in absent(&next.resolved.interfaces, &before.resolved.interfaces) {
+            match kernel::check(&self.pins, &interface, XdpChoice::Auto) {
+                Err(Error::NoInterface { .. }) => reply.notice(format!(
+                    "there is no interface {interface} yet: the filter comes onto it as soon as it is there"
+                )),
+                result => result?,
+            }
+        }
+        unswitch(&mut self.vault, &next);
+        settings::apply_lists(&mut self.tables, &mut self.vault, &next.resolved)?;
+        let switched = Switched::read(&self.vault);
+        settings::apply(&mut self.tables, &next, &switched)?;
+        self.reverts_at = switched.reverts_at();
+        self.settings = Some(next);
+        self.change_interfaces(&gone, reply)?;
+        self.note(who, "reload", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    fn change_interfaces(&mut self, gone: &[String], reply: &mut Reply) -> Result<(), Refusal> {
+        let (_, failed) = self.attach_missing();
+        for (_, error) in failed.into_iter().filter(|(_, error)| !matches!(error, Error::NoInterface { .. })) {
+            reply.notice(error.to_string());
+        }
+        let attached: BTreeSet<_> =
+            kernel::attachments(&self.pins)?.into_iter().map(|attachment| attachment.interface).collect();
+        let gone: Vec<_> = gone.iter().filter(|interface| attached.contains(*interface)).cloned().collect();
+        // None would mean all.
+        if !gone.is_empty() && gone.len() < attached.len() {
+            kernel::detach(&self.pins, &gone)?;
+        }
+        Ok(())
+    }
+
+    /// The filter where it was left by hand.
+    pub(super) fn attach_again(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let file = self.settings.as_ref().ok_or_else(no_daemon)?.file.clone();
+        if self.is_off() || !self.pins.is_there()? {
+            let settings = Settings::read(file.as_deref(), None)?;
+            let pins = self.pins.clone();
+            let _lock = pins.claim()?;
+            (*self, _) = Self::start(&pins, Some(settings), false)?;
+        }
+        self.left.clear();
+        let (_, failed) = self.attach_missing();
+        if let Some((_, error)) = failed.into_iter().next() {
+            return Err(error.into());
+        }
+        self.note(who, "attach", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    fn say_interfaces(&self, reply: &mut Reply) -> Result<(), Refusal> {
+        for interface in self.interfaces()? {
+            reply.item(&item::Attached { interface: interface.interface, xdp: interface.xdp });
+        }
+        Ok(())
+    }
+}
+
+fn no_daemon() -> Refusal {
+    Refusal::no("no daemon runs, so there is nothing to tell it: `sipward attach` puts the configuration in force")
+}
+
+fn absent(from: &[String], others: &[String]) -> Vec<String> {
+    from.iter().filter(|name| !others.contains(name)).cloned().collect()
+}

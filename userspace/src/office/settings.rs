@@ -1,0 +1,152 @@
+//! The configuration, and what was switched by hand, put in force together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use xdp_prog::abi::FOREVER;
+
+use super::{switches, vault::Vault};
+use crate::{
+    control::protocol::{Origin, Query, Refusal},
+    kernel::Tables,
+    policy::{Config, Mode, Resolved},
+    precedence::{Claim, Standing},
+    roster::Roster,
+    signature::{Compiled, SignatureSet},
+    store::{Entry, StoreError, Switch},
+    wall::Clock,
+};
+
+/// A configuration that is valid as a whole.
+#[derive(Debug)]
+pub struct Settings {
+    pub file: Option<PathBuf>,
+    pub resolved: Resolved,
+    pub signatures: Compiled,
+    /// What the file says in so many words, and what is therefore not left as it was switched.
+    pub says_mode: bool,
+    pub says_trusted_only: bool,
+}
+
+impl Settings {
+    pub fn read(file: Option<&Path>, mode: Option<Mode>) -> Result<Self, Refusal> {
+        let mut config = file.map(Config::load).transpose()?.unwrap_or_default();
+        config.mode = mode.unwrap_or(config.mode);
+        let resolved = config.resolve()?;
+        let signatures = resolved.signatures.compile()?;
+        let (says_mode, says_trusted_only) = (config.says_mode || mode.is_some(), config.says_trusted_only);
+        Ok(Self { file: file.map(Path::to_owned), resolved, signatures, says_mode, says_trusted_only })
+    }
+}
+
+/// What was switched by hand, as it was kept.
+#[derive(Debug, Default)]
+pub(super) struct Switched(BTreeMap<String, Switch>);
+
+impl Switched {
+    pub(super) fn read(vault: &Vault) -> Self {
+        // A store that cannot be read is told elsewhere; the configuration counts then.
+        let switches = vault.store().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
+        Self(switches.into_iter().map(|switch| (switch.name.clone(), switch)).collect())
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        Some(self.0.get(name)?.value.as_str())
+    }
+
+    /// When the lock-down is to be taken back.
+    pub(super) fn reverts_at(&self) -> Option<u64> {
+        self.0.get(switches::ONLY).map(|switch| switch.until).filter(|until| *until != FOREVER)
+    }
+}
+
+/// Puts policy and signatures in force: those of the settings, and over them what was switched.
+pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switched) -> Result<(), Refusal> {
+    let by_hand = switched.value(switches::SIGNATURES).and_then(|text| {
+        let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
+        SignatureSet::shipped().overlaid(&set).compile().ok()
+    });
+    put_in_force(tables, by_hand.as_ref().unwrap_or(&settings.signatures))?;
+    let mut policy = settings.resolved.policy.clone();
+    if let Some(mode) = switched.value(switches::MODE) {
+        policy.enforce = u8::from(mode == switches::mode_name(true));
+    }
+    if let Some(only) = switched.value(switches::ONLY) {
+        policy.trusted_only = u8::from(only == "on");
+    }
+    // The same as before, or flows that are counted already would be counted again.
+    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
+    Ok(tables.set_policy(&policy)?)
+}
+
+/// Has the filter look for these, and remembers what they are called.
+pub(super) fn put_in_force(tables: &mut Tables, compiled: &Compiled) -> Result<(), Refusal> {
+    tables.set_signatures(&compiled.tables)?;
+    Ok(tables.set_signature_names(&compiled.names)?)
+}
+
+/// The standard library's hashers are keyed by the system's random numbers.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
+
+/// Makes the lists say what the configuration says: what it no longer names goes, if it came from there.
+pub(super) fn apply_lists(tables: &mut Tables, vault: &mut Vault, resolved: &Resolved) -> Result<(), Refusal> {
+    let clock = Clock::read();
+    let said = |standing| move |net: &IpNet| (*net, standing);
+    let trusted = resolved.trusted.iter().map(said(Standing::Trusted));
+    let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(Standing::Banned))).collect();
+    // Nothing, where the store cannot be read; which is told elsewhere.
+    let before = configured(vault, &clock).unwrap_or_default();
+    let mut roster = Roster::open(tables, clock.kernel)?;
+    let gone: BTreeSet<_> = before.keys().filter(|net| !wanted.contains_key(net)).copied().collect();
+    for net in &gone {
+        roster.remove(*net, before[net])?;
+    }
+    let new: Vec<_> = wanted.iter().filter(|(net, standing)| before.get(net) != Some(standing)).collect();
+    let claims: Vec<_> =
+        new.iter().map(|(net, standing)| (**net, Claim { standing: **standing, until: FOREVER })).collect();
+    roster.put_all(&claims)?;
+    if gone.is_empty() && claims.is_empty() {
+        return Ok(());
+    }
+    // A store that fails here is told by the vault, and the file says it all again at the next start.
+    let _ = vault.change(|change, clock| {
+        for net in &gone {
+            change.remove(*net)?;
+        }
+        for (net, Claim { standing, until }) in claims {
+            let (origin, since) = (Origin::Config, clock.wall_ms);
+            change.put(&Entry { net, standing, until, since, origin, note: None, evidence: None }, clock)?;
+        }
+        let detail = format!("{} came, {} went", new.len(), gone.len());
+        change.audit("sipward", "configuration", "", &detail, clock)
+    });
+    Ok(())
+}
+
+/// Read at once.
+const ROWS: usize = 1_000;
+
+/// What the store has from the configuration.
+fn configured(vault: &Vault, clock: &Clock) -> Result<BTreeMap<IpNet, Standing>, StoreError> {
+    let mut configured = BTreeMap::new();
+    let Ok(store) = vault.store() else { return Ok(configured) };
+    for list in [Standing::Trusted, Standing::Banned] {
+        let query = Query { list, within: None, origin: Some(Origin::Config), note: None };
+        let mut after = None;
+        loop {
+            let page = store.page(&query, after, ROWS, clock)?;
+            configured.extend(page.iter().map(|entry| (entry.net, entry.standing)));
+            if page.len() < ROWS {
+                break;
+            }
+            after = page.last().map(|entry| entry.net);
+        }
+    }
+    Ok(configured)
+}

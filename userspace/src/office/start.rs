@@ -1,0 +1,158 @@
+//! The filter taken over as it is pinned, or made; with its lists, its rules and its interfaces.
+
+use super::{
+    Office,
+    reconcile::{Reconciled, reconcile},
+    settings::{self, Settings, Switched},
+    vault::{Opened, Vault},
+};
+use crate::{
+    control::protocol::Refusal,
+    kernel::{self, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode},
+    places,
+};
+
+/// What became of a start.
+#[derive(Debug)]
+pub struct Started {
+    pub program: ProgramFate,
+    pub store: Opened,
+    /// `Err`: the store cannot be used, and the kernel's lists are as they were.
+    pub lists: Result<Reconciled, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramFate {
+    /// It is this build's, and runs on.
+    Kept,
+    /// That of another build with the same maps was replaced.
+    Replaced,
+    /// That of a build with other maps was replaced.
+    Migrated,
+    /// There was none.
+    New,
+}
+
+impl Office {
+    /// Without settings, what is in force stays in force. `fresh`: as the configuration says, whatever was switched by
+    /// hand. The pins are claimed by whoever calls.
+    pub fn start(pins: &Pins, settings: Option<Settings>, fresh: bool) -> Result<(Self, Started), Refusal> {
+        let (mut vault, store) = Vault::open(places::store());
+        if let Some(settings) = settings.as_ref().filter(|_| fresh) {
+            unswitch(&mut vault, settings);
+        }
+        let mut found = find(pins, &vault)?;
+        let adopt = !matches!(store, Opened::AsLeft) && found.fate != ProgramFate::New;
+        let tables = found.tables();
+        if let Some(settings) = &settings {
+            settings::apply_lists(tables, &mut vault, &settings.resolved)?;
+        }
+        let lists = match vault.store() {
+            Ok(_) => Ok(reconcile(tables, &mut vault, adopt)?),
+            Err(error) => Err(error.to_string()),
+        };
+        let switched = Switched::read(&vault);
+        if let Some(settings) = &settings {
+            settings::apply(tables, settings, &switched)?;
+        }
+        let (tables, program) = found.settle(pins)?;
+        let mut office = Self::new(pins.clone(), tables, vault);
+        office.reverts_at = switched.reverts_at();
+        office.settings = settings;
+        Ok((office, Started { program, store, lists }))
+    }
+
+    /// Removes the filter if it is on no interface.
+    pub fn abandon(&self) -> Result<(), Error> {
+        if self.pins.interfaces()?.is_empty() { kernel::detach(&self.pins, &[]).map(drop) } else { Ok(()) }
+    }
+
+    /// Attaches to an interface, if it is not already.
+    pub fn attach(&mut self, interface: &str, choice: XdpChoice) -> Result<XdpMode, Error> {
+        kernel::attach_pinned(&self.pins, interface, choice)
+    }
+}
+
+/// What the file says in so many words, or is loaded by hand again, is no longer switched.
+pub(super) fn unswitch(vault: &mut Vault, settings: &Settings) {
+    use super::switches::{MODE, ONLY, SIGNATURES};
+    let over = [
+        (MODE, settings.says_mode),
+        (ONLY, settings.says_trusted_only),
+        (SIGNATURES, true),
+    ];
+    // A store that fails here is told by the vault.
+    let _ = vault.change(|change, _| {
+        for (name, _) in over.into_iter().filter(|(_, over)| *over) {
+            change.remove_switch(name)?;
+        }
+        Ok(())
+    });
+}
+
+/// A filter to be filled, and what is to become of the one before.
+struct Found {
+    fate: ProgramFate,
+    place: Place,
+}
+
+enum Place {
+    Pinned(Tables),
+    Loaded { filter: Box<Filter>, others: Vec<Pins> },
+}
+
+fn find(pins: &Pins, vault: &Vault) -> Result<Found, Refusal> {
+    if pins.is_there()? {
+        let tables = Tables::open(pins)?;
+        if tables.build()? == Some(kernel::object_hash()) {
+            return Ok(Found { fate: ProgramFate::Kept, place: Place::Pinned(tables) });
+        }
+        // Filled only once it is in force: it has the maps of the one before it.
+        let mut filter = load(pins)?;
+        filter.set_build(kernel::object_hash())?;
+        filter.persist()?;
+        return Ok(Found { fate: ProgramFate::Replaced, place: Place::Pinned(Tables::open(pins)?) });
+    }
+    let others = pins.others()?;
+    if let (false, Err(error)) = (others.is_empty(), vault.store()) {
+        return Err(Refusal::failed(format!(
+            "the filter in force is of another build, whose lists this one would have to take from the store: {error}. \
+             Nothing was changed"
+        )));
+    }
+    let fate = if others.is_empty() { ProgramFate::New } else { ProgramFate::Migrated };
+    Ok(Found { fate, place: Place::Loaded { filter: Box::new(load(pins)?), others } })
+}
+
+fn load(pins: &Pins) -> Result<Filter, Error> {
+    Filter::load(&LoadOptions { pins: Some(pins.clone()), ..LoadOptions::default() })
+}
+
+impl Found {
+    fn tables(&mut self) -> &mut Tables {
+        match &mut self.place {
+            Place::Pinned(tables) => tables,
+            Place::Loaded { filter, .. } => filter,
+        }
+    }
+
+    /// Everything is in its place when this returns, and nothing of another build is left.
+    fn settle(self, pins: &Pins) -> Result<(Tables, ProgramFate), Refusal> {
+        let tables = match self.place {
+            Place::Pinned(tables) => tables,
+            Place::Loaded { mut filter, others } => {
+                filter.set_build(kernel::object_hash())?;
+                filter.persist()?;
+                for other in &others {
+                    kernel::take_links(other, pins)?;
+                }
+                Tables::open(pins)?
+            }
+        };
+        // Of a build that was killed while it took over.
+        for other in pins.others()? {
+            kernel::take_links(&other, pins)?;
+        }
+        Ok((tables, self.fate))
+    }
+}

@@ -1,0 +1,240 @@
+//! What the filter is doing.
+
+use serde::{Deserialize, Serialize};
+use xdp_prog::{
+    abi::{MAX_PREFIXES, MAX_SOURCES, Policy, PortSet},
+    reason::{Action, Reason},
+};
+
+use super::{Office, lists::seconds, switches::mode_name};
+use crate::{
+    control::protocol::Refusal,
+    kernel::{self, Attachment, Error, ReasonCount, XdpMode, remaining},
+    wall::Clock,
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    /// Null: there is no daemon, and what is in force stays in force.
+    pub daemon: Option<Daemon>,
+    pub config: Option<String>,
+    pub interfaces: Vec<Interface>,
+    pub mode: String,
+    pub trusted_only: bool,
+    /// Seconds until the lock-down is taken back.
+    pub reverts_in: Option<u64>,
+    pub ports: Ports,
+    pub lists: Option<Lists>,
+    pub store: StoreState,
+    pub reasons: Vec<Row>,
+    pub signatures: Vec<Hits>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Daemon {
+    pub pid: u32,
+    /// Seconds.
+    pub uptime: u64,
+    /// Seconds since the last proof that the filter drops and passes as it should; null: none yet.
+    pub proved: Option<u64>,
+    /// Why it could not be proved.
+    pub alarm: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interface {
+    pub interface: String,
+    /// Null: not attached at the moment.
+    pub xdp: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ports {
+    pub udp: String,
+    pub tcp: String,
+    pub tls: String,
+}
+
+/// How full the lists are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lists {
+    pub trusted: u64,
+    pub banned: u64,
+    pub room_for_addresses: u64,
+    pub room_for_prefixes: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoreState {
+    pub path: String,
+    /// Null: all that is in force is saved.
+    pub fault: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    pub reason: String,
+    pub action: String,
+    pub packets: u64,
+    pub bytes: u64,
+    /// In monitor mode, and therefore passed.
+    pub would_drop_packets: u64,
+    pub would_drop_bytes: u64,
+    /// Packets a second lately, dropped or not; null where nobody measures.
+    pub rate: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hits {
+    pub name: String,
+    pub hits: u64,
+}
+
+impl Office {
+    pub fn status(&self) -> Result<Status, Refusal> {
+        let clock = Clock::read();
+        let policy = self.tables.policy()?.ok_or(Error::NothingAttached)?;
+        let names = self.tables.signature_names()?;
+        let hits = self.tables.signature_hits()?;
+        let counts = self.tables.counters()?;
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            daemon: self.settings.as_ref().map(|_| self.proof.daemon(clock.kernel)),
+            config: self.settings.as_ref().and_then(|settings| Some(settings.file.as_ref()?.display().to_string())),
+            interfaces: self.interfaces()?,
+            mode: mode_name(policy.enforce != 0).to_owned(),
+            trusted_only: policy.trusted_only != 0,
+            reverts_in: self.reverts_at.and_then(|at| seconds(remaining(clock.kernel, at))),
+            ports: Ports::of(&policy),
+            lists: self.list_counts(&clock),
+            store: StoreState { path: self.vault.path().display().to_string(), fault: self.vault.fault() },
+            reasons: counts.iter().map(|count| Row::of(count, self.rates.of(count.reason))).collect(),
+            signatures: names.into_iter().zip(hits).map(|(name, hits)| Hits { name, hits }).collect(),
+        })
+    }
+
+    /// Those it is attached to, and those it should be attached to.
+    pub fn interfaces(&self) -> Result<Vec<Interface>, Refusal> {
+        let attached = kernel::attachments(&self.pins)?;
+        let mut interfaces: Vec<_> = attached
+            .into_iter()
+            .map(|Attachment { interface, mode }| Interface {
+                interface,
+                xdp: mode.map(|mode| XdpMode::name(mode).to_owned()),
+            })
+            .collect();
+        for wanted in self.wanted() {
+            if !interfaces.iter().any(|there| there.interface == *wanted) {
+                interfaces.push(Interface { interface: wanted.clone(), xdp: None });
+            }
+        }
+        Ok(interfaces)
+    }
+
+    fn list_counts(&self, clock: &Clock) -> Option<Lists> {
+        let counts = self.vault.store().ok()?.counts(clock).ok()?;
+        Some(Lists {
+            trusted: counts.trusted,
+            banned: counts.banned,
+            room_for_addresses: MAX_SOURCES as u64,
+            room_for_prefixes: MAX_PREFIXES as u64,
+        })
+    }
+}
+
+impl Ports {
+    fn of(policy: &Policy) -> Self {
+        Self { udp: ports(&policy.udp), tcp: ports(&policy.tcp), tls: ports(&policy.tls) }
+    }
+}
+
+/// `5060, 5062-5064`.
+fn ports(set: &PortSet) -> String {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for port in (0..=u16::MAX).filter(|&port| set.has(port)) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == port => *last = port,
+            _ => ranges.push((port, port)),
+        }
+    }
+    let range = |(first, last)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
+    ranges.into_iter().map(range).collect::<Vec<_>>().join(", ")
+}
+
+impl Row {
+    fn of(count: &ReasonCount, rate: Option<u64>) -> Self {
+        let ReasonCount { reason, enforced, monitored } = count;
+        Self {
+            reason: reason.name().to_owned(),
+            action: match reason.action() {
+                Action::Pass => "pass".to_owned(),
+                Action::Drop => "drop".to_owned(),
+            },
+            packets: enforced.packets,
+            bytes: enforced.bytes,
+            would_drop_packets: monitored.packets,
+            would_drop_bytes: monitored.bytes,
+            rate,
+        }
+    }
+}
+
+/// Packets a second by reason, between the last two looks at the counters.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    before: Option<(u64, Vec<u64>)>,
+    rates: Vec<u64>,
+}
+
+impl Rates {
+    /// `now` in kernel time.
+    pub(super) fn look(&mut self, now: u64, counts: &[ReasonCount]) {
+        let totals: Vec<_> = counts.iter().map(|count| count.enforced.packets + count.monitored.packets).collect();
+        if let Some((at, before)) = &self.before {
+            let elapsed = u128::from(now.saturating_sub(*at)).max(1);
+            let rate = |(now, before): (&u64, &u64)| {
+                let packets = u128::from(now.saturating_sub(*before));
+                u64::try_from(packets * 1_000_000_000 / elapsed).unwrap_or(u64::MAX)
+            };
+            self.rates = totals.iter().zip(before).map(rate).collect();
+        }
+        self.before = Some((now, totals));
+    }
+
+    fn of(&self, reason: Reason) -> Option<u64> {
+        self.rates.get(reason as usize).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_shown_as_ranges() {
+        let mut set = PortSet::EMPTY;
+        assert_eq!(ports(&set), "");
+        for port in [5060, 5062, 5063, 5064, 0, 65535] {
+            set.add(port);
+        }
+        assert_eq!(ports(&set), "0, 5060, 5062-5064, 65535");
+    }
+
+    #[test]
+    fn a_rate_is_what_came_between_two_looks() {
+        let count = |packets| {
+            let mut counts: Vec<_> = Reason::ALL.iter().map(|&reason| ReasonCount { reason, enforced: Default::default(), monitored: Default::default() }).collect();
+            counts[Reason::Ban as usize].enforced.packets = packets;
+            counts
+        };
+        let mut rates = Rates::default();
+        rates.look(1_000_000_000, &count(7));
+        assert_eq!(rates.of(Reason::Ban), None);
+        rates.look(3_000_000_000, &count(107));
+        assert_eq!((rates.of(Reason::Ban), rates.of(Reason::Request)), (Some(50), Some(0)));
+        // The counters began anew.
+        rates.look(4_000_000_000, &count(0));
+        assert_eq!(rates.of(Reason::Ban), Some(0));
+    }
+}

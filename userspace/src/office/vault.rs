@@ -1,0 +1,141 @@
+//! The store as far as it can be used: a fault of the disk is told, and stops nothing.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use crate::{
+    control::protocol::Origin,
+    store::{Change, Store, StoreError, StoreErrorKind},
+    wall::Clock,
+};
+
+#[derive(Debug)]
+pub(super) struct Vault {
+    path: PathBuf,
+    store: Result<Store, StoreError>,
+    /// The last change that could not be saved, until it is.
+    behind: Option<String>,
+}
+
+/// How the store was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    AsLeft,
+    /// There was none.
+    New,
+    /// What was there could not be read; it was put aside.
+    SetAside {
+        to: PathBuf,
+        fault: String,
+    },
+    /// It cannot be used.
+    Closed {
+        fault: String,
+    },
+}
+
+impl Vault {
+    pub(super) fn open(path: PathBuf) -> (Self, Opened) {
+        let (store, opened) = open(&path);
+        (Self { path, store, behind: None }, opened)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The store, to be read.
+    pub(super) fn store(&self) -> Result<&Store, &StoreError> {
+        self.store.as_ref()
+    }
+
+    pub(super) fn store_mut(&mut self) -> Option<&mut Store> {
+        self.store.as_mut().ok()
+    }
+
+    /// Why it is not to be changed by hand, if the configuration has it.
+    pub(super) fn configured(&self, net: IpNet) -> Option<String> {
+        let entry = self.store.as_ref().ok()?.get(net, &Clock::read()).ok()??;
+        (entry.origin == Origin::Config).then(|| {
+            let standing = entry.standing.name();
+            format!("{standing} by the configuration file: change it there, then `sipward reload`")
+        })
+    }
+
+    /// A change, saved when this returns; or nothing of it, and why.
+    pub(super) fn change(
+        &mut self,
+        work: impl FnOnce(&mut Change<'_>, &Clock) -> Result<(), StoreError>,
+    ) -> Result<(), String> {
+        let result = match &mut self.store {
+            Ok(store) => changed(store, work),
+            Err(error) => return Err(error.to_string()),
+        };
+        result.map_err(|error| {
+            let fault = error.to_string();
+            self.behind = Some(fault.clone());
+            if error.kind() == StoreErrorKind::Corrupt {
+                // To be put aside as soon as somebody tries to recover it.
+                self.store = Err(error);
+            }
+            fault
+        })
+    }
+
+    /// Why what is in force is not all in the store, if so.
+    pub(super) fn fault(&self) -> Option<String> {
+        match &self.store {
+            Err(error) => Some(error.to_string()),
+            Ok(_) => self.behind.clone(),
+        }
+    }
+
+    /// Tries again what failed; how the store was found, if it can be written now.
+    pub(super) fn recover(&mut self) -> Option<Opened> {
+        let mut opened = Opened::AsLeft;
+        if self.store.is_err() {
+            (self.store, opened) = open(&self.path);
+        }
+        let works = self.store.as_mut().is_ok_and(|store| store.begin().is_ok_and(|change| change.commit().is_ok()));
+        works.then_some(opened)
+    }
+
+    /// The store has all that is in force.
+    pub(super) fn caught_up(&mut self) {
+        self.behind = None;
+    }
+}
+
+fn changed(
+    store: &mut Store,
+    work: impl FnOnce(&mut Change<'_>, &Clock) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let clock = Clock::read();
+    let mut change = store.begin()?;
+    work(&mut change, &clock)?;
+    change.commit()
+}
+
+fn open(path: &Path) -> (Result<Store, StoreError>, Opened) {
+    let there = path.exists();
+    match Store::open(path) {
+        Ok(store) => (Ok(store), if there { Opened::AsLeft } else { Opened::New }),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => set_aside(path, error),
+        Err(error) => {
+            let fault = error.to_string();
+            (Err(error), Opened::Closed { fault })
+        }
+    }
+}
+
+fn set_aside(path: &Path, corrupt: StoreError) -> (Result<Store, StoreError>, Opened) {
+    let opened = Store::set_aside(path).and_then(|to| Ok((Store::open(path)?, to)));
+    match opened {
+        Ok((store, to)) => (Ok(store), Opened::SetAside { to, fault: corrupt.to_string() }),
+        Err(error) => {
+            let fault = format!("{corrupt}; and it cannot be put aside: {error}");
+            (Err(corrupt), Opened::Closed { fault })
+        }
+    }
+}
