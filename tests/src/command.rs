@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::namespace::Namespace;
+use crate::{namespace::Namespace, scratch::Scratch};
 
 /// The binary: what `SIPWARD` names, else the one that was built with the tests.
 pub fn binary() -> PathBuf {
@@ -27,16 +27,28 @@ pub(crate) fn unique() -> String {
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// One installation: a network namespace and a place in bpffs of its own. Dropped, the filter is gone.
+/// One installation: a network namespace, and places of its own in bpffs and on disk. Dropped, all of it is gone.
 #[derive(Debug)]
 pub struct Sipward<'a> {
     namespace: &'a Namespace,
     pins: PathBuf,
+    scratch: Scratch,
 }
 
 impl<'a> Sipward<'a> {
     pub fn new(namespace: &'a Namespace) -> Self {
-        Self { namespace, pins: format!("/sys/fs/bpf/sipward-test-{}", unique()).into() }
+        let scratch = Scratch::new(namespace);
+        Self { namespace, pins: format!("/sys/fs/bpf/sipward-test-{}", unique()).into(), scratch }
+    }
+
+    /// Where the store is.
+    pub fn state(&self) -> PathBuf {
+        self.scratch.0.join("state")
+    }
+
+    /// Where a daemon's socket is.
+    pub fn runtime(&self) -> PathBuf {
+        self.scratch.0.join("run")
     }
 
     /// The directory of its pins, which is there as long as the filter.
@@ -48,7 +60,12 @@ impl<'a> Sipward<'a> {
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.namespace.command(binary());
         // Whoever runs the tests may be on the host by ssh; that is not what is tested.
-        command.args(line.split_whitespace()).env("SIPWARD_PIN_DIR", &self.pins).env_remove("SSH_CONNECTION");
+        command
+            .args(line.split_whitespace())
+            .env("SIPWARD_PIN_DIR", &self.pins)
+            .env("SIPWARD_STATE_DIR", self.state())
+            .env("SIPWARD_RUNTIME_DIR", self.runtime())
+            .env_remove("SSH_CONNECTION");
         command
     }
 

@@ -100,14 +100,16 @@ impl Attach {
         if let Some(notice) = store_notice(&started.store) {
             output.warn(&notice)?;
         }
-        for interface in interfaces {
-            let mode = match office.attach(interface, self.choice()) {
-                Ok(mode) => mode,
-                Err(error) => {
-                    office.abandon()?;
-                    return Err(error.into());
-                }
-            };
+        let before = pins.interfaces()?;
+        let attach = |interface| office.attach(interface, self.choice());
+        let modes = match interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>() {
+            Ok(modes) => modes,
+            Err(error) => {
+                take_back(pins, &before)?;
+                return Err(error.into());
+            }
+        };
+        for (interface, mode) in interfaces.iter().zip(modes) {
             output.object(&item::Attached { interface: interface.clone(), xdp: Some(mode.name().to_owned()) })?;
             output.say(format_args!("{interface}: {}", reload::how(Some(mode.name()))))?;
         }
@@ -144,6 +146,13 @@ impl Attach {
             Some(Xdp::Generic) => XdpChoice::Generic,
         }
     }
+}
+
+/// All of the interfaces or none of them.
+fn take_back(pins: &Pins, before: &[String]) -> Result<(), kernel::Error> {
+    let new: Vec<_> = pins.interfaces()?.into_iter().filter(|interface| !before.contains(interface)).collect();
+    // None would mean all.
+    if new.is_empty() && !before.is_empty() { Ok(()) } else { kernel::detach(pins, &new).map(drop) }
 }
 
 /// Take the filter off network interfaces; off the last one, nothing of it stays

@@ -15,6 +15,7 @@ use crate::{
     control::protocol::{Refusal, item::Dropped},
     dropped::{Offset, dropped},
     kernel::{DropEvent, Error, Pins, Tables},
+    probe::is_probe,
     sightings::Sightings,
 };
 
@@ -105,6 +106,10 @@ impl Hearing {
     }
 
     fn tell(&self, event: &DropEvent, names: &[String]) {
+        if is_probe(event.source) {
+            // The filter's own, which nobody need hear of.
+            return;
+        }
         self.sightings().see(event);
         let told = Arc::new(dropped(event, names, Offset::now()));
         let mut recent = locked(&self.0.recent);

@@ -62,11 +62,6 @@ impl Office {
         Ok((office, Started { program, store, lists }))
     }
 
-    /// Removes the filter if it is on no interface.
-    pub fn abandon(&self) -> Result<(), Error> {
-        if self.pins.interfaces()?.is_empty() { kernel::detach(&self.pins, &[]).map(drop) } else { Ok(()) }
-    }
-
     /// Attaches to an interface, if it is not already.
     pub fn attach(&mut self, interface: &str, choice: XdpChoice) -> Result<XdpMode, Error> {
         kernel::attach_pinned(&self.pins, interface, choice)
