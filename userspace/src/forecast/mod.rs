@@ -9,6 +9,7 @@ mod tests;
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -22,6 +23,7 @@ pub(crate) use self::kind::Ports;
 use crate::{
     kernel::{Error, Result, Tables},
     replay::Memory,
+    time::format_duration,
 };
 
 /// What a packet of one kind would get.
@@ -39,6 +41,8 @@ pub struct Forecast {
     pub source_port: u16,
     /// `None`: no limit is near, or it is not a limit that objects.
     pub room: Option<Room>,
+    /// When it would pass that a limit objects to, if nothing more is sent until then. In whole seconds.
+    pub again_in: Option<Duration>,
     pub sentence: String,
 }
 
@@ -51,7 +55,9 @@ pub struct Room {
 }
 
 /// More than this is not counted.
-pub const ROOM_MAX: u32 = 1_000;
+const ROOM_MAX: u32 = 1_000;
+/// The longest windows are forgotten by then, in seconds.
+const AGAIN_MAX: u64 = 2 * 86_400;
 /// A phone's own port, and then the ports that systems hand out.
 const FIRST_PORT: u16 = 5060;
 const MORE_PORTS: RangeInclusive<u16> = 49_152..=65_535;
@@ -105,6 +111,7 @@ impl Oracle<'_> {
     fn forecast(&self, names: &[String]) -> Forecast {
         let (source_port, verdict) = self.likely();
         let room = self.room(source_port);
+        let again_in = if is_limit(verdict.reason) { self.again_in(source_port) } else { None };
         let signature = (verdict.reason == Reason::Signature)
             .then(|| names.get(usize::from(verdict.signature)).cloned())
             .flatten();
@@ -115,7 +122,8 @@ impl Oracle<'_> {
             enforced: verdict.enforced,
             source_port,
             room,
-            sentence: sentence(self.kind, verdict, signature.as_deref(), room),
+            again_in,
+            sentence: sentence(self.kind, verdict, signature.as_deref(), room, again_in),
             signature,
         }
     }
@@ -157,6 +165,25 @@ impl Oracle<'_> {
         None
     }
 
+    /// The fewest seconds after which no limit objects: with time alone there is only ever more room.
+    fn again_in(&self, port: u16) -> Option<Duration> {
+        let frame = self.frame(port);
+        let refused_after = |seconds: u64| {
+            let memory = self.memory.copy_for(self.address);
+            memory.set_now(self.memory.now() + seconds * 1_000_000_000);
+            is_limit(memory.judge(&frame).0.reason)
+        };
+        let (mut refused, mut passed) = (0, AGAIN_MAX);
+        if refused_after(passed) {
+            return None;
+        }
+        while passed - refused > 1 {
+            let middle = refused.midpoint(passed);
+            *(if refused_after(middle) { &mut refused } else { &mut passed }) = middle;
+        }
+        Some(Duration::from_secs(passed))
+    }
+
     fn frame(&self, port: u16) -> Vec<u8> {
         let from = SocketAddr::new(self.address, port);
         self.kind.frame(from, self.ports).expect("only kinds that have a port are asked about")
@@ -170,7 +197,13 @@ fn is_limit(reason: Reason) -> bool {
 }
 
 /// `a REGISTER passes: no rule objects; 3 at once, then rate:register`.
-fn sentence(kind: Kind, verdict: Verdict, signature: Option<&str>, room: Option<Room>) -> String {
+fn sentence(
+    kind: Kind,
+    verdict: Verdict,
+    signature: Option<&str>,
+    room: Option<Room>,
+    again_in: Option<Duration>,
+) -> String {
     let fate = match (verdict.reason.action(), verdict.enforced) {
         (Action::Pass, _) => "passes",
         (Action::Drop, true) => "drops",
@@ -181,11 +214,14 @@ fn sentence(kind: Kind, verdict: Verdict, signature: Option<&str>, room: Option<
         (None, reason) if reason.action() == Action::Drop || reason == Reason::Trusted => meaning(reason),
         (None, _) => "no rule objects".to_owned(),
     };
-    let room = match room {
-        Some(Room { packets: packets @ 1.., then }) => format!("; {packets} at once, then {}", then.name()),
+    let limit = match (room, again_in) {
+        (_, Some(wait)) => format!("; there is room again in {}", format_duration(wait)),
+        (Some(Room { packets: packets @ 1.., then }), None) => {
+            format!("; {packets} at once, then {}", then.name())
+        }
         _ => String::new(),
     };
-    format!("{} {fate}: {why}{room}", kind.subject())
+    format!("{} {fate}: {why}{limit}", kind.subject())
 }
 
 /// As the end of a sentence.

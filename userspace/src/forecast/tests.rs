@@ -6,7 +6,7 @@ use super::*;
 use crate::{policy::Config, signature::SignatureSet};
 
 const SECOND: u64 = 1_000_000_000;
-const NOW: u64 = 100 * SECOND;
+const NOW: u64 = 1_000 * SECOND;
 
 static NO_SIGNATURES: LazyLock<Arc<Signatures>> =
     LazyLock::new(|| SignatureSet::default().compile().unwrap().tables.into());
@@ -158,6 +158,34 @@ fn what_was_sent_is_gone_from_the_budget_and_forecasts_cost_nothing() {
         memory.set_now(NOW + 300 * SECOND);
         assert_eq!(short(&one(&memory, address, Kind::Register)), "pass request, 10 then rate:register");
     }
+}
+
+#[test]
+fn what_a_limit_refuses_passes_when_it_is_said_to_and_not_before() {
+    for (kind, count, wait) in [
+        // Of a window of a minute, a tenth must have passed once more.
+        (Kind::Register, 10, 66),
+        // Ten a second.
+        (Kind::Invite, 20, 1),
+        // A flow is counted in its window of half a minute and in the next one.
+        (Kind::NewPort, 16, 60),
+    ] {
+        let memory = filter("");
+        send(&memory, "192.0.2.9", kind, count, 40_000, kind == Kind::NewPort);
+        let refused = one(&memory, "192.0.2.9", kind);
+        assert_eq!(refused.again_in, Some(Duration::from_secs(wait)), "{refused:?}");
+        memory.set_now(NOW + wait * SECOND - if wait == 1 { SECOND } else { SECOND / 2 });
+        assert_eq!(one(&memory, "192.0.2.9", kind).again_in, Some(Duration::from_secs(1)));
+        memory.set_now(NOW + wait * SECOND);
+        assert_eq!(one(&memory, "192.0.2.9", kind).action, Action::Pass);
+    }
+    let memory = filter("");
+    send(&memory, "192.0.2.9", Kind::Register, 10, 5060, false);
+    assert_eq!(
+        one(&memory, "192.0.2.9", Kind::Register).sentence,
+        "a REGISTER drops: REGISTER above the source's rate; there is room again in 1m6s"
+    );
+    assert_eq!(one(&memory, "192.0.2.9", Kind::Options).again_in, None, "no limit objects");
 }
 
 #[test]

@@ -105,6 +105,10 @@ impl Memory {
         copy
     }
 
+    pub(crate) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }

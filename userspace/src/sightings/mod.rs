@@ -31,9 +31,9 @@ use crate::{
 };
 
 /// Sources that are remembered.
-pub const SOURCES: usize = 16_384;
+const SOURCES: usize = 16_384;
 /// Drops of each that are remembered one by one.
-pub const RECENT: usize = 16;
+const RECENT: usize = 16;
 /// Bytes of a first line that are remembered: more than any ordinary one has.
 const LINE_MAX: usize = 120;
 

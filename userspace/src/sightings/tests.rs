@@ -123,7 +123,7 @@ fn forged(n: u64) -> IpAddr {
     let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    if n % 2 == 0 { v4((mixed >> 32) as u32) } else { IpAddr::V6((u128::from(mixed) << 64).into()) }
+    if n.is_multiple_of(2) { v4((mixed >> 32) as u32) } else { IpAddr::V6((u128::from(mixed) << 64).into()) }
 }
 
 #[test]
