@@ -101,7 +101,7 @@ impl Attach {
             output.warn(&notice)?;
         }
         let before = pins.interfaces()?;
-        let attach = |interface| office.attach(interface, self.choice());
+        let attach = |interface: &String| office.attach(interface, self.choice());
         let modes = match interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>() {
             Ok(modes) => modes,
             Err(error) => {
