@@ -1,4 +1,4 @@
-//! Who may change a file.
+//! Who may change a file, and who may read it.
 
 use std::{
     fs, io,
@@ -8,6 +8,7 @@ use std::{
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
+const GROUP_AND_OTHERS: u32 = 0o077;
 /// In a directory with this bit nobody can replace the files of others.
 const STICKY: u32 = 0o1000;
 
@@ -54,6 +55,13 @@ impl Owned {
         let who = if writers & OTHERS_WRITE == 0 { "its group" } else { "everybody" };
         Some((format!("{who} may change {path}"), format!("`chmod go-w {path}`")))
     }
+
+    /// Whether somebody else than its owner may read it.
+    pub(super) fn readable(&self) -> Option<Wrong> {
+        let path = self.path.display();
+        (self.mode & GROUP_AND_OTHERS != 0)
+            .then(|| (format!("others than root may read {path}"), format!("`chmod go= {path}`")))
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +90,13 @@ mod tests {
                     assert!(found.as_ref().unwrap().0.contains(said), "{owner} {mode:o}: {found:?}")
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_private_is_read_by_its_owner_only() {
+        for (mode, readable) in [(0o600, false), (0o700, false), (0o640, true), (0o604, true)] {
+            assert_eq!(owned(0, mode, false).readable().is_some(), readable, "{mode:o}");
         }
     }
 
