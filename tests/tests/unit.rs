@@ -1,10 +1,12 @@
 //! The systemd unit gives sipward what it needs, and nothing that it does not need.
 
-use std::process::Command;
+use std::{os::unix::net::UnixStream, process::Command};
 
 use sipward_tests::{
     command::{Done, Sipward},
     namespace::Lan,
+    scratch::Scratch,
+    tool::Running,
 };
 
 const UNIT: &str = include_str!("../../userspace/sipward.service");
@@ -22,7 +24,7 @@ fn capabilities() -> Vec<&'static str> {
 }
 
 /// A command as the unit would run it: root with these capabilities and no way to more.
-fn confined(sipward: &Sipward<'_>, capabilities: &[&str], line: &str) -> Done {
+fn confined(sipward: &Sipward<'_>, capabilities: &[&str], line: &str) -> Command {
     let plain = sipward.command(line);
     // `nsenter --net=… sipward …`: to enter the namespace takes more than sipward may do.
     let mut words = plain.get_args();
@@ -45,7 +47,12 @@ fn confined(sipward: &Sipward<'_>, capabilities: &[&str], line: &str) -> Done {
             None => command.env_remove(name),
         };
     }
-    Done::of(&mut command)
+    command
+}
+
+/// Runs one.
+fn done(sipward: &Sipward<'_>, capabilities: &[&str], line: &str) -> Done {
+    Done::of(&mut confined(sipward, capabilities, line))
 }
 
 /// The state of a check of `sipward doctor` and what it found.
@@ -76,10 +83,42 @@ fn its_capabilities_suffice_for_every_command() {
         "ban del 198.51.100.7",
         "detach",
     ] {
-        let done = confined(&sipward, &capabilities(), line);
+        let done = done(&sipward, &capabilities(), line);
         assert_eq!(done.code, Some(0), "{done}");
     }
     assert!(!sipward.pins().exists(), "{} is still there", sipward.pins().display());
+}
+
+#[test]
+fn its_capabilities_suffice_for_the_daemon() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    let directory = Scratch::new(pbx);
+    let config = directory.file("sipward.toml", "interface = \"eth0\"\n");
+    let all = capabilities();
+    // The second takes over what the first left in force.
+    for start in ["first", "second"] {
+        let mut command = confined(&sipward, &all, &format!("run --config {config}"));
+        let mut daemon = Running::start(&mut command, &directory.0.join(start));
+        let socket = sipward.runtime().join("control.sock");
+        daemon.wait_until("the daemon listens", || UnixStream::connect(&socket).is_ok());
+        let doctor = done(&sipward, &all, &format!("doctor --json --config {config}"));
+        for check in ["daemon", "filter", "eth0-xdp", "store", "capabilities"] {
+            assert_eq!(
+                diagnosis(&doctor, check).0,
+                "ok",
+                "{check}, {start} start\n{doctor}\n{}",
+                daemon.log()
+            );
+        }
+        for line in ["ban add 198.51.100.7", "trust add 192.0.2.1 --for 1h", "reload", "status"] {
+            let done = done(&sipward, &all, line);
+            assert_eq!(done.code, Some(0), "{start} start\n{done}\n{}", daemon.log());
+        }
+    }
+    assert_eq!(sipward.json("ban list").len(), 1);
+    sipward.ok("detach");
 }
 
 #[test]
@@ -88,14 +127,14 @@ fn none_of_its_capabilities_can_be_left_out() {
     let [pbx] = lan.hosts();
     let sipward = Sipward::new(pbx);
     let all = capabilities();
-    let whole = confined(&sipward, &all, "doctor --json");
+    let whole = done(&sipward, &all, "doctor --json");
     assert_eq!(diagnosis(&whole, "capabilities").0, "ok", "{whole}");
     for missing in &all {
         let others: Vec<_> = all.iter().copied().filter(|capability| capability != missing).collect();
-        let done = confined(&sipward, &others, "attach --iface eth0");
-        assert_eq!(done.code, Some(3), "without {missing}\n{done}");
+        let attach = done(&sipward, &others, "attach --iface eth0");
+        assert_eq!(attach.code, Some(3), "without {missing}\n{attach}");
         assert!(!sipward.pins().exists(), "without {missing}, {} was left behind", sipward.pins().display());
-        let (state, found) = diagnosis(&confined(&sipward, &others, "doctor --json"), "capabilities");
+        let (state, found) = diagnosis(&done(&sipward, &others, "doctor --json"), "capabilities");
         assert_eq!((state.as_str(), found), ("bad", format!("without {missing}")));
     }
 }
