@@ -3,6 +3,7 @@
 
 pub(crate) mod frame;
 mod kind;
+mod sentence;
 #[cfg(test)]
 mod tests;
 
@@ -20,22 +21,22 @@ use xdp_prog::{
 
 pub use self::kind::Kind;
 pub(crate) use self::kind::Ports;
+use self::sentence::sentence;
 use crate::{
     kernel::{Error, Result, Tables},
     replay::Memory,
-    time::format_duration,
 };
 
 /// What a packet of one kind would get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
     pub kind: Kind,
-    /// What would be done with it.
+    /// What the reason asks for.
     pub action: Action,
     pub reason: Reason,
     /// The name of the signature that would match, where that is the reason.
     pub signature: Option<String>,
-    /// False in monitor mode.
+    /// False: monitor mode lets it pass all the same.
     pub enforced: bool,
     /// The port it would come from. Where new ones are refused, it is one that the source uses already.
     pub source_port: u16,
@@ -43,6 +44,7 @@ pub struct Forecast {
     pub room: Option<Room>,
     /// When it would pass that a limit objects to, if nothing more is sent until then. In whole seconds.
     pub again_in: Option<Duration>,
+    /// All of this for people.
     pub sentence: String,
 }
 
@@ -61,8 +63,10 @@ const AGAIN_MAX: u64 = 2 * 86_400;
 /// A phone's own port, and then the ports that systems hand out.
 const FIRST_PORT: u16 = 5060;
 const MORE_PORTS: RangeInclusive<u16> = 49_152..=65_535;
-/// Ports in which one is looked for that the source uses already, or one that it does not: 256 can be told apart.
-const PORTS_TRIED: usize = 1_024;
+/// Ports that are tried to find one that the source uses already: 256 can be told apart, and it may be one of them.
+const TRIED_FOR_USED: usize = 1_024;
+/// The same for one that it does not use: at most three in four are in use.
+const TRIED_FOR_NEW: usize = 64;
 
 /// Forecasts by the filter as it is at `now`, in kernel time.
 pub fn forecast(tables: &mut Tables, address: IpAddr, now: u64) -> Result<Vec<Forecast>> {
@@ -110,22 +114,20 @@ struct Oracle<'a> {
 impl Oracle<'_> {
     fn forecast(&self, names: &[String]) -> Forecast {
         let (source_port, verdict) = self.likely();
-        let room = self.room(source_port);
-        let again_in = if is_limit(verdict.reason) { self.again_in(source_port) } else { None };
-        let signature = (verdict.reason == Reason::Signature)
-            .then(|| names.get(usize::from(verdict.signature)).cloned())
-            .flatten();
-        Forecast {
+        let name = || names.get(usize::from(verdict.signature)).cloned();
+        let mut forecast = Forecast {
             kind: self.kind,
-            action: verdict.action(),
+            action: verdict.reason.action(),
             reason: verdict.reason,
+            signature: if verdict.reason == Reason::Signature { name() } else { None },
             enforced: verdict.enforced,
             source_port,
-            room,
-            again_in,
-            sentence: sentence(self.kind, verdict, signature.as_deref(), room, again_in),
-            signature,
-        }
+            room: self.room(source_port),
+            again_in: if is_limit(verdict.reason) { self.again_in(source_port) } else { None },
+            sentence: String::new(),
+        };
+        forecast.sentence = sentence(&forecast);
+        forecast
     }
 
     /// A port, and what a packet from there would get. Of a source whose flows are all taken, the next packet of
@@ -134,7 +136,8 @@ impl Oracle<'_> {
         let first = (FIRST_PORT, self.judge(FIRST_PORT));
         let refused = |verdict: Verdict| matches!(verdict.reason, Reason::Flows | Reason::FlowsPrefix);
         let wanted = |verdict: Verdict| refused(verdict) == (self.kind == Kind::NewPort);
-        let more = MORE_PORTS.take(PORTS_TRIED).map(|port| (port, self.judge(port)));
+        let tried = if self.kind == Kind::NewPort { TRIED_FOR_NEW } else { TRIED_FOR_USED };
+        let more = MORE_PORTS.take(tried).map(|port| (port, self.judge(port)));
         std::iter::once(first).chain(more).find(|(_, verdict)| wanted(*verdict)).unwrap_or(first)
     }
 
@@ -179,7 +182,11 @@ impl Oracle<'_> {
         }
         while passed - refused > 1 {
             let middle = refused.midpoint(passed);
-            *(if refused_after(middle) { &mut refused } else { &mut passed }) = middle;
+            if refused_after(middle) {
+                refused = middle;
+            } else {
+                passed = middle;
+            }
         }
         Some(Duration::from_secs(passed))
     }
@@ -194,45 +201,4 @@ impl Oracle<'_> {
 fn is_limit(reason: Reason) -> bool {
     let of_class = |class: Class| reason == class.over_source_rate() || reason == class.over_prefix_rate();
     matches!(reason, Reason::Flows | Reason::FlowsPrefix) || Class::ALL.into_iter().any(of_class)
-}
-
-/// `a REGISTER passes: no rule objects; 3 at once, then rate:register`.
-fn sentence(
-    kind: Kind,
-    verdict: Verdict,
-    signature: Option<&str>,
-    room: Option<Room>,
-    again_in: Option<Duration>,
-) -> String {
-    let fate = match (verdict.reason.action(), verdict.enforced) {
-        (Action::Pass, _) => "passes",
-        (Action::Drop, true) => "drops",
-        (Action::Drop, false) => "would drop, but passes in monitor mode",
-    };
-    let why = match (signature, verdict.reason) {
-        (Some(name), _) => format!("the signature {name} matches"),
-        (None, reason) if reason.action() == Action::Drop || reason == Reason::Trusted => meaning(reason),
-        (None, _) => "no rule objects".to_owned(),
-    };
-    let limit = match (room, again_in) {
-        (_, Some(wait)) => format!("; there is room again in {}", format_duration(wait)),
-        (Some(Room { packets: packets @ 1.., then }), None) => {
-            format!("; {packets} at once, then {}", then.name())
-        }
-        _ => String::new(),
-    };
-    format!("{} {fate}: {why}{limit}", kind.subject())
-}
-
-/// As the end of a sentence.
-fn meaning(reason: Reason) -> String {
-    let text = reason.meaning().trim().trim_end_matches('.');
-    let mut letters = text.chars();
-    match (letters.next(), letters.next()) {
-        // Not the first letter of a name such as REGISTER.
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            format!("{}{}", first.to_lowercase(), &text[first.len_utf8()..])
-        }
-        _ => text.to_owned(),
-    }
 }

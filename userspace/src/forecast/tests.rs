@@ -34,7 +34,11 @@ fn one(memory: &Memory, address: &str, kind: Kind) -> Forecast {
 
 /// `pass request, 10 then rate:register`.
 fn short(forecast: &Forecast) -> String {
-    let action = if forecast.action == Action::Pass { "pass" } else { "drop" };
+    let action = match (forecast.action, forecast.enforced) {
+        (Action::Pass, _) => "pass",
+        (Action::Drop, true) => "drop",
+        (Action::Drop, false) => "would drop",
+    };
     let room = forecast.room.map(|Room { packets, then }| format!(", {packets} then {}", then.name()));
     format!("{action} {}{}", forecast.reason.name(), room.unwrap_or_default())
 }
@@ -127,7 +131,7 @@ fn a_lock_down_drops_all_but_the_trusted() {
 #[test]
 fn monitor_mode_says_what_it_would_do() {
     let memory = filter("mode = 'monitor'\nbanned = ['192.0.2.9']");
-    all_get(&memory, "192.0.2.9", "pass ban");
+    all_get(&memory, "192.0.2.9", "would drop ban");
     let register = one(&memory, "192.0.2.9", Kind::Register);
     assert!(!register.enforced);
     assert_eq!(
@@ -136,7 +140,7 @@ fn monitor_mode_says_what_it_would_do() {
     );
     send(&memory, "192.0.2.7", Kind::Register, 30, 5060, false);
     let over = one(&memory, "192.0.2.7", Kind::Register);
-    assert_eq!(short(&over), "pass rate:register, 0 then rate:register");
+    assert_eq!(short(&over), "would drop rate:register, 0 then rate:register");
 }
 
 #[test]
