@@ -76,6 +76,10 @@ impl Sightings {
 
     /// Names the signatures that events speak of from now on, by id.
     pub fn name_signatures(&mut self, names: &[String]) {
+        // Sightings share what stays.
+        if self.names.iter().map(|name| &**name).eq(names) {
+            return;
+        }
         self.names = names.iter().map(|name| Arc::from(name.as_str())).collect();
     }
 
