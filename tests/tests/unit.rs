@@ -152,3 +152,17 @@ fn it_is_in_force_before_the_network_is_up() {
         assert!(values(key).contains(&value), "{key}={value}");
     }
 }
+
+#[test]
+fn what_it_shuts_off_leaves_room_for_the_filter() {
+    assert!(values("ReadWritePaths").contains(&"/sys/fs/bpf"));
+    assert!(values("SystemCallFilter").contains(&"bpf"));
+    // To ask what kind of interface one is takes an IPv4 socket, to hear of interfaces a netlink one.
+    for family in ["AF_UNIX", "AF_NETLINK", "AF_INET"] {
+        assert!(values("RestrictAddressFamilies").contains(&family), "{family}");
+    }
+    // systemd 252 makes /sys/fs/bpf read-only with the first, and hides with the others what the daemon reads in /proc.
+    for key in ["ProtectKernelTunables", "ProtectProc", "ProcSubset"] {
+        assert_eq!(values(key), [""; 0], "{key}");
+    }
+}
