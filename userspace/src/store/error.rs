@@ -40,7 +40,9 @@ impl StoreError {
     }
 
     pub(super) fn new(kind: StoreErrorKind, path: &Path, cause: impl Into<String>) -> Self {
-        Self { kind, path: path.to_owned(), cause: cause.into() }
+        // A damaged database is quoted.
+        let cause = cause.into().replace(char::is_control, "?");
+        Self { kind, path: path.to_owned(), cause }
     }
 
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
@@ -53,12 +55,15 @@ impl StoreError {
             return Self::new(decoding(error), path, error.to_string());
         };
         let kind = match code {
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreErrorKind::Corrupt,
+            // `Unknown`: a statement that makes no sense. Ours do, so it is what they meet that does not.
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
+                StoreErrorKind::Corrupt
+            }
             ErrorCode::DiskFull => StoreErrorKind::Full,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Busy,
             ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => {
-                let number = connection.map(system_error).filter(|number| *number != 0);
-                let number = number.or_else(|| forbidden(path)).unwrap_or(0);
+                // SQLite tries several ways, and its last error is not always the one that says why.
+                let number = forbidden(path).or_else(|| connection.map(system_error)).unwrap_or(0);
                 return Self::system(path, number, error.to_string(), StoreErrorKind::Other);
             }
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
@@ -141,7 +146,9 @@ fn decoding(error: &rusqlite::Error) -> StoreErrorKind {
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => StoreErrorKind::Corrupt,
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::QueryReturnedNoRows
+        | rusqlite::Error::Utf8Error(..) => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Other,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, fs, io, mem::MaybeUninit, os::unix::ffi::OsStrExt as _, path::Path};
 
-use rusqlite::{Connection, MAIN_DB};
+use rusqlite::Connection;
 
 use super::{
     Store, audit,
@@ -37,7 +37,7 @@ impl Store {
         Ok(Health {
             size: size(&self.path) + size(&beside(&self.path, "-wal")),
             free: free(&self.path).map_err(|error| StoreError::io(&self.path, &error))?,
-            read_only: self.run(|connection| connection.is_readonly(MAIN_DB))?,
+            read_only: self.is_read_only()?,
             faults,
             last_audit: self.run(audit::last).unwrap_or(None),
         })

@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, MAIN_DB};
 
 pub use self::{
     audit::AuditEntry,
@@ -78,18 +78,28 @@ impl Store {
         if FileId::of(&self.path) != Some(self.file) {
             return Err(StoreError::new(StoreErrorKind::Lost, &self.path, ""));
         }
+        if self.is_read_only()? {
+            // The disk may be another by now.
+            self.connection = open::writable(&self.path)?;
+        }
         Change::begin(self)
     }
 
     /// Removes what has run out, and says how much that was. If nothing has, nothing is written.
     pub fn purge(&mut self, clock: &Clock) -> Result<usize> {
-        let mut total = 0;
-        while self.run(|connection| self.needs_purge(connection, clock))? {
-            let mut change = self.begin()?;
-            total += change.purge(BATCH, clock)?;
-            change.commit()?;
+        if !self.run(|connection| self.needs_purge(connection, clock))? {
+            return Ok(0);
         }
-        Ok(total)
+        let mut total = 0;
+        loop {
+            let mut change = self.begin()?;
+            let removed = change.purge(BATCH, clock)?;
+            change.commit()?;
+            total += removed;
+            if removed < BATCH {
+                return Ok(total);
+            }
+        }
     }
 
     fn needs_purge(&self, connection: &Connection, clock: &Clock) -> rusqlite::Result<bool> {
@@ -102,6 +112,10 @@ impl Store {
         }
         // A clock on the wall that was set right is to be known before the next reboot.
         self.here.was_set(connection, clock)
+    }
+
+    fn is_read_only(&self) -> Result<bool> {
+        self.run(|connection| connection.is_readonly(MAIN_DB))
     }
 
     fn boots(&self) -> rusqlite::Result<Boots> {

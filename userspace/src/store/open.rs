@@ -22,16 +22,23 @@ use super::{
 /// Long enough for any change by another command, short enough for whoever waits at a prompt.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// To be written if that is possible, and else to be read.
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    create(path).map_err(|error| StoreError::io(path, &error))?;
-    match open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
-        Err(error) if error.kind() == StoreErrorKind::ReadOnly && !has_log(path) => {
-            // Even to read, SQLite wants to write beside the file. Where nobody can write it need not.
+    writable(path).or_else(|error| match error.kind() {
+        StoreErrorKind::ReadOnly | StoreErrorKind::Full if !has_log(path) => {
+            // Even to read, SQLite makes a file beside it, unless it is told that nobody changes the database. Nobody
+            // can; and if that changes, it is opened again.
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             open_as(path, &immutable(path), flags).map_err(|_| error)
         }
-        result => result,
-    }
+        _ => Err(error),
+    })
+}
+
+/// Read-only all the same if there is a log to read and the file system is.
+pub(super) fn writable(path: &Path) -> Result<Connection> {
+    create(path).map_err(|error| StoreError::io(path, &error))?;
+    open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// SQLite would leave it to the umask who may read it.

@@ -1,1 +1,113 @@
 //! The store on real disks.
+
+mod accidents;
+mod boots;
+mod damage;
+mod disks;
+mod layout;
+mod lists;
+mod model;
+mod trail;
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use ipnet::IpNet;
+use xdp_prog::abi::FOREVER;
+
+use super::{Entry, Store, StoreErrorKind};
+use crate::{
+    control::protocol::{Origin, Query},
+    precedence::Standing,
+    wall::Clock,
+};
+
+/// A directory that is gone when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("sipward-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn database(&self) -> PathBuf {
+        database(&self.0)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn database(directory: &Path) -> PathBuf {
+    directory.join("sipward.db")
+}
+
+/// November 2026, in milliseconds.
+const TODAY: u64 = 1_795_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+const HOUR: u64 = 3_600 * SECOND;
+
+/// In a boot that began today.
+fn clock(boot: &'static str, seconds: u64) -> Clock {
+    Clock { boot, kernel: seconds * SECOND, wall_ms: TODAY + seconds * 1_000 }
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+fn ban(net: IpNet, until: u64) -> Entry {
+    Entry {
+        net,
+        standing: Standing::Banned,
+        until,
+        since: TODAY,
+        origin: Origin::Hand,
+        note: None,
+        evidence: None,
+    }
+}
+
+fn trust(net: IpNet, until: u64) -> Entry {
+    Entry { standing: Standing::Trusted, ..ban(net, until) }
+}
+
+fn all_of(list: Standing) -> Query {
+    Query { list, within: None, origin: None, note: None }
+}
+
+fn put(store: &mut Store, entries: &[Entry], clock: &Clock) {
+    let mut change = store.begin().unwrap();
+    for entry in entries {
+        change.put(entry, clock).unwrap();
+    }
+    change.commit().unwrap();
+}
+
+fn everything(store: &Store, clock: &Clock) -> super::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    store.for_each(clock, |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+/// So many addresses, banned for ever.
+fn many(count: u32) -> Vec<Entry> {
+    (0..count).map(|number| ban(address(number), FOREVER)).collect()
+}
+
+fn address(number: u32) -> IpNet {
+    IpAddr::from((0x0a00_0000 + number).to_be_bytes()).into()
+}

@@ -1,0 +1,65 @@
+use super::*;
+
+fn written(path: &Path) -> Store {
+    let now = clock("a", 10);
+    let mut store = Store::open_at(path, &now).unwrap();
+    let mut change = store.begin().unwrap();
+    for (what, target) in [
+        ("ban add", "192.0.2.1"),
+        ("trust add", "192.0.2.0/24"),
+        ("ban add", "198.51.100.7"),
+        ("ban add", "2001:db8::/32"),
+        ("switch", "trusted-only"),
+    ] {
+        change.audit("root (alice)", what, target, "2h", &now).unwrap();
+    }
+    change.commit().unwrap();
+    store
+}
+
+#[test]
+fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
+    let scratch = Scratch::new();
+    let store = written(&scratch.database());
+    assert!(!store.is_new().unwrap());
+    for (limit, about, expected) in [
+        (9, None, &["trusted-only", "2001:db8::/32", "198.51.100.7", "192.0.2.0/24", "192.0.2.1"][..]),
+        (2, None, &["trusted-only", "2001:db8::/32"]),
+        (0, None, &[]),
+        (9, Some("192.0.2.1/32"), &["192.0.2.0/24", "192.0.2.1"]),
+        (9, Some("::ffff:192.0.2.1/128"), &["192.0.2.0/24", "192.0.2.1"]),
+        (1, Some("192.0.2.1/32"), &["192.0.2.0/24"]),
+        (9, Some("192.0.0.0/16"), &["192.0.2.0/24", "192.0.2.1"]),
+        (9, Some("::/0"), &["2001:db8::/32"]),
+        (9, Some("203.0.113.0/24"), &[]),
+    ] {
+        let lines = store.audit(limit, about.map(net)).unwrap();
+        let targets: Vec<_> = lines.iter().map(|line| line.target.as_str()).collect();
+        assert_eq!(targets, expected, "{limit}, {about:?}");
+    }
+    let line = store.audit(1, Some(net("192.0.2.1/32"))).unwrap().remove(0);
+    assert_eq!(
+        (line.at, line.who.as_str(), line.what.as_str()),
+        (TODAY + 10_000, "root (alice)", "trust add")
+    );
+    assert_eq!(line.detail, "2h");
+}
+
+#[test]
+fn a_line_of_the_trail_cannot_be_changed() {
+    let scratch = Scratch::new();
+    let store = written(&scratch.database());
+    let before = store.audit(9, None).unwrap();
+    for sql in [
+        "UPDATE audit SET who = 'nobody'",
+        "UPDATE audit SET id = id + 10",
+        "DELETE FROM audit WHERE id = 1",
+        "DELETE FROM audit",
+        "REPLACE INTO audit VALUES (1, 0, 'nobody', '', '', '')",
+        "INSERT INTO audit VALUES (1, 0, 'nobody', '', '', '') ON CONFLICT (id) DO UPDATE SET who = 'nobody'",
+    ] {
+        let error = store.connection.execute_batch(sql).unwrap_err();
+        assert!(error.to_string().contains("never changed"), "{sql}: {error}");
+    }
+    assert_eq!(store.audit(9, None).unwrap(), before);
+}
