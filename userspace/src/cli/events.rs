@@ -38,7 +38,10 @@ impl Follow {
         let follow = self.follow;
         ask(&Call::Events(protocol::Events { follow }), output, |dropped: Dropped, output| {
             show(&dropped, output)?;
-            Ok(if follow { output.flush()? })
+            if follow {
+                output.flush()?;
+            }
+            Ok(())
         })
     }
 
