@@ -141,11 +141,11 @@ fn forget_dead(pins: &Pins, interface: &str) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let info = PinnedLink::from_pin(&path).and_then(|link| FdLink::from(link).info());
-    let info = info.map_err(|error| Error::link(format!("open {}", path.display()), &error))?;
-    match sys::link_interface(info.id()) {
-        Ok(index) if index != 0 => Ok(()),
-        _ => pins.remove_link(interface),
+    let index = sys::open_pin(&path).and_then(|link| sys::link_interface(link.as_fd()));
+    match index.map_err(|error| Error::io(format!("look at {}", path.display()), &error))? {
+        0 => pins.remove_link(interface),
+        // Of an interface of the same name in another network namespace.
+        _ => Ok(()),
     }
 }
 
@@ -216,7 +216,9 @@ fn other_program(interface: &str, running: Running) -> Error {
         .and_then(|program| program.name_as_str().map(str::to_owned))
         .unwrap_or_else(|| "without a name".to_owned());
     let index = interface::index(interface).ok();
-    let here = |link: &LinkInfo| link.program_id() == id && sys::link_interface(link.id()).ok() == index;
+    let at =
+        |link: &LinkInfo| sys::open_link(link.id()).and_then(|link| sys::link_interface(link.as_fd())).ok();
+    let here = |link: &LinkInfo| link.program_id() == id && at(link) == index;
     let link = loaded_links().filter_map(Result::ok).find(here);
     let remove = match (link, running.mode) {
         (Some(link), _) => format!("bpftool link detach id {}", link.id()),

@@ -164,13 +164,17 @@ struct XdpLinkInfo {
     interface: u32,
 }
 
-/// The interface that the XDP link with this id is on.
-pub(super) fn link_interface(id: u32) -> io::Result<u32> {
+/// The link with this id, which only CAP_SYS_ADMIN may ask for.
+pub(super) fn open_link(id: u32) -> io::Result<OwnedFd> {
     let mut attributes = GetById { id, next_id: 0, flags: 0 };
     // SAFETY: `LINK_GET_FD_BY_ID` takes these attributes, which hold no pointers.
     let fd = unsafe { bpf(BPF_LINK_GET_FD_BY_ID, &mut attributes) }?;
     // SAFETY: a new descriptor that nobody else has.
-    let link = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The interface that an XDP link is on. Zero: it is gone.
+pub(super) fn link_interface(link: BorrowedFd<'_>) -> io::Result<u32> {
     let mut info = XdpLinkInfo::default();
     let mut attributes = GetInfo {
         fd: link.as_raw_fd() as u32,
