@@ -57,7 +57,7 @@ fn done(sipward: &Sipward<'_>, capabilities: &[&str], line: &str) -> Done {
 
 /// The state of a check of `sipward doctor` and what it found.
 fn diagnosis(done: &Done, check: &str) -> (String, String) {
-    let findings = done.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+    let findings = done.stdout.lines().map(serde_json::from_str::<serde_json::Value>);
     let finding = findings.map(|finding| finding.unwrap_or_else(|error| panic!("{error}: {done}")));
     let finding = finding.into_iter().find(|finding| finding["check"] == check);
     let finding = finding.unwrap_or_else(|| panic!("{check} was not checked\n{done}"));

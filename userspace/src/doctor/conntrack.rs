@@ -1,8 +1,10 @@
 //! Connection tracking: the table that a flood which reaches the stack fills, and then nobody's packets pass.
 
+use std::ops::RangeInclusive;
+
 use super::{
     finding::{Finding, sysctl},
-    read,
+    read, socket,
 };
 
 const CHECK: &str = "conntrack";
@@ -37,23 +39,25 @@ pub(super) fn read() -> Option<Facts> {
     })
 }
 
-pub(super) fn check(facts: Option<Facts>) -> Vec<Finding> {
+/// `ports`: where SIP is spoken over UDP.
+pub(super) fn check(facts: Option<Facts>, ports: &[RangeInclusive<u16>]) -> Vec<Finding> {
     let Some(facts) = facts else {
         return vec![Finding::ok(CHECK, "not in use, so there is no table to fill")];
     };
-    vec![fill(facts), size(facts)]
+    vec![fill(facts, ports), size(facts)]
 }
 
-fn fill(Facts { count, max, buckets, .. }: Facts) -> Finding {
+fn fill(Facts { count, max, buckets, .. }: Facts, ports: &[RangeInclusive<u16>]) -> Finding {
     // No limit is the number 0.
     let percent = count.saturating_mul(100).checked_div(max).unwrap_or(0);
     let found = format!("{count} of {max} entries in use ({percent} %)");
     let larger = max.saturating_mul(2);
     let advice = || {
         format!(
-            "{}; or exempt SIP, where no NAT and no SIP helper needs it: `nft add rule inet TABLE raw udp dport 5060 \
+            "{}; or exempt SIP, where no NAT and no SIP helper needs it: `nft add rule inet TABLE CHAIN udp dport {{ {} }} \
              notrack`, in a chain with `hook prerouting priority raw`",
-            sysctl(&[(MAX, larger), (BUCKETS, buckets.max(larger / DEPTH))])
+            sysctl(&[(MAX, larger), (BUCKETS, buckets.max(larger / DEPTH))]),
+            socket::list(ports),
         )
     };
     match percent {
@@ -92,22 +96,27 @@ mod tests {
 
     #[test]
     fn a_table_that_is_not_there_cannot_be_filled() {
-        says(&check(None)[0], State::Ok, &["not in use"]);
+        says(&check(None, &[])[0], State::Ok, &["not in use"]);
     }
 
     #[test]
     fn a_table_that_fills_is_told_in_time() {
-        let with = |count| fill(Facts { count, ..USUAL });
+        let ports = [5060..=5060, 5070..=5080];
+        let with = |count| fill(Facts { count, ..USUAL }, &ports);
         says(&with(100), State::Ok, &["100 of 262144 entries in use (0 %)"]);
         says(&with(183_500), State::Ok, &["69 %"]);
-        says(&with(183_501), State::Warn, &["70 %", "nf_conntrack_max=524288", "notrack"]);
+        says(
+            &with(183_501),
+            State::Warn,
+            &["70 %", "nf_conntrack_max=524288", "udp dport { 5060, 5070-5080 } notrack"],
+        );
         says(
             &with(262_144),
             State::Bad,
             &["100 %", "packets of new flows are lost", "nf_conntrack_buckets=65536"],
         );
         // No limit.
-        says(&fill(Facts { max: 0, ..USUAL }), State::Ok, &[]);
+        says(&fill(Facts { max: 0, ..USUAL }, &ports), State::Ok, &[]);
     }
 
     #[test]

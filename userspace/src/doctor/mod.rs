@@ -36,7 +36,7 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(filter::Daemon::at(&places::socket(&places::runtime())).check());
     findings.extend(store::check(&store::read(&places::store())));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
-    findings.extend(conntrack::check(conntrack::read()));
+    findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));
     findings.extend(socket::check(&socket::read(&config.ports.udp)));
     findings.push(backlog::check(&backlog::read()));
     findings.push(clock::check(&clock::read()));

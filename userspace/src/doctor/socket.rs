@@ -64,18 +64,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 fn losses(Facts { ports, sockets, default, max }: &Facts) -> Finding {
     const CHECK: &str = "sip-sockets";
     let sip: Vec<_> = sockets.iter().filter(|s| ports.iter().any(|range| range.contains(&s.port))).collect();
-    let ports = || ports.iter().map(show).collect::<Vec<_>>().join(", ");
     if sip.is_empty() {
         return Finding::warn(
             CHECK,
-            format!("nothing listens on UDP {}", ports()),
+            format!("nothing listens on UDP {}", list(ports)),
             "start the SIP server, or write its ports under [ports] in the configuration; `ss -lunp` shows them",
         );
     }
     let losing: Vec<_> = sip.iter().filter(|socket| socket.lost > 0).collect();
     if losing.is_empty() {
         let waiting: u64 = sip.iter().map(|socket| socket.waiting).sum();
-        return Finding::ok(CHECK, format!("UDP {}: nothing lost, {waiting} bytes wait", ports()));
+        return Finding::ok(CHECK, format!("UDP {}: nothing lost, {waiting} bytes wait", list(ports)));
     }
     let lost =
         |socket: &&&Socket| format!("the socket on UDP {} has lost {} packets", socket.port, socket.lost);
@@ -86,9 +85,13 @@ fn losses(Facts { ports, sockets, default, max }: &Facts) -> Finding {
     )
 }
 
-fn show(range: &RangeInclusive<u16>) -> String {
-    let (first, last) = (range.start(), range.end());
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
+/// `5060, 5070-5080`.
+pub(super) fn list(ports: &[RangeInclusive<u16>]) -> String {
+    let show = |range: &RangeInclusive<u16>| {
+        let (first, last) = (range.start(), range.end());
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    ports.iter().map(show).collect::<Vec<_>>().join(", ")
 }
 
 fn buffers(default: Option<u64>, max: Option<u64>) -> Finding {
