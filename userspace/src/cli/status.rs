@@ -71,6 +71,9 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
             }
         }
     }
+    if let Some(fault) = &status.config_fault {
+        output.say(format_args!("configuration: the last good one, as {fault}"))?;
+    }
     if let Some(fault) = &status.store.fault {
         output.say(format_args!("store: {fault}"))?;
     }

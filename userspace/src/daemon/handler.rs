@@ -112,7 +112,9 @@ impl Calls {
         loop {
             match news.recv().await {
                 Ok(dropped) => answers.item(&*dropped).await?,
-                Err(RecvError::Lagged(missed)) => answers.notice(&format!("{missed} were not told in time")).await?,
+                Err(RecvError::Lagged(missed)) => {
+                    answers.notice(&format!("{missed} were not told in time")).await?
+                }
                 Err(RecvError::Closed) => return Ok(()),
             }
         }
@@ -120,7 +122,8 @@ impl Calls {
 
     async fn top(&self, answers: &mut Answers) -> Result<(), Unanswered> {
         let now = now();
-        let top: Vec<_> = self.hearing.sightings().top(TOP, now).iter().map(|seen| seen_briefly(seen, now)).collect();
+        let top: Vec<_> =
+            self.hearing.sightings().top(TOP, now).iter().map(|seen| seen_briefly(seen, now)).collect();
         for top in top {
             answers.item(&top).await?;
         }

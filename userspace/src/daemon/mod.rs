@@ -16,8 +16,8 @@ use std::{path::PathBuf, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use self::{desk::Desk, handler::Calls, hearing::Hearing};
 pub use self::log::Log;
+use self::{desk::Desk, handler::Calls, hearing::Hearing};
 use crate::{
     control::{
         DaemonLock, Limits,

@@ -1,6 +1,6 @@
 //! From nothing, or from what the last daemon left, to a filter in force and an open door.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Door), Refusal> {
     let file = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
-    let settings = Settings::read(Some(&file), None)?;
+    let settings = settings(&file)?;
     if settings.resolved.interfaces.is_empty() {
         return Err(Refusal::wrong(format!(
             "{}: no interface is named, so there is nothing to protect: add `interface = \"eth0\"`",
@@ -34,6 +34,16 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Doo
         Door::open(&socket, group.as_deref(), lock).map_err(|error| Refusal::failed(error.to_string()))?;
     drop(claimed);
     Ok((office, door))
+}
+
+/// As the file says; or if that is broken, as it last said when it was not.
+fn settings(file: &Path) -> Result<Settings, Refusal> {
+    Settings::read(Some(file), None).or_else(|fault| {
+        let last = Settings::last_good(file, &fault).ok_or_else(|| fault.clone())?;
+        error!("{fault}");
+        error!("the configuration that was last in force is taken instead: correct the file, then `sipward reload`");
+        Ok(last)
+    })
 }
 
 fn report(started: &Started) {
@@ -66,7 +76,9 @@ fn attach(office: &mut Office) -> Result<(), Refusal> {
     let mut fatal = None;
     for (interface, error) in failed {
         match error {
-            Error::NoInterface { .. } => warn!("{interface}: not there yet; it is protected as soon as it is"),
+            Error::NoInterface { .. } => {
+                warn!("{interface}: not there yet; it is protected as soon as it is")
+            }
             error => {
                 error!("{error}");
                 fatal = Some(error);
@@ -74,7 +86,9 @@ fn attach(office: &mut Office) -> Result<(), Refusal> {
         }
     }
     match fatal {
-        Some(error) if office.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => Err(error.into()),
+        Some(error) if office.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => {
+            Err(error.into())
+        }
         _ => Ok(()),
     }
 }

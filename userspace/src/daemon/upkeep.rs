@@ -85,7 +85,9 @@ fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> 
 fn look_after_store(office: &mut Office) {
     match office.recover() {
         None => {}
-        Some((opened, Ok(reconciled))) => info!("the store can be written again ({opened:?}); lists: {reconciled}"),
+        Some((opened, Ok(reconciled))) => {
+            info!("the store can be written again ({opened:?}); lists: {reconciled}")
+        }
         Some((_, Err(refusal))) => error!("the store is still behind: {refusal}"),
     }
 }

@@ -43,8 +43,9 @@ impl Office {
         let saved = self.vault.change(|change, clock| {
             for (net, (claim, note)) in &batch.entries {
                 let before = change.get(*net, clock)?.filter(|before| before.standing == import.list);
-                let (since, kept, evidence) = before
-                    .map_or((clock.wall_ms, None, None), |before| (before.since, before.note, before.evidence));
+                let (since, kept, evidence) = before.map_or((clock.wall_ms, None, None), |before| {
+                    (before.since, before.note, before.evidence)
+                });
                 let (standing, until, note) = (import.list, claim.until, note.clone().or(kept));
                 let origin = Origin::Import;
                 change.put(&Entry { net: *net, standing, until, since, origin, note, evidence }, clock)?;
@@ -117,7 +118,8 @@ fn admit(
     if let Some(why) = configured {
         return Ok(Err(why));
     }
-    if import.list == Standing::Banned && !import.force
+    if import.list == Standing::Banned
+        && !import.force
         && let Err(why) = lifeline::harmless(net, lifelines)
     {
         return Ok(Err(why));

@@ -109,9 +109,9 @@ impl Office {
     pub fn page(&mut self, query: &Query, after: Option<IpNet>) -> Result<Page, Refusal> {
         let clock = Clock::read();
         let entries = match self.vault.store() {
-            Ok(store) => store
-                .page(query, after, PAGE, &clock)
-                .map_err(|error| Refusal::failed(error.to_string()))?,
+            Ok(store) => {
+                store.page(query, after, PAGE, &clock).map_err(|error| Refusal::failed(error.to_string()))?
+            }
             Err(_) => self.kernel_page(query, after, &clock)?,
         };
         let roster = self.roster(&clock)?;
@@ -149,7 +149,10 @@ impl Office {
     }
 
     /// Saves what is in the kernel already. What was said before about the same is kept, unless it is said anew.
-    #[allow(clippy::too_many_arguments, reason = "what was said, by whom and when; none of it belongs together")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what was said, by whom and when; none of it belongs together"
+    )]
     fn save(
         &mut self,
         net: IpNet,
@@ -165,7 +168,11 @@ impl Office {
             let (since, kept, evidence) = before
                 .map_or((now.wall_ms, None, None), |before| (before.since, before.note, before.evidence));
             let note = note.map(str::to_owned).or(kept);
-            let detail = format!("{}{}", remaining(clock.kernel, until), note.as_ref().map_or_else(String::new, |note| format!(", {note}")));
+            let detail = format!(
+                "{}{}",
+                remaining(clock.kernel, until),
+                note.as_ref().map_or_else(String::new, |note| format!(", {note}"))
+            );
             change.put(&Entry { net, standing, until, since, origin: Origin::Hand, note, evidence }, now)?;
             change.audit(&who.name, &format!("{} add", command(standing)), &show(net), &detail, now)
         });
@@ -214,7 +221,8 @@ impl Refused {
 pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
     let net = canonical(net);
     if crate::address::holds_v4_unsaid(net) {
-        let message = format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
+        let message =
+            format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
         return Err(Refusal::wrong(message));
     }
     Ok(net)

@@ -5,6 +5,7 @@
 
 mod explain;
 mod import;
+mod last_good;
 mod lists;
 mod proof;
 mod reconcile;
@@ -29,13 +30,7 @@ pub use self::{
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use self::{
-    reconcile::reconcile,
-    proof::Proved,
-    settings::Switched,
-    status::Rates,
-    vault::Vault,
-};
+use self::{proof::Proved, reconcile::reconcile, settings::Switched, status::Rates, vault::Vault};
 use crate::{
     control::protocol::{Audit, Call, Detach, Refusal, Who, item},
     kernel::{self, Hold, Pins, Tables, XdpChoice},
@@ -161,7 +156,9 @@ impl Office {
 
     /// Something for the audit trail alone.
     fn note(&mut self, who: &Who, what: &str, target: &str, reply: &mut Reply) {
-        if let Err(fault) = self.vault.change(|change, clock| change.audit(&who.name, what, target, "", clock)) {
+        if let Err(fault) =
+            self.vault.change(|change, clock| change.audit(&who.name, what, target, "", clock))
+        {
             reply.notice(format!("done, but not in the audit trail: {fault}"));
         }
     }
@@ -187,13 +184,16 @@ impl Office {
     pub fn recover(&mut self) -> Option<(Opened, Result<Reconciled, Refusal>)> {
         self.vault.fault()?;
         let opened = self.vault.recover()?;
+        let adopt = opened != Opened::AsLeft;
+        if adopt && let Err(error) = reconcile(&mut self.tables, &mut self.vault, true) {
+            return Some((opened, Err(error)));
+        }
         if let Some(settings) = &self.settings
             && let Err(error) = settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)
         {
             return Some((opened, Err(error)));
         }
-        let adopt = opened != Opened::AsLeft;
-        let reconciled = reconcile(&mut self.tables, &mut self.vault, adopt);
+        let reconciled = reconcile(&mut self.tables, &mut self.vault, false);
         Some((opened, reconciled))
     }
 

@@ -1,9 +1,6 @@
 //! Whether the filter was seen to do its work.
 
-use super::{
-    Office,
-    status::Daemon,
-};
+use super::{Office, status::Daemon};
 use crate::{kernel::now, probe::probe};
 
 #[derive(Debug, Default)]
@@ -27,7 +24,8 @@ impl Proved {
 impl Office {
     /// Has the filter judge packets whose fate is known.
     pub fn prove(&mut self) -> Result<(), String> {
-        let result = probe(&self.pins, &mut self.tables, now()).map(drop).map_err(|failure| failure.to_string());
+        let result =
+            probe(&self.pins, &mut self.tables, now()).map(drop).map_err(|failure| failure.to_string());
         match &result {
             Ok(()) => self.proof = Proved { at: Some(now()), alarm: None },
             Err(fault) => self.proof.alarm = Some(fault.clone()),

@@ -34,8 +34,11 @@ impl fmt::Display for Reconciled {
 pub(super) fn reconcile(tables: &mut Tables, vault: &mut Vault, adopt: bool) -> Result<Reconciled, Refusal> {
     let clock = Clock::read();
     let mut roster = Roster::open(tables, clock.kernel)?;
-    let unsaved: Vec<_> =
-        roster.found()?.into_iter().filter(|found| found.unsaved || (adopt && found.claim.is_some())).collect();
+    let unsaved: Vec<_> = roster
+        .found()?
+        .into_iter()
+        .filter(|found| found.unsaved || (adopt && found.claim.is_some()))
+        .collect();
     let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
     if !unsaved.is_empty() {
         vault.change(|change, clock| save(change, clock, &unsaved)).map_err(Refusal::failed)?;
@@ -51,11 +54,7 @@ fn count(unsaved: &[Found], claimed: bool) -> usize {
     unsaved.iter().filter(|found| found.claim.is_some() == claimed).count()
 }
 
-fn save(
-    change: &mut crate::store::Change<'_>,
-    clock: &Clock,
-    unsaved: &[Found],
-) -> Result<(), StoreError> {
+fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found]) -> Result<(), StoreError> {
     for Found { net, claim, .. } in unsaved {
         let before = change.get(*net, clock)?;
         match claim {

@@ -32,6 +32,7 @@ impl Office {
         let switched = Switched::read(&self.vault);
         settings::apply(&mut self.tables, &next, &switched)?;
         self.reverts_at = switched.reverts_at();
+        next.keep(&mut self.vault);
         self.settings = Some(next);
         self.change_interfaces(&gone, reply)?;
         self.note(who, "reload", "", reply);
@@ -40,7 +41,8 @@ impl Office {
 
     fn change_interfaces(&mut self, gone: &[String], reply: &mut Reply) -> Result<(), Refusal> {
         let (_, failed) = self.attach_missing();
-        for (_, error) in failed.into_iter().filter(|(_, error)| !matches!(error, Error::NoInterface { .. })) {
+        for (_, error) in failed.into_iter().filter(|(_, error)| !matches!(error, Error::NoInterface { .. }))
+        {
             reply.notice(error.to_string());
         }
         let attached: BTreeSet<_> =
@@ -80,7 +82,9 @@ impl Office {
 }
 
 fn no_daemon() -> Refusal {
-    Refusal::no("no daemon runs, so there is nothing to tell it: `sipward attach` puts the configuration in force")
+    Refusal::no(
+        "no daemon runs, so there is nothing to tell it: `sipward attach` puts the configuration in force",
+    )
 }
 
 fn absent(from: &[String], others: &[String]) -> Vec<String> {

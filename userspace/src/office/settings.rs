@@ -9,7 +9,11 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::abi::FOREVER;
 
-use super::{switches, vault::Vault};
+use super::{
+    last_good::{self, Texts},
+    switches,
+    vault::Vault,
+};
 use crate::{
     control::protocol::{Origin, Query, Refusal},
     kernel::Tables,
@@ -28,18 +32,58 @@ pub struct Settings {
     pub resolved: Resolved,
     pub signatures: Compiled,
     /// What the file says in so many words, and what is therefore not left as it was switched.
-    pub says_mode: bool,
-    pub says_trusted_only: bool,
+    says_mode: bool,
+    says_trusted_only: bool,
+    texts: Option<Texts>,
+    /// Why it is not what the file says now.
+    pub fault: Option<String>,
 }
 
 impl Settings {
     pub fn read(file: Option<&Path>, mode: Option<Mode>) -> Result<Self, Refusal> {
         let mut config = file.map(Config::load).transpose()?.unwrap_or_default();
         config.mode = mode.unwrap_or(config.mode);
+        config.says_mode |= mode.is_some();
         let resolved = config.resolve()?;
-        let signatures = resolved.signatures.compile()?;
-        let (says_mode, says_trusted_only) = (config.says_mode || mode.is_some(), config.says_trusted_only);
-        Ok(Self { file: file.map(Path::to_owned), resolved, signatures, says_mode, says_trusted_only })
+        let texts = file.and_then(|file| Texts::read(file, config.signatures.as_deref()));
+        Self::of(file, &config, resolved, texts)
+    }
+
+    /// As it was last in force, for a file that is broken now. `None`: no such thing is known.
+    pub fn last_good(file: &Path, fault: &Refusal) -> Option<Self> {
+        let settings = last_good::read(file)?;
+        Some(Self { fault: Some(fault.to_string()), ..settings })
+    }
+
+    pub(super) fn of(
+        file: Option<&Path>,
+        config: &Config,
+        resolved: Resolved,
+        texts: Option<Texts>,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            file: file.map(Path::to_owned),
+            signatures: resolved.signatures.compile()?,
+            resolved,
+            says_mode: config.says_mode,
+            says_trusted_only: config.says_trusted_only,
+            texts,
+            fault: None,
+        })
+    }
+
+    /// What of it is not left as it was switched by hand. Signatures never are.
+    pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
+        let mode = self.says_mode.then_some(switches::MODE);
+        let only = self.says_trusted_only.then_some(switches::ONLY);
+        [mode, only, Some(switches::SIGNATURES)].into_iter().flatten()
+    }
+
+    /// For a start at which the file is broken.
+    pub(super) fn keep(&self, vault: &mut Vault) {
+        if let Some(texts) = &self.texts {
+            last_good::save(vault, texts);
+        }
     }
 }
 
@@ -95,7 +139,11 @@ fn random() -> u32 {
 }
 
 /// Makes the lists say what the configuration says: what it no longer names goes, if it came from there.
-pub(super) fn apply_lists(tables: &mut Tables, vault: &mut Vault, resolved: &Resolved) -> Result<(), Refusal> {
+pub(super) fn apply_lists(
+    tables: &mut Tables,
+    vault: &mut Vault,
+    resolved: &Resolved,
+) -> Result<(), Refusal> {
     let clock = Clock::read();
     let said = |standing| move |net: &IpNet| (*net, standing);
     let trusted = resolved.trusted.iter().map(said(Standing::Trusted));

@@ -44,16 +44,21 @@ impl Office {
         let mut found = find(pins, &vault)?;
         let adopt = !matches!(store, Opened::AsLeft) && found.fate != ProgramFate::New;
         let tables = found.tables();
+        if adopt && vault.store().is_ok() {
+            // Before anything else is written: a store that has something counts as complete.
+            reconcile(tables, &mut vault, true)?;
+        }
         if let Some(settings) = &settings {
             settings::apply_lists(tables, &mut vault, &settings.resolved)?;
         }
         let lists = match vault.store() {
-            Ok(_) => Ok(reconcile(tables, &mut vault, adopt)?),
+            Ok(_) => Ok(reconcile(tables, &mut vault, false)?),
             Err(error) => Err(error.to_string()),
         };
         let switched = Switched::read(&vault);
         if let Some(settings) = &settings {
             settings::apply(tables, settings, &switched)?;
+            settings.keep(&mut vault);
         }
         let (tables, program) = found.settle(pins)?;
         let mut office = Self::new(pins.clone(), tables, vault);
@@ -70,15 +75,9 @@ impl Office {
 
 /// What the file says in so many words, or is loaded by hand again, is no longer switched.
 pub(super) fn unswitch(vault: &mut Vault, settings: &Settings) {
-    use super::switches::{MODE, ONLY, SIGNATURES};
-    let over = [
-        (MODE, settings.says_mode),
-        (ONLY, settings.says_trusted_only),
-        (SIGNATURES, true),
-    ];
     // A store that fails here is told by the vault.
     let _ = vault.change(|change, _| {
-        for (name, _) in over.into_iter().filter(|(_, over)| *over) {
+        for name in settings.overrules() {
             change.remove_switch(name)?;
         }
         Ok(())

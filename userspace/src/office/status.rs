@@ -19,6 +19,8 @@ pub struct Status {
     /// Null: there is no daemon, and what is in force stays in force.
     pub daemon: Option<Daemon>,
     pub config: Option<String>,
+    /// Why it is not what the file says now; null: it is.
+    pub config_fault: Option<String>,
     pub interfaces: Vec<Interface>,
     pub mode: String,
     pub trusted_only: bool,
@@ -101,7 +103,11 @@ impl Office {
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             daemon: self.settings.as_ref().map(|_| self.proof.daemon(clock.kernel)),
-            config: self.settings.as_ref().and_then(|settings| Some(settings.file.as_ref()?.display().to_string())),
+            config: self
+                .settings
+                .as_ref()
+                .and_then(|settings| Some(settings.file.as_ref()?.display().to_string())),
+            config_fault: self.settings.as_ref().and_then(|settings| settings.fault.clone()),
             interfaces: self.interfaces()?,
             mode: mode_name(policy.enforce != 0).to_owned(),
             trusted_only: policy.trusted_only != 0,
@@ -190,7 +196,8 @@ pub(super) struct Rates {
 impl Rates {
     /// `now` in kernel time.
     pub(super) fn look(&mut self, now: u64, counts: &[ReasonCount]) {
-        let totals: Vec<_> = counts.iter().map(|count| count.enforced.packets + count.monitored.packets).collect();
+        let totals: Vec<_> =
+            counts.iter().map(|count| count.enforced.packets + count.monitored.packets).collect();
         if let Some((at, before)) = &self.before {
             let elapsed = u128::from(now.saturating_sub(*at)).max(1);
             let rate = |(now, before): (&u64, &u64)| {
@@ -224,7 +231,14 @@ mod tests {
     #[test]
     fn a_rate_is_what_came_between_two_looks() {
         let count = |packets| {
-            let mut counts: Vec<_> = Reason::ALL.iter().map(|&reason| ReasonCount { reason, enforced: Default::default(), monitored: Default::default() }).collect();
+            let mut counts: Vec<_> = Reason::ALL
+                .iter()
+                .map(|&reason| ReasonCount {
+                    reason,
+                    enforced: Default::default(),
+                    monitored: Default::default(),
+                })
+                .collect();
             counts[Reason::Ban as usize].enforced.packets = packets;
             counts
         };

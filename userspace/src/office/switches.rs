@@ -42,11 +42,13 @@ impl Office {
         if only.on && !only.force {
             self.check_lock_down(only.session, &clock)?;
         }
-        let reverts_at = only.confirm.filter(|_| only.on).map(|seconds| {
-            expiry(clock.kernel, Lifetime::For(std::time::Duration::from_secs(seconds)))
-        });
+        let reverts_at = only
+            .confirm
+            .filter(|_| only.on)
+            .map(|seconds| expiry(clock.kernel, Lifetime::For(std::time::Duration::from_secs(seconds))));
         // Whether it was on before, in which case there is nothing to take back.
-        let was_on = self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
+        let was_on =
+            self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
         let reverts_at = reverts_at.filter(|_| !was_on);
         self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
         self.reverts_at = reverts_at;

@@ -22,7 +22,7 @@ pub(super) struct Vault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
     AsLeft,
-    /// There was none.
+    /// There was none, or nothing was ever written to it.
     New,
     /// What was there could not be read; it was put aside.
     SetAside {
@@ -75,8 +75,8 @@ impl Vault {
         result.map_err(|error| {
             let fault = error.to_string();
             self.behind = Some(fault.clone());
-            if error.kind() == StoreErrorKind::Corrupt {
-                // To be put aside as soon as somebody tries to recover it.
+            if matches!(error.kind(), StoreErrorKind::Corrupt | StoreErrorKind::Lost) {
+                // Another takes its place as soon as somebody tries to recover it.
                 self.store = Err(error);
             }
             fault
@@ -97,7 +97,8 @@ impl Vault {
         if self.store.is_err() {
             (self.store, opened) = open(&self.path);
         }
-        let works = self.store.as_mut().is_ok_and(|store| store.begin().is_ok_and(|change| change.commit().is_ok()));
+        let works =
+            self.store.as_mut().is_ok_and(|store| store.begin().is_ok_and(|change| change.commit().is_ok()));
         works.then_some(opened)
     }
 
@@ -118,9 +119,8 @@ fn changed(
 }
 
 fn open(path: &Path) -> (Result<Store, StoreError>, Opened) {
-    let there = path.exists();
-    match Store::open(path) {
-        Ok(store) => (Ok(store), if there { Opened::AsLeft } else { Opened::New }),
+    match Store::open(path).and_then(|store| Ok((store.is_new()?, store))) {
+        Ok((is_new, store)) => (Ok(store), if is_new { Opened::New } else { Opened::AsLeft }),
         Err(error) if error.kind() == StoreErrorKind::Corrupt => set_aside(path, error),
         Err(error) => {
             let fault = error.to_string();
