@@ -81,26 +81,31 @@ fn render(command: &Command, to: &mut dyn Write) -> io::Result<()> {
     if command.has_subcommands() {
         page.render_subcommands_section(to)?;
     }
-    let more = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    more.split("\n\n").filter(|part| !part.is_empty()).try_for_each(|part| section(part, to))
+    command.get_after_help().map_or(Ok(()), |more| sections(&more.to_string(), to))
 }
 
-/// `Title: text` of the help. The generator's own section for it would run the lines of the examples together.
-fn section(part: &str, to: &mut dyn Write) -> io::Result<()> {
+/// `Title: text` of the help, and paragraphs without a title. The generator's own section for them would run the lines of
+/// the examples together.
+fn sections(help: &str, to: &mut dyn Write) -> io::Result<()> {
     let mut page = Roff::new();
-    match part.split_once(": ") {
-        Some((title @ ("Example" | "Examples"), lines)) => {
-            page.control("SH", [title.to_uppercase().as_str()]).control("nf", []);
-            for line in lines.lines() {
-                page.text([roman(line.trim())]);
+    let mut notes = false;
+    for part in help.split("\n\n") {
+        match part.split_once(": ") {
+            Some((title @ ("Example" | "Examples"), lines)) => {
+                page.control("SH", [title.to_uppercase().as_str()]).control("nf", []);
+                for line in lines.lines() {
+                    page.text([roman(line.trim())]);
+                }
+                page.control("fi", []);
             }
-            page.control("fi", []);
-        }
-        Some((title @ "Exit status", text)) => {
-            page.control("SH", [title.to_uppercase().as_str()]).text([roman(text)]);
-        }
-        _ => {
-            page.control("SH", ["NOTES"]).text([roman(part)]);
+            Some((title @ "Exit status", text)) => {
+                page.control("SH", [title.to_uppercase().as_str()]).text([roman(text)]);
+            }
+            _ => {
+                let page = if notes { page.control("PP", []) } else { page.control("SH", ["NOTES"]) };
+                page.text([roman(part)]);
+                notes = true;
+            }
         }
     }
     page.to_writer(to)
@@ -127,6 +132,17 @@ mod tests {
         let lines: Vec<_> = examples.lines().take_while(|line| *line != ".fi").collect();
         assert!(lines.len() > 1 && lines.iter().all(|line| line.starts_with("sipward ban add")), "{lines:?}");
         assert!(page.contains(".SH NOTES\nTrusted beats banned."), "{page}");
+    }
+
+    #[test]
+    fn all_that_is_no_example_is_in_one_section() {
+        let mut page = Vec::new();
+        sections("Example: sipward a\n\nOne.\n\nTwo: three.", &mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(
+            page.ends_with(".SH EXAMPLE\n.nf\nsipward a\n.fi\n.SH NOTES\nOne.\n.PP\nTwo: three.\n"),
+            "{page}"
+        );
     }
 
     #[test]
