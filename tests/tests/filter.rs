@@ -129,6 +129,26 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
     assert_eq!(on_list(&mut filter, Standing::Banned), (1..5).map(net).collect::<Vec<_>>());
 }
 
+#[test]
+fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
+    let mut filter = filter(&LoadOptions::default());
+    filter.set_policy(&lists_only()).unwrap();
+    let now = now();
+    let hour = now + 3_600_000_000_000;
+    let mut roster = Roster::open(&mut filter, now).unwrap();
+    roster.ban("192.0.2.0/24".parse().unwrap(), hour).unwrap();
+    roster.ban("192.0.2.128/25".parse().unwrap(), now - 1).unwrap();
+    roster.trust("192.0.2.192/26".parse().unwrap(), now - 1).unwrap();
+    roster.ban("192.0.2.200/32".parse().unwrap(), hour).unwrap();
+    assert_eq!(roster.purge().unwrap(), 2);
+    let nets: Vec<_> = filter.prefixes().unwrap().iter().map(|item| item.unwrap().0.to_string()).collect();
+    assert_eq!(nets, ["192.0.2.0/24"]);
+    for last in [1, 130, 195, 200] {
+        let frame = udp().from(&format!("192.0.2.{last}:5060")).carrying(clean("REGISTER")).build();
+        assert!(dropped(&mut filter, &frame), "192.0.2.{last}");
+    }
+}
+
 fn on_list(tables: &mut Tables, standing: Standing) -> Vec<IpNet> {
     let mut nets = Vec::new();
     let each = |listed: sipward::roster::Listed| {

@@ -200,7 +200,7 @@ impl Office {
     /// Removes what has run out; it had no effect any more. How many entries that were.
     pub fn purge(&mut self) -> Result<usize, Refusal> {
         let clock = Clock::read();
-        let removed = Roster::open(&mut self.tables, clock.kernel)?.sweep()?;
+        let removed = Roster::open(&mut self.tables, clock.kernel)?.purge()?;
         if let Some(store) = self.vault.store_mut() {
             store.purge(&clock).map_err(|error| Refusal::failed(error.to_string()))?;
         }

@@ -98,14 +98,17 @@ impl<'a> Roster<'a> {
         if !self.get(net)?.is_some_and(|claim| claim.standing == standing) {
             return Ok(false);
         }
-        let Some(address) = single(net) else {
-            self.tables.declarations()?.remove(net)?;
-            self.claims.remove(net);
-            self.tables.prefixes()?.remove(net)?;
-            self.rewrite_within(net, standing)?;
-            return Ok(true);
-        };
-        self.tables.sources()?.remove(address)
+        match single(net) {
+            Some(address) => self.tables.sources()?.remove(address),
+            None => self.forget_prefix(net, standing).map(|()| true),
+        }
+    }
+
+    fn forget_prefix(&mut self, net: IpNet, standing: Standing) -> Result<()> {
+        self.tables.declarations()?.remove(net)?;
+        self.claims.remove(net);
+        self.tables.prefixes()?.remove(net)?;
+        self.rewrite_within(net, standing)
     }
 
     /// Many at once, whatever was said of them before.
@@ -196,8 +199,17 @@ impl<'a> Roster<'a> {
         }
     }
 
+    /// Removes what has run out, and says how many entries that was.
+    pub fn purge(&mut self) -> Result<usize> {
+        let over: Vec<_> = self.claims.iter().filter(|(_, claim)| claim.until <= self.now).collect();
+        for (net, claim) in &over {
+            self.forget_prefix(*net, claim.standing)?;
+        }
+        Ok(over.len() + self.sweep()?)
+    }
+
     /// Removes the addresses whose time is over, and says how many.
-    pub fn sweep(&mut self) -> Result<usize> {
+    fn sweep(&mut self) -> Result<usize> {
         let mut sources = self.tables.sources()?;
         let over = sources
             .iter()
