@@ -47,7 +47,7 @@ pub enum ClientError {
     },
     /// It was not asked.
     NotAsked,
-    /// It was asked and went away before the answers had ended.
+    /// It was asked, and is gone or has given up on this client before the answers had ended.
     Lost {
         change: bool,
     },
@@ -215,7 +215,7 @@ impl fmt::Display for ClientError {
                  status sipward`",
             ),
             Self::Lost { change } => {
-                write!(f, "the daemon went away before its answer had ended{}", unknown(*change))
+                write!(f, "the daemon closed the connection before its answer had ended{}", unknown(*change))
             }
             Self::Silent { change } => write!(
                 f,

@@ -263,7 +263,14 @@ impl Who {
 
 /// Items that a command prints with `--json` as they are.
 pub mod item {
+    use serde::Deserializer;
+
     use super::{Deserialize, Origin, Serialize};
+
+    /// A null that is there means something; serde would take it for a field that is not there.
+    fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
+        Option::deserialize(from).map(Some)
+    }
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Trusted {
@@ -283,7 +290,7 @@ pub mod item {
         /// The trusted prefix around it, in which it has no effect.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub shadowed_by: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
         pub shadowed_for: Option<Option<u64>>,
     }
 
@@ -303,7 +310,7 @@ pub mod item {
         pub since: u64,
         pub origin: Origin,
         /// Of a ban that a trusted prefix keeps from having effect: for how long; null is for ever.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
         pub shadowed_for: Option<Option<u64>>,
         pub note: Option<String>,
         pub evidence: Option<String>,

@@ -14,9 +14,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Call, Refusal> {
     struct Head {
         version: u32,
     }
+    let not_one = |problem: &str| Refusal::wrong(format!("this is not a request: {problem}; {EXPECTED}"));
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(not_one("it does not begin with {"));
+    }
     // By itself first: of another version, nothing else may be understood.
-    let Head { version } = serde_json::from_slice(line)
-        .map_err(|error| Refusal::wrong(format!("this is not a request: {}; {EXPECTED}", brief(&error))))?;
+    let Head { version } = serde_json::from_slice(line).map_err(|error| not_one(&brief(&error)))?;
     if version != VERSION {
         return Err(Refusal::wrong(format!(
             "the request is of version {version} of the protocol, and this daemon speaks version {VERSION}: use a \

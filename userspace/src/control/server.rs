@@ -1,10 +1,6 @@
 //! Lets clients in, each on its own, so that none can harm another.
 
-use std::{
-    collections::HashMap,
-    io::{self, Write as _},
-    time::Duration,
-};
+use std::{collections::HashMap, io::Write as _, time::Duration};
 
 use tokio::{
     net::UnixStream,
@@ -74,19 +70,17 @@ pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
                 Ok((id, _)) => *id,
                 Err(error) => error.id(),
             }),
-            accepted = door.listener.accept() => {
-                let admitted = accepted.and_then(|(stream, _)| admit(stream, &door, &seats, &limits));
-                match admitted {
-                    Ok(Some((stream, peer))) => {
+            accepted = door.listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if let Some((stream, peer)) = admit(stream, &door, &seats, &limits) {
                         let pid = peer.pid;
                         let id = connections.spawn(attend(stream, peer, handler.clone(), limits)).id();
                         seats.take(id, pid);
                     }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!("no new client can be let in: {error}");
-                        sleep(RETRY).await;
-                    }
+                }
+                Err(error) => {
+                    tracing::warn!("no new client can be let in: {error}");
+                    sleep(RETRY).await;
                 }
             }
         }
@@ -96,24 +90,24 @@ pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
 /// Most likely, this process has too many files open.
 const RETRY: Duration = Duration::from_millis(500);
 
-async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) -> io::Result<()> {
+async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) {
     let Peer { uid, pid, .. } = peer;
     tracing::debug!(uid, pid, "client");
-    let connection = Connection::open(stream, &peer, handler, limits).await?;
-    if connection.attend().await == Err(Gone) {
-        tracing::debug!(uid, pid, "the client hung up, or left its answers unread");
+    match Connection::open(stream, &peer, handler, limits).await {
+        Ok(connection) => {
+            if connection.attend().await == Err(Gone) {
+                tracing::debug!(uid, pid, "the client hung up, or left its answers unread");
+            }
+        }
+        Err(error) => tracing::warn!(uid, pid, "a client cannot be attended to: {error}"),
     }
-    Ok(())
 }
 
 /// None if the client was turned away.
-fn admit(
-    stream: UnixStream,
-    door: &Door,
-    seats: &Seats,
-    limits: &Limits,
-) -> io::Result<Option<(UnixStream, Peer)>> {
-    let peer = Peer::of(&stream)?;
+fn admit(stream: UnixStream, door: &Door, seats: &Seats, limits: &Limits) -> Option<(UnixStream, Peer)> {
+    let peer = Peer::of(&stream)
+        .inspect_err(|error| tracing::warn!("a client was turned away, as nobody knows who it is: {error}"))
+        .ok()?;
     let Peer { uid, pid, .. } = peer;
     let refusal = if !door.admission.admits(&peer) {
         tracing::warn!(uid, pid, "a client that may not ask was turned away");
@@ -124,13 +118,17 @@ fn admit(
         tracing::warn!(uid, pid, "a client was turned away: {problem}");
         Refusal::failed(format!("the daemon takes no more clients now: {problem}"))
     } else {
-        return Ok(Some((stream, peer)));
+        return Some((stream, peer));
     };
-    // A line always fits into a new connection. A client that is gone already needs none.
-    if let Ok(line) = last(Err(refusal)) {
-        let _ = stream.into_std()?.write_all(&line);
+    turn_away(stream, refusal);
+    None
+}
+
+fn turn_away(stream: UnixStream, refusal: Refusal) {
+    // A line always fits into a new connection, so nobody waits here. A client that is gone already needs none.
+    if let (Ok(line), Ok(mut stream)) = (last(Err(refusal)), stream.into_std()) {
+        let _ = stream.write_all(&line);
     }
-    Ok(None)
 }
 
 /// Which connection belongs to which process.

@@ -1,0 +1,187 @@
+//! Who gets in, and by which socket.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        net::UnixListener,
+    },
+    path::Path,
+    thread,
+};
+
+use super::daemon::{Daemon, Scratch, ask, runtime};
+use crate::control::{
+    Client, ClientError, DaemonLock, Door, DoorError, Limits, LockError, accounts,
+    protocol::{Call, Refusal, RefusalKind},
+};
+
+const NOBODY: u32 = 65_534;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn is_root() -> bool {
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        println!("skipped: only root can become somebody else");
+    }
+    root
+}
+
+/// A group that every system has and that is not root's.
+fn group() -> Option<(&'static str, u32)> {
+    let group = ["daemon", "mail", "nogroup"]
+        .into_iter()
+        .find_map(|name| Some((name, accounts::group_id(name).ok()??)).filter(|(_, id)| *id != NOBODY));
+    if group.is_none() {
+        println!("skipped: none of the usual groups is here");
+    }
+    group
+}
+
+/// Runs on a thread that is somebody else, which connects as that.
+fn as_nobody<T: Send>(groups: &[u32], work: impl FnOnce() -> T + Send) -> T {
+    let become_nobody = || {
+        // SAFETY: the array outlives the call. The bare calls change this thread only; libc's would change all.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY), 0);
+        }
+    };
+    thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                become_nobody();
+                work()
+            })
+            .join()
+            .unwrap()
+    })
+}
+
+fn status(socket: &Path) -> Result<Result<(), Refusal>, ClientError> {
+    let mut client = Client::connect(socket)?.expect("somebody listens");
+    Ok(ask(&mut client, &Call::Status)?.map(|_| ()))
+}
+
+#[test]
+fn the_socket_is_roots_or_the_groups_and_goes_with_the_daemon() {
+    let daemon = Daemon::start(Limits::default());
+    let socket = daemon.scratch.socket();
+    assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+    assert_eq!(mode(&socket), 0o600);
+    assert_eq!(mode(&daemon.scratch.path().join("daemon.lock")), 0o600);
+    let Some((name, id)) = group().filter(|_| is_root()) else { return };
+    let daemon = Daemon::start_for(Some(name), Limits::default());
+    let socket = daemon.scratch.socket();
+    assert_eq!((mode(&socket), fs::metadata(&socket).unwrap().gid()), (0o660, id));
+}
+
+#[test]
+fn somebody_else_is_turned_away_even_where_the_file_lets_them_in() {
+    if !is_root() {
+        return;
+    }
+    let daemon = Daemon::start(Limits { clients: 2, ..Limits::default() });
+    let socket = daemon.scratch.socket();
+    let error = as_nobody(&[], || status(&socket)).unwrap_err();
+    assert!(matches!(error, ClientError::NoAccess { group: None, .. }), "{error:?}");
+    assert!(error.to_string().ends_with("control.sock: try again with sudo"), "{error}");
+
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let refusal = as_nobody(&[0], || status(&socket)).unwrap().unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::No);
+    assert!(refusal.message.starts_with("uid 65534 may not use the control socket"), "{refusal}");
+    // And takes nobody's place.
+    let _waiting = as_nobody(&[], || [(); 4].map(|()| Client::connect(&socket).unwrap()));
+    daemon.assert_serves();
+}
+
+#[test]
+fn a_member_of_the_group_gets_in() {
+    let Some((name, id)) = group().filter(|_| is_root()) else { return };
+    let daemon = Daemon::start_for(Some(name), Limits::default());
+    let socket = daemon.scratch.socket();
+    assert_eq!(as_nobody(&[id], || status(&socket)).unwrap(), Ok(()));
+    let error = as_nobody(&[], || status(&socket)).unwrap_err();
+    assert!(error.to_string().contains(&format!("only root and the group {name} may use")), "{error}");
+    assert!(error.to_string().contains(&format!("usermod -aG {name} USER")), "{error}");
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_named() {
+    let _runtime = runtime();
+    let _context = _runtime.enter();
+    let scratch = Scratch::new();
+    let lock = DaemonLock::take(scratch.path()).unwrap();
+    let error = Door::open(&scratch.socket(), Some("no such group"), &lock).unwrap_err();
+    assert!(error.to_string().contains("groupadd --system no such group"), "{error}");
+    assert!(!scratch.socket().exists());
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let scratch = Scratch::new();
+    let lock = DaemonLock::take(scratch.path()).unwrap();
+
+    let live = UnixListener::bind(scratch.socket()).unwrap();
+    let error = Door::open(&scratch.socket(), None, &lock).unwrap_err();
+    assert!(matches!(error, DoorError::Running { pid } if pid == std::process::id() as i32), "{error:?}");
+    assert!(scratch.socket().exists());
+
+    drop(live);
+    let door = Door::open(&scratch.socket(), None, &lock).unwrap();
+    assert!(Client::connect(&scratch.socket()).unwrap().is_some());
+    drop(door);
+    assert!(!scratch.socket().exists());
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let scratch = Scratch::new();
+    let lock = DaemonLock::take(scratch.path()).unwrap();
+    fs::write(scratch.socket(), "precious").unwrap();
+    let error = Door::open(&scratch.socket(), None, &lock).unwrap_err();
+    assert!(matches!(error, DoorError::InTheWay { .. }), "{error:?}");
+    assert_eq!(fs::read(scratch.socket()).unwrap(), b"precious");
+}
+
+#[test]
+fn there_is_one_daemon() {
+    let scratch = Scratch::new();
+    let directory = scratch.path().join("run/sipward");
+    assert!(!DaemonLock::is_held(&directory).unwrap());
+    let lock = DaemonLock::take(&directory).unwrap();
+    assert_eq!(mode(&directory), 0o755);
+    for _ in 0..2 {
+        assert!(DaemonLock::is_held(&directory).unwrap());
+        let error = DaemonLock::take(&directory).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("another sipward daemon runs (pid {})", std::process::id()))
+        );
+    }
+    drop(lock);
+    assert!(!DaemonLock::is_held(&directory).unwrap());
+    DaemonLock::take(&directory).unwrap();
+}
+
+#[test]
+fn a_runtime_directory_that_others_can_write_is_refused() {
+    let scratch = Scratch::new();
+    for exposed in [0o775, 0o777, 0o1777] {
+        fs::set_permissions(scratch.path(), Permissions::from_mode(exposed)).unwrap();
+        let error = DaemonLock::take(scratch.path()).unwrap_err();
+        assert!(matches!(error, LockError::Exposed { .. }), "{error:?}");
+    }
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
+    DaemonLock::take(scratch.path()).unwrap();
+}
