@@ -133,6 +133,7 @@ fn none_of_its_capabilities_can_be_left_out() {
         let others: Vec<_> = all.iter().copied().filter(|capability| capability != missing).collect();
         let attach = done(&sipward, &others, "attach --iface eth0");
         assert_eq!(attach.code, Some(3), "without {missing}\n{attach}");
+        assert!(attach.stderr.contains(&format!("this process is without {missing})")), "{attach}");
         assert!(!sipward.pins().exists(), "without {missing}, {} was left behind", sipward.pins().display());
         let (state, found) = diagnosis(&done(&sipward, &others, "doctor --json"), "capabilities");
         assert_eq!((state.as_str(), found), ("bad", format!("without {missing}")));

@@ -42,7 +42,8 @@ pub fn dropped(event: &DropEvent, names: &[String], offset: Offset) -> Dropped {
         verdict: if event.enforced { "drop".to_owned() } else { "would-drop".to_owned() },
         reason: reason_name(event.reason, event.signature, names),
         bytes: event.frame_length,
-        first_line: first_line(&event.head, event.frame_length).map(|line| String::from_utf8_lossy(line).into_owned()),
+        first_line: first_line(&event.head, event.frame_length)
+            .map(|line| String::from_utf8_lossy(line).into_owned()),
     }
 }
 

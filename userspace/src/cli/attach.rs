@@ -80,7 +80,10 @@ impl Attach {
     }
 
     fn tell_daemon(&self, output: &mut Output) -> Result<(), Failure> {
-        let optional = !self.interfaces.is_empty() || self.config.is_some() || self.mode().is_some() || self.xdp.is_some();
+        let optional = !self.interfaces.is_empty()
+            || self.config.is_some()
+            || self.mode().is_some()
+            || self.xdp.is_some();
         if optional {
             return Err(wrong(
                 "the daemon runs and goes by its configuration file: change that, then `sipward reload`; or `sipward \
@@ -90,7 +93,13 @@ impl Attach {
         ask(&Call::Attach, output, reload::show)
     }
 
-    fn attach(&self, pins: &Pins, interfaces: &[String], settings: Settings, output: &mut Output) -> Result<(), Failure> {
+    fn attach(
+        &self,
+        pins: &Pins,
+        interfaces: &[String],
+        settings: Settings,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         let running = pins.is_there()?;
         // A running filter without a word about it keeps its rules.
         let silent = running && settings.file.is_none();
@@ -110,7 +119,10 @@ impl Attach {
             }
         };
         for (interface, mode) in interfaces.iter().zip(modes) {
-            output.object(&item::Attached { interface: interface.clone(), xdp: Some(mode.name().to_owned()) })?;
+            output.object(&item::Attached {
+                interface: interface.clone(),
+                xdp: Some(mode.name().to_owned()),
+            })?;
             output.say(format_args!("{interface}: {}", reload::how(Some(mode.name()))))?;
         }
         if let Some(mode) = mode {
@@ -150,7 +162,8 @@ impl Attach {
 
 /// All of the interfaces or none of them.
 fn take_back(pins: &Pins, before: &[String]) -> Result<(), kernel::Error> {
-    let new: Vec<_> = pins.interfaces()?.into_iter().filter(|interface| !before.contains(interface)).collect();
+    let new: Vec<_> =
+        pins.interfaces()?.into_iter().filter(|interface| !before.contains(interface)).collect();
     // None would mean all.
     if new.is_empty() && !before.is_empty() { Ok(()) } else { kernel::detach(pins, &new).map(drop) }
 }

@@ -37,5 +37,9 @@ pub(super) fn show(line: &item::Audited, output: &mut Output) -> Result<(), Fail
     let item::Audited { at, who, what, target, detail } = line;
     let words = [what, target, detail].into_iter().filter(|word| !word.is_empty());
     let text = words.map(|word| printable(word.as_bytes())).collect::<Vec<_>>().join("  ");
-    Ok(output.say(format_args!("  {}  {}  {text}", local(Duration::from_secs(*at)), printable(who.as_bytes())))?)
+    Ok(output.say(format_args!(
+        "  {}  {}  {text}",
+        local(Duration::from_secs(*at)),
+        printable(who.as_bytes())
+    ))?)
 }

@@ -2,7 +2,16 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use crate::{control::{ClientError, LockError, protocol::{Refusal, RefusalKind}}, kernel, policy::ConfigError, replay::ReplayError, signature::SignatureError};
+use crate::{
+    control::{
+        ClientError, LockError,
+        protocol::{Refusal, RefusalKind},
+    },
+    kernel,
+    policy::ConfigError,
+    replay::ReplayError,
+    signature::SignatureError,
+};
 
 #[derive(Debug)]
 pub(super) enum Failure {

@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 
 use super::Options;
 use crate::{
-    control::{DaemonLock, Door, protocol::Refusal},
+    control::{DaemonLock, Door, DoorError, protocol::Refusal},
     kernel::{Error, Pins},
     office::{Office, Opened, ProgramFate, Settings, Started},
     places,
@@ -29,11 +29,22 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Doo
     let (mut office, started) = Office::start(&pins, Some(settings), false)?;
     report(&started);
     attach(&mut office)?;
-    let socket = places::socket(&places::runtime());
-    let door =
-        Door::open(&socket, group.as_deref(), lock).map_err(|error| Refusal::failed(error.to_string()))?;
+    let door = door(group.as_deref(), lock)?;
     drop(claimed);
     Ok((office, door))
+}
+
+/// A group that cannot have the socket is no reason to leave the host unprotected.
+fn door(group: Option<&str>, lock: &DaemonLock) -> Result<Door, Refusal> {
+    let socket = places::socket(&places::runtime());
+    let opened = match Door::open(&socket, group, lock) {
+        Err(error @ (DoorError::NoGroup { .. } | DoorError::NotOfGroup { .. })) => {
+            error!("{error}; until then only root may use the socket");
+            Door::open(&socket, None, lock)
+        }
+        result => result,
+    };
+    opened.map_err(|error| Refusal::failed(error.to_string()))
 }
 
 /// As the file says; or if that is broken, as it last said when it was not.

@@ -13,7 +13,7 @@ use aya::{
     programs::{ProgramError, links::LinkError},
 };
 
-use super::netlink::XdpMode;
+use super::{capability::missing_capabilities, netlink::XdpMode};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -83,10 +83,16 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPermitted => f.write_str(
-                "the kernel does not let this user do that: run sipward as root (it needs CAP_BPF, CAP_NET_ADMIN and \
-                 access to /sys/fs/bpf)",
-            ),
+            Self::NotPermitted => {
+                f.write_str(
+                    "the kernel does not let this user do that: run sipward as root (it needs CAP_BPF, CAP_PERFMON, \
+                     CAP_NET_ADMIN and access to /sys/fs/bpf",
+                )?;
+                match missing_capabilities().unwrap_or_default().as_slice() {
+                    [] => f.write_str(")"),
+                    missing => write!(f, "; this process is without {})", missing.join(", ")),
+                }
+            }
             Self::NoBpffs { base } => write!(
                 f,
                 "there is no BPF filesystem for {}: mount one with `mount -t bpf bpf /sys/fs/bpf` (`ip netns exec` \

@@ -18,6 +18,7 @@ use xdp_prog::abi::{self, map};
 
 use super::{
     attach::{self, XdpChoice},
+    capability::missing_capabilities,
     error::{Error, Result, system_error},
     hold::pin_maps,
     layout, maps,
@@ -82,8 +83,8 @@ impl Filter {
             }
         }
         let mut object =
-            loader.load(OBJECT).map_err(|error| too_old(&error, Error::ebpf(LOADING, &error)))?;
-        xdp(&mut object)?.load().map_err(|error| too_old(&error, Error::program(LOADING, &error)))?;
+            loader.load(OBJECT).map_err(|error| lacking(&error, Error::ebpf(LOADING, &error)))?;
+        xdp(&mut object)?.load().map_err(|error| lacking(&error, Error::program(LOADING, &error)))?;
         let tables = Tables { maps: maps::take(&mut object, pinned)? };
         Ok(Self { object, tables, pins: options.pins.clone(), links: Vec::new() })
     }
@@ -160,8 +161,12 @@ fn program_fd(program: &Xdp) -> Result<BorrowedFd<'_>> {
     Ok(program.fd().map_err(|error| Error::program("use the program", &error))?.as_fd())
 }
 
-/// Says what the kernel lacks, where that is why it refused.
-fn too_old(error: &(dyn std::error::Error + 'static), refused: Error) -> Error {
+/// Says what this process or the kernel lacks, where that is why it refused. What a missing capability looks like from
+/// here is anything: features that seem not to be there, or arithmetic that the verifier objects to.
+fn lacking(error: &(dyn std::error::Error + 'static), refused: Error) -> Error {
+    if missing_capabilities().is_ok_and(|missing| !missing.is_empty()) {
+        return Error::NotPermitted;
+    }
     if matches!(refused, Error::NotPermitted) || system_error(error).is_none() {
         return refused;
     }

@@ -158,7 +158,10 @@ fn interfaces(value: Value<'_>) -> Result<Vec<String>, ConfigError> {
 
 fn group(value: &Value<'_>) -> Result<String, ConfigError> {
     match value.text("the name of a group in quotes")? {
-        "" => Err(value.fail("this is empty; name a group, or remove the key: then only root may use the socket")),
+        "" => {
+            Err(value
+                .fail("this is empty; name a group, or remove the key: then only root may use the socket"))
+        }
         name => Ok(name.to_owned()),
     }
 }
