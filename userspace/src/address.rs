@@ -59,6 +59,30 @@ pub fn holds_v4_unsaid(net: IpNet) -> bool {
     matches!(net, IpNet::V6(_)) && net.contains(&IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0, 0]))
 }
 
+/// An address or a prefix as people write it; or what is wrong with it, and what to write.
+pub fn parse(text: &str) -> Result<IpNet, String> {
+    let net = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text.parse().map_err(|_| {
+            "it is no address or prefix: write for example 192.0.2.1 or 2001:db8::/32".to_owned()
+        })?,
+    };
+    if net != net.trunc() {
+        return Err(format!(
+            "it has bits beyond its length: did you mean {} or {}?",
+            net.trunc(),
+            net.addr()
+        ));
+    }
+    let net = canonical(net);
+    if holds_v4_unsaid(net) {
+        return Err(
+            "it would hold every IPv4 address, too: write 2000::/3 for all of IPv6 that is in use".to_owned()
+        );
+    }
+    Ok(net)
+}
+
 /// As people know it: an address without its length.
 pub fn show(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
@@ -109,5 +133,39 @@ mod tests {
             assert_eq!(from_prefix(bytes, bits).unwrap().to_string(), back, "{text}");
         }
         assert_eq!(from_prefix([0; 16], 129), None);
+    }
+
+    #[test]
+    fn addresses_and_prefixes_are_read_as_they_are_typed() {
+        for (text, shown) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1/32", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("2001:DB8::1", "2001:db8::1"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("2000::/3", "2000::/3"),
+        ] {
+            assert_eq!(show(parse(text).unwrap()), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_what_to_write() {
+        for (text, said) in [
+            ("", "no address"),
+            ("example.org", "no address"),
+            ("192.0.2.256", "no address"),
+            ("192.0.2.1/33", "no address"),
+            ("192.0.2.1/24", "192.0.2.0/24 or 192.0.2.1"),
+            ("2001:db8::1/32", "2001:db8::/32 or 2001:db8::1"),
+            ("::/0", "every IPv4 address"),
+            ("::/80", "every IPv4 address"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
     }
 }
