@@ -154,7 +154,8 @@ impl Filter<'_> {
     fn command(&self, line: &str) -> Command {
         println!("  pbx $ sipward {line}");
         let mut command = PBX.command(self.program);
-        command.args(line.split(' '));
+        // What this machine itself may have on its lists is not for a demo.
+        command.args(line.split(' ')).env("SIPWARD_STATE_DIR", stage::DIRECTORY);
         command
     }
 }
