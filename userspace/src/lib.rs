@@ -10,6 +10,7 @@ pub mod first_line;
 pub mod forecast;
 pub mod kernel;
 pub mod lifeline;
+pub mod list_file;
 pub mod office;
 pub mod places;
 pub mod policy;

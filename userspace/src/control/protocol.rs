@@ -268,7 +268,7 @@ pub mod item {
     use super::{Deserialize, Origin, Serialize};
 
     /// A null that is there means something; serde would take it for a field that is not there.
-    fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
+    pub(crate) fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
         Option::deserialize(from).map(Some)
     }
 
