@@ -56,25 +56,27 @@ impl Moment {
     }
 }
 
+/// Nanoseconds between two boots, as far as the clock on the wall can tell: one that went back, as on a host
+/// without one of its own that wakes in 1970, has let none pass.
+fn passed(last: Moment, first: Moment) -> u64 {
+    first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND)
+}
+
 /// When something ends, on the kernel's clock of a boot first seen at `first`, that was to end at `until` on the
 /// kernel's clock of an earlier boot last seen at `last`.
-///
-/// A clock on the wall that went back, as on a host without one of its own that wakes in 1970, has let no time
-/// pass: so nothing ever has more time left than it had when it was last seen.
+/// It never has more time left than it had when it was last seen.
 pub(crate) fn carry(until: u64, last: Moment, first: Moment) -> u64 {
     if until == FOREVER {
         return FOREVER;
     }
-    let passed = first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND);
-    let left = until.saturating_sub(last.kernel).saturating_sub(passed);
+    let left = until.saturating_sub(last.kernel).saturating_sub(passed(last, first));
     first.kernel.saturating_add(left)
 }
 
-/// The latest `until` that `carry` takes to a time not after `now`.
-pub(crate) fn carried_over(now: u64, last: Moment, first: Moment) -> u64 {
-    let passed = first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND);
+/// The latest `until` that is over at `now`, when it is carried.
+pub(crate) fn latest_over(now: u64, last: Moment, first: Moment) -> u64 {
     let since = now.saturating_sub(first.kernel);
-    last.kernel.saturating_add(passed).saturating_add(since)
+    last.kernel.saturating_add(passed(last, first)).saturating_add(since)
 }
 
 #[cfg(test)]
@@ -156,7 +158,7 @@ mod tests {
         ) {
             let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
             let now = first.kernel + later;
-            prop_assert_eq!(carry(until, last, first) <= now, until <= carried_over(now, last, first));
+            prop_assert_eq!(carry(until, last, first) <= now, until <= latest_over(now, last, first));
         }
 
         #[test]

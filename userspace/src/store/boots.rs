@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::row::Unsigned;
-use crate::wall::{Clock, Moment, carried_over, carry};
+use crate::wall::{Clock, Moment, carry, latest_over};
 
 /// This boot, as the store knows it.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Here {
 
 impl Here {
     /// What the store knows of this boot. If it knows nothing, the boot begins now.
-    pub(super) fn find(connection: &Connection, clock: &Clock) -> Result<Self> {
+    pub(super) fn arrive(connection: &Connection, clock: &Clock) -> Result<Self> {
         let first = connection
             .query_row("SELECT first_kernel, first_wall FROM boot WHERE name = ?1", [clock.boot], moment)
             .optional()?;
@@ -93,7 +93,7 @@ impl Boots {
     /// Each boot with the latest kernel time of its own that is over now.
     pub(super) fn over(&self, now: u64) -> impl Iterator<Item = (i64, i64)> + '_ {
         self.last.iter().map(move |(id, last)| {
-            let over = last.map_or(now, |last| carried_over(now, last, self.first));
+            let over = last.map_or(now, |last| latest_over(now, last, self.first));
             (*id, i64::try_from(over).unwrap_or(i64::MAX))
         })
     }

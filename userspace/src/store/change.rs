@@ -92,7 +92,7 @@ impl<'a> Change<'a> {
         store.run(|_| transaction.commit())
     }
 
-    /// Removes some of what has run out, and says how many; and what it leaves behind.
+    /// Removes so much at most of what has run out, and says how much; and remembers what the clocks say.
     pub(super) fn purge(&mut self, limit: usize, clock: &Clock) -> Result<usize> {
         self.boot(clock)?;
         self.store.run(|connection| {

@@ -63,7 +63,7 @@ impl Store {
         }
         let connection = open::open(path)?;
         let fail = |error| StoreError::sqlite(path, Some(&connection), &error);
-        let here = Here::find(&connection, clock).map_err(fail)?;
+        let here = Here::arrive(&connection, clock).map_err(fail)?;
         let file = FileId::of(path).ok_or_else(|| StoreError::new(StoreErrorKind::Lost, path, ""))?;
         Ok(Self { connection, path: path.to_owned(), file, here })
     }

@@ -70,7 +70,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -16384;          -- KiB
+         PRAGMA cache_size = -65536;          -- KiB, as far as they are used
          PRAGMA journal_size_limit = 67108864;",
     )?;
     if connection.is_readonly(MAIN_DB)? {

@@ -92,7 +92,8 @@ impl Store {
         Ok(())
     }
 
-    /// As fast with a million as with one: the others are counted when they come and go.
+    /// As fast with a million as with one: they are counted as they come and go, and here only what has run out
+    /// and is not purged yet.
     pub fn counts(&self, clock: &Clock) -> Result<Counts> {
         let count = |standing| self.run(|_| self.count(standing, clock));
         Ok(Counts { trusted: count(Standing::Trusted)?, banned: count(Standing::Banned)? })
