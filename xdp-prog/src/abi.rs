@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Changes whenever the layout of any map changes; part of the pin directory's name.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Map names, as the object and userspace know them.
 pub mod map {
@@ -25,7 +25,10 @@ pub mod map {
     pub const SIGNATURE_HITS: &str = "SIGNATURE_HITS";
     pub const EVENTS: &str = "EVENTS";
     pub const EVENT_SLOTS: &str = "EVENT_SLOTS";
-    pub const ALL: [&str; 12] = [
+    pub const CAPTURE: &str = "CAPTURE";
+    pub const CAPTURE_STATE: &str = "CAPTURE_STATE";
+    pub const CAPTURES: &str = "CAPTURES";
+    pub const ALL: [&str; 15] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -38,6 +41,9 @@ pub mod map {
         SIGNATURE_HITS,
         EVENTS,
         EVENT_SLOTS,
+        CAPTURE,
+        CAPTURE_STATE,
+        CAPTURES,
     ];
 }
 
@@ -51,6 +57,7 @@ pub const MAX_PREFIX_STATES: usize = 1 << 14;
 pub const MAX_FRAGMENTS: usize = 1 << 13;
 pub const EVENT_RING_BYTES: usize = 1 << 20;
 pub const EVENT_SLOT_COUNT: usize = 1 << 10;
+pub const CAPTURE_RING_BYTES: usize = 1 << 22;
 
 /// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and
 /// waits until no packet is left that saw the old one. A packet looks here once and keeps to what it saw.
@@ -304,7 +311,7 @@ pub const MAX_CLASSES: usize = 128;
 /// The pad lets the last unit's row be read with any class.
 pub const ROW_ENTRIES: usize = (1 << 16) * ROW_UNIT + MAX_CLASSES;
 
-/// A dropped packet, sampled: at most one a second per source, CPU and slot.
+/// A dropped packet, sampled: at most one a second per CPU and slot; see `sampler.rs`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Event {
@@ -313,9 +320,12 @@ pub struct Event {
     pub source: Address,
     pub destination: Address,
     pub interface: u32,
-    /// Length of the whole frame, and how much of it is in `head`.
+    /// Length of the whole frame.
     pub frame_length: u32,
-    pub head_length: u32,
+    /// Drops of this [`source`](Address::source) on this CPU since its last event there, without this one.
+    pub unseen: u32,
+    /// How much of the frame is in `head`.
+    pub head_length: u16,
     /// Host order.
     pub source_port: u16,
     pub destination_port: u16,
@@ -325,11 +335,77 @@ pub struct Event {
     pub protocol: u8,
     pub reason: u8,
     /// 1: dropped. 0: monitor mode let it pass.
-    pub enforced: u32,
+    pub enforced: u8,
+    pub reserved: u8,
     pub head: [u8; EVENT_HEAD],
 }
 
 pub const EVENT_HEAD: usize = 384;
+
+/// What the sampler remembers of the sources that share a slot; see `sampler.rs`. Zero is a valid fresh slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct EventSlot {
+    /// When the slot last sent an event, in kernel monotonic nanoseconds.
+    pub told_at: u64,
+    /// The source that it told of.
+    pub holder: u64,
+    /// Another one that waits for its turn, if it has drops to tell of.
+    pub rival: u64,
+    /// Drops since the source's last event.
+    pub holder_unseen: u32,
+    pub rival_unseen: u32,
+}
+
+/// Which packets are copied to userspace, besides what is done with them. Zero is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Capture {
+    /// Kernel monotonic nanoseconds. Off by itself from then on: a reader that was killed leaves nothing running.
+    pub until: u64,
+    /// One of [`capture`]; any other value is off.
+    pub mode: u32,
+    /// Packets a second, on each CPU.
+    pub budget: u32,
+}
+
+pub mod capture {
+    pub const OFF: u32 = 0;
+    /// What drops, or would drop but for monitor mode.
+    pub const DROPS: u32 = 1;
+    /// All that is judged for a SIP port.
+    pub const JUDGED: u32 = 2;
+}
+
+/// What one CPU has captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct CaptureState {
+    /// Since when `taken` counts, in kernel monotonic nanoseconds.
+    pub since: u64,
+    pub taken: u64,
+    /// Wanted, and not captured: over the budget, or the ring was full. Only ever grows.
+    pub missed: u64,
+}
+
+/// The beginning of a captured packet's record; the frame follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct CaptureHead {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    pub interface: u32,
+    /// Length of the whole frame, and how much of it follows. What is behind that is not of this packet.
+    pub frame_length: u32,
+    pub captured_length: u32,
+    /// As in an [`Event`].
+    pub signature: u16,
+    pub reason: u8,
+    pub enforced: u8,
+}
+
+/// Longer frames are cut.
+pub const CAPTURE_MAX: usize = 2048;
 
 const _: () = {
     assert!(size_of::<Address>() == 16);
@@ -340,6 +416,10 @@ const _: () = {
     assert!(size_of::<FragmentKey>() == 40);
     assert!(size_of::<SignatureHead>() == 16);
     assert!(size_of::<Event>() == 64 + EVENT_HEAD);
+    assert!(size_of::<EventSlot>() == 32);
+    assert!(size_of::<Capture>() == 16);
+    assert!(size_of::<CaptureState>() == 24);
+    assert!(size_of::<CaptureHead>() == 24);
     assert!(Reason::COUNT <= 255);
     assert!(MAX_CLASSES * 2 <= 256);
 };
@@ -347,7 +427,8 @@ const _: () = {
 #[cfg(not(target_arch = "bpf"))]
 mod pod {
     use super::{
-        Active, Address, Counter, Event, FragmentKey, Policy, SignatureHead, Signatures, SourceEntry,
+        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FragmentKey, Policy,
+        SignatureHead, Signatures, SourceEntry,
     };
 
     macro_rules! pod {
@@ -356,7 +437,8 @@ mod pod {
             unsafe impl aya::Pod for $type {}
         )+};
     }
-    pod!(Active, Address, Counter, Event, FragmentKey, Policy, SignatureHead, SourceEntry);
+    pod!(Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
+    pod!(FragmentKey, Policy, SignatureHead, SourceEntry);
 
     impl Copy for Signatures {}
     impl Clone for Signatures {

@@ -7,11 +7,13 @@
 
 pub mod abi;
 pub mod bytes;
+pub mod capture;
 pub mod flows;
 pub mod frame;
 pub mod judge;
 pub mod matcher;
 pub mod meter;
 pub mod reason;
+pub mod sampler;
 pub mod sip;
 pub mod word;

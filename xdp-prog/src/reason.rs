@@ -124,6 +124,12 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether the packet was for a SIP port. Of later fragments nobody knows, unless the first one fell.
+    #[inline(always)]
+    pub const fn is_for_sip(self) -> bool {
+        !matches!(self, Self::NotIp | Self::OtherPort | Self::BadIp | Self::Fragment)
+    }
+
     /// The reason with this code, as it stands in a counter's index or in an event.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()

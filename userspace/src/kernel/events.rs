@@ -32,6 +32,9 @@ pub struct DropEvent {
     /// The id of the signature that matched, where that is the reason.
     pub signature: Option<u16>,
     pub enforced: bool,
+    /// Drops of the same sender (an IPv4 address, an IPv6 /64) since its last event, without this one. An event
+    /// comes from one CPU, and so do these: the sums are right.
+    pub unseen: u32,
     pub frame_length: u32,
     /// The beginning of the frame.
     pub head: Vec<u8>,
@@ -46,7 +49,7 @@ impl DropEvent {
         // SAFETY: long enough, and an `Event` is integers and arrays of them, for which any bytes do.
         let event: Event = unsafe { record.as_ptr().cast::<Event>().read_unaligned() };
         let reason = Reason::from_code(event.reason)?;
-        let head_length = (event.head_length as usize).min(EVENT_HEAD);
+        let head_length = usize::from(event.head_length).min(EVENT_HEAD);
         Some(Self {
             at: event.at,
             source: from_key(event.source),
@@ -58,6 +61,7 @@ impl DropEvent {
             reason,
             signature: (reason == Reason::Signature).then_some(event.signature),
             enforced: event.enforced != 0,
+            unseen: event.unseen,
             frame_length: event.frame_length,
             head: event.head[..head_length].to_vec(),
         })
@@ -117,11 +121,11 @@ impl Iterator for Events<'_> {
 mod tests {
     use super::*;
 
-    fn record(reason: u8, head_length: u32) -> Vec<u8> {
+    fn record(reason: u8, head_length: u16) -> Vec<u8> {
         let mut bytes = vec![0u8; size_of::<Event>()];
         bytes[std::mem::offset_of!(Event, reason)] = reason;
         let at = std::mem::offset_of!(Event, head_length);
-        bytes[at..at + 4].copy_from_slice(&head_length.to_ne_bytes());
+        bytes[at..at + 2].copy_from_slice(&head_length.to_ne_bytes());
         bytes
     }
 
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_head_is_never_longer_than_there_is() {
-        for (said, got) in [(0, 0), (100, 100), (EVENT_HEAD as u32, EVENT_HEAD), (u32::MAX, EVENT_HEAD)] {
+        for (said, got) in [(0, 0), (100, 100), (EVENT_HEAD as u16, EVENT_HEAD), (u16::MAX, EVENT_HEAD)] {
             let event = DropEvent::decode(&record(Reason::Ban as u8, said)).unwrap();
             assert_eq!((event.reason, event.head.len()), (Reason::Ban, got));
         }

@@ -5,9 +5,9 @@
 
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
-    Active, Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, FragmentKey, MAX_FRAGMENTS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, SLOTS,
-    Signatures, SourceEntry, SourceState, map,
+    Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter, EVENT_RING_BYTES,
+    EVENT_SLOT_COUNT, EventSlot, FragmentKey, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES,
+    MAX_SOURCE_STATES, MAX_SOURCES, Policy, SLOTS, Signatures, SourceEntry, SourceState, map,
 };
 
 use super::{
@@ -71,7 +71,10 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<u32, Counter>(map::COUNTERS, MapType::PerCpuArray, COUNTER_COUNT),
     of::<u32, u64>(map::SIGNATURE_HITS, MapType::PerCpuArray, MAX_SIGNATURES),
     of::<(), ()>(map::EVENTS, MapType::RingBuf, EVENT_RING_BYTES),
-    of::<u32, u64>(map::EVENT_SLOTS, MapType::PerCpuArray, EVENT_SLOT_COUNT),
+    of::<u32, EventSlot>(map::EVENT_SLOTS, MapType::PerCpuArray, EVENT_SLOT_COUNT),
+    of::<u32, Capture>(map::CAPTURE, MapType::Array, 1),
+    of::<u32, CaptureState>(map::CAPTURE_STATE, MapType::PerCpuArray, 1),
+    of::<(), ()>(map::CAPTURES, MapType::RingBuf, CAPTURE_RING_BYTES),
 ];
 
 /// The maps that only userspace knows.

@@ -152,8 +152,8 @@ impl Sightings {
 }
 
 /// How many drops an event stands for.
-fn packets(_event: &DropEvent) -> u64 {
-    1
+fn packets(event: &DropEvent) -> u64 {
+    u64::from(event.unseen) + 1
 }
 
 /// What the limits take for one sender.

@@ -18,6 +18,7 @@ fn event(source: IpAddr, at: u64, reason: Reason) -> DropEvent {
         reason,
         signature: None,
         enforced: true,
+        unseen: 0,
         frame_length: 0,
         head: Vec::new(),
     }

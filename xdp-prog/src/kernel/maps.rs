@@ -6,9 +6,10 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use xdp_prog::abi::{
-    Active, Address, COUNTER_COUNT, Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, FragmentKey,
-    MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy,
-    SLOTS, Signatures, SourceEntry, SourceState,
+    Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
+    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FragmentKey, MAX_FRAGMENTS, MAX_PREFIX_STATES,
+    MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, SLOTS, Signatures, SourceEntry,
+    SourceState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -42,6 +43,12 @@ pub(super) static SIGNATURE_HITS: PerCpuArray<u64, MAX_SIGNATURES> = PerCpuArray
 
 #[btf_map]
 pub(super) static EVENTS: RingBuf<Event, EVENT_RING_BYTES> = RingBuf::new();
-/// When each slot last sent an event.
 #[btf_map]
-pub(super) static EVENT_SLOTS: PerCpuArray<u64, EVENT_SLOT_COUNT> = PerCpuArray::new();
+pub(super) static EVENT_SLOTS: PerCpuArray<EventSlot, EVENT_SLOT_COUNT> = PerCpuArray::new();
+
+#[btf_map]
+pub(super) static CAPTURE: Array<Capture, 1> = Array::new();
+#[btf_map]
+pub(super) static CAPTURE_STATE: PerCpuArray<CaptureState, 1> = PerCpuArray::new();
+#[btf_map]
+pub(super) static CAPTURES: RingBuf<CaptureHead, CAPTURE_RING_BYTES> = RingBuf::new();

@@ -1,5 +1,7 @@
 //! The kernel side of the path.
 
+mod capture;
+mod copy;
 mod event;
 mod maps;
 mod world;
@@ -26,8 +28,9 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     let verdict = judge(&kernel, &mut packet);
     count(&verdict, frame.len() as u64);
     if matches!(verdict.reason.action(), Action::Drop) {
-        event::sample(&ctx, &packet, &verdict);
+        event::sample(&ctx, &kernel, &packet, &verdict);
     }
+    capture::offer(&ctx, &verdict);
     match verdict.action() {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
@@ -58,6 +61,12 @@ fn count(verdict: &Verdict, bytes: u64) {
         // SAFETY: as above.
         unsafe { *hits += 1 };
     }
+}
+
+/// A verdict as one scalar, which is all that a global function takes besides pointers.
+#[inline(always)]
+const fn encoded(verdict: &Verdict) -> u32 {
+    verdict.reason as u32 | (verdict.enforced as u32) << 8 | (verdict.signature as u32) << 16
 }
 
 // A panic that survives optimisation becomes an endless loop, and the verifier refuses the program.

@@ -1,5 +1,7 @@
 //! The kernel's maps as the packet path sees them.
 
+use core::cell::Cell;
+
 use aya_ebpf::{
     EbpfContext as _, bindings::xdp_md, btf_maps::lpm_trie::Key, helpers::generated::bpf_ktime_get_coarse_ns,
     programs::XdpContext,
@@ -20,13 +22,15 @@ pub(super) struct Kernel {
     ctx: *mut xdp_md,
     /// Which policy and signatures this packet is judged by.
     active: Active,
+    /// When, once somebody has asked: the clock costs a call.
+    now: Cell<u64>,
 }
 
 impl Kernel {
     #[inline(always)]
     pub(super) fn new(ctx: &XdpContext) -> Self {
         let active = ACTIVE.get(0).copied().unwrap_or_default();
-        Self { ctx: ctx.as_ptr().cast(), active }
+        Self { ctx: ctx.as_ptr().cast(), active, now: Cell::new(0) }
     }
 }
 
@@ -71,8 +75,11 @@ macro_rules! state_or_fresh {
 impl World for Kernel {
     #[inline(always)]
     fn now(&self) -> u64 {
-        // SAFETY: the helper has no preconditions. Coarse: a tick of 1 to 10 ms is enough for every limit.
-        unsafe { bpf_ktime_get_coarse_ns() }
+        if self.now.get() == 0 {
+            // SAFETY: the helper has no preconditions. Coarse: a tick of 1 to 10 ms is enough for every limit.
+            self.now.set(unsafe { bpf_ktime_get_coarse_ns() });
+        }
+        self.now.get()
     }
 
     #[inline(always)]
@@ -198,7 +205,8 @@ unsafe extern "C" fn charge_source(packet: *const Packet, class: u32, packets: u
     let charge =
         Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
     let active = Active { policy: class >> 16, signatures: 0 };
-    judge::charge(&Kernel { ctx: core::ptr::null_mut(), active }, packet, charge) as u32
+    let kernel = Kernel { ctx: core::ptr::null_mut(), active, now: Cell::new(0) };
+    judge::charge(&kernel, packet, charge) as u32
 }
 
 #[unsafe(no_mangle)]

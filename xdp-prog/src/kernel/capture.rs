@@ -1,0 +1,92 @@
+//! Handing whole packets to userspace while it asks for them. Whatever happens here, a verdict stays what it is.
+
+use aya_ebpf::{
+    EbpfContext as _, bindings::xdp_md, helpers::generated::bpf_ktime_get_ns, programs::XdpContext,
+};
+use xdp_prog::{
+    abi::{CAPTURE_MAX, CaptureHead, capture::OFF},
+    judge::Verdict,
+};
+
+use super::{
+    copy::{self, frame_length},
+    encoded,
+    maps::{CAPTURE, CAPTURE_STATE, CAPTURES},
+};
+
+/// Captures the packet if somebody wants it.
+#[inline(always)]
+pub(super) fn offer(ctx: &XdpContext, verdict: &Verdict) {
+    // First, so that what is not ours pays nothing.
+    if !verdict.reason.is_for_sip() {
+        return;
+    }
+    if let Some(wanted) = CAPTURE.get(0)
+        && wanted.mode != OFF
+        && wanted.wants(verdict.reason)
+    {
+        capture(ctx.as_ptr().cast(), encoded(verdict));
+    }
+}
+
+/// A global function, for the same reason as `send`. Whether the packet was captured.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture(ctx: *mut xdp_md, verdict: u32) -> u32 {
+    let (Some(wanted), Some(state)) = (CAPTURE.get(0), CAPTURE_STATE.get_ptr_mut(0)) else { return 0 };
+    // SAFETY: the helper has no preconditions. Not the coarse clock: here the order of packets counts.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if ctx.is_null() || now >= wanted.until {
+        return 0;
+    }
+    // SAFETY: a per-CPU slot; XDP does not preempt itself on a CPU.
+    let state = unsafe { &mut *state };
+    let captured = state.admits(now, wanted.budget) && store(ctx, verdict, now);
+    if !captured {
+        state.missed += 1;
+    }
+    captured as u32
+}
+
+/// In the smallest record that the frame fits into: their sizes must be constants, and a ring of the largest ones
+/// would hold a quarter of the messages.
+#[inline(always)]
+fn store(ctx: *mut xdp_md, verdict: u32, now: u64) -> bool {
+    // SAFETY: the context is the program's own.
+    match unsafe { frame_length(ctx) } {
+        ..=512 => store_in::<512>(ctx, verdict, now),
+        ..=1024 => store_in::<1024>(ctx, verdict, now),
+        _ => store_in::<CAPTURE_MAX>(ctx, verdict, now),
+    }
+}
+
+#[repr(C)]
+struct Record<const N: usize> {
+    head: CaptureHead,
+    frame: [u8; N],
+}
+
+#[inline(always)]
+fn store_in<const N: usize>(ctx: *mut xdp_md, verdict: u32, now: u64) -> bool {
+    let Some(mut entry) = CAPTURES.reserve_untyped::<Record<N>>(0) else { return false };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation has room for the frame, and the context is the program's own.
+    let Some(captured_length) = (unsafe { copy::frame(ctx, &raw mut (*record).frame) }) else {
+        entry.discard(0);
+        return false;
+    };
+    // SAFETY: as above.
+    unsafe {
+        (&raw mut (*record).head).write(CaptureHead {
+            at: now,
+            interface: (*ctx).ingress_ifindex,
+            frame_length: frame_length(ctx) as u32,
+            captured_length,
+            signature: (verdict >> 16) as u16,
+            reason: verdict as u8,
+            enforced: (verdict >> 8 & 1) as u8,
+        });
+    }
+    entry.submit(0);
+    true
+}
