@@ -177,7 +177,7 @@ impl Nature {
             | Call::Reload
             | Call::Attach
             | Call::Detach(_) => Self::Change,
-            Call::Events(Events { follow: true, .. }) | Call::Capture(_) => Self::Endless,
+            Call::Events(Events { follow: true, .. }) => Self::Endless,
             Call::List(_)
             | Call::Status
             | Call::Explain(_)

@@ -45,8 +45,6 @@ pub enum Call {
     /// Drops, the latest first told or as they come.
     Events(Events),
     Top,
-    /// Packets, whole, as they are judged.
-    Capture(Capture),
     Audit(Audit),
 }
 
@@ -174,15 +172,6 @@ pub struct Explain {
 pub struct Events {
     /// Goes on until the client hangs up.
     pub follow: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Capture {
-    /// Not only what drops.
-    pub all: bool,
-    #[serde(default)]
-    pub source: Option<IpNet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -104,7 +104,7 @@ impl Office {
             }
             Call::Explain(explain) => self.explain(explain, reply),
             Call::Audit(audit) => self.audit(audit, reply),
-            Call::List(_) | Call::Events(_) | Call::Top | Call::Capture(_) => {
+            Call::List(_) | Call::Events(_) | Call::Top => {
                 // A list is read page by page, and the others are the daemon's.
                 Err(Refusal::no("only a running daemon can do that: start it with `sipward run`"))
             }
