@@ -62,6 +62,11 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
         None => output.say("daemon: not running; what is in force stays in force")?,
         Some(daemon) => {
             output.say(format_args!("daemon: pid {}, for {}", daemon.pid, time_left(Some(daemon.uptime))))?;
+            output.say(format_args!(
+                "drops told: {}, and {} more that were only counted",
+                grouped(daemon.drops_told),
+                grouped(daemon.drops_untold)
+            ))?;
             match (&daemon.alarm, daemon.proved) {
                 (Some(alarm), _) => output.say(format_args!("ALARM: {alarm}"))?,
                 (None, Some(ago)) => {

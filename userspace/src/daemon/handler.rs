@@ -152,6 +152,7 @@ impl Calls {
         let mut status: Status = self.desk.with(|office| office.status()).await?;
         if let Some(daemon) = &mut status.daemon {
             daemon.uptime = now().saturating_sub(since) / 1_000_000_000;
+            (daemon.drops_told, daemon.drops_untold) = self.hearing.counts();
         }
         Ok(answers.item(&status).await?)
     }

@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -34,6 +37,8 @@ struct Inner {
     news: broadcast::Sender<Arc<Dropped>>,
     recent: Mutex<VecDeque<Arc<Dropped>>>,
     sightings: Mutex<Sightings>,
+    told: AtomicU64,
+    untold: AtomicU64,
 }
 
 impl Hearing {
@@ -44,6 +49,8 @@ impl Hearing {
             news: broadcast::channel(BACKLOG).0,
             recent: Mutex::default(),
             sightings: Mutex::default(),
+            told: AtomicU64::default(),
+            untold: AtomicU64::default(),
         }));
         let ear = hearing.clone();
         thread::Builder::new()
@@ -65,6 +72,11 @@ impl Hearing {
 
     pub(super) fn sightings(&self) -> MutexGuard<'_, Sightings> {
         locked(&self.0.sightings)
+    }
+
+    /// Drops that the kernel told one by one, and those that it only counted.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.0.told.load(Ordering::Relaxed), self.0.untold.load(Ordering::Relaxed))
     }
 
     fn hear(&self) {
@@ -110,6 +122,8 @@ impl Hearing {
             // The filter's own, which nobody need hear of.
             return;
         }
+        self.0.told.fetch_add(1, Ordering::Relaxed);
+        self.0.untold.fetch_add(event.unseen.into(), Ordering::Relaxed);
         self.sightings().see(event);
         let told = Arc::new(dropped(event, names, Offset::now()));
         let mut recent = locked(&self.0.recent);

@@ -10,11 +10,13 @@ pub(super) struct Proved {
 }
 
 impl Proved {
-    /// What the status of a daemon says of it. Its uptime is the daemon's to say.
+    /// What the status of a daemon says of it. What it has seen itself is the daemon's to say.
     pub(super) fn daemon(&self, now: u64) -> Daemon {
         Daemon {
             pid: std::process::id(),
             uptime: 0,
+            drops_told: 0,
+            drops_untold: 0,
             proved: self.at.map(|at| now.saturating_sub(at) / 1_000_000_000),
             alarm: self.alarm.clone(),
         }

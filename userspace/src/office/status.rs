@@ -38,6 +38,10 @@ pub struct Daemon {
     pub pid: u32,
     /// Seconds.
     pub uptime: u64,
+    /// Drops that the kernel told one by one since the daemon runs, and those that it only counted: of each source it
+    /// tells one a second.
+    pub drops_told: u64,
+    pub drops_untold: u64,
     /// Seconds since the last proof that the filter drops and passes as it should; null: none yet.
     pub proved: Option<u64>,
     /// Why it could not be proved.
