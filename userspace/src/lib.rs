@@ -23,6 +23,7 @@ pub mod sightings;
 pub mod signature;
 mod source_state;
 pub mod store;
+mod text_file;
 pub mod time;
 pub mod wall;
 

@@ -1,7 +1,7 @@
 //! The configuration that was last in force, for a start with one that is broken: a host that reboots at night is not
 //! to be without protection for a slip of the evening before.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{settings::Settings, vault::Vault};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     policy::Config,
     signature::SignatureSet,
     store::{Change, Store, StoreError, Switch},
+    text_file,
     wall::Clock,
 };
 
@@ -27,8 +28,8 @@ pub(super) struct Texts {
 impl Texts {
     /// `None`: gone since it was read for use, so that it is not known what was read.
     pub(super) fn read(config: &Path, signatures: Option<&Path>) -> Option<Self> {
-        let config = fs::read_to_string(config).ok()?;
-        let signatures = signatures.map(fs::read_to_string).transpose().ok()?;
+        let config = text_file::read(config).ok()?;
+        let signatures = signatures.map(text_file::read).transpose().ok()?;
         Some(Self { config, signatures })
     }
 }

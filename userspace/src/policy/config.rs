@@ -12,6 +12,7 @@ use super::{
     ports::Ports,
     sources,
 };
+use crate::text_file;
 
 /// Where the configuration is, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
@@ -76,7 +77,7 @@ impl Config {
     /// Reads a file; a signature file in it is relative to where it stands.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text_file::read(path).map_err(|error| {
             let problem = format!("cannot read the configuration: {error}");
             ConfigError::File(FileError { origin: origin.clone(), line: None, key: None, problem })
         })?;

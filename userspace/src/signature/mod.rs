@@ -27,6 +27,8 @@ use xdp_prog::abi::{MAX_SIGNATURES, Signatures};
 pub use error::SignatureError;
 pub use reference::Reference;
 
+use crate::text_file;
+
 /// One pattern, where it is looked for and what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
@@ -129,7 +131,7 @@ impl SignatureSet {
     }
 
     pub fn load(path: &Path) -> Result<Self, SignatureError> {
-        let text = std::fs::read_to_string(path)
+        let text = text_file::read(path)
             .map_err(|source| SignatureError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, &path.display().to_string())
     }
