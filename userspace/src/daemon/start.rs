@@ -16,12 +16,6 @@ use crate::{
 pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Door), Refusal> {
     let file = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     let settings = settings(&file)?;
-    if settings.resolved.interfaces.is_empty() {
-        return Err(Refusal::wrong(format!(
-            "{}: no interface is named, so there is nothing to protect: add `interface = \"eth0\"`",
-            file.display()
-        )));
-    }
     let group = settings.resolved.group.clone();
     let pins = Pins::default();
     // A command that found no daemon holds the pins while it works, and looks again for a daemon once it has them.
@@ -49,7 +43,7 @@ fn door(group: Option<&str>, lock: &DaemonLock) -> Result<Door, Refusal> {
 
 /// As the file says; or if that is broken, as it last said when it was not.
 fn settings(file: &Path) -> Result<Settings, Refusal> {
-    Settings::read(Some(file), None).or_else(|fault| {
+    Settings::of_daemon(file).or_else(|fault| {
         let last = Settings::last_good(file, &fault).ok_or_else(|| fault.clone())?;
         error!("{fault}");
         error!("the configuration that was last in force is taken instead: correct the file, then `sipward reload`");

@@ -17,7 +17,7 @@ impl Office {
     /// All of the file is in force when this returns, or nothing has changed.
     pub(super) fn reload(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let before = self.settings.as_ref().ok_or_else(no_daemon)?;
-        let next = Settings::read(before.file.as_deref(), None)?;
+        let next = Settings::of_daemon(before.file.as_deref().ok_or_else(no_daemon)?)?;
         let gone: Vec<_> = absent(&before.resolved.interfaces, &next.resolved.interfaces);
         for interface in absent(&next.resolved.interfaces, &before.resolved.interfaces) {
             match kernel::check(&self.pins, &interface, XdpChoice::Auto) {
@@ -60,9 +60,9 @@ impl Office {
 
     /// The filter where it was left by hand.
     pub(super) fn attach_again(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
-        let file = self.settings.as_ref().ok_or_else(no_daemon)?.file.clone();
+        let file = self.settings.as_ref().and_then(|settings| settings.file.clone()).ok_or_else(no_daemon)?;
         if self.is_off() || !self.pins.is_there()? {
-            let settings = Settings::read(file.as_deref(), None)?;
+            let settings = Settings::of_daemon(&file)?;
             let pins = self.pins.clone();
             let _lock = pins.claim()?;
             (*self, _) = Self::start(&pins, Some(settings), false)?;

@@ -49,6 +49,18 @@ impl Settings {
         Self::of(file, &config, resolved, texts)
     }
 
+    /// For a daemon, which is there to protect something: an empty file is a broken one.
+    pub fn of_daemon(file: &Path) -> Result<Self, Refusal> {
+        let settings = Self::read(Some(file), None)?;
+        if settings.resolved.interfaces.is_empty() {
+            return Err(Refusal::wrong(format!(
+                "{}: interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`",
+                file.display()
+            )));
+        }
+        Ok(settings)
+    }
+
     /// As it was last in force, for a file that is broken now. `None`: no such thing is known.
     pub fn last_good(file: &Path, fault: &Refusal) -> Option<Self> {
         let settings = last_good::read(file)?;
