@@ -13,7 +13,7 @@ use xdp_prog::abi::VERSION;
 
 use super::{
     error::{Error, Result},
-    sys,
+    layout, sys,
 };
 
 /// The directory that all versions share, unless the environment says otherwise.
@@ -89,12 +89,33 @@ impl Pins {
         self.directory().join(link_name(interface))
     }
 
-    /// Whether a filter lives here.
+    /// Whether a filter lives here, all of it: a map that is missing cannot be had back, and without it the others are
+    /// of no use.
     pub fn is_there(&self) -> Result<bool> {
-        match self.program().try_exists() {
-            Ok(there) => Ok(there),
-            Err(error) => Err(Error::io(format!("look into {}", self.base.display()), &error)),
+        for path in layout::all().map(|layout| self.map(layout.name)).chain([self.program()]) {
+            match path.try_exists() {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(Error::io(format!("look into {}", self.base.display()), &error)),
+            }
         }
+        Ok(true)
+    }
+
+    /// An error that says what to do if it is not.
+    pub(super) fn check_there(&self) -> Result<()> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        if self.interfaces()?.is_empty() {
+            return Err(Error::NothingAttached);
+        }
+        let cause = format!(
+            "a part of {} is missing, and packets are judged as they were; `sipward attach`, or a start of the \
+             daemon, makes all of it anew",
+            self.directory().display()
+        );
+        Err(Error::failed("use the filter that runs", cause))
     }
 
     /// The interfaces it was attached to.

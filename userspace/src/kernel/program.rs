@@ -23,9 +23,7 @@ pub struct PinnedProgram {
 
 impl PinnedProgram {
     pub fn open(pins: &Pins) -> Result<Self> {
-        if !pins.is_there()? {
-            return Err(Error::NothingAttached);
-        }
+        pins.check_there()?;
         let path = pins.program();
         let fail = |error| Error::io(format!("open {}", path.display()), &error);
         let program = sys::open_pin(&path).map_err(fail)?;

@@ -34,9 +34,7 @@ impl fmt::Debug for Tables {
 impl Tables {
     /// Those of the filter that is pinned.
     pub fn open(pins: &Pins) -> Result<Self> {
-        if !pins.is_there()? {
-            return Err(Error::NothingAttached);
-        }
+        pins.check_there()?;
         Ok(Self { maps: maps::from_pins(pins)? })
     }
 
