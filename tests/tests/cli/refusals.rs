@@ -141,7 +141,7 @@ fn maps_of_another_build_are_not_taken_over() {
     // As if this one had counted in another way.
     let maps = sipward.pins().read_dir().unwrap().next().unwrap().unwrap().path().join("maps");
     fs::remove_file(maps.join("COUNTERS")).unwrap();
-    fs::rename(maps.join("EVENT_SLOTS"), maps.join("COUNTERS")).unwrap();
+    fs::hard_link(maps.join("EVENT_SLOTS"), maps.join("COUNTERS")).unwrap();
     for line in ["attach --iface eth0", "status", "ban add 192.0.2.1"] {
         refused(&sipward.run(line), 3, &["COUNTERS", "another layout", "sipward detach"]);
     }
