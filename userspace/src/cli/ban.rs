@@ -4,7 +4,9 @@ use clap::Subcommand;
 
 use super::{
     desk::ask,
+    export::ExportFile,
     failure::Failure,
+    import::ImportFile,
     lists::{Targets, Terms, Which, del, time_left},
     output::Output,
 };
@@ -46,6 +48,29 @@ pub(super) enum Ban {
         #[command(flatten)]
         which: Which,
     },
+    /// Ban all that a file names
+    #[command(
+        after_help = "Examples: sipward ban import blocklist.txt --for 1d --note blocklist\n          sipward ban import \
+                      - < bans.json\n\nA line of text is an address or a prefix, and then, if it is known, until when \
+                      and a note:\n  198.51.100.7  until 2026-11-20T18:00:00Z  # scans\nIf a line is wrong, nothing is \
+                      imported. No ban becomes shorter by it. What is trusted is not banned."
+    )]
+    Import {
+        #[command(flatten)]
+        file: ImportFile,
+        /// Even this host, its gateway, its resolvers, your own session, or a very short prefix
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write who is banned, until when and why, as `import` reads it
+    #[command(
+        after_help = "Examples: sipward ban export bans.txt\n          sipward ban export --json | ssh other sipward ban \
+                      import -"
+    )]
+    Export {
+        #[command(flatten)]
+        file: ExportFile,
+    },
 }
 
 impl Ban {
@@ -54,6 +79,8 @@ impl Ban {
             Self::Add { targets, terms, force } => add(targets, terms, *force, output),
             Self::Del { targets } => del(Standing::Banned, targets, output),
             Self::List { which } => which.show(Standing::Banned, output),
+            Self::Import { file, force } => file.run(Standing::Banned, *force, output),
+            Self::Export { file } => file.run(Standing::Banned, output),
         }
     }
 }

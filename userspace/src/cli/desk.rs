@@ -38,18 +38,52 @@ pub(super) fn ask<T: DeserializeOwned>(
 }
 
 /// Has a call answered, each answer handed over as it comes.
-pub(super) fn answers(
-    call: &Call,
-    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    if let Some(mut client) = connect()? {
-        return Ok(client.ask(call, each)??);
+pub(super) fn answers(call: &Call, each: Each<'_>) -> Result<(), Failure> {
+    Desk::find(&Pins::default(), each)?.answers(call, each)
+}
+
+/// Hears what is said.
+pub(super) type Each<'a> = &'a mut dyn FnMut(Told) -> Result<(), Failure>;
+
+/// Whoever answers, the same for all the calls of a command.
+pub(super) enum Desk<'a> {
+    Daemon(Client),
+    /// An office of the command's own.
+    Own {
+        office: Box<Office>,
+        lock: Option<PinLock<'a>>,
+    },
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn find(pins: &'a Pins, each: Each<'_>) -> Result<Self, Failure> {
+        loop {
+            if let Some(client) = connect()? {
+                return Ok(Self::Daemon(client));
+            }
+            // Otherwise a daemon has come meanwhile.
+            if let Some(lock) = alone(pins)? {
+                let (office, opened) = Office::open(pins)?;
+                if let Some(notice) = store_notice(&opened) {
+                    each(Told::Notice(notice))?;
+                }
+                return Ok(Self::Own { office: Box::new(office), lock: Some(lock) });
+            }
+        }
     }
-    let pins = Pins::default();
-    match alone(&pins)? {
-        Some(lock) => by_oneself(call, &pins, lock, each),
-        // A daemon has come meanwhile.
-        None => answers(call, each),
+
+    pub(super) fn answers(&mut self, call: &Call, each: Each<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Daemon(client) => Ok(client.ask(call, each)??),
+            Self::Own { office, lock } => match call {
+                Call::List(query) => {
+                    // Reading may take as long as somebody pages through it.
+                    *lock = None;
+                    list(office, query, each)
+                }
+                call => perform(office, call, each),
+            },
+        }
     }
 }
 
@@ -82,21 +116,7 @@ pub(super) fn alone(pins: &Pins) -> Result<Option<PinLock<'_>>, Failure> {
     Ok((!DaemonLock::is_held(&places::runtime())?).then_some(lock))
 }
 
-fn by_oneself(
-    call: &Call,
-    pins: &Pins,
-    lock: PinLock<'_>,
-    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let (mut office, opened) = Office::open(pins)?;
-    if let Some(notice) = store_notice(&opened) {
-        each(Told::Notice(notice))?;
-    }
-    if let Call::List(query) = call {
-        // Reading may take as long as somebody pages through it.
-        drop(lock);
-        return list(&mut office, query, each);
-    }
+fn perform(office: &mut Office, call: &Call, each: Each<'_>) -> Result<(), Failure> {
     let mut reply = Reply::default();
     let result = office.perform(call, &this_process(), &mut reply);
     for item in reply.items {
@@ -108,11 +128,7 @@ fn by_oneself(
     Ok(result?)
 }
 
-fn list(
-    office: &mut Office,
-    query: &Query,
-    each: &mut dyn FnMut(Told) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn list(office: &mut Office, query: &Query, each: Each<'_>) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = office.page(query, after)?;
@@ -141,6 +157,8 @@ pub(super) fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Failure> {
 }
 
 fn garbled(cause: impl std::fmt::Display) -> Failure {
-    Refusal::failed(format!("the daemon is of another version, and says what this command does not understand: {cause}"))
-        .into()
+    Refusal::failed(format!(
+        "the daemon is of another version, and says what this command does not understand: {cause}"
+    ))
+    .into()
 }

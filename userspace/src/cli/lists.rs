@@ -162,9 +162,8 @@ impl Lines {
 }
 
 fn row(listed: &item::Listed) -> [String; 3] {
-    let shadow = listed
-        .shadowed_for
-        .map(|left| format!("(no effect: inside a trusted prefix, {})", time_left(left)));
+    let shadow =
+        listed.shadowed_for.map(|left| format!("(no effect: inside a trusted prefix, {})", time_left(left)));
     let origin = match listed.origin {
         Origin::Config => Some("(configuration)".to_owned()),
         Origin::Hand | Origin::Import | Origin::Kernel => None,

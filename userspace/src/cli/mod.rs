@@ -9,11 +9,15 @@ mod desk;
 mod doctor;
 mod events;
 mod explain;
+mod export;
 mod failure;
+mod import;
+mod interrupt;
 mod lists;
 mod mode;
 mod moment;
 mod output;
+mod progress;
 mod reload;
 mod replay;
 mod run;
@@ -152,6 +156,10 @@ mod tests {
             "ban add 192.0.2.0/24 --for forever",
             "ban del 192.0.2.0/24",
             "ban list --json",
+            "ban import blocklist.txt --for 1d --note blocklist --force",
+            "trust import - --json",
+            "trust export customers.txt",
+            "ban export",
             "signature list",
             "signature load my.toml",
             "signature load",
@@ -193,6 +201,8 @@ mod tests {
             ("trust add ::/0", ErrorKind::ValueValidation),
             ("trust only perhaps", ErrorKind::InvalidValue),
             ("ban add 192.0.2.1 --for 5", ErrorKind::ValueValidation),
+            ("ban import", ErrorKind::MissingRequiredArgument),
+            ("trust import customers.txt --force", ErrorKind::UnknownArgument),
             ("mode strict", ErrorKind::InvalidValue),
             ("replay", ErrorKind::MissingRequiredArgument),
         ] {

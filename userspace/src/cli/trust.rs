@@ -6,7 +6,9 @@ use clap::{Subcommand, ValueEnum};
 
 use super::{
     desk::ask,
+    export::ExportFile,
     failure::Failure,
+    import::ImportFile,
     lists::{Targets, Terms, Which, del, time_left},
     output::Output,
 };
@@ -46,6 +48,26 @@ pub(super) enum Trust {
         #[command(flatten)]
         which: Which,
     },
+    /// Trust all that a file names
+    #[command(
+        after_help = "Example: sipward trust import customers.txt --note customers\n\nA line of text is an address or a \
+                      prefix, and then, if it is known, until when and a note:\n  192.0.2.0/24  until \
+                      2026-11-20T18:00:00Z  # lab\nIf a line is wrong, nothing is imported. Trust never becomes shorter \
+                      by it."
+    )]
+    Import {
+        #[command(flatten)]
+        file: ImportFile,
+    },
+    /// Write who is trusted, until when and why, as `import` reads it
+    #[command(
+        after_help = "Examples: sipward trust export customers.txt\n          sipward trust export --json | ssh other \
+                      sipward trust import -"
+    )]
+    Export {
+        #[command(flatten)]
+        file: ExportFile,
+    },
     /// Lock down: only the trusted reach the SIP ports
     #[command(
         after_help = "Examples: sipward trust only on --confirm 60s\n          sipward trust only confirm\n          \
@@ -77,6 +99,8 @@ impl Trust {
             Self::Add { targets, terms } => add(targets, terms, output),
             Self::Del { targets } => del(Standing::Trusted, targets, output),
             Self::List { which } => which.show(Standing::Trusted, output),
+            Self::Import { file } => file.run(Standing::Trusted, false, output),
+            Self::Export { file } => file.run(Standing::Trusted, output),
             Self::Only { switch: Switch::Confirm, .. } => confirm(output),
             Self::Only { switch, force, confirm } => only(*switch == Switch::On, *force, *confirm, output),
         }

@@ -384,7 +384,11 @@ pub mod item {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct ImportedCount {
         pub imported: u64,
-        /// Trusted, or what this host cannot do without.
+        /// Of them, bans that a trusted prefix keeps from having effect.
+        pub shadowed: u64,
+        /// Not imported, as their time was over.
+        pub over: u64,
+        /// Not imported, and why.
         pub refused: Vec<String>,
     }
 }

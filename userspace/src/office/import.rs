@@ -28,6 +28,7 @@ struct Batch {
     entries: BTreeMap<IpNet, (Claim, Option<String>)>,
     /// What was there before, to be put back if not all can be done.
     before: Vec<(IpNet, Option<Claim>)>,
+    over: u64,
     refused: Vec<String>,
 }
 
@@ -61,7 +62,8 @@ impl Office {
             reply.notice(format!("in force, but not saved, so a reboot would undo it: {fault}"));
         }
         let imported = batch.entries.len() as u64;
-        reply.item(&item::ImportedCount { imported, refused: batch.refused });
+        let Batch { over, refused, .. } = batch;
+        reply.item(&item::ImportedCount { imported, shadowed: 0, over, refused });
         Ok(())
     }
 
@@ -77,6 +79,7 @@ impl Office {
             let net = usable(*source)?;
             let until = until.map_or(FOREVER, |until| kernel_time(until, clock));
             if until <= clock.kernel {
+                batch.over += 1;
                 continue;
             }
             match admit(&mut roster, net, import, &lifelines, self.vault.configured(net))? {
