@@ -28,7 +28,7 @@ pub struct Health {
 }
 
 impl Store {
-    /// Reads the whole database: with a million entries that takes seconds.
+    /// Reads the whole database, which takes about a second with a million entries.
     pub fn health(&self) -> Result<Health> {
         let faults = match self.run(quick_check) {
             Ok(faults) => faults,

@@ -209,6 +209,7 @@ proptest! {
             after = Some(last.net);
             prop_assert!(page.len() <= limit);
             pages.extend(page);
+            prop_assert!(pages.len() <= entries.len(), "one comes again");
         }
         let mut expected = everything(&store, &now).unwrap();
         expected.retain(|entry| {
