@@ -59,13 +59,13 @@ impl<'a> Sipward<'a> {
     /// A command that is not started yet: `line` is split at blanks.
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.namespace.command(binary());
-        // Whoever runs the tests may be on the host by ssh; that is not what is tested.
+        // Whoever runs the tests may be on the host by ssh; that is not what is tested. Set, the variable decides.
         command
             .args(line.split_whitespace())
             .env("SIPWARD_PIN_DIR", &self.pins)
             .env("SIPWARD_STATE_DIR", self.state())
             .env("SIPWARD_RUNTIME_DIR", self.runtime())
-            .env_remove("SSH_CONNECTION");
+            .env("SSH_CONNECTION", "");
         command
     }
 

@@ -9,9 +9,12 @@ const SSH: &str = "SSH_CONNECTION";
 const GENERATIONS: usize = 64;
 
 /// The address that this process's ssh session comes from. `sudo` takes the variable away that says so, but not
-/// from the shell that it was typed in: the processes above are asked, the nearest first.
+/// from the shell that it was typed in: where it is not set, the processes above are asked, the nearest first.
 pub fn session() -> Option<IpAddr> {
-    std::env::var(SSH).ok().and_then(|text| client(&text)).or_else(|| nearest(parent_id()))
+    match std::env::var(SSH) {
+        Ok(text) => client(&text),
+        Err(_) => nearest(parent_id()),
+    }
 }
 
 /// Of a process or of the nearest one above it that has one, as far as this user may see.
