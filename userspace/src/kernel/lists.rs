@@ -1,19 +1,16 @@
 //! The lists of sources: single addresses in a hash, prefixes in a trie, and what was said about both.
 
-use std::{
-    fmt,
-    net::IpAddr,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::net::IpAddr;
 
-use aya::maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key};
+use aya::maps::{LpmTrie, Map, MapData, lpm_trie::Key};
 use ipnet::IpNet;
 use xdp_prog::abi::{Address, FOREVER, SourceEntry, kind, map};
 
 use super::{
     error::{Error, Result},
+    hash::{Batch, Hash, found, write_error},
     layout::{DECLARED, Declared, PrefixKey},
-    sys,
+    sys::Bucket,
 };
 use crate::{
     address::{from_key, from_prefix, to_key, to_prefix},
@@ -21,60 +18,42 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub struct Sources<'a> {
-    map: HashMap<&'a mut MapData, Address, SourceEntry>,
-    fd: OwnedFd,
-}
+pub struct Sources<'a>(Hash<'a, Address, SourceEntry>);
 
 impl<'a> Sources<'a> {
     pub(super) fn new(map: &'a mut Map) -> Result<Self> {
-        let fail = |error| Error::map(format!("use the map {}", map::SOURCES), &error);
-        let fd = match &*map {
-            Map::HashMap(data) => {
-                data.fd().as_fd().try_clone_to_owned().map_err(|error| fail(error.into()))?
-            }
-            _ => return Err(Error::failed(format!("use the map {}", map::SOURCES), "it is no hash")),
-        };
-        Ok(Self { map: map.try_into().map_err(fail)?, fd })
+        Hash::new(map, map::SOURCES).map(Self)
     }
 
     pub fn put(&mut self, address: IpAddr, entry: SourceEntry) -> Result<()> {
-        self.map.insert(to_key(address), entry, 0).map_err(|error| write_error(map::SOURCES, &error))
+        self.0.put(to_key(address), entry)
     }
 
     /// Many at once, which is faster than one by one. On an error, some are written.
     pub fn put_all(&mut self, entries: impl IntoIterator<Item = (IpAddr, SourceEntry)>) -> Result<()> {
-        let (keys, values): (Vec<_>, Vec<_>) =
-            entries.into_iter().map(|(address, entry)| (to_key(address), entry)).unzip();
-        for (keys, values) in keys.chunks(BATCH).zip(values.chunks(BATCH)) {
-            sys::update_batch(self.fd.as_fd(), keys, values).map_err(|error| match error.raw_os_error() {
-                Some(libc::E2BIG | libc::ENOSPC) => Error::Full { map: map::SOURCES },
-                _ => Error::io(format!("write to the map {}", map::SOURCES), &error),
-            })?;
-        }
-        Ok(())
+        self.0.put_all(entries.into_iter().map(|(address, entry)| (to_key(address), entry)))
     }
 
     /// Whether there was one to remove.
     pub fn remove(&mut self, address: IpAddr) -> Result<bool> {
-        found(self.map.remove(&to_key(address))).map(|entry| entry.is_some())
+        self.0.remove(&to_key(address))
     }
 
     pub fn get(&self, address: IpAddr) -> Result<Option<SourceEntry>> {
-        found(self.map.get(&to_key(address), 0))
+        self.0.get(&to_key(address))
     }
 
-    /// One after the other, as the kernel has them. Entries that come or go meanwhile may be missed.
+    /// All, as the kernel has them. Entries that come or go meanwhile may be missed.
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpAddr, SourceEntry)>> + '_ {
-        self.map.iter().map(|item| {
-            let (key, entry) = item.map_err(|error| Error::map("read the sources", &error))?;
-            Ok((from_key(key), entry))
-        })
+        self.0.iter().map(|item| item.map(|(key, entry)| (from_key(key), entry)))
+    }
+
+    /// Some of them: from there, or from the beginning.
+    pub fn batch(&self, from: Option<Bucket>) -> Result<Batch<(IpAddr, SourceEntry)>> {
+        let Batch { entries, next } = self.0.batch(from)?;
+        Ok(Batch { entries: entries.into_iter().map(|(key, entry)| (from_key(key), entry)).collect(), next })
     }
 }
-
-/// How many entries the kernel is given at once: it copies them first.
-const BATCH: usize = 1 << 16;
 
 #[derive(Debug)]
 pub struct Prefixes<'a>(pub(super) LpmTrie<&'a mut MapData, [u8; 16], SourceEntry>);
@@ -103,9 +82,14 @@ impl Prefixes<'_> {
 }
 
 /// What was said about prefixes.
-pub struct Declarations<'a>(pub(super) HashMap<&'a mut MapData, PrefixKey, Declared>);
+#[derive(Debug)]
+pub struct Declarations<'a>(Hash<'a, PrefixKey, Declared>);
 
-impl Declarations<'_> {
+impl<'a> Declarations<'a> {
+    pub(super) fn new(map: &'a mut Map) -> Result<Self> {
+        Hash::new(map, DECLARED).map(Self)
+    }
+
     /// No claim: that there was one is not forgotten, as the flags say why.
     pub fn put(&mut self, net: IpNet, claim: Option<Claim>, flags: u32) -> Result<()> {
         let kind = match claim.map(|claim| claim.standing) {
@@ -114,11 +98,11 @@ impl Declarations<'_> {
             None => 0,
         };
         let declared = Declared { until: claim.map_or(FOREVER, |claim| claim.until), kind, flags };
-        self.0.insert(prefix_key(net), declared, 0).map_err(|error| write_error(DECLARED, &error))
+        self.0.put(prefix_key(net), declared)
     }
 
     pub fn remove(&mut self, net: IpNet) -> Result<bool> {
-        found(self.0.remove(&prefix_key(net))).map(|entry| entry.is_some())
+        self.0.remove(&prefix_key(net))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<Claim>, u32)>> + '_ {
@@ -132,15 +116,8 @@ impl Declarations<'_> {
                 };
                 Some(Ok((net_of(&key)?, claim, declared.flags)))
             }
-            Err(error) => Some(Err(Error::map("read the prefixes", &error))),
+            Err(error) => Some(Err(error)),
         })
-    }
-}
-
-// aya's trie keys show nothing of themselves.
-impl fmt::Debug for Declarations<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Declarations").finish_non_exhaustive()
     }
 }
 
@@ -151,24 +128,4 @@ fn prefix_key(net: IpNet) -> PrefixKey {
 
 fn net_of(key: &PrefixKey) -> Option<IpNet> {
     from_prefix(key.data(), u8::try_from(key.prefix_len()).ok()?)
-}
-
-pub(super) fn found<T>(result: Result<T, MapError>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(MapError::KeyNotFound) => Ok(None),
-        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(error) => Err(Error::map("look up a source", &error)),
-    }
-}
-
-fn write_error(name: &'static str, error: &MapError) -> Error {
-    match error {
-        MapError::SyscallError(error)
-            if matches!(error.io_error.raw_os_error(), Some(libc::E2BIG | libc::ENOSPC)) =>
-        {
-            Error::Full { map: name }
-        }
-        _ => Error::map(format!("write to the map {name}"), error),
-    }
 }

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod features;
 mod filter;
+mod hash;
 mod hold;
 mod interface;
 mod layout;
@@ -31,6 +32,7 @@ pub use self::{
     events::{DropEvent, Events},
     features::Features,
     filter::{Filter, LoadOptions},
+    hash::Batch,
     hold::Hold,
     interface::name as interface_name,
     link_news::LinkNews,
@@ -40,5 +42,6 @@ pub use self::{
     pins::{PinLock, Pins},
     program::{PinnedProgram, program_on},
     states::States,
+    sys::Bucket,
     tables::Tables,
 };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use aya::maps::{HashMap, MapData};
 use xdp_prog::abi::{Address, SourceState};
 
-use super::{error::Result, lists::found};
+use super::{error::Result, hash::found};
 use crate::{
     address::to_key,
     source_state::{WORDS, from_words},

@@ -20,6 +20,7 @@ const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_MAP_UPDATE_BATCH: libc::c_int = 26;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
@@ -293,6 +294,50 @@ pub(super) fn update_batch<K: aya::Pod, V: aya::Pod>(
     // SAFETY: `MAP_UPDATE_BATCH` takes these attributes and reads `count` keys and values of the map's sizes;
     // the map was typed with `K` and `V`, whose sizes aya has compared with the map's.
     unsafe { bpf(BPF_MAP_UPDATE_BATCH, &mut attributes) }.map(|_| ())
+}
+
+/// Where the reading of a hash goes on: the number of a bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket(u32);
+
+/// Reads as many entries as `keys` and `values` have room for, in place of what is in them; `None`: these were the last.
+/// What is there all the time is read once, whatever comes or goes meanwhile.
+pub(super) fn lookup_batch<K: aya::Pod, V: aya::Pod>(
+    map: BorrowedFd<'_>,
+    from: Option<Bucket>,
+    keys: &mut Vec<K>,
+    values: &mut Vec<V>,
+) -> io::Result<Option<Bucket>> {
+    keys.clear();
+    values.clear();
+    let room = keys.capacity().min(values.capacity());
+    let mut next = Bucket(0);
+    let mut attributes = Batch {
+        in_batch: from.as_ref().map_or(0, |from| std::ptr::from_ref(&from.0) as u64),
+        out_batch: (&raw mut next.0) as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count: u32::try_from(room).map_err(io::Error::other)?,
+        map_fd: map.as_raw_fd() as u32,
+        element_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: `MAP_LOOKUP_BATCH` takes these attributes and writes at most `count` keys and values of the map's sizes,
+    // for which there is room; the map was typed with `K` and `V`, whose sizes aya has compared with the map's. Of a
+    // hash, the number of a bucket has 32 bits.
+    let result = unsafe { bpf(BPF_MAP_LOOKUP_BATCH, &mut attributes) };
+    let next = match result {
+        Ok(_) => Some(next),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => None,
+        Err(error) => return Err(error),
+    };
+    let count = room.min(attributes.count as usize);
+    // SAFETY: so many are written, and there is room for them.
+    unsafe {
+        keys.set_len(count);
+        values.set_len(count);
+    }
+    Ok(next)
 }
 
 /// # Safety

@@ -120,7 +120,7 @@ impl Tables {
 
     /// What was said about prefixes.
     pub fn declarations(&mut self) -> Result<Declarations<'_>> {
-        self.typed_mut(DECLARED).map(Declarations)
+        Declarations::new(self.map_mut(DECLARED)?)
     }
 
     pub fn counters(&self) -> Result<Vec<ReasonCount>> {
