@@ -29,6 +29,9 @@ impl Status {
 }
 
 fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+    if status.interfaces.is_empty() {
+        output.say("no interface is protected: `sipward attach` puts the filter back")?;
+    }
     for interface in &status.interfaces {
         let how = interface.xdp.as_deref().unwrap_or("not attached: `sipward doctor` says why");
         output.say(format_args!("{}: {how}", interface.interface))?;
@@ -69,10 +72,10 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
             ))?;
             match (&daemon.alarm, daemon.proved) {
                 (Some(alarm), _) => output.say(format_args!("ALARM: {alarm}"))?,
-                (None, Some(ago)) => {
+                (None, Some(ago)) if !status.interfaces.is_empty() => {
                     output.say(format_args!("proved to work: {} ago", time_left(Some(ago))))?;
                 }
-                (None, None) => {}
+                (None, _) => {}
             }
         }
     }
