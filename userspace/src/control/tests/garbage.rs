@@ -3,17 +3,19 @@
 use std::{
     io::{Read as _, Write as _},
     net::Shutdown,
-    sync::LazyLock,
     time::Duration,
 };
 
 use proptest::prelude::*;
 
-use super::daemon::{Daemon, SOON};
+use super::daemon::Daemon;
 use crate::control::{
     Limits,
     protocol::{Answer, RefusalKind},
 };
+
+/// A request, where it matters.
+const LONGEST: usize = 200;
 
 #[test]
 fn garbage_is_answered_with_what_is_wrong_and_the_client_may_go_on() {
@@ -80,7 +82,6 @@ fn a_half_line_has_no_end() {
 
 #[test]
 fn a_line_may_be_as_long_as_it_may_and_no_longer() {
-    const LONGEST: usize = 1_000;
     let daemon = Daemon::start(Limits { line: LONGEST, ..Limits::default() });
     let padded = |length| format!("{:<length$}\n", "{\"version\":1,\"call\":\"status\"}");
     let mut client = daemon.raw();
@@ -90,7 +91,7 @@ fn a_line_may_be_as_long_as_it_may_and_no_longer() {
     client.send(padded(LONGEST + 1));
     let refusal = client.failure();
     assert_eq!(refusal.kind, RefusalKind::Wrong);
-    assert_eq!(refusal.message, "the request is longer than 1000 bytes: ask in several parts");
+    assert_eq!(refusal.message, "the request is longer than 200 bytes: ask in several parts");
     assert_eq!(client.answer(), None);
 }
 
@@ -110,12 +111,6 @@ fn a_line_that_never_ends_is_not_read_to_its_end() {
     daemon.assert_serves();
 }
 
-/// One for all cases: it has to survive all of them.
-static DAEMON: LazyLock<Daemon> = LazyLock::new(|| {
-    Daemon::start(Limits { line: LONGEST, stall: Duration::from_secs(1), ..Limits::default() })
-});
-const LONGEST: usize = 200;
-
 /// Bytes, more of which mean something than chance would have it.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
@@ -129,7 +124,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
 
-/// How many lines of answers end a call, and whether all that was sent could be read.
+/// How many answers there are to what was sent: one for each line, until one is too long or has no end.
 fn expected_ends(sent: &[u8]) -> usize {
     let mut ends = 0;
     for line in sent.split_inclusive(|byte| *byte == b'\n') {
@@ -141,24 +136,22 @@ fn expected_ends(sent: &[u8]) -> usize {
     ends
 }
 
-proptest! {
-    #[test]
-    fn whatever_is_sent_each_line_has_one_answer_and_the_next_client_is_served(sent in bytes()) {
-        let mut client = DAEMON.raw();
+#[test]
+fn whatever_is_sent_each_line_has_one_answer_and_the_next_client_is_served() {
+    // One for all cases: it has to survive all of them.
+    let daemon = Daemon::start(Limits { line: LONGEST, stall: Duration::from_secs(1), ..Limits::default() });
+    proptest!(|(sent in bytes())| {
+        let mut client = daemon.raw();
         // Fails where the daemon has had enough.
         let _ = client.stream.write_all(&sent);
         let _ = client.stream.shutdown(Shutdown::Write);
         let mut said = Vec::new();
-        client.stream.set_read_timeout(Some(SOON)).unwrap();
         // Ends with an error where the daemon did not read all.
         let _ = client.stream.read_to_end(&mut said);
-        let answers: Vec<Answer> = String::from_utf8(said)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let ends = answers.iter().filter(|answer| matches!(answer, Answer::Done | Answer::Failed(_))).count();
+        let lines = said.split_inclusive(|byte| *byte == b'\n');
+        let answers = lines.map(|line| serde_json::from_slice(line).unwrap());
+        let ends = answers.filter(|answer| matches!(answer, Answer::Done | Answer::Failed(_))).count();
         prop_assert_eq!(ends, expected_ends(&sent));
-        DAEMON.assert_serves();
-    }
+        daemon.assert_serves();
+    });
 }
