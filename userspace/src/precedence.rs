@@ -35,40 +35,83 @@ pub struct Claim {
 
 /// What was said about prefixes. One claim for each.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(BTreeMap<IpNet, Claim>);
+pub struct Claims {
+    claims: BTreeMap<IpNet, Claim>,
+    lengths: Lengths,
+}
+
+/// How many prefixes of each length there are. People use few lengths, and only those need be looked for around an
+/// address.
+#[derive(Clone, Debug)]
+struct Lengths {
+    v4: [u32; 33],
+    v6: [u32; 129],
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { v4: [0; _], v6: [0; _] }
+    }
+}
+
+impl Lengths {
+    fn of(&self, net: IpNet) -> &[u32] {
+        match net {
+            IpNet::V4(_) => &self.v4,
+            IpNet::V6(_) => &self.v6,
+        }
+    }
+
+    fn count(&mut self, net: IpNet) -> &mut u32 {
+        let length = usize::from(net.prefix_len());
+        match net {
+            IpNet::V4(_) => &mut self.v4[length],
+            IpNet::V6(_) => &mut self.v6[length],
+        }
+    }
+}
 
 impl Claims {
     pub fn insert(&mut self, net: IpNet, claim: Claim) -> Option<Claim> {
-        self.0.insert(canonical(net), claim)
+        let net = canonical(net);
+        let before = self.claims.insert(net, claim);
+        if before.is_none() {
+            *self.lengths.count(net) += 1;
+        }
+        before
     }
 
     pub fn remove(&mut self, net: IpNet) -> Option<Claim> {
-        self.0.remove(&canonical(net))
+        let net = canonical(net);
+        let before = self.claims.remove(&net)?;
+        *self.lengths.count(net) -= 1;
+        Some(before)
     }
 
     pub fn get(&self, net: IpNet) -> Option<Claim> {
-        self.0.get(&canonical(net)).copied()
+        self.claims.get(&canonical(net)).copied()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
-        self.0.iter().map(|(net, claim)| (*net, *claim))
+        self.claims.iter().map(|(net, claim)| (*net, *claim))
     }
 
     /// The claimed prefixes within `net`, itself included.
     pub fn within(&self, net: IpNet) -> impl Iterator<Item = IpNet> + '_ {
         let net = canonical(net);
-        self.0.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))
+        self.claims.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))
     }
 
-    /// The claims on prefixes that hold all of `net`, itself included.
+    /// The claims on prefixes that hold all of `net`, itself included, the longest first.
     pub fn covering(&self, net: IpNet) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
-        let mut next = Some(canonical(net));
-        std::iter::from_fn(move || {
-            let net = next?;
-            next = net.supernet();
-            Some(net)
-        })
-        .filter_map(|net| Some((net, *self.0.get(&net)?)))
+        let net = canonical(net);
+        let lengths = self.lengths.of(net);
+        (0..=net.prefix_len()).rev().filter(|length| lengths[usize::from(*length)] > 0).filter_map(
+            move |length| {
+                let around = IpNet::new_assert(net.addr(), length).trunc();
+                Some((around, *self.claims.get(&around)?))
+            },
+        )
     }
 
     /// What the kernel must hold for a claimed prefix. It finds this entry and never one of a shorter
