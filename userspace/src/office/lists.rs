@@ -108,10 +108,8 @@ impl Office {
     /// A part of a list in the order of its addresses, after the one given.
     pub fn page(&mut self, query: &Query, after: Option<IpNet>) -> Result<Page, Refusal> {
         let clock = Clock::read();
-        let entries = match self.vault.store() {
-            Ok(store) => {
-                store.page(query, after, PAGE, &clock).map_err(|error| Refusal::failed(error.to_string()))?
-            }
+        let entries = match self.vault.read(|store| store.page(query, after, PAGE, &clock)) {
+            Ok(entries) => entries,
             Err(_) => self.kernel_page(query, after, &clock)?,
         };
         let roster = self.roster(&clock)?;

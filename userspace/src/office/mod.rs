@@ -30,7 +30,13 @@ pub use self::{
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use self::{proof::Proved, reconcile::reconcile, settings::Switched, status::Rates, vault::Vault};
+use self::{
+    proof::Proved,
+    reconcile::{adopt_all, reconcile},
+    settings::Switched,
+    status::Rates,
+    vault::Vault,
+};
 use crate::{
     control::protocol::{Audit, Call, Detach, Refusal, Who, item},
     kernel::{self, Hold, Pins, Tables, XdpChoice},
@@ -78,7 +84,10 @@ impl Office {
         let mut office = Self::new(pins.clone(), tables, vault);
         if !matches!(opened, Opened::AsLeft | Opened::Closed { .. }) {
             // A store that was made just now would otherwise pass for all there is.
-            reconcile(&mut office.tables, &mut office.vault, true)?;
+            adopt_all(&mut office.tables)?;
+            if let Err(fault) = reconcile(&mut office.tables, &mut office.vault)? {
+                return Ok((office, Opened::Closed { fault }));
+            }
         }
         office.reverts_at = Switched::read(&office.vault).reverts_at();
         Ok((office, opened))
@@ -181,20 +190,22 @@ impl Office {
 
     /// Brings the store and the kernel together again once a fault of the store is over. `None`: there was none, or
     /// it is still there.
-    pub fn recover(&mut self) -> Option<(Opened, Result<Reconciled, Refusal>)> {
+    pub fn recover(&mut self) -> Option<(Opened, Result<Reconciled, String>)> {
         self.vault.fault()?;
         let opened = self.vault.recover()?;
-        let adopt = opened != Opened::AsLeft;
-        if adopt && let Err(error) = reconcile(&mut self.tables, &mut self.vault, true) {
-            return Some((opened, Err(error)));
+        let reconciled = self.catch_up(opened != Opened::AsLeft);
+        Some((opened, reconciled.unwrap_or_else(|refusal| Err(refusal.to_string()))))
+    }
+
+    fn catch_up(&mut self, adopt: bool) -> Result<Result<Reconciled, String>, Refusal> {
+        if adopt {
+            adopt_all(&mut self.tables)?;
         }
-        if let Some(settings) = &self.settings
-            && let Err(error) = settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)
-        {
-            return Some((opened, Err(error)));
+        self.save_switches()?;
+        if let Some(settings) = &self.settings {
+            settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)?;
         }
-        let reconciled = reconcile(&mut self.tables, &mut self.vault, false);
-        Some((opened, reconciled))
+        Ok(reconcile(&mut self.tables, &mut self.vault)?)
     }
 
     /// Removes what has run out; it had no effect any more. How many entries that were.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::vault::Vault;
 use crate::{
-    control::protocol::{Origin, Refusal},
-    kernel::Tables,
+    control::protocol::Origin,
+    kernel::{self, Tables},
     precedence::Claim,
     roster::{Found, Mirrored, Roster, Wanted},
     store::{Entry, StoreError},
@@ -30,24 +30,33 @@ impl fmt::Display for Reconciled {
     }
 }
 
-/// `adopt`: whatever the kernel has is right, as the store has just been made.
-pub(super) fn reconcile(tables: &mut Tables, vault: &mut Vault, adopt: bool) -> Result<Reconciled, Refusal> {
+/// Whatever the kernel has is right, as the store has just been made. The kernel remembers that until it is saved,
+/// whatever comes between.
+pub(super) fn adopt_all(tables: &mut Tables) -> kernel::Result<()> {
+    Roster::open(tables, kernel::now())?.mark_all_unsaved()
+}
+
+/// What was done; or why the store does not allow it, and then the kernel's lists are as they were.
+pub(super) fn reconcile(
+    tables: &mut Tables,
+    vault: &mut Vault,
+) -> kernel::Result<Result<Reconciled, String>> {
     let clock = Clock::read();
     let mut roster = Roster::open(tables, clock.kernel)?;
-    let unsaved: Vec<_> = roster
-        .found()?
-        .into_iter()
-        .filter(|found| found.unsaved || (adopt && found.claim.is_some()))
-        .collect();
+    let unsaved: Vec<_> = roster.found()?.into_iter().filter(|found| found.unsaved).collect();
     let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
-    if !unsaved.is_empty() {
-        vault.change(|change, clock| save(change, clock, &unsaved)).map_err(Refusal::failed)?;
+    if !unsaved.is_empty()
+        && let Err(fault) = vault.change(|change, clock| save(change, clock, &unsaved))
+    {
+        return Ok(Err(fault));
     }
-    let store = vault.store().map_err(|error| Refusal::failed(error.to_string()))?;
-    let wanted = wanted(store, &clock).map_err(|error| Refusal::failed(error.to_string()))?;
+    let wanted = match vault.read(|store| wanted(store, &clock)) {
+        Ok(wanted) => wanted,
+        Err(fault) => return Ok(Err(fault)),
+    };
     let mirrored = roster.mirror(wanted)?;
     vault.caught_up();
-    Ok(Reconciled { adopted, forgotten, mirrored })
+    Ok(Ok(Reconciled { adopted, forgotten, mirrored }))
 }
 
 fn count(unsaved: &[Found], claimed: bool) -> usize {

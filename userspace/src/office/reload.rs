@@ -28,7 +28,9 @@ impl Office {
             }
         }
         if next.resolved.group != before.resolved.group {
-            reply.notice("group: the socket is given to it when the daemon starts again: `systemctl restart sipward`");
+            reply.notice(
+                "group: the socket is given to it when the daemon starts again: `systemctl restart sipward`",
+            );
         }
         unswitch(&mut self.vault, &next);
         settings::apply_lists(&mut self.tables, &mut self.vault, &next.resolved)?;

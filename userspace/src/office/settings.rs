@@ -7,7 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use xdp_prog::abi::FOREVER;
+use xdp_prog::abi::{FOREVER, Policy};
 
 use super::{
     last_good::{self, Texts},
@@ -127,6 +127,14 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
         SignatureSet::shipped().overlaid(&set).compile().ok()
     });
     put_in_force(tables, by_hand.as_ref().unwrap_or(&settings.signatures))?;
+    let mut policy = expected(settings, switched);
+    // The same as before, or flows that are counted already would be counted again.
+    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
+    Ok(tables.set_policy(&policy)?)
+}
+
+/// The policy as it should be.
+pub(super) fn expected(settings: &Settings, switched: &Switched) -> Box<Policy> {
     let mut policy = settings.resolved.policy.clone();
     if let Some(mode) = switched.value(switches::MODE) {
         policy.enforce = u8::from(mode == switches::mode_name(true));
@@ -134,9 +142,7 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
     if let Some(only) = switched.value(switches::ONLY) {
         policy.trusted_only = u8::from(only == "on");
     }
-    // The same as before, or flows that are counted already would be counted again.
-    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
-    Ok(tables.set_policy(&policy)?)
+    policy
 }
 
 /// Has the filter look for these, and remembers what they are called.

@@ -2,7 +2,7 @@
 
 use super::{
     Office,
-    reconcile::{Reconciled, reconcile},
+    reconcile::{Reconciled, adopt_all, reconcile},
     settings::{self, Settings, Switched},
     vault::{Opened, Vault},
 };
@@ -44,17 +44,13 @@ impl Office {
         let mut found = find(pins, &vault)?;
         let adopt = !matches!(store, Opened::AsLeft) && found.fate != ProgramFate::New;
         let tables = found.tables();
-        if adopt && vault.store().is_ok() {
-            // Before anything else is written: a store that has something counts as complete.
-            reconcile(tables, &mut vault, true)?;
+        if adopt {
+            adopt_all(tables)?;
         }
         if let Some(settings) = &settings {
             settings::apply_lists(tables, &mut vault, &settings.resolved)?;
         }
-        let lists = match vault.store() {
-            Ok(_) => Ok(reconcile(tables, &mut vault, false)?),
-            Err(error) => Err(error.to_string()),
-        };
+        let lists = reconcile(tables, &mut vault)?;
         let switched = Switched::read(&vault);
         if let Some(settings) = &settings {
             settings::apply(tables, settings, &switched)?;

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 
 use xdp_prog::abi::{FOREVER, Policy};
 
-use super::{Office, reply::Reply, settings::put_in_force};
+use super::{
+    Office,
+    reply::Reply,
+    settings::{Switched, expected, put_in_force},
+};
 use crate::{
     control::protocol::{Only, Refusal, SetMode, SetSignatures, Who, item},
     kernel::{Error, expiry, remaining},
@@ -117,6 +121,21 @@ impl Office {
             None => self.forget(SIGNATURES, who, reply),
         }
         reply.item(&item::Signatures { signatures: compiled.names.len() });
+        Ok(())
+    }
+
+    /// Keeps what was switched while it could not be saved: it is in force, and that is how it is known.
+    pub(super) fn save_switches(&mut self) -> Result<(), Refusal> {
+        let (Some(policy), Some(settings)) = (self.tables.policy()?, &self.settings) else { return Ok(()) };
+        let expected = expected(settings, &Switched::read(&self.vault));
+        let (who, mut unheard) = (Who::sipward(), Reply::default());
+        if policy.enforce != expected.enforce {
+            self.keep(MODE, mode_name(policy.enforce != 0), None, &who, &mut unheard);
+        }
+        if policy.trusted_only != expected.trusted_only {
+            let only = if policy.trusted_only != 0 { ON } else { OFF };
+            self.keep(ONLY, only, self.reverts_at, &who, &mut unheard);
+        }
         Ok(())
     }
 

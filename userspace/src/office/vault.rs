@@ -73,14 +73,29 @@ impl Vault {
             Err(error) => return Err(error.to_string()),
         };
         result.map_err(|error| {
-            let fault = error.to_string();
-            self.behind = Some(fault.clone());
-            if matches!(error.kind(), StoreErrorKind::Corrupt | StoreErrorKind::Lost) {
-                // Another takes its place as soon as somebody tries to recover it.
-                self.store = Err(error);
-            }
-            fault
+            self.behind = Some(error.to_string());
+            self.give_up_if_broken(error)
         })
+    }
+
+    /// What the store knows; or why it cannot be read.
+    pub(super) fn read<T>(
+        &mut self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError>,
+    ) -> Result<T, String> {
+        match &self.store {
+            Ok(store) => work(store).map_err(|error| self.give_up_if_broken(error)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Another store takes the place of one that is broken, as soon as somebody tries to recover it.
+    fn give_up_if_broken(&mut self, error: StoreError) -> String {
+        let fault = error.to_string();
+        if matches!(error.kind(), StoreErrorKind::Corrupt | StoreErrorKind::Lost) {
+            self.store = Err(error);
+        }
+        fault
     }
 
     /// Why what is in force is not all in the store, if so.
@@ -94,8 +109,13 @@ impl Vault {
     /// Tries again what failed; how the store was found, if it can be written now.
     pub(super) fn recover(&mut self) -> Option<Opened> {
         let mut opened = Opened::AsLeft;
-        if self.store.is_err() {
-            (self.store, opened) = open(&self.path);
+        if let Err(error) = &self.store {
+            let corrupt = (error.kind() == StoreErrorKind::Corrupt).then(|| error.to_string());
+            // Not every damage shows when it is opened.
+            (self.store, opened) = match corrupt {
+                Some(fault) => set_aside(&self.path, fault),
+                None => open(&self.path),
+            };
         }
         let works =
             self.store.as_mut().is_ok_and(|store| store.begin().is_ok_and(|change| change.commit().is_ok()));
@@ -121,7 +141,7 @@ fn changed(
 fn open(path: &Path) -> (Result<Store, StoreError>, Opened) {
     match Store::open(path).and_then(|store| Ok((store.is_new()?, store))) {
         Ok((is_new, store)) => (Ok(store), if is_new { Opened::New } else { Opened::AsLeft }),
-        Err(error) if error.kind() == StoreErrorKind::Corrupt => set_aside(path, error),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => set_aside(path, error.to_string()),
         Err(error) => {
             let fault = error.to_string();
             (Err(error), Opened::Closed { fault })
@@ -129,13 +149,14 @@ fn open(path: &Path) -> (Result<Store, StoreError>, Opened) {
     }
 }
 
-fn set_aside(path: &Path, corrupt: StoreError) -> (Result<Store, StoreError>, Opened) {
+/// `corrupt`: what is wrong with it.
+fn set_aside(path: &Path, corrupt: String) -> (Result<Store, StoreError>, Opened) {
     let opened = Store::set_aside(path).and_then(|to| Ok((Store::open(path)?, to)));
     match opened {
-        Ok((store, to)) => (Ok(store), Opened::SetAside { to, fault: corrupt.to_string() }),
+        Ok((store, to)) => (Ok(store), Opened::SetAside { to, fault: corrupt }),
         Err(error) => {
             let fault = format!("{corrupt}; and it cannot be put aside: {error}");
-            (Err(corrupt), Opened::Closed { fault })
+            (Err(error), Opened::Closed { fault })
         }
     }
 }

@@ -62,6 +62,22 @@ impl Roster<'_> {
         self.tables.sources()?.put(address, SourceEntry { budget: UNSAVED, ..entry })
     }
 
+    /// Marks everything on the lists.
+    pub fn mark_all_unsaved(&mut self) -> Result<()> {
+        for (net, claim) in self.claims.iter() {
+            self.tables.declarations()?.put(net, Some(claim), UNSAVED)?;
+        }
+        let mut sources = self.tables.sources()?;
+        let mut entries = Vec::new();
+        for item in sources.iter() {
+            let (address, entry) = item?;
+            if claim_of(entry).is_some() {
+                entries.push((address, SourceEntry { budget: UNSAVED, ..entry }));
+            }
+        }
+        sources.put_all(entries)
+    }
+
     /// Makes the lists what `wanted` says. Whoever stays where they are is never without their entry meanwhile.
     pub fn mirror(&mut self, mut wanted: Wanted) -> Result<Mirrored> {
         self.claims = Claims::default();
