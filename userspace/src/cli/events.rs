@@ -47,15 +47,15 @@ impl Follow {
 
     fn by_oneself(&self, output: &mut Output) -> Result<(), Failure> {
         let pins = Pins::default();
-        let mut tables = Tables::open(&pins)?;
+        let tables = Tables::open(&pins)?;
         let _reader = pins.lock_events()?;
+        let mut ring = tables.events()?;
         let mut names = tables.signature_names()?;
         loop {
-            let events = tables.events()?;
             if self.follow {
-                events.wait(Duration::from_secs(1))?;
+                ring.wait(Duration::from_secs(1))?;
             }
-            let events: Vec<_> = events.collect();
+            let events: Vec<_> = ring.by_ref().collect();
             if events.iter().any(|event| event.signature.is_some()) {
                 // They change when a set is loaded.
                 names = tables.signature_names()?;

@@ -99,14 +99,14 @@ impl Hearing {
     /// Until another filter has taken its place.
     fn hear_one_filter(&self) -> Result<(), Error> {
         let generation = self.0.pins.generation();
-        let mut tables = Tables::open(&self.0.pins)?;
+        let tables = Tables::open(&self.0.pins)?;
         let _reader: File = self.0.pins.lock_events()?;
+        let mut ring = tables.events()?;
         let mut names = tables.signature_names()?;
         self.sightings().name_signatures(&names);
         while self.0.pins.generation() == generation {
-            let events = tables.events()?;
-            events.wait(WAIT)?;
-            let events: Vec<_> = events.collect();
+            ring.wait(WAIT)?;
+            let events: Vec<_> = ring.by_ref().collect();
             if events.iter().any(|event| event.signature.is_some()) {
                 // They change when a set is loaded.
                 names = tables.signature_names()?;

@@ -1,20 +1,16 @@
 //! Drops as the kernel tells them: read from the ring buffer and checked.
 
-use std::{
-    io,
-    net::IpAddr,
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd},
-    time::Duration,
-};
+use std::net::IpAddr;
 
-use aya::maps::{MapData, RingBuf};
 use xdp_prog::{
     abi::{EVENT_HEAD, Event},
     reason::Reason,
 };
 
-use super::error::{Error, Result};
+use super::ring::{Record, Ring};
 use crate::address::from_key;
+
+pub type Events = Ring<DropEvent>;
 
 /// One dropped packet, or one that monitor mode let pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +36,7 @@ pub struct DropEvent {
     pub head: Vec<u8>,
 }
 
-impl DropEvent {
-    /// `None`: not an event that this version knows.
+impl Record for DropEvent {
     fn decode(record: &[u8]) -> Option<Self> {
         if record.len() < size_of::<Event>() {
             return None;
@@ -65,55 +60,6 @@ impl DropEvent {
             frame_length: event.frame_length,
             head: event.head[..head_length].to_vec(),
         })
-    }
-}
-
-/// The ring buffer's reading end.
-pub struct Events<'a>(RingBuf<&'a mut MapData>);
-
-impl std::fmt::Debug for Events<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Events").finish_non_exhaustive()
-    }
-}
-
-impl<'a> Events<'a> {
-    pub(super) fn new(ring: RingBuf<&'a mut MapData>) -> Self {
-        Self(ring)
-    }
-
-    /// Waits until there is something to read, or the time is over.
-    pub fn wait(&self, timeout: Duration) -> Result<()> {
-        let milliseconds = timeout.as_millis().try_into().unwrap_or(libc::c_int::MAX);
-        let mut poll = libc::pollfd { fd: self.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one `pollfd`, as said.
-        if unsafe { libc::poll(&raw mut poll, 1, milliseconds) } >= 0 {
-            return Ok(());
-        }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            error => Err(Error::io("wait for events", &error)),
-        }
-    }
-}
-
-impl AsFd for Events<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Those that are there; ends when there is none.
-impl Iterator for Events<'_> {
-    type Item = DropEvent;
-
-    fn next(&mut self) -> Option<DropEvent> {
-        while let Some(record) = self.0.next() {
-            if let Some(event) = DropEvent::decode(&record) {
-                return Some(event);
-            }
-        }
-        None
     }
 }
 

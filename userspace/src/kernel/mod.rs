@@ -2,6 +2,7 @@
 
 mod attach;
 mod capability;
+mod captures;
 mod clock;
 mod counters;
 mod error;
@@ -19,6 +20,7 @@ mod netlink;
 mod object;
 mod pins;
 mod program;
+mod ring;
 mod states;
 mod sys;
 mod tables;
@@ -26,6 +28,7 @@ mod tables;
 pub use self::{
     attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, take_links},
     capability::missing_capabilities,
+    captures::{Captured, Captures, Capturing, Judged},
     clock::{expiry, now, remaining},
     counters::ReasonCount,
     error::{Error, LOG_LINES, Result},
@@ -41,6 +44,7 @@ pub use self::{
     object::object_hash,
     pins::{PinLock, Pins},
     program::{PinnedProgram, program_on},
+    ring::Ring,
     states::States,
     sys::Bucket,
     tables::Tables,

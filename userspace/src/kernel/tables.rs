@@ -4,11 +4,13 @@ use std::{fmt, os::fd::AsFd as _};
 
 use aya::{
     Pod,
-    maps::{Array, Map, MapError},
+    maps::{Array, Map, MapError, PerCpuArray},
 };
-use xdp_prog::abi::{Active, Policy, SLOTS, Signatures, map};
+use xdp_prog::abi::{Active, Capture, CaptureState, Policy, SLOTS, Signatures, map};
 
 use super::{
+    captures::{self, Captures, Capturing},
+    clock,
     counters::{self, ReasonCount},
     error::{Error, Result},
     events::Events,
@@ -137,8 +139,39 @@ impl Tables {
     }
 
     /// The drops that are told from now on, and those that nobody has read yet. One reader at a time.
-    pub fn events(&mut self) -> Result<Events<'_>> {
-        self.typed_mut(map::EVENTS).map(Events::new)
+    pub fn events(&self) -> Result<Events> {
+        Events::open(self.map(map::EVENTS)?, map::EVENTS)
+    }
+
+    /// What is being captured, if anything is.
+    pub fn capturing(&self) -> Result<Option<Capturing>> {
+        let map: Array<_, Capture> = self.typed(map::CAPTURE)?;
+        let in_map = map.get(&0, 0);
+        let in_map = in_map.map_err(|error| Error::map(format!("read the map {}", map::CAPTURE), &error))?;
+        Ok(captures::from_map(in_map, clock::now()))
+    }
+
+    /// Has packets captured, or no more.
+    pub fn set_capturing(&mut self, capturing: Option<Capturing>) -> Result<()> {
+        let mut map: Array<_, Capture> = self.typed_mut(map::CAPTURE)?;
+        map.set(0, captures::to_map(capturing), 0)
+            .map_err(|error| Error::map(format!("write to the map {}", map::CAPTURE), &error))
+    }
+
+    /// The packets that are captured from now on: what an earlier reader has left is thrown away. One reader at a time.
+    pub fn captures(&self) -> Result<Captures> {
+        let mut captures = Captures::open(self.map(map::CAPTURES)?, map::CAPTURES)?;
+        captures.by_ref().for_each(drop);
+        Ok(captures)
+    }
+
+    /// Packets that were to be captured and were not, since the filter was loaded: they were too many.
+    pub fn captures_missed(&self) -> Result<u64> {
+        let map: PerCpuArray<_, CaptureState> = self.typed(map::CAPTURE_STATE)?;
+        let states = map.get(&0, 0);
+        let states =
+            states.map_err(|error| Error::map(format!("read the map {}", map::CAPTURE_STATE), &error))?;
+        Ok(states.iter().map(|state| state.missed).sum())
     }
 
     fn active(&self) -> Result<Active> {
@@ -164,6 +197,10 @@ impl Tables {
         Ok(())
     }
 
+    fn map(&self, name: &'static str) -> Result<&Map> {
+        self.maps.get(name).ok_or_else(|| missing(name))
+    }
+
     fn map_mut(&mut self, name: &'static str) -> Result<&mut Map> {
         self.maps.get_mut(name).ok_or_else(|| missing(name))
     }
@@ -172,8 +209,7 @@ impl Tables {
     where
         T: TryFrom<&'a Map, Error = MapError>,
     {
-        let map = self.maps.get(name).ok_or_else(|| missing(name))?;
-        T::try_from(map).map_err(|error| Error::map(format!("use the map {name}"), &error))
+        T::try_from(self.map(name)?).map_err(|error| Error::map(format!("use the map {name}"), &error))
     }
 
     fn typed_mut<'a, T>(&'a mut self, name: &'static str) -> Result<T>
