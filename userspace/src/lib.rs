@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod lifeline;
 pub mod list_file;
 pub mod office;
+pub mod pcapng;
 pub mod places;
 pub mod policy;
 pub mod precedence;

@@ -5,6 +5,7 @@ mod limits;
 mod reports;
 mod rfc4475;
 mod verdicts;
+mod written;
 
 use std::sync::{Arc, LazyLock};
 
