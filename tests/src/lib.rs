@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod command;
+pub mod cpu;
 pub mod frame;
 pub mod judges;
 pub mod message;
