@@ -3,6 +3,7 @@
 mod attach;
 mod audit;
 mod ban;
+mod capture;
 mod check;
 mod completions;
 mod desk;
@@ -67,6 +68,7 @@ enum Command {
     Signature(signature::Signature),
     Mode(mode::Mode),
     Events(events::Follow),
+    Capture(capture::Capture),
     Explain(explain::ExplainAddress),
     Top(top::Top),
     Audit(audit::Trail),
@@ -89,6 +91,11 @@ pub fn main() -> ExitCode {
     failure.exit_code()
 }
 
+/// Whether a command line is one that is understood. Nothing is done.
+pub fn understand<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), clap::Error> {
+    Arguments::try_parse_from(words).map(drop)
+}
+
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.run(),
@@ -101,6 +108,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Signature(signature) => signature.run(output),
         Command::Mode(mode) => mode.run(output),
         Command::Events(follow) => follow.run(output),
+        Command::Capture(capture) => capture.run(output),
         Command::Explain(explain) => explain.run(output),
         Command::Top(top) => top.run(output),
         Command::Audit(trail) => trail.run(output),
@@ -169,6 +177,7 @@ mod tests {
             "events --follow",
             "explain 192.0.2.1",
             "top --json",
+            "capture drops.pcapng --all --source 192.0.2.0/24 --for 60s --size 10 --rate 50",
             "audit --limit 5 --about 192.0.2.1",
             "run --config my.toml --log json",
             "reload",
@@ -183,7 +192,7 @@ mod tests {
             "man /usr/local/share/man/man8",
         ] {
             let words = ["sipward"].into_iter().chain(line.split(' '));
-            if let Err(error) = Arguments::try_parse_from(words) {
+            if let Err(error) = understand(words) {
                 panic!("{line}: {error}");
             }
         }
@@ -207,7 +216,7 @@ mod tests {
             ("replay", ErrorKind::MissingRequiredArgument),
         ] {
             let words = ["sipward"].into_iter().chain(line.split(' ').filter(|word| !word.is_empty()));
-            let error = Arguments::try_parse_from(words).expect_err(line);
+            let error = understand(words).expect_err(line);
             assert_eq!(error.kind(), kind, "{line}");
         }
     }

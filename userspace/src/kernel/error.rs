@@ -63,8 +63,10 @@ pub enum Error {
     NotAttached {
         interface: String,
     },
-    /// Somebody else reads the events.
-    EventsTaken,
+    /// Somebody else reads what only one can read.
+    Taken {
+        command: &'static str,
+    },
     /// Another version of sipward pinned a map of another shape.
     OtherLayout {
         map: PathBuf,
@@ -125,17 +127,21 @@ impl fmt::Display for Error {
                 f,
                 "{interface} does not take an XDP program in {mode} mode ({cause}): try without --xdp, or another mode"
             ),
-            Self::Rejected { cause, .. } => write!(f, "the kernel refused the filter, nothing is loaded: {cause}"),
+            Self::Rejected { cause, .. } => {
+                write!(f, "the kernel refused the filter, nothing is loaded: {cause}")
+            }
             Self::Unsupported { what } => {
                 write!(f, "this kernel has no {what}: sipward needs Linux 6.1 or newer")
             }
-            Self::NothingAttached => {
-                f.write_str("the filter is not attached to any interface: start it with `sipward attach --iface NAME`")
-            }
+            Self::NothingAttached => f.write_str(
+                "the filter is not attached to any interface: start it with `sipward attach --iface NAME`",
+            ),
             Self::NotAttached { interface } => {
                 write!(f, "the filter is not attached to {interface}: see `sipward status`")
             }
-            Self::EventsTaken => f.write_str("another `sipward events` reads them already: stop that one first"),
+            Self::Taken { command } => {
+                write!(f, "another `sipward {command}` runs already: stop that one first")
+            }
             Self::OtherLayout { map } => write!(
                 f,
                 "{} is from another build of sipward, with another layout: `sipward detach` first, then attach again",

@@ -224,14 +224,23 @@ impl Pins {
 
     /// Makes this the one reader of the events, until the lock is dropped.
     pub fn lock_events(&self) -> Result<File> {
-        let maps = self.directory().join("maps");
-        let fail = |error: io::Error| Error::io(format!("lock {}", maps.display()), &error);
-        let directory = File::open(&maps).map_err(fail)?;
-        match directory.try_lock() {
-            Ok(()) => Ok(directory),
-            Err(TryLockError::WouldBlock) => Err(Error::EventsTaken),
-            Err(TryLockError::Error(error)) => Err(fail(error)),
-        }
+        lock_one(&self.directory().join("maps"), "events")
+    }
+
+    /// Makes this the one who captures, until the lock is dropped.
+    pub fn lock_captures(&self) -> Result<File> {
+        lock_one(&self.directory(), "capture")
+    }
+}
+
+/// `command`: of whoever else has it.
+fn lock_one(directory: &Path, command: &'static str) -> Result<File> {
+    let fail = |error: io::Error| Error::io(format!("lock {}", directory.display()), &error);
+    let lock = File::open(directory).map_err(fail)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Taken { command }),
+        Err(TryLockError::Error(error)) => Err(fail(error)),
     }
 }
 

@@ -43,7 +43,7 @@ impl RefusalKind {
             Error::NothingAttached
             | Error::NotAttached { .. }
             | Error::AttachedOtherwise { .. }
-            | Error::EventsTaken
+            | Error::Taken { .. }
             | Error::Full { .. } => Self::No,
             Error::NotPermitted
             | Error::NoBpffs { .. }
