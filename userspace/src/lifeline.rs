@@ -11,6 +11,7 @@ use std::{
 use ipnet::IpNet;
 
 pub use self::session::session;
+use crate::address::show;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifeline {
@@ -42,23 +43,26 @@ const SHORTEST_V6: u8 = 24;
 
 /// Why not to ban this: it would cut off this host or whoever is typing.
 pub fn harmless(net: IpNet, lifelines: &[Lifeline]) -> Result<(), String> {
+    match danger(net, lifelines) {
+        None => Ok(()),
+        Some(danger) => Err(format!("{} {danger}, so nothing is banned: --force if you mean it", show(net))),
+    }
+}
+
+/// The same, to go on after the name of what is not to be banned.
+pub fn danger(net: IpNet, lifelines: &[Lifeline]) -> Option<String> {
     let shortest = match net {
         IpNet::V4(_) => SHORTEST_V4,
         IpNet::V6(_) => SHORTEST_V6,
     };
     if net.prefix_len() < shortest {
-        return Err(format!(
-            "{net} is a large part of the internet, so nothing is banned: take a prefix of /{shortest} or longer, or \
-             --force"
-        ));
+        return Some(format!("is a large part of the internet, shorter than /{shortest}"));
     }
-    let Some(Lifeline { address, what }) = lifelines.iter().find(|line| net.contains(&line.address)) else {
-        return Ok(());
-    };
-    Err(if net.prefix_len() == net.max_prefix_len() {
-        format!("{address} is {what}, so nothing is banned: --force if you mean it")
+    let Lifeline { address, what } = lifelines.iter().find(|line| net.contains(&line.address))?;
+    Some(if net.prefix_len() == net.max_prefix_len() {
+        format!("is {what}")
     } else {
-        format!("{net} holds {address}, {what}, so nothing is banned: --force if you mean it")
+        format!("holds {address}, {what}")
     })
 }
 
@@ -179,8 +183,8 @@ mod tests {
             ("192.0.2.1/32", Some("192.0.2.1 is the default gateway, so")),
             ("192.0.2.0/24", Some("192.0.2.0/24 holds 192.0.2.1, the default gateway, so")),
             ("2001:db8::53/128", Some("2001:db8::53 is a name server of this host, so")),
-            ("10.0.0.0/7", Some("large part of the internet, so nothing is banned: take a prefix of /8")),
-            ("2000::/23", Some("large part of the internet, so nothing is banned: take a prefix of /24")),
+            ("10.0.0.0/7", Some("large part of the internet, shorter than /8, so nothing is banned")),
+            ("2000::/23", Some("large part of the internet, shorter than /24, so nothing is banned")),
         ] {
             let result = harmless(net.parse().unwrap(), &lifelines);
             match said {

@@ -92,6 +92,10 @@ impl Claims {
         self.claims.get(&canonical(net)).copied()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
         self.claims.iter().map(|(net, claim)| (*net, *claim))
     }

@@ -6,7 +6,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use super::desk::Desk;
-use crate::{office::Office, wall::Clock};
+use crate::{
+    office::{Office, Purged},
+    wall::Clock,
+};
 
 const TICK: Duration = Duration::from_secs(1);
 /// In ticks: how often rates are measured, pins and the store looked at, the filter put to the proof, and what has run
@@ -26,11 +29,14 @@ pub(super) async fn keep_up(desk: &Desk) {
     }
 }
 
-/// Faults that were told already, so that each is told once.
+/// From one tick to the next.
 #[derive(Default)]
 struct Told {
+    /// Faults that were told already, so that each is told once.
     pins: Option<String>,
     proof: Option<String>,
+    /// Entries that a purge has removed so far, while it is under way.
+    purged: Option<usize>,
 }
 
 fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
@@ -54,14 +60,27 @@ fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
     if tick.is_multiple_of(PROOF) {
         told.proof = put_to_the_proof(office, told.proof);
     }
-    if tick % PURGE == PURGE - 1 {
-        match office.purge() {
-            Ok(0) => {}
-            Ok(removed) => info!("{removed} entries have run out"),
-            Err(refusal) => warn!("what has run out stays for now: {refusal}"),
-        }
+    if tick % PURGE == PURGE - 1 || told.purged.is_some() {
+        told.purged = purge(office, told.purged.unwrap_or(0));
     }
     told
+}
+
+/// A part of it at each tick, so that nobody waits long. How many have been removed, until all are.
+fn purge(office: &mut Office, before: usize) -> Option<usize> {
+    match office.purge() {
+        Ok(Purged { removed, is_all: false }) => Some(before + removed),
+        Ok(Purged { removed, is_all: true }) => {
+            if before + removed > 0 {
+                info!("{} entries have run out", before + removed);
+            }
+            None
+        }
+        Err(refusal) => {
+            warn!("what has run out stays for now: {refusal}");
+            None
+        }
+    }
 }
 
 fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> {

@@ -9,13 +9,13 @@ use super::{
     Office,
     lists::{command, usable},
     reply::Reply,
+    vault::by_file,
 };
 use crate::{
     address::show,
-    control::protocol::{Import, Imported, Origin, Refusal, Who, item},
+    control::protocol::{Import, Origin, Refusal, Who, item::ImportedCount},
     lifeline::{self, Lifeline},
     precedence::{Claim, Standing},
-    roster::Roster,
     store::Entry,
     wall::Clock,
 };
@@ -25,113 +25,141 @@ const MILLISECOND: u64 = 1_000_000;
 /// What a part of a file comes to.
 #[derive(Default)]
 struct Batch {
-    entries: BTreeMap<IpNet, (Claim, Option<String>)>,
-    /// What was there before, to be put back if not all can be done.
-    before: Vec<(IpNet, Option<Claim>)>,
+    entries: BTreeMap<IpNet, New>,
+    /// In force as it is, by the configuration.
+    there: u64,
     over: u64,
     refused: Vec<String>,
 }
 
+/// An entry on its way onto the list.
+struct New {
+    until: u64,
+    note: Option<String>,
+    /// What the kernel has of it so far, and what the store has.
+    before: Option<Claim>,
+    known: Option<Entry>,
+}
+
 impl Office {
+    /// All that is not refused, or nothing.
     pub(super) fn import(&mut self, import: &Import, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let clock = Clock::read();
         let batch = self.sort_out(import, &clock)?;
-        let claims: Vec<_> = batch.entries.iter().map(|(net, (claim, _))| (*net, *claim)).collect();
-        if let Err(error) = self.roster(&clock)?.put_all(&claims) {
-            self.undo(&batch, import.list, &clock)?;
-            return Err(error.into());
-        }
+        self.put_in_force(&batch, import.list, &clock)?;
         let saved = self.vault.change(|change, clock| {
-            for (net, (claim, note)) in &batch.entries {
-                let before = change.get(*net, clock)?.filter(|before| before.standing == import.list);
-                let (since, kept, evidence) = before.map_or((clock.wall_ms, None, None), |before| {
-                    (before.since, before.note, before.evidence)
-                });
-                let (standing, until, note) = (import.list, claim.until, note.clone().or(kept));
-                let origin = Origin::Import;
-                change.put(&Entry { net: *net, standing, until, since, origin, note, evidence }, clock)?;
+            for (net, new) in &batch.entries {
+                change.put(&new.entry(*net, import.list, clock), clock)?;
             }
             let what = format!("{} import", command(import.list));
             change.audit(&who.name, &what, &import.file, &format!("{} entries", batch.entries.len()), clock)
         });
+        let mut roster = self.roster(&clock)?;
         if let Err(fault) = saved {
-            let mut roster = self.roster(&clock)?;
             for net in batch.entries.keys() {
                 roster.mark_unsaved(*net)?;
             }
             reply.notice(format!("in force, but not saved, so a reboot would undo it: {fault}"));
         }
-        let imported = batch.entries.len() as u64;
-        let Batch { over, refused, .. } = batch;
-        reply.item(&item::ImportedCount { imported, shadowed: 0, over, refused });
+        let shadowed = match import.list {
+            Standing::Trusted => 0,
+            Standing::Banned => batch.entries.keys().filter(|net| roster.shadow(**net).is_some()).count(),
+        };
+        reply.item(&ImportedCount {
+            imported: batch.entries.len() as u64 + batch.there,
+            shadowed: shadowed as u64,
+            over: batch.over,
+            refused: batch.refused,
+        });
         Ok(())
     }
 
     fn sort_out(&mut self, import: &Import, clock: &Clock) -> Result<Batch, Refusal> {
-        let lifelines = if import.list == Standing::Banned && !import.force {
-            lifeline::all(import.session)
-        } else {
-            Vec::new()
-        };
+        let careful = import.list == Standing::Banned && !import.force;
+        let lifelines = careful.then(|| lifeline::all(import.session));
+        let nets = import.entries.iter().map(|entry| usable(entry.source)).collect::<Result<Vec<_>, _>>()?;
+        let before = self.roster(clock)?.get_all(&nets)?;
+        // A store that cannot be read is told when it cannot be written.
+        let known = self.vault.read(|store| store.get_all(&nets, clock));
+        let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
         let mut batch = Batch::default();
-        let mut roster = Roster::open(&mut self.tables, clock.kernel)?;
-        for Imported { source, until, note } in &import.entries {
-            let net = usable(*source)?;
-            let until = until.map_or(FOREVER, |until| kernel_time(until, clock));
+        for (((net, said), before), known) in nets.into_iter().zip(&import.entries).zip(before).zip(known) {
+            let until = said.until.map_or(FOREVER, |until| kernel_time(until, clock));
             if until <= clock.kernel {
                 batch.over += 1;
-                continue;
-            }
-            match admit(&mut roster, net, import, &lifelines, self.vault.configured(net))? {
-                Ok(before) => {
-                    batch.before.push((net, before));
-                    let before = before.filter(|before| before.standing == import.list);
-                    // Neither list gets shorter by being imported again.
-                    let earlier = batch.entries.get(&net).map(|(claim, _)| claim.until);
-                    let until = until.max(before.map_or(0, |before| before.until)).max(earlier.unwrap_or(0));
-                    let claim = Claim { standing: import.list, until };
-                    batch.entries.insert(net, (claim, note.clone()));
-                }
-                Err(why) => batch.refused.push(format!("{}: {why}", show(net))),
+            } else if known.as_ref().is_some_and(|known| stays(known, import.list)) {
+                batch.there += 1;
+            } else if let Some(why) =
+                objection(net, import.list, before, known.as_ref(), lifelines.as_deref())
+            {
+                batch.refused.push(format!("{}: it {why}", show(net)));
+            } else {
+                batch.add(net, import.list, New { until, note: said.note.clone(), before, known });
             }
         }
         Ok(batch)
     }
 
-    fn undo(&mut self, batch: &Batch, list: Standing, clock: &Clock) -> Result<(), Refusal> {
+    fn put_in_force(&mut self, batch: &Batch, list: Standing, clock: &Clock) -> Result<(), Refusal> {
         let mut roster = self.roster(clock)?;
-        for (net, before) in batch.before.iter().rev() {
-            match before {
-                Some(claim) => roster.put_all(&[(*net, *claim)])?,
-                None => drop(roster.remove(*net, list)?),
-            }
+        let claim = |new: &New| Claim { standing: list, until: new.until };
+        let after: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, Some(claim(new)))).collect();
+        if let Err(error) = roster.set_all(&after) {
+            let before: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, new.before)).collect();
+            roster.set_all(&before)?;
+            return Err(error.into());
         }
         Ok(())
     }
 }
 
-/// What is said of the source now; or why it is left out.
-fn admit(
-    roster: &mut Roster<'_>,
+/// Whether the configuration says the same already. That stays, even if the file is imported that was exported here.
+fn stays(known: &Entry, list: Standing) -> bool {
+    known.origin == Origin::Config && known.standing == list
+}
+
+/// Why an entry is left out, to go on after its name.
+fn objection(
     net: IpNet,
-    import: &Import,
-    lifelines: &[Lifeline],
-    configured: Option<String>,
-) -> Result<Result<Option<Claim>, String>, Refusal> {
-    if let Some(why) = configured {
-        return Ok(Err(why));
+    list: Standing,
+    before: Option<Claim>,
+    known: Option<&Entry>,
+    lifelines: Option<&[Lifeline]>,
+) -> Option<String> {
+    if let Some(why) = known.and_then(by_file) {
+        return Some(format!("is {why}"));
     }
-    if import.list == Standing::Banned
-        && !import.force
-        && let Err(why) = lifeline::harmless(net, lifelines)
-    {
-        return Ok(Err(why));
+    if list == Standing::Banned && before.is_some_and(|before| before.standing == Standing::Trusted) {
+        return Some("is trusted".to_owned());
     }
-    let before = roster.get(net)?;
-    if import.list == Standing::Banned && before.is_some_and(|before| before.standing == Standing::Trusted) {
-        return Ok(Err("trusted".to_owned()));
+    lifelines.and_then(|lifelines| lifeline::danger(net, lifelines))
+}
+
+impl Batch {
+    /// Neither list gets shorter by being imported again, nor by a file that names somebody twice.
+    fn add(&mut self, net: IpNet, list: Standing, mut new: New) {
+        let same = new.before.filter(|before| before.standing == list).map(|before| before.until);
+        let earlier = self.entries.remove(&net);
+        new.until = new.until.max(same.unwrap_or(0)).max(earlier.as_ref().map_or(0, |earlier| earlier.until));
+        new.note = new.note.or(earlier.and_then(|earlier| earlier.note));
+        self.entries.insert(net, new);
     }
-    Ok(Ok(before))
+}
+
+impl New {
+    /// With what was known of it on the same list, unless that is said anew.
+    fn entry(&self, net: IpNet, standing: Standing, clock: &Clock) -> Entry {
+        let known = self.known.as_ref().filter(|known| known.standing == standing);
+        Entry {
+            net,
+            standing,
+            until: self.until,
+            since: known.map_or(clock.wall_ms, |known| known.since),
+            origin: Origin::Import,
+            note: self.note.clone().or_else(|| known.and_then(|known| known.note.clone())),
+            evidence: known.and_then(|known| known.evidence.clone()),
+        }
+    }
 }
 
 /// Of seconds since 1970.

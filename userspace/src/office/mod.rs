@@ -39,11 +39,20 @@ use self::{
 };
 use crate::{
     control::protocol::{Audit, Call, Detach, Refusal, Who, item},
-    kernel::{self, Hold, Pins, Tables, XdpChoice},
+    kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     places,
-    roster::Roster,
+    roster::{self, Roster},
+    store,
     wall::Clock,
 };
+
+/// What came of a part of a purge.
+#[derive(Clone, Copy, Debug)]
+pub struct Purged {
+    /// From the kernel's lists.
+    pub removed: usize,
+    pub is_all: bool,
+}
 
 #[derive(Debug)]
 pub struct Office {
@@ -57,6 +66,8 @@ pub struct Office {
     /// When the lock-down is taken back, in kernel time.
     reverts_at: Option<u64>,
     rates: Rates,
+    /// Where a purge that is under way goes on.
+    purged: Option<Bucket>,
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
@@ -72,6 +83,7 @@ impl Office {
             left: BTreeSet::new(),
             reverts_at: None,
             rates: Rates::default(),
+            purged: None,
             hold: None,
             proof: Proved::default(),
         }
@@ -208,14 +220,17 @@ impl Office {
         Ok(reconcile(&mut self.tables, &mut self.vault)?)
     }
 
-    /// Removes what has run out; it had no effect any more. How many entries that were.
-    pub fn purge(&mut self) -> Result<usize, Refusal> {
+    /// Removes some of what has run out; it had no effect any more. Goes on where the last call ended.
+    pub fn purge(&mut self) -> Result<Purged, Refusal> {
         let clock = Clock::read();
-        let removed = Roster::open(&mut self.tables, clock.kernel)?.purge()?;
-        if let Some(store) = self.vault.store_mut() {
-            store.purge(&clock).map_err(|error| Refusal::failed(error.to_string()))?;
-        }
-        Ok(removed)
+        let roster::Purged { removed, next } =
+            Roster::open(&mut self.tables, clock.kernel)?.purge(self.purged.take())?;
+        self.purged = next;
+        let rows = match self.vault.store_mut() {
+            Some(store) => store.purge(&clock).map_err(|error| Refusal::failed(error.to_string()))?,
+            None => 0,
+        };
+        Ok(Purged { removed, is_all: next.is_none() && rows < store::BATCH })
     }
 
     /// Keeps hold of the filter, so that it does not go with its pins, and makes those again that are missing: their

@@ -176,7 +176,7 @@ pub(super) fn apply_lists(
     let new: Vec<_> = wanted.iter().filter(|(net, standing)| before.get(net) != Some(standing)).collect();
     let claims: Vec<_> =
         new.iter().map(|(net, standing)| (**net, Claim { standing: **standing, until: FOREVER })).collect();
-    roster.put_all(&claims)?;
+    roster.set_all(&claims.iter().map(|(net, claim)| (*net, Some(*claim))).collect::<Vec<_>>())?;
     if gone.is_empty() && claims.is_empty() {
         return Ok(());
     }

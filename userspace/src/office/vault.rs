@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     control::protocol::Origin,
-    store::{Change, Store, StoreError, StoreErrorKind},
+    store::{Change, Entry, Store, StoreError, StoreErrorKind},
     wall::Clock,
 };
 
@@ -56,11 +56,7 @@ impl Vault {
 
     /// Why it is not to be changed by hand, if the configuration has it.
     pub(super) fn configured(&self, net: IpNet) -> Option<String> {
-        let entry = self.store.as_ref().ok()?.get(net, &Clock::read()).ok()??;
-        (entry.origin == Origin::Config).then(|| {
-            let standing = entry.standing.name();
-            format!("{standing} by the configuration file: change it there, then `sipward reload`")
-        })
+        by_file(&self.store.as_ref().ok()?.get(net, &Clock::read()).ok()??)
     }
 
     /// A change, saved when this returns; or nothing of it, and why.
@@ -126,6 +122,14 @@ impl Vault {
     pub(super) fn caught_up(&mut self) {
         self.behind = None;
     }
+}
+
+/// Why it is not to be changed by hand, if the configuration has it.
+pub(super) fn by_file(entry: &Entry) -> Option<String> {
+    (entry.origin == Origin::Config).then(|| {
+        let standing = entry.standing.name();
+        format!("{standing} by the configuration file: change it there, then `sipward reload`")
+    })
 }
 
 fn changed(

@@ -3,6 +3,7 @@
 //! The only writer of the kernel's lists. What they say is true while the filter lives; what must outlive it is the
 //! store's, and [`Roster::mirror`] makes the kernel the store's mirror again.
 
+mod change;
 mod mirror;
 
 use std::net::IpAddr;
@@ -10,7 +11,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use xdp_prog::abi::{SourceEntry, UNSAVED, kind};
 
-pub use self::mirror::{Found, Mirrored, Wanted};
+pub use self::{
+    change::Purged,
+    mirror::{Found, Mirrored, Wanted},
+};
 use crate::{
     kernel::{Error, Result, Tables},
     precedence::{Claim, Claims, Standing, single},
@@ -66,11 +70,20 @@ impl<'a> Roster<'a> {
 
     /// What is said of this very address or prefix, if it has not run out.
     pub fn get(&mut self, net: IpNet) -> Result<Option<Claim>> {
-        let claim = match single(net) {
-            Some(address) => self.tables.sources()?.get(address)?.and_then(claim_of),
-            None => self.claims.get(net),
+        Ok(self.get_all(&[net])?[0])
+    }
+
+    /// The same of many.
+    pub fn get_all(&mut self, nets: &[IpNet]) -> Result<Vec<Option<Claim>>> {
+        let sources = self.tables.sources()?;
+        let own = |net: &IpNet| {
+            let claim = match single(*net) {
+                Some(address) => sources.get(address)?.and_then(claim_of),
+                None => self.claims.get(*net),
+            };
+            Ok(claim.filter(|claim| claim.until > self.now))
         };
-        Ok(claim.filter(|claim| claim.until > self.now))
+        nets.iter().map(own).collect()
     }
 
     pub fn trust(&mut self, net: IpNet, until: u64) -> Result<Trusting> {
@@ -78,7 +91,7 @@ impl<'a> Roster<'a> {
             Some(Claim { standing: Standing::Banned, until }) => Some(until),
             _ => None,
         };
-        self.set(net, Claim { standing: Standing::Trusted, until })?;
+        self.set_all(&[(net, Some(Claim { standing: Standing::Trusted, until }))])?;
         Ok(Trusting { lifted })
     }
 
@@ -89,7 +102,7 @@ impl<'a> Roster<'a> {
             Some(Claim { until: before, .. }) => until.max(before),
             None => until,
         };
-        self.set(net, Claim { standing: Standing::Banned, until })?;
+        self.set_all(&[(net, Some(Claim { standing: Standing::Banned, until }))])?;
         Ok(Banning::Done { until, shadow: self.shadow(net) })
     }
 
@@ -98,29 +111,7 @@ impl<'a> Roster<'a> {
         if !self.get(net)?.is_some_and(|claim| claim.standing == standing) {
             return Ok(false);
         }
-        match single(net) {
-            Some(address) => self.tables.sources()?.remove(address),
-            None => self.forget_prefix(net, standing).map(|()| true),
-        }
-    }
-
-    fn forget_prefix(&mut self, net: IpNet, standing: Standing) -> Result<()> {
-        self.tables.declarations()?.remove(net)?;
-        self.claims.remove(net);
-        self.tables.prefixes()?.remove(net)?;
-        self.rewrite_within(net, standing)
-    }
-
-    /// Many at once, whatever was said of them before.
-    pub fn put_all(&mut self, claims: &[(IpNet, Claim)]) -> Result<()> {
-        let (addresses, prefixes): (Vec<_>, Vec<_>) =
-            claims.iter().copied().partition(|(net, _)| single(*net).is_some());
-        for (net, claim) in prefixes {
-            self.set(net, claim)?;
-        }
-        let entry = |(net, claim): (IpNet, Claim)| (net.addr(), self.claims.address_entry(net.addr(), claim));
-        let entries: Vec<_> = addresses.into_iter().map(entry).collect();
-        self.put_addresses(entries)
+        self.set_all(&[(net, None)]).map(|()| true)
     }
 
     /// Calls `each` with everything that is on the list now: prefixes in order, then addresses as they come.
@@ -180,76 +171,6 @@ impl<'a> Roster<'a> {
     /// What is said now of the prefixes that hold all of `net`, itself included if it is one.
     pub fn around(&self, net: IpNet) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
         self.claims.covering(net).filter(|(_, claim)| claim.until > self.now)
-    }
-
-    fn set(&mut self, net: IpNet, claim: Claim) -> Result<()> {
-        if let Some(address) = single(net) {
-            return self.put_addresses(vec![(address, self.claims.address_entry(address, claim))]);
-        }
-        self.tables.declarations()?.put(net, Some(claim), 0)?;
-        self.claims.insert(net, claim);
-        self.rewrite_within(net, claim.standing)
-    }
-
-    fn put_addresses(&mut self, entries: Vec<(IpAddr, SourceEntry)>) -> Result<()> {
-        match self.tables.sources()?.put_all(entries.iter().copied()) {
-            // What has run out still takes room.
-            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put_all(entries),
-            result => result,
-        }
-    }
-
-    /// Removes what has run out, and says how many entries that was.
-    pub fn purge(&mut self) -> Result<usize> {
-        let over: Vec<_> = self.claims.iter().filter(|(_, claim)| claim.until <= self.now).collect();
-        for (net, claim) in &over {
-            self.forget_prefix(*net, claim.standing)?;
-        }
-        Ok(over.len() + self.sweep()?)
-    }
-
-    /// Removes the addresses whose time is over, and says how many.
-    fn sweep(&mut self) -> Result<usize> {
-        let mut sources = self.tables.sources()?;
-        let over = sources
-            .iter()
-            .filter(|item| !matches!(item, Ok((_, entry)) if entry.expires > self.now))
-            .map(|item| item.map(|(address, _)| address))
-            .collect::<Result<Vec<_>>>()?;
-        for address in &over {
-            sources.remove(*address)?;
-        }
-        Ok(over.len())
-    }
-
-    /// Writes again what follows from the claim on `net`, which came or went, for everything in it.
-    fn rewrite_within(&mut self, net: IpNet, standing: Standing) -> Result<()> {
-        let mut prefixes = self.tables.prefixes()?;
-        for inner in self.claims.within(net) {
-            prefixes.put(inner, self.claims.prefix_entry(inner))?;
-        }
-        match standing {
-            Standing::Trusted => self.rewrite_addresses_within(net),
-            // An address whose own entry has run out is looked up among the prefixes by the kernel itself.
-            Standing::Banned => Ok(()),
-        }
-    }
-
-    fn rewrite_addresses_within(&mut self, net: IpNet) -> Result<()> {
-        let mut sources = self.tables.sources()?;
-        let mut changed = Vec::new();
-        for item in sources.iter() {
-            let (address, before) = item?;
-            if let Some(own) = claim_of(before)
-                && net.contains(&address)
-            {
-                let after = SourceEntry { budget: before.budget, ..self.claims.address_entry(address, own) };
-                if after != before {
-                    changed.push((address, after));
-                }
-            }
-        }
-        sources.put_all(changed)
     }
 }
 

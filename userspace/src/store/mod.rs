@@ -39,7 +39,7 @@ use self::{
 use crate::wall::Clock;
 
 /// What has run out is removed so many at a time, so that nobody waits long.
-const BATCH: usize = 10_000;
+pub const BATCH: usize = 10_000;
 
 #[derive(Debug)]
 pub struct Store {
@@ -85,21 +85,15 @@ impl Store {
         Change::begin(self)
     }
 
-    /// Removes what has run out, and says how much that was. If nothing has, nothing is written.
+    /// Removes what has run out, a [`BATCH`] at most, and says how much that was. If nothing has, nothing is written.
     pub fn purge(&mut self, clock: &Clock) -> Result<usize> {
         if !self.run(|connection| self.needs_purge(connection, clock))? {
             return Ok(0);
         }
-        let mut total = 0;
-        loop {
-            let mut change = self.begin()?;
-            let removed = change.purge(BATCH, clock)?;
-            change.commit()?;
-            total += removed;
-            if removed < BATCH {
-                return Ok(total);
-            }
-        }
+        let mut change = self.begin()?;
+        let removed = change.purge(BATCH, clock)?;
+        change.commit()?;
+        Ok(removed)
     }
 
     fn needs_purge(&self, connection: &Connection, clock: &Clock) -> rusqlite::Result<bool> {

@@ -1,11 +1,14 @@
 //! What is read from the store.
 
 use ipnet::IpNet;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use super::{
     Store,
     audit::{self, AuditEntry},
+    boots::Boots,
     error::Result,
     row::{COLUMNS, Code, Entry, Net, entry},
     switch::{self, Switch},
@@ -22,13 +25,17 @@ pub struct Counts {
 impl Store {
     /// What is said of this very address or prefix, if it has not run out.
     pub fn get(&self, net: IpNet, clock: &Clock) -> Result<Option<Entry>> {
-        let found = self.run(|connection| {
-            let boots = self.boots()?;
-            let mut statement =
-                connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE net = ?1"))?;
-            statement.query_row([Net(net)], |row| entry(row, &boots)).optional()
-        })?;
-        Ok(found.filter(|entry| entry.until > clock.kernel))
+        self.run(|connection| find(&mut select(connection)?, net, &self.boots()?, clock))
+    }
+
+    /// The same of many.
+    pub fn get_all(&self, nets: &[IpNet], clock: &Clock) -> Result<Vec<Option<Entry>>> {
+        self.run(|connection| {
+            // Without it, the file would be locked for each of them.
+            let _all = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+            let (mut select, boots) = (select(connection)?, self.boots()?);
+            nets.iter().map(|net| find(&mut select, *net, &boots, clock)).collect()
+        })
     }
 
     /// What has not run out of a part of a list, in the order of the addresses and after the one given, so many
@@ -122,4 +129,18 @@ impl Store {
     pub fn switches(&self) -> Result<Vec<Switch>> {
         self.run(|connection| switch::all(connection, &self.boots()?))
     }
+}
+
+fn select(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE net = ?1"))
+}
+
+fn find(
+    select: &mut CachedStatement<'_>,
+    net: IpNet,
+    boots: &Boots,
+    clock: &Clock,
+) -> rusqlite::Result<Option<Entry>> {
+    let found = select.query_row([Net(net)], |row| entry(row, boots)).optional()?;
+    Ok(found.filter(|entry| entry.until > clock.kernel))
 }

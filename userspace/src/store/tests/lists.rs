@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::Counts;
+use crate::store::{BATCH, Counts};
 
 #[test]
 fn what_is_put_is_there_after_the_store_was_closed() {
@@ -143,16 +143,18 @@ fn what_has_run_out_is_not_there_and_then_is_purged() {
 }
 
 #[test]
-fn more_than_a_batch_is_purged() {
+fn what_has_run_out_is_purged_in_batches() {
     let scratch = Scratch::new();
     let now = clock("a", 10);
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
-    let count = crate::store::BATCH as u32 * 2 + 1;
+    let count = BATCH as u32 * 2 + 1;
     let entries: Vec<_> =
         many(count).into_iter().map(|entry| Entry { until: now.kernel + 1, ..entry }).collect();
     put(&mut store, &entries, &now);
     assert_eq!(store.purge(&now).unwrap(), 0);
-    assert_eq!(store.purge(&clock("a", 11)).unwrap(), count as usize);
+    for removed in [BATCH, BATCH, 1, 0] {
+        assert_eq!(store.purge(&clock("a", 11)).unwrap(), removed);
+    }
     assert_eq!(store.counts(&now).unwrap(), Counts::default());
 }
 

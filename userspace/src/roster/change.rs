@@ -1,0 +1,122 @@
+//! What is said, written into the kernel with all that follows from it.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::{Claim, Claims, Result, Roster, SourceEntry, Standing, claim_of, single};
+use crate::kernel::{Batch, Bucket, Error};
+
+/// What came of a part of a purge.
+#[derive(Clone, Copy, Debug)]
+pub struct Purged {
+    pub removed: usize,
+    /// Where the next part begins, if there is one.
+    pub next: Option<Bucket>,
+}
+
+/// Prefixes that are cleared away at once.
+const PREFIXES: usize = 1_000;
+
+impl Roster<'_> {
+    /// Many at once, whatever was said of them before; `None`: nothing any more. On an error, some of it is done.
+    pub fn set_all(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
+        let (addresses, prefixes): (Vec<_>, Vec<_>) =
+            claims.iter().copied().partition(|(net, _)| single(*net).is_some());
+        if !prefixes.is_empty() {
+            self.set_prefixes(&prefixes)?;
+        }
+        let mut entries = Vec::with_capacity(addresses.len());
+        for (net, claim) in addresses {
+            match claim {
+                Some(claim) => entries.push((net.addr(), self.claims.address_entry(net.addr(), claim))),
+                None => drop(self.tables.sources()?.remove(net.addr())?),
+            }
+        }
+        match self.tables.sources()?.put_all(entries.iter().copied()) {
+            // What has run out still takes room.
+            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put_all(entries),
+            result => result,
+        }
+    }
+
+    fn set_prefixes(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
+        let mut trusted = Claims::default();
+        for &(net, claim) in claims {
+            let before = match claim {
+                Some(claim) => {
+                    self.tables.declarations()?.put(net, Some(claim), 0)?;
+                    self.claims.insert(net, claim)
+                }
+                None => {
+                    self.tables.declarations()?.remove(net)?;
+                    self.tables.prefixes()?.remove(net)?;
+                    self.claims.remove(net)
+                }
+            };
+            let has_trust = |claim: &Claim| claim.standing == Standing::Trusted && claim.until > self.now;
+            if let Some(trust) = [before, claim].into_iter().flatten().find(has_trust) {
+                trusted.insert(net, trust);
+            }
+        }
+        let within: BTreeSet<_> = claims.iter().flat_map(|(net, _)| self.claims.within(*net)).collect();
+        let mut prefixes = self.tables.prefixes()?;
+        for net in within {
+            prefixes.put(net, self.claims.prefix_entry(net))?;
+        }
+        // An address whose own entry has run out is looked up among the prefixes by the kernel itself: only what puts
+        // bans to sleep is in the entries of addresses, too.
+        if trusted.is_empty() { Ok(()) } else { self.rewrite_addresses(&trusted) }
+    }
+
+    /// Writes again what follows from these prefixes, which came or went, for the addresses in them.
+    fn rewrite_addresses(&mut self, changed: &Claims) -> Result<()> {
+        let mut sources = self.tables.sources()?;
+        let mut rewritten = Vec::new();
+        for item in sources.iter() {
+            let (address, before) = item?;
+            if let Some(own) = claim_of(before)
+                && changed.covering(address.into()).next().is_some()
+            {
+                let after = SourceEntry { budget: before.budget, ..self.claims.address_entry(address, own) };
+                if after != before {
+                    rewritten.push((address, after));
+                }
+            }
+        }
+        sources.put_all(rewritten)
+    }
+
+    /// Removes what has run out, part by part so that nobody waits long: from there, or from the beginning.
+    pub fn purge(&mut self, from: Option<Bucket>) -> Result<Purged> {
+        let over = |(net, claim): (IpNet, Claim)| (claim.until <= self.now).then_some((net, None));
+        let prefixes: Vec<_> = self.claims.iter().filter_map(over).take(PREFIXES).collect();
+        self.set_prefixes(&prefixes)?;
+        let Purged { removed, next } = self.sweep_part(from)?;
+        Ok(Purged { removed: removed + prefixes.len(), next })
+    }
+
+    /// Removes the addresses whose time is over, and says how many.
+    fn sweep(&mut self) -> Result<usize> {
+        let (mut total, mut from) = (0, None);
+        loop {
+            let Purged { removed, next } = self.sweep_part(from)?;
+            total += removed;
+            if next.is_none() {
+                return Ok(total);
+            }
+            from = next;
+        }
+    }
+
+    fn sweep_part(&mut self, from: Option<Bucket>) -> Result<Purged> {
+        let mut sources = self.tables.sources()?;
+        let Batch { entries, next } = sources.batch(from)?;
+        let over = entries.iter().filter(|(_, entry)| entry.expires <= self.now);
+        let mut removed = 0;
+        for (address, _) in over {
+            removed += usize::from(sources.remove(*address)?);
+        }
+        Ok(Purged { removed, next })
+    }
+}
