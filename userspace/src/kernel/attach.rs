@@ -126,9 +126,7 @@ pub fn attach_pinned(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<
     if let Some(mode) = already(Some(pins), interface, choice)? {
         return Ok(mode);
     }
-    let path = pins.program();
-    let program =
-        sys::open_pin(&path).map_err(|error| Error::io(format!("open {}", path.display()), &error))?;
+    let program = open_program(pins)?;
     let (link, mode) = attach(program.as_fd(), interface, choice)?;
     forget_dead(pins, interface)?;
     pin(link.as_fd(), interface, &pins.link(interface))?;
@@ -152,9 +150,7 @@ fn forget_dead(pins: &Pins, interface: &str) -> Result<()> {
 /// Has the links of another filter run this one's program, and makes them its own; nothing of the other stays. On no
 /// interface is there a packet that meets neither.
 pub fn take_links(from: &Pins, to: &Pins) -> Result<()> {
-    let path = to.program();
-    let program =
-        sys::open_pin(&path).map_err(|error| Error::io(format!("open {}", path.display()), &error))?;
+    let program = open_program(to)?;
     for interface in from.interfaces()? {
         update(program.as_fd(), from, &interface)?;
         let (old, new) = (from.link(&interface), to.link(&interface));
@@ -165,6 +161,17 @@ pub fn take_links(from: &Pins, to: &Pins) -> Result<()> {
         }
     }
     from.remove_all()
+}
+
+/// Has all links of a filter run its program: another build's that was killed while it took them over may be there.
+pub fn keep_links(pins: &Pins) -> Result<()> {
+    let program = open_program(pins)?;
+    pins.interfaces()?.iter().try_for_each(|interface| update(program.as_fd(), pins, interface))
+}
+
+fn open_program(pins: &Pins) -> Result<OwnedFd> {
+    let path = pins.program();
+    sys::open_pin(&path).map_err(|error| Error::io(format!("open {}", path.display()), &error))
 }
 
 /// Has a pinned link run another program. A link whose interface is gone is removed.

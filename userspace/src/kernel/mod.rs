@@ -26,7 +26,7 @@ mod sys;
 mod tables;
 
 pub use self::{
-    attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, take_links},
+    attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, keep_links, take_links},
     capability::missing_capabilities,
     captures::{Captured, Captures, Capturing, Judged},
     clock::{expiry, now, remaining},

@@ -172,10 +172,14 @@ impl Pins {
     }
 
     fn remove_version(&self) -> io::Result<()> {
-        match fs::remove_dir_all(self.directory()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        // The program first: without it, what somebody leaves who is killed here counts for nothing.
+        for result in [fs::remove_file(self.program()), fs::remove_dir_all(self.directory())] {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Makes room for a filter, or joins the one that is there, with the lock held.

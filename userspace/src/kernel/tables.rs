@@ -107,9 +107,10 @@ impl Tables {
         Ok((hash != [0; _]).then_some(hash))
     }
 
-    pub fn set_build(&mut self, hash: [u8; 32]) -> Result<()> {
+    pub fn set_build(&mut self, hash: Option<[u8; 32]>) -> Result<()> {
         let mut map: Array<_, Hash> = self.typed_mut(BUILD)?;
-        map.set(0, hash, 0).map_err(|error| Error::map(format!("write to the map {BUILD}"), &error))
+        map.set(0, hash.unwrap_or_default(), 0)
+            .map_err(|error| Error::map(format!("write to the map {BUILD}"), &error))
     }
 
     pub fn sources(&mut self) -> Result<Sources<'_>> {

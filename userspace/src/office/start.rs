@@ -88,20 +88,21 @@ struct Found {
 
 enum Place {
     Pinned(Tables),
-    Loaded { filter: Box<Filter>, others: Vec<Pins> },
+    Loaded(Box<Filter>),
 }
 
 fn find(pins: &Pins, vault: &Vault) -> Result<Found, Refusal> {
     if pins.is_there()? {
-        let tables = Tables::open(pins)?;
+        let mut tables = Tables::open(pins)?;
         if tables.build()? == Some(kernel::object_hash()) {
             return Ok(Found { fate: ProgramFate::Kept, place: Place::Pinned(tables) });
         }
-        // Filled only once it is in force: it has the maps of the one before it.
-        let mut filter = load(pins)?;
-        filter.set_build(kernel::object_hash())?;
-        filter.persist()?;
-        return Ok(Found { fate: ProgramFate::Replaced, place: Place::Pinned(Tables::open(pins)?) });
+        // Filled only once it is in force: it has the maps of the one before it. Whoever comes after one that was killed
+        // meanwhile cannot tell how far it came, and does all of it again.
+        tables.set_build(None)?;
+        load(pins)?.persist()?;
+        tables.set_build(Some(kernel::object_hash()))?;
+        return Ok(Found { fate: ProgramFate::Replaced, place: Place::Pinned(tables) });
     }
     let others = pins.others()?;
     if let (false, Err(error)) = (others.is_empty(), vault.store()) {
@@ -111,7 +112,7 @@ fn find(pins: &Pins, vault: &Vault) -> Result<Found, Refusal> {
         )));
     }
     let fate = if others.is_empty() { ProgramFate::New } else { ProgramFate::Migrated };
-    Ok(Found { fate, place: Place::Loaded { filter: Box::new(load(pins)?), others } })
+    Ok(Found { fate, place: Place::Loaded(Box::new(load(pins)?)) })
 }
 
 fn load(pins: &Pins) -> Result<Filter, Error> {
@@ -122,7 +123,7 @@ impl Found {
     fn tables(&mut self) -> &mut Tables {
         match &mut self.place {
             Place::Pinned(tables) => tables,
-            Place::Loaded { filter, .. } => filter,
+            Place::Loaded(filter) => filter,
         }
     }
 
@@ -130,16 +131,14 @@ impl Found {
     fn settle(self, pins: &Pins) -> Result<(Tables, ProgramFate), Refusal> {
         let tables = match self.place {
             Place::Pinned(tables) => tables,
-            Place::Loaded { mut filter, others } => {
-                filter.set_build(kernel::object_hash())?;
+            Place::Loaded(mut filter) => {
+                filter.set_build(Some(kernel::object_hash()))?;
                 filter.persist()?;
-                for other in &others {
-                    kernel::take_links(other, pins)?;
-                }
                 Tables::open(pins)?
             }
         };
-        // Of a build that was killed while it took over.
+        // Also what a build has left that was killed while it took over.
+        kernel::keep_links(pins)?;
         for other in pins.others()? {
             kernel::take_links(&other, pins)?;
         }
