@@ -3,6 +3,9 @@
 pub mod caller;
 pub mod command;
 pub mod cpu;
+pub mod daemon;
+pub mod dice;
+pub mod flood;
 pub mod frame;
 pub mod judges;
 pub mod message;

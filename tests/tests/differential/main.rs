@@ -1,20 +1,20 @@
 //! Any packet: the kernel and replay say the same. Any payload: the kernel finds the signatures that a plain
 //! reading finds.
 
-mod dice;
 mod message;
 mod naive;
 mod packet;
 
 use std::collections::BTreeMap;
 
-use sipward_tests::judges::{Judges, lift_limits};
+use sipward_tests::{
+    dice::Dice,
+    judges::{Judges, lift_limits},
+};
 use xdp_prog::abi::{
     FOREVER, Policy, RateLimit, SourceEntry,
     kind::{BANNED, KNOWN, TRUSTED},
 };
-
-use crate::dice::Dice;
 
 const ENFORCE: &str = "mode = \"enforce\"\n";
 const PACKETS: usize = 5000;

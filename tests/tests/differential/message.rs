@@ -1,6 +1,6 @@
 //! Payloads that are SIP, nearly SIP, or were SIP before something happened to them.
 
-use crate::dice::Dice;
+use sipward_tests::dice::Dice;
 
 const METHODS: [&str; 20] = [
     "REGISTER",

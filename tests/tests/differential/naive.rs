@@ -6,9 +6,7 @@ use sipward::{
     policy::Config,
     signature::{Reference, SignatureSet},
 };
-use sipward_tests::{frame::udp, judges::lift_limits};
-
-use crate::dice::Dice;
+use sipward_tests::{dice::Dice, frame::udp, judges::lift_limits};
 
 const XDP_DROP: u32 = 1;
 

@@ -1,8 +1,11 @@
 //! Frames of every kind around a payload, some of them broken.
 
-use sipward_tests::frame::{ACK, Frame, PSH, SYN, tcp, udp};
+use sipward_tests::{
+    dice::Dice,
+    frame::{ACK, Frame, PSH, SYN, tcp, udp},
+};
 
-use crate::{dice::Dice, message::payload};
+use crate::message::payload;
 
 /// What a test run takes: not less than an Ethernet header, and a page without its head and tail room.
 const SHORTEST: usize = 14;

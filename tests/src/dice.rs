@@ -1,4 +1,4 @@
-//! Chance that can be repeated: the same seed gives the same packets.
+//! Chance that can be repeated: the same seed gives the same packets, or the same moments.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,15 +6,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SEED: &str = "SIPWARD_SEED";
 
 #[derive(Debug)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Another seed each time; it is printed with what a failing test prints.
-    pub(crate) fn thrown() -> Self {
-        let seed = match std::env::var(SEED) {
-            Ok(seed) => seed.parse().expect("a number as seed"),
-            Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_nanos() as u64,
-        };
+    pub fn thrown() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        Self::loaded(now.as_nanos() as u64)
+    }
+
+    /// The same seed each time, unless the environment names another.
+    pub fn loaded(seed: u64) -> Self {
+        let seed = std::env::var(SEED).map_or(seed, |seed| seed.parse().expect("a number as seed"));
         println!("to see this run once more: {SEED}={seed}");
         Self(seed)
     }
@@ -28,23 +31,23 @@ impl Dice {
     }
 
     /// A number below `end`.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    pub(crate) fn one_in(&mut self, times: usize) -> bool {
+    pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    pub(crate) fn byte(&mut self) -> u8 {
+    pub fn byte(&mut self) -> u8 {
         self.next() as u8
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
 
-    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for last in (1..all.len()).rev() {
             all.swap(last, self.below(last + 1));
         }

@@ -1,0 +1,103 @@
+//! A call that goes on: numbered packets to the PBX, each of which must arrive, and nothing else may.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr, UdpSocket},
+    os::fd::AsRawFd as _,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use sipward_tests::{message::clean, namespace::Namespace};
+
+use crate::site::SIP;
+
+/// Between two packets: many more than the limits allow a stranger.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Room for whatever comes while nobody reads.
+const RECEIVE_BUFFER: libc::c_int = 64 << 20;
+/// In every message, before its number.
+const MARK: &str = "call-";
+
+/// Sends one message after the other until it is over, and says how many. Half of them are such as only the trusted may
+/// send.
+pub(crate) fn talk(phones: &[UdpSocket], over: &AtomicBool) -> u64 {
+    let messages = ["INVITE", "OPTIONS"].map(clean);
+    let mut count = 0;
+    let mut next = Instant::now();
+    for (phone, message) in phones.iter().cycle().zip(messages.iter().flat_map(|m| [m, m]).cycle()) {
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        // Without haste after a pause that the machine has made.
+        next = Instant::now().max(next) + PAUSE;
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let message = message.replace("a84b4c76e66710", &format!("{MARK}{count}"));
+        phone.send(message.as_bytes()).expect("a packet is sent");
+        count += 1;
+    }
+    count
+}
+
+/// The PBX's socket, for both families.
+#[derive(Debug)]
+pub(crate) struct Ear(UdpSocket);
+
+/// What arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// Numbers of the phone's messages.
+    pub(crate) calls: BTreeSet<u64>,
+    /// First lines of what came from anybody else, and from whom.
+    pub(crate) others: Vec<(SocketAddr, String)>,
+}
+
+impl Ear {
+    pub(crate) fn open(host: &Namespace) -> Self {
+        let socket = host.udp(&format!("[::]:{SIP}"));
+        let size = RECEIVE_BUFFER;
+        // SAFETY: the option takes an integer, whose size is said.
+        let set = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const size).cast(),
+                size_of_val(&size) as libc::socklen_t,
+            )
+        };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        Self(socket)
+    }
+
+    /// Hears everything until it is over and nothing comes any more.
+    pub(crate) fn hear(&self, phones: &[IpAddr], over: &AtomicBool) -> Heard {
+        let mut heard = Heard::default();
+        let mut buffer = [0; 4096];
+        loop {
+            match self.0.recv_from(&mut buffer) {
+                Ok((length, from)) => heard.take(&buffer[..length], from, phones),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && over.load(Ordering::Relaxed) => {
+                    return heard;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+impl Heard {
+    fn take(&mut self, message: &[u8], from: SocketAddr, phones: &[IpAddr]) {
+        let message = String::from_utf8_lossy(message);
+        let number = message.split_once(MARK).and_then(|(_, rest)| rest.split('@').next()?.parse().ok());
+        match number {
+            Some(number) if phones.contains(&from.ip().to_canonical()) => {
+                assert!(self.calls.insert(number), "{number} came twice");
+            }
+            _ => self.others.push((from, message.lines().next().unwrap_or_default().to_owned())),
+        }
+    }
+}
