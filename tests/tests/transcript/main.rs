@@ -1,0 +1,104 @@
+//! The transcript in the main README is what a terminal shows: its commands are typed, one after the other, on a host
+//! with a daemon, and what they say is compared line by line.
+//!
+//! What cannot be the same twice is in `likeness.rs`; all else must be. A `$ sleep` is not slept: the command after it
+//! is typed again until it says what stands there.
+
+mod likeness;
+mod scene;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use likeness::alike;
+use scene::{Scene, Wire};
+
+const README: &str = include_str!("../../../README.md");
+/// The time that a slow machine may take from one command to another.
+const LATER: Duration = Duration::from_secs(60);
+/// The host's configuration, and what is typed there.
+const CONFIGURATION: &str = "```toml\n";
+const TRANSCRIPT: &str = "```console\n";
+/// What newcomers are promised to see.
+const SHOWN: [&str; 7] = [
+    "sipward ban add",
+    "sipward explain",
+    "sipward ban del",
+    "sipward trust add",
+    "sipward trust only on --confirm",
+    "sipward trust only confirm",
+    "sipward detach",
+];
+
+/// A command, and what it said.
+struct Step {
+    command: &'static str,
+    said: Vec<&'static str>,
+}
+
+#[test]
+fn the_transcript_is_what_a_terminal_shows() {
+    let configuration = fences(CONFIGURATION).next().expect("a configuration");
+    let wire = Wire::new();
+    let scene = Scene::open(&wire, &configuration.replace("\"monitor\"", "\"enforce\""));
+    let mut patience = Duration::ZERO;
+    for step in steps() {
+        let Step { command, said } = &step;
+        if command.starts_with("sleep ") {
+            patience = LATER;
+            continue;
+        }
+        let now = step.typed(&scene, patience);
+        patience = Duration::ZERO;
+        let said = said.join("\n");
+        assert!(step.says(&now), "$ {command}\n--- in the README\n{said}\n--- said now\n{now}");
+    }
+}
+
+#[test]
+fn the_transcript_shows_what_newcomers_need() {
+    for command in SHOWN {
+        assert!(steps().any(|step| step.command.starts_with(command)), "{command}");
+    }
+}
+
+impl Step {
+    /// What it says now; typed again for a while if that is something else.
+    fn typed(&self, scene: &Scene<'_>, patience: Duration) -> String {
+        let end = Instant::now() + patience;
+        loop {
+            let now = scene.types(self.command);
+            if self.says(&now) || Instant::now() >= end {
+                return now;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether it says now what is written down.
+    fn says(&self, now: &str) -> bool {
+        // A time that is set here has only begun.
+        let sets_a_time = [" --for ", " --confirm "].iter().any(|option| self.command.contains(option));
+        let passed = if sets_a_time { Duration::ZERO } else { LATER };
+        let now: Vec<_> = now.trim_end().lines().collect();
+        self.said.len() == now.len()
+            && self.said.iter().zip(now).all(|(written, now)| alike(written, now, passed))
+    }
+}
+
+fn steps() -> impl Iterator<Item = Step> {
+    fences(TRANSCRIPT).flat_map(|fence| {
+        let commands = fence.strip_prefix("$ ").expect("a command at the start");
+        commands.split("\n$ ").map(|step| {
+            let mut lines = step.trim_end().lines();
+            Step { command: lines.next().expect("a command"), said: lines.collect() }
+        })
+    })
+}
+
+/// What stands in the fences that begin so.
+fn fences(start: &str) -> impl Iterator<Item = &'static str> {
+    README.split(start).skip(1).map(|rest| rest.split("```").next().expect("a split has a first part"))
+}
