@@ -124,8 +124,8 @@ impl fmt::Display for StoreError {
             }
             StoreErrorKind::Lost => write!(
                 f,
-                "{path} was removed or replaced while it was in use: restart sipward, which begins a new one with \
-                 what the kernel holds"
+                "{path} was removed or replaced while it was in use: sipward begins a new one with what the kernel \
+                 holds"
             ),
             StoreErrorKind::Other => write!(f, "could not use {path}: {cause}"),
         }

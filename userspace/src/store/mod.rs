@@ -16,7 +16,7 @@ mod switch;
 mod tests;
 
 use std::{
-    fs,
+    fs, mem,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -44,6 +44,8 @@ pub const BATCH: usize = 10_000;
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    /// Why there is none.
+    closed: Option<StoreError>,
     path: PathBuf,
     file: FileId,
     here: Here,
@@ -65,7 +67,7 @@ impl Store {
         let fail = |error| StoreError::sqlite(path, Some(&connection), &error);
         let here = Here::arrive(&connection, clock).map_err(fail)?;
         let file = FileId::of(path).ok_or_else(|| StoreError::new(StoreErrorKind::Lost, path, ""))?;
-        Ok(Self { connection, path: path.to_owned(), file, here })
+        Ok(Self { connection, closed: None, path: path.to_owned(), file, here })
     }
 
     /// Whether nobody has ever done anything with it.
@@ -78,11 +80,23 @@ impl Store {
         if FileId::of(&self.path) != Some(self.file) {
             return Err(StoreError::new(StoreErrorKind::Lost, &self.path, ""));
         }
-        if self.is_read_only()? {
+        if self.closed.is_some() || self.is_read_only()? {
             // The disk may be another by now.
-            self.connection = open::writable(&self.path)?;
+            self.reopen()?;
         }
         Change::begin(self)
+    }
+
+    /// Not beside the connection there is: what SQLite keeps of a file for all of a process would stay read-only.
+    fn reopen(&mut self) -> Result<()> {
+        let none = Connection::open_in_memory().map_err(|error| StoreError::sqlite(&self.path, None, &error))?;
+        drop(mem::replace(&mut self.connection, none));
+        let (opened, result) = match open::writable(&self.path) {
+            Ok(connection) => (Ok(connection), Ok(())),
+            Err(error) => (open::open(&self.path), Err(error)),
+        };
+        self.closed = opened.map(|connection| self.connection = connection).err();
+        result
     }
 
     /// Removes what has run out, a [`BATCH`] at most, and says how much that was. If nothing has, nothing is written.
@@ -117,6 +131,9 @@ impl Store {
     }
 
     fn run<'a, T>(&'a self, work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>) -> Result<T> {
+        if let Some(error) = &self.closed {
+            return Err(error.clone());
+        }
         work(&self.connection).map_err(|error| StoreError::sqlite(&self.path, Some(&self.connection), &error))
     }
 }
