@@ -34,6 +34,7 @@ pub(super) async fn keep_up(desk: &Desk) {
 struct Told {
     /// Faults that were told already, so that each is told once.
     pins: Option<String>,
+    store: Option<String>,
     proof: Option<String>,
     /// Entries that a purge has removed so far, while it is under way.
     purged: Option<usize>,
@@ -55,7 +56,7 @@ fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
     }
     if tick.is_multiple_of(FAULTS) {
         told.pins = look_after_pins(office, told.pins);
-        look_after_store(office);
+        told.store = look_after_store(office, told.store);
     }
     if tick.is_multiple_of(PROOF) {
         told.proof = put_to_the_proof(office, told.proof);
@@ -101,13 +102,17 @@ fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> 
     }
 }
 
-fn look_after_store(office: &mut Office) {
+fn look_after_store(office: &mut Office, told: Option<String>) -> Option<String> {
+    let fault = office.fault()?;
+    if told.as_ref() != Some(&fault) {
+        error!("what changes is in force, and cannot be saved: {fault}");
+    }
     match office.recover() {
-        None => {}
         Some((opened, Ok(reconciled))) => {
-            info!("the store can be written again ({opened:?}); lists: {reconciled}")
+            info!("the store can be written again ({opened:?}); lists: {reconciled}");
+            None
         }
-        Some((_, Err(refusal))) => error!("the store is still behind: {refusal}"),
+        _ => Some(fault),
     }
 }
 

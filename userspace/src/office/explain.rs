@@ -121,9 +121,10 @@ impl Office {
     }
 
     /// With what the store knows besides.
-    fn entry(&self, net: IpNet, claim: Claim, clock: &Clock) -> Entry {
+    pub(super) fn entry(&self, net: IpNet, claim: Claim, clock: &Clock) -> Entry {
         let known = self.vault.store().ok().and_then(|store| store.get(net, clock).ok()?);
-        known.filter(|entry| entry.standing == claim.standing).unwrap_or(Entry {
+        let known = known.filter(|entry| entry.standing == claim.standing);
+        let unknown = || Entry {
             net,
             standing: claim.standing,
             until: claim.until,
@@ -131,7 +132,8 @@ impl Office {
             origin: Origin::Kernel,
             note: None,
             evidence: None,
-        })
+        };
+        known.map_or_else(unknown, |entry| Entry { until: claim.until, ..entry })
     }
 }
 

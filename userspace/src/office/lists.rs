@@ -8,7 +8,7 @@ use crate::{
     control::protocol::{Add, Origin, Query, Refusal, Remove, Who, item},
     kernel::{expiry, remaining},
     lifeline,
-    precedence::Standing,
+    precedence::{Claim, Standing},
     roster::{Banning, Roster, Trusting},
     store::Entry,
     time::Lifetime,
@@ -17,6 +17,9 @@ use crate::{
 
 /// Rows that are read at once; between two of them others have their turn.
 const PAGE: usize = 1_000;
+
+/// The same of what the kernel has, each time of all of it.
+const KERNEL_PAGE: usize = 50_000;
 
 #[derive(Debug)]
 pub struct Page {
@@ -95,9 +98,10 @@ impl Office {
                 refused.push(net, format!("not {} by itself: see `sipward {command} list`", list.name()));
                 continue;
             }
-            let saved = self.vault.change(|change, clock| {
+            let (who, what) = (who.name.clone(), format!("{} del", command(*list)));
+            let saved = self.vault.change_now_or_later(move |change, clock| {
                 change.remove(net)?;
-                change.audit(&who.name, &format!("{} del", command(*list)), &show(net), "", clock)
+                change.audit(&who, &what, &show(net), "", clock)
             });
             self.unless_saved(saved, net, &clock, reply)?;
             reply.item(&item::Deleted { deleted: show(net) });
@@ -108,42 +112,36 @@ impl Office {
     /// A part of a list in the order of its addresses, after the one given.
     pub fn page(&mut self, query: &Query, after: Option<IpNet>) -> Result<Page, Refusal> {
         let clock = Clock::read();
-        let entries = match self.vault.read(|store| store.page(query, after, PAGE, &clock)) {
-            Ok(entries) => entries,
-            Err(_) => self.kernel_page(query, after, &clock)?,
+        let saved = !self.roster(&clock)?.is_unsaved();
+        let stored =
+            if saved { self.vault.read(|store| store.page(query, after, PAGE, &clock)).ok() } else { None };
+        let (entries, most) = match stored {
+            Some(entries) => (entries, PAGE),
+            None => (self.kernel_page(query, after, &clock)?, KERNEL_PAGE),
         };
         let roster = self.roster(&clock)?;
-        let next = entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.net);
+        let next = entries.last().filter(|_| entries.len() == most).map(|entry| entry.net);
         Ok(Page { lines: entries.into_iter().map(|entry| listed(entry, &roster, &clock)).collect(), next })
     }
 
-    /// What the kernel knows, where the store cannot be read.
+    /// What the kernel has, where the store cannot be read or has not all of it.
     fn kernel_page(
         &mut self,
         query: &Query,
         after: Option<IpNet>,
         clock: &Clock,
     ) -> Result<Vec<Entry>, Refusal> {
-        let mut entries = Vec::new();
+        let mut claims = Vec::new();
         self.roster(clock)?.list(query.list, |listed| {
             let within = query.within.is_none_or(|within| within.contains(&listed.net));
             if within && after.is_none_or(|after| order(listed.net) > order(after)) {
-                entries.push(listed);
+                claims.push((listed.net, Claim { standing: query.list, until: listed.until }));
             }
             Ok::<_, Refusal>(())
         })?;
-        entries.sort_by_key(|listed| order(listed.net));
-        entries.truncate(PAGE);
-        let entry = |listed: crate::roster::Listed| Entry {
-            net: listed.net,
-            standing: query.list,
-            until: listed.until,
-            since: clock.wall_ms,
-            origin: Origin::Kernel,
-            note: None,
-            evidence: None,
-        };
-        Ok(entries.into_iter().map(entry).collect())
+        claims.sort_by_key(|(net, _)| order(*net));
+        let entries = claims.into_iter().map(|(net, claim)| self.entry(net, claim, clock));
+        Ok(entries.filter(|entry| asked(query, entry)).take(KERNEL_PAGE).collect())
     }
 
     /// Saves what is in the kernel already. What was said before about the same is kept, unless it is said anew.
@@ -161,18 +159,16 @@ impl Office {
         clock: &Clock,
         reply: &mut Reply,
     ) -> Result<(), Refusal> {
-        let saved = self.vault.change(|change, now| {
+        let (who, what) = (who.name.clone(), format!("{} add", command(standing)));
+        let (note, lasts) = (note.map(str::to_owned), remaining(clock.kernel, until));
+        let saved = self.vault.change_now_or_later(move |change, now| {
             let before = change.get(net, now)?.filter(|before| before.standing == standing);
             let (since, kept, evidence) = before
                 .map_or((now.wall_ms, None, None), |before| (before.since, before.note, before.evidence));
-            let note = note.map(str::to_owned).or(kept);
-            let detail = format!(
-                "{}{}",
-                remaining(clock.kernel, until),
-                note.as_ref().map_or_else(String::new, |note| format!(", {note}"))
-            );
+            let note = note.clone().or(kept);
+            let noted = note.as_ref().map_or_else(String::new, |note| format!(", {note}"));
             change.put(&Entry { net, standing, until, since, origin: Origin::Hand, note, evidence }, now)?;
-            change.audit(&who.name, &format!("{} add", command(standing)), &show(net), &detail, now)
+            change.audit(&who, &what, &show(net), &format!("{lasts}{noted}"), now)
         });
         self.unless_saved(saved, net, clock, reply)
     }
@@ -199,6 +195,15 @@ impl Office {
     pub(super) fn roster(&mut self, clock: &Clock) -> Result<Roster<'_>, Refusal> {
         Ok(Roster::open(&mut self.tables, clock.kernel)?)
     }
+}
+
+/// As the store would choose.
+fn asked(query: &Query, entry: &Entry) -> bool {
+    let noted = |text: &String| {
+        let note = entry.note.as_ref().map(|note| note.to_ascii_lowercase());
+        note.is_some_and(|note| note.contains(&text.to_ascii_lowercase()))
+    };
+    query.origin.is_none_or(|origin| origin == entry.origin) && query.note.as_ref().is_none_or(noted)
 }
 
 /// Sources with which nothing was done, and why.

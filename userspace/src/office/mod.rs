@@ -42,7 +42,7 @@ use crate::{
     kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     places,
     roster::{self, Roster},
-    store,
+    store::{self, Change},
     wall::Clock,
 };
 
@@ -61,6 +61,7 @@ pub struct Office {
     vault: Vault,
     /// `None`: a command's own office, which changes what is in force and does not know what is configured.
     settings: Option<Settings>,
+    switched: Switched,
     /// Interfaces that are configured and were left by hand.
     left: BTreeSet<String>,
     /// When the lock-down is taken back, in kernel time.
@@ -80,6 +81,7 @@ impl Office {
             tables,
             vault,
             settings: None,
+            switched: Switched::default(),
             left: BTreeSet::new(),
             reverts_at: None,
             rates: Rates::default(),
@@ -92,16 +94,20 @@ impl Office {
     /// A command's own, over the filter as it is pinned.
     pub fn open(pins: &Pins) -> Result<(Self, Opened), Refusal> {
         let tables = Tables::open(pins)?;
-        let (vault, opened) = Vault::open(places::store());
+        let (vault, mut opened) = Vault::open(places::store());
         let mut office = Self::new(pins.clone(), tables, vault);
-        if !matches!(opened, Opened::AsLeft | Opened::Closed { .. }) {
+        let is_new = !matches!(opened, Opened::AsLeft | Opened::Closed { .. });
+        if is_new {
             // A store that was made just now would otherwise pass for all there is.
             adopt_all(&mut office.tables)?;
-            if let Err(fault) = reconcile(&mut office.tables, &mut office.vault)? {
-                return Ok((office, Opened::Closed { fault }));
-            }
         }
-        office.reverts_at = Switched::read(&office.vault).reverts_at();
+        if (is_new || office.roster(&Clock::read())?.is_unsaved())
+            && let Err(fault) = reconcile(&mut office.tables, &mut office.vault)?
+        {
+            opened = Opened::Closed { fault };
+        }
+        office.switched = Switched::read(&office.vault);
+        office.reverts_at = office.switched.reverts_at();
         Ok((office, opened))
     }
 
@@ -177,9 +183,10 @@ impl Office {
 
     /// Something for the audit trail alone.
     fn note(&mut self, who: &Who, what: &str, target: &str, reply: &mut Reply) {
-        if let Err(fault) =
-            self.vault.change(|change, clock| change.audit(&who.name, what, target, "", clock))
-        {
+        let (who, what, target) = (who.name.clone(), what.to_owned(), target.to_owned());
+        let work =
+            move |change: &mut Change<'_>, clock: &Clock| change.audit(&who, &what, &target, "", clock);
+        if let Err(fault) = self.vault.change_now_or_later(work) {
             reply.notice(format!("done, but not in the audit trail: {fault}"));
         }
     }
@@ -212,12 +219,19 @@ impl Office {
     fn catch_up(&mut self, adopt: bool) -> Result<Result<Reconciled, String>, Refusal> {
         if adopt {
             adopt_all(&mut self.tables)?;
+            self.switched.save(&mut self.vault);
         }
-        self.save_switches()?;
         if let Some(settings) = &self.settings {
             settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)?;
+            settings.keep(&mut self.vault);
         }
         Ok(reconcile(&mut self.tables, &mut self.vault)?)
+    }
+
+    /// Why not all that is in force is saved.
+    pub fn fault(&mut self) -> Option<String> {
+        self.vault.look();
+        self.vault.fault()
     }
 
     /// Removes some of what has run out; it had no effect any more. Goes on where the last call ended.

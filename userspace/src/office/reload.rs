@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Office,
     reply::Reply,
-    settings::{self, Settings, Switched},
-    start::unswitch,
+    settings::{self, Settings},
 };
 use crate::{
     control::protocol::{Refusal, Who, item},
@@ -32,11 +31,10 @@ impl Office {
                 "group: the socket is given to it when the daemon starts again: `systemctl restart sipward`",
             );
         }
-        unswitch(&mut self.vault, &next);
+        self.switched.overrule(&mut self.vault, &next);
         settings::apply_lists(&mut self.tables, &mut self.vault, &next.resolved)?;
-        let switched = Switched::read(&self.vault);
-        settings::apply(&mut self.tables, &next, &switched)?;
-        self.reverts_at = switched.reverts_at();
+        settings::apply(&mut self.tables, &next, &self.switched)?;
+        self.reverts_at = self.switched.reverts_at();
         next.keep(&mut self.vault);
         self.settings = Some(next);
         self.change_interfaces(&gone, reply)?;

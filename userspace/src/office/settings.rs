@@ -15,13 +15,13 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    control::protocol::{Origin, Query, Refusal},
+    control::protocol::{Origin, Query, Refusal, Who},
     kernel::Tables,
     policy::{Config, Mode, Resolved},
     precedence::{Claim, Standing},
     roster::Roster,
     signature::{Compiled, SignatureSet},
-    store::{Entry, StoreError, Switch},
+    store::{Entry, Store, StoreError, Switch},
     wall::Clock,
 };
 
@@ -107,7 +107,56 @@ impl Switched {
     pub(super) fn read(vault: &Vault) -> Self {
         // A store that cannot be read is told elsewhere; the configuration counts then.
         let switches = vault.store().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
-        Self(switches.into_iter().map(|switch| (switch.name.clone(), switch)).collect())
+        let by_hand = switches.into_iter().filter(|switch| switches::ALL.contains(&switch.name.as_str()));
+        Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
+    }
+
+    /// Where the store cannot be read: what is in force was switched, as far as it is not what the configuration says.
+    pub(super) fn guess(in_force: &Policy, configured: &Policy) -> Self {
+        let mut switched = Self::default();
+        let mut differs = |name: &str, value: &str| {
+            switched.put(Switch {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                since: Clock::read().wall_ms,
+                who: Who::sipward().name,
+                until: FOREVER,
+            });
+        };
+        if in_force.enforce != configured.enforce {
+            differs(switches::MODE, switches::mode_name(in_force.enforce != 0));
+        }
+        if in_force.trusted_only != configured.trusted_only {
+            differs(switches::ONLY, switches::on_off(in_force.trusted_only != 0));
+        }
+        switched
+    }
+
+    /// What the configuration says otherwise in so many words is no longer switched.
+    pub(super) fn overrule(&mut self, vault: &mut Vault, settings: &Settings) {
+        let names: Vec<_> = settings.overrules().collect();
+        names.iter().for_each(|name| self.remove(name));
+        // A store that fails here is told by the vault.
+        let _ = vault.change_now_or_later(move |change, _| {
+            names.iter().try_for_each(|name| change.remove_switch(name).map(drop))
+        });
+    }
+
+    /// For a store that was made anew.
+    pub(super) fn save(&self, vault: &mut Vault) {
+        let switches: Vec<_> = self.0.values().cloned().collect();
+        // As above.
+        let _ = vault.change_now_or_later(move |change, clock| {
+            switches.iter().try_for_each(|switch| change.put_switch(switch, clock))
+        });
+    }
+
+    pub(super) fn put(&mut self, switch: Switch) {
+        self.0.insert(switch.name.clone(), switch);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -127,22 +176,16 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
         SignatureSet::shipped().overlaid(&set).compile().ok()
     });
     put_in_force(tables, by_hand.as_ref().unwrap_or(&settings.signatures))?;
-    let mut policy = expected(settings, switched);
-    // The same as before, or flows that are counted already would be counted again.
-    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
-    Ok(tables.set_policy(&policy)?)
-}
-
-/// The policy as it should be.
-pub(super) fn expected(settings: &Settings, switched: &Switched) -> Box<Policy> {
     let mut policy = settings.resolved.policy.clone();
     if let Some(mode) = switched.value(switches::MODE) {
         policy.enforce = u8::from(mode == switches::mode_name(true));
     }
     if let Some(only) = switched.value(switches::ONLY) {
-        policy.trusted_only = u8::from(only == "on");
+        policy.trusted_only = u8::from(only == switches::on_off(true));
     }
-    policy
+    // The same as before, or flows that are counted already would be counted again.
+    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
+    Ok(tables.set_policy(&policy)?)
 }
 
 /// Has the filter look for these, and remembers what they are called.
@@ -167,7 +210,7 @@ pub(super) fn apply_lists(
     let trusted = resolved.trusted.iter().map(said(Standing::Trusted));
     let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(Standing::Banned))).collect();
     // Nothing, where the store cannot be read; which is told elsewhere.
-    let before = configured(vault, &clock).unwrap_or_default();
+    let before = vault.read(|store| configured(store, &clock)).unwrap_or_default();
     let mut roster = Roster::open(tables, clock.kernel)?;
     let gone: BTreeSet<_> = before.keys().filter(|net| !wanted.contains_key(net)).copied().collect();
     for net in &gone {
@@ -199,9 +242,8 @@ pub(super) fn apply_lists(
 const ROWS: usize = 1_000;
 
 /// What the store has from the configuration.
-fn configured(vault: &Vault, clock: &Clock) -> Result<BTreeMap<IpNet, Standing>, StoreError> {
+fn configured(store: &Store, clock: &Clock) -> Result<BTreeMap<IpNet, Standing>, StoreError> {
     let mut configured = BTreeMap::new();
-    let Ok(store) = vault.store() else { return Ok(configured) };
     for list in [Standing::Trusted, Standing::Banned] {
         let query = Query { list, within: None, origin: Some(Origin::Config), note: None };
         let mut after = None;

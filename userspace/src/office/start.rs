@@ -38,20 +38,28 @@ impl Office {
     /// hand. The pins are claimed by whoever calls.
     pub fn start(pins: &Pins, settings: Option<Settings>, fresh: bool) -> Result<(Self, Started), Refusal> {
         let (mut vault, store) = Vault::open(places::store());
-        if let Some(settings) = settings.as_ref().filter(|_| fresh) {
-            unswitch(&mut vault, settings);
-        }
+        let mut switched = Switched::read(&vault);
         let mut found = find(pins, &vault)?;
-        let adopt = !matches!(store, Opened::AsLeft) && found.fate != ProgramFate::New;
         let tables = found.tables();
-        if adopt {
+        if let Some(settings) = &settings {
+            if fresh {
+                switched.overrule(&mut vault, settings);
+            } else if let (Err(_), Some(policy)) = (vault.store(), tables.policy()?) {
+                switched = Switched::guess(&policy, &settings.resolved.policy);
+            }
+        }
+        if !matches!(store, Opened::AsLeft) {
             adopt_all(tables)?;
         }
         if let Some(settings) = &settings {
             settings::apply_lists(tables, &mut vault, &settings.resolved)?;
         }
         let lists = reconcile(tables, &mut vault)?;
-        let switched = Switched::read(&vault);
+        if let (ProgramFate::Migrated, Err(fault)) = (found.fate, &lists) {
+            // The filter in force has them, and this one would not.
+            return Err(Refusal::failed(fault));
+        }
+        let tables = found.tables();
         if let Some(settings) = &settings {
             settings::apply(tables, settings, &switched)?;
             settings.keep(&mut vault);
@@ -59,6 +67,7 @@ impl Office {
         let (tables, program) = found.settle(pins)?;
         let mut office = Self::new(pins.clone(), tables, vault);
         office.reverts_at = switched.reverts_at();
+        office.switched = switched;
         office.settings = settings;
         Ok((office, Started { program, store, lists }))
     }
@@ -67,17 +76,6 @@ impl Office {
     pub fn attach(&mut self, interface: &str, choice: XdpChoice) -> Result<XdpMode, Error> {
         kernel::attach_pinned(&self.pins, interface, choice)
     }
-}
-
-/// What the file says in so many words, or is loaded by hand again, is no longer switched.
-pub(super) fn unswitch(vault: &mut Vault, settings: &Settings) {
-    // A store that fails here is told by the vault.
-    let _ = vault.change(|change, _| {
-        for name in settings.overrules() {
-            change.remove_switch(name)?;
-        }
-        Ok(())
-    });
 }
 
 /// A filter to be filled, and what is to become of the one before.

@@ -10,6 +10,7 @@ use super::{Office, lists::seconds, switches::mode_name};
 use crate::{
     control::protocol::Refusal,
     kernel::{self, Attachment, Error, ReasonCount, XdpMode, remaining},
+    precedence::Standing,
     wall::Clock,
 };
 
@@ -98,7 +99,7 @@ pub struct Hits {
 }
 
 impl Office {
-    pub fn status(&self) -> Result<Status, Refusal> {
+    pub fn status(&mut self) -> Result<Status, Refusal> {
         let clock = Clock::read();
         let policy = self.tables.policy()?.ok_or(Error::NothingAttached)?;
         let names = self.tables.signature_names()?;
@@ -117,7 +118,7 @@ impl Office {
             trusted_only: policy.trusted_only != 0,
             reverts_in: self.reverts_at.and_then(|at| seconds(remaining(clock.kernel, at))),
             ports: Ports::of(&policy),
-            lists: self.list_counts(&clock),
+            lists: Some(self.list_counts(&clock)?),
             store: StoreState { path: self.vault.path().display().to_string(), fault: self.vault.fault() },
             reasons: counts.iter().map(|count| Row::of(count, self.rates.of(count.reason))).collect(),
             signatures: names.into_iter().zip(hits).map(|(name, hits)| Hits { name, hits }).collect(),
@@ -142,14 +143,27 @@ impl Office {
         Ok(interfaces)
     }
 
-    fn list_counts(&self, clock: &Clock) -> Option<Lists> {
-        let counts = self.vault.store().ok()?.counts(clock).ok()?;
-        Some(Lists {
-            trusted: counts.trusted,
-            banned: counts.banned,
-            room_for_addresses: MAX_SOURCES as u64,
-            room_for_prefixes: MAX_PREFIXES as u64,
-        })
+    /// At once, unless the store cannot say.
+    fn list_counts(&mut self, clock: &Clock) -> Result<Lists, Refusal> {
+        let saved = !self.roster(clock)?.is_unsaved();
+        let counts = if saved { self.vault.read(|store| store.counts(clock)).ok() } else { None };
+        let (trusted, banned) = match counts {
+            Some(counts) => (counts.trusted, counts.banned),
+            None => {
+                (self.kernel_count(Standing::Trusted, clock)?, self.kernel_count(Standing::Banned, clock)?)
+            }
+        };
+        let (room_for_addresses, room_for_prefixes) = (MAX_SOURCES as u64, MAX_PREFIXES as u64);
+        Ok(Lists { trusted, banned, room_for_addresses, room_for_prefixes })
+    }
+
+    fn kernel_count(&mut self, standing: Standing, clock: &Clock) -> Result<u64, Refusal> {
+        let mut count = 0;
+        self.roster(clock)?.list(standing, |_| {
+            count += 1;
+            Ok::<_, Refusal>(())
+        })?;
+        Ok(count)
     }
 }
 

@@ -5,16 +5,12 @@ use std::net::IpAddr;
 
 use xdp_prog::abi::{FOREVER, Policy};
 
-use super::{
-    Office,
-    reply::Reply,
-    settings::{Switched, expected, put_in_force},
-};
+use super::{Office, reply::Reply, settings::put_in_force};
 use crate::{
     control::protocol::{Only, Refusal, SetMode, SetSignatures, Who, item},
     kernel::{Error, expiry, remaining},
     signature::SignatureSet,
-    store::{Change, StoreError, Switch},
+    store::Switch,
     time::Lifetime,
     wall::Clock,
 };
@@ -24,8 +20,11 @@ pub(super) const MODE: &str = "mode";
 pub(super) const ONLY: &str = "trusted-only";
 pub(super) const SIGNATURES: &str = "signatures";
 
-const ON: &str = "on";
-const OFF: &str = "off";
+pub(super) const ALL: [&str; 3] = [MODE, ONLY, SIGNATURES];
+
+pub(super) const fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
 
 pub(super) const fn mode_name(enforce: bool) -> &'static str {
     if enforce { "enforce" } else { "monitor" }
@@ -56,7 +55,7 @@ impl Office {
         let reverts_at = reverts_at.filter(|_| !was_on);
         self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
         self.reverts_at = reverts_at;
-        self.keep(ONLY, if only.on { ON } else { OFF }, reverts_at, who, reply);
+        self.keep(ONLY, on_off(only.on), reverts_at, who, reply);
         let reverts_in = reverts_at.and_then(|at| super::lists::seconds(remaining(clock.kernel, at)));
         reply.item(&item::Only { trusted_only: only.on, reverts_in });
         Ok(())
@@ -84,7 +83,7 @@ impl Office {
         if self.reverts_at.take().is_none() {
             return Err(Refusal::no("there is nothing to confirm: see `sipward status`"));
         }
-        self.keep(ONLY, ON, None, who, reply);
+        self.keep(ONLY, on_off(true), None, who, reply);
         reply.item(&item::Only { trusted_only: true, reverts_in: None });
         Ok(())
     }
@@ -96,7 +95,7 @@ impl Office {
         }
         self.change_policy(|policy| policy.trusted_only = 0)?;
         self.reverts_at = None;
-        self.keep(ONLY, OFF, None, &Who::sipward(), &mut Reply::default());
+        self.keep(ONLY, on_off(false), None, &Who::sipward(), &mut Reply::default());
         Ok(true)
     }
 
@@ -124,21 +123,6 @@ impl Office {
         Ok(())
     }
 
-    /// Keeps what was switched while it could not be saved: it is in force, and that is how it is known.
-    pub(super) fn save_switches(&mut self) -> Result<(), Refusal> {
-        let (Some(policy), Some(settings)) = (self.tables.policy()?, &self.settings) else { return Ok(()) };
-        let expected = expected(settings, &Switched::read(&self.vault));
-        let (who, mut unheard) = (Who::sipward(), Reply::default());
-        if policy.enforce != expected.enforce {
-            self.keep(MODE, mode_name(policy.enforce != 0), None, &who, &mut unheard);
-        }
-        if policy.trusted_only != expected.trusted_only {
-            let only = if policy.trusted_only != 0 { ON } else { OFF };
-            self.keep(ONLY, only, self.reverts_at, &who, &mut unheard);
-        }
-        Ok(())
-    }
-
     fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) -> Result<(), Refusal> {
         let mut policy = self.tables.policy()?.ok_or(Error::NothingAttached)?;
         change(&mut policy);
@@ -146,31 +130,37 @@ impl Office {
     }
 
     fn keep(&mut self, name: &str, value: &str, reverts_at: Option<u64>, who: &Who, reply: &mut Reply) {
-        let said = if name == SIGNATURES { "from a file" } else { value };
-        self.note_switch(reply, |change, clock| {
-            let (name, value) = (name.to_owned(), value.to_owned());
-            change.audit(&who.name, "switch", &name, said, clock)?;
-            let (since, who, until) = (clock.wall_ms, who.name.clone(), reverts_at.unwrap_or(FOREVER));
-            change.put_switch(&Switch { name, value, since, who, until }, clock)
+        let said = if name == SIGNATURES { "from a file" } else { value }.to_owned();
+        let switch = Switch {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            since: Clock::read().wall_ms,
+            who: who.name.clone(),
+            until: reverts_at.unwrap_or(FOREVER),
+        };
+        self.switched.put(switch.clone());
+        let saved = self.vault.change_now_or_later(move |change, clock| {
+            change.audit(&switch.who, "switch", &switch.name, &said, clock)?;
+            change.put_switch(&switch, clock)
         });
+        note_unless(saved, reply);
     }
 
-    pub(super) fn forget(&mut self, name: &str, who: &Who, reply: &mut Reply) {
-        self.note_switch(reply, |change, clock| {
+    fn forget(&mut self, name: &'static str, who: &Who, reply: &mut Reply) {
+        self.switched.remove(name);
+        let who = who.name.clone();
+        let saved = self.vault.change_now_or_later(move |change, clock| {
             if change.remove_switch(name)? {
-                change.audit(&who.name, "switch", name, "as configured", clock)?;
+                change.audit(&who, "switch", name, "as configured", clock)?;
             }
             Ok(())
         });
+        note_unless(saved, reply);
     }
+}
 
-    fn note_switch(
-        &mut self,
-        reply: &mut Reply,
-        work: impl FnOnce(&mut Change<'_>, &Clock) -> Result<(), StoreError>,
-    ) {
-        if let Err(fault) = self.vault.change(work) {
-            reply.notice(format!("in force, but not saved, so a restart would undo it: {fault}"));
-        }
+fn note_unless(saved: Result<(), String>, reply: &mut Reply) {
+    if let Err(fault) = saved {
+        reply.notice(format!("in force, but not saved, so a restart would undo it: {fault}"));
     }
 }

@@ -1,6 +1,10 @@
 //! The store as far as it can be used: a fault of the disk is told, and stops nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::VecDeque,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use ipnet::IpNet;
 
@@ -16,7 +20,20 @@ pub(super) struct Vault {
     store: Result<Store, StoreError>,
     /// The last change that could not be saved, until it is.
     behind: Option<String>,
+    /// Changes that wait for the store.
+    later: VecDeque<Later>,
 }
+
+/// A change that could not be saved, and the moment it was made.
+struct Later {
+    at: Clock,
+    work: Box<Work>,
+}
+
+type Work = dyn Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send;
+
+/// Changes that may wait; of more, the oldest are forgotten. What is on the lists, the kernel knows in any case.
+const MOST: usize = 1_000;
 
 /// How the store was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +55,7 @@ pub enum Opened {
 impl Vault {
     pub(super) fn open(path: PathBuf) -> (Self, Opened) {
         let (store, opened) = open(&path);
-        (Self { path, store, behind: None }, opened)
+        (Self { path, store, behind: None, later: VecDeque::new() }, opened)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -64,14 +81,47 @@ impl Vault {
         &mut self,
         work: impl FnOnce(&mut Change<'_>, &Clock) -> Result<(), StoreError>,
     ) -> Result<(), String> {
+        let later = &self.later;
         let result = match &mut self.store {
-            Ok(store) => changed(store, work),
+            Ok(store) => changed(store, |change, now| {
+                // As it was said before.
+                later.iter().try_for_each(|Later { at, work }| work(change, at))?;
+                work(change, now)
+            }),
             Err(error) => return Err(error.to_string()),
         };
-        result.map_err(|error| {
-            self.behind = Some(error.to_string());
-            self.give_up_if_broken(error)
-        })
+        result.map_err(|error| self.failed(error))?;
+        self.later.clear();
+        Ok(())
+    }
+
+    /// The same; and if it cannot be saved, it is tried again later.
+    pub(super) fn change_now_or_later(
+        &mut self,
+        work: impl Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), String> {
+        let result = self.change(&work);
+        if result.is_err() {
+            if self.later.len() == MOST {
+                self.later.pop_front();
+            }
+            self.later.push_back(Later { at: Clock::read(), work: Box::new(work) });
+        }
+        result
+    }
+
+    fn failed(&mut self, error: StoreError) -> String {
+        self.behind = Some(error.to_string());
+        self.give_up_if_broken(error)
+    }
+
+    /// Notices a store that cannot be written any more, while nobody writes to it.
+    pub(super) fn look(&mut self) {
+        if let Ok(store) = &mut self.store
+            && let Err(error) = store.begin().map(drop)
+        {
+            self.failed(error);
+        }
     }
 
     /// What the store knows; or why it cannot be read.
@@ -113,12 +163,12 @@ impl Vault {
                 None => open(&self.path),
             };
         }
-        let works =
-            self.store.as_mut().is_ok_and(|store| store.begin().is_ok_and(|change| change.commit().is_ok()));
-        works.then_some(opened)
+        let works = self.change(|_, _| Ok(())).is_ok();
+        // A new one passes for all there is until somebody says otherwise.
+        (works || matches!(opened, Opened::New | Opened::SetAside { .. })).then_some(opened)
     }
 
-    /// The store has all that is in force.
+    /// The store has all that is on the lists.
     pub(super) fn caught_up(&mut self) {
         self.behind = None;
     }
@@ -130,6 +180,12 @@ pub(super) fn by_file(entry: &Entry) -> Option<String> {
         let standing = entry.standing.name();
         format!("{standing} by the configuration file: change it there, then `sipward reload`")
     })
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Later").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 fn changed(

@@ -3,9 +3,9 @@
 //! A change is written into the kernel and then committed to the store. What the kernel has and the store has not
 //! was never acknowledged, and goes, unless it is marked as unsaved: then the store could not be written at the time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use xdp_prog::abi::FOREVER;
 
 use super::{Claim, Claims, Result, Roster, SourceEntry, UNSAVED, claim_of, single};
@@ -22,6 +22,9 @@ pub struct Found {
     pub unsaved: bool,
 }
 
+/// Said where nothing else can be said: that some address is marked as unsaved. To look at all of them takes long.
+const SOME_ADDRESS: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
 /// How much the mirror was wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mirrored {
@@ -35,7 +38,9 @@ impl Roster<'_> {
         let mut all = Vec::new();
         for declared in self.tables.declarations()?.iter() {
             let (net, claim, flags) = declared?;
-            all.push(Found { net, claim, unsaved: flags & UNSAVED != 0 });
+            if net != SOME_ADDRESS {
+                all.push(Found { net, claim, unsaved: flags & UNSAVED != 0 });
+            }
         }
         for item in self.tables.sources()?.iter() {
             let (address, entry) = item?;
@@ -59,7 +64,8 @@ impl Roster<'_> {
             // No kind at all: to the packet path as good as no entry.
             None => SourceEntry { expires: FOREVER, ..SourceEntry::default() },
         };
-        self.tables.sources()?.put(address, SourceEntry { budget: UNSAVED, ..entry })
+        self.tables.sources()?.put(address, SourceEntry { budget: UNSAVED, ..entry })?;
+        self.say_unsaved()
     }
 
     /// Marks everything on the lists.
@@ -75,7 +81,16 @@ impl Roster<'_> {
                 entries.push((address, SourceEntry { budget: UNSAVED, ..entry }));
             }
         }
-        sources.put_all(entries)
+        sources.put_all(entries)?;
+        self.say_unsaved()
+    }
+
+    fn say_unsaved(&mut self) -> Result<()> {
+        if !self.unsaved {
+            self.tables.declarations()?.put(SOME_ADDRESS, None, UNSAVED)?;
+            self.unsaved = true;
+        }
+        Ok(())
     }
 
     /// Makes the lists what `wanted` says. Whoever stays where they are is never without their entry meanwhile.
@@ -107,7 +122,7 @@ impl Roster<'_> {
         }
         for net in before.into_keys() {
             self.tables.declarations()?.remove(net)?;
-            done.removed += 1;
+            done.removed += usize::from(net != SOME_ADDRESS);
         }
         let entries = self.tables.prefixes()?.iter().map(|item| Ok(item?.0)).collect::<Result<Vec<_>>>()?;
         for net in entries.into_iter().filter(|net| self.claims.get(*net).is_none()) {

@@ -26,6 +26,8 @@ pub struct Roster<'a> {
     tables: &'a mut Tables,
     claims: Claims,
     now: u64,
+    /// Something of it is not in the store.
+    unsaved: bool,
 }
 
 /// What came of trusting somebody.
@@ -59,13 +61,20 @@ pub struct Listed {
 
 impl<'a> Roster<'a> {
     pub fn open(tables: &'a mut Tables, now: u64) -> Result<Self> {
-        let mut claims = Claims::default();
+        let (mut claims, mut unsaved) = (Claims::default(), false);
         for declared in tables.declarations()?.iter() {
-            if let (net, Some(claim), _) = declared? {
+            let (net, claim, flags) = declared?;
+            unsaved |= flags & UNSAVED != 0;
+            if let Some(claim) = claim {
                 claims.insert(net, claim);
             }
         }
-        Ok(Self { tables, claims, now })
+        Ok(Self { tables, claims, now, unsaved })
+    }
+
+    /// Whether something of it is marked as not in the store.
+    pub const fn is_unsaved(&self) -> bool {
+        self.unsaved
     }
 
     /// What is said of this very address or prefix, if it has not run out.

@@ -89,7 +89,8 @@ impl Store {
 
     /// Not beside the connection there is: what SQLite keeps of a file for all of a process would stay read-only.
     fn reopen(&mut self) -> Result<()> {
-        let none = Connection::open_in_memory().map_err(|error| StoreError::sqlite(&self.path, None, &error))?;
+        let none =
+            Connection::open_in_memory().map_err(|error| StoreError::sqlite(&self.path, None, &error))?;
         drop(mem::replace(&mut self.connection, none));
         let (opened, result) = match open::writable(&self.path) {
             Ok(connection) => (Ok(connection), Ok(())),
