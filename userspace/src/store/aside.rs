@@ -1,7 +1,7 @@
 //! A damaged database is kept, out of the way.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,10 @@ use crate::wall::Clock;
 impl Store {
     /// Renames a database that no `Store` has open, and says what it is called now: `NAME.corrupt-20261120T164833Z`.
     pub fn set_aside(path: &Path) -> Result<PathBuf> {
-        let to = beside(path, &format!(".corrupt-{}", utc(Clock::read().wall_ms / 1_000)));
+        let name = format!(".corrupt-{}", utc(Clock::read().wall_ms / 1_000));
+        let names = iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
+        let mut places = names.map(|name| beside(path, &name));
+        let to = places.find(|to| !to.exists()).expect("an endless list of names");
         // The log first: a new database must never find that of an old one.
         for more in ["-wal", "-shm", ""] {
             match fs::rename(beside(path, more), beside(&to, more)) {
