@@ -310,7 +310,7 @@ fn in_the_kernel(sipward: &Sipward<'_>) -> Lists {
     let mut tables = Tables::open(&there.next().expect("a filter")).unwrap();
     assert!(there.next().is_none(), "a filter of another build is left");
     let clock = Clock::read();
-    let found = Roster::open(&mut tables, clock.kernel).unwrap().found().unwrap();
+    let found = Roster::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
     let line = |found: Found| {
         assert!(!found.unsaved, "{found:?}");
         let Claim { standing, until } = found.claim.unwrap_or_else(|| panic!("{found:?}"));

@@ -44,14 +44,19 @@ impl<'a, K: Pod, V: Pod> Hash<'a, K, V> {
 
     /// Many at once, which is faster than one by one. On an error, some are written.
     pub(super) fn put_all(&mut self, entries: impl IntoIterator<Item = (K, V)>) -> Result<()> {
-        let (keys, values): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        for (keys, values) in keys.chunks(WRITTEN).zip(values.chunks(WRITTEN)) {
-            sys::update_batch(self.fd.as_fd(), keys, values).map_err(|error| match error.raw_os_error() {
-                Some(libc::E2BIG | libc::ENOSPC) => Error::Full { map: self.name },
-                _ => Error::io(format!("write to the map {}", self.name), &error),
+        let mut entries = entries.into_iter();
+        loop {
+            let (keys, values): (Vec<_>, Vec<_>) = entries.by_ref().take(WRITTEN).unzip();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            sys::update_batch(self.fd.as_fd(), &keys, &values).map_err(|error| {
+                match error.raw_os_error() {
+                    Some(libc::E2BIG | libc::ENOSPC) => Error::Full { map: self.name },
+                    _ => Error::io(format!("write to the map {}", self.name), &error),
+                }
             })?;
         }
-        Ok(())
     }
 
     /// Whether there was one to remove.

@@ -43,7 +43,7 @@ pub(super) fn reconcile(
 ) -> kernel::Result<Result<Reconciled, String>> {
     let clock = Clock::read();
     let mut roster = Roster::open(tables, clock.kernel)?;
-    let unsaved: Vec<_> = roster.found()?.into_iter().filter(|found| found.unsaved).collect();
+    let unsaved = roster.found(|found| found.unsaved)?;
     let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
     if !unsaved.is_empty()
         && let Err(fault) = vault.change(|change, clock| save(change, clock, &unsaved))
@@ -95,7 +95,7 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
 fn wanted(store: &crate::store::Store, clock: &Clock) -> Result<Wanted, StoreError> {
     let mut wanted = Wanted::new();
     store.for_each(clock, |entry| {
-        wanted.insert(entry.net, Claim { standing: entry.standing, until: entry.until });
+        wanted.push((entry.net, Claim { standing: entry.standing, until: entry.until }));
         Ok(())
     })?;
     Ok(wanted)

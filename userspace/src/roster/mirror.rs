@@ -10,8 +10,8 @@ use xdp_prog::abi::FOREVER;
 
 use super::{Claim, Claims, Result, Roster, SourceEntry, UNSAVED, claim_of, single};
 
-/// What the kernel should hold: all that the store has.
-pub type Wanted = HashMap<IpNet, Claim>;
+/// What the kernel should hold: all that the store has, each once.
+pub type Wanted = Vec<(IpNet, Claim)>;
 
 /// What the kernel holds of one address or prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,23 +33,29 @@ pub struct Mirrored {
 }
 
 impl Roster<'_> {
-    /// Everything on the lists, what has run out left aside, and every removal that the store does not know.
-    pub fn found(&mut self) -> Result<Vec<Found>> {
+    /// Of everything on the lists, what has run out left aside, and of every removal that the store does not know,
+    /// those that are asked for.
+    pub fn found(&mut self, asked: impl Fn(&Found) -> bool) -> Result<Vec<Found>> {
         let mut all = Vec::new();
+        let now = self.now;
+        let mut meet = |found: Found| {
+            if found.claim.is_none_or(|claim| claim.until > now) && asked(&found) {
+                all.push(found);
+            }
+        };
         for declared in self.tables.declarations()?.iter() {
             let (net, claim, flags) = declared?;
             if net != SOME_ADDRESS {
-                all.push(Found { net, claim, unsaved: flags & UNSAVED != 0 });
+                meet(Found { net, claim, unsaved: flags & UNSAVED != 0 });
             }
         }
         for item in self.tables.sources()?.iter() {
             let (address, entry) = item?;
             let (claim, unsaved) = (claim_of(entry), marked(entry));
             if claim.is_some() || unsaved {
-                all.push(Found { net: address.into(), claim, unsaved });
+                meet(Found { net: address.into(), claim, unsaved });
             }
         }
-        all.retain(|found| found.claim.is_none_or(|claim| claim.until > self.now));
         Ok(all)
     }
 
@@ -96,7 +102,7 @@ impl Roster<'_> {
     /// Makes the lists what `wanted` says. Whoever stays where they are is never without their entry meanwhile.
     pub fn mirror(&mut self, mut wanted: Wanted) -> Result<Mirrored> {
         self.claims = Claims::default();
-        for (net, claim) in wanted.extract_if(|net, _| single(*net).is_none()) {
+        for (net, claim) in wanted.extract_if(.., |(net, _)| single(*net).is_none()) {
             self.claims.insert(net, claim);
         }
         let prefixes = self.mirror_prefixes()?;
@@ -132,27 +138,32 @@ impl Roster<'_> {
     }
 
     fn mirror_addresses(&mut self, mut wanted: Wanted) -> Result<Mirrored> {
+        wanted.sort_unstable_by_key(|(net, _)| *net);
+        let mut missing = vec![true; wanted.len()];
         let mut sources = self.tables.sources()?;
-        let (mut write, mut remove) = (Vec::new(), Vec::new());
+        let (mut wrong, mut remove) = (Vec::new(), Vec::new());
         for item in sources.iter() {
             let (address, entry) = item?;
-            match wanted.remove(&IpNet::from(address)) {
-                Some(claim) => {
-                    let right = self.claims.address_entry(address, claim);
-                    write.extend((right != entry).then_some((address, right)));
+            match wanted.binary_search_by_key(&IpNet::from(address), |(net, _)| *net) {
+                Ok(index) => {
+                    missing[index] = false;
+                    let right = self.claims.address_entry(address, wanted[index].1);
+                    wrong.extend((right != entry).then_some((address, right)));
                 }
-                None if claim_of(entry).is_some() || marked(entry) => remove.push(address),
-                None => {}
+                Err(_) if claim_of(entry).is_some() || marked(entry) => remove.push(address),
+                Err(_) => {}
             }
         }
-        let entry = |(net, claim): (IpNet, Claim)| (net.addr(), self.claims.address_entry(net.addr(), claim));
-        write.extend(wanted.into_iter().map(entry));
-        let done = Mirrored { written: write.len(), removed: remove.len() };
+        let new = missing.iter().filter(|missing| **missing).count();
+        let done = Mirrored { written: wrong.len() + new, removed: remove.len() };
         // First, as there may not be room for both.
         for address in remove {
             sources.remove(address)?;
         }
-        sources.put_all(write)?;
+        let entry =
+            |(net, claim): &(IpNet, Claim)| (net.addr(), self.claims.address_entry(net.addr(), *claim));
+        let new = wanted.iter().zip(missing).filter(|(_, missing)| *missing).map(|(wanted, _)| entry(wanted));
+        sources.put_all(wrong.into_iter().chain(new))?;
         Ok(done)
     }
 }
