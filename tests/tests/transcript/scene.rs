@@ -5,10 +5,10 @@ use std::{env, ffi::OsString, net::UdpSocket, os::unix::fs::symlink, time::Durat
 
 use sipward_tests::{
     command::{Done, Sipward, binary},
+    daemon::Daemon,
     message::{clean, request},
     namespace::Namespace,
     scratch::Scratch,
-    tool::Running,
     wait::wait_until,
 };
 
@@ -52,7 +52,7 @@ impl Wire {
 }
 
 pub(crate) struct Scene<'a> {
-    _daemon: Running,
+    _daemon: Daemon,
     /// Whom the packets are for; without it, the host would answer that nobody is there.
     _server: UdpSocket,
     wire: &'a Wire,
@@ -66,9 +66,7 @@ impl<'a> Scene<'a> {
         symlink(binary(), scratch.0.join("sipward")).expect("a link in a new directory");
         let file = scratch.file("sipward.toml", configuration);
         let server = wire.pbx.udp(&format!("{PBX}:5060"));
-        let mut daemon =
-            Running::start(&mut sipward.command(&format!("run --config {file}")), &scratch.0.join("log"));
-        daemon.wait_until("the daemon runs", || sipward.run("status").code == Some(0));
+        let daemon = Daemon::start(&sipward, &file);
         let scene = Self { _daemon: daemon, _server: server, wire, sipward, scratch };
         scene.traffic();
         scene
