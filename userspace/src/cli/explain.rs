@@ -90,7 +90,8 @@ fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
 }
 
 fn say_seen(seen: &Seen, output: &mut Output) -> Result<(), Failure> {
-    output.say(format_args!("\nDropped of late: {} packets of {}", grouped(seen.packets), seen.source))?;
+    let packets = if seen.packets == 1 { "packet" } else { "packets" };
+    output.say(format_args!("\nDropped of late: {} {packets} of {}", grouped(seen.packets), seen.source))?;
     for sighted in &seen.recent {
         let line = sighted.first_line.as_ref().map(|line| printable(line.as_bytes()));
         output.say(format_args!(
