@@ -161,10 +161,7 @@ impl Office {
     }
 
     fn detach(&mut self, detach: &Detach, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
-        // What is held on to would stay.
-        self.hold = None;
-        let detached = kernel::detach(&self.pins, &detach.interfaces)?;
-        for interface in detached {
+        for interface in self.take_off(&detach.interfaces)? {
             reply.item(&item::Detached { detached: interface.clone() });
             self.left.insert(interface);
         }
@@ -174,6 +171,16 @@ impl Office {
         }
         self.note(who, "detach", &detach.interfaces.join(" "), reply);
         Ok(())
+    }
+
+    /// Off these interfaces, or off all.
+    fn take_off(&mut self, interfaces: &[String]) -> kernel::Result<Vec<String>> {
+        // What is held on to would be pinned again.
+        match &mut self.hold {
+            Some(hold) if !interfaces.is_empty() => interfaces.iter().for_each(|name| hold.release(name)),
+            hold => *hold = None,
+        }
+        kernel::detach(&self.pins, interfaces)
     }
 
     /// Whether everything was left by hand, and nothing of the filter is to be there.

@@ -53,7 +53,7 @@ impl Office {
         let gone: Vec<_> = gone.iter().filter(|interface| attached.contains(*interface)).cloned().collect();
         // None would mean all.
         if !gone.is_empty() && gone.len() < attached.len() {
-            kernel::detach(&self.pins, &gone)?;
+            self.take_off(&gone)?;
         }
         Ok(())
     }
