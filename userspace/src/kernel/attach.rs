@@ -16,6 +16,7 @@ use super::{
     interface,
     netlink::{Running, XdpMode},
     pins::Pins,
+    program::PinnedProgram,
     sys::{self, XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE},
 };
 
@@ -128,13 +129,14 @@ pub fn attach_pinned(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<
     }
     let program = open_program(pins)?;
     let (link, mode) = attach(program.as_fd(), interface, choice)?;
-    forget_dead(pins, interface)?;
+    make_room(pins, interface)?;
     pin(link.as_fd(), interface, &pins.link(interface))?;
     Ok(mode)
 }
 
-/// Removes the pin of a link that holds on to nothing any more: the interface of that name is another one now.
-fn forget_dead(pins: &Pins, interface: &str) -> Result<()> {
+/// Makes room for the pin of an interface's link where that of another is in the way: one that holds on to nothing any
+/// more goes, and one of an interface that has been renamed is renamed, too.
+fn make_room(pins: &Pins, interface: &str) -> Result<()> {
     let path = pins.link(interface);
     if !path.exists() {
         return Ok(());
@@ -142,9 +144,22 @@ fn forget_dead(pins: &Pins, interface: &str) -> Result<()> {
     let index = sys::open_pin(&path).and_then(|link| sys::link_interface(link.as_fd()));
     match index.map_err(|error| Error::io(format!("look at {}", path.display()), &error))? {
         0 => pins.remove_link(interface),
-        // Of an interface of the same name in another network namespace.
-        _ => Ok(()),
+        index => match interface::name(index) {
+            Some(name) if is_without_link(pins, &name)? => {
+                let renamed = fs::rename(&path, pins.link(&name));
+                renamed.map_err(|error| Error::io(format!("rename {}", path.display()), &error))
+            }
+            // Of an interface of the same name in another network namespace.
+            _ => Ok(()),
+        },
     }
+}
+
+/// Whether the interface runs the pinned program by a link that is not called after it.
+fn is_without_link(pins: &Pins, interface: &str) -> Result<bool> {
+    let program = PinnedProgram::open(pins)?.id();
+    let runs = interface::running(interface)?.is_some_and(|running| running.program == program);
+    Ok(runs && !pins.link(interface).exists())
 }
 
 /// Has the links of another filter run this one's program, and makes them its own; nothing of the other stays. On no
