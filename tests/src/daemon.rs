@@ -62,8 +62,12 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
+        let pid = libc::pid_t::try_from(self.pid()).expect("a process id");
         // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "{}", std::io::Error::last_os_error());
     }

@@ -1,6 +1,14 @@
-//! The daemon as hosts treat it: ended, killed and upgraded while packets come in, and its interfaces taken away.
+//! The daemon as hosts treat it: ended, killed and upgraded while packets come in and while its lists change, and its
+//! interfaces taken away.
 
 mod calls;
+mod clerk;
 mod interfaces;
+mod kills;
+mod life;
+mod lists;
+mod lost;
+mod model;
+mod over;
 mod restarts;
 mod site;
