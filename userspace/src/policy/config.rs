@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use xdp_prog::abi::{MAX_PREFIXES, MAX_SOURCES};
 
 use super::{
     document::{Section, Value},
@@ -12,7 +13,7 @@ use super::{
     ports::Ports,
     sources,
 };
-use crate::text_file;
+use crate::{precedence::single, text_file};
 
 /// Where the configuration is, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
@@ -125,6 +126,23 @@ impl Config {
             return Err(
                 root.fail("trusted_only", "nobody is trusted, so nobody could call; fill trusted first")
             );
+        }
+        let nets = || self.trusted.iter().chain(&self.banned);
+        let addresses = nets().filter(|net| single(**net).is_some()).count();
+        let prefixes = nets().count() - addresses;
+        for (what, count, room) in
+            [("addresses", addresses, MAX_SOURCES), ("prefixes", prefixes, MAX_PREFIXES)]
+        {
+            // One place is sipward's own.
+            if count >= room {
+                let key = if self.banned.is_empty() { "trusted" } else { "banned" };
+                let problem = format!(
+                    "there are {count} {what} here and room for {} in the filter; write shorter prefixes in \
+                     place of many",
+                    room - 1
+                );
+                return Err(root.fail(key, problem));
+            }
         }
         if let Some(class) = self.rate.beyond(&self.prefix_rate) {
             let key = if root.says("prefix_rate") { "prefix_rate" } else { "rate" };

@@ -293,6 +293,18 @@ fn ranges_hold_both_ends() {
 }
 
 #[test]
+fn lists_that_the_filter_has_no_room_for_are_refused() {
+    let text = |count: u32| {
+        let net = |n: u32| format!("\"{}/24\"", std::net::Ipv4Addr::from(0x0b00_0000 + (n << 8)));
+        format!("banned = [{}]", (0..count).map(net).collect::<Vec<_>>().join(","))
+    };
+    assert!(Config::parse(&text(65_535), "test").is_ok());
+    let error = Config::parse(&text(65_536), "test").unwrap_err().to_string();
+    let expected = "test:1: banned: there are 65536 prefixes here and room for 65535 in the filter; ";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
 fn sources_become_entries_that_stay() {
     let text = "trusted = [\"192.0.2.1\", \"2001:db8::/48\"]\nbanned = [\"192.0.2.0/24\"]";
     let resolved = parse(text).unwrap().resolve().unwrap();
