@@ -130,6 +130,34 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
 }
 
 #[test]
+fn what_there_is_no_room_for_changes_nothing() {
+    let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
+    filter.set_policy(&lists_only()).unwrap();
+    let claim = |standing| Some(Claim { standing, until: FOREVER });
+    let (trusted, banned) = (claim(Standing::Trusted), claim(Standing::Banned));
+    let net = |text: &str| text.parse::<IpNet>().unwrap();
+    let mut roster = Roster::open(&mut filter, now()).unwrap();
+    let before = [
+        (net("192.0.2.0/24"), trusted),
+        (net("192.0.2.1/32"), banned),
+        (net("198.51.100.0/24"), banned),
+        (net("203.0.113.1/32"), trusted),
+    ];
+    roster.set_all(&before).unwrap();
+    let mut after =
+        vec![(net("192.0.2.0/24"), None), (net("198.51.100.0/24"), trusted), (net("203.0.113.1/32"), banned)];
+    after.extend((0..4).map(|n| (IpNet::from(IpAddr::from([10, 0, 0, n])), banned)));
+    let error = roster.set_all(&after).unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert_eq!(on_list(&mut filter, Standing::Trusted), [net("192.0.2.0/24"), net("203.0.113.1/32")]);
+    assert_eq!(on_list(&mut filter, Standing::Banned), [net("192.0.2.1/32"), net("198.51.100.0/24")]);
+    for (source, drops) in [("192.0.2.1", false), ("198.51.100.1", true), ("203.0.113.1", false)] {
+        let frame = udp().from(&format!("{source}:5060")).carrying(clean("REGISTER")).build();
+        assert_eq!(dropped(&mut filter, &frame), drops, "{source}");
+    }
+}
+
+#[test]
 fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
     let mut filter = filter(&LoadOptions::default());
     filter.set_policy(&lists_only()).unwrap();

@@ -19,38 +19,67 @@ pub struct Purged {
 const PREFIXES: usize = 1_000;
 
 impl Roster<'_> {
-    /// Many at once, whatever was said of them before; `None`: nothing any more. On an error, some of it is done.
+    /// Many at once, whatever was said of them before; `None`: nothing any more. On an error, all is as it was.
     pub fn set_all(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
-        let (addresses, prefixes): (Vec<_>, Vec<_>) =
-            claims.iter().copied().partition(|(net, _)| single(*net).is_some());
-        if !prefixes.is_empty() {
-            self.set_prefixes(&prefixes)?;
-        }
-        let mut entries = Vec::with_capacity(addresses.len());
-        for (net, claim) in addresses {
-            match claim {
-                Some(claim) => entries.push((net.addr(), self.claims.address_entry(net.addr(), claim))),
-                None => drop(self.tables.sources()?.remove(net.addr())?),
-            }
-        }
-        match self.tables.sources()?.put_all(entries.iter().copied()) {
+        let nets: Vec<_> = claims.iter().map(|(net, _)| *net).collect();
+        let before = self.get_all(&nets)?;
+        let result = match self.write_all(claims) {
             // What has run out still takes room.
-            Err(Error::Full { .. }) if self.sweep()? > 0 => self.tables.sources()?.put_all(entries),
+            Err(Error::Full { .. }) if self.clear()? > 0 => self.write_all(claims),
             result => result,
+        };
+        if result.is_err() {
+            self.write_all(&nets.into_iter().zip(before).collect::<Vec<_>>())?;
         }
+        result
     }
 
-    fn set_prefixes(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
+    /// What comes is written before what goes is removed: who is on a list before and after is never off it meanwhile,
+    /// be it as an address, as a prefix or as a part of another.
+    fn write_all(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
+        let (addresses, prefixes): (Vec<_>, Vec<_>) =
+            claims.iter().copied().partition(|(net, _)| single(*net).is_some());
+        let entry = |(net, claim): &(IpNet, Option<Claim>)| {
+            Some((net.addr(), self.claims.address_entry(net.addr(), (*claim)?)))
+        };
+        let entries: Vec<_> = addresses.iter().filter_map(entry).collect();
+        self.tables.sources()?.put_all(entries)?;
+        if !prefixes.is_empty() {
+            self.write_prefixes(&prefixes)?;
+        }
+        let mut sources = self.tables.sources()?;
+        let mut gone = addresses.iter().filter(|(_, claim)| claim.is_none());
+        gone.try_for_each(|(net, _)| sources.remove(net.addr()).map(drop))
+    }
+
+    fn write_prefixes(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {
+        let trusted = self.declare(claims)?;
+        let within: BTreeSet<_> = claims.iter().flat_map(|(net, _)| self.claims.within(*net)).collect();
+        let mut prefixes = self.tables.prefixes()?;
+        for net in within {
+            prefixes.put(net, self.claims.prefix_entry(net))?;
+        }
+        for (net, _) in claims.iter().filter(|(_, claim)| claim.is_none()) {
+            prefixes.remove(*net)?;
+        }
+        // An address whose own entry has run out is looked up among the prefixes by the kernel itself: only what puts
+        // bans to sleep is in the entries of addresses, too.
+        if trusted.is_empty() { Ok(()) } else { self.rewrite_addresses(&trusted) }
+    }
+
+    /// Remembers what is said, which means nothing to packets yet, and says which trust comes or goes by it.
+    fn declare(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<Claims> {
         let mut trusted = Claims::default();
-        for &(net, claim) in claims {
+        let (come, go): (Vec<_>, Vec<_>) = claims.iter().copied().partition(|(_, claim)| claim.is_some());
+        for (net, claim) in go.into_iter().chain(come) {
+            let mut declarations = self.tables.declarations()?;
             let before = match claim {
                 Some(claim) => {
-                    self.tables.declarations()?.put(net, Some(claim), 0)?;
+                    declarations.put(net, Some(claim), 0)?;
                     self.claims.insert(net, claim)
                 }
                 None => {
-                    self.tables.declarations()?.remove(net)?;
-                    self.tables.prefixes()?.remove(net)?;
+                    declarations.remove(net)?;
                     self.claims.remove(net)
                 }
             };
@@ -59,14 +88,7 @@ impl Roster<'_> {
                 trusted.insert(net, trust);
             }
         }
-        let within: BTreeSet<_> = claims.iter().flat_map(|(net, _)| self.claims.within(*net)).collect();
-        let mut prefixes = self.tables.prefixes()?;
-        for net in within {
-            prefixes.put(net, self.claims.prefix_entry(net))?;
-        }
-        // An address whose own entry has run out is looked up among the prefixes by the kernel itself: only what puts
-        // bans to sleep is in the entries of addresses, too.
-        if trusted.is_empty() { Ok(()) } else { self.rewrite_addresses(&trusted) }
+        Ok(trusted)
     }
 
     /// Writes again what follows from these prefixes, which came or went, for the addresses in them.
@@ -91,16 +113,16 @@ impl Roster<'_> {
     pub fn purge(&mut self, from: Option<Bucket>) -> Result<Purged> {
         let over = |(net, claim): (IpNet, Claim)| (claim.until <= self.now).then_some((net, None));
         let prefixes: Vec<_> = self.claims.iter().filter_map(over).take(PREFIXES).collect();
-        self.set_prefixes(&prefixes)?;
+        self.write_prefixes(&prefixes)?;
         let Purged { removed, next } = self.sweep_part(from)?;
         Ok(Purged { removed: removed + prefixes.len(), next })
     }
 
-    /// Removes the addresses whose time is over, and says how many.
-    fn sweep(&mut self) -> Result<usize> {
+    /// Removes what has run out, and says how much that was.
+    fn clear(&mut self) -> Result<usize> {
         let (mut total, mut from) = (0, None);
         loop {
-            let Purged { removed, next } = self.sweep_part(from)?;
+            let Purged { removed, next } = self.purge(from)?;
             total += removed;
             if next.is_none() {
                 return Ok(total);
