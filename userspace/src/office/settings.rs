@@ -1,7 +1,7 @@
 //! The configuration, and what was switched by hand, put in force together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
 };
@@ -21,7 +21,7 @@ use crate::{
     precedence::{Claim, Standing},
     roster::Roster,
     signature::{Compiled, SignatureSet},
-    store::{Entry, Store, StoreError, Switch},
+    store::{Change, Entry, Store, StoreError, Switch},
     wall::Clock,
 };
 
@@ -199,43 +199,60 @@ fn random() -> u32 {
     RandomState::new().build_hasher().finish() as u32
 }
 
-/// Makes the lists say what the configuration says: what it no longer names goes, if it came from there.
+/// Makes the lists say what the configuration says: what it no longer names goes, if it came from there. On an error,
+/// all is as it was.
 pub(super) fn apply_lists(
     tables: &mut Tables,
     vault: &mut Vault,
     resolved: &Resolved,
 ) -> Result<(), Refusal> {
     let clock = Clock::read();
+    // Nothing, where the store cannot be read; which is told elsewhere.
+    let before = vault.read(|store| configured(store, &clock)).unwrap_or_default();
+    let changes = changes(&before, resolved);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut roster = Roster::open(tables, clock.kernel)?;
+    roster.set_all(&changes)?;
+    if vault.change(|change, clock| save_lists(change, clock, &changes)).is_err() {
+        // What failed is told by the vault. Without a mark it would pass for what was never acknowledged.
+        for (net, _) in &changes {
+            roster.mark_unsaved(*net)?;
+        }
+    }
+    Ok(())
+}
+
+fn changes(before: &BTreeMap<IpNet, Standing>, resolved: &Resolved) -> Vec<(IpNet, Option<Claim>)> {
     let said = |standing| move |net: &IpNet| (*net, standing);
     let trusted = resolved.trusted.iter().map(said(Standing::Trusted));
     let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(Standing::Banned))).collect();
-    // Nothing, where the store cannot be read; which is told elsewhere.
-    let before = vault.read(|store| configured(store, &clock)).unwrap_or_default();
-    let mut roster = Roster::open(tables, clock.kernel)?;
-    let gone: BTreeSet<_> = before.keys().filter(|net| !wanted.contains_key(net)).copied().collect();
-    for net in &gone {
-        roster.remove(*net, before[net])?;
-    }
-    let new: Vec<_> = wanted.iter().filter(|(net, standing)| before.get(net) != Some(standing)).collect();
-    let claims: Vec<_> =
-        new.iter().map(|(net, standing)| (**net, Claim { standing: **standing, until: FOREVER })).collect();
-    roster.set_all(&claims.iter().map(|(net, claim)| (*net, Some(*claim))).collect::<Vec<_>>())?;
-    if gone.is_empty() && claims.is_empty() {
-        return Ok(());
-    }
-    // A store that fails here is told by the vault, and the file says it all again at the next start.
-    let _ = vault.change(|change, clock| {
-        for net in &gone {
-            change.remove(*net)?;
+    let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, None));
+    let new = wanted.iter().filter(|(net, standing)| before.get(net) != Some(standing));
+    let claim = |standing| Some(Claim { standing, until: FOREVER });
+    gone.chain(new.map(|(net, standing)| (*net, claim(*standing)))).collect()
+}
+
+fn save_lists(
+    change: &mut Change<'_>,
+    clock: &Clock,
+    changes: &[(IpNet, Option<Claim>)],
+) -> Result<(), StoreError> {
+    let mut came = 0;
+    for &(net, claim) in changes {
+        match claim {
+            Some(Claim { standing, until }) => {
+                let (origin, since) = (Origin::Config, clock.wall_ms);
+                change
+                    .put(&Entry { net, standing, until, since, origin, note: None, evidence: None }, clock)?;
+                came += 1;
+            }
+            None => drop(change.remove(net)?),
         }
-        for (net, Claim { standing, until }) in claims {
-            let (origin, since) = (Origin::Config, clock.wall_ms);
-            change.put(&Entry { net, standing, until, since, origin, note: None, evidence: None }, clock)?;
-        }
-        let detail = format!("{} came, {} went", new.len(), gone.len());
-        change.audit("sipward", "configuration", "", &detail, clock)
-    });
-    Ok(())
+    }
+    let detail = format!("{came} came, {} went", changes.len() - came);
+    change.audit("sipward", "configuration", "", &detail, clock)
 }
 
 /// Read at once.
