@@ -31,6 +31,18 @@ impl Clock {
         Self { boot: boot(), kernel: kernel::now(), wall_ms: wall.as_millis() as u64 }
     }
 
+    /// A time to come, in seconds since 1970, as the kernel will have it. What is too far away is never.
+    pub fn to_kernel(&self, seconds: u64) -> u64 {
+        let left = seconds.saturating_mul(1_000).saturating_sub(self.wall_ms);
+        self.kernel.saturating_add(left.saturating_mul(MILLISECOND))
+    }
+
+    /// The other way round, to the nearest second, as the clocks are not read at the very same time. `None`: never.
+    pub fn to_wall(&self, kernel: u64) -> Option<u64> {
+        let left = kernel.saturating_sub(self.kernel) / MILLISECOND;
+        (kernel != FOREVER).then(|| (self.wall_ms.saturating_add(left).saturating_add(500)) / 1_000)
+    }
+
     pub(crate) fn moment(&self) -> Moment {
         Moment { kernel: self.kernel, wall_ms: self.wall_ms }
     }
@@ -131,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_far_away_is_never() {
+        let clock = Clock { boot: "", kernel: 5 * SECOND, wall_ms: TODAY };
+        for seconds in [u64::MAX, u64::MAX / 1_000, u64::MAX / 1_000_000] {
+            assert_eq!(clock.to_kernel(seconds), FOREVER);
+        }
+        assert_eq!(clock.to_wall(FOREVER), None);
+        assert_eq!(clock.to_kernel(TODAY / 1_000 - 1), clock.kernel, "over");
+    }
+
+    #[test]
     fn the_clocks_go_on_within_a_boot() {
         let (first, second) = (Clock::read(), Clock::read());
         assert_eq!(first.boot, second.boot);
@@ -145,6 +167,22 @@ mod tests {
             let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
             let left = carry(until, last, first) - first.kernel;
             prop_assert!(left <= until.saturating_sub(last.kernel));
+        }
+
+        #[test]
+        fn a_second_on_the_wall_is_the_same_whenever_it_is_read(
+            seconds in TODAY / 1_000..TODAY / 500,
+            kernel in 0..1_000 * HOUR,
+            passed in 0..HOUR / MILLISECOND,
+            apart in 0..2 * MILLISECOND,
+        ) {
+            let clock = |passed: u64, apart| Clock {
+                boot: "",
+                kernel: kernel + passed * MILLISECOND + apart,
+                wall_ms: TODAY - HOUR / MILLISECOND + passed,
+            };
+            let until = clock(0, MILLISECOND).to_kernel(seconds);
+            prop_assert_eq!(clock(passed, apart).to_wall(until), Some(seconds));
         }
 
         #[test]

@@ -20,8 +20,6 @@ use crate::{
     wall::Clock,
 };
 
-const MILLISECOND: u64 = 1_000_000;
-
 /// What a part of a file comes to.
 #[derive(Default)]
 struct Batch {
@@ -84,7 +82,7 @@ impl Office {
         let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
         let mut batch = Batch::default();
         for (((net, said), before), known) in nets.into_iter().zip(&import.entries).zip(before).zip(known) {
-            let until = said.until.map_or(FOREVER, |until| kernel_time(until, clock));
+            let until = said.until.map_or(FOREVER, |until| clock.to_kernel(until));
             if until <= clock.kernel {
                 batch.over += 1;
             } else if known.as_ref().is_some_and(|known| stays(known, import.list)) {
@@ -160,10 +158,4 @@ impl New {
             evidence: known.and_then(|known| known.evidence.clone()),
         }
     }
-}
-
-/// Of seconds since 1970.
-fn kernel_time(until: u64, clock: &Clock) -> u64 {
-    let left = until.saturating_mul(1_000).saturating_sub(clock.wall_ms);
-    clock.kernel.saturating_add(left.saturating_mul(MILLISECOND))
 }

@@ -255,11 +255,10 @@ pub(super) fn listed(entry: Entry, roster: &Roster<'_>, clock: &Clock) -> item::
         Standing::Banned => roster.shadow(entry.net),
         Standing::Trusted => None,
     };
-    let expires_in = seconds(remaining(clock.kernel, entry.until));
     item::Listed {
         source: show(entry.net),
-        expires_in,
-        until: expires_in.map(|left| clock.wall_ms / 1_000 + left),
+        expires_in: seconds(remaining(clock.kernel, entry.until)),
+        until: clock.to_wall(entry.until),
         since: entry.since / 1_000,
         origin: entry.origin,
         shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
