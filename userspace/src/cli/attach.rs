@@ -168,7 +168,7 @@ fn take_back(pins: &Pins, before: &[String]) -> Result<(), kernel::Error> {
     if new.is_empty() && !before.is_empty() { Ok(()) } else { kernel::detach(pins, &new).map(drop) }
 }
 
-/// Take the filter off network interfaces; off the last one, nothing of it stays
+/// Take the filter off network interfaces; off the last one, nothing of it stays in the kernel
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples: sipward detach\n          sipward detach --iface eth0\n\nThe daemon, if it runs, stays, \

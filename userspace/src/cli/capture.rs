@@ -34,7 +34,7 @@ use crate::{
     after_help = "Examples: sipward capture drops.pcapng --for 60s\n          sipward capture - --all --source \
                   198.51.100.7 | tshark -r - -T fields -e frame.number -e pkt_comment\n\nWhat XDP drops is in no tcpdump \
                   and no sngrep. Only packets to SIP ports are captured, and at most 2,048 bytes of each. It needs root, \
-                  and no daemon. Ctrl-C ends it."
+                  and works without a daemon, too. Ctrl-C ends it."
 )]
 pub(super) struct Capture {
     /// File to write, which must not exist; `-` for standard output

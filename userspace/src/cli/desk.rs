@@ -146,7 +146,7 @@ pub(super) fn store_notice(opened: &Opened) -> Option<String> {
     match opened {
         Opened::AsLeft | Opened::New => None,
         Opened::SetAside { to, fault } => {
-            Some(format!("{fault}; it is now {}, and a new store has all that is in force", to.display()))
+            Some(format!("{fault}: it is now {}, and a new one has what the kernel held", to.display()))
         }
         Opened::Closed { fault } => Some(fault.clone()),
     }

@@ -126,6 +126,9 @@ impl fmt::Display for LockError {
                 "{0} can be written by others than its owner, who could pose as the daemon: `chmod 755 {0}`",
                 directory.display()
             ),
+            Self::Failed { doing, cause } if cause.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "could not {doing}: run sipward as root, with `sudo` for example")
+            }
             Self::Failed { doing, cause } => write!(f, "could not {doing}: {cause}"),
         }
     }

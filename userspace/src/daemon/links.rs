@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tracing::{error, info, warn};
 
 use super::desk::Desk;
-use crate::kernel::LinkNews;
+use crate::{kernel::LinkNews, office::Office};
 
 /// For a kernel that does not tell.
 const FALLBACK: Duration = Duration::from_secs(2);
@@ -19,13 +19,22 @@ pub(super) async fn watch(desk: &Desk) {
             mpsc::channel(1).1
         }
     };
-    let mut known_faults = Vec::new();
+    let (mut known_faults, mut pin_fault) = (Vec::new(), None);
     loop {
         tokio::select! {
             Some(()) = news.recv() => {}
             () = sleep(FALLBACK) => {}
         }
-        let (attached, failed) = desk.with(|office| office.attach_missing()).await;
+        let told = pin_fault.take();
+        let (told, attached, failed) = desk
+            .with(|office| {
+                // First: without its pins, the filter would be taken for another program.
+                let told = look_after_pins(office, told);
+                let (attached, failed) = office.attach_missing();
+                (told, attached, failed)
+            })
+            .await;
+        pin_fault = told;
         for interface in attached {
             info!("{interface}: the filter is attached");
         }
@@ -34,6 +43,28 @@ pub(super) async fn watch(desk: &Desk) {
             error!("{fault}");
         }
         known_faults = faults;
+    }
+}
+
+/// `told`: the fault that was told already.
+fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> {
+    if office.is_off() {
+        return None;
+    }
+    match office.keep_pinned() {
+        Ok(made) if made.is_empty() => None,
+        Ok(made) => {
+            let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
+            error!("somebody removed pins of the filter; they are there again: {}", made.join(", "));
+            None
+        }
+        Err(fault) => {
+            let fault = fault.to_string();
+            if told.as_ref() != Some(&fault) {
+                error!("the filter is in force and could not be pinned: {fault}");
+            }
+            Some(fault)
+        }
     }
 }
 

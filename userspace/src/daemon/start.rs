@@ -62,7 +62,7 @@ fn report(started: &Started) {
         Opened::AsLeft => {}
         Opened::New => info!("a new store was made"),
         Opened::SetAside { to, fault } => {
-            error!("{fault}; it is now {}, and a new one has all that was in force", to.display());
+            error!("{fault}: it is now {}, and a new one has what the kernel held", to.display());
         }
         Opened::Closed { fault } => error!("the lists stay as they are in the kernel: {fault}"),
     }

@@ -33,7 +33,6 @@ pub(super) async fn keep_up(desk: &Desk) {
 #[derive(Default)]
 struct Told {
     /// Faults that were told already, so that each is told once.
-    pins: Option<String>,
     store: Option<String>,
     proof: Option<String>,
     /// Entries that a purge has removed so far, while it is under way.
@@ -55,7 +54,6 @@ fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
         warn!("the counters cannot be read: {refusal}");
     }
     if tick.is_multiple_of(FAULTS) {
-        told.pins = look_after_pins(office, told.pins);
         told.store = look_after_store(office, told.store);
     }
     if tick.is_multiple_of(PROOF) {
@@ -80,24 +78,6 @@ fn purge(office: &mut Office, before: usize) -> Option<usize> {
         Err(refusal) => {
             warn!("what has run out stays for now: {refusal}");
             None
-        }
-    }
-}
-
-fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> {
-    match office.keep_pinned() {
-        Ok(made) if made.is_empty() => None,
-        Ok(made) => {
-            let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
-            error!("somebody removed pins of the filter; they are there again: {}", made.join(", "));
-            None
-        }
-        Err(fault) => {
-            let fault = fault.to_string();
-            if told.as_ref() != Some(&fault) {
-                error!("the filter is in force and could not be pinned: {fault}");
-            }
-            Some(fault)
         }
     }
 }

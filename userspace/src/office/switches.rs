@@ -130,7 +130,11 @@ impl Office {
     }
 
     fn keep(&mut self, name: &str, value: &str, reverts_at: Option<u64>, who: &Who, reply: &mut Reply) {
-        let said = if name == SIGNATURES { "from a file" } else { value }.to_owned();
+        let said = match reverts_at {
+            Some(at) => format!("{value}, for {} unless confirmed", remaining(Clock::read().kernel, at)),
+            None if name == SIGNATURES => "from a file".to_owned(),
+            None => value.to_owned(),
+        };
         let switch = Switch {
             name: name.to_owned(),
             value: value.to_owned(),

@@ -55,10 +55,13 @@ impl StoreError {
             return Self::new(decoding(error), path, error.to_string());
         };
         let kind = match code {
-            // `Unknown`: a statement that makes no sense. Ours do, so it is what they meet that does not.
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
-                StoreErrorKind::Corrupt
-            }
+            // `Unknown`: a statement that makes no sense; `TooBig`: a value of a billion bytes. Ours make sense and are
+            // small, so it is what they meet that is broken.
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::Unknown
+            | ErrorCode::TooBig
+            | ErrorCode::TypeMismatch => StoreErrorKind::Corrupt,
             ErrorCode::DiskFull => StoreErrorKind::Full,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Busy,
             ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => {
@@ -90,11 +93,9 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, cause) = (self.path.display(), &self.cause);
         match self.kind {
-            StoreErrorKind::Corrupt => write!(
-                f,
-                "{path} is damaged ({cause}); when it starts, sipward puts it aside and begins a new one with what \
-                 the kernel holds"
-            ),
+            StoreErrorKind::Corrupt => {
+                write!(f, "{path} is damaged ({cause}); sipward puts it aside by itself and begins a new one")
+            }
             StoreErrorKind::Full => {
                 write!(
                     f,
