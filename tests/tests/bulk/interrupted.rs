@@ -1,0 +1,95 @@
+//! An import on a terminal: it shows how far it is, and can be stopped.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    os::fd::{FromRawFd as _, OwnedFd},
+    process::{Child, Output, Stdio},
+    time::Duration,
+};
+
+use sipward_tests::{namespace::Lan, wait::wait_until};
+
+use crate::{Office, Site};
+
+const MANY: u32 = 50_000;
+
+fn many() -> String {
+    (0..MANY).map(|n| format!("{}\n", std::net::Ipv4Addr::from_bits(0x0b00_0000 + n))).collect()
+}
+
+fn signal(pid: u32, signal: libc::c_int) {
+    // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+    assert_eq!(unsafe { libc::kill(libc::pid_t::try_from(pid).unwrap(), signal) }, 0);
+}
+
+/// Whether a process has said what is to be done when it is interrupted.
+fn minds_interruptions(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (libc::SIGINT - 1)) != 0
+}
+
+#[test]
+fn what_was_done_before_an_interruption_stays_and_is_told() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    for sent in [libc::SIGINT, libc::SIGTERM] {
+        let site = Site::new(pbx, Office::Daemon);
+        let file = site.scratch.file("list.txt", &many());
+        let daemon = site.daemon.as_ref().unwrap();
+        // It takes the first part when it is awake again.
+        signal(daemon.pid(), libc::SIGSTOP);
+        let mut import = site.sipward.command(&format!("ban import {file}"));
+        let import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the import listens", Duration::from_secs(60), || minds_interruptions(&import));
+        signal(import.id(), sent);
+        signal(daemon.pid(), libc::SIGCONT);
+        let Output { status, stdout, stderr } = import.wait_with_output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        assert_eq!(status.code(), Some(1), "{stdout}{stderr}");
+        let done: u32 = if stdout == "0 banned\n" { 0 } else { 10_000 };
+        let told = ["0", "10,000"][usize::from(done > 0)];
+        assert_eq!(stdout, format!("{told} banned\n"));
+        assert!(stderr.contains(&format!("stopped after {told} of 50,000 entries")), "{stderr}");
+        assert_eq!(site.listed("ban").len(), done as usize);
+        assert_eq!(site.in_the_kernel(), site.on_the_lists());
+        // Again, and all of it is there.
+        site.sipward.ok(&format!("ban import {file}"));
+        assert_eq!(site.listed("ban").len(), MANY as usize);
+    }
+}
+
+/// The two ends of a terminal: of whoever looks at it, and of the program.
+fn terminal() -> (File, OwnedFd) {
+    let (mut ours, mut theirs) = (0, 0);
+    let none = std::ptr::null_mut();
+    // SAFETY: room for two descriptors; the rest may be null.
+    let opened = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
+    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: new descriptors that nobody else has.
+    unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_is() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let site = Site::new(pbx, Office::Own);
+    let file = site.scratch.file("list.txt", &many());
+    for (options, shows) in [("", true), ("--json", false)] {
+        let (mut ours, theirs) = terminal();
+        let mut import = site.sipward.command(&format!("ban import {file} {options}"));
+        let done = import.stdout(Stdio::piped()).stderr(theirs).output().unwrap();
+        assert_eq!(done.status.code(), Some(0));
+        // Its end of the terminal is closed only with the command.
+        drop(import);
+        let mut shown = Vec::new();
+        // A terminal whose other end is closed says so with an error.
+        let _ = ours.read_to_end(&mut shown);
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(shown.contains("  20%  10,000 of 50,000  "), shows, "{shown:?}");
+        assert_eq!(shown.ends_with("\r\x1b[K"), shows, "nothing stays: {shown:?}");
+        assert_eq!(shown.is_empty(), !shows, "{shown:?}");
+    }
+}

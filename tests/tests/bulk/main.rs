@@ -1,0 +1,146 @@
+//! Whole lists at once: imported, exported, refused, interrupted, and what the kernel makes of them.
+
+mod crowd;
+mod files;
+mod interrupted;
+mod refusals;
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use sipward::{
+    kernel::{PinnedProgram, Pins, Tables},
+    precedence::Standing,
+    roster::Roster,
+    wall::Clock,
+};
+use sipward_tests::{
+    command::{Done, Sipward},
+    daemon::Daemon,
+    frame::udp,
+    message::clean,
+    namespace::Namespace,
+    scratch::Scratch,
+};
+use xdp_prog::reason::Action;
+
+/// Limits would hide what the lists do.
+const SETTINGS: &str = "interface = 'eth0'\nmode = 'enforce'\n[rate]\nregister = 'off'\n[prefix_rate]\n\
+                        register = 'off'\n[flows]\nper_source = 'off'\nper_prefix = 'off'\n";
+
+/// Who does what commands ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Office {
+    Daemon,
+    /// The command itself: there is no daemon.
+    Own,
+}
+
+impl Office {
+    const BOTH: [Self; 2] = [Self::Daemon, Self::Own];
+}
+
+/// A protected host.
+struct Site<'a> {
+    sipward: Sipward<'a>,
+    scratch: Scratch,
+    daemon: Option<Daemon>,
+}
+
+impl<'a> Site<'a> {
+    fn new(host: &'a Namespace, office: Office) -> Self {
+        Self::configured(host, office, "")
+    }
+
+    /// With more settings, which come first.
+    fn configured(host: &'a Namespace, office: Office, settings: &str) -> Self {
+        let sipward = Sipward::new(host);
+        let scratch = Scratch::new(host);
+        let config = scratch.file("sipward.toml", &format!("{settings}{SETTINGS}"));
+        let daemon = match office {
+            Office::Daemon => Some(Daemon::start(&sipward, &config)),
+            Office::Own => {
+                sipward.ok(&format!("attach --config {config}"));
+                None
+            }
+        };
+        Self { sipward, scratch, daemon }
+    }
+
+    fn restart(&mut self) {
+        self.daemon.take().expect("a daemon").terminate();
+        let config = self.scratch.0.join("sipward.toml");
+        self.daemon = Some(Daemon::start(&self.sipward, &config.display().to_string()));
+    }
+
+    /// Imports a text.
+    fn import(&self, list: &str, text: &str, options: &str) -> Done {
+        let file = self.scratch.file("list.txt", text);
+        self.sipward.run(&format!("{list} import {file} {options}"))
+    }
+
+    /// What `list --json` says that an import can say.
+    fn listed(&self, list: &str) -> Vec<Listed> {
+        let lines = self.sipward.json(&format!("{list} list"));
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        lines
+            .iter()
+            .map(|line| Listed {
+                source: text(&line["source"]).expect("a source"),
+                until: line["until"].as_u64(),
+                note: text(&line["note"]),
+            })
+            .collect()
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::open(&Pins::at(self.sipward.pins())).unwrap()
+    }
+
+    /// What was said, as the kernel keeps it: on which list, and until which second.
+    fn in_the_kernel(&self) -> BTreeMap<IpNet, (Standing, Option<u64>)> {
+        let (mut tables, clock) = (self.tables(), Clock::read());
+        let found = Roster::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
+        let said = found.into_iter().map(|found| {
+            let claim = found.claim.expect("nothing is unsaved here");
+            (found.net, (claim.standing, clock.to_wall(claim.until)))
+        });
+        said.collect()
+    }
+
+    /// The same, as the lists say it.
+    fn on_the_lists(&self) -> BTreeMap<IpNet, (Standing, Option<u64>)> {
+        let lists = [("trust", Standing::Trusted), ("ban", Standing::Banned)];
+        let entries = lists.map(|(list, standing)| {
+            self.listed(list).into_iter().map(move |listed| (net(&listed.source), (standing, listed.until)))
+        });
+        entries.into_iter().flatten().collect()
+    }
+
+    /// Whether packets from there are dropped.
+    fn drops(&self, address: &str) -> bool {
+        let program = PinnedProgram::open(&Pins::at(self.sipward.pins())).unwrap();
+        let frame = udp().from(address).carrying(clean("REGISTER")).build();
+        program.test_run(&frame).unwrap() == Action::Drop
+    }
+}
+
+/// A line of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    source: String,
+    until: Option<u64>,
+    note: Option<String>,
+}
+
+fn listed(source: &str, until: Option<u64>, note: Option<&str>) -> Listed {
+    Listed { source: source.to_owned(), until, note: note.map(str::to_owned) }
+}
+
+fn net(text: &str) -> IpNet {
+    sipward::address::parse(text).unwrap()
+}
+
+fn said(done: &Done, code: i32, stdout: &str) {
+    assert_eq!((done.code, done.stdout.as_str()), (Some(code), stdout), "{done}");
+}
