@@ -172,7 +172,8 @@ pub struct Policy {
     /// Distinct flows per source and per neighbourhood. Zero: no limit.
     pub flows_per_source: u32,
     pub flows_per_prefix: u32,
-    /// Of the hash of flows: whoever does not know it cannot choose flows that count as one.
+    /// Of the hashes of flows and of event slots: whoever does not know it cannot choose flows that count as one,
+    /// nor addresses that share a slot.
     pub key: u32,
     pub reserved: u32,
     /// By [`Class`].
@@ -322,7 +323,8 @@ pub struct Event {
     pub interface: u32,
     /// Length of the whole frame.
     pub frame_length: u32,
-    /// Drops of this [`source`](Address::source) on this CPU since its last event there, without this one.
+    /// Drops of this [`source`](Address::source) on this CPU since its last event there, without this one. Too few
+    /// where more than two sources shared a slot: only the counters are exact.
     pub unseen: u32,
     /// How much of the frame is in `head`.
     pub head_length: u16,

@@ -56,6 +56,12 @@ impl EventSlot {
         self.told_at = now;
         Some(unseen)
     }
+
+    /// Takes back what [`tell`](Self::tell) has just given: it could not be told. The next time is in a second.
+    #[inline(always)]
+    pub const fn take_back(&mut self, unseen: u32) {
+        self.holder_unseen = unseen.wrapping_add(1);
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +112,17 @@ mod tests {
         }
         assert_eq!(record.times[&7].len(), 10);
         assert_eq!(record.told[&7] + record.waiting(7), 10_000);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_with_the_next() {
+        let mut slot = EventSlot::default();
+        for (second, before, fails) in [(0, 0, true), (1, 1, true), (2, 2, false), (3, 0, false)] {
+            assert_eq!(slot.tell(7, BOOT + second * SECOND), Some(before), "after {second} s");
+            if fails {
+                slot.take_back(before);
+            }
+        }
     }
 
     #[test]

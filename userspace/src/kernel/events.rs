@@ -28,8 +28,9 @@ pub struct DropEvent {
     /// The id of the signature that matched, where that is the reason.
     pub signature: Option<u16>,
     pub enforced: bool,
-    /// Drops of the same sender (an IPv4 address, an IPv6 /64) since its last event, without this one. An event
-    /// comes from one CPU, and so do these: the sums are right.
+    /// Drops of the same sender (an IPv4 address, an IPv6 /64) since its last event, without this one. Each CPU
+    /// counts its own, so the sum over all events is right but for the last seconds; it is too low where more than
+    /// two senders shared a slot, as in a flood of forged ones.
     pub unseen: u32,
     pub frame_length: u32,
     /// The beginning of the frame.

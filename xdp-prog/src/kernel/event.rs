@@ -23,13 +23,16 @@ pub(super) fn sample(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict
     let sender = sampler::sender(packet.source);
     let Some(slot) = EVENT_SLOTS.get_ptr_mut(sampler::slot(sender, key)) else { return };
     // SAFETY: a per-CPU slot; XDP does not preempt itself on a CPU.
-    let Some(unseen) = (unsafe { (*slot).tell(sender, now) }) else { return };
+    let slot = unsafe { &mut *slot };
+    let Some(unseen) = slot.tell(sender, now) else { return };
     // SAFETY: the packet is borrowed for longer than the call.
-    unsafe { send(ctx.as_ptr().cast(), packet, encoded(verdict), unseen, now) };
+    if unsafe { send(ctx.as_ptr().cast(), packet, encoded(verdict), unseen, now) } == 0 {
+        slot.take_back(unseen);
+    }
 }
 
 /// A global function, as in `world`: Linux 6.1 would otherwise follow it once for every way through the path, and
-/// give up at a million instructions.
+/// give up at a million instructions. 0: it could not be sent.
 ///
 /// # Safety
 /// The kernel checks `packet` at every call: null, or a whole packet.
@@ -47,7 +50,7 @@ unsafe extern "C" fn send(
     if ctx.is_null() {
         return 0;
     }
-    // A full ring loses the event; the counters have the packet all the same.
+    // Or the ring is full.
     let Some(mut entry) = EVENTS.reserve(0) else { return 0 };
     let event = entry.as_mut_ptr();
     // SAFETY: the reservation has room for one event. Every field is written, and of `head` as much as

@@ -27,10 +27,13 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     let mut packet = Packet::default();
     let verdict = judge(&kernel, &mut packet);
     count(&verdict, frame.len() as u64);
-    if matches!(verdict.reason.action(), Action::Drop) {
-        event::sample(&ctx, &kernel, &packet, &verdict);
+    // What is not ours pays nothing for the rest.
+    if verdict.reason.is_for_sip() {
+        if matches!(verdict.reason.action(), Action::Drop) {
+            event::sample(&ctx, &kernel, &packet, &verdict);
+        }
+        capture::offer(&ctx, &verdict);
     }
-    capture::offer(&ctx, &verdict);
     match verdict.action() {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
