@@ -1,6 +1,10 @@
 //! Lets clients in, each on its own, so that none can harm another.
 
-use std::{collections::HashMap, io::Write as _, time::Duration};
+use std::{
+    collections::HashMap,
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net::UnixStream,
@@ -63,6 +67,7 @@ impl Default for Limits {
 pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
     let mut connections = JoinSet::new();
     let mut seats = Seats::default();
+    let mut complaints = Complaints::default();
     loop {
         tokio::select! {
             biased;
@@ -72,7 +77,7 @@ pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
             }),
             accepted = door.listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((stream, peer)) = admit(stream, &door, &seats, &limits) {
+                    if let Some((stream, peer)) = admit(stream, &door, &seats, &limits, &mut complaints) {
                         let pid = peer.pid;
                         let id = connections.spawn(attend(stream, peer, handler.clone(), limits)).id();
                         seats.take(id, pid);
@@ -104,22 +109,27 @@ async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: 
 }
 
 /// None if the client was turned away.
-fn admit(stream: UnixStream, door: &Door, seats: &Seats, limits: &Limits) -> Option<(UnixStream, Peer)> {
+fn admit(
+    stream: UnixStream,
+    door: &Door,
+    seats: &Seats,
+    limits: &Limits,
+    complaints: &mut Complaints,
+) -> Option<(UnixStream, Peer)> {
     let peer = Peer::of(&stream)
-        .inspect_err(|error| tracing::warn!("a client was turned away, as nobody knows who it is: {error}"))
+        .inspect_err(|error| complaints.tell(&format!("nobody knows who it is: {error}")))
         .ok()?;
-    let Peer { uid, pid, .. } = peer;
     let refusal = if !door.admission.admits(&peer) {
-        tracing::warn!(uid, pid, "a client that may not ask was turned away");
+        let uid = peer.uid;
         Refusal::no(format!(
             "uid {uid} may not use the control socket: it is for root and the configured group"
         ))
-    } else if let Some(problem) = seats.problem(pid, limits) {
-        tracing::warn!(uid, pid, "a client was turned away: {problem}");
+    } else if let Some(problem) = seats.problem(peer.pid, limits) {
         Refusal::failed(format!("the daemon takes no more clients now: {problem}"))
     } else {
         return Some((stream, peer));
     };
+    complaints.tell(&refusal.message);
     turn_away(stream, refusal);
     None
 }
@@ -128,6 +138,29 @@ fn turn_away(stream: UnixStream, refusal: Refusal) {
     // A line always fits into a new connection, so nobody waits here. A client that is gone already needs none.
     if let (Ok(line), Ok(mut stream)) = (last(Err(refusal)), stream.into_std()) {
         let _ = stream.write_all(&line);
+    }
+}
+
+/// Clients that were turned away are told of now and then only, as one that comes at once again would fill the log.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+    untold: u64,
+}
+
+impl Complaints {
+    const PAUSE: Duration = Duration::from_secs(10);
+
+    fn tell(&mut self, why: &str) {
+        if self.last.is_some_and(|last| last.elapsed() < Self::PAUSE) {
+            self.untold += 1;
+            return;
+        }
+        self.last = Some(Instant::now());
+        match std::mem::take(&mut self.untold) {
+            0 => tracing::warn!("a client was turned away: {why}"),
+            untold => tracing::warn!("a client was turned away, and {untold} before it: {why}"),
+        }
     }
 }
 
