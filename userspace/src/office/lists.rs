@@ -21,6 +21,9 @@ const PAGE: usize = 1_000;
 /// The same of what the kernel has, each time of all of it.
 const KERNEL_PAGE: usize = 50_000;
 
+/// Sources in one call.
+const AT_ONCE: usize = 1_000;
+
 #[derive(Debug)]
 pub struct Page {
     pub lines: Vec<item::Listed>,
@@ -30,6 +33,7 @@ pub struct Page {
 
 impl Office {
     pub(super) fn trust(&mut self, add: &Add, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        check_count(&add.sources)?;
         let mut refused = Refused::default();
         for &net in &add.sources {
             let net = usable(net)?;
@@ -51,6 +55,7 @@ impl Office {
     }
 
     pub(super) fn ban(&mut self, add: &Add, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        check_count(&add.sources)?;
         let sources = add.sources.iter().map(|net| usable(*net)).collect::<Result<Vec<_>, _>>()?;
         if !add.force {
             let lifelines = lifeline::all(add.session);
@@ -85,6 +90,7 @@ impl Office {
     /// Takes each of the sources off its list. The others are done even if one is not there.
     pub(super) fn remove(&mut self, remove: &Remove, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let Remove { list, sources } = remove;
+        check_count(sources)?;
         let mut refused = Refused::default();
         for &net in sources {
             let net = canonical(net);
@@ -218,6 +224,17 @@ impl Refused {
     fn into_result(self) -> Result<(), Refusal> {
         if self.0.is_empty() { Ok(()) } else { Err(Refusal::no(self.0.join("\n"))) }
     }
+}
+
+/// Each is saved by itself, and others wait meanwhile.
+fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
+    if sources.len() > AT_ONCE {
+        return Err(Refusal::wrong(format!(
+            "{} sources are too many at once: {AT_ONCE} may be named, and `import` takes any number",
+            sources.len()
+        )));
+    }
+    Ok(())
 }
 
 /// As the kernel has it. A prefix that holds all of IPv4 by way of IPv6 is a slip.
