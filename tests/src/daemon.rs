@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::{net::UnixStream, process::ExitStatusExt as _},
     path::PathBuf,
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -32,13 +32,24 @@ impl Daemon {
         daemon
     }
 
+    /// The same, by a command that starts it in another way.
+    pub fn start_by(sipward: &Sipward<'_>, command: Command) -> Self {
+        let mut daemon = Self::of(sipward, command);
+        daemon.wait_until_ready();
+        daemon
+    }
+
     /// One that has just begun to start: of this build, or of one whose maps have another layout.
     pub fn spawn(sipward: &Sipward<'_>, config: &str, layout: u32) -> Self {
+        let mut command = sipward.command(&format!("run --config {config}"));
+        command.env("SIPWARD_PIN_VERSION", layout.to_string());
+        Self::of(sipward, command)
+    }
+
+    fn of(sipward: &Sipward<'_>, mut command: Command) -> Self {
         let log = log_path(sipward);
         let file = fs::File::options().create(true).append(true).open(&log);
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
-        let mut command = sipward.command(&format!("run --config {config}"));
-        command.env("SIPWARD_PIN_VERSION", layout.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         Self { child, socket: places::socket(&sipward.runtime()), log }
@@ -57,13 +68,13 @@ impl Daemon {
         });
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said, and those before it.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub fn signal(&self, signal: libc::c_int) {

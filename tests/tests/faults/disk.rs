@@ -1,0 +1,415 @@
+//! The store's disk and the store itself: full, read-only, damaged, gone, somebody else's.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt as _, chown},
+    path::PathBuf,
+    process::Command,
+};
+
+use sipward_tests::{command::Done, namespace::Lan};
+use xdp_prog::reason::Action;
+
+use crate::site::{Site, confined, says};
+
+const CONFIG: &str = "interface = \"eth0\"\ntrusted = [\"192.0.2.1\"]\nbanned = [\"192.0.2.2\"]\n";
+
+/// A file system of its own for the store, in a place that exists for this thread and what it starts.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(site: &Site<'_>) -> Self {
+        // SAFETY: no pointers; it moves this thread alone.
+        let apart = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+        assert_eq!(apart, 0, "{}", io::Error::last_os_error());
+        run("mount", &["--make-rprivate", "/"]);
+        let at = site.sipward.state();
+        fs::create_dir(&at).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", at.to_str().unwrap()]);
+        Self(at)
+    }
+
+    fn remount(&self, options: &str) {
+        run("mount", &["-o", &format!("remount,{options}"), self.0.to_str().unwrap()]);
+    }
+
+    /// Leaves room for so many bytes.
+    fn fill(&self, left: u64) {
+        let mut file = File::create(self.0.join("filler")).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(left)).unwrap();
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("sipward.db")
+    }
+
+    /// Writes what was never there over a part of the database.
+    fn damage(&self, from: u64) {
+        let file = OpenOptions::new().write(true).open(self.database()).unwrap();
+        let length = file.metadata().unwrap().len();
+        assert!(length > from, "{length} bytes");
+        file.write_all_at(&vec![0xa5; (length - from).min(1 << 20) as usize], from).unwrap();
+    }
+
+    /// Databases that were put aside.
+    fn aside(&self) -> usize {
+        let names = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("sipward.db.corrupt-")).count()
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let done = Done::of(Command::new(program).args(arguments));
+    assert_eq!(done.code, Some(0), "{done}");
+}
+
+/// A fault that comes and goes.
+struct Fault {
+    name: &'static str,
+    /// With no daemon running.
+    begin: fn(&Disk),
+    end: fn(&Disk),
+    said: &'static [&'static str],
+}
+
+const FULL: Fault =
+    Fault { name: "full", begin: |disk| disk.fill(0), end: Disk::free, said: &["no room left", "df -h"] };
+const READ_ONLY: Fault = Fault {
+    name: "read-only",
+    begin: |disk| disk.remount("ro"),
+    end: |disk| disk.remount("rw"),
+    said: &["read-only", "remount it"],
+};
+const NOT_OURS: Fault = Fault {
+    name: "not ours",
+    begin: |disk| chown(&disk.0, Some(65_534), None).unwrap(),
+    end: |disk| chown(&disk.0, Some(0), None).unwrap(),
+    said: &["may not", "chown"],
+};
+
+/// Daemon and commands.
+fn start(site: &mut Site<'_>) {
+    let command = confined(&site.run());
+    site.start_by(command);
+}
+
+fn command(site: &Site<'_>, line: &str) -> Done {
+    Done::of(&mut confined(&site.sipward.command(line)))
+}
+
+/// What is done by hand before a fault.
+fn prepare(site: &Site<'_>) {
+    for line in [
+        "trust add 198.51.100.1",
+        "ban add 198.51.100.2",
+        "ban add 203.0.113.0/28",
+        "mode monitor",
+        "mode enforce",
+    ] {
+        site.sipward.ok(line);
+    }
+    site.filter().works(&["192.0.2.1", "198.51.100.1"], &["192.0.2.2", "198.51.100.2", "203.0.113.7"]);
+}
+
+const CHANGES: [&str; 7] = [
+    "trust add 198.51.100.11 --note office",
+    "trust add 198.51.100.64/28",
+    "ban add 198.51.100.12 --note scans",
+    "ban add 203.0.113.64/28 --for 2h",
+    "ban del 198.51.100.2",
+    "ban del 203.0.113.0/28",
+    "trust del 198.51.100.1",
+];
+
+/// Changes of each kind while nothing can be saved: done at once, and answered with why they are not saved.
+fn change(site: &Site<'_>, fault: &Fault) {
+    for line in CHANGES {
+        let done = command(site, line);
+        assert_eq!(done.code, Some(0), "{}: {done}", fault.name);
+        says(&done, &["not saved"]);
+        says(&done, fault.said);
+    }
+}
+
+/// Those changes are in force, and nothing else is.
+fn check(site: &Site<'_>, when: &str) {
+    let filter = site.filter();
+    println!("{when}");
+    filter.works(
+        &["192.0.2.1", "198.51.100.11", "198.51.100.70"],
+        &["192.0.2.2", "198.51.100.12", "203.0.113.70"],
+    );
+    for lifted in ["198.51.100.2", "203.0.113.7"] {
+        assert_eq!(filter.register(lifted), Action::Pass, "{lifted} is no longer banned");
+    }
+    assert_eq!(site.list("trust"), ["192.0.2.1", "198.51.100.11", "198.51.100.64/28"], "{when}");
+    assert_eq!(site.list("ban"), ["192.0.2.2", "198.51.100.12", "203.0.113.64/28"], "{when}");
+    let lists = &site.status()["lists"];
+    assert_eq!((lists["trusted"].as_u64(), lists["banned"].as_u64()), (Some(3), Some(3)), "{when}");
+    let left = site.sipward.json("ban list")[2]["expires_in"].as_u64().unwrap();
+    assert!((6_000..=7_200).contains(&left), "{when}: {left} of two hours");
+}
+
+fn wait_until_saved(site: &Site<'_>) {
+    site.wait("all is saved", || site.fault().is_none());
+}
+
+/// A site with the store on a disk of its own, and the daemon running.
+fn with_disk(host: &sipward_tests::namespace::Namespace) -> (Site<'_>, Disk) {
+    let mut site = Site::new(host, CONFIG);
+    let disk = Disk::mount(&site);
+    start(&mut site);
+    (site, disk)
+}
+
+#[test]
+fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
+    for fault in [FULL, READ_ONLY, NOT_OURS] {
+        let lan = Lan::new(["pbx"]);
+        let [pbx] = lan.hosts();
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        if fault.name == READ_ONLY.name {
+            // A disk that somebody writes to does not become read-only by hand.
+            site.kill();
+            (fault.begin)(&disk);
+            start(&mut site);
+        } else {
+            (fault.begin)(&disk);
+        }
+        if fault.name == NOT_OURS.name {
+            // What it has open, it can go on with.
+            site.kill();
+            start(&mut site);
+        }
+        change(&site, &fault);
+        site.sipward.ok("mode monitor");
+        let shown = site.fault().expect("a fault");
+        assert!(fault.said.iter().all(|said| shown.contains(said)), "{shown}");
+        site.wait_for_log("cannot be saved");
+        site.sipward.ok("mode enforce");
+        check(&site, "during the fault");
+        site.sipward.ok("mode monitor");
+
+        (fault.end)(&disk);
+        wait_until_saved(&site);
+        site.kill();
+        start(&mut site);
+        assert_eq!(site.status()["mode"], "monitor", "{}: as it was switched then", fault.name);
+        site.sipward.ok("mode enforce");
+        check(&site, "after the fault and another start");
+        assert_eq!(site.fault(), None);
+        // And who did it.
+        assert_eq!(site.sipward.json("ban list")[1]["note"], "scans");
+        let trail = site.sipward.json("audit");
+        for (what, target) in [("ban add", "198.51.100.12"), ("trust del", "198.51.100.1")] {
+            let line = trail.iter().find(|line| line["what"] == what && line["target"] == target);
+            assert!(line.is_some(), "{}: {what} {target} is not in the audit trail: {trail:?}", fault.name);
+        }
+        assert_eq!(disk.aside(), 0);
+    }
+}
+
+#[test]
+fn what_could_not_be_saved_outlives_the_daemon() {
+    for fault in [FULL, READ_ONLY, NOT_OURS] {
+        let lan = Lan::new(["pbx"]);
+        let [pbx] = lan.hosts();
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        site.kill();
+        (fault.begin)(&disk);
+        start(&mut site);
+        change(&site, &fault);
+        site.kill();
+        check(&site, "without a daemon");
+        start(&mut site);
+        check(&site, "the fault is not over, and the daemon is another");
+        assert!(site.fault().is_some());
+        (fault.end)(&disk);
+        wait_until_saved(&site);
+        site.kill();
+        start(&mut site);
+        check(&site, "after the fault");
+    }
+}
+
+#[test]
+fn commands_without_a_daemon_do_the_same() {
+    for fault in [FULL, READ_ONLY, NOT_OURS] {
+        let lan = Lan::new(["pbx"]);
+        let [pbx] = lan.hosts();
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        site.kill();
+        (fault.begin)(&disk);
+        change(&site, &fault);
+        let status = command(&site, "status");
+        assert!(fault.said.iter().all(|said| status.stdout.contains(said)), "{}: {status}", fault.name);
+        check(&site, fault.name);
+        (fault.end)(&disk);
+        // Whoever comes first.
+        assert_eq!(command(&site, "status").code, Some(0));
+        assert_eq!(site.fault(), None, "{}", fault.name);
+        start(&mut site);
+        check(&site, "after the fault");
+    }
+}
+
+#[test]
+fn without_room_for_a_store_there_is_a_filter() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let mut site = Site::new(pbx, CONFIG);
+    let disk = Disk::mount(&site);
+    disk.fill(0);
+    start(&mut site);
+    for line in &CHANGES[..4] {
+        let done = command(&site, line);
+        assert_eq!(done.code, Some(0), "{done}");
+        says(&done, &["not saved", "no room left"]);
+    }
+    check(&site, "without a store");
+    disk.free();
+    wait_until_saved(&site);
+    site.kill();
+    start(&mut site);
+    check(&site, "with one");
+}
+
+/// What can become of a database, and how many are put aside for it.
+const DAMAGES: [(&str, fn(&Disk), usize); 4] = [
+    ("the header is overwritten", |disk| disk.damage(0), 1),
+    ("all but the header is overwritten", |disk| disk.damage(4_096), 1),
+    (
+        "it is cut off",
+        |disk| File::options().write(true).open(disk.database()).unwrap().set_len(5_000).unwrap(),
+        1,
+    ),
+    ("it is removed", remove_database, 0),
+];
+
+fn remove_database(disk: &Disk) {
+    for name in ["sipward.db", "sipward.db-wal", "sipward.db-shm"] {
+        let _ = fs::remove_file(disk.0.join(name));
+    }
+}
+
+/// As [`change`], where it may or may not be saved.
+fn change_somehow(site: &Site<'_>, what: &str) {
+    for line in CHANGES {
+        let done = command(site, line);
+        assert_eq!(done.code, Some(0), "{what}: {done}\n{}", site.log());
+        assert!(done.stderr.is_empty() || done.stderr.contains("not saved"), "{what}: {done}");
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_under_the_daemon_is_made_anew() {
+    for (what, damage, _) in DAMAGES {
+        let lan = Lan::new(["pbx"]);
+        let [pbx] = lan.hosts();
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        // So that what is in the file is not in the log as well.
+        site.end();
+        start(&mut site);
+        damage(&disk);
+        change_somehow(&site, what);
+        check(&site, what);
+        wait_until_saved(&site);
+        site.kill();
+        check(&site, what);
+        start(&mut site);
+        wait_until_saved(&site);
+        check(&site, what);
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_at_the_start_is_made_anew() {
+    for (what, damage, aside) in DAMAGES {
+        let lan = Lan::new(["pbx"]);
+        let [pbx] = lan.hosts();
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        change_somehow(&site, what);
+        // Peacefully, so that all of it is in the one file.
+        site.end();
+        damage(&disk);
+        start(&mut site);
+        wait_until_saved(&site);
+        check(&site, what);
+        assert_eq!(disk.aside(), aside, "{what}\n{}", site.log());
+        site.kill();
+        start(&mut site);
+        check(&site, what);
+
+        // With nothing in the kernel to take the lists from, the configuration is what is left.
+        site.end();
+        site.sipward.ok("detach");
+        damage(&disk);
+        start(&mut site);
+        wait_until_saved(&site);
+        site.filter().works(&["192.0.2.1"], &["192.0.2.2"]);
+        assert_eq!(
+            (site.list("trust"), site.list("ban")),
+            (vec!["192.0.2.1".to_owned()], vec!["192.0.2.2".to_owned()])
+        );
+        assert_eq!(disk.aside(), 2 * aside, "{what}");
+    }
+}
+
+#[test]
+fn a_store_that_nobody_writes_to_is_missed_when_it_is_gone() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let mut site = Site::new(pbx, CONFIG);
+    site.start();
+    prepare(&site);
+    fs::remove_dir_all(site.sipward.state()).unwrap();
+    site.wait_for_log("removed or replaced");
+    wait_until_saved(&site);
+    assert!(site.sipward.state().join("sipward.db").exists());
+    site.kill();
+    site.start();
+    assert_eq!(site.list("ban"), ["192.0.2.2", "198.51.100.2", "203.0.113.0/28"]);
+    assert_eq!(site.list("trust"), ["192.0.2.1", "198.51.100.1"]);
+}
+
+/// A new store that has not got room for the lists yet must not pass for all there is.
+#[test]
+fn a_store_that_is_made_anew_on_a_disk_that_is_almost_full_loses_nothing() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let (mut site, disk) = with_disk(pbx);
+    let many: Vec<_> = (0..2_000).map(|number| format!("100.64.{}.{}", number / 250, number % 250)).collect();
+    for part in many.chunks(500) {
+        site.sipward.ok(&format!("ban add {}", part.join(" ")));
+    }
+    let here = site.list("ban");
+    assert_eq!(here.len(), 2_001);
+    remove_database(&disk);
+    disk.fill(150_000);
+    site.wait_for_log("no room left");
+    for line in ["ban add 198.51.100.2", "ban del 198.51.100.2", "mode monitor", "mode enforce"] {
+        says(&command(&site, line), &["not saved"]);
+    }
+    site.kill();
+    start(&mut site);
+    assert_eq!(site.list("ban"), here, "{}", site.log());
+    site.filter().works(&["192.0.2.1"], &["100.64.0.0", "100.64.7.249"]);
+    disk.free();
+    wait_until_saved(&site);
+    site.kill();
+    start(&mut site);
+    assert_eq!(site.list("ban"), here);
+    site.filter().works(&["192.0.2.1"], &["100.64.0.0", "100.64.7.249"]);
+}
