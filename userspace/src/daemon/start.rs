@@ -23,6 +23,8 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Doo
     let (mut office, started) = Office::start(&pins, Some(settings), false)?;
     report(&started);
     attach(&mut office)?;
+    // From now on the filter does not go with its pins. A fault is told when they are looked at next.
+    let _ = office.keep_pinned();
     let door = door(group.as_deref(), lock)?;
     drop(claimed);
     Ok((office, door))
