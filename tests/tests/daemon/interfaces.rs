@@ -2,9 +2,11 @@
 
 use std::{fs, time::Duration};
 
+use sipward::control::DaemonLock;
 use sipward_tests::{
     command::Sipward, daemon::Daemon, namespace::Namespace, scratch::Scratch, wait::wait_until,
 };
+use xdp_prog::abi::VERSION;
 
 /// The daemon looks after its pins every few seconds.
 const A_WHILE: Duration = Duration::from_secs(30);
@@ -60,4 +62,27 @@ fn an_interface_that_is_no_longer_configured_is_left_for_good() {
     fs::remove_file(pin.with_file_name("link-eth0")).expect("a pin");
     wait_until("the pins are looked after", A_WHILE, || daemon.log().contains("they are there again"));
     assert!(!pin.exists(), "{}", daemon.log());
+}
+
+#[test]
+fn a_detach_that_meets_a_daemon_on_its_start_is_not_undone_by_it() {
+    let host = host(&["eth0"]);
+    let (sipward, files) = (Sipward::new(&host), Scratch::new(&host));
+    sipward.ok("attach --iface eth0");
+    let pins = fs::File::open(sipward.pins()).expect("the pins");
+    pins.lock().expect("a lock");
+
+    let mut detach = sipward.command("detach").spawn().expect("sipward");
+    let call = format!("/proc/{}/syscall", detach.id());
+    let waits =
+        || fs::read_to_string(&call).unwrap_or_default().starts_with(&format!("{} ", libc::SYS_flock));
+    wait_until("the command waits for the pins", A_WHILE, waits);
+    let mut daemon = Daemon::spawn(&sipward, &files.file("sipward.toml", "interface = \"eth0\""), VERSION);
+    let lives = || DaemonLock::is_held(&sipward.runtime()).unwrap_or(false);
+    wait_until("the daemon waits for the pins, too", A_WHILE, lives);
+
+    drop(pins);
+    assert!(detach.wait().expect("a child of this process").success());
+    daemon.wait_until_ready();
+    assert_eq!(sipward.json("status")[0]["interfaces"], serde_json::json!([]), "{}", daemon.log());
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{
-    desk::{ask, connect, store_notice},
+    desk::{alone, ask, connect, store_notice},
     failure::{Failure, wrong},
     output::Output,
     reload,
@@ -191,7 +191,8 @@ impl Detach {
         }
         // Not by an office: this is also the way out where it cannot read what another build has left.
         let pins = Pins::default();
-        let _lock = pins.lock()?;
+        // A daemon that came meanwhile would put the filter back.
+        let Some(_lock) = alone(&pins)? else { return self.run(output) };
         for detached in kernel::detach(&pins, &self.interfaces)? {
             output.object(&item::Detached { detached: detached.clone() })?;
             show(item::Detached { detached }, output)?;
