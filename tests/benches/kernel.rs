@@ -17,6 +17,7 @@ use sipward::{
     signature::SignatureSet,
 };
 use sipward_tests::{
+    figures::median,
     frame::{tcp, udp},
     message,
 };
@@ -217,11 +218,6 @@ fn filter(setting: Setting) -> anyhow::Result<Filter> {
     let address = |index| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + index));
     filter.sources()?.put_all((0..setting.bans).map(|index| (address(index), ban)))?;
     Ok(filter)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() -> anyhow::Result<()> {

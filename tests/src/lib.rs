@@ -5,6 +5,7 @@ pub mod command;
 pub mod cpu;
 pub mod daemon;
 pub mod dice;
+pub mod figures;
 pub mod flood;
 pub mod frame;
 pub mod judges;

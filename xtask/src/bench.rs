@@ -16,7 +16,10 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let built = programs(&["bench", "--locked", "--package", "sipward-tests", "--bench", name, "--no-run"])?;
     let bench =
         built.into_iter().find(|artifact| artifact.name == name).context("cargo built no such benchmark")?;
+    let built = programs(&["build", "--locked", "--release", "--package", "sipward"])?;
+    let sipward =
+        built.into_iter().find(|artifact| artifact.name == "sipward").context("cargo built no sipward")?;
     mount_bpffs()?;
-    let backtrace = [("RUST_BACKTRACE", OsStr::new("1"))];
-    command::run(as_root(&bench.executable, &backtrace)?.arg("--bench").current_dir(&bench.package))
+    let variables = [("RUST_BACKTRACE", OsStr::new("1")), ("SIPWARD", sipward.executable.as_os_str())];
+    command::run(as_root(&bench.executable, &variables)?.arg("--bench").current_dir(&bench.package))
 }

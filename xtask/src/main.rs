@@ -66,8 +66,9 @@ enum Command {
         /// Run only the tests whose name contains this
         filter: Option<String>,
     },
-    /// Measure: `kernel` is nanoseconds per packet and the ratio to a trivial XDP_DROP
-    #[command(after_help = "Example: cargo xtask bench kernel")]
+    /// Measure: `kernel` is nanoseconds per packet and the ratio to a trivial XDP_DROP, `lists` is what a million bans
+    /// cost
+    #[command(after_help = "Examples: cargo xtask bench kernel\n          cargo xtask bench lists")]
     Bench {
         #[arg(default_value = "kernel")]
         name: String,
