@@ -44,7 +44,9 @@ impl Office {
     pub(super) fn import(&mut self, import: &Import, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let clock = Clock::read();
         let batch = self.sort_out(import, &clock)?;
-        self.put_in_force(&batch, import.list, &clock)?;
+        let claim = |new: &New| Claim { standing: import.list, until: new.until };
+        let claims: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, Some(claim(new)))).collect();
+        self.roster(&clock)?.set_all(&claims)?;
         let saved = self.vault.change(|change, clock| {
             for (net, new) in &batch.entries {
                 change.put(&new.entry(*net, import.list, clock), clock)?;
@@ -96,18 +98,6 @@ impl Office {
             }
         }
         Ok(batch)
-    }
-
-    fn put_in_force(&mut self, batch: &Batch, list: Standing, clock: &Clock) -> Result<(), Refusal> {
-        let mut roster = self.roster(clock)?;
-        let claim = |new: &New| Claim { standing: list, until: new.until };
-        let after: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, Some(claim(new)))).collect();
-        if let Err(error) = roster.set_all(&after) {
-            let before: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, new.before)).collect();
-            roster.set_all(&before)?;
-            return Err(error.into());
-        }
-        Ok(())
     }
 }
 
