@@ -46,7 +46,9 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     let sipward = Sipward::new(pbx);
     sipward.ok("attach --iface eth0");
     let many: Vec<_> = (0..4_000).map(|n| format!("192.{}.{}.1", n / 250, n % 250)).collect();
-    sipward.ok(&format!("ban add {}", many.join(" ")));
+    let files = Scratch::new(pbx);
+    let file = files.file("many.txt", &many.join("\n"));
+    sipward.ok(&format!("ban import {file}"));
     let mut list = sipward.command("ban list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(list.stdout.take());
     let done = list.wait_with_output().unwrap();
