@@ -6,6 +6,7 @@ pub mod control;
 pub mod daemon;
 pub mod doctor;
 pub mod dropped;
+mod file_id;
 pub mod first_line;
 pub mod forecast;
 pub mod kernel;

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use sipward_tests::{dice::Dice, namespace::Lan};
+use sipward_tests::{command::Done, dice::Dice, namespace::Lan};
 
 use crate::site::{Site, Until};
 
@@ -216,4 +216,24 @@ fn mad_clients_harm_nobody() {
         let now = size(&site);
         now.files <= before.files && now.threads <= before.threads
     });
+}
+
+#[test]
+fn a_socket_that_is_removed_comes_back_and_there_is_one_daemon() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let site = Site::running(pbx, CONFIG);
+    let pid = || site.status()["daemon"]["pid"].clone();
+    let alone = pid();
+    assert_eq!(alone, site.daemon().pid());
+    let runtime = site.sipward.runtime();
+    fs::remove_file(runtime.join("control.sock")).unwrap();
+    // Whoever asks meanwhile waits for it.
+    assert_eq!(pid(), alone);
+    fs::remove_dir_all(&runtime).unwrap();
+    site.wait("the daemon answers again", || pid() == alone);
+    let second = Done::of(&mut site.run());
+    assert_eq!(second.code, Some(3), "{second}");
+    assert!(second.stderr.contains("another sipward daemon runs"), "{second}");
+    assert_eq!(site.log().matches("was removed, or the directory").count(), 2, "{}", site.log());
 }

@@ -18,6 +18,7 @@ use super::{
     lock::{DaemonLock, LockError},
     peer::{Admission, Peer},
 };
+use crate::file_id::FileId;
 
 /// How many may wait to be let in, which takes microseconds.
 const QUEUE: u32 = 128;
@@ -28,6 +29,7 @@ pub struct Door {
     pub(super) listener: UnixListener,
     pub(super) admission: Admission,
     path: PathBuf,
+    file: Option<FileId>,
 }
 
 #[derive(Debug)]
@@ -68,14 +70,16 @@ impl Door {
         // SAFETY: no arguments, cannot fail.
         let own = unsafe { libc::geteuid() };
         let admission = Admission { own, group: group.map(|(_, id)| id) };
-        Ok(Self { listener, admission, path: path.to_owned() })
+        Ok(Self { listener, admission, path: path.to_owned(), file: FileId::of(path) })
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // One that stays is in nobody's way.
-        let _ = fs::remove_file(&self.path);
+        if FileId::of(&self.path) == self.file {
+            // One that stays is in nobody's way.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

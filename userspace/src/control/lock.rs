@@ -36,10 +36,15 @@ pub enum LockError {
 }
 
 impl DaemonLock {
+    /// The file that is locked.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join(NAME)
+    }
+
     /// Makes the runtime directory where there is none.
     pub fn take(directory: &Path) -> Result<Self, LockError> {
         make(directory)?;
-        let path = directory.join(NAME);
+        let path = Self::path(directory);
         let fail = |cause| LockError::Failed { doing: format!("lock {}", path.display()), cause };
         // Of root alone: whoever can open it can lock it.
         let mut options = File::options();
@@ -60,7 +65,7 @@ impl DaemonLock {
 
     /// Whether a daemon lives. To ask does not get into the way of one that starts.
     pub fn is_held(directory: &Path) -> Result<bool, LockError> {
-        let path = directory.join(NAME);
+        let path = Self::path(directory);
         let held = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             result => result.and_then(|file| is_locked(&file)),

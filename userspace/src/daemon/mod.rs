@@ -8,6 +8,7 @@ mod handler;
 mod hearing;
 mod links;
 mod log;
+mod reception;
 mod start;
 mod upkeep;
 
@@ -17,12 +18,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use self::log::Log;
-use self::{desk::Desk, handler::Calls, hearing::Hearing};
+use self::{desk::Desk, handler::Calls, hearing::Hearing, start::Begun};
 use crate::{
     control::{
-        DaemonLock, Limits,
+        DaemonLock,
         protocol::{Call, Refusal, Who},
-        serve,
     },
     office::Reply,
     places,
@@ -42,22 +42,23 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
         .enable_all()
         .build()
         .map_err(|error| Refusal::failed(format!("could not start: {error}")))?;
-    let result = runtime.block_on(work(options, &lock));
+    let result = runtime.block_on(work(options, lock));
     // Nobody is to wait for a thread that waits for packets.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-async fn work(options: &Options, lock: &DaemonLock) -> Result<(), Refusal> {
+async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let mut signals = Signals::listen()?;
-    let (office, door) = start::start(options, lock)?;
+    let Begun { office, door, group } = start::start(options, &lock)?;
     let hearing = Hearing::start(office.pins().clone())?;
     let desk = Desk::open(office)?;
     let calls = Calls::new(desk.clone(), hearing);
     notify(&[sd_notify::NotifyState::Ready]);
     info!("ready: calls are taken at {}", places::socket(&places::runtime()).display());
+    let mut result = Ok(());
     tokio::select! {
-        () = serve(door, calls, Limits::default()) => {}
+        refusal = reception::receive(door, lock, group, calls) => result = Err(refusal),
         () = upkeep::keep_up(&desk) => {}
         () = links::watch(&desk) => {}
         () = watchdog(&desk) => {}
@@ -67,7 +68,7 @@ async fn work(options: &Options, lock: &DaemonLock) -> Result<(), Refusal> {
     notify(&[sd_notify::NotifyState::Stopping]);
     // What was begun is finished, so that the next office finds nothing half done.
     desk.close().await;
-    Ok(())
+    result
 }
 
 struct Signals {

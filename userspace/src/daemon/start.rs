@@ -13,7 +13,14 @@ use crate::{
     policy::DEFAULT_PATH,
 };
 
-pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Door), Refusal> {
+pub(super) struct Begun {
+    pub(super) office: Office,
+    pub(super) door: Door,
+    /// To which the door is open.
+    pub(super) group: Option<String>,
+}
+
+pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refusal> {
     let file = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     let settings = settings(&file)?;
     let group = settings.resolved.group.clone();
@@ -27,11 +34,11 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<(Office, Doo
     let _ = office.keep_pinned();
     let door = door(group.as_deref(), lock)?;
     drop(claimed);
-    Ok((office, door))
+    Ok(Begun { office, door, group })
 }
 
 /// A group that cannot have the socket is no reason to leave the host unprotected.
-fn door(group: Option<&str>, lock: &DaemonLock) -> Result<Door, Refusal> {
+pub(super) fn door(group: Option<&str>, lock: &DaemonLock) -> Result<Door, Refusal> {
     let socket = places::socket(&places::runtime());
     let opened = match Door::open(&socket, group, lock) {
         Err(error @ (DoorError::NoGroup { .. } | DoorError::NotOfGroup { .. })) => {

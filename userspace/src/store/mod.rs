@@ -16,8 +16,7 @@ mod switch;
 mod tests;
 
 use std::{
-    fs, mem,
-    os::unix::fs::MetadataExt as _,
+    mem,
     path::{Path, PathBuf},
 };
 
@@ -36,7 +35,7 @@ use self::{
     boots::{Boots, Here},
     error::Result,
 };
-use crate::wall::Clock;
+use crate::{file_id::FileId, wall::Clock};
 
 /// What has run out is removed so many at a time, so that nobody waits long.
 pub const BATCH: usize = 10_000;
@@ -136,15 +135,5 @@ impl Store {
             return Err(error.clone());
         }
         work(&self.connection).map_err(|error| StoreError::sqlite(&self.path, Some(&self.connection), &error))
-    }
-}
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId(u64, u64);
-
-impl FileId {
-    fn of(path: &Path) -> Option<Self> {
-        fs::metadata(path).ok().map(|file| Self(file.dev(), file.ino()))
     }
 }
