@@ -194,6 +194,10 @@ fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
             start(&mut site);
         }
         change(&site, &fault);
+        let file = site.config.with_file_name("bans.txt");
+        fs::write(&file, "100.64.0.1\n100.64.0.2\n").unwrap();
+        says(&command(&site, &format!("ban import {}", file.display())), &["not saved"]);
+        site.sipward.ok("ban del 100.64.0.1 100.64.0.2");
         site.sipward.ok("mode monitor");
         let shown = site.fault().expect("a fault");
         assert!(fault.said.iter().all(|said| shown.contains(said)), "{shown}");
@@ -213,7 +217,10 @@ fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
         // And who did it.
         assert_eq!(site.sipward.json("ban list")[1]["note"], "scans");
         let trail = site.sipward.json("audit");
-        for (what, target) in [("ban add", "198.51.100.12"), ("trust del", "198.51.100.1")] {
+        let file = file.display().to_string();
+        for (what, target) in
+            [("ban add", "198.51.100.12"), ("trust del", "198.51.100.1"), ("ban import", file.as_str())]
+        {
             let line = trail.iter().find(|line| line["what"] == what && line["target"] == target);
             assert!(line.is_some(), "{}: {what} {target} is not in the audit trail: {trail:?}", fault.name);
         }

@@ -16,7 +16,7 @@ use crate::{
     control::protocol::{Import, Origin, Refusal, Who, item::ImportedCount},
     lifeline::{self, Lifeline},
     precedence::{Claim, Standing},
-    store::Entry,
+    store::{Change, Entry, StoreError},
     wall::Clock,
 };
 
@@ -47,13 +47,17 @@ impl Office {
         let claim = |new: &New| Claim { standing: import.list, until: new.until };
         let claims: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, Some(claim(new)))).collect();
         self.roster(&clock)?.set_all(&claims)?;
+        let note = note(import, who, batch.entries.len());
         let saved = self.vault.change(|change, clock| {
             for (net, new) in &batch.entries {
                 change.put(&new.entry(*net, import.list, clock), clock)?;
             }
-            let what = format!("{} import", command(import.list));
-            change.audit(&who.name, &what, &import.file, &format!("{} entries", batch.entries.len()), clock)
+            note(change, clock)
         });
+        if saved.is_err() {
+            // The entries are in the kernel; nobody else knows whose they are.
+            let _ = self.vault.change_now_or_later(note);
+        }
         let mut roster = self.roster(&clock)?;
         if let Err(fault) = saved {
             for net in batch.entries.keys() {
@@ -99,6 +103,17 @@ impl Office {
         }
         Ok(batch)
     }
+}
+
+/// The line of the audit trail.
+fn note(
+    import: &Import,
+    who: &Who,
+    count: usize,
+) -> impl Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send + 'static {
+    let (who, file) = (who.name.clone(), import.file.clone());
+    let (what, detail) = (format!("{} import", command(import.list)), format!("{count} entries"));
+    move |change, clock| change.audit(&who, &what, &file, &detail, clock)
 }
 
 /// Whether the configuration says the same already. That stays, even if the file is imported that was exported here.
