@@ -1,8 +1,8 @@
 //! What is said, written into the kernel with all that follows from it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpAddrRange, IpNet, Ipv4AddrRange, Ipv6AddrRange};
 
 use super::{Claim, Claims, Result, Roster, SourceEntry, Standing, claim_of, single};
 use crate::kernel::{Batch, Bucket, Error};
@@ -17,6 +17,8 @@ pub struct Purged {
 
 /// Prefixes that are cleared away at once.
 const PREFIXES: usize = 1_000;
+/// Addresses that are looked for one by one.
+const FEW: u128 = 1 << 14;
 
 impl Roster<'_> {
     /// Many at once, whatever was said of them before; `None`: nothing any more. On an error, all is as it was.
@@ -93,20 +95,33 @@ impl Roster<'_> {
 
     /// Writes again what follows from these prefixes, which came or went, for the addresses in them.
     fn rewrite_addresses(&mut self, changed: &Claims) -> Result<()> {
-        let mut sources = self.tables.sources()?;
         let mut rewritten = Vec::new();
-        for item in sources.iter() {
-            let (address, before) = item?;
-            if let Some(own) = claim_of(before)
-                && changed.covering(address.into()).next().is_some()
-            {
+        for (address, before) in self.addresses_in(changed)? {
+            if let Some(own) = claim_of(before) {
                 let after = SourceEntry { budget: before.budget, ..self.claims.address_entry(address, own) };
                 if after != before {
                     rewritten.push((address, after));
                 }
             }
         }
-        sources.put_all(rewritten)
+        self.tables.sources()?.put_all(rewritten)
+    }
+
+    /// Where there can be but a few, each is looked for: to look at a million others takes a second.
+    fn addresses_in(&mut self, prefixes: &Claims) -> Result<Vec<(IpAddr, SourceEntry)>> {
+        let sources = self.tables.sources()?;
+        let room = |net: IpNet| 1_u128.checked_shl((net.max_prefix_len() - net.prefix_len()).into());
+        let sum = |sum: u128, (net, _): (IpNet, Claim)| Some(sum.saturating_add(room(net)?));
+        if prefixes.iter().try_fold(0, sum).is_some_and(|room| room <= FEW) {
+            let all = prefixes.iter().flat_map(|(net, _)| every_address(net));
+            let entry = |address| Ok(sources.get(address)?.map(|entry| (address, entry)));
+            return all.filter_map(|address| entry(address).transpose()).collect();
+        }
+        let within = |item: &Result<(IpAddr, _)>| match item {
+            Ok((address, _)) => prefixes.covering((*address).into()).next().is_some(),
+            Err(_) => true,
+        };
+        sources.iter().filter(within).collect()
     }
 
     /// Removes what has run out, part by part so that nobody waits long: from there, or from the beginning.
@@ -140,5 +155,13 @@ impl Roster<'_> {
             removed += usize::from(sources.remove(*address)?);
         }
         Ok(Purged { removed, next })
+    }
+}
+
+/// The first and the last, too, which `hosts` leaves out.
+fn every_address(net: IpNet) -> IpAddrRange {
+    match net {
+        IpNet::V4(net) => IpAddrRange::V4(Ipv4AddrRange::new(net.network(), net.broadcast())),
+        IpNet::V6(net) => IpAddrRange::V6(Ipv6AddrRange::new(net.network(), net.broadcast())),
     }
 }
