@@ -5,93 +5,26 @@
 //! the machine's, the ratios are ours.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr},
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use aya::programs::loaded_programs;
 use sipward::{
-    kernel::{Filter, LoadOptions},
+    guard::Account,
+    kernel::{Filter, LoadOptions, Sentence, Suspect, Tapping, Taps},
     policy::Config,
-    signature::SignatureSet,
 };
 use sipward_tests::{
-    figures::median,
     frame::{tcp, udp},
-    message,
+    limits, message,
+    raw_program::RawProgram,
+    report::{self, Report},
+    signatures,
 };
-use xdp_prog::abi::{FOREVER, SourceEntry, kind};
+use xdp_prog::abi::{EGRESS_PROGRAM as EGRESS, FOREVER, PROGRAM, SourceEntry, kind};
 
 const ROUNDS: usize = 5;
-
-/// `r0 = XDP_DROP; exit`.
-struct Trivial(OwnedFd);
-
-impl Trivial {
-    fn load() -> io::Result<Self> {
-        const MOVE: u8 = 0xb7;
-        const EXIT: u8 = 0x95;
-        let program: [u8; 16] = [MOVE, 0, 0, 0, 1, 0, 0, 0, EXIT, 0, 0, 0, 0, 0, 0, 0];
-        #[repr(C)]
-        struct Attributes {
-            kind: u32,
-            instructions: u32,
-            program: u64,
-            license: u64,
-        }
-        const PROG_LOAD: i32 = 5;
-        const XDP: u32 = 6;
-        let attributes = Attributes {
-            kind: XDP,
-            instructions: 2,
-            program: program.as_ptr() as u64,
-            license: c"GPL".as_ptr() as u64,
-        };
-        // SAFETY: the attributes and what they point to live through the call.
-        let fd = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &attributes, size_of::<Attributes>()) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new descriptor that nobody else has.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).expect("a descriptor")) }))
-    }
-
-    fn run(&self, frame: &[u8], repeat: u32) -> io::Result<f64> {
-        #[repr(C)]
-        struct Attributes {
-            program: u32,
-            verdict: u32,
-            length: u32,
-            room: u32,
-            frame: u64,
-            out: u64,
-            repeat: u32,
-            duration: u32,
-            rest: [u64; 4],
-        }
-        const TEST_RUN: i32 = 10;
-        let mut attributes = Attributes {
-            program: u32::try_from(self.0.as_raw_fd()).expect("a descriptor"),
-            verdict: 0,
-            length: u32::try_from(frame.len()).expect("a frame"),
-            room: 0,
-            frame: frame.as_ptr() as u64,
-            out: 0,
-            repeat,
-            duration: 0,
-            rest: [0; 4],
-        };
-        let start = Instant::now();
-        // SAFETY: as above.
-        let result =
-            unsafe { libc::syscall(libc::SYS_bpf, TEST_RUN, &mut attributes, size_of::<Attributes>()) };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(repeat))
-    }
-}
 
 /// How the filter is set up for a case.
 #[derive(Clone, Copy)]
@@ -99,6 +32,41 @@ struct Setting {
     signatures: usize,
     bans: u32,
     limits: bool,
+    suspended: Suspended,
+    tap: Tap,
+}
+
+/// Whose accounts are suspended.
+#[derive(Clone, Copy)]
+enum Suspended {
+    Nobody,
+    /// Of a thousand other sources.
+    Others,
+    /// Another account of the same source, so that the message is looked into.
+    Neighbour,
+    /// The account itself.
+    Own,
+    /// Another account, everywhere.
+    Lock,
+}
+
+/// What becomes of what is handed over.
+#[derive(Clone, Copy, PartialEq)]
+enum Tap {
+    Off,
+    /// A reader is fast enough.
+    Drained,
+    /// Nobody reads: the ring is full.
+    Full,
+    /// A stranger's packets are over their budget.
+    OverBudget,
+}
+
+/// Which of the programs runs.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    In,
+    Out,
 }
 
 struct Case {
@@ -106,9 +74,11 @@ struct Case {
     setting: Setting,
     frame: Vec<u8>,
     drops: bool,
+    way: Way,
 }
 
-const SIGNATURES_64: Setting = Setting { signatures: 64, bans: 1_000, limits: true };
+const SIGNATURES_64: Setting =
+    Setting { signatures: 64, bans: 1_000, limits: true, suspended: Suspended::Nobody, tap: Tap::Off };
 
 fn cases() -> Vec<Case> {
     let case = |name, setting, frame: sipward_tests::frame::Frame, drops| Case {
@@ -116,7 +86,17 @@ fn cases() -> Vec<Case> {
         setting,
         frame: frame.build(),
         drops,
+        way: Way::In,
     };
+    let whole = |name, setting, frame| Case { frame, ..case(name, setting, udp(), false) };
+    let out = |name, tap, frame| {
+        let setting = Setting { tap, ..SIGNATURES_64 };
+        Case { way: Way::Out, ..case(name, setting, frame, false) }
+    };
+    let tapping = |tap| Setting { tap, limits: false, ..SIGNATURES_64 };
+    let suspending = |suspended| Setting { suspended, limits: false, ..SIGNATURES_64 };
+    let refusal = message::OK_TO_OUR_OPTIONS.replace("200 OK", "401 Unauthorized");
+    let answer = || udp().from("203.0.113.1:5060").to("198.51.100.7:40000").carrying(&refusal);
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
     let banned = |bans| Setting { bans, ..SIGNATURES_64 };
     let register = || udp().carrying(message::register_of(500));
@@ -134,6 +114,13 @@ fn cases() -> Vec<Case> {
         case("banned, 1 k bans", banned(1_000), register().from("10.0.0.7"), true),
         case("banned, 100 k bans", banned(100_000), register().from("10.0.0.7"), true),
         case("banned, 1 M bans", banned(1_000_000), register().from("10.0.0.7"), true),
+        case("banned prefix", SIGNATURES_64, register().from("10.255.0.7"), true),
+        whole(
+            "first fragment of a REGISTER",
+            unlimited(SIGNATURES_64),
+            register().fragments(7, 400).remove(0),
+        ),
+        whole("a later fragment", SIGNATURES_64, register().fragments(7, 400).remove(1)),
         case("OPTIONS of a stranger", SIGNATURES_64, udp().carrying(message::clean("OPTIONS")), true),
         case("REGISTER over its rate", over_rate, register(), true),
         case("clean REGISTER, 500 bytes, 8 signatures", unlimited(with(8)), register(), false),
@@ -152,6 +139,41 @@ fn cases() -> Vec<Case> {
             tcp().carrying(message::register_of(500)),
             false,
         ),
+        case("clean REGISTER, tapped", tapping(Tap::Drained), register(), false),
+        case("clean REGISTER, tapped, ring full", tapping(Tap::Full), register(), false),
+        case("clean REGISTER, tapped, over the budget", tapping(Tap::OverBudget), register(), false),
+        case(
+            "clean REGISTER, TCP, tapped",
+            tapping(Tap::Drained),
+            tcp().carrying(message::register_of(500)),
+            false,
+        ),
+        case(
+            "banned, tap on",
+            Setting { tap: Tap::Drained, ..SIGNATURES_64 },
+            register().from("10.0.0.7"),
+            true,
+        ),
+        case(
+            "OPTIONS of a stranger, tap on",
+            Setting { tap: Tap::Drained, ..SIGNATURES_64 },
+            udp().carrying(message::clean("OPTIONS")),
+            true,
+        ),
+        case(
+            "REGISTER over its rate, tap on",
+            Setting { tap: Tap::Drained, ..SIGNATURES_64 },
+            register(),
+            true,
+        ),
+        case("clean REGISTER, others suspended", suspending(Suspended::Others), register(), false),
+        case("clean REGISTER, neighbour suspended", suspending(Suspended::Neighbour), register(), false),
+        case("clean REGISTER, another account locked", suspending(Suspended::Lock), register(), false),
+        case("suspended REGISTER", suspending(Suspended::Own), register(), true),
+        out("leaving: 401, tap off", Tap::Off, answer()),
+        out("leaving: 401, tapped", Tap::Drained, answer()),
+        out("leaving: 401, ring full", Tap::Full, answer()),
+        out("leaving: RTP, tap on", Tap::Drained, answer().source_port(10_000).carrying([0x80; 172])),
         case(
             "signature found",
             unlimited(with(64)),
@@ -179,76 +201,130 @@ fn hostile(length: usize) -> String {
     format!("REGISTER sip:a SIP/2.0\r\nSubject: {filler}\r\nUser-Agent: x\r\n\r\n")
 }
 
-/// The shipped set's most wanted, and as many more as it takes.
-fn signatures(count: usize) -> SignatureSet {
-    let mut text = String::new();
-    for index in 0..count {
-        let word = match index {
-            0 => "friendly-scanner".to_owned(),
-            1 => "sipvicious".to_owned(),
-            _ => format!("scanner-{:06x}", index.wrapping_mul(0x9e_3779) & 0xff_ffff),
-        };
-        text += &format!(
-            "[[signature]]\nname = \"s{index}\"\nin = \"User-Agent\"\ncontains = \"{word}\"\nnote = \"bench\"\n"
-        );
-    }
-    SignatureSet::parse(&text, "the benchmark").expect("a valid set")
-}
-
 fn filter(setting: Setting) -> anyhow::Result<Filter> {
     let mut filter = Filter::load(&LoadOptions::default())?;
     let mut policy = Config::default().resolve()?.policy;
     policy.enforce = 1;
     if !setting.limits {
-        // The limits stay on the path; they are only never reached.
-        for limit in policy.stranger.iter_mut().chain(&mut policy.prefix) {
-            if limit.interval != 0 {
-                limit.interval = 1;
-                limit.tolerance = u64::MAX / 2;
-            }
-            if limit.window != 0 {
-                limit.window = 1;
-                limit.window_max = 60_000;
-            }
-        }
+        limits::out_of_reach(&mut policy);
     }
     filter.set_policy(&policy)?;
-    filter.set_signatures(&signatures(setting.signatures).compile()?.tables)?;
+    filter.set_signatures(&signatures::many(setting.signatures).compile()?.tables)?;
     let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
     let address = |index| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + index));
     filter.sources()?.put_all((0..setting.bans).map(|index| (address(index), ban)))?;
+    filter.prefixes()?.put("10.255.0.0/16".parse()?, ban)?;
+    suspend(&mut filter, setting.suspended)?;
+    filter.set_tapping(match setting.tap {
+        Tap::Off => None,
+        Tap::Drained | Tap::Full => Some(Tapping { strangers_per_second: u32::MAX }),
+        Tap::OverBudget => Some(Tapping { strangers_per_second: 0 }),
+    })?;
     Ok(filter)
 }
 
-fn main() -> anyhow::Result<()> {
-    let json = std::env::args().any(|argument| argument == "--json");
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let trivial = Trivial::load()?;
-    if !json {
-        println!("{:<44} {:>8} {:>8}  of a trivial XDP_DROP", "case", "ns", "ratio");
+fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
+    let mut suspensions = filter.suspensions()?;
+    let mut put = |source: Option<IpAddr>, name: &str| {
+        let account = Account::new(name.as_bytes()).expect("a name");
+        let sentence = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
+        suspensions.put(Suspect::account(source, &account), sentence)
+    };
+    let here = IpAddr::from([198, 51, 100, 7]);
+    match suspended {
+        Suspended::Nobody => {}
+        Suspended::Others => {
+            for index in 0..1_000 {
+                put(Some(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index))), "201")?;
+            }
+        }
+        Suspended::Neighbour => put(Some(here), "202")?,
+        Suspended::Own => put(Some(here), "201")?,
+        Suspended::Lock => put(None, "202")?,
     }
+    Ok(())
+}
+
+/// The mean time of one run in nanoseconds.
+fn run(filter: &mut Filter, taps: &mut Taps, case: &Case, repeat: u32) -> anyhow::Result<f64> {
+    if case.setting.tap == Tap::Drained && !case.drops {
+        return run_and_drain(filter, taps, case);
+    }
+    let start = Instant::now();
+    run_once(filter, case, repeat)?;
+    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(repeat))
+}
+
+/// Without the time of reading what was handed over. The kernel measures each round by itself, coarsely; they are many.
+fn run_and_drain(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::Result<f64> {
+    /// So many fit into a ring.
+    const ROUND: u32 = 3_500;
+    const ROUNDS: u32 = 100;
+    let mut spent = Duration::ZERO;
+    for _ in 0..ROUNDS {
+        spent += run_once(filter, case, ROUND)?;
+        taps.drain(u64::MAX, usize::MAX, |_| {});
+    }
+    Ok(spent.as_secs_f64() * 1e9 / f64::from(ROUNDS))
+}
+
+fn run_once(filter: &mut Filter, case: &Case, repeat: u32) -> anyhow::Result<Duration> {
+    let (goes_on, spent) = match case.way {
+        Way::In => {
+            let (action, spent) = filter.test_run(&case.frame, repeat)?;
+            (action == XDP_PASS, spent)
+        }
+        Way::Out => {
+            let (next, spent) = filter.test_run_egress(&case.frame, repeat)?;
+            (next == NEXT, spent)
+        }
+    };
+    anyhow::ensure!(goes_on != case.drops, "{}: it went another way", case.name);
+    Ok(spent)
+}
+
+const XDP_PASS: u32 = 2;
+const NEXT: u32 = u32::MAX;
+
+fn main() -> anyhow::Result<()> {
+    let mut report = Report::new("kernel");
+    let trivial = RawProgram::drop_all()?;
+    report.section("a packet, to a trivial XDP_DROP");
     for case in cases() {
-        if only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())) {
+        if !report.wants(case.name) {
             continue;
         }
         let mut filter = filter(case.setting)?;
-        let (mut ours, mut ratios) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let repeat = if case.frame.len() > 300 { 2_000_000 } else { 5_000_000 };
-            let base = trivial.run(&case.frame, 10_000_000)?;
-            let start = Instant::now();
-            let (action, _) = filter.test_run(&case.frame, repeat)?;
-            let nanoseconds = start.elapsed().as_secs_f64() * 1e9 / f64::from(repeat);
-            anyhow::ensure!((action == 1) == case.drops, "{}: action {action}", case.name);
-            ours.push(nanoseconds);
-            ratios.push(nanoseconds / base);
+        let mut taps = filter.taps()?;
+        let (mut ours, mut base) = (report::Case::new(case.name), report::Case::new("XDP_DROP"));
+        for round in 0..ROUNDS {
+            let repeat = if case.frame.len() > 300 { 1_000_000 } else { 3_000_000 };
+            base.round(round, trivial.run(&case.frame, 10_000_000)?);
+            ours.round(round, run(&mut filter, &mut taps, &case, repeat)?);
         }
-        let (nanoseconds, ratio) = (median(ours), median(ratios));
-        if json {
-            println!("{}", serde_json::json!({ "case": case.name, "ns": nanoseconds, "ratio": ratio }));
-        } else {
-            println!("{:<44} {nanoseconds:>8.1} {ratio:>8.1}", case.name);
-        }
+        report.case(&ours, &base);
+    }
+    report.section("the programs");
+    costs(&mut report)?;
+    report.end()
+}
+
+/// What the verifier had to follow, and what came of it.
+fn costs(report: &mut Report) -> anyhow::Result<()> {
+    let mut filter = Filter::load(&LoadOptions::default())?;
+    // Loads the other program, too.
+    filter.test_run_egress(&udp().build(), 1)?;
+    for name in [PROGRAM, EGRESS] {
+        let programs = loaded_programs().filter_map(Result::ok);
+        // The newest of that name is this one.
+        let program =
+            programs.filter(|program| program.name_as_str() == Some(name)).max_by_key(|program| program.id());
+        let Some(program) = program else { continue };
+        let verified = program.verified_instruction_count().unwrap_or_default();
+        let jited = program.size_jitted();
+        report.note(&format!(
+            "{name}: the verifier followed {verified} instructions; {jited} bytes of machine code"
+        ));
     }
     Ok(())
 }

@@ -34,7 +34,9 @@ struct Fragment {
     more: bool,
 }
 
+pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
+pub const RST: u8 = 0x04;
 pub const ACK: u8 = 0x10;
 pub const PSH: u8 = 0x08;
 
@@ -74,6 +76,12 @@ impl Frame {
         if self.source.is_ipv6() && self.destination.is_ipv4() {
             self.destination.set_ip("2001:db8:ffff::1".parse().expect("an address"));
         }
+        self
+    }
+
+    /// To an address and port of the source's family.
+    pub fn to(mut self, address: &str) -> Self {
+        self.destination = address.parse().expect("an address and a port");
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use sipward::{
-    kernel::{Filter, LoadOptions, now},
+    kernel::{Filter, LoadOptions, Sentence, Suspect, now},
     policy::Config,
     replay::Memory,
 };
@@ -81,6 +81,30 @@ impl Judges {
             self.filter.prefixes().unwrap().put(net, entry).unwrap();
         }
         self.memory.insert(net, entry);
+    }
+
+    /// Suspends with both, forever.
+    pub fn suspend(&mut self, suspect: Suspect) {
+        self.suspend_as(suspect, Sentence { until: FOREVER, exempt_known: false, unsaved: false });
+    }
+
+    pub fn suspend_as(&mut self, suspect: Suspect, sentence: Sentence) {
+        self.filter.suspensions().unwrap().put(suspect, sentence).unwrap();
+        self.mirror_suspensions();
+    }
+
+    pub fn lift(&mut self, suspect: Suspect) {
+        assert!(self.filter.suspensions().unwrap().remove(suspect).unwrap(), "{suspect:?} was not suspended");
+        self.mirror_suspensions();
+    }
+
+    /// The kernel's own entries, as they are.
+    fn mirror_suspensions(&mut self) {
+        self.memory.lift_all();
+        for entry in self.filter.suspensions().unwrap().entries() {
+            let (key, suspension) = entry.unwrap();
+            self.memory.suspend(key, suspension);
+        }
     }
 
     /// The verdict both give. Checks that the kernel did what it says and counted exactly that, once.

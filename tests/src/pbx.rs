@@ -50,7 +50,7 @@ impl Pbx {
 }
 
 /// Whether somebody has the port, by the kernel's table of such sockets.
-fn listens(host: &Namespace, table: &str, port: u16) -> bool {
+pub(crate) fn listens(host: &Namespace, table: &str, port: u16) -> bool {
     let path = format!("/proc/thread-self/net/{table}");
     let sockets = host.enter(|| std::fs::read_to_string(&path).expect("the kernel's table of sockets"));
     let port = format!(":{port:04X}");

@@ -4,16 +4,17 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use crate::wait::wait_until;
-
 /// The programs and the Debian packages that have them. `cargo xtask setup` installs them.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 7] = [
+    ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
+    ("svcrack", "sipvicious"),
     ("svmap", "sipvicious"),
     ("svwar", "sipvicious"),
 ];
@@ -27,6 +28,11 @@ pub fn tool(name: &str) -> PathBuf {
         panic!("this test needs {name}: `cargo xtask setup`, or `apt-get install {package}`")
     })
 }
+
+/// For a machine that does much else besides.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// For a program that has been told to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A program in the background, gone when dropped. What it prints goes to a file.
 #[derive(Debug)]
@@ -46,27 +52,36 @@ impl Running {
 
     /// What it has printed so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()))
+        let log = fs::read(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()));
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Waits until the program is as a test needs it; shows its log if it ends or takes too long.
     pub fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
         let Self { child, log } = self;
-        wait_until(what, Duration::from_secs(10), || {
+        let end = Instant::now() + PATIENCE;
+        while !is_so() {
+            let said = || String::from_utf8_lossy(&fs::read(&*log).unwrap_or_default()).into_owned();
             let ended = child.try_wait().expect("a child of this process");
-            assert!(ended.is_none(), "{what}: ended\n{}", fs::read_to_string(&*log).unwrap_or_default());
-            is_so()
-        });
+            assert!(ended.is_none(), "{what}: ended\n{}", said());
+            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}\n{}", said());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Politely: Kamailio has children of its own to end.
+        // Politely: Kamailio has children of its own to end. Who does not listen is killed.
         if let Ok(pid) = libc::pid_t::try_from(self.child.id()) {
             // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
             unsafe { libc::kill(pid, libc::SIGTERM) };
         }
+        let end = Instant::now() + LAST_WORDS;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

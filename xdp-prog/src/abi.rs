@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Changes whenever the layout of any map changes; part of the pin directory's name.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Map names, as the object and userspace know them.
 pub mod map {
@@ -28,7 +28,12 @@ pub mod map {
     pub const CAPTURE: &str = "CAPTURE";
     pub const CAPTURE_STATE: &str = "CAPTURE_STATE";
     pub const CAPTURES: &str = "CAPTURES";
-    pub const ALL: [&str; 15] = [
+    pub const GUARD: &str = "GUARD";
+    pub const SUSPENDED: &str = "SUSPENDED";
+    pub const TAPS_KNOWN: &str = "TAPS_KNOWN";
+    pub const TAPS_STRANGERS: &str = "TAPS_STRANGERS";
+    pub const TAP_STATE: &str = "TAP_STATE";
+    pub const ALL: [&str; 20] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -44,11 +49,18 @@ pub mod map {
         CAPTURE,
         CAPTURE_STATE,
         CAPTURES,
+        GUARD,
+        SUSPENDED,
+        TAPS_KNOWN,
+        TAPS_STRANGERS,
+        TAP_STATE,
     ];
 }
 
 /// The XDP program's name in the object.
 pub const PROGRAM: &str = "sipward";
+/// The name of the program that hands over what leaves an interface.
+pub const EGRESS_PROGRAM: &str = "sipward_egress";
 
 pub const MAX_SOURCES: usize = 1 << 20;
 pub const MAX_PREFIXES: usize = 1 << 16;
@@ -58,6 +70,9 @@ pub const MAX_FRAGMENTS: usize = 1 << 13;
 pub const EVENT_RING_BYTES: usize = 1 << 20;
 pub const EVENT_SLOT_COUNT: usize = 1 << 10;
 pub const CAPTURE_RING_BYTES: usize = 1 << 22;
+/// Of each lane: a fifth of a second of five thousand registrations a second, both ways.
+pub const TAP_RING_BYTES: usize = 1 << 22;
+pub const MAX_SUSPENSIONS: usize = 1 << 16;
 
 /// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and
 /// waits until no packet is left that saw the old one. A packet looks here once and keeps to what it saw.
@@ -409,6 +424,115 @@ pub struct CaptureHead {
 /// Longer frames are cut.
 pub const CAPTURE_MAX: usize = 2048;
 
+/// What the daemon has the filter do besides filtering. All zero: nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct GuardState {
+    /// 1: what passes is handed to the daemon, see [`TapHead`].
+    pub tap: u32,
+    /// How many entries of `SUSPENDED` are about one source, and how many about all of them. Never too few.
+    pub suspended: u32,
+    pub locked: u32,
+    /// Packets of strangers that are handed over in a second, on each CPU.
+    pub stranger_taps: u32,
+}
+
+/// Who may not open anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct SuspensionKey {
+    /// All zero: from anywhere.
+    pub source: Address,
+    /// An account's [hash](crate::account::hash), or a [`flow`](Self::flow), or [`ANYTHING`](Self::ANYTHING).
+    pub what: u64,
+}
+
+impl SuspensionKey {
+    /// Says that there are others of this source, so that all other sources pay for one look.
+    pub const ANYTHING: u64 = 0;
+    pub const ANYWHERE: Address = Address([0; 4]);
+
+    /// Below every account's hash. `protocol`: the IP protocol number.
+    #[inline(always)]
+    pub const fn flow(protocol: u8, port: u16) -> u64 {
+        (protocol as u64) << 16 | port as u64
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Suspension {
+    /// Kernel monotonic nanoseconds; the entry is ignored from then on.
+    pub expires: u64,
+    /// A set of [`suspension`] flags.
+    pub flags: u32,
+    /// Of an entry for [`ANYTHING`](SuspensionKey::ANYTHING): how many others of the source there are.
+    pub others: u32,
+}
+
+pub mod suspension {
+    /// Does not touch sources that are known.
+    pub const EXEMPT_KNOWN: u32 = 1;
+    /// Userspace's own, as [`UNSAVED`](super::UNSAVED) is of sources.
+    pub const UNSAVED: u32 = 2;
+}
+
+/// The beginning of the record of a packet that was handed over; its payload follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct TapHead {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    /// Who talks to the PBX, and the PBX.
+    pub remote: Address,
+    pub local: Address,
+    /// Bytes of payload in the packet, and how many of them follow. What is behind those is not of this packet.
+    pub length: u32,
+    pub kept: u32,
+    /// TCP: of the first byte of payload.
+    pub sequence: u32,
+    /// Host order.
+    pub remote_port: u16,
+    pub local_port: u16,
+    /// A set of [`tap`] flags.
+    pub flags: u32,
+    pub reserved: u32,
+}
+
+pub mod tap {
+    /// It leaves. Without: it has come in, and passed.
+    pub const OUT: u32 = 1;
+    pub const TCP: u32 = 2;
+    /// SYN.
+    pub const BEGINS: u32 = 4;
+    /// FIN or RST.
+    pub const ENDS: u32 = 8;
+}
+
+/// Longer payloads are cut.
+pub const TAP_MAX: usize = 4096;
+
+/// What one CPU has handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct TapState {
+    /// Of strangers, what comes and what leaves: a flood of requests takes nothing from the answers.
+    pub taken: [TapCount; 2],
+    /// Wanted, and not handed over: the ring was full, or a stranger's packet over the budget. Only ever grow.
+    pub lost_known: u64,
+    pub lost_strangers: u64,
+    /// Of both, what left: somebody may have been told what nobody else was seen to be told.
+    pub lost_answers: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct TapCount {
+    /// Since when it counts, in kernel monotonic nanoseconds.
+    pub since: u64,
+    pub packets: u64,
+}
+
 const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
@@ -422,6 +546,11 @@ const _: () = {
     assert!(size_of::<Capture>() == 16);
     assert!(size_of::<CaptureState>() == 24);
     assert!(size_of::<CaptureHead>() == 24);
+    assert!(size_of::<GuardState>() == 16);
+    assert!(size_of::<SuspensionKey>() == 24);
+    assert!(size_of::<Suspension>() == 16);
+    assert!(size_of::<TapHead>() == 64);
+    assert!(size_of::<TapState>() == 56);
     assert!(Reason::COUNT <= 255);
     assert!(MAX_CLASSES * 2 <= 256);
 };
@@ -429,8 +558,9 @@ const _: () = {
 #[cfg(not(target_arch = "bpf"))]
 mod pod {
     use super::{
-        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FragmentKey, Policy,
-        SignatureHead, Signatures, SourceEntry,
+        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FragmentKey,
+        GuardState, Policy, SignatureHead, Signatures, SourceEntry, Suspension, SuspensionKey, TapHead,
+        TapState,
     };
 
     macro_rules! pod {
@@ -440,7 +570,17 @@ mod pod {
         )+};
     }
     pod!(Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
-    pod!(FragmentKey, Policy, SignatureHead, SourceEntry);
+    pod!(
+        FragmentKey,
+        GuardState,
+        Policy,
+        SignatureHead,
+        SourceEntry,
+        Suspension,
+        SuspensionKey,
+        TapHead,
+        TapState
+    );
 
     impl Copy for Signatures {}
     impl Clone for Signatures {

@@ -7,21 +7,26 @@ use crate::{
     bytes::Bytes,
 };
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 const ETHERTYPE_QINQ_OLD: u16 = 0x9100;
 /// Linux peels priority tags off one by one; a fifth is nobody's.
 const MAX_VLAN_TAGS: usize = 4;
 
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
+pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 /// As many as fit into an Ethernet frame: a sender gains nothing by a long chain.
 const MAX_EXTENSIONS: u32 = 192;
@@ -43,13 +48,15 @@ pub struct Packet {
     pub length: u32,
     /// Of a fragment: the id that all parts of its packet carry.
     pub fragment_id: u32,
+    /// TCP: of the first byte of payload.
+    pub sequence: u32,
     /// Host order.
     pub source_port: u16,
     pub destination_port: u16,
     pub protocol: u8,
     /// A set of [`flag`]s.
     pub flags: u8,
-    pub reserved: [u16; 3],
+    pub reserved: u16,
 }
 
 pub mod flag {
@@ -59,6 +66,8 @@ pub mod flag {
     pub const FIRST_FRAGMENT: u8 = 2;
     /// TCP SYN without ACK: somebody wants a connection.
     pub const CONNECT: u8 = 4;
+    /// TCP FIN or RST.
+    pub const ENDS: u8 = 8;
 }
 
 impl Packet {
@@ -164,6 +173,11 @@ const fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+#[inline(always)]
+pub(crate) const fn is_vlan(ethertype: u16) -> bool {
+    matches!(ethertype, ETHERTYPE_VLAN | ETHERTYPE_QINQ | ETHERTYPE_QINQ_OLD)
+}
+
 /// The EtherType behind its VLAN tags, and where its header begins.
 #[inline(always)]
 fn ethernet(frame: Bytes<'_>) -> Option<(u16, usize)> {
@@ -171,7 +185,7 @@ fn ethernet(frame: Bytes<'_>) -> Option<(u16, usize)> {
     let mut offset = 14;
     let mut tags = 0;
     while tags < MAX_VLAN_TAGS {
-        if !matches!(ethertype, ETHERTYPE_VLAN | ETHERTYPE_QINQ | ETHERTYPE_QINQ_OLD) {
+        if !is_vlan(ethertype) {
             break;
         }
         ethertype = be16(frame.chunk::<4>(offset)?, 2);
@@ -291,7 +305,7 @@ impl Chain {
 }
 
 #[inline(always)]
-const fn is_extension(protocol: u8) -> bool {
+pub(crate) const fn is_extension(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
 }
 
@@ -299,36 +313,49 @@ const fn is_extension(protocol: u8) -> bool {
 /// header or to a fragment that has none. Zero: the chain runs out of the packet.
 #[inline(always)]
 pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
-    let mut chain = Chain { protocol, offset, fragment: Fragment::Whole };
+    extension_headers_with(offset, protocol, |chain| extension_header(frame, chain))
+}
+
+/// [`extension_headers`] with [`extension_header`] as the kernel calls it: as a function that is verified by itself.
+#[inline(always)]
+pub fn extension_headers_with(offset: u32, protocol: u8, header: impl Fn(u64) -> u64) -> u64 {
+    let mut chain = Chain { protocol, offset, fragment: Fragment::Whole }.pack();
     let mut seen = 0;
     while seen < MAX_EXTENSIONS {
-        if !is_extension(chain.protocol) {
-            return chain.pack();
+        // At its end, in a later fragment, or out of the packet.
+        if chain & (CHAIN_VALID | CHAIN_LATER) != CHAIN_VALID || !is_extension(chain as u8) {
+            return chain;
         }
-        let at = chain.offset & OFFSET_MAX;
-        let Some(header) = frame.chunk::<8>(at as usize) else { return 0 };
-        let length = match chain.protocol {
-            FRAGMENT => {
-                let position = be16(header, 2);
-                let id = word(header, 4);
-                if position & 0xfff8 != 0 {
-                    return Chain { protocol: header[0], offset: at + 8, fragment: Fragment::Later(id) }
-                        .pack();
-                }
-                // An atomic fragment (offset 0, no more to come) is a whole packet, RFC 6946.
-                if position & 1 != 0 {
-                    chain.fragment = Fragment::First(id);
-                }
-                8
-            }
-            AUTHENTICATION => (header[1] as u32 + 2) << 2,
-            _ => (header[1] as u32 + 1) << 3,
-        };
-        chain.protocol = header[0];
-        chain.offset = at + length;
+        chain = header(chain);
         seen += 1;
     }
     0
+}
+
+/// The chain behind its next header.
+#[inline(always)]
+pub fn extension_header(frame: Bytes<'_>, chain: u64) -> u64 {
+    let Some(mut chain) = Chain::unpack(chain) else { return 0 };
+    let at = chain.offset;
+    let Some(header) = frame.chunk::<8>(at as usize) else { return 0 };
+    let length = match chain.protocol {
+        FRAGMENT => {
+            let position = be16(header, 2);
+            let id = word(header, 4);
+            if position & 0xfff8 != 0 {
+                chain.fragment = Fragment::Later(id);
+            } else if position & 1 != 0 {
+                // An atomic fragment (offset 0, no more to come) is a whole packet, RFC 6946.
+                chain.fragment = Fragment::First(id);
+            }
+            8
+        }
+        AUTHENTICATION => (header[1] as u32 + 2) << 2,
+        _ => (header[1] as u32 + 1) << 3,
+    };
+    chain.protocol = header[0];
+    chain.offset = at + length;
+    chain.pack()
 }
 
 #[inline(always)]
@@ -352,8 +379,6 @@ fn udp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
 
 #[inline(always)]
 fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
-    const SYN: u8 = 0x02;
-    const ACK: u8 = 0x10;
     if ip.length < 20 {
         return ports_of_first_fragment(frame, ip, packet);
     }
@@ -367,11 +392,22 @@ fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     if header[13] & (SYN | ACK) == SYN {
         packet.flags |= flag::CONNECT;
     }
+    tcp_stream(header, packet);
     packet.source_port = be16(header, 0);
     packet.destination_port = be16(header, 2);
     packet.offset = ip.offset as u32 + length;
     packet.length = ip.length - length;
     Some(())
+}
+
+/// What the header says of the stream.
+#[inline(always)]
+pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
+    if header[13] & (FIN | RST) != 0 {
+        packet.flags |= flag::ENDS;
+    }
+    // A SYN counts as one byte.
+    packet.sequence = u32::from_be(word(header, 4)).wrapping_add((header[13] & SYN != 0) as u32);
 }
 
 /// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports,

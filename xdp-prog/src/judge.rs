@@ -1,7 +1,11 @@
 //! The path of a packet, step by step. Each step says why it lets go of the packet.
 
 use crate::{
-    abi::{Address, FragmentKey, Policy, SourceEntry, SourceState, kind},
+    abi::{
+        Address, FragmentKey, GuardState, Policy, SourceEntry, SourceState, Suspension, SuspensionKey, kind,
+        suspension,
+    },
+    account,
     bytes::Bytes,
     frame::{Depth, Packet, TCP, flag},
     matcher::Stream,
@@ -25,6 +29,8 @@ pub trait World {
     fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool;
     fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64);
     fn forget_fragment(&self, key: &FragmentKey);
+    fn guard(&self) -> GuardState;
+    fn suspension(&self, key: &SuspensionKey) -> Option<Suspension>;
 
     /// [`frame::parse`](crate::frame::parse) of the frame that is being judged.
     fn parse(&self, packet: &mut Packet) -> Depth;
@@ -34,6 +40,10 @@ pub trait World {
     fn classify(&self, packet: &Packet) -> Kind;
     /// [`charge`].
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit;
+    /// [`suspended`].
+    fn suspended(&self, packet: &Packet, known: bool) -> bool;
+    /// The next account that the packet's message names, by its hash, or [`account::NONE`].
+    fn next_account(&self, walk: &mut account::Walk) -> u64;
     /// The signature in a datagram's payload.
     fn find_signature(&self, packet: &Packet) -> Option<u16>;
     /// The same for a TCP segment, with what else is in it.
@@ -48,6 +58,8 @@ pub struct Verdict {
     pub signature: u16,
     /// False in monitor mode: the reason stands, the packet passes.
     pub enforced: bool,
+    /// Its source has authenticated lately.
+    pub known: bool,
 }
 
 impl Verdict {
@@ -91,16 +103,19 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     // Pass: there is no policy yet, so there is nothing to enforce.
     let Some(policy) = world.policy() else { return untouched(Reason::OtherPort) };
     let Some(encrypted) = sip_port(policy, packet) else { return untouched(Reason::OtherPort) };
-    let because = judge_packet(world, policy, packet, encrypted);
+    let standing = standing(world, &packet.source);
+    let known = matches!(standing, Standing::Known { .. });
+    let because = judge_packet(world, policy, packet, encrypted, standing);
     if packet.is(flag::FIRST_FRAGMENT) {
         settle_fragment(world, packet, because.reason);
     }
-    Verdict { reason: because.reason, signature: because.signature, enforced: policy.enforce != 0 }
+    let Because { reason, signature } = because;
+    Verdict { reason, signature, enforced: policy.enforce != 0, known }
 }
 
 #[inline(always)]
 fn untouched(reason: Reason) -> Verdict {
-    Verdict { reason, signature: 0, enforced: true }
+    Verdict { reason, signature: 0, enforced: true, known: false }
 }
 
 /// Whether the packet is for a SIP port, and if so whether that port speaks TLS.
@@ -123,7 +138,7 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Verdict {
         return untouched(Reason::Fragment);
     }
     let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
-    Verdict { reason: Reason::FragmentRest, signature: 0, enforced }
+    Verdict { reason: Reason::FragmentRest, signature: 0, enforced, known: false }
 }
 
 #[inline(always)]
@@ -139,8 +154,14 @@ fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason) {
 }
 
 #[inline(always)]
-fn judge_packet<W: World>(world: &W, policy: &Policy, packet: &Packet, encrypted: bool) -> Because {
-    let budget = match standing(world, &packet.source) {
+fn judge_packet<W: World>(
+    world: &W,
+    policy: &Policy,
+    packet: &Packet,
+    encrypted: bool,
+    standing: Standing,
+) -> Because {
+    let budget = match standing {
         Standing::Decided(reason) => return reason.into(),
         Standing::Known { budget } => budget,
         Standing::Stranger => 0,
@@ -159,7 +180,9 @@ fn judge_packet<W: World>(world: &W, policy: &Policy, packet: &Packet, encrypted
     turn.judge(encrypted)
 }
 
-enum Standing {
+/// What the lists say of an address.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing {
     Decided(Reason),
     /// Has authenticated lately, from this many phones.
     Known {
@@ -170,7 +193,7 @@ enum Standing {
 
 /// Trusted beats banned, and banned beats known.
 #[inline(always)]
-fn standing<W: World>(world: &W, address: &Address) -> Standing {
+pub fn standing<W: World>(world: &W, address: &Address) -> Standing {
     let now = world.now();
     let mut budget = 0;
     if let Some(entry) = world.source(address)
@@ -237,6 +260,9 @@ impl<W: World> Turn<'_, W> {
         }
         if !nature.message {
             return nature.pass.into();
+        }
+        if self.suspended(nature.kind) {
+            return Reason::Suspended.into();
         }
         if self.packet.protocol == TCP {
             let response = matches!(nature.kind, Kind::Response);
@@ -338,10 +364,66 @@ impl<W: World> Turn<'_, W> {
         }
     }
 
+    /// Only what opens something: a call that runs goes on, and ends as it should.
+    #[inline(always)]
+    fn suspended(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Request(Class::Dialog) => false,
+            Kind::Request(_) | Kind::UnknownMethod => {
+                self.world.guard().suspends() && self.world.suspended(self.packet, !self.stranger())
+            }
+            Kind::Keepalive | Kind::Response | Kind::NotSip | Kind::Hidden => false,
+        }
+    }
+
     #[inline(always)]
     fn charge(&self, class: Class, packets: u32, opens: bool) -> Option<Reason> {
         self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget }).reason(class)
     }
+}
+
+impl GuardState {
+    #[inline(always)]
+    const fn suspends(&self) -> bool {
+        self.suspended != 0 || self.locked != 0
+    }
+}
+
+/// Names in one message that are looked at.
+const NAMES_MAX: u32 = 8;
+
+/// Whether the request's flow, or an account that it names, is suspended here or everywhere.
+#[inline(always)]
+pub fn suspended<W: World>(world: &W, packet: &Packet, known: bool) -> bool {
+    let guard = world.guard();
+    let now = world.now();
+    let source = packet.source;
+    let holds = |source, what| match world.suspension(&SuspensionKey { source, what }) {
+        Some(Suspension { expires, flags, .. }) => {
+            expires > now && !(known && flags & suspension::EXEMPT_KNOWN != 0)
+        }
+        None => false,
+    };
+    let here = guard.suspended != 0 && holds(source, SuspensionKey::ANYTHING);
+    if here && holds(source, SuspensionKey::flow(packet.protocol, packet.source_port)) {
+        return true;
+    }
+    if !here && guard.locked == 0 {
+        return false;
+    }
+    let mut walk = account::Walk::new(packet.offset, packet.length);
+    let mut names = 0;
+    while names < NAMES_MAX {
+        let name = world.next_account(&mut walk);
+        if name == account::NONE {
+            return false;
+        }
+        if here && holds(source, name) || guard.locked != 0 && holds(SuspensionKey::ANYWHERE, name) {
+            return true;
+        }
+        names += 1;
+    }
+    false
 }
 
 /// What a packet costs its source.

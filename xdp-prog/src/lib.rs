@@ -6,8 +6,10 @@
 #![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]
 
 pub mod abi;
+pub mod account;
 pub mod bytes;
 pub mod capture;
+pub mod egress;
 pub mod flows;
 pub mod frame;
 pub mod judge;
@@ -16,4 +18,5 @@ pub mod meter;
 pub mod reason;
 pub mod sampler;
 pub mod sip;
+pub mod tap;
 pub mod word;

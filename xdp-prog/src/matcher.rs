@@ -88,7 +88,9 @@ fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_
     let mut gram = 0;
     while gram < N {
         let at = gram * STRIDE;
-        let groups = prefilter[slot([chunk[at], chunk[at + 1], chunk[at + 2], chunk[at + 3]])];
+        // As a whole: of single bytes the compiler would make many small loads, which neighbouring grams share.
+        let Some(bytes) = chunk[at..].first_chunk() else { break };
+        let groups = prefilter[slot(*bytes)];
         hits |= groups & (previous | LONE_GROUP);
         previous = groups;
         gram += 1;

@@ -77,6 +77,8 @@ reasons! {
     OptionsStranger = "options-stranger" => Drop;
     /// A method that is in no standard, while the policy is to drop those.
     MethodUnknown = "method-unknown" => Drop;
+    /// A request that opens something, of an account or a flow that is suspended.
+    Suspended = "suspended" => Drop;
     /// A signature matched; the event and the per-signature counters name it.
     Signature = "signature" => Drop;
     /// Too many distinct flows (source ports) from one source.

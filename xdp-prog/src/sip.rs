@@ -1,6 +1,9 @@
 //! What a payload is, from its first bytes.
 
-use crate::{bytes::Bytes, reason::Class};
+use crate::{
+    bytes::{Bytes, opaque},
+    reason::Class,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -18,7 +21,7 @@ pub enum Kind {
 /// something.
 pub const LEADING_MAX: u32 = 512;
 /// No request or response is shorter ("A a SIP/2.0").
-const SHORTEST: usize = 12;
+pub(crate) const SHORTEST: usize = 12;
 const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 /// RFC 4475's longest method has 43.
 const METHOD_MAX: u32 = 64;
@@ -60,31 +63,43 @@ pub fn classify_plain(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     known(payload.chunk::<SHORTEST>(0)?)
 }
 
-/// What the `length` bytes of `payload` begin with. `shape` is [`shape`] of the payload from an offset on; the
-/// kernel calls it as a function that is verified by itself.
+/// What the `length` bytes of `payload` begin with. `blanks` is [`blanks`] of the payload, and `shape` is [`shape`] of
+/// it from an offset on; the kernel calls them as functions that are verified by themselves.
 #[inline(always)]
-pub fn classify(payload: Bytes<'_>, length: u32, shape: impl Fn(u32) -> Kind) -> Kind {
+pub fn classify(
+    payload: Bytes<'_>,
+    length: u32,
+    blanks: impl Fn() -> u32,
+    shape: impl Fn(u32) -> Kind,
+) -> Kind {
     if is_stun(payload, length) {
         return Kind::Keepalive;
     }
-    let mut start = 0;
-    while start < LEADING_MAX {
-        if start >= length {
-            return Kind::Keepalive;
-        }
-        match payload.byte(start as usize) {
-            Some(byte) if byte > b' ' => break,
-            Some(_) => start += 1,
-            None => return Kind::Keepalive,
-        }
-    }
+    let start = blanks();
     if start >= length {
         return Kind::Keepalive;
     }
     if start == LEADING_MAX {
         return Kind::Hidden;
     }
+    // The same, in a form in which the verifier sees the bound.
+    let start = opaque(start as usize) as u32 & (LEADING_MAX - 1);
     message(payload.skip(start as usize), length - start).unwrap_or_else(|| shape(start))
+}
+
+/// How many bytes there are in front of the first one that is no blank, [`LEADING_MAX`] at most.
+#[inline(always)]
+pub fn blanks(payload: Bytes<'_>) -> u32 {
+    let mut start = 0;
+    while start < LEADING_MAX {
+        match payload.byte(start as usize) {
+            Some(byte) if byte > b' ' => break,
+            Some(_) => start += 1,
+            // There is no other byte, whatever length the packet claims.
+            None => return u32::MAX,
+        }
+    }
+    start
 }
 
 #[inline(always)]
@@ -112,7 +127,7 @@ pub fn message(payload: Bytes<'_>, length: u32) -> Option<Kind> {
 }
 
 #[inline(always)]
-fn known(head: &[u8; SHORTEST]) -> Option<Kind> {
+pub(crate) fn known(head: &[u8; SHORTEST]) -> Option<Kind> {
     let word = u64::from_le_bytes([head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]]);
     if fold(word) as u32 == fold(name(b"SIP/")) as u32 {
         return Some(Kind::Response);
@@ -207,7 +222,8 @@ mod tests {
     use super::*;
 
     fn classify_all(payload: &[u8], length: u32) -> Kind {
-        classify(Bytes::of(payload), length, |start| shape(Bytes::of(&payload[start as usize..])))
+        let shape = |start| shape(Bytes::of(&payload[start as usize..]));
+        classify(Bytes::of(payload), length, || blanks(Bytes::of(payload)), shape)
     }
 
     fn kind(payload: &[u8]) -> Kind {

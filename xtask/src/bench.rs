@@ -1,25 +1,46 @@
 //! `cargo xtask bench`: the benchmarks of `sipward-tests`, as root because they load programs into the kernel.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, fs};
 
 use anyhow::{Context, Result};
-use xtask::command;
+use xtask::{command, ebpf::workspace_root};
 
 use crate::{
+    asterisk,
     cargo::programs,
     root::{as_root, mount_bpffs},
     setup::{self, Purpose},
 };
 
-pub(crate) fn run(name: &str) -> Result<()> {
-    setup::run(Purpose::Build)?;
-    let built = programs(&["bench", "--locked", "--package", "sipward-tests", "--bench", name, "--no-run"])?;
-    let bench =
-        built.into_iter().find(|artifact| artifact.name == name).context("cargo built no such benchmark")?;
-    let built = programs(&["build", "--locked", "--release", "--package", "sipward"])?;
-    let sipward =
-        built.into_iter().find(|artifact| artifact.name == "sipward").context("cargo built no sipward")?;
+/// What is measured where nothing is named.
+const PARTS: [&str; 4] = ["kernel", "wire", "react", "scale"];
+
+/// `part`: one of the benchmarks. `only`: of that one, what has this in its name.
+pub(crate) fn run(part: Option<&str>, only: Option<&str>) -> Result<()> {
+    setup::run(Purpose::Bench)?;
+    let results = workspace_root().join("target/bench");
+    fs::create_dir_all(&results).with_context(|| format!("cannot create {}", results.display()))?;
+    let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
+    let chosen = parts.iter().flat_map(|part| ["--bench", part]);
+    let arguments = ["bench", "--locked", "--package", "sipward-tests", "--no-run"];
+    let built = programs(&arguments.into_iter().chain(chosen).collect::<Vec<_>>())?;
+    let sipward = programs(&["build", "--locked", "--release", "--package", "sipward"])?
+        .into_iter()
+        .find(|artifact| artifact.name == "sipward")
+        .context("cargo built no sipward")?;
     mount_bpffs()?;
-    let variables = [("RUST_BACKTRACE", OsStr::new("1")), ("SIPWARD", sipward.executable.as_os_str())];
-    command::run(as_root(&bench.executable, &variables)?.arg("--bench").current_dir(&bench.package))
+    let mut variables =
+        vec![("RUST_BACKTRACE", OsStr::new("1")), ("SIPWARD", sipward.executable.as_os_str())];
+    let asterisk = asterisk::root();
+    variables.extend(asterisk.as_ref().map(|root| (asterisk::VARIABLE, root.as_os_str())));
+    for part in parts {
+        let bench =
+            built.iter().find(|artifact| artifact.name == part).context("cargo built no such benchmark")?;
+        let file = results.join(format!("{part}.json"));
+        let mut bench_command = as_root(&bench.executable, &variables)?;
+        bench_command.arg("--bench").arg("--json").arg(&file).args(only).current_dir(&bench.package);
+        command::run(&mut bench_command)?;
+        println!("bench: {} has the same as JSON\n", file.display());
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up, builds, runs, tests and measures sipward.
 
 mod apt;
+mod asterisk;
 mod bench;
 mod build;
 mod cargo;
@@ -66,12 +67,14 @@ enum Command {
         /// Run only the tests whose name contains this
         filter: Option<String>,
     },
-    /// Measure: `kernel` is nanoseconds per packet and the ratio to a trivial XDP_DROP, `lists` is what a million bans
-    /// cost
-    #[command(after_help = "Examples: cargo xtask bench kernel\n          cargo xtask bench lists")]
+    /// Measure, and print ratios: `kernel`, a packet in the kernel; `wire`, beside iptables, nft and others; `react`, beside
+    /// fail2ban; `scale`, against sizes, and calls beside a flood. All four where none is named; and by name `lists`, what
+    /// a million bans cost
+    #[command(after_help = "Examples: cargo xtask bench\n          cargo xtask bench kernel banned")]
     Bench {
-        #[arg(default_value = "kernel")]
-        name: String,
+        part: Option<String>,
+        /// Of that part, only what has this in its name
+        only: Option<String>,
     },
 }
 
@@ -83,7 +86,7 @@ fn main() -> ExitCode {
         Command::Demo { sipward, outside } => demo::perform(&sipward, &outside),
         Command::Test { filter } => test::run(filter.as_deref()),
         Command::Vm { version, filter } => vm::run(&version, filter.as_deref()),
-        Command::Bench { name } => bench::run(&name),
+        Command::Bench { part, only } => bench::run(part.as_deref(), only.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use xtask::{
     ebpf::{self, Compiler, Inventory, Kind, Version},
 };
 
-use crate::{apt::Apt, cargo::cargo};
+use crate::{apt::Apt, asterisk, cargo::cargo, vm::qemu};
 
 /// The release of bpf-linker that this workspace is built with.
 const BPF_LINKER: &str = "0.13.0";
@@ -21,6 +21,7 @@ pub(crate) enum Purpose {
     Build,
     Demo,
     Test,
+    Bench,
 }
 
 /// A program, the Debian package that has it, and the first purpose that needs it.
@@ -30,15 +31,20 @@ struct Tool {
     purpose: Purpose,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 13] = [
     Tool { program: "ip", package: "iproute2", purpose: Purpose::Demo },
     Tool { program: "sipp", package: "sip-tester", purpose: Purpose::Demo },
     Tool { program: "svmap", package: "sipvicious", purpose: Purpose::Demo },
     Tool { program: "sipsak", package: "sipsak", purpose: Purpose::Test },
     Tool { program: "kamailio", package: "kamailio", purpose: Purpose::Test },
+    Tool { program: "baresip", package: "baresip-core", purpose: Purpose::Test },
     Tool { program: "iptables", package: "iptables", purpose: Purpose::Test },
     Tool { program: "busybox", package: "busybox-static", purpose: Purpose::Test },
-    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86", purpose: Purpose::Test },
+    Tool { program: "ethtool", package: "ethtool", purpose: Purpose::Bench },
+    Tool { program: "ipset", package: "ipset", purpose: Purpose::Bench },
+    Tool { program: "nft", package: "nftables", purpose: Purpose::Bench },
+    Tool { program: "xdp-filter", package: "xdp-tools", purpose: Purpose::Bench },
+    Tool { program: "fail2ban-server", package: "fail2ban", purpose: Purpose::Bench },
 ];
 
 pub(crate) fn run(purpose: Purpose) -> Result<()> {
@@ -52,6 +58,14 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
     }
     if purpose == Purpose::Test {
         lints();
+        if let Err(error) = qemu::obtain(apt.as_ref()) {
+            println!("setup: no virtual machine: {error:#}");
+        }
+    }
+    if purpose >= Purpose::Test
+        && let Err(error) = asterisk::obtain(apt.as_ref())
+    {
+        println!("setup: no Asterisk: {error:#}");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 mod cpio;
 mod initramfs;
 mod kernel;
-mod qemu;
+pub(crate) mod qemu;
 
 use std::{env::consts::ARCH, fs, path::Path};
 
@@ -35,7 +35,10 @@ pub(crate) fn unavailable() -> Option<String> {
     if ARCH != "x86_64" {
         return Some(format!("it boots x86_64 kernels, and this is {ARCH}"));
     }
-    [qemu::PROGRAM, "apt-get", "dpkg", "busybox"]
+    if qemu::command().is_none() {
+        return Some(format!("there is no {}", qemu::PROGRAM));
+    }
+    ["apt-get", "dpkg", "busybox"]
         .into_iter()
         .find(|program| locate(program).is_none())
         .map(|program| format!("there is no {program}"))

@@ -1,5 +1,6 @@
 //! The commands against a real kernel: what they do, what they say, and what they leave behind.
 
+mod accounts;
 mod attach;
 mod hearing;
 mod lists;

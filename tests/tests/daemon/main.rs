@@ -3,6 +3,8 @@
 
 mod calls;
 mod clerk;
+mod explained;
+mod guard;
 mod interfaces;
 mod kills;
 mod life;
@@ -10,5 +12,7 @@ mod lists;
 mod lost;
 mod model;
 mod over;
+mod registrar;
 mod restarts;
+mod rules;
 mod site;

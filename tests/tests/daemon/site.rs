@@ -58,7 +58,7 @@ impl Site {
         site
     }
 
-    fn wire(&self, wire: Wire, interface: &str, other: &Namespace, hosts: &[u32]) {
+    pub(crate) fn wire(&self, wire: Wire, interface: &str, other: &Namespace, hosts: &[u32]) {
         let (mac, others) = (format!("02:00:00:00:{:x}:01", wire as u32), other.name());
         self.pbx.ip(&format!("link add {interface} address {mac} type veth peer name eth0 netns {others}"));
         address(&self.pbx, interface, wire, &[PBX]);

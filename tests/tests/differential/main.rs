@@ -7,6 +7,7 @@ mod packet;
 
 use std::collections::BTreeMap;
 
+use sipward::{guard::Account, kernel::Suspect};
 use sipward_tests::{
     dice::Dice,
     judges::{Judges, lift_limits},
@@ -140,6 +141,14 @@ fn kernel_and_replay_agree_on_other_settings() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| policy.trusted_only = 1);
     fill(&mut judges);
     expect(&judge(&mut judges), &["trusted-only", "trusted", "ban"]);
+}
+
+#[test]
+fn kernel_and_replay_agree_on_accounts() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    fill(&mut judges);
+    judges.suspend(Suspect::account(None, &Account::new(b"201").unwrap()));
+    expect(&judge(&mut judges), &["suspended", "request", "response"]);
 }
 
 /// In ticks: so slow that it does not matter which millisecond a clock shows.

@@ -412,7 +412,7 @@ fn a_store_that_is_made_anew_on_a_disk_that_is_almost_full_loses_nothing() {
     assert_eq!(here.len(), 5_001);
     site.end();
     remove_database(&disk);
-    disk.fill(200_000);
+    disk.fill(250_000);
     start(&mut site);
     site.wait_for_log("no room left");
     // There may be room for these, and then the store is not new any more.

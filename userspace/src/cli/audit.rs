@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     name = "audit",
-    after_help = "Examples: sipward audit\n          sipward audit --about 198.51.100.7 --limit 10"
+    after_help = "Examples: sipward audit\n          sipward audit --about 198.51.100.7 --limit 10\n          sipward audit --account 201"
 )]
 pub(super) struct Trail {
     /// The latest so many lines
@@ -23,17 +23,29 @@ pub(super) struct Trail {
     /// Only what was done to this address or prefix, something in it or something around it
     #[arg(long, value_name = "ADDRESS|PREFIX")]
     about: Option<Target>,
+    /// Only what was done about this account
+    #[arg(long, value_name = "NAME", conflicts_with = "about")]
+    account: Option<String>,
 }
 
 impl Trail {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         let source = self.about.map(|Target(net)| net);
-        let call = Call::Audit(protocol::Audit { limit: self.limit, source });
+        let account = self.account.clone();
+        let call = Call::Audit(protocol::Audit { limit: self.limit, source, account });
         ask(&call, output, |line: item::Audited, output| show(&line, output))
     }
 }
 
-pub(super) fn show(line: &item::Audited, output: &mut Output) -> Result<(), Failure> {
+/// What was done to somebody, in what is said of them.
+pub(super) fn say_history(lines: &[item::Audited], output: &mut Output) -> Result<(), Failure> {
+    if !lines.is_empty() {
+        output.say("\nWhat was done, the latest first:")?;
+    }
+    lines.iter().try_for_each(|line| show(line, output))
+}
+
+fn show(line: &item::Audited, output: &mut Output) -> Result<(), Failure> {
     let item::Audited { at, who, what, target, detail } = line;
     let words = [what, target, detail].into_iter().filter(|word| !word.is_empty());
     let text = words.map(|word| printable(word.as_bytes())).collect::<Vec<_>>().join("  ");

@@ -11,13 +11,17 @@ use super::{
     output::Output,
 };
 use crate::{
-    control::protocol::{self, Call, item::Dropped},
+    control::protocol::{
+        self, Call,
+        item::{Decided, Dropped, Event},
+    },
     dropped::{Offset, dropped},
     kernel::{Pins, Tables},
     printable::printable,
+    time::format_duration,
 };
 
-/// Show drops as they are told: at most one a second for each source
+/// Show drops as they are told, at most one a second for each source, and what the guard decides
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow: the latest. \
@@ -36,8 +40,11 @@ impl Follow {
             return self.by_oneself(output);
         }
         let follow = self.follow;
-        ask(&Call::Events(protocol::Events { follow }), output, |dropped: Dropped, output| {
-            show(&dropped, output)?;
+        ask(&Call::Events(protocol::Events { follow }), output, |event: Event, output| {
+            match &event {
+                Event::Decided(decided) => show_decided(decided, output)?,
+                Event::Dropped(dropped) => show(dropped, output)?,
+            }
             if follow {
                 output.flush()?;
             }
@@ -85,5 +92,34 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
         local(Duration::from_secs_f64(dropped.ts.max(0.0))),
         dropped.reason,
         line.as_deref().unwrap_or("-"),
+    ))?)
+}
+
+fn show_decided(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
+    let Decided { account, source, flow, count, seconds, note, .. } = decided;
+    if decided.decision == "flagged" {
+        // It is about a rule and not about somebody.
+        return Ok(output.say(format_args!(
+            "{}  {:<21}  flagged: {}",
+            local(Duration::from_secs_f64(decided.ts.max(0.0))),
+            decided.rule,
+            note.as_deref().unwrap_or_default(),
+        ))?);
+    }
+    let source = [source.as_deref(), flow.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let account = account.as_ref().map(|account| format!(" account {}", printable(account.as_bytes())));
+    let lasts =
+        decided.expires_in.map(|seconds| format!(" for {}", format_duration(Duration::from_secs(seconds))));
+    let counted = if *count > 0 { format!(", {count} in {seconds}s") } else { String::new() };
+    let note = note.as_ref().map(|note| format!(": {note}"));
+    Ok(output.say(format_args!(
+        "{}  {:<21}  {}{}{} ({}{counted}){}",
+        local(Duration::from_secs_f64(decided.ts.max(0.0))),
+        if source.is_empty() { "anywhere" } else { &source },
+        decided.decision,
+        account.unwrap_or_default(),
+        lasts.unwrap_or_default(),
+        decided.rule,
+        note.unwrap_or_default(),
     ))?)
 }

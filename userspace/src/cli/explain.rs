@@ -1,65 +1,143 @@
 //! `sipward explain`.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use clap::Args;
+use ipnet::IpNet;
 
 use super::{
+    account::{closed_row, closed_table, say_account, say_sources},
+    audit::say_history,
     desk::ask,
+    diagnosis::say_diagnoses,
     failure::Failure,
     lists::time_left,
     moment::local,
     output::{Align, Output, Table, grouped},
 };
 use crate::{
-    control::protocol::{self, Call, Origin},
-    office::{Explained, Rule, Seen},
+    control::protocol::{self, Call, Origin, item},
+    office::{Counted, Explained, Known, Rule, Seen},
+    precedence::single,
     printable::printable,
 };
 
-/// Say how an address is treated and why, and what its next packets would get
+/// Say how an address or an account is treated and why, and what is to be done about it
 #[derive(Debug, Args)]
 #[command(
     name = "explain",
-    after_help = "Example: sipward explain 198.51.100.7\n\nThe verdicts are those of the filter's own code, over what it \
-                  has counted of the address so far. Asking costs the address nothing."
+    after_help = "Examples: sipward explain 198.51.100.7\n          sipward explain 201\n\nWhat looks like an address is \
+                  one; an account of such a name: `sipward account show NAME`. The verdicts are those of the filter's own \
+                  code, over what it has counted of the address so far. Asking costs the address nothing."
 )]
-pub(super) struct ExplainAddress {
-    address: IpAddr,
+pub(super) struct Explanation {
+    #[arg(value_name = "ADDRESS|ACCOUNT")]
+    about: About,
 }
 
-impl ExplainAddress {
-    pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        let call = Call::Explain(protocol::Explain { address: self.address });
-        ask(&call, output, |explained: Explained, output| {
-            output.say(format_args!("{}: {}", explained.address, standing(&explained.standing)))?;
-            explained.rules.iter().try_for_each(|rule| say_rule(rule, output))?;
-            output.say("\nIts next packet of each kind:")?;
-            let mut table =
-                Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
-            for next in &explained.next {
-                table.row([next.packet.clone(), next.verdict.clone(), next.sentence.clone()]);
-            }
-            output.table(&table)?;
-            match &explained.seen {
-                Some(seen) => say_seen(seen, output)?,
-                None => output.say("\nNo drop of it is remembered.")?,
-            }
-            if !explained.history.is_empty() {
-                output.say("\nWhat was done, the latest first:")?;
-            }
-            for line in &explained.history {
-                super::audit::show(line, output)?;
-            }
-            Ok(())
-        })
+/// Whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum About {
+    Address(IpAddr),
+    Account(String),
+}
+
+impl FromStr for About {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let net = match text.parse::<IpAddr>() {
+            Ok(address) => return Ok(Self::Address(address)),
+            Err(_) => text.parse::<IpNet>(),
+        };
+        match net.map(single) {
+            Ok(Some(address)) => Ok(Self::Address(address)),
+            Ok(None) => Err(format!(
+                "this is a prefix; name one address of it, or see `sipward ban list --within {text}`, `sipward trust \
+                 list --within {text}` and `sipward account list --within {text}`"
+            )),
+            Err(_) if text.is_empty() => Err("name an address or an account".to_owned()),
+            Err(_) => Ok(Self::Account(text.to_owned())),
+        }
     }
+}
+
+impl Explanation {
+    pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
+        match &self.about {
+            About::Address(address) => {
+                let call = Call::Explain(protocol::Explain { address: *address });
+                ask(&call, output, |explained: Explained, output| say_explained(&explained, output))
+            }
+            About::Account(account) => {
+                let call = Call::Account(protocol::Account { account: account.clone() });
+                ask(&call, output, |account: item::Account, output| say_account(&account, output))
+            }
+        }
+    }
+}
+
+fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
+    output.say(format_args!("{}: {}", explained.address, standing(&explained.standing)))?;
+    explained.rules.iter().try_for_each(|rule| say_rule(rule, output))?;
+    if let Some(known) = &explained.known {
+        say_known(known, output)?;
+    }
+    output.say(format_args!("  {}", explained.options))?;
+    if !explained.closed.is_empty() {
+        let mut table = closed_table();
+        explained.closed.iter().for_each(|closed| table.row(closed_row(closed)));
+        output.say("\nWhat may not authenticate from there:")?;
+        output.table(&table)?;
+        let address = &explained.address;
+        output.say(format_args!(
+            "lifted by `sipward account unlock ACCOUNT --from {address}`; a port of it by `sipward ban del {address}`"
+        ))?;
+    }
+    say_sources("\nAccounts that fail or work there:", &explained.accounts, output)?;
+    say_counted(&explained.counted, output)?;
+    say_next(explained, output)?;
+    say_diagnoses(explained.diagnoses.as_deref(), output)?;
+    match &explained.seen {
+        Some(seen) => say_seen(seen, output)?,
+        None => output.say("\nNo drop of it is remembered.")?,
+    }
+    say_history(&explained.history, output)
+}
+
+fn say_known(known: &Known, output: &mut Output) -> Result<(), Failure> {
+    let Known { phones, since, expires_in, why } = known;
+    let phones = if *phones == 1 { "one phone".to_owned() } else { format!("{phones} phones") };
+    Ok(output.say(format_args!(
+        "  known since {}, with the limits of {phones}, for {} more: {why}",
+        local(Duration::from_secs(*since)),
+        time_left(*expires_in)
+    ))?)
+}
+
+fn say_counted(counted: &[Counted], output: &mut Output) -> Result<(), Failure> {
+    if !counted.is_empty() {
+        output.say("\nWhat the guard has counted against it:")?;
+    }
+    counted.iter().try_for_each(|Counted { rule, count, of, within }| {
+        Ok(output.say(format_args!("  {rule}: {count:.1} of {of} within {}", time_left(Some(*within))))?)
+    })
+}
+
+fn say_next(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
+    output.say("\nIts next packet of each kind:")?;
+    let mut table = Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
+    for next in &explained.next {
+        table.row([next.packet.clone(), next.verdict.clone(), next.sentence.clone()]);
+    }
+    Ok(output.table(&table)?)
 }
 
 fn standing(standing: &str) -> &str {
     match standing {
         "trusted" => "trusted, so everything from it passes",
         "banned" => "banned, so everything from it to a SIP port drops",
+        "known" => "known, so it has limits of its own; the other rules decide about each packet",
         "stranger" => "a stranger, so the rules decide about each packet",
         other => other,
     }
@@ -73,6 +151,7 @@ fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
         Origin::Hand => "by hand",
         Origin::Import => "by an import",
         Origin::Kernel => "while it could not be saved",
+        Origin::Guard => "by the guard",
     };
     output.say(format_args!(
         "  {} {}, {} ({decides}): since {} {origin}",
@@ -103,4 +182,30 @@ fn say_seen(seen: &Seen, output: &mut Output) -> Result<(), Failure> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_an_address_is_one_and_all_else_an_account() {
+        let address = |text: &str| Ok(About::Address(text.parse().unwrap()));
+        let account = |text: &str| Ok(About::Account(text.to_owned()));
+        for (text, expected) in [
+            ("192.0.2.1", address("192.0.2.1")),
+            ("2001:db8::1", address("2001:db8::1")),
+            ("192.0.2.1/32", address("192.0.2.1")),
+            ("::ffff:192.0.2.1/128", address("192.0.2.1")),
+            ("201", account("201")),
+            ("192.0.2", account("192.0.2")),
+            ("alice@example.com", account("alice@example.com")),
+            ("2001", account("2001")),
+        ] {
+            assert_eq!(text.parse::<About>(), expected, "{text}");
+        }
+        let error = "192.0.2.0/24".parse::<About>().unwrap_err();
+        assert!(error.contains("`sipward account list --within 192.0.2.0/24`"), "{error}");
+        assert!("".parse::<About>().is_err());
+    }
 }

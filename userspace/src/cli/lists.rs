@@ -72,6 +72,7 @@ enum OriginChoice {
     Hand,
     Import,
     Kernel,
+    Guard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +91,7 @@ impl Which {
             OriginChoice::Hand => Origin::Hand,
             OriginChoice::Import => Origin::Import,
             OriginChoice::Kernel => Origin::Kernel,
+            OriginChoice::Guard => Origin::Guard,
         });
         Query { list, within: self.within.map(|Target(net)| net), origin, note: self.note.clone() }
     }
@@ -166,7 +168,7 @@ fn row(listed: &item::Listed) -> [String; 3] {
         listed.shadowed_for.map(|left| format!("(no effect: inside a trusted prefix, {})", time_left(left)));
     let origin = match listed.origin {
         Origin::Config => Some("(configuration)".to_owned()),
-        Origin::Hand | Origin::Import | Origin::Kernel => None,
+        Origin::Hand | Origin::Import | Origin::Kernel | Origin::Guard => None,
     };
     let note = listed.note.as_ref().map(|note| printable(note.as_bytes()));
     let note = [note, origin, shadow].into_iter().flatten().collect::<Vec<_>>().join(" ");

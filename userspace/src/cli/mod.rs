@@ -1,5 +1,6 @@
 //! The commands people type.
 
+mod account;
 mod attach;
 mod audit;
 mod ban;
@@ -7,6 +8,7 @@ mod capture;
 mod check;
 mod completions;
 mod desk;
+mod diagnosis;
 mod doctor;
 mod events;
 mod explain;
@@ -21,6 +23,7 @@ mod output;
 mod progress;
 mod reload;
 mod replay;
+mod rules;
 mod run;
 mod signature;
 mod status;
@@ -65,12 +68,15 @@ enum Command {
     #[command(subcommand)]
     Ban(ban::Ban),
     #[command(subcommand)]
+    Account(account::Account),
+    #[command(subcommand)]
     Signature(signature::Signature),
     Mode(mode::Mode),
     Events(events::Follow),
     Capture(capture::Capture),
-    Explain(explain::ExplainAddress),
+    Explain(explain::Explanation),
     Top(top::Top),
+    Rules(rules::Rules),
     Audit(audit::Trail),
     Replay(replay::Replay),
     Check(check::Check),
@@ -105,11 +111,13 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Status(status) => status.run(output),
         Command::Trust(trust) => trust.run(output),
         Command::Ban(ban) => ban.run(output),
+        Command::Account(account) => account.run(output),
         Command::Signature(signature) => signature.run(output),
         Command::Mode(mode) => mode.run(output),
         Command::Events(follow) => follow.run(output),
         Command::Capture(capture) => capture.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Rules(rules) => rules.run(output),
         Command::Top(top) => top.run(output),
         Command::Audit(trail) => trail.run(output),
         Command::Replay(replay) => replay.run(output),
@@ -168,6 +176,11 @@ mod tests {
             "trust import - --json",
             "trust export customers.txt",
             "ban export",
+            "account list",
+            "account list --status suspended --within 192.0.2.0/24 --name 20 --json",
+            "account show 201",
+            "account lock 201 --for 30m --note bills",
+            "account unlock 201 --from 2001:db8::1",
             "signature list",
             "signature load my.toml",
             "signature load",
@@ -176,7 +189,9 @@ mod tests {
             "mode monitor",
             "events --follow",
             "explain 192.0.2.1",
+            "explain 201",
             "top --json",
+            "rules --json",
             "capture drops.pcapng --all --source 192.0.2.0/24 --for 60s --size 10 --rate 50",
             "audit --limit 5 --about 192.0.2.1",
             "run --config my.toml --log json",
@@ -213,6 +228,12 @@ mod tests {
             ("ban import", ErrorKind::MissingRequiredArgument),
             ("trust import customers.txt --force", ErrorKind::UnknownArgument),
             ("mode strict", ErrorKind::InvalidValue),
+            ("account", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("account show", ErrorKind::MissingRequiredArgument),
+            ("account list --status normal", ErrorKind::InvalidValue),
+            ("account lock 201 --for 5", ErrorKind::ValueValidation),
+            ("account unlock 201 --from 192.0.2.0/24", ErrorKind::ValueValidation),
+            ("explain 192.0.2.0/24", ErrorKind::ValueValidation),
             ("replay", ErrorKind::MissingRequiredArgument),
         ] {
             let words = ["sipward"].into_iter().chain(line.split(' ').filter(|word| !word.is_empty()));

@@ -61,6 +61,7 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
         ))?;
     }
     output.say(format_args!("signatures: {}", status.signatures.len()))?;
+    guard(status, output)?;
     match &status.daemon {
         None => output.say("daemon: not running; what is in force stays in force")?,
         Some(daemon) => {
@@ -84,6 +85,46 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
     }
     if let Some(fault) = &status.store.fault {
         output.say(format_args!("store: {fault}"))?;
+    }
+    Ok(())
+}
+
+fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+    let Some(guard) = &status.guard else { return Ok(()) };
+    let flows =
+        if guard.banned > 0 { format!(", {} ports banned", grouped(guard.banned)) } else { String::new() };
+    output.say(format_args!(
+        "accounts: {} suspended, {} locked{flows}",
+        grouped(guard.suspended),
+        grouped(guard.locked)
+    ))?;
+    output.say(format_args!(
+        "known sources: {}, with limits for {} phones",
+        grouped(guard.known),
+        grouped(guard.phones)
+    ))?;
+    if status.daemon.is_some() {
+        output.say(format_args!(
+            "seen: {} packets, {} outcomes ({} unproven), {} alerts",
+            grouped(guard.packets),
+            grouped(guard.evidence),
+            grouped(guard.unproven),
+            grouped(guard.alerts)
+        ))?;
+    }
+    if guard.unseen_known + guard.unseen_strangers + guard.unjudged > 0 {
+        output.say(format_args!(
+            "too fast to be seen: {} packets of known sources, {} of strangers, {} outcomes",
+            grouped(guard.unseen_known),
+            grouped(guard.unseen_strangers),
+            grouped(guard.unjudged)
+        ))?;
+    }
+    if guard.no_room > 0 {
+        output.say(format_args!("no room: for {} suspensions or known phones", grouped(guard.no_room)))?;
+    }
+    for rule in &status.flagged {
+        output.say(format_args!("flagged: {rule} hits sources that authenticate: see `sipward rules`"))?;
     }
     Ok(())
 }

@@ -176,11 +176,16 @@ impl Nature {
             | Call::Signatures(_)
             | Call::Reload
             | Call::Attach
-            | Call::Detach(_) => Self::Change,
+            | Call::Detach(_)
+            | Call::Lock(_)
+            | Call::Unlock(_) => Self::Change,
             Call::Events(Events { follow: true, .. }) => Self::Endless,
             Call::List(_)
             | Call::Status
             | Call::Explain(_)
+            | Call::Accounts(_)
+            | Call::Account(_)
+            | Call::Rules
             | Call::Events(_)
             | Call::Top
             | Call::Audit(_) => Self::Question,

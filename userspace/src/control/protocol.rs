@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::precedence::Standing;
+use crate::{guard::Status, precedence::Standing};
 
 /// Of the calls and answers below. A daemon refuses a call of another version with a sentence.
 pub const VERSION: u32 = 1;
@@ -42,6 +42,15 @@ pub enum Call {
     Detach(Detach),
     Status,
     Explain(Explain),
+    /// What is suspended or locked, one answer for each account and source.
+    Accounts(Accounts),
+    /// All that is known of an account.
+    Account(Account),
+    /// Keeps an account from authenticating, from wherever it comes.
+    Lock(Lock),
+    Unlock(Unlock),
+    /// What each rule dropped, and whom by mistake.
+    Rules,
     /// Drops, the latest first told or as they come.
     Events(Events),
     Top,
@@ -99,6 +108,8 @@ pub enum Origin {
     Import,
     /// Found in the kernel by a store that did not have it: written while the store could not be.
     Kernel,
+    /// The guard, for what was seen.
+    Guard,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +178,59 @@ pub struct Explain {
     pub address: IpAddr,
 }
 
+/// Which accounts; all that are suspended or locked where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    #[serde(default)]
+    pub status: Option<Closing>,
+    /// Only at sources in this prefix.
+    #[serde(default)]
+    pub within: Option<IpNet>,
+    /// Only with this in their name.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// How something is kept from authenticating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Closing {
+    /// An account at one source.
+    Suspended,
+    /// An account, from wherever it comes.
+    Locked,
+    /// A flow: whatever comes from one port of a source.
+    Banned,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub account: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    pub account: String,
+    /// Seconds; null or absent: until it is unlocked.
+    #[serde(default)]
+    pub lasts: Option<u64>,
+    /// For the audit trail.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unlock {
+    pub account: String,
+    /// Only its suspension there; null or absent: its lock and all its suspensions.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Events {
@@ -181,6 +245,9 @@ pub struct Audit {
     pub limit: u32,
     #[serde(default)]
     pub source: Option<IpNet>,
+    /// Only what is about this account.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 /// What the daemon says to a call: any number of items and notices, and then `done` or `failed`.
@@ -254,7 +321,7 @@ impl Who {
 pub mod item {
     use serde::Deserializer;
 
-    use super::{Deserialize, Origin, Serialize};
+    use super::{Closing, Deserialize, Origin, Serialize, Status};
 
     /// A null that is there means something; serde would take it for a field that is not there.
     pub(crate) fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
@@ -368,6 +435,141 @@ pub mod item {
         pub bytes: u32,
         /// As far as it is in the part of the packet that was kept.
         pub first_line: Option<String>,
+    }
+
+    /// Something that may not authenticate: a line of `account list`.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Closed {
+        /// Sixteen digits in place of a name: of one that was found in the kernel, only a hash is known.
+        pub account: Option<String>,
+        /// Such as "udp:5062", where it is no account.
+        pub flow: Option<String>,
+        pub status: Closing,
+        /// Null: from anywhere.
+        pub source: Option<String>,
+        /// Of a lock: it counts also where the account works.
+        pub strict: bool,
+        /// Seconds; null: never.
+        pub expires_in: Option<u64>,
+        /// Seconds since 1970; null: never.
+        pub until: Option<u64>,
+        /// Seconds since 1970.
+        pub since: u64,
+        pub rule: String,
+        /// What the rule counted, and in how many seconds.
+        pub count: u32,
+        pub seconds: u32,
+        pub who: String,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Locked {
+        pub locked: String,
+        /// Seconds; null: never.
+        pub expires_in: Option<u64>,
+    }
+
+    /// What no longer keeps an account from authenticating.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Unlocked {
+        pub unlocked: String,
+        /// Null: the lock.
+        pub source: Option<String>,
+    }
+
+    /// All that is known of an account.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Account {
+        pub account: String,
+        pub status: Status,
+        /// Its lock and its suspensions.
+        pub closed: Vec<Closed>,
+        /// Where it fails or works, as far as was seen lately.
+        pub sources: Vec<AccountSource>,
+        /// Why it is refused, the latest first; null: no daemon runs that could know.
+        pub diagnoses: Option<Vec<Diagnosed>>,
+        /// What was done about it, the latest first.
+        pub history: Vec<Audited>,
+    }
+
+    /// An account at one source, or what happens at a source with one account.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct AccountSource {
+        pub account: String,
+        pub source: String,
+        /// In a row, to register, and with calls and other requests.
+        pub failures: u32,
+        pub calls: u32,
+        /// Seconds for which it is thought to work there; null: it has not worked lately.
+        pub works_for: Option<u64>,
+    }
+
+    /// Why requests are refused, as far as can be seen.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Diagnosed {
+        pub cause: String,
+        pub account: Option<String>,
+        pub source: String,
+        /// In a row.
+        pub count: u32,
+        /// Seconds since 1970.
+        pub since: u64,
+        pub last: u64,
+        /// Of the last answer.
+        pub status: Option<u16>,
+        /// False: somebody else may have sent it in that name.
+        pub proven: bool,
+        pub sentence: String,
+        pub remedy: String,
+    }
+
+    /// A rule, and whom it hit.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Ruled {
+        pub rule: String,
+        /// "drop", or "monitor": it only counts; "off": switched off by itself, for what this shows.
+        pub action: String,
+        /// Packets since the filter was loaded.
+        pub dropped: u64,
+        /// The same in monitor mode; null: it is not known how many of them were dropped.
+        pub would_drop: Option<u64>,
+        /// Sources within a day, and how many of them authenticated within a day after.
+        pub sources: u64,
+        pub authenticated: u64,
+        /// These two are the best guess from a sample.
+        pub estimated: bool,
+        pub flagged: bool,
+    }
+
+    /// Something that the guard has decided for what it saw, or somebody by hand.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Decided {
+        /// Seconds since 1970.
+        pub ts: f64,
+        /// "suspended", "locked", "lifted", "banned" or "alert".
+        pub decision: String,
+        pub account: Option<String>,
+        /// An address or a prefix; null: wherever it comes from.
+        pub source: Option<String>,
+        /// Such as "udp:5062": it is about nothing else of the source.
+        pub flow: Option<String>,
+        /// Seconds; null: it has no end.
+        pub expires_in: Option<u64>,
+        pub rule: String,
+        /// What the rule counted, and in how many seconds.
+        pub count: u32,
+        pub seconds: u32,
+        pub who: String,
+        /// What else is to be said, such as why a ban was not done.
+        pub note: Option<String>,
+    }
+
+    /// What `events` tells.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    pub enum Event {
+        Decided(Decided),
+        Dropped(Dropped),
     }
 
     /// A line of the audit trail.

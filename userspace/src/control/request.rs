@@ -45,7 +45,7 @@ struct Bare {
 }
 
 const fn is_bare(call: &Call) -> bool {
-    matches!(call, Call::Confirm | Call::Reload | Call::Attach | Call::Status | Call::Top)
+    matches!(call, Call::Confirm | Call::Reload | Call::Attach | Call::Status | Call::Rules | Call::Top)
 }
 
 /// An error may quote what it was given, however long that is.

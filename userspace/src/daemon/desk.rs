@@ -63,6 +63,11 @@ impl Desk {
         }
     }
 
+    /// Has something done, unless there is no room for more jobs: then it is not, and whoever asks does not wait.
+    pub(super) fn try_hand_in(&self, job: impl FnOnce(&mut Office) + Send + 'static) -> bool {
+        self.0.try_send(Message::Do(Box::new(job))).is_ok()
+    }
+
     /// Has everything finished that was handed in before.
     pub(super) async fn close(self) {
         let (closed, done) = oneshot::channel();

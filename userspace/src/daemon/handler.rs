@@ -1,16 +1,20 @@
 //! What a client asks for, brought to whoever can answer it.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{desk::Desk, hearing::Hearing};
+use super::{books::Books, desk::Desk, hearing::Hearing, observing::Observing};
 use crate::{
     address::show,
     control::{
         Answers, Gone, Handler,
-        protocol::{Call, Events, Explain, Query, Refusal, Who, item},
+        protocol::{Account as Name, Call, Events, Explain, Query, Refusal, Who, item},
     },
     dropped::Offset,
+    guard::Proof,
     kernel::now,
+    observe::{Diagnosis, Subject},
     office::{self, Explained, Office, Reply, Sighted, Status},
     sightings::{Seen, Sighting},
 };
@@ -22,12 +26,14 @@ const TOP: usize = 20;
 pub(super) struct Calls {
     desk: Desk,
     hearing: Hearing,
+    observing: Observing,
+    books: Books,
     since: u64,
 }
 
 impl Calls {
-    pub(super) fn new(desk: Desk, hearing: Hearing) -> Self {
-        Self { desk, hearing, since: now() }
+    pub(super) fn new(desk: Desk, hearing: Hearing, observing: Observing, books: Books) -> Self {
+        Self { desk, hearing, observing, books, since: now() }
     }
 }
 
@@ -38,6 +44,8 @@ impl Handler for Calls {
             Call::Events(events) => self.events(events, &mut answers).await,
             Call::Top => self.top(&mut answers).await,
             Call::Explain(explain) => self.explain(explain, who, &mut answers).await,
+            Call::Account(account) => self.account(account, who, &mut answers).await,
+            Call::Rules => self.rules(&mut answers).await,
             Call::Status => self.status(&mut answers).await,
             call => self.perform(call, who, &mut answers).await,
         };
@@ -104,14 +112,14 @@ impl Calls {
         // First, so that nothing is missed between the two.
         let mut news = self.hearing.subscribe();
         if !events.follow {
-            for dropped in self.hearing.recent() {
-                answers.item(&*dropped).await?;
+            for event in self.hearing.recent() {
+                answers.item(&*event).await?;
             }
             return Ok(());
         }
         loop {
             match news.recv().await {
-                Ok(dropped) => answers.item(&*dropped).await?,
+                Ok(event) => answers.item(&*event).await?,
                 Err(RecvError::Lagged(missed)) => {
                     answers.notice(&format!("{missed} were not told in time")).await?
                 }
@@ -139,10 +147,38 @@ impl Calls {
         let reply = self.desk.with(work).await?;
         let seen = self.hearing.sightings().of(address, now()).map(|seen| seen_fully(&seen));
         for item in reply.items {
-            let mut explained: Explained = serde_json::from_value(item)
-                .map_err(|error| Refusal::failed(format!("the explanation is garbled: {error}")))?;
+            let mut explained: Explained = decoded(item)?;
             explained.seen.clone_from(&seen);
+            explained.diagnoses = Some(self.diagnoses(Subject::Source(address)));
             answers.item(&explained).await?;
+        }
+        Ok(())
+    }
+
+    async fn account(&self, name: Name, who: Who, answers: &mut Answers) -> Result<(), Unanswered> {
+        let account = name.account.clone();
+        let work = move |office: &mut Office| {
+            let mut reply = Reply::default();
+            office.perform(&Call::Account(name), &who, &mut reply).map(|()| reply)
+        };
+        let reply = self.desk.with(work).await?;
+        let diagnoses = self.diagnoses(Subject::Account(&account));
+        for item in reply.items {
+            let known: item::Account = decoded(item)?;
+            answers.item(&item::Account { diagnoses: Some(diagnoses.clone()), ..known }).await?;
+        }
+        Ok(())
+    }
+
+    fn diagnoses(&self, subject: Subject<'_>) -> Vec<item::Diagnosed> {
+        let offset = Offset::now();
+        self.observing.diagnose(subject).iter().map(|diagnosis| diagnosed(diagnosis, offset)).collect()
+    }
+
+    async fn rules(&self, answers: &mut Answers) -> Result<(), Unanswered> {
+        let tallies = self.books.tallies();
+        for rule in self.desk.with(move |office| office.rules(&tallies)).await? {
+            answers.item(&rule).await?;
         }
         Ok(())
     }
@@ -154,7 +190,33 @@ impl Calls {
             daemon.uptime = now().saturating_sub(since) / 1_000_000_000;
             (daemon.drops_told, daemon.drops_untold) = self.hearing.counts();
         }
+        status.flagged = self.books.flagged();
+        if let Some(guard) = &mut status.guard {
+            let seen = self.observing.seen();
+            (guard.packets, guard.unjudged) = (seen.packets, seen.lost);
+        }
         Ok(answers.item(&status).await?)
+    }
+}
+
+/// What the office has said, to have something added.
+fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Refusal> {
+    serde_json::from_value(item).map_err(|error| Refusal::failed(format!("the answer is garbled: {error}")))
+}
+
+fn diagnosed(diagnosis: &Diagnosis, offset: Offset) -> item::Diagnosed {
+    let Diagnosis { cause, account, source, count, since, last, status, proof } = diagnosis;
+    item::Diagnosed {
+        cause: cause.name().to_owned(),
+        account: account.as_ref().map(ToString::to_string),
+        source: source.to_string(),
+        count: *count,
+        since: offset.wall(*since).as_secs(),
+        last: offset.wall(*last).as_secs(),
+        status: *status,
+        proven: *proof == Proof::Proven,
+        sentence: cause.sentence().to_owned(),
+        remedy: cause.remedy().to_owned(),
     }
 }
 

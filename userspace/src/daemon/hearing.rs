@@ -1,4 +1,4 @@
-//! Drops, heard once from the kernel and told to everybody who wants to know.
+//! Drops, heard once from the kernel and told to everybody who wants to know; and among them what the guard decides.
 
 use std::{
     collections::VecDeque,
@@ -14,28 +14,40 @@ use std::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
+use super::books::Books;
 use crate::{
-    control::protocol::{Refusal, item::Dropped},
+    control::protocol::{
+        Refusal,
+        item::{Decided, Event},
+    },
     dropped::{Offset, dropped},
     kernel::{DropEvent, Error, Pins, Tables},
     probe::is_probe,
     sightings::Sightings,
 };
 
-/// How many drops somebody may be behind before they miss some.
+/// How many events somebody may be behind before they miss some.
 const BACKLOG: usize = 4_096;
-/// Drops that are kept for whoever comes later.
+/// Drops that are kept for whoever comes later, and as many decisions.
 const RECENT: usize = 1_000;
 const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Hearing(Arc<Inner>);
 
+/// Apart, so that drops, of which there are many, do not push out decisions.
+#[derive(Debug, Default)]
+struct Recent {
+    dropped: VecDeque<Arc<Event>>,
+    decided: VecDeque<Arc<Event>>,
+}
+
 #[derive(Debug)]
 struct Inner {
     pins: Pins,
-    news: broadcast::Sender<Arc<Dropped>>,
-    recent: Mutex<VecDeque<Arc<Dropped>>>,
+    books: Books,
+    news: broadcast::Sender<Arc<Event>>,
+    recent: Mutex<Recent>,
     sightings: Mutex<Sightings>,
     told: AtomicU64,
     untold: AtomicU64,
@@ -43,9 +55,10 @@ struct Inner {
 
 impl Hearing {
     /// Gives the ring buffer a thread that waits for it.
-    pub(super) fn start(pins: Pins) -> Result<Self, Refusal> {
+    pub(super) fn start(pins: Pins, books: Books) -> Result<Self, Refusal> {
         let hearing = Self(Arc::new(Inner {
             pins,
+            books,
             news: broadcast::channel(BACKLOG).0,
             recent: Mutex::default(),
             sightings: Mutex::default(),
@@ -61,13 +74,24 @@ impl Hearing {
     }
 
     /// What is told from now on.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Dropped>> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.news.subscribe()
     }
 
     /// The latest, the oldest of them first.
-    pub(super) fn recent(&self) -> Vec<Arc<Dropped>> {
-        locked(&self.0.recent).iter().cloned().collect()
+    pub(super) fn recent(&self) -> Vec<Arc<Event>> {
+        let recent = locked(&self.0.recent);
+        let mut events: Vec<_> = recent.dropped.iter().chain(&recent.decided).cloned().collect();
+        events.sort_by(|one, other| moment(one).total_cmp(&moment(other)));
+        events
+    }
+
+    /// Tells everybody of something that was not heard from the kernel.
+    pub(super) fn tell_decided(&self, decided: Decided) {
+        let told = Arc::new(Event::Decided(decided));
+        keep(&mut locked(&self.0.recent).decided, &told);
+        // Nobody may listen.
+        let _ = self.0.news.send(told);
     }
 
     pub(super) fn sightings(&self) -> MutexGuard<'_, Sightings> {
@@ -125,15 +149,25 @@ impl Hearing {
         self.0.told.fetch_add(1, Ordering::Relaxed);
         self.0.untold.fetch_add(event.unseen.into(), Ordering::Relaxed);
         self.sightings().see(event);
-        let told = Arc::new(dropped(event, names, Offset::now()));
-        let mut recent = locked(&self.0.recent);
-        if recent.len() == RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(Arc::clone(&told));
-        drop(recent);
-        // Nobody may listen.
+        self.0.books.dropped(event, names);
+        let told = Arc::new(Event::Dropped(dropped(event, names, Offset::now())));
+        keep(&mut locked(&self.0.recent).dropped, &told);
+        // As above.
         let _ = self.0.news.send(told);
+    }
+}
+
+fn keep(recent: &mut VecDeque<Arc<Event>>, told: &Arc<Event>) {
+    if recent.len() == RECENT {
+        recent.pop_front();
+    }
+    recent.push_back(Arc::clone(told));
+}
+
+fn moment(event: &Event) -> f64 {
+    match event {
+        Event::Dropped(dropped) => dropped.ts,
+        Event::Decided(decided) => decided.ts,
     }
 }
 

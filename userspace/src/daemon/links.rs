@@ -20,21 +20,23 @@ pub(super) async fn watch(desk: &Desk) {
         }
     };
     let (mut known_faults, mut pin_fault) = (Vec::new(), None);
+    let mut tap_faults = Vec::new();
     loop {
         tokio::select! {
             Some(()) = news.recv() => {}
             () = sleep(FALLBACK) => {}
         }
         let told = pin_fault.take();
-        let (told, attached, failed) = desk
+        let faults = std::mem::take(&mut tap_faults);
+        let (told, attached, failed, faults) = desk
             .with(|office| {
                 // First: without its pins, the filter would be taken for another program.
                 let told = look_after_pins(office, told);
                 let (attached, failed) = office.attach_missing();
-                (told, attached, failed)
+                (told, attached, failed, look_after_taps(office, faults))
             })
             .await;
-        pin_fault = told;
+        (pin_fault, tap_faults) = (told, faults);
         for interface in attached {
             info!("{interface}: the filter is attached");
         }
@@ -44,6 +46,21 @@ pub(super) async fn watch(desk: &Desk) {
         }
         known_faults = faults;
     }
+}
+
+/// `told`: the faults that were told already.
+pub(super) fn look_after_taps(office: &mut Office, told: Vec<String>) -> Vec<String> {
+    let faults: Vec<_> = match office.tap() {
+        Ok((came, failed)) => {
+            came.iter().for_each(|interface| info!("{interface}: the guard sees what the PBX answers"));
+            failed.into_iter().map(|error| error.to_string()).collect()
+        }
+        Err(error) => vec![error.to_string()],
+    };
+    for fault in faults.iter().filter(|fault| !told.contains(*fault)) {
+        error!("the guard does not see all that the PBX answers: {fault}");
+    }
+    faults
 }
 
 /// `told`: the fault that was told already.

@@ -3,11 +3,13 @@
 //! One thread owns the office, and with it the store and the kernel's lists; everybody else sends it jobs. The filter
 //! does not need any of this to go on: whatever ends the daemon, packets are judged as before.
 
+mod books;
 mod desk;
 mod handler;
 mod hearing;
 mod links;
 mod log;
+mod observing;
 mod reception;
 mod start;
 mod upkeep;
@@ -18,13 +20,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use self::log::Log;
-use self::{desk::Desk, handler::Calls, hearing::Hearing, start::Begun};
+use self::{books::Books, desk::Desk, handler::Calls, hearing::Hearing, observing::Observing, start::Begun};
 use crate::{
     control::{
         DaemonLock,
         protocol::{Call, Refusal, Who},
     },
-    office::Reply,
+    office::{Office, Reply},
     places,
 };
 
@@ -50,22 +52,32 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
 
 async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let mut signals = Signals::listen()?;
-    let Begun { office, door, group } = start::start(options, &lock)?;
-    let hearing = Hearing::start(office.pins().clone())?;
+    let Begun { mut office, door, group } = start::start(options, &lock)?;
+    let pins = office.pins().clone();
+    let books = Books::open(&mut office);
+    let hearing = Hearing::start(pins.clone(), books.clone())?;
+    let ear = hearing.clone();
+    office.listen(Box::new(move |decided| ear.tell_decided(decided)));
     let desk = Desk::open(office)?;
-    let calls = Calls::new(desk.clone(), hearing);
+    let observing = Observing::start(pins, desk.clone(), books.clone())?;
+    let calls = Calls::new(desk.clone(), hearing.clone(), observing, books.clone());
     notify(&[sd_notify::NotifyState::Ready]);
     info!("ready: calls are taken at {}", places::socket(&places::runtime()).display());
     let mut result = Ok(());
     tokio::select! {
         refusal = reception::receive(door, lock, group, calls) => result = Err(refusal),
         () = upkeep::keep_up(&desk) => {}
+        () = books.keep(&desk, &hearing) => {}
         () = links::watch(&desk) => {}
         () = watchdog(&desk) => {}
         () = reload_on_demand(&mut signals.hangup, &desk) => {}
         name = signals.end.received() => info!("{name}: ending; the filter stays in force"),
     }
     notify(&[sd_notify::NotifyState::Stopping]);
+    if let Err(error) = desk.with(Office::untap).await {
+        warn!("the filter goes on handing over packets that nobody reads, which costs a little: {error}");
+    }
+    books.look(&desk, &hearing).await;
     // What was begun is finished, so that the next office finds nothing half done.
     desk.close().await;
     result

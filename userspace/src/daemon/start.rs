@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
-use super::Options;
+use super::{Options, links};
 use crate::{
     control::{DaemonLock, Door, DoorError, protocol::Refusal},
     kernel::{Error, Pins},
@@ -30,6 +30,7 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     let (mut office, started) = Office::start(&pins, Some(settings), false)?;
     report(&started);
     attach(&mut office)?;
+    links::look_after_taps(&mut office, Vec::new());
     // From now on the filter does not go with its pins. A fault is told when they are looked at next.
     let _ = office.keep_pinned();
     let door = door(group.as_deref(), lock)?;
@@ -78,6 +79,10 @@ fn report(started: &Started) {
     match &started.lists {
         Ok(lists) => info!("lists: {lists}"),
         Err(fault) => warn!("the lists cannot be saved: {fault}"),
+    }
+    match &started.guarded {
+        Ok(guarded) => info!("guard: {guarded}"),
+        Err(fault) => warn!("suspensions stay as they are in the kernel: {fault}"),
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn keep_up(desk: &Desk) {
 struct Told {
     /// Faults that were told already, so that each is told once.
     store: Option<String>,
+    guard: Option<String>,
     proof: Option<String>,
     /// Entries that a purge has removed so far, while it is under way.
     purged: Option<usize>,
@@ -48,6 +49,7 @@ fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
     if office.is_off() {
         return told;
     }
+    told.guard = look_after_guard(office, told.guard);
     if tick.is_multiple_of(RATES)
         && let Err(refusal) = office.look()
     {
@@ -80,6 +82,15 @@ fn purge(office: &mut Office, before: usize) -> Option<usize> {
             None
         }
     }
+}
+
+/// That something is not saved is told of the store.
+fn look_after_guard(office: &mut Office, told: Option<String>) -> Option<String> {
+    let fault = office.tick().err().map(|refusal| refusal.to_string());
+    if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+        error!("what the guard decided is not all in force: {fault}");
+    }
+    fault
 }
 
 fn look_after_store(office: &mut Office, told: Option<String>) -> Option<String> {

@@ -15,6 +15,7 @@ use std::{
 
 use ipnet::IpNet;
 use xdp_prog::{
+    account,
     judge::Verdict,
     reason::{Action, Class, Reason},
 };
@@ -23,6 +24,7 @@ pub use self::kind::Kind;
 pub(crate) use self::kind::Ports;
 use self::sentence::sentence;
 use crate::{
+    address::to_key,
     kernel::{Error, Result, Tables},
     replay::Memory,
 };
@@ -88,6 +90,13 @@ pub fn forecast(tables: &mut Tables, address: IpAddr, now: u64) -> Result<Vec<Fo
     }
     if let Some(state) = states.prefix(address)? {
         memory.set_prefix_state(address, state);
+    }
+    for entry in tables.suspensions()?.entries() {
+        let (key, suspension) = entry?;
+        // Packets that are imagined are of nobody's account.
+        if key.source == to_key(address) && !account::is_hash(key.what) {
+            memory.suspend(key, suspension);
+        }
     }
     Ok(forecasts(&memory, address, &tables.signature_names()?))
 }

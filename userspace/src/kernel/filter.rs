@@ -19,6 +19,7 @@ use xdp_prog::abi::{self, map};
 use super::{
     attach::{self, XdpChoice},
     capability::missing_capabilities,
+    egress,
     error::{Error, Result, system_error},
     hold::pin_maps,
     layout, maps,
@@ -131,6 +132,22 @@ impl Filter {
         let result = xdp(&mut self.object)?
             .test_run(options)
             .map_err(|error| Error::program("run the filter on a frame", &error))?;
+        Ok((result.return_value, result.duration))
+    }
+}
+
+/// The other program of the object.
+impl Filter {
+    /// Runs the program that watches what leaves over a frame without a network, and says how long one of `repeat` runs
+    /// took. It lets every packet go on.
+    pub fn test_run_egress(&mut self, frame: &[u8], repeat: u32) -> Result<(u32, Duration)> {
+        const DOING: &str = "run the program that watches what leaves on a frame";
+        let program = egress::program(&mut self.object)?;
+        if program.fd().is_err() {
+            program.load().map_err(|error| Error::program(DOING, &error))?;
+        }
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+        let result = program.test_run(options).map_err(|error| Error::program(DOING, &error))?;
         Ok((result.return_value, result.duration))
     }
 }

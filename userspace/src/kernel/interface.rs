@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The index of an interface.
-pub(super) fn index(name: &str) -> Result<u32> {
+pub fn index(name: &str) -> Result<u32> {
     let index = CString::new(name).map_or(0, |name| {
         // SAFETY: a C string.
         unsafe { libc::if_nametoindex(name.as_ptr()) }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use xdp_prog::abi::{Address, FOREVER, SourceEntry, kind, map};
 
 use super::{
+    clock,
     error::{Error, Result},
     hash::{Batch, Hash, found, write_error},
     layout::{DECLARED, Declared, PrefixKey},
@@ -41,6 +42,35 @@ impl<'a> Sources<'a> {
 
     pub fn get(&self, address: IpAddr) -> Result<Option<SourceEntry>> {
         self.0.get(&to_key(address))
+    }
+
+    /// Makes a source known, with so many phones' budget. Not one that is trusted or banned, which says more: false.
+    pub fn put_known(&mut self, address: IpAddr, phones: u32, until: u64) -> Result<bool> {
+        let may =
+            self.get(address)?.is_none_or(|entry| entry.kind == kind::KNOWN || entry.expires <= clock::now());
+        if may {
+            self.put(
+                address,
+                SourceEntry { expires: until, shadowed_until: 0, kind: kind::KNOWN, budget: phones },
+            )?;
+        }
+        Ok(may)
+    }
+
+    /// Whether it was known.
+    pub fn remove_known(&mut self, address: IpAddr) -> Result<bool> {
+        let known = self.get(address)?.is_some_and(|entry| entry.kind == kind::KNOWN);
+        Ok(known && self.remove(address)?)
+    }
+
+    /// The known sources with their phones, and until when; those that have expired too.
+    pub fn iter_known(&self) -> impl Iterator<Item = Result<(IpAddr, u32, u64)>> + '_ {
+        self.iter().filter_map(|item| match item {
+            Ok((address, entry)) => {
+                (entry.kind == kind::KNOWN).then_some(Ok((address, entry.budget, entry.expires)))
+            }
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// All, as the kernel has them. Entries that come or go meanwhile may be missed.

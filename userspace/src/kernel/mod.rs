@@ -5,6 +5,7 @@ mod capability;
 mod captures;
 mod clock;
 mod counters;
+mod egress;
 mod error;
 mod events;
 mod features;
@@ -22,8 +23,10 @@ mod pins;
 mod program;
 mod ring;
 mod states;
+mod suspensions;
 mod sys;
 mod tables;
+mod taps;
 
 pub use self::{
     attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, keep_links, take_links},
@@ -31,13 +34,14 @@ pub use self::{
     captures::{Captured, Captures, Capturing, Judged},
     clock::{expiry, now, remaining},
     counters::ReasonCount,
+    egress::{EgressHook, EgressTap},
     error::{Error, LOG_LINES, Result},
     events::{DropEvent, Events},
     features::Features,
     filter::{Filter, LoadOptions},
     hash::Batch,
     hold::Hold,
-    interface::name as interface_name,
+    interface::{index as interface_index, name as interface_name},
     link_news::LinkNews,
     lists::{Declarations, Prefixes, Sources},
     netlink::XdpMode,
@@ -46,6 +50,8 @@ pub use self::{
     program::{PinnedProgram, program_on},
     ring::Ring,
     states::States,
+    suspensions::{Sentence, Suspect, Suspected, Suspensions},
     sys::Bucket,
     tables::Tables,
+    taps::{Tap, TapLosses, Tapping, Taps},
 };

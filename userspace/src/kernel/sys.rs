@@ -108,6 +108,28 @@ pub(super) fn attach_xdp(program: BorrowedFd<'_>, interface: u32, flags: u32) ->
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+const BPF_TCX_EGRESS: u32 = 47;
+
+#[repr(C)]
+struct TcxLinkCreate {
+    link: LinkCreate,
+    /// Behind all others.
+    relative_to: u32,
+    padding: u32,
+    expected_revision: u64,
+}
+
+/// Has a program see what leaves an interface, as long as the descriptor lives.
+pub(super) fn attach_tcx_egress(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    let program_fd = program.as_raw_fd() as u32;
+    let link = LinkCreate { program_fd, interface, attach_type: BPF_TCX_EGRESS, flags: 0 };
+    let mut attributes = TcxLinkCreate { link, relative_to: 0, padding: 0, expected_revision: 0 };
+    // SAFETY: `LINK_CREATE` takes these attributes, which hold no pointers.
+    let fd = unsafe { bpf(BPF_LINK_CREATE, &mut attributes) }?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 #[repr(C)]
 struct LinkUpdate {
     link_fd: u32,

@@ -6,7 +6,7 @@ use aya::{
     Pod,
     maps::{Array, Map, MapError, PerCpuArray},
 };
-use xdp_prog::abi::{Active, Capture, CaptureState, Policy, SLOTS, Signatures, map};
+use xdp_prog::abi::{Active, Capture, CaptureState, GuardState, Policy, SLOTS, Signatures, TapState, map};
 
 use super::{
     captures::{self, Captures, Capturing},
@@ -18,8 +18,11 @@ use super::{
     lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
     pins::Pins,
+    ring::Ring,
     states::States,
+    suspensions::{self, Suspensions},
     sys,
+    taps::{self, TapLosses, Tapping, Taps},
 };
 
 /// The maps, with or without the program at hand.
@@ -173,6 +176,52 @@ impl Tables {
         let states =
             states.map_err(|error| Error::map(format!("read the map {}", map::CAPTURE_STATE), &error))?;
         Ok(states.iter().map(|state| state.missed).sum())
+    }
+
+    /// What passes and what leaves, from now on: what an earlier reader has left is thrown away. One reader at a time.
+    pub fn taps(&self) -> Result<Taps> {
+        let open = |name| Ring::open(self.map(name)?, name);
+        let mut taps = Taps::new(open(map::TAPS_KNOWN)?, open(map::TAPS_STRANGERS)?);
+        taps.drain(u64::MAX, usize::MAX, |_| {});
+        Ok(taps)
+    }
+
+    /// Whether packets are handed over.
+    pub fn tapping(&self) -> Result<Option<Tapping>> {
+        Ok(taps::from_map(suspensions::read_guard(&self.typed(map::GUARD)?)?))
+    }
+
+    /// Has packets handed over, or no more.
+    pub fn set_tapping(&mut self, tapping: Option<Tapping>) -> Result<()> {
+        let mut map: Array<_, GuardState> = self.typed_mut(map::GUARD)?;
+        let guard = suspensions::read_guard(&map)?;
+        suspensions::write_guard(&mut map, taps::to_map(tapping, guard))
+    }
+
+    /// What was lost of it since the filter was loaded.
+    pub fn tap_losses(&self) -> Result<TapLosses> {
+        let map: PerCpuArray<_, TapState> = self.typed(map::TAP_STATE)?;
+        let states = map.get(&0, 0);
+        let states =
+            states.map_err(|error| Error::map(format!("read the map {}", map::TAP_STATE), &error))?;
+        Ok(taps::losses(states.iter()))
+    }
+
+    /// Who may not open anything.
+    pub fn suspensions(&mut self) -> Result<Suspensions<'_>> {
+        let mut entries = None;
+        let mut guard = None;
+        for (&name, map) in &mut self.maps {
+            match name {
+                map::SUSPENDED => entries = Some(map),
+                map::GUARD => guard = Some(map),
+                _ => {}
+            }
+        }
+        let guard = guard.ok_or_else(|| missing(map::GUARD))?;
+        let guard = Array::try_from(guard)
+            .map_err(|error: MapError| Error::map(format!("use the map {}", map::GUARD), &error))?;
+        Suspensions::new(entries.ok_or_else(|| missing(map::SUSPENDED))?, guard)
     }
 
     fn active(&self) -> Result<Active> {

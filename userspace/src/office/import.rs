@@ -47,6 +47,7 @@ impl Office {
         let claim = |new: &New| Claim { standing: import.list, until: new.until };
         let claims: Vec<_> = batch.entries.iter().map(|(net, new)| (*net, Some(claim(new)))).collect();
         self.roster(&clock)?.set_all(&claims)?;
+        self.know_again(&batch.entries.keys().copied().collect::<Vec<_>>())?;
         let note = note(import, who, batch.entries.len());
         let saved = self.vault.change(|change, clock| {
             for (net, new) in &batch.entries {

@@ -6,6 +6,7 @@ use super::{Office, reply::Reply};
 use crate::{
     address::{canonical, show},
     control::protocol::{Add, Origin, Query, Refusal, Remove, Who, item},
+    guard::Order,
     kernel::{expiry, remaining},
     lifeline,
     precedence::{Claim, Standing},
@@ -44,7 +45,9 @@ impl Office {
             let clock = Clock::read();
             let until = expiry(clock.kernel, lifetime(add.lasts));
             let Trusting { lifted } = self.roster(&clock)?.trust(net, until)?;
+            self.know_again(&[net])?;
             self.save(net, Standing::Trusted, until, add.note.as_deref(), who, &clock, reply)?;
+            self.pardon(net, who, reply)?;
             reply.item(&item::Trusted {
                 trusted: show(net),
                 expires_in: seconds(remaining(clock.kernel, until)),
@@ -75,6 +78,7 @@ impl Office {
                 refused.push(net, "trusted, and so not banned: `sipward trust del` first".to_owned());
                 continue;
             };
+            self.know_again(&[net])?;
             self.save(net, Standing::Banned, until, add.note.as_deref(), who, &clock, reply)?;
             reply.item(&item::Banned {
                 banned: show(net),
@@ -99,20 +103,35 @@ impl Office {
                 continue;
             }
             let clock = Clock::read();
-            if !self.roster(&clock)?.remove(net, *list)? {
+            // Of a source that is known, the guard bans no more than a port.
+            let has_banned_port = *list == Standing::Banned && self.has_banned_port(net, &clock);
+            if !self.roster(&clock)?.remove(net, *list)? && !has_banned_port {
                 let command = command(*list);
                 refused.push(net, format!("not {} by itself: see `sipward {command} list`", list.name()));
                 continue;
             }
-            let (who, what) = (who.name.clone(), format!("{} del", command(*list)));
+            let (name, what) = (who.name.clone(), format!("{} del", command(*list)));
             let saved = self.vault.change_now_or_later(move |change, clock| {
                 change.remove(net)?;
-                change.audit(&who, &what, &show(net), "", clock)
+                change.audit(&name, &what, &show(net), "", clock)
             });
             self.unless_saved(saved, net, &clock, reply)?;
+            self.know_again(&[net])?;
+            if *list == Standing::Banned {
+                self.pardon(net, who, reply)?;
+            }
             reply.item(&item::Deleted { deleted: show(net) });
         }
         refused.into_result()
+    }
+
+    /// What counts against sources there is forgotten, so that it needs new evidence to ban them again.
+    fn pardon(&mut self, net: IpNet, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let saved = self.order(&Order::Pardon { net }, &who.name, None)?;
+        if let Err(fault) = saved {
+            reply.notice(format!("{}: its suspensions end, but that is not saved: {fault}", show(net)));
+        }
+        Ok(())
     }
 
     /// A part of a list in the order of its addresses, after the one given.

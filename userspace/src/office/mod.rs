@@ -3,7 +3,9 @@
 //! There is one office at a time. The daemon has it while it runs; without a daemon, a command makes one for itself,
 //! under the lock of the pins.
 
+mod accounts;
 mod explain;
+mod guard;
 mod import;
 mod last_good;
 mod lists;
@@ -11,34 +13,44 @@ mod proof;
 mod reconcile;
 mod reload;
 mod reply;
+mod rules;
 mod settings;
 mod start;
 mod status;
 mod switches;
+mod tapping;
 mod vault;
+mod ward;
 
 pub use self::{
-    explain::{Explained, Next, Rule, Seen, Sighted},
+    explain::{Counted, Explained, Known, Next, Rule, Seen, Sighted},
+    guard::Listener,
     lists::Page,
     reconcile::Reconciled,
     reply::Reply,
+    rules::Silenced,
     settings::Settings,
     start::{ProgramFate, Started},
-    status::{Daemon, Hits, Interface, Lists, Ports, Row, Status, StoreState},
+    status::{Daemon, Guarded, Hits, Interface, Lists, Ports, Row, Status, StoreState},
     vault::Opened,
+    ward::Warded,
 };
 
 use std::{collections::BTreeSet, path::PathBuf};
 
 use self::{
+    guard::Guarding,
     proof::Proved,
     reconcile::{adopt_all, reconcile},
     settings::Switched,
     status::Rates,
+    tapping::Taps,
     vault::Vault,
+    ward::Ward,
 };
 use crate::{
     control::protocol::{Audit, Call, Detach, Refusal, Who, item},
+    guard as engine,
     kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     places,
     roster::{self, Roster},
@@ -62,6 +74,8 @@ pub struct Office {
     /// `None`: a command's own office, which changes what is in force and does not know what is configured.
     settings: Option<Settings>,
     switched: Switched,
+    guarding: Guarding,
+    taps: Taps,
     /// Interfaces that are configured and were left by hand.
     left: BTreeSet<String>,
     /// When the lock-down is taken back, in kernel time.
@@ -75,13 +89,15 @@ pub struct Office {
 }
 
 impl Office {
-    fn new(pins: Pins, tables: Tables, vault: Vault) -> Self {
+    fn new(pins: Pins, tables: Tables, vault: Vault, guarding: Guarding) -> Self {
         Self {
             pins,
             tables,
             vault,
             settings: None,
             switched: Switched::default(),
+            guarding,
+            taps: Taps::default(),
             left: BTreeSet::new(),
             reverts_at: None,
             rates: Rates::default(),
@@ -93,19 +109,26 @@ impl Office {
 
     /// A command's own, over the filter as it is pinned.
     pub fn open(pins: &Pins) -> Result<(Self, Opened), Refusal> {
-        let tables = Tables::open(pins)?;
-        let (vault, mut opened) = Vault::open(places::store());
-        let mut office = Self::new(pins.clone(), tables, vault);
+        let mut tables = Tables::open(pins)?;
+        let (mut vault, mut opened) = Vault::open(places::store());
+        let clock = Clock::read();
         let is_new = !matches!(opened, Opened::AsLeft | Opened::Closed { .. });
+        let mut ward = Ward::found(&mut tables, settings::passes_as_kept(&vault), &clock)?;
         if is_new {
             // A store that was made just now would otherwise pass for all there is.
-            adopt_all(&mut office.tables)?;
+            adopt_all(&mut tables)?;
+            ward.find_known(&mut tables, &clock)?;
+            ward.adopt(&mut tables)?;
         }
-        if (is_new || office.roster(&Clock::read())?.is_unsaved())
-            && let Err(fault) = reconcile(&mut office.tables, &mut office.vault)?
+        if (is_new || Roster::open(&mut tables, clock.kernel)?.is_unsaved())
+            && let Err(fault) = reconcile(&mut tables, &mut vault)?
         {
             opened = Opened::Closed { fault };
         }
+        // A fault is told when something is to be written.
+        let _ = ward.save_unsaved(&mut vault, &clock);
+        let guarding = Guarding::new(engine::Settings::default(), ward, clock.kernel);
+        let mut office = Self::new(pins.clone(), tables, vault, guarding);
         office.switched = Switched::read(&office.vault);
         office.reverts_at = office.switched.reverts_at();
         Ok((office, opened))
@@ -131,6 +154,14 @@ impl Office {
             }
             Call::Explain(explain) => self.explain(explain, reply),
             Call::Audit(audit) => self.audit(audit, reply),
+            Call::Accounts(which) => {
+                self.accounts(which, reply);
+                Ok(())
+            }
+            Call::Account(name) => self.account(name, reply),
+            Call::Lock(lock) => self.lock(lock, who, reply),
+            Call::Unlock(unlock) => self.unlock(unlock, who, reply),
+            Call::Rules => self.tell_rules(reply),
             Call::List(_) | Call::Events(_) | Call::Top => {
                 // A list is read page by page, and the others are the daemon's.
                 Err(Refusal::no("only a running daemon can do that: start it with `sipward run`"))
@@ -141,7 +172,9 @@ impl Office {
     fn audit(&self, audit: &Audit, reply: &mut Reply) -> Result<(), Refusal> {
         let failed = |error: &crate::store::StoreError| Refusal::failed(error.to_string());
         let store = self.vault.store().map_err(failed)?;
-        let entries = store.audit(audit.limit as usize, audit.source).map_err(|error| failed(&error))?;
+        let entries = store
+            .audit(audit.limit as usize, audit.source, audit.account.as_deref())
+            .map_err(|error| failed(&error))?;
         for entry in entries {
             reply.item(&item::Audited {
                 at: entry.at / 1_000,
@@ -226,13 +259,19 @@ impl Office {
     fn catch_up(&mut self, adopt: bool) -> Result<Result<Reconciled, String>, Refusal> {
         if adopt {
             adopt_all(&mut self.tables)?;
+            self.guarding.ward.adopt(&mut self.tables)?;
             self.switched.save(&mut self.vault);
         }
         if let Some(settings) = &self.settings {
             settings::apply_lists(&mut self.tables, &mut self.vault, &settings.resolved)?;
             settings.keep(&mut self.vault);
         }
-        Ok(reconcile(&mut self.tables, &mut self.vault)?)
+        let lists = match reconcile(&mut self.tables, &mut self.vault)? {
+            Ok(lists) => lists,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let guarded = self.guarding.ward.reconcile(&mut self.tables, &mut self.vault, &Clock::read())?;
+        Ok(guarded.map(|_| lists))
     }
 
     /// Why not all that is in force is saved.

@@ -36,6 +36,7 @@ impl Office {
         settings::apply(&mut self.tables, &next, &self.switched)?;
         self.reverts_at = self.switched.reverts_at();
         next.keep(&mut self.vault);
+        self.set_guard(&next)?;
         self.settings = Some(next);
         self.change_interfaces(&gone, reply)?;
         self.note(who, "reload", "", reply);
@@ -65,7 +66,9 @@ impl Office {
             let settings = Settings::of_daemon(&file)?;
             let pins = self.pins.clone();
             let _lock = pins.claim()?;
+            let listener = self.stop_listening();
             (*self, _) = Self::start(&pins, Some(settings), false)?;
+            listener.into_iter().for_each(|listener| self.listen(listener));
         }
         self.left.clear();
         let (_, failed) = self.attach_missing();

@@ -1,16 +1,20 @@
 //! The configuration, and what was switched by hand, put in force together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
 };
 
 use ipnet::IpNet;
-use xdp_prog::abi::{FOREVER, Policy};
+use xdp_prog::{
+    abi::{FOREVER, Policy},
+    reason::Reason,
+};
 
 use super::{
     last_good::{self, Texts},
+    rules::SIGNATURE,
     switches,
     vault::Vault,
 };
@@ -84,11 +88,28 @@ impl Settings {
         })
     }
 
-    /// What of it is not left as it was switched by hand. Signatures never are.
+    /// What of it is not left as it was switched. Signatures never are, nor are rules that were switched off.
     pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
         let mode = self.says_mode.then_some(switches::MODE);
         let only = self.says_trusted_only.then_some(switches::ONLY);
-        [mode, only, Some(switches::SIGNATURES)].into_iter().flatten()
+        [mode, only, Some(switches::SIGNATURES), Some(switches::OFF)].into_iter().flatten()
+    }
+
+    /// Whether packets of suspended accounts pass; kept for commands, which do not read the file.
+    pub(super) fn keep_passes(&self, vault: &mut Vault) -> bool {
+        let passes = self.resolved.guard.passes_suspended;
+        if passes != passes_as_kept(vault) {
+            // A store that fails here is told by the vault.
+            let _ = vault.change_now_or_later(move |change, clock| {
+                if !passes {
+                    return change.remove_switch(PASSES).map(drop);
+                }
+                let (name, value) = (PASSES.to_owned(), switches::on_off(true).to_owned());
+                let (since, who, until) = (clock.wall_ms, Who::sipward().name, FOREVER);
+                change.put_switch(&Switch { name, value, since, who, until }, clock)
+            });
+        }
+        passes
     }
 
     /// For a start at which the file is broken.
@@ -97,6 +118,15 @@ impl Settings {
             last_good::save(vault, texts);
         }
     }
+}
+
+/// The name that the store knows it by.
+const PASSES: &str = "suspended-pass";
+
+/// Whether packets of suspended accounts pass, by the configuration that was last in force.
+pub(super) fn passes_as_kept(vault: &Vault) -> bool {
+    let switches = vault.store().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
+    switches.iter().any(|switch| switch.name == PASSES)
 }
 
 /// What was switched by hand, as it was kept.
@@ -163,6 +193,32 @@ impl Switched {
         Some(self.0.get(name)?.value.as_str())
     }
 
+    /// Rules that were switched off by themselves.
+    pub(super) fn off(&self) -> BTreeSet<String> {
+        self.value(switches::OFF).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// These and no others are off.
+    pub(super) fn put_off(&mut self, off: &BTreeSet<String>, who: &str) -> Switch {
+        let switch = Switch {
+            name: switches::OFF.to_owned(),
+            // A list of texts can always be said.
+            value: serde_json::to_string(off).unwrap_or_default(),
+            since: Clock::read().wall_ms,
+            who: who.to_owned(),
+            until: FOREVER,
+        };
+        self.put(switch.clone());
+        switch
+    }
+
+    /// Those that somebody loaded.
+    pub(super) fn signatures(&self) -> Option<SignatureSet> {
+        let text = self.value(switches::SIGNATURES)?;
+        let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
+        Some(SignatureSet::shipped().overlaid(&set))
+    }
+
     /// When the lock-down is to be taken back.
     pub(super) fn reverts_at(&self) -> Option<u64> {
         self.0.get(switches::ONLY).map(|switch| switch.until).filter(|until| *until != FOREVER)
@@ -171,12 +227,12 @@ impl Switched {
 
 /// Puts policy and signatures in force: those of the settings, and over them what was switched.
 pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switched) -> Result<(), Refusal> {
-    let by_hand = switched.value(switches::SIGNATURES).and_then(|text| {
-        let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
-        SignatureSet::shipped().overlaid(&set).compile().ok()
-    });
-    put_in_force(tables, by_hand.as_ref().unwrap_or(&settings.signatures))?;
+    let (by_hand, off) = (switched.signatures(), switched.off());
+    let others = (by_hand.is_some() || !off.is_empty())
+        .then(|| without(by_hand.as_ref().unwrap_or(&settings.resolved.signatures), &off).compile().ok());
+    put_in_force(tables, others.flatten().as_ref().unwrap_or(&settings.signatures))?;
     let mut policy = settings.resolved.policy.clone();
+    put_off(&mut policy, &off);
     if let Some(mode) = switched.value(switches::MODE) {
         policy.enforce = u8::from(mode == switches::mode_name(true));
     }
@@ -186,6 +242,25 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
     // The same as before, or flows that are counted already would be counted again.
     policy.key = tables.policy()?.map_or_else(random, |before| before.key);
     Ok(tables.set_policy(&policy)?)
+}
+
+/// Rules that are not limits: without them the limits are left.
+pub(super) const CAN_BE_OFF: [Reason; 2] = [Reason::OptionsStranger, Reason::MethodUnknown];
+
+pub(super) fn put_off(policy: &mut Policy, off: &BTreeSet<String>) {
+    for (reason, drops) in
+        CAN_BE_OFF.into_iter().zip([&mut policy.drop_options, &mut policy.drop_unknown_methods])
+    {
+        if off.contains(reason.name()) {
+            *drops = 0;
+        }
+    }
+}
+
+/// Those of the set that are not off.
+pub(super) fn without(set: &SignatureSet, off: &BTreeSet<String>) -> SignatureSet {
+    let names = off.iter().filter_map(|rule| rule.strip_prefix(SIGNATURE));
+    names.fold(set.clone(), SignatureSet::without)
 }
 
 /// Has the filter look for these, and remembers what they are called.

@@ -2,14 +2,17 @@
 
 use super::{
     Office,
+    guard::Guarding,
     reconcile::{Reconciled, adopt_all, reconcile},
     settings::{self, Settings, Switched},
     vault::{Opened, Vault},
+    ward::{Ward, Warded},
 };
 use crate::{
     control::protocol::Refusal,
     kernel::{self, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode},
     places,
+    wall::Clock,
 };
 
 /// What became of a start.
@@ -19,6 +22,8 @@ pub struct Started {
     pub store: Opened,
     /// `Err`: the store cannot be used, and the kernel's lists are as they were.
     pub lists: Result<Reconciled, String>,
+    /// The same of what the guard has in force.
+    pub guarded: Result<Warded, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +65,46 @@ impl Office {
             return Err(Refusal::failed(fault));
         }
         let tables = found.tables();
+        let (ward, guarded) = ward(tables, &mut vault, settings.as_ref(), store != Opened::AsLeft)?;
         if let Some(settings) = &settings {
             settings::apply(tables, settings, &switched)?;
             settings.keep(&mut vault);
         }
         let (tables, program) = found.settle(pins)?;
-        let mut office = Self::new(pins.clone(), tables, vault);
+        let guard = settings.as_ref().map(|settings| settings.resolved.guard.settings).unwrap_or_default();
+        let guarding = Guarding::new(guard, ward, kernel::now());
+        let mut office = Self::new(pins.clone(), tables, vault, guarding);
         office.reverts_at = switched.reverts_at();
         office.switched = switched;
         office.settings = settings;
-        Ok((office, Started { program, store, lists }))
+        Ok((office, Started { program, store, lists, guarded }))
     }
 
     /// Attaches to an interface, if it is not already.
     pub fn attach(&mut self, interface: &str, choice: XdpChoice) -> Result<XdpMode, Error> {
         kernel::attach_pinned(&self.pins, interface, choice)
     }
+}
+
+/// What the guard had in force.
+fn ward(
+    tables: &mut Tables,
+    vault: &mut Vault,
+    settings: Option<&Settings>,
+    adopt: bool,
+) -> Result<(Ward, Result<Warded, String>), Error> {
+    let clock = Clock::read();
+    let passes = match settings {
+        Some(settings) => settings.keep_passes(vault),
+        None => settings::passes_as_kept(vault),
+    };
+    let mut ward = Ward::found(tables, passes, &clock)?;
+    ward.find_known(tables, &clock)?;
+    if adopt {
+        ward.adopt(tables)?;
+    }
+    let guarded = ward.reconcile(tables, vault, &clock)?;
+    Ok((ward, guarded))
 }
 
 /// A filter to be filled, and what is to become of the one before.

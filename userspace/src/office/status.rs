@@ -6,9 +6,9 @@ use xdp_prog::{
     reason::{Action, Reason},
 };
 
-use super::{Office, lists::seconds, switches::mode_name};
+use super::{Office, accounts::closing, lists::seconds, switches::mode_name};
 use crate::{
-    control::protocol::Refusal,
+    control::protocol::{Closing, Refusal},
     kernel::{self, Attachment, Error, ReasonCount, XdpMode, remaining},
     precedence::Standing,
     wall::Clock,
@@ -29,6 +29,10 @@ pub struct Status {
     pub reverts_in: Option<u64>,
     pub ports: Ports,
     pub lists: Option<Lists>,
+    /// Null: it cannot be read.
+    pub guard: Option<Guarded>,
+    /// Rules that hit the wrong ones.
+    pub flagged: Vec<String>,
     pub store: StoreState,
     pub reasons: Vec<Row>,
     pub signatures: Vec<Hits>,
@@ -70,6 +74,33 @@ pub struct Lists {
     pub banned: u64,
     pub room_for_addresses: u64,
     pub room_for_prefixes: u64,
+}
+
+/// Who may not authenticate and who is known; and what was seen, which begins anew with the daemon.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Guarded {
+    /// Accounts at a source; accounts wherever they come from; ports of a source.
+    pub suspended: u64,
+    pub locked: u64,
+    pub banned: u64,
+    /// Sources, and the phones that they have budgets for.
+    pub known: u64,
+    pub phones: u64,
+    /// Packets that were looked at, of requests and answers.
+    pub packets: u64,
+    /// Packets that came too fast to be looked at, since the filter was loaded.
+    pub unseen_known: u64,
+    pub unseen_strangers: u64,
+    /// What was made of them, and how much of it anybody could have sent in that name.
+    pub evidence: u64,
+    pub unproven: u64,
+    /// What came too fast to be judged.
+    pub unjudged: u64,
+    /// Somebody should know; and the ones that were too many to be told.
+    pub alerts: u64,
+    pub alerts_withheld: u64,
+    /// Suspensions, and known sources and phones, that there was no room for.
+    pub no_room: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,9 +150,37 @@ impl Office {
             reverts_in: self.reverts_at.and_then(|at| seconds(remaining(clock.kernel, at))),
             ports: Ports::of(&policy),
             lists: Some(self.list_counts(&clock)?),
+            guard: self.guarded(&clock).ok(),
+            flagged: Vec::new(),
             store: StoreState { path: self.vault.path().display().to_string(), fault: self.vault.fault() },
             reasons: counts.iter().map(|count| Row::of(count, self.rates.of(count.reason))).collect(),
             signatures: names.into_iter().zip(hits).map(|(name, hits)| Hits { name, hits }).collect(),
+        })
+    }
+
+    fn guarded(&self, clock: &Clock) -> Result<Guarded, Refusal> {
+        let ward = &self.guarding.ward;
+        let closed = |wanted| {
+            let all = ward.suspensions(clock.kernel);
+            all.filter(|suspension| closing(suspension) == wanted).count() as u64
+        };
+        let losses = self.tables.tap_losses()?;
+        let counters = self.guarding.guard.counters();
+        Ok(Guarded {
+            suspended: closed(Closing::Suspended),
+            locked: closed(Closing::Locked),
+            banned: closed(Closing::Banned),
+            known: ward.known(clock.kernel).count() as u64,
+            phones: ward.known(clock.kernel).map(|known| u64::from(known.phones)).sum(),
+            packets: 0,
+            unseen_known: losses.known,
+            unseen_strangers: losses.strangers,
+            evidence: counters.evidence,
+            unproven: counters.forgeable,
+            unjudged: 0,
+            alerts: counters.alerts,
+            alerts_withheld: counters.alerts_withheld,
+            no_room: counters.closed_refused + counters.known_refused,
         })
     }
 

@@ -19,8 +19,10 @@ use crate::{
 pub(super) const MODE: &str = "mode";
 pub(super) const ONLY: &str = "trusted-only";
 pub(super) const SIGNATURES: &str = "signatures";
+/// Rules that were switched off by themselves.
+pub(super) const OFF: &str = "rules-off";
 
-pub(super) const ALL: [&str; 3] = [MODE, ONLY, SIGNATURES];
+pub(super) const ALL: [&str; 4] = [MODE, ONLY, SIGNATURES, OFF];
 
 pub(super) const fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
@@ -115,6 +117,7 @@ impl Office {
         };
         let compiled = patterns.compile()?;
         put_in_force(&mut self.tables, &compiled)?;
+        self.forget_silenced_signatures();
         match &set.text {
             Some(text) => self.keep(SIGNATURES, text, None, who, reply),
             None => self.forget(SIGNATURES, who, reply),
@@ -123,7 +126,7 @@ impl Office {
         Ok(())
     }
 
-    fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) -> Result<(), Refusal> {
+    pub(super) fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) -> Result<(), Refusal> {
         let mut policy = self.tables.policy()?.ok_or(Error::NothingAttached)?;
         change(&mut policy);
         Ok(self.tables.set_policy(&policy)?)

@@ -9,11 +9,13 @@ use super::{
     document::{Section, Value},
     error::{ConfigError, FileError},
     flows::FlowLimits,
+    guard::GuardPolicy,
+    ledger,
     limits::Limits,
     ports::Ports,
     sources,
 };
-use crate::{precedence::single, text_file};
+use crate::{ledger::Settings as LedgerSettings, precedence::single, text_file};
 
 /// Where the configuration is, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
@@ -49,6 +51,8 @@ pub struct Config {
     pub rate: Limits,
     pub prefix_rate: Limits,
     pub known_rate: Limits,
+    pub guard: GuardPolicy,
+    pub ledger: LedgerSettings,
 }
 
 impl Default for Config {
@@ -70,6 +74,8 @@ impl Default for Config {
             rate: Limits::stranger(),
             prefix_rate: Limits::prefix(),
             known_rate: Limits::known(),
+            guard: GuardPolicy::default(),
+            ledger: LedgerSettings::default(),
         }
     }
 }
@@ -112,6 +118,8 @@ impl Config {
             rate: Limits::read(root.section("rate")?, &default.rate)?,
             prefix_rate: Limits::read(root.section("prefix_rate")?, &default.prefix_rate)?,
             known_rate: Limits::read(root.section("known_rate")?, &default.known_rate)?,
+            guard: GuardPolicy::read(root.section("guard")?)?,
+            ledger: ledger::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),
             says_trusted_only: root.says("trusted_only"),
         };

@@ -4,6 +4,8 @@ mod config;
 mod document;
 mod error;
 mod flows;
+mod guard;
+mod ledger;
 mod limits;
 mod ports;
 mod resolve;
@@ -15,6 +17,7 @@ pub use self::{
     config::{Config, DEFAULT_PATH, Mode},
     error::{ConfigError, FileError},
     flows::FlowLimits,
+    guard::GuardPolicy,
     limits::{Bucket, Limit, Limits, Window},
     ports::Ports,
     resolve::Resolved,

@@ -6,10 +6,11 @@ use xdp_prog::abi::{FOREVER, Policy, SourceEntry, kind};
 use super::{
     config::{Config, Mode},
     error::ConfigError,
+    guard::GuardPolicy,
     limits::ticks,
     ports::port_set,
 };
-use crate::signature::SignatureSet;
+use crate::{ledger, signature::SignatureSet};
 
 /// Everything that is loaded into the filter.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Resolved {
     pub trusted: Vec<IpNet>,
     pub banned: Vec<IpNet>,
     pub signatures: SignatureSet,
+    pub guard: GuardPolicy,
+    pub ledger: ledger::Settings,
 }
 
 impl Config {
@@ -33,6 +36,8 @@ impl Config {
             trusted: self.trusted.clone(),
             banned: self.banned.clone(),
             signatures: self.signature_set()?,
+            guard: self.guard,
+            ledger: self.ledger,
         })
     }
 

@@ -6,7 +6,11 @@ use xdp_prog::{
     reason::Class,
 };
 
-use super::{Config, ConfigError, Mode};
+use super::{Config, ConfigError, GuardPolicy, Mode};
+use crate::{
+    guard::{self, KnownSettings, Retries, Threshold},
+    time::{Lifetime, format_duration},
+};
 
 const EXAMPLE: &str = include_str!("../../sipward.toml");
 
@@ -72,8 +76,10 @@ fn the_example_has_every_key() {
             "banned",
             "flows",
             "group",
+            "guard",
             "interface",
             "known_rate",
+            "ledger",
             "mode",
             "options",
             "ports",
@@ -92,6 +98,23 @@ fn the_example_has_every_key() {
     }
     assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "window"]);
     assert_eq!(keys(table["ports"].as_table().unwrap()), ["tcp", "tls", "udp"]);
+    assert_eq!(
+        keys(table["guard"].as_table().unwrap()),
+        [
+            "calls",
+            "distributed",
+            "known",
+            "lock",
+            "many_accounts",
+            "neighbours",
+            "persistent",
+            "sequential",
+            "spray",
+            "suspend",
+            "suspended"
+        ]
+    );
+    assert_eq!(keys(table["ledger"].as_table().unwrap()), ["share", "sources", "switch_off"]);
 }
 
 #[test]
@@ -103,8 +126,8 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         ("mod = \"monitor\"", "1: mod: there is no such key; did you mean mode?"),
         (
             "colour = \"red\"",
-            "1: colour: there is no such key; here are: banned, flows, group, interface, known_rate, mode, options, \
-             ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
+            "1: colour: there is no such key; here are: banned, flows, group, guard, interface, known_rate, ledger, mode, \
+             options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
         (
@@ -228,6 +251,67 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
             "signatures = \"\"",
             "1: signatures: this is empty; name a file, or remove the key for the set that comes with sipward",
         ),
+        (
+            "[guard]\nsuspend = { retries = 0 }",
+            "2: guard.suspend.retries: 0 is out of range; write a whole number from 1 to 100",
+        ),
+        (
+            "[guard]\nsuspend = { retries = 101 }",
+            "2: guard.suspend.retries: 101 is out of range; write a whole number from 1 to 100",
+        ),
+        ("[guard.calls]\ntime = \"59s\"", "2: guard.calls.time: 59s is out of range; write 1m to 1d"),
+        ("[guard.calls]\ntime = \"1d1s\"", "2: guard.calls.time: 1d1s is out of range; write 1m to 1d"),
+        ("[guard]\nsuspend = 6", "2: guard.suspend: this is an integer; write a table"),
+        ("[guard]\nlock = \"on\"", "2: guard.lock: \"on\" is not known here; write \"off\""),
+        (
+            "[guard]\nlock = { count = 1 }",
+            "2: guard.lock.count: 1 is out of range; write a whole number from 2 to 100",
+        ),
+        (
+            "[guard]\nspray = { within = \"8d\" }",
+            "2: guard.spray.within: 8d is out of range; write 10s to 7d",
+        ),
+        (
+            "[guard]\nspray = { lasts = \"400d\" }",
+            "2: guard.spray.lasts: 400d is out of range; write 1m to 365d, or \"forever\"",
+        ),
+        (
+            "[guard]\nspray = { lasts = \"ever\" }",
+            "2: guard.spray.lasts: \"ever\" is no length of time; write for example 90s, 10m, 1h30m or 1d",
+        ),
+        ("[guard]\nspray = { cuont = 5 }", "2: guard.spray.cuont: there is no such key; did you mean count?"),
+        ("[guard]\nsuspnd = \"off\"", "2: guard.suspnd: there is no such key; did you mean suspend?"),
+        (
+            "[guard]\nmode = \"off\"",
+            "2: guard.mode: there is no such key; it belongs to the top of the file, before the first [table]",
+        ),
+        (
+            "[guard]\nsuspended = \"reject\"",
+            "2: guard.suspended: \"reject\" is not known here; write \"drop\" or \"pass\"",
+        ),
+        (
+            "[guard]\nknown = { phones = 201 }",
+            "2: guard.known.phones: 201 is out of range; write a whole number from 1 to 200",
+        ),
+        ("[guard]\nknown = { grace = \"2d\" }", "2: guard.known.grace: 2d is out of range; write 0s to 1d"),
+        ("[guard]\nknown = { worked = \"5s\" }", "2: guard.known.worked: 5s is out of range; write 1m to 7d"),
+        (
+            "[guard]\nsuspend = \"off\"\ncalls = \"off\"\npersistent = { count = 3 }",
+            "4: guard.persistent: this counts suspensions, and suspend and calls are off; switch one of them on, or \
+             write persistent = \"off\"",
+        ),
+        (
+            "[guard]\nneighbours = { count = 3 }\nmany_accounts = \"off\"\nsequential = \"off\"\nspray = \
+             \"off\"\nsuspend = \"off\"\ncalls = \"off\"",
+            "2: guard.neighbours: this counts banned sources, and no rule is on that bans one; switch on \
+             many_accounts, sequential, spray or persistent, or write neighbours = \"off\"",
+        ),
+        ("[ledger]\nshare = 0", "2: ledger.share: 0 is out of range; write a whole number from 1 to 100"),
+        (
+            "[ledger]\nsources = 1001",
+            "2: ledger.sources: 1001 is out of range; write a whole number from 1 to 1000",
+        ),
+        ("[ledger]\nswitch_off = \"yes\"", "2: ledger.switch_off: this is a string; write true or false"),
         ("mode = \"monitor\"\nmode = \"enforce\"", "2: this is not TOML: duplicate key"),
     ] {
         let error = parse(text).expect_err(text).to_string();
@@ -261,6 +345,57 @@ fn off_turns_off_one_style_or_both() {
     assert!(register.window.is_none() && register.bucket.is_some());
     let policy = config.resolve().unwrap().policy;
     assert_eq!(policy.stranger[Class::Invite as usize], RateLimit::OFF);
+}
+
+#[test]
+fn a_rule_of_the_guard_is_off_or_has_numbers_and_the_rest_of_its_defaults() {
+    let default = Config::default().guard.settings;
+    let text = "suspend = \"off\"\nlock = {}\nspray = { count = 100, lasts = \"forever\" }\nknown = { grace = \"0s\" }";
+    let config = parse(&format!("[guard]\nsuspended = \"pass\"\n{text}")).unwrap();
+    let expected = GuardPolicy {
+        settings: guard::Settings {
+            suspend: Retries { on: false, ..default.suspend },
+            lock: Threshold { on: true, ..default.lock },
+            spray: Threshold { count: 100, lasts: Lifetime::Forever, ..default.spray },
+            known: KnownSettings { grace: Duration::ZERO, ..default.known },
+            ..default
+        },
+        passes_suspended: true,
+    };
+    assert_eq!(config.guard, expected);
+    assert_eq!(config.resolve().unwrap().guard, expected);
+}
+
+#[test]
+fn every_setting_of_the_guard_is_taken_at_both_ends_of_its_range() {
+    for text in [
+        "suspend = { retries = 1, time = \"60s\" }\ncalls = { retries = 100, time = \"86400s\" }",
+        "lock = { count = 2, within = \"10s\", lasts = \"1m\" }\nspray = { count = 100, within = \"7d\", lasts = \"365d\" }",
+        "known = { phones = 1, grace = \"0s\", worked = \"1m\" }",
+        "known = { phones = 200, grace = \"1d\", worked = \"7d\" }",
+    ] {
+        parse(&format!("[guard]\n{text}")).expect(text);
+    }
+    for text in ["share = 1\nsources = 1", "share = 100\nsources = 1000\nswitch_off = true"] {
+        parse(&format!("[ledger]\n{text}")).expect(text);
+    }
+}
+
+/// What the prose of the example says of rules that are off.
+#[test]
+fn the_numbers_of_rules_that_are_off_are_those_of_the_example() {
+    let settings = Config::default().guard.settings;
+    for (threshold, said) in [
+        (settings.lock, "{ count = 5, within = \"30m\", lasts = \"30m\" }"),
+        (settings.neighbours, "{ count = 8, within = \"1d\", lasts = \"1d\" }"),
+    ] {
+        let Threshold { on, count, within, lasts } = threshold;
+        let within = format_duration(within);
+        assert!(!on);
+        assert_eq!(format!("{{ count = {count}, within = \"{within}\", lasts = \"{lasts}\" }}"), said);
+        let example = EXAMPLE.replace("\n# ", " ");
+        assert!(example.contains(&format!("Without numbers, {said}")), "{said}");
+    }
 }
 
 #[test]
@@ -361,6 +496,7 @@ proptest! {
         key in prop::sample::select(vec![
             "interface", "mode", "trusted", "banned", "options", "ports.udp", "ports.tls", "flows.per_source",
             "flows.window", "rate.invite", "rate.invite.per_second", "rate.register.window", "signatures",
+            "guard.suspend", "guard.suspend.time", "guard.spray.lasts", "guard.known", "ledger.share",
         ]),
         value in prop_oneof![
             any::<i64>().prop_map(|number| number.to_string()),

@@ -11,9 +11,11 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{
     abi::{
-        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FragmentKey, MAX_FRAGMENTS, MAX_PREFIX_STATES,
-        MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState,
+        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FragmentKey, GuardState, MAX_FRAGMENTS,
+        MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState, Suspension,
+        SuspensionKey,
     },
+    account::{Walk, Whole},
     bytes::Bytes,
     frame::{self, Depth, Packet},
     judge::{self, Charge, Limit, Verdict, World},
@@ -41,6 +43,7 @@ pub struct Memory {
     prefixes: BTreeMap<u8, HashMap<u128, SourceEntry>>,
     source_states: States,
     prefix_states: States,
+    suspensions: HashMap<SuspensionKey, Suspension>,
     /// Of each, until when it is remembered.
     fragments: RefCell<Recent<FragmentKey, u64>>,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
@@ -56,6 +59,7 @@ impl Memory {
             prefixes: BTreeMap::new(),
             source_states: RefCell::new(Recent::new(MAX_SOURCE_STATES)),
             prefix_states: RefCell::new(Recent::new(MAX_PREFIX_STATES)),
+            suspensions: HashMap::new(),
             fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
@@ -78,6 +82,15 @@ impl Memory {
         }
     }
 
+    /// An entry as the kernel has it. Those of a source need its marker, too.
+    pub fn suspend(&mut self, key: SuspensionKey, suspension: Suspension) {
+        self.suspensions.insert(key, suspension);
+    }
+
+    pub fn lift_all(&mut self) {
+        self.suspensions.clear();
+    }
+
     /// Sets how much the source of `address` has sent lately.
     pub fn set_source_state(&mut self, address: IpAddr, state: SourceState) {
         self.source_states.get_mut().insert(to_key(address).source(), Rc::new(state));
@@ -94,6 +107,9 @@ impl Memory {
         let mut copy = Self::new(Arc::clone(&self.policy), Arc::clone(&self.signatures));
         copy.set_now(self.now.get());
         copy.sources.extend(self.sources.get(&key).map(|entry| (key, *entry)));
+        let about = |suspended: &SuspensionKey| [key, SuspensionKey::ANYWHERE].contains(&suspended.source);
+        let suspensions = self.suspensions.iter().filter(|(key, _)| about(key));
+        copy.suspensions.extend(suspensions.map(|(key, suspension)| (*key, *suspension)));
         // The longest prefix is the only one that is looked at, so that its length says nothing more.
         copy.prefixes.extend(self.longest_prefix(&key).map(|entry| (0, HashMap::from([(0, entry)]))));
         if let Some(state) = self.source_states.borrow_mut().get(&key.source()) {
@@ -211,6 +227,17 @@ impl World for View<'_> {
         self.memory.fragments.borrow_mut().remove(key);
     }
 
+    fn guard(&self) -> GuardState {
+        let locked =
+            self.memory.suspensions.keys().filter(|key| key.source == SuspensionKey::ANYWHERE).count();
+        let suspended = self.memory.suspensions.len() - locked;
+        GuardState { suspended: suspended as u32, locked: locked as u32, ..GuardState::default() }
+    }
+
+    fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
+        self.memory.suspensions.get(key).copied()
+    }
+
     fn parse(&self, packet: &mut Packet) -> Depth {
         let extensions = |offset, protocol| frame::extension_headers(self.frame, offset, protocol);
         frame::parse(self.frame, extensions, packet)
@@ -222,11 +249,22 @@ impl World for View<'_> {
 
     fn classify(&self, packet: &Packet) -> Kind {
         let payload = self.payload(packet);
-        sip::classify(payload, packet.length, |start| sip::shape(payload.skip(start as usize)))
+        let shape = |start| sip::shape(payload.skip(start as usize));
+        sip::classify(payload, packet.length, || sip::blanks(payload), shape)
     }
 
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
         judge::charge(self, packet, charge)
+    }
+
+    fn suspended(&self, packet: &Packet, known: bool) -> bool {
+        judge::suspended(self, packet, known)
+    }
+
+    fn next_account(&self, walk: &mut Walk) -> u64 {
+        let payload = self.frame.skip(walk.offset as usize);
+        let message = Whole { payload, length: walk.length };
+        walk.next(|walk| walk.line(&message))
     }
 
     fn find_signature(&self, packet: &Packet) -> Option<u16> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::{IpAddrRange, IpNet, Ipv4AddrRange, Ipv6AddrRange};
+use xdp_prog::abi::kind;
 
 use super::{Claim, Claims, Result, Roster, SourceEntry, Standing, claim_of, single};
 use crate::kernel::{Batch, Bucket, Error};
@@ -50,8 +51,13 @@ impl Roster<'_> {
             self.write_prefixes(&prefixes)?;
         }
         let mut sources = self.tables.sources()?;
-        let mut gone = addresses.iter().filter(|(_, claim)| claim.is_none());
-        gone.try_for_each(|(net, _)| sources.remove(net.addr()).map(drop))
+        for (net, _) in addresses.iter().filter(|(_, claim)| claim.is_none()) {
+            // What is known of it was not said by anybody, and stays.
+            if sources.get(net.addr())?.is_some_and(|entry| entry.kind != kind::KNOWN) {
+                sources.remove(net.addr())?;
+            }
+        }
+        Ok(())
     }
 
     fn write_prefixes(&mut self, claims: &[(IpNet, Option<Claim>)]) -> Result<()> {

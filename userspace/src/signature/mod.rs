@@ -156,6 +156,16 @@ impl SignatureSet {
         self
     }
 
+    /// This set with one of them switched off.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.signatures
+            .iter_mut()
+            .filter(|signature| signature.name == name)
+            .for_each(|signature| signature.on = false);
+        self
+    }
+
     /// The tables for the signatures that are on and judged in the kernel.
     pub fn compile(&self) -> Result<Compiled, SignatureError> {
         let kernel: Vec<&Signature> = self.iter().filter(|signature| signature.in_kernel()).collect();

@@ -21,7 +21,12 @@ pub struct AuditEntry {
 }
 
 /// The latest first. `about`: only what was done to this, to something in it or around it.
-pub(super) fn latest(connection: &Connection, limit: usize, about: Option<IpNet>) -> Result<Vec<AuditEntry>> {
+pub(super) fn latest(
+    connection: &Connection,
+    limit: usize,
+    about: Option<IpNet>,
+    account: Option<&str>,
+) -> Result<Vec<AuditEntry>> {
     let about = about.map(canonical);
     let sql = "SELECT target, at, who, what, detail FROM audit ORDER BY id DESC";
     let mut statement = connection.prepare_cached(sql)?;
@@ -31,7 +36,9 @@ pub(super) fn latest(connection: &Connection, limit: usize, about: Option<IpNet>
         && let Some(row) = rows.next()?
     {
         let target = row.get_ref(0)?.as_str()?;
-        if about.is_none_or(|about| meets(target, about)) {
+        if about.is_none_or(|about| meets(target, about))
+            && account.is_none_or(|account| names(target, account))
+        {
             entries.push(entry(row)?);
         }
     }
@@ -40,7 +47,7 @@ pub(super) fn latest(connection: &Connection, limit: usize, about: Option<IpNet>
 
 /// When the last line was written.
 pub(super) fn last(connection: &Connection) -> Result<Option<u64>> {
-    Ok(latest(connection, 1, None)?.first().map(|entry| entry.at))
+    Ok(latest(connection, 1, None, None)?.first().map(|entry| entry.at))
 }
 
 fn entry(row: &Row<'_>) -> Result<AuditEntry> {
@@ -53,7 +60,14 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry> {
     })
 }
 
+/// Such as `100`, or `100 from 192.0.2.1`.
+fn names(target: &str, account: &str) -> bool {
+    target == account || target.rsplit_once(" from ").is_some_and(|(name, _)| name == account)
+}
+
+/// Such as `192.0.2.1`, or `100 from 192.0.2.1`.
 fn meets(target: &str, about: IpNet) -> bool {
+    let target = target.rsplit_once(" from ").map_or(target, |(_, source)| source);
     let target = target.parse().or_else(|_| target.parse::<IpAddr>().map(IpNet::from));
     target.is_ok_and(|target: IpNet| {
         let target = canonical(target);

@@ -104,7 +104,9 @@ fn forget(connection: &Connection, here: &str) -> Result<()> {
     connection.execute(
         "DELETE FROM boot WHERE name <> ?1
          AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.boot = boot.id)
-         AND NOT EXISTS (SELECT 1 FROM switch WHERE switch.boot = boot.id)",
+         AND NOT EXISTS (SELECT 1 FROM switch WHERE switch.boot = boot.id)
+         AND NOT EXISTS (SELECT 1 FROM suspension WHERE suspension.boot = boot.id)
+         AND NOT EXISTS (SELECT 1 FROM known WHERE known.boot = boot.id)",
         [here],
     )?;
     Ok(())

@@ -8,9 +8,10 @@ use super::{
     Store,
     error::Result,
     row::{Code, Entry, Net, Unsigned},
+    schema::RUNS_OUT,
     switch::Switch,
 };
-use crate::wall::Clock;
+use crate::{ledger::Saved, wall::Clock};
 
 /// Dropped before it is committed, it never was.
 #[derive(Debug)]
@@ -81,6 +82,12 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Instead of what was kept of that rule.
+    pub fn keep_ledger(&mut self, rule: &Saved) -> Result<()> {
+        self.execute("REPLACE INTO ledger (rule, state) VALUES (?1, ?2)", params![rule.rule, rule.state])?;
+        Ok(())
+    }
+
     /// Whether there was one.
     pub fn remove_switch(&mut self, name: &str) -> Result<bool> {
         Ok(self.execute("DELETE FROM switch WHERE name = ?1", [name])? > 0)
@@ -96,20 +103,23 @@ impl<'a> Change<'a> {
     pub(super) fn purge(&mut self, limit: usize, clock: &Clock) -> Result<usize> {
         self.boot(clock)?;
         self.store.run(|connection| {
-            let mut delete = connection.prepare_cached(
-                "DELETE FROM entry WHERE net IN
-                 (SELECT net FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2 LIMIT ?3)",
-            )?;
+            let over: Vec<_> = self.store.boots()?.over(clock.kernel).collect();
             let mut removed = 0;
-            for (boot, over) in self.store.boots()?.over(clock.kernel) {
-                removed += delete.execute(params![boot, over, limit.saturating_sub(removed) as i64])?;
+            for (table, key) in RUNS_OUT {
+                let mut delete = connection.prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE ({key}) IN
+                     (SELECT {key} FROM {table} WHERE boot = ?1 AND until BETWEEN 0 AND ?2 LIMIT ?3)",
+                ))?;
+                for (boot, over) in &over {
+                    removed += delete.execute(params![boot, over, limit.saturating_sub(removed) as i64])?;
+                }
             }
             Ok(removed)
         })
     }
 
     /// The columns of a time at which something ends.
-    fn end(&mut self, until: u64, clock: &Clock) -> Result<(Option<i64>, Option<Unsigned>)> {
+    pub(super) fn end(&mut self, until: u64, clock: &Clock) -> Result<(Option<i64>, Option<Unsigned>)> {
         if until == FOREVER { Ok((None, None)) } else { Ok((Some(self.boot(clock)?), Some(Unsigned(until)))) }
     }
 
@@ -122,7 +132,7 @@ impl<'a> Change<'a> {
         Ok(boot)
     }
 
-    fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         self.store.run(|connection| connection.prepare_cached(sql)?.execute(params))
     }
 }

@@ -7,10 +7,12 @@ mod boots;
 mod change;
 mod error;
 mod health;
+mod known;
 mod open;
 mod read;
 mod row;
 mod schema;
+mod suspension;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -27,8 +29,10 @@ pub use self::{
     change::Change,
     error::{StoreError, StoreErrorKind},
     health::Health,
+    known::Known,
     read::Counts,
     row::Entry,
+    suspension::{Suspended, Suspension},
     switch::Switch,
 };
 use self::{
@@ -111,11 +115,15 @@ impl Store {
     }
 
     fn needs_purge(&self, connection: &Connection, clock: &Clock) -> rusqlite::Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2)";
-        let mut statement = connection.prepare_cached(sql)?;
-        for (boot, until) in self.boots()?.over(clock.kernel) {
-            if statement.query_row([boot, until], |row| row.get(0))? {
-                return Ok(true);
+        let over: Vec<_> = self.boots()?.over(clock.kernel).collect();
+        for (table, _) in schema::RUNS_OUT {
+            let sql =
+                format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE boot = ?1 AND until BETWEEN 0 AND ?2)");
+            let mut statement = connection.prepare_cached(&sql)?;
+            for (boot, until) in &over {
+                if statement.query_row([boot, until], |row| row.get(0))? {
+                    return Ok(true);
+                }
             }
         }
         // A clock on the wall that was set right is to be known before the next reboot.

@@ -10,10 +10,12 @@ use super::{
     audit::{self, AuditEntry},
     boots::Boots,
     error::Result,
+    known::{self, Known},
     row::{COLUMNS, Code, Entry, Net, entry},
+    suspension::{self, Suspension},
     switch::{self, Switch},
 };
-use crate::{address::canonical, control::protocol::Query, precedence::Standing, wall::Clock};
+use crate::{address::canonical, control::protocol::Query, ledger::Saved, precedence::Standing, wall::Clock};
 
 /// How many are on each list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,9 +122,33 @@ impl Store {
     }
 
     /// The latest so many lines of the audit trail, the last first. `about`: only what was done to this address or
-    /// prefix, to something in it or to something around it.
-    pub fn audit(&self, limit: usize, about: Option<IpNet>) -> Result<Vec<AuditEntry>> {
-        self.run(|connection| audit::latest(connection, limit, about))
+    /// prefix, to something in it or to something around it. `account`: only what was done to that.
+    pub fn audit(
+        &self,
+        limit: usize,
+        about: Option<IpNet>,
+        account: Option<&str>,
+    ) -> Result<Vec<AuditEntry>> {
+        self.run(|connection| audit::latest(connection, limit, about, account))
+    }
+
+    /// All that has not run out.
+    pub fn suspensions(&self, clock: &Clock) -> Result<Vec<Suspension>> {
+        self.run(|connection| suspension::all(connection, &self.boots()?, clock))
+    }
+
+    /// The same.
+    pub fn known(&self, clock: &Clock) -> Result<Vec<Known>> {
+        self.run(|connection| known::all(connection, &self.boots()?, clock))
+    }
+
+    /// Whom each rule hit by mistake.
+    pub fn ledger(&self) -> Result<Vec<Saved>> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached("SELECT rule, state FROM ledger ORDER BY rule")?;
+            let rows = statement.query_map([], |row| Ok(Saved { rule: row.get(0)?, state: row.get(1)? }))?;
+            rows.collect()
+        })
     }
 
     /// By name; also those whose time is over, as they are to be taken back by whoever knows how.

@@ -5,6 +5,8 @@ use rusqlite::{
     Error, Result, Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use xdp_prog::abi::FOREVER;
 
 use super::boots::Boots;
@@ -127,6 +129,25 @@ impl<T: Coded> FromSql for Code<T> {
     }
 }
 
+/// A word that is the same in the database as in what is told.
+pub(super) struct Word<T>(pub(super) T);
+
+impl<T: Serialize> ToSql for Word<T> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        match serde_json::to_value(&self.0) {
+            Ok(Value::String(word)) => Ok(word.into()),
+            other => Err(Error::ToSqlConversionFailure(format!("{other:?} is no word").into())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromSql for Word<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word = Value::String(value.as_str()?.to_owned());
+        serde_json::from_value(word).map(Self).map_err(|error| FromSqlError::Other(Box::new(error)))
+    }
+}
+
 impl Coded for Standing {
     fn code(self) -> i64 {
         match self {
@@ -147,11 +168,12 @@ impl Coded for Origin {
             Self::Hand => 1,
             Self::Import => 2,
             Self::Kernel => 3,
+            Self::Guard => 4,
         }
     }
 
     fn of(code: i64) -> Option<Self> {
-        [Self::Config, Self::Hand, Self::Import, Self::Kernel]
+        [Self::Config, Self::Hand, Self::Import, Self::Kernel, Self::Guard]
             .into_iter()
             .find(|origin| origin.code() == code)
     }

@@ -7,12 +7,17 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::error::{Result, StoreError, StoreErrorKind};
 
 /// The first makes version 1 of nothing. What was released is never edited: what changes is a step more.
-pub(super) const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const STEPS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// `SIPW`, in the header of the file.
 const APPLICATION: i64 = 0x5349_5057;
 
-const TABLES: [&str; 5] = ["boot", "entry", "tally", "audit", "switch"];
+const TABLES: [&str; 8] = ["boot", "entry", "tally", "audit", "switch", "suspension", "known", "ledger"];
+
+/// Those with rows that run out, and the key of those rows.
+pub(super) const RUNS_OUT: [(&str, &str); 3] =
+    [("entry", "net"), ("suspension", "kind, name, source"), ("known", "source")];
 
 /// Brings the database to the present layout, and looks at the ends of each table: it does not find every
 /// damage, but takes no time.

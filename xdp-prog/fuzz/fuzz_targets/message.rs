@@ -8,7 +8,7 @@ use sipward::signature::{Compiled, Reference, SignatureSet};
 use xdp_prog::{
     bytes::Bytes,
     matcher::{SCAN_MAX, STREAM_SCAN_MAX, may_match},
-    sip::{classify, classify_plain, shape},
+    sip::{blanks, classify, classify_plain, shape},
 };
 
 /// A set in both forms.
@@ -53,7 +53,7 @@ impl Set {
 
 fuzz_target!(|data: &[u8]| {
     let (payload, length) = (Bytes::of(data), data.len() as u32);
-    let kind = classify(payload, length, |start| shape(payload.skip(start as usize)));
+    let kind = classify(payload, length, || blanks(payload), |start| shape(payload.skip(start as usize)));
     assert!(classify_plain(payload, length).is_none_or(|plain| plain == kind));
 
     let found = ALL.find(data);

@@ -18,14 +18,19 @@ pub(super) unsafe fn frame_length(ctx: *mut xdp_md) -> usize {
 #[inline(always)]
 pub(super) unsafe fn frame<const N: usize>(ctx: *mut xdp_md, to: *mut [u8; N]) -> Option<u32> {
     // SAFETY: the caller's promise.
-    let wanted = unsafe { frame_length(ctx) }.min(N);
-    // One less, so that one comparison shows the verifier both bounds: the helper wants at least one byte.
-    let last = opaque(wanted.wrapping_sub(1));
+    let there = unsafe { frame_length(ctx) };
+    // SAFETY: the caller's promise, and no more than `N` bytes.
+    at_most::<N>(there, |wanted| unsafe { bpf_xdp_load_bytes(ctx, 0, to.cast(), wanted) })
+}
+
+/// Has `load` copy what is there, but no more than `N` bytes, and says how many; it gives zero if it could.
+#[inline(always)]
+pub(super) fn at_most<const N: usize>(there: usize, load: impl FnOnce(u32) -> i64) -> Option<u32> {
+    // One less, so that one comparison shows the verifier both bounds: the helpers want at least one byte.
+    let last = opaque(there.min(N).wrapping_sub(1));
     if last >= N {
         return None;
     }
     let wanted = last as u32 + 1;
-    // SAFETY: the caller's promise, and no more than `N` bytes.
-    let result = unsafe { bpf_xdp_load_bytes(ctx, 0, to.cast(), wanted) };
-    (result == 0).then_some(wanted)
+    (load(wanted) == 0).then_some(wanted)
 }

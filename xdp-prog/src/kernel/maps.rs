@@ -7,9 +7,10 @@ use aya_ebpf::{
 };
 use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
-    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FragmentKey, MAX_FRAGMENTS, MAX_PREFIX_STATES,
-    MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, Policy, SLOTS, Signatures, SourceEntry,
-    SourceState,
+    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FragmentKey, GuardState, MAX_FRAGMENTS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
+    SLOTS, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead,
+    TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -52,3 +53,21 @@ pub(super) static CAPTURE: Array<Capture, 1> = Array::new();
 pub(super) static CAPTURE_STATE: PerCpuArray<CaptureState, 1> = PerCpuArray::new();
 #[btf_map]
 pub(super) static CAPTURES: RingBuf<CaptureHead, CAPTURE_RING_BYTES> = RingBuf::new();
+
+#[btf_map]
+pub(super) static GUARD: Array<GuardState, 1> = Array::new();
+// No LRU, for the same reason as `SOURCES`.
+#[btf_map]
+pub(super) static SUSPENDED: HashMap<
+    SuspensionKey,
+    Suspension,
+    MAX_SUSPENSIONS,
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+// Two, so that strangers cannot crowd out those who are known.
+#[btf_map]
+pub(super) static TAPS_KNOWN: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
+#[btf_map]
+pub(super) static TAPS_STRANGERS: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
+#[btf_map]
+pub(super) static TAP_STATE: PerCpuArray<TapState, 1> = PerCpuArray::new();

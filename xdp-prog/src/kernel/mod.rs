@@ -2,8 +2,10 @@
 
 mod capture;
 mod copy;
+mod egress;
 mod event;
 mod maps;
+mod tap;
 mod world;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
@@ -29,8 +31,9 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     count(&verdict, frame.len() as u64);
     // What is not ours pays nothing for the rest.
     if verdict.reason.is_for_sip() {
-        if matches!(verdict.reason.action(), Action::Drop) {
-            event::sample(&ctx, &kernel, &packet, &verdict);
+        match verdict.reason.action() {
+            Action::Drop => event::sample(&ctx, &kernel, &packet, &verdict),
+            Action::Pass => tap::offer(&ctx, &kernel, &packet, &verdict),
         }
         capture::offer(&ctx, &verdict);
     }

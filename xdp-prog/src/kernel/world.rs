@@ -7,7 +7,11 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use xdp_prog::{
-    abi::{Active, Address, FRAGMENT_LIFETIME, FragmentKey, Policy, Signatures, SourceEntry, SourceState},
+    abi::{
+        Active, Address, FRAGMENT_LIFETIME, FragmentKey, GuardState, Policy, Signatures, SourceEntry,
+        SourceState, Suspension, SuspensionKey,
+    },
+    account::{self, End, Header, Message},
     bytes::Bytes,
     frame::{self, Depth, OFFSET_MAX, Packet},
     judge::{self, Charge, Limit, World},
@@ -16,7 +20,9 @@ use xdp_prog::{
     sip::{self, Kind},
 };
 
-use super::maps::{ACTIVE, FRAGMENTS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES};
+use super::maps::{
+    ACTIVE, FRAGMENTS, GUARD, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES, SUSPENDED,
+};
 
 pub(super) struct Kernel {
     ctx: *mut xdp_md,
@@ -31,6 +37,13 @@ impl Kernel {
     pub(super) fn new(ctx: &XdpContext) -> Self {
         let active = ACTIVE.get(0).copied().unwrap_or_default();
         Self { ctx: ctx.as_ptr().cast(), active, now: Cell::new(0) }
+    }
+
+    /// The lists alone, with no packet at hand.
+    #[inline(always)]
+    pub(super) fn lists() -> Self {
+        let active = ACTIVE.get(0).copied().unwrap_or_default();
+        Self { ctx: core::ptr::null_mut(), active, now: Cell::new(0) }
     }
 }
 
@@ -129,6 +142,17 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn guard(&self) -> GuardState {
+        GUARD.get(0).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
+        // SAFETY: copied at once; a slot that was reused for another key has another end at worst.
+        unsafe { SUSPENDED.get(key).copied() }
+    }
+
+    #[inline(always)]
     fn payload(&self, packet: &Packet) -> Bytes<'_> {
         payload(self.ctx, packet.offset)
     }
@@ -150,6 +174,18 @@ impl World for Kernel {
         let class = charge.class as u32 | opens | self.active.policy << 16;
         // SAFETY: a reference is what the function asks for.
         Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget) })
+    }
+
+    #[inline(always)]
+    fn suspended(&self, packet: &Packet, known: bool) -> bool {
+        // SAFETY: a reference is what the function asks for.
+        unsafe { is_suspended(self.ctx, packet, known as u32) != 0 }
+    }
+
+    #[inline(always)]
+    fn next_account(&self, walk: &mut account::Walk) -> u64 {
+        // SAFETY: as above.
+        unsafe { next_account(self.ctx, walk) }
     }
 
     #[inline(always)]
@@ -215,7 +251,13 @@ extern "C" fn extension_headers(ctx: *mut xdp_md, offset: u32, protocol: u32) ->
     if ctx.is_null() {
         return 0;
     }
-    frame::extension_headers(payload(ctx, 0), offset & OFFSET_MAX, protocol as u8)
+    frame::extension_headers_with(offset, protocol as u8, |chain| extension_header(ctx, chain))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn extension_header(ctx: *mut xdp_md, chain: u64) -> u64 {
+    if ctx.is_null() { 0 } else { frame::extension_header(payload(ctx, 0), chain) }
 }
 
 #[unsafe(no_mangle)]
@@ -224,7 +266,14 @@ extern "C" fn classify(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
     if ctx.is_null() {
         return Kind::NotSip.code();
     }
-    sip::classify(payload(ctx, offset), length, |start| Kind::from_code(shape(ctx, offset + start))).code()
+    let shape = |start| Kind::from_code(shape(ctx, offset + start));
+    sip::classify(payload(ctx, offset), length, || blanks(ctx, offset), shape).code()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
+    if ctx.is_null() { 0 } else { sip::blanks(payload(ctx, offset)) }
 }
 
 #[unsafe(no_mangle)]
@@ -364,4 +413,143 @@ extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
 #[inline(never)]
 extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
     if ctx.is_null() { Kind::NotSip.code() } else { matcher::later_message(payload(ctx, offset)).code() }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, known: u32) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    if ctx.is_null() {
+        return 0;
+    }
+    let kernel = Kernel { ctx, active: Active::default(), now: Cell::new(0) };
+    judge::suspended(&kernel, packet, known != 0) as u32
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn next_account(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
+    // SAFETY: see above.
+    match unsafe { walk.as_mut() } {
+        // SAFETY: a reference is what the function asks for.
+        Some(walk) => walk.next(|walk| unsafe { account_in_line(ctx, walk) }),
+        None => account::NONE,
+    }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn account_in_line(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
+    // SAFETY: see above.
+    match unsafe { walk.as_mut() } {
+        Some(walk) if !ctx.is_null() => {
+            let message = KernelMessage { ctx, offset: walk.offset };
+            walk.line(&message)
+        }
+        _ => account::NONE,
+    }
+}
+
+struct KernelMessage {
+    ctx: *mut xdp_md,
+    offset: u32,
+}
+
+impl Message for KernelMessage {
+    #[inline(always)]
+    fn byte(&self, at: u32) -> Option<u8> {
+        payload(self.ctx, self.offset + at).byte(0)
+    }
+
+    #[inline(always)]
+    fn line_steps(&self, at: u32, most: u32) -> u32 {
+        line_steps(self.ctx, self.offset + at, most)
+    }
+
+    #[inline(always)]
+    fn rest_of_line(&self, at: u32, most: u32) -> u32 {
+        rest_of_line(self.ctx, self.offset + at, most)
+    }
+
+    #[inline(always)]
+    fn header(&self, at: u32) -> Header {
+        Header::from_word(header(self.ctx, self.offset + at))
+    }
+
+    #[inline(always)]
+    fn skip_blanks(&self, at: u32) -> u32 {
+        at + skip_blanks(self.ctx, self.offset + at)
+    }
+
+    #[inline(always)]
+    fn uri(&self, at: u32, most: u32) -> u32 {
+        uri(self.ctx, self.offset + at, most)
+    }
+
+    #[inline(always)]
+    fn user(&self, at: u32, most: u32, bracketed: bool) -> u32 {
+        user(self.ctx, self.offset + at, most, bracketed as u32)
+    }
+
+    #[inline(always)]
+    fn username(&self, at: u32, most: u32) -> u32 {
+        username(self.ctx, self.offset + at, most)
+    }
+
+    #[inline(always)]
+    fn name_hash(&self, at: u32, most: u32, end: End) -> u64 {
+        name_hash(self.ctx, self.offset + at, most, end as u32)
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn line_steps(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
+    if ctx.is_null() { most } else { account::line_steps(payload(ctx, offset), most) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rest_of_line(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
+    if ctx.is_null() { most } else { account::rest_of_line(payload(ctx, offset), most) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn header(ctx: *mut xdp_md, offset: u32) -> u32 {
+    if ctx.is_null() { 0 } else { account::header(payload(ctx, offset)).word() }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn uri(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
+    if ctx.is_null() { 0 } else { account::uri(payload(ctx, offset), most) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn user(ctx: *mut xdp_md, offset: u32, most: u32, bracketed: u32) -> u32 {
+    if ctx.is_null() { 0 } else { account::user(payload(ctx, offset), most, bracketed != 0) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn username(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
+    if ctx.is_null() { 0 } else { account::username(payload(ctx, offset), most) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn name_hash(ctx: *mut xdp_md, offset: u32, most: u32, end: u32) -> u64 {
+    if ctx.is_null() {
+        return account::NONE;
+    }
+    account::name_hash(payload(ctx, offset), most, End::from_code(end))
 }

@@ -20,15 +20,12 @@ pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf
     let unpacked = directory.join(&package);
     if !unpacked.is_dir() {
         println!("vm: fetching {package}, about 30 MB");
-        let downloads = directory.join("download");
-        fs::create_dir_all(&downloads).with_context(|| format!("cannot create {}", downloads.display()))?;
-        apt.download(&package, &downloads)?;
-        let file = only_file(&downloads)?;
+        let file = apt.fetch(&package, directory)?;
         // Under another name first: what carries the package's name is complete.
         let partial = directory.join("partial");
         run(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))?;
         fs::rename(&partial, &unpacked).with_context(|| format!("cannot create {}", unpacked.display()))?;
-        fs::remove_dir_all(&downloads).with_context(|| format!("cannot remove {}", downloads.display()))?;
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
     image(&unpacked)
 }
@@ -53,13 +50,6 @@ fn is_of_series(version: Version, series: &str) -> bool {
 fn dependency(depends: &str) -> Option<String> {
     let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"))?;
     Some(format!("linux-image-{package}"))
-}
-
-fn only_file(directory: &Path) -> Result<PathBuf> {
-    let mut files =
-        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    let file = files.next().context("apt-get download left no file")??;
-    Ok(file.path())
 }
 
 fn image(unpacked: &Path) -> Result<PathBuf> {

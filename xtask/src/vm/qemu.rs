@@ -1,8 +1,9 @@
 //! The virtual machine: its console is the report, and the last line of that the result.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
@@ -10,17 +11,86 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use xtask::command::shown;
+use xtask::{
+    command::{locate, output, run, shown},
+    ebpf::workspace_root,
+};
+
+use crate::apt::Apt;
 
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+const PACKAGE: &str = "qemu-system-x86";
+/// The packages with files that the program opens by their paths.
+const DATA: [&str; 3] = ["qemu-system-data", "seabios", "ipxe-qemu"];
 /// What the machine prints before the exit status of the test.
 pub(super) const END: &str = "sipward vm: the test ended with ";
 
-/// Fifty times what the packet table takes without hardware support.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Several times what the packet table takes without hardware support, beside other tests.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Installs the program where it is not here. Where apt cannot, it is unpacked into `target`, and only the libraries it
+/// needs are installed: one that is newer than the distribution's may be here in parts, and these exclude the rest.
+pub(crate) fn obtain(apt: Option<&Apt>) -> Result<()> {
+    if command().is_some() {
+        return Ok(());
+    }
+    let apt = apt.context("there is no apt to install it with")?;
+    println!("setup: installing {PACKAGE}");
+    apt.install(&[PACKAGE.to_owned()]).or_else(|error| {
+        println!("setup: {error:#}; unpacking it instead");
+        unpack(apt)
+    })
+}
+
+fn unpack(apt: &Apt) -> Result<()> {
+    let depends = output(Command::new("apt-cache").env("LC_ALL", "C").args(["depends", PACKAGE]))
+        .with_context(|| format!("apt does not know {PACKAGE}"))?;
+    apt.install(&libraries(&depends))?;
+    let directory = unpacked();
+    // Whatever is not complete goes: a file that is there counts for the whole.
+    let partial = directory.with_extension("partial");
+    let fail = |path: &Path| format!("cannot write {}", path.display());
+    fs::create_dir_all(&partial).with_context(|| fail(&partial))?;
+    for package in [PACKAGE].iter().chain(&DATA) {
+        run(Command::new("dpkg").arg("-x").arg(apt.fetch(package, &partial)?).arg(&partial))?;
+    }
+    fs::rename(&partial, &directory).with_context(|| fail(&directory))
+}
+
+/// The dependencies that are no part of qemu.
+fn libraries(depends: &str) -> Vec<String> {
+    let all = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    all.filter(|package| package.starts_with("lib")).map(str::to_owned).collect()
+}
+
+fn unpacked() -> PathBuf {
+    workspace_root().join("target/vm/qemu")
+}
+
+/// The program, installed or unpacked, with what it needs to find its files.
+pub(super) fn command() -> Option<Command> {
+    // What runs beside it comes first.
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]);
+    if locate(PROGRAM).is_some() {
+        command.arg(PROGRAM);
+        return Some(command);
+    }
+    let root = unpacked();
+    let program = root.join("usr/bin").join(PROGRAM);
+    if !program.is_file() {
+        return None;
+    }
+    command.arg(program);
+    for directory in ["qemu", "seabios"] {
+        command.arg("-L").arg(root.join("usr/share").join(directory));
+    }
+    Some(command)
+}
 
 pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
-    let mut command = command(kernel, initramfs);
+    let mut command = command().with_context(|| format!("there is no {PROGRAM}"))?;
+    with_machine(&mut command, kernel, initramfs);
     println!("$ {}", shown(&command));
     let mut machine = command
         .stdin(Stdio::null())
@@ -37,8 +107,7 @@ pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
 }
 
 /// Always emulated: `/dev/kvm` may open where guests then die, in nested machines above all.
-fn command(kernel: &Path, initramfs: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
+fn with_machine(command: &mut Command, kernel: &Path, initramfs: &Path) {
     command
         .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G"])
         .args(["-nographic", "-no-reboot", "-nic", "none", "-append", "console=ttyS0 panic=-1 quiet"])
@@ -46,7 +115,6 @@ fn command(kernel: &Path, initramfs: &Path) -> Command {
         .arg(kernel)
         .arg("-initrd")
         .arg(initramfs);
-    command
 }
 
 /// Reads on another thread: reading a console has no timeout of its own.
@@ -68,7 +136,7 @@ fn watch(lines: &Receiver<String>, deadline: Instant) -> Result<i32> {
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                println!("{line}");
+                println!("vm: {line}");
                 if let Some(status) = line.split_once(END).and_then(|(_, status)| status.trim().parse().ok())
                 {
                     return Ok(status);
@@ -108,6 +176,13 @@ mod tests {
 
     fn status_of(console: &'static str) -> Result<i32> {
         watch(&read_lines(console.as_bytes()), Instant::now() + Duration::from_secs(10))
+    }
+
+    #[test]
+    fn only_libraries_are_installed_for_what_is_unpacked() {
+        let depends =
+            "qemu-system-x86\n  Depends: libfdt1\n  Depends: seabios\n |Depends: libx\n  Depends: zlib1g\n";
+        assert_eq!(libraries(depends), ["libfdt1"]);
     }
 
     #[test]

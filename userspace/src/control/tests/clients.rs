@@ -13,7 +13,7 @@ const FOLLOW: &str = "{\"version\":1,\"call\":\"events\",\"follow\":true}\n";
 const TOP: &str = "{\"version\":1,\"call\":\"top\"}\n";
 
 fn count_to(limit: u32) -> Call {
-    Call::Audit(Audit { limit, source: None })
+    Call::Audit(Audit { limit, source: None, account: None })
 }
 
 #[test]

@@ -59,7 +59,12 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Detach(_) => is::<item::Detached>(item),
         Call::Status => is::<office::Status>(item),
         Call::Explain(_) => is::<office::Explained>(item),
-        Call::Events(_) => is::<item::Dropped>(item),
+        Call::Accounts(_) => is::<item::Closed>(item),
+        Call::Account(_) => is::<item::Account>(item),
+        Call::Lock(_) => is::<item::Locked>(item),
+        Call::Unlock(_) => is::<item::Unlocked>(item),
+        Call::Rules => is::<item::Ruled>(item),
+        Call::Events(_) => is::<item::Event>(item),
         Call::Top => is::<item::Top>(item),
         Call::Audit(_) => is::<item::Audited>(item),
     }

@@ -20,7 +20,7 @@ fn writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(PLACE) else { return };
     let now = clock("a", 10);
     let mut store = Store::open_at(Path::new(&path), &now).unwrap();
-    for number in (store.audit(1, None).unwrap().first()).map_or(0, |line| number(&line.target) + 1).. {
+    for number in (store.audit(1, None, None).unwrap().first()).map_or(0, |line| number(&line.target) + 1).. {
         let mut change = store.begin().unwrap();
         for row in 0..ROWS {
             change.put(&ban(address(number * ROWS + row), FOREVER), &now).unwrap();
@@ -58,10 +58,10 @@ fn what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_there() {
 
         let acknowledged = last.unwrap();
         let store = Store::open_at(&scratch.database(), &now).unwrap();
-        let changes = number(&store.audit(1, None).unwrap()[0].target) + 1;
+        let changes = number(&store.audit(1, None, None).unwrap()[0].target) + 1;
         // One more may have been saved, and not told any more.
         assert!((acknowledged + 1..=acknowledged + 2).contains(&changes), "{changes}, {acknowledged}");
-        assert_eq!(store.audit(usize::MAX, None).unwrap().len() as u32, changes);
+        assert_eq!(store.audit(usize::MAX, None, None).unwrap().len() as u32, changes);
         assert_eq!(everything(&store, &now).unwrap(), many(changes * ROWS));
         assert_eq!(store.health().unwrap().faults, Vec::<String>::new());
     }

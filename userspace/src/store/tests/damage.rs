@@ -20,6 +20,11 @@ fn filled(path: &Path) {
     for entry in &entries[..200] {
         change.audit("root", "ban add", &entry.net.to_string(), "", &now).unwrap();
     }
+    for number in 0..100 {
+        let account = guard::account(&number.to_string());
+        change.suspend(&guard::suspension(account, Some("10.0.0.1"), 2 * HOUR), &now).unwrap();
+        change.know(&guard::known(&format!("10.0.0.{number}"), 1, 2 * HOUR), &now).unwrap();
+    }
     change.commit().unwrap();
 }
 
@@ -35,8 +40,10 @@ fn use_all(path: &Path) -> Result<(), super::super::StoreError> {
     store.page(&all_of(Standing::Banned), Some(address(1_000)), 100, &now)?;
     store.get(address(7), &now)?;
     store.counts(&now)?;
-    store.audit(1_000, None)?;
+    store.audit(1_000, None, None)?;
     store.switches()?;
+    store.suspensions(&now)?;
+    store.known(&now)?;
     let mut change = store.begin()?;
     change.put(&ban(address(7), FOREVER), &now)?;
     change.audit("root", "ban add", "10.0.0.7", "", &now)?;

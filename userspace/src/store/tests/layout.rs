@@ -21,6 +21,39 @@ fn first_version(path: &Path) {
     connection.execute_batch(FIRST).unwrap();
 }
 
+/// The same of version 2, with what it had more.
+const SECOND_VERSION: &str = "
+    INSERT INTO switch VALUES ('mode', 'monitor', 1795000010000, 'root', NULL, NULL);
+    PRAGMA user_version = 2;";
+
+fn second_version(path: &Path) {
+    first_version(path);
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(STEPS[1]).unwrap();
+    connection.execute_batch(SECOND_VERSION).unwrap();
+}
+
+#[test]
+fn the_version_before_the_guard_gets_room_for_what_it_decides() {
+    let scratch = Scratch::new();
+    second_version(&scratch.database());
+    let now = clock("a", 20);
+    let (suspended, known) =
+        (guard::suspension(guard::account("100"), None, HOUR), guard::known("192.0.2.1", 3, HOUR));
+    for again in [false, true] {
+        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        assert_eq!(everything(&store, &now).unwrap().len(), 2);
+        assert_eq!(store.switches().unwrap()[0].value, "monitor");
+        assert_eq!(store.audit(9, None, None).unwrap().len(), 1);
+        assert_eq!(store.suspensions(&now).unwrap().len(), usize::from(again));
+        assert_eq!(store.known(&now).unwrap().len(), usize::from(again));
+        let mut change = store.begin().unwrap();
+        change.suspend(&suspended, &now).unwrap();
+        change.know(&known, &now).unwrap();
+        change.commit().unwrap();
+    }
+}
+
 #[test]
 fn an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
     let scratch = Scratch::new();
@@ -39,7 +72,7 @@ fn an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
         };
         assert_eq!(everything(&store, &now).unwrap(), [banned, trusted]);
         assert_eq!(store.counts(&now).unwrap(), Counts { trusted: 1, banned: 1 });
-        assert_eq!(store.audit(9, None).unwrap().len(), 1);
+        assert_eq!(store.audit(9, None, None).unwrap().len(), 1);
         assert_eq!(store.switches().unwrap(), []);
         assert!(store.begin().unwrap().commit().is_ok());
     }

@@ -47,7 +47,7 @@ fn a_change_that_is_not_committed_never_was() {
     assert!(change.get(net("192.0.2.2/32"), &now).unwrap().is_some());
     drop(change);
     assert_eq!(everything(&store, &now).unwrap(), [entry]);
-    assert_eq!(store.audit(10, None).unwrap(), []);
+    assert_eq!(store.audit(10, None, None).unwrap(), []);
     assert_eq!(store.counts(&now).unwrap(), Counts { trusted: 0, banned: 1 });
 }
 

@@ -4,6 +4,7 @@ mod accidents;
 mod boots;
 mod damage;
 mod disks;
+mod guard;
 mod layout;
 mod lists;
 mod model;

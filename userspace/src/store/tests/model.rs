@@ -72,8 +72,13 @@ fn any_net() -> impl Strategy<Value = IpNet> {
 fn any_entry() -> impl Strategy<Value = Entry> {
     let words = (prop::option::of(".{0,20}"), prop::option::of(".{0,20}"));
     let standing = prop_oneof![Just(Standing::Trusted), Just(Standing::Banned)];
-    let origin =
-        prop_oneof![Just(Origin::Config), Just(Origin::Hand), Just(Origin::Import), Just(Origin::Kernel)];
+    let origin = prop_oneof![
+        Just(Origin::Config),
+        Just(Origin::Hand),
+        Just(Origin::Import),
+        Just(Origin::Kernel),
+        Just(Origin::Guard),
+    ];
     let until = prop_oneof![Just(FOREVER), 0..100 * SECOND];
     (any_net(), standing, until, any::<u64>(), origin, words).prop_map(
         |(net, standing, until, since, origin, (note, evidence))| Entry {

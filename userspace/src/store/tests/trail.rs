@@ -33,11 +33,11 @@ fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
         (9, Some("::/0"), &["2001:db8::/32"]),
         (9, Some("203.0.113.0/24"), &[]),
     ] {
-        let lines = store.audit(limit, about.map(net)).unwrap();
+        let lines = store.audit(limit, about.map(net), None).unwrap();
         let targets: Vec<_> = lines.iter().map(|line| line.target.as_str()).collect();
         assert_eq!(targets, expected, "{limit}, {about:?}");
     }
-    let line = store.audit(1, Some(net("192.0.2.1/32"))).unwrap().remove(0);
+    let line = store.audit(1, Some(net("192.0.2.1/32")), None).unwrap().remove(0);
     assert_eq!(
         (line.at, line.who.as_str(), line.what.as_str()),
         (TODAY + 10_000, "root (alice)", "trust add")
@@ -49,7 +49,7 @@ fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
 fn a_line_of_the_trail_cannot_be_changed() {
     let scratch = Scratch::new();
     let store = written(&scratch.database());
-    let before = store.audit(9, None).unwrap();
+    let before = store.audit(9, None, None).unwrap();
     for sql in [
         "UPDATE audit SET who = 'nobody'",
         "UPDATE audit SET id = id + 10",
@@ -61,5 +61,5 @@ fn a_line_of_the_trail_cannot_be_changed() {
         let error = store.connection.execute_batch(sql).unwrap_err();
         assert!(error.to_string().contains("never changed"), "{sql}: {error}");
     }
-    assert_eq!(store.audit(9, None).unwrap(), before);
+    assert_eq!(store.audit(9, None, None).unwrap(), before);
 }

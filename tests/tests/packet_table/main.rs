@@ -2,6 +2,9 @@
 //!
 //! Needs root and nothing else, so that it also runs in the virtual machines with older kernels.
 
+mod suspensions;
+mod taps;
+
 use std::time::Duration;
 
 use sipward::kernel::{Captured, Capturing, Judged, now};

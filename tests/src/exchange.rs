@@ -1,0 +1,167 @@
+//! A PBX that asks for passwords: Kamailio or Asterisk. Both keep their own settings for challenges and nonces.
+//!
+//! ```text
+//!   eth0 5060 ── Kamailio ── 127.0.0.1:5070 sipp          eth0 5060 ── Asterisk
+//! ```
+
+use std::{env, fmt::Write as _, fs, ops::RangeInclusive, path::PathBuf};
+
+use crate::{
+    namespace::Namespace,
+    pbx::listens,
+    scratch::Scratch,
+    tool::{Running, tool},
+};
+
+pub const SIP: u16 = 5060;
+const PHONE: u16 = 5070;
+const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+
+pub const ACCOUNTS: RangeInclusive<u32> = 201..=240;
+
+pub fn password(account: u32) -> String {
+    format!("secret-{account}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    Kamailio,
+    /// It answers accounts that do not exist with 404, as careless configurations do.
+    TalkativeKamailio,
+    Asterisk,
+}
+
+#[derive(Debug)]
+pub struct Exchange {
+    make: Make,
+    program: Running,
+    _phone: Option<Running>,
+    directory: Scratch,
+}
+
+impl Exchange {
+    /// On the first host of a LAN. `None`, with the reason printed: there is no such PBX on this machine.
+    pub fn start(make: Make, host: &Namespace) -> Option<Self> {
+        let directory = Scratch::new(host);
+        let (mut program, phone) = match make {
+            Make::Kamailio => (kamailio(host, &directory, &[]), Some(phone(host, &directory))),
+            Make::TalkativeKamailio => {
+                (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
+            }
+            Make::Asterisk => (asterisk(host, &directory)?, None),
+        };
+        program.wait_until("the PBX listens", || {
+            ["udp", "tcp"].into_iter().all(|table| listens(host, table, SIP))
+        });
+        if make == Make::Asterisk {
+            // It listens long before its accounts are there.
+            let log = directory.0.join("log");
+            program.wait_until("Asterisk is ready", || {
+                fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Asterisk Ready."))
+            });
+        }
+        Some(Self { make, program, _phone: phone, directory })
+    }
+
+    /// Where an Asterisk writes what operators have fail2ban read.
+    pub fn messages(&self) -> PathBuf {
+        self.directory.0.join("messages")
+    }
+
+    /// How many requests have reached it from an address.
+    pub fn heard(&self, from: &str) -> usize {
+        let log = self.program.log();
+        match self.make {
+            Make::Kamailio | Make::TalkativeKamailio => log
+                .lines()
+                .filter(|line| line.contains(" request ") && line.ends_with(&format!(" from {from}")))
+                .count(),
+            Make::Asterisk => {
+                let mark = format!("UDP:{from}:");
+                log.lines()
+                    .filter(|line| line.contains("Received SIP request") && line.contains(&mark))
+                    .count()
+            }
+        }
+    }
+}
+
+fn kamailio(host: &Namespace, directory: &Scratch, options: &[&str]) -> Running {
+    directory.file("version", "table_name(string) table_version(int)\nsubscriber:7\n");
+    let columns =
+        "id(int,auto) username(string) domain(string) password(string) ha1(string,null) ha1b(string,null)";
+    let rows = ACCOUNTS.map(|account| format!("{account}:{account}:pbx:{}::\n", password(account)));
+    directory.file("subscriber", &format!("{columns}\n{}", rows.collect::<String>()));
+    let trunk = directory.file("trunk", "1 sip:10.90.0.5:5060\n");
+    let mut kamailio = host.command(tool("kamailio"));
+    // In the foreground, complaints to standard error, little memory: several of them run at the same time.
+    kamailio
+        .args(["-DD", "-E", "-m", "32", "-M", "8", "-f", &format!("{SCENARIOS}/subscribers.cfg")])
+        .args(["-A", &format!("DATABASE=\"text://{}\"", directory.0.display())])
+        .args(["-A", &format!("TRUNK=\"{trunk}\"")])
+        .args(options)
+        .arg("-Y")
+        .arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("log"))
+}
+
+/// It takes every call.
+fn phone(host: &Namespace, directory: &Scratch) -> Running {
+    let mut phone = host.command(tool("sipp"));
+    phone.args(["-sn", "uas", "-i", "127.0.0.1", "-p", &PHONE.to_string(), "-nostdin", "-skip_rlimit"]);
+    let mut phone = Running::start(&mut phone, &directory.0.join("phone"));
+    phone.wait_until("the phone listens", || listens(host, "udp", PHONE));
+    phone
+}
+
+/// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
+fn asterisk(host: &Namespace, directory: &Scratch) -> Option<Running> {
+    let Some(root) = env::var_os("SIPWARD_ASTERISK").map(PathBuf::from) else {
+        println!(
+            "skipped: there is no Asterisk here; `cargo xtask test` looks for one and says why it has none"
+        );
+        return None;
+    };
+    for file in ["modules.conf", "extensions.conf", "logger.conf", "pjsip.conf"] {
+        let from = format!("{SCENARIOS}/asterisk/{file}");
+        fs::copy(&from, directory.0.join(file)).unwrap_or_else(|error| panic!("{from}: {error}"));
+    }
+    // It complains about these where they are not there.
+    for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
+        directory.file(&format!("{file}.conf"), "");
+    }
+    directory.file("accounts.conf", &accounts());
+    let own = |path: &str| directory.0.join(path).display().to_string();
+    let shipped = |path: &str| root.join(path).display().to_string();
+    let places = [
+        ("astetcdir", own("")),
+        ("astvarlibdir", own("")),
+        ("astdbdir", own("")),
+        ("astkeydir", own("")),
+        ("astagidir", own("")),
+        ("astspooldir", own("")),
+        ("astrundir", own("")),
+        ("astlogdir", own("")),
+        ("astmoddir", shipped("usr/lib/x86_64-linux-gnu/asterisk/modules")),
+        ("astdatadir", shipped("usr/share/asterisk")),
+    ];
+    let places = places.map(|(name, path)| format!("{name} => {path}\n")).concat();
+    let config = directory.file("asterisk.conf", &format!("[directories]\n{places}"));
+    let mut asterisk = host.command("sh");
+    asterisk.arg(root.join("asterisk.sh")).args(["-f", "-vvv", "-C", &config]);
+    Some(Running::start(&mut asterisk, &directory.0.join("log")))
+}
+
+fn accounts() -> String {
+    let mut text = String::new();
+    for account in ACCOUNTS {
+        let password = password(account);
+        writeln!(
+            text,
+            "[{account}](phone)\nauth={account}\naors={account}\n[{account}](password)\nusername={account}\n\
+             password={password}\n[{account}](contacts)"
+        )
+        .expect("a string takes everything");
+    }
+    text
+}

@@ -1,0 +1,16 @@
+//! Hosts that take frames from a wire, as fast as one core can send them, with what operators use there.
+//!
+//! ```text
+//!   generator  wire0 ── eth0  server     one for each receiver: sipward, the guides' scripts, sets, nothing
+//!              wire1 ── eth0  server
+//! ```
+
+mod generator;
+mod receiver;
+mod server;
+
+pub use self::{
+    generator::{Generator, PBX, with_checksum},
+    receiver::{BANNED, CUSTOMER, Receiver},
+    server::{Seen, Server},
+};

@@ -1,0 +1,138 @@
+//! svcrack guesses the password of one account.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use sipward_tests::{
+    exchange::{Exchange, Make, password},
+    guesser::Guesser,
+    namespace::v4,
+    phone::Phone,
+    scratch::Scratch,
+};
+
+use crate::site::{ATTACKER, PATIENT, PHONE, SOON, Site, Ward, sipvicious};
+
+const ACCOUNT: u32 = 201;
+/// The shortest there is, a minute, and a ban for who does it twice.
+const SETTINGS: &str = "[guard]\nsuspend = { retries = 6, time = '1m' }\npersistent = { count = 2 }\n";
+/// Of a busy phone.
+const BETWEEN_CALLS: Duration = Duration::from_millis(300);
+/// Many more than it takes.
+const DICTIONARY: usize = 5_000;
+
+/// What svcrack can send, two hundred a second, before the suspension is in the kernel's table.
+const fn meanwhile(make: Make) -> usize {
+    match make {
+        // The sixth answer is on its way.
+        Make::Asterisk => 100,
+        // The phone's calls are challenged in the same seconds with the same nonces: until svcrack is the first to be
+        // challenged in one, nothing is proven.
+        Make::Kamailio | Make::TalkativeKamailio => 1_000,
+    }
+}
+
+/// Tries so many wrong passwords, then the right one. Whether it has found it.
+fn crack(site: &Site, wrong: usize) -> bool {
+    let directory = Scratch::new(site.host(ATTACKER));
+    let wrong = (0..wrong).map(|n| format!("guess-{n}\n")).collect::<String>();
+    let passwords = directory.file("passwords", &format!("{wrong}{}\n", password(ACCOUNT)));
+    let options = ["-u", &ACCOUNT.to_string(), "-d", &passwords, "--maximumtime=2"];
+    let said = sipvicious(site, "svcrack", &options);
+    println!("{said}");
+    said.contains(&password(ACCOUNT))
+}
+
+#[test]
+fn who_guesses_at_a_kamailio_is_suspended_and_then_banned() {
+    guesses(Make::Kamailio);
+}
+
+#[test]
+fn who_guesses_at_an_asterisk_is_suspended_and_then_banned() {
+    guesses(Make::Asterisk);
+}
+
+fn guesses(make: Make) {
+    let site = Site::new();
+    let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
+    assert!(crack(&site, 40), "without a filter");
+
+    let ward = Ward::start(&site, &format!("{PATIENT}{SETTINGS}"));
+    let mut phone = Phone::start(site.host(PHONE), PHONE, ACCOUNT, &password(ACCOUNT));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            let mut calls = 0;
+            while !over.load(Ordering::Relaxed) {
+                phone.call();
+                thread::sleep(BETWEEN_CALLS);
+                calls += 1;
+            }
+            calls
+        });
+        let attack = scope.spawn(|| {
+            let _over = Over(&over);
+            attack(make, &site, &exchange, &ward);
+        });
+        attack.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let calls = calls.join().unwrap();
+        println!("{make:?}: {calls} calls of the phone");
+        assert!(calls >= 10, "{calls}");
+    });
+    assert_eq!(phone.complaints(), [""; 0]);
+    assert_eq!(ward.closed(ACCOUNT, &v4(PHONE)), None);
+}
+
+fn attack(make: Make, site: &Site, exchange: &Exchange, ward: &Ward<'_>) {
+    let attacker = v4(ATTACKER);
+    let before = exchange.heard(&attacker);
+    assert!(!crack(site, DICTIONARY), "suspended");
+    let closed = ward.wait_for("suspended", SOON, |ward| ward.closed(ACCOUNT, &attacker));
+    assert_eq!(
+        (&closed["status"], &closed["rule"], &closed["count"]),
+        (&"suspended".into(), &"suspend".into(), &6.into())
+    );
+    let heard = exchange.heard(&attacker);
+    println!("{} requests until the suspension took effect", heard - before);
+    // The first is without credentials.
+    assert!((7..=7 + meanwhile(make)).contains(&(heard - before)), "{}", heard - before);
+    let dropped = ward.dropped("suspended");
+    assert!(!crack(site, DICTIONARY), "still suspended");
+    assert_eq!(exchange.heard(&attacker), heard, "nothing of a suspended account reaches the PBX");
+    assert!(ward.dropped("suspended") > dropped);
+
+    ward.wait_for("its time is over", Duration::from_secs(90), |ward| {
+        ward.closed(ACCOUNT, &attacker).is_none().then_some(true.into())
+    });
+    let asked = Guesser::new(site.host(ATTACKER), &attacker).guess(&ACCOUNT.to_string());
+    assert!(asked.is_some(), "the PBX answers again, after the suspension");
+
+    assert!(!crack(site, DICTIONARY), "suspended again, and banned");
+    let ban = ward.wait_for("banned", SOON, |ward| ward.ban(&attacker));
+    println!("{ban}");
+    let (heard, dropped) = (exchange.heard(&attacker), ward.dropped("ban"));
+    assert!(!crack(site, DICTIONARY), "still banned");
+    assert_eq!(exchange.heard(&attacker), heard, "nothing of a banned source reaches the PBX");
+    assert!(ward.dropped("ban") > dropped);
+
+    ward.sipward.ok(&format!("ban del {attacker}"));
+    assert_eq!((ward.ban(&attacker), ward.closed(ACCOUNT, &attacker)), (None, None));
+    assert!(!crack(site, DICTIONARY), "suspended a third time");
+    ward.wait_for("suspended", SOON, |ward| ward.closed(ACCOUNT, &attacker));
+    ward.sipward.ok(&format!("account unlock {ACCOUNT}"));
+    assert_eq!((ward.ban(&attacker), ward.closed(ACCOUNT, &attacker)), (None, None));
+    assert!(crack(site, 3), "as it was without a filter");
+}
+
+/// Says so however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

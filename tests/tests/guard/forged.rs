@@ -1,0 +1,149 @@
+//! A hundred thousand packets in the name of others: whatever they say, nobody is banned, suspended or kept waiting.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    thread,
+    time::{Duration, Instant},
+};
+
+use sipward_tests::{
+    caller::{PHONE as ORDINARY, SCANNER, Tally},
+    dice::Dice,
+    exchange::{Exchange, Make},
+    forge::{Forged, Forger},
+    guesser::{Answer, Attempt, Guesser, another, message},
+    namespace::v4,
+    scratch::Scratch,
+};
+
+use crate::site::{
+    ATTACKER, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, Ward, login, phone_works, plan, trunk,
+};
+
+const CALLS: u32 = 20;
+/// In a second, each with two INVITEs: below the limit for a phone.
+const CALL_RATE: u32 = 4;
+/// Sent at once.
+const BURST: usize = 200;
+
+/// So many packets, and so many a second: longer than the calls last.
+#[derive(Clone, Copy, Debug)]
+struct Flood {
+    packets: usize,
+    rate: usize,
+}
+
+const ALL: Flood = Flood { packets: 100_000, rate: 18_000 };
+/// What a PBX stands without a limit before it.
+const SOME: Flood = Flood { packets: 10_000, rate: 1_800 };
+
+#[test]
+fn forged_packets_harm_nobody_at_a_kamailio() {
+    forged(Make::Kamailio, "", ALL);
+}
+
+#[test]
+fn forged_packets_harm_nobody_at_an_asterisk() {
+    forged(Make::Asterisk, "", ALL);
+}
+
+/// Without limits more of them reach the PBX, and what it answers is judged.
+#[test]
+fn forged_packets_harm_nobody_where_nothing_else_stops_them() {
+    forged(Make::Kamailio, PATIENT, SOME);
+}
+
+#[test]
+#[ignore = "a known source's limits are its address's: whoever sends in its name spends them"]
+fn a_phone_in_whose_name_they_come_is_not_slowed() {
+    assert_eq!(forged(Make::Kamailio, "", SOME), Some(Tally::all(CALLS)));
+}
+
+/// How the calls went of the phone in whose name most of them come; `None`: there is no such PBX.
+fn forged(make: Make, settings: &str, flood: Flood) -> Option<Tally> {
+    let site = Site::new();
+    site.second_wire();
+    let exchange = Exchange::start(make, site.pbx())?;
+    let directory = Scratch::new(site.host(TRUNK));
+    let _trunk = trunk(&site, &directory);
+    let ward = Ward::start(&site, settings);
+    phone_works(&site);
+    assert_eq!(site.caller(OFFICE).run(&plan("login", 1, 1, &[login(205)])), Tally::all(1));
+    let known = |address: &str| ward.is_known(address);
+    ward.wait_for("they are known", SOON, |_| {
+        [PHONE, OFFICE, TRUNK].into_iter().all(|number| known(&v4(number))).then_some(true.into())
+    });
+
+    // Nonces that the PBX gave the attacker himself, for whom he is now about to be.
+    let own = Guesser::new(site.host(ATTACKER), &v4(ATTACKER));
+    let nonces: Vec<_> = (0..5).filter_map(|_| own.ask("REGISTER", "201")).collect();
+    assert!(!nonces.is_empty());
+    let packets = packets(&nonces, flood.packets);
+    let forger = Forger::new(site.host(ATTACKER));
+    let (logins, others) = ([login(201)], [login(205)]);
+    let calling = |number, logins| site.caller(number).run(&plan("line", CALLS, CALL_RATE, logins));
+    let (lasted, own) = thread::scope(|scope| {
+        let flood = scope.spawn(|| send(&forger, &packets, flood.rate));
+        let own = scope.spawn(|| calling(PHONE, &logins));
+        let office = calling(OFFICE, &others);
+        assert_eq!(office, Tally::all(CALLS), "of whom nobody forges anything\n{}", ward.state());
+        (flood.join().unwrap(), own.join().unwrap())
+    });
+    println!(
+        "{make:?}: {flood:?} lasted {lasted:?}; {} requests reached the PBX in the phone's name, {} in the trunk's",
+        exchange.heard(&v4(PHONE)),
+        exchange.heard(&v4(TRUNK)),
+    );
+
+    for decided in ["suspended", "locked", "banned"] {
+        assert_eq!(ward.decided(decided), [""; 0], "{decided}");
+    }
+    assert_eq!(ward.sipward.json("ban list"), [""; 0]);
+    assert_eq!(ward.sipward.json("account list"), [""; 0]);
+    assert_eq!(ward.dropped("suspended"), 0);
+    assert!([PHONE, OFFICE, TRUNK].into_iter().all(|number| known(&v4(number))));
+    assert_eq!(calling(OFFICE, &others), Tally::all(CALLS), "after the flood");
+    Some(own)
+}
+
+/// At that rate, if the machine can; how long it took.
+fn send(forger: &Forger, packets: &[Forged], rate: usize) -> Duration {
+    let begun = Instant::now();
+    for (index, burst) in packets.chunks(BURST).enumerate() {
+        let due = Duration::from_secs_f64((index * BURST) as f64 / rate as f64);
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+        assert_eq!(forger.send(burst), burst.len() as u64);
+    }
+    begun.elapsed()
+}
+
+/// Of all kinds: from anywhere, from the phone, from the trunk; with credentials that answer nothing, or what the
+/// attacker was asked himself.
+fn packets(nonces: &[Answer], count: usize) -> Vec<Forged> {
+    let mut dice = Dice::loaded(4);
+    let address = |number| v4(number).parse::<Ipv4Addr>().expect("an address");
+    let destination = SocketAddrV4::new(address(1), 5060);
+    // Made up, the attacker's first and his last: that is of the same second as the flood.
+    let garbage = Answer { status: 401, realm: v4(1), nonce: "Zm9yZ2Vk".to_owned() };
+    let mut packet = || {
+        let ip = match dice.below(4) {
+            0 => Ipv4Addr::new(20 + dice.byte() % 100, dice.byte(), dice.byte(), dice.byte()),
+            1 => address(TRUNK),
+            _ => address(PHONE),
+        };
+        let source = SocketAddrV4::new(ip, 1024 + u16::try_from(dice.below(60_000)).expect("a port"));
+        let attempt = Attempt {
+            method: ["REGISTER", "REGISTER", "INVITE", "OPTIONS"][dice.below(4)],
+            account: ["201", "202", "203", "999"][dice.below(4)],
+            agent: [ORDINARY, ORDINARY, SCANNER][dice.below(3)],
+            challenge: [None, Some(&garbage), Some(dice.pick(nonces)), Some(dice.pick(nonces))]
+                [dice.below(4)],
+        };
+        Forged {
+            source,
+            destination,
+            payload: message(&attempt, &source.to_string(), another()).into_bytes(),
+        }
+    };
+    (0..count).map(|_| packet()).collect()
+}

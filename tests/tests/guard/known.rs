@@ -1,0 +1,93 @@
+//! Who is known: what they may, and what is said of those who are refused.
+
+use sipward_tests::{
+    caller::{PHONE as ORDINARY, Tally},
+    exchange::{Exchange, Make},
+    guesser::{Answer, Attempt, Guesser},
+    namespace::v4,
+    scratch::Scratch,
+};
+
+use crate::site::{
+    ATTACKER, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, Ward, login, next_second, plan, trunk,
+};
+
+fn both(test: impl Fn(Make, &Site, &Exchange)) {
+    for make in [Make::Kamailio, Make::Asterisk] {
+        let site = Site::new();
+        let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
+        test(make, &site, &exchange);
+    }
+}
+
+#[test]
+fn phones_and_trunks_may_ask_for_options_and_strangers_may_not() {
+    both(|make, site, exchange| {
+        let ward = Ward::start(site, "");
+        let asks = |number| Guesser::new(site.host(number), &v4(number)).ask("OPTIONS", "201").is_some();
+        let dropped = ward.dropped("options-stranger");
+        for number in [PHONE, TRUNK, ATTACKER] {
+            assert!(!asks(number), "{make:?}: {number} is a stranger");
+            assert_eq!(exchange.heard(&v4(number)), 0, "{make:?}");
+        }
+        assert_eq!(ward.dropped("options-stranger"), dropped + 3, "{make:?}");
+
+        let directory = Scratch::new(site.host(TRUNK));
+        let _trunk = trunk(site, &directory);
+        assert_eq!(site.caller(PHONE).run(&plan("login", 1, 1, &[login(201)])), Tally::all(1), "{make:?}");
+        for number in [PHONE, TRUNK] {
+            ward.wait_for("known", SOON, |ward| ward.is_known(&v4(number)).then_some(true.into()));
+            assert!(asks(number), "{make:?}: {number} is known");
+        }
+        assert!(!asks(ATTACKER), "{make:?}: still a stranger");
+        assert_eq!(exchange.heard(&v4(ATTACKER)), 0, "{make:?}");
+
+        // It was hit by a rule and has authenticated since, and the stranger has not.
+        let rule = ward.wait_for("in the ledger", SOON, |ward| {
+            let rules = ward.sipward.json("rules");
+            rules.into_iter().find(|rule| rule["rule"] == "options-stranger" && rule["authenticated"] != 0)
+        });
+        println!("{make:?}: {rule}");
+        assert_eq!((&rule["sources"], &rule["action"]), (&3.into(), &"drop".into()), "{make:?}");
+    });
+}
+
+#[test]
+fn the_cause_of_a_refusal_is_named() {
+    both(|make, site, _| {
+        let ward = Ward::start(site, PATIENT);
+        let guesser = |number| Guesser::new(site.host(number), &v4(number));
+        next_second();
+        let wrong = guesser(PHONE);
+        for _ in 0..3 {
+            assert!(wrong.guess("201").is_some_and(|answer| answer.status == 401), "{make:?}");
+        }
+        next_second();
+        let elsewhere = guesser(OFFICE);
+        for _ in 0..3 {
+            let asked = elsewhere.ask("REGISTER", "202").expect("a challenge");
+            let challenge = Answer { realm: "elsewhere.example.com".to_owned(), ..asked };
+            let attempt =
+                Attempt { method: "REGISTER", account: "202", agent: ORDINARY, challenge: Some(&challenge) };
+            assert!(elsewhere.send(&attempt).is_some(), "{make:?}");
+        }
+        let deaf = guesser(ATTACKER);
+        for _ in 0..4 {
+            assert!(deaf.ask("REGISTER", "203").is_some(), "{make:?}");
+        }
+        for (account, number, cause) in [
+            ("201", PHONE, "wrong-password"),
+            ("202", OFFICE, "wrong-realm"),
+            ("203", ATTACKER, "challenge-ignored"),
+        ] {
+            for about in [account, &v4(number)] {
+                let said = ward.wait_for(cause, 2 * SOON, |ward| {
+                    let causes = ward.causes(about);
+                    (!causes.is_empty()).then(|| causes.into())
+                });
+                assert_eq!(said[0], cause, "{make:?}: {about}: {said}");
+            }
+        }
+        assert!(ward.causes("204").is_empty(), "{make:?}: of whom nothing was seen");
+    });
+}

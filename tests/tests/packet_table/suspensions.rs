@@ -1,0 +1,261 @@
+//! Accounts and flows that are suspended: what drops, and who is not touched.
+
+use std::{net::IpAddr, thread::sleep, time::Duration};
+
+use sipward::{
+    guard::{Account, Flow, Transport},
+    kernel::{Error, Sentence, Suspect, now},
+};
+use sipward_tests::{
+    frame::{Frame, tcp, udp},
+    judges::Judges,
+    message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
+};
+use xdp_prog::abi::{
+    FOREVER, MAX_SUSPENSIONS,
+    kind::{KNOWN, TRUSTED},
+};
+
+use crate::ENFORCE;
+
+const HERE: [&str; 2] = ["198.51.100.7", "2001:db8:7::7"];
+const ELSEWHERE: [&str; 2] = ["198.51.100.8", "2001:db8:7::8"];
+const SUSPENDED: &str = "suspended";
+
+fn account(source: Option<&str>, name: &str) -> Suspect {
+    let source = source.map(|source| source.parse().unwrap());
+    Suspect::account(source, &Account::new(name.as_bytes()).unwrap())
+}
+
+fn flow(source: &str, port: u16, transport: Transport) -> Suspect {
+    Suspect::flow(source.parse().unwrap(), Flow { port, transport })
+}
+
+/// A request of the account 201.
+fn of_201(method: &str) -> String {
+    clean(method)
+}
+
+fn of_202(method: &str) -> String {
+    clean(method).replace("sip:201@", "sip:202@")
+}
+
+/// From 202, with the credentials of 201.
+fn as_201(method: &str, header: &str) -> String {
+    let credentials =
+        format!("{header}: Digest realm=\"pbx\", username=\"201\", nonce=\"x\", response=\"y\"");
+    with_header(method, &credentials).replace("sip:201@", "sip:202@")
+}
+
+fn judge(judges: &mut Judges, frame: Frame, from: &str) -> String {
+    judges.judge(&frame.from(from).build())
+}
+
+#[test]
+fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
+    for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
+        let mut judges = Judges::unlimited("mode = \"enforce\"\noptions = \"pass\"\n");
+        judges.suspend(account(Some(here), "201"));
+        for transport in [udp, tcp] {
+            for (payload, expected) in [
+                (of_201("REGISTER"), SUSPENDED),
+                (of_201("INVITE"), SUSPENDED),
+                (of_201("SUBSCRIBE"), SUSPENDED),
+                (of_201("MESSAGE"), SUSPENDED),
+                (of_201("OPTIONS"), SUSPENDED),
+                (of_201("VENDORX"), SUSPENDED),
+                (as_201("REGISTER", "Authorization"), SUSPENDED),
+                (as_201("INVITE", "Proxy-Authorization"), SUSPENDED),
+                (of_201("REGISTER").replace("From:", "f:"), SUSPENDED),
+                // First of all rules that look into a message.
+                (request("REGISTER", "friendly-scanner"), SUSPENDED),
+                // Calls that run go on and end.
+                (of_201("ACK"), "request"),
+                (of_201("BYE"), "request"),
+                (of_201("CANCEL"), "request"),
+                (OK_TO_OUR_OPTIONS.replace("sip:pbx", "sip:201@pbx"), "response"),
+                ("\r\n\r\n".to_owned(), "keepalive"),
+                // Its neighbours behind the same address.
+                (of_202("REGISTER"), "request"),
+                (of_202("INVITE"), "request"),
+                (as_201("REGISTER", "X-Authorization"), "request"),
+            ] {
+                let verdict = judge(&mut judges, transport().carrying(&payload), here);
+                assert_eq!(verdict, expected, "{here} {payload}");
+                let scan = payload.starts_with("REGISTER") && payload.contains("friendly-scanner");
+                let unaware = match expected {
+                    SUSPENDED if scan => "signature:friendly-scanner",
+                    SUSPENDED => "request",
+                    expected => expected,
+                };
+                let verdict = judge(&mut judges, transport().carrying(&payload), elsewhere);
+                assert_eq!(verdict, unaware, "{elsewhere} {payload}");
+            }
+        }
+        judges.lift(account(Some(here), "201"));
+        assert_eq!(judge(&mut judges, udp().carrying(of_201("REGISTER")), here), "request");
+        assert_eq!(judges.filter().suspensions().unwrap().entries().count(), 0);
+    }
+}
+
+#[test]
+fn where_the_account_stands_in_the_message_does_not_matter() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let [here, _] = HERE;
+    judges.suspend(account(Some(here), "201"));
+    let register = of_201("REGISTER");
+    let quoted = register.replace("\"Ann O'Neill\"", "\"<sip:202@pbx> \\\" \"");
+    let many_headers = "X-Filler: y\r\n".repeat(60);
+    let long = format!("Subject: {}\r\n", "s".repeat(1_200));
+    for message in [
+        register.replace("From: \"Ann O'Neill\" <sip:201@pbx.example.com>", "from:sip:201@pbx.example.com"),
+        register.replace("From: \"Ann O'Neill\"", "From:\r\n \"Ann O'Neill\"\r\n\t"),
+        register.replace("\r\n", "\n"),
+        format!("\r\n\r\n{register}"),
+        quoted,
+        register.replace("Via:", &format!("{many_headers}Via:")),
+        register.replace("Via:", &format!("{long}Via:")),
+    ] {
+        assert_eq!(judge(&mut judges, udp().carrying(&message), here), SUSPENDED, "{message}");
+        assert_eq!(judge(&mut judges, udp().vlan(0x8100).carrying(&message), here), SUSPENDED);
+    }
+    let cut = register.split_once("From").unwrap().0;
+    assert_eq!(judge(&mut judges, udp().carrying(cut), here), "request", "no account to be seen");
+    let second = tcp().carrying(of_202("REGISTER") + &register);
+    assert_eq!(judge(&mut judges, second, here), "request", "only the first in a segment is looked at");
+}
+
+#[test]
+fn a_lock_holds_everywhere_and_may_leave_out_known_sources() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let [known, stranger, trusted] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    judges.put(known, KNOWN);
+    judges.put(trusted, TRUSTED);
+    let verdicts = |judges: &mut Judges, payload: String| {
+        [known, stranger, trusted].map(|from| judge(judges, udp().carrying(&payload), from))
+    };
+    for (exempt_known, expected) in [(false, SUSPENDED), (true, "request")] {
+        judges.suspend_as(account(None, "201"), Sentence { until: FOREVER, exempt_known, unsaved: false });
+        assert_eq!(verdicts(&mut judges, of_201("INVITE")), [expected, SUSPENDED, "trusted"]);
+        assert_eq!(verdicts(&mut judges, of_202("INVITE")), ["request", "request", "trusted"]);
+    }
+    judges.lift(account(None, "201"));
+    assert_eq!(verdicts(&mut judges, of_201("INVITE")), ["request", "request", "trusted"]);
+}
+
+#[test]
+fn a_flow_is_suspended_with_all_its_accounts_and_its_neighbours_are_not() {
+    for here in HERE {
+        let mut judges = Judges::unlimited(ENFORCE);
+        judges.suspend(flow(here, 40_001, Transport::Udp));
+        for (frame, expected) in [
+            (udp().source_port(40_001).carrying(of_201("REGISTER")), SUSPENDED),
+            (udp().source_port(40_001).carrying(of_202("INVITE")), SUSPENDED),
+            (udp().source_port(40_001).carrying(of_202("ACK")), "request"),
+            (udp().source_port(40_002).carrying(of_201("REGISTER")), "request"),
+            (tcp().source_port(40_001).carrying(of_201("REGISTER")), "request"),
+        ] {
+            assert_eq!(judge(&mut judges, frame, here), expected);
+        }
+    }
+}
+
+#[test]
+fn suspensions_end_by_themselves() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let [here, _] = HERE;
+    let soon = Sentence { until: now() + 300_000_000, exempt_known: false, unsaved: false };
+    judges.suspend_as(account(Some(here), "201"), soon);
+    judges.suspend_as(account(None, "202"), soon);
+    judges.suspend(account(Some(here), "203"));
+    let of_203 = || udp().carrying(of_201("INVITE").replace("sip:201@", "sip:203@"));
+    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
+    assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), SUSPENDED);
+    sleep(Duration::from_millis(350));
+    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), "request");
+    assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), "request");
+    assert_eq!(judge(&mut judges, of_203(), here), SUSPENDED, "another's end is not its own");
+}
+
+#[test]
+fn in_monitor_mode_a_suspended_account_is_counted_and_passes() {
+    let mut judges = Judges::unlimited("mode = \"monitor\"\n");
+    let [here, _] = HERE;
+    judges.suspend(account(Some(here), "201"));
+    // `judge` checks that the packet passes.
+    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
+}
+
+#[test]
+fn what_is_suspended_is_found_again_as_it_was_put() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let mut suspensions = judges.filter().suspensions().unwrap();
+    let sentence = |until, exempt_known| Sentence { until, exempt_known, unsaved: false };
+    let mut all = vec![
+        (account(Some(HERE[0]), "201"), sentence(1, false)),
+        (account(Some(HERE[0]), "202"), sentence(2, false)),
+        (account(Some(HERE[1]), "201"), sentence(3, false)),
+        (account(None, "201"), sentence(FOREVER, true)),
+        (flow(HERE[0], 5060, Transport::Tcp), sentence(5, false)),
+    ];
+    for (suspect, sentence) in &all {
+        suspensions.put(*suspect, *sentence).unwrap();
+        suspensions.put(*suspect, *sentence).unwrap();
+        assert_eq!(suspensions.get(*suspect).unwrap(), Some(*sentence));
+    }
+    let mut found = suspensions.iter().collect::<Result<Vec<_>, _>>().unwrap();
+    found.sort_by_key(|(suspect, _)| *suspect);
+    all.sort_by_key(|(suspect, _)| *suspect);
+    assert_eq!(found, all);
+    // And one that says so for each of the two sources.
+    assert_eq!(suspensions.entries().count(), all.len() + 2);
+    for (suspect, _) in &all {
+        assert!(suspensions.remove(*suspect).unwrap());
+        assert!(!suspensions.remove(*suspect).unwrap());
+    }
+    assert_eq!(suspensions.entries().count(), 0);
+    suspensions.put(account(Some(HERE[0]), "201"), sentence(1, false)).unwrap();
+    suspensions.clear().unwrap();
+    assert_eq!(suspensions.entries().count(), 0);
+}
+
+#[test]
+fn when_there_is_no_room_what_is_there_stays() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let mut suspensions = judges.filter().suspensions().unwrap();
+    let forever = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
+    for number in 0..MAX_SUSPENSIONS {
+        suspensions.put(account(None, &format!("account-{number}")), forever).unwrap();
+    }
+    let one_more = account(Some(HERE[0]), "201");
+    assert!(matches!(suspensions.put(one_more, forever), Err(Error::Full { .. })));
+    assert_eq!(suspensions.get(one_more).unwrap(), None);
+    assert!(suspensions.remove(account(None, "account-0")).unwrap());
+    assert!(suspensions.remove(account(None, "account-1")).unwrap());
+    suspensions.put(one_more, forever).unwrap();
+    assert_eq!(suspensions.iter().count(), MAX_SUSPENSIONS - 1);
+    suspensions.clear().unwrap();
+    assert_eq!(suspensions.iter().count(), 0);
+}
+
+#[test]
+fn a_source_is_made_known_unless_the_lists_say_more() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let [new, trusted, banned] = ["192.0.2.1", "192.0.2.2", "2001:db8::3"].map(address);
+    judges.put("192.0.2.2", TRUSTED);
+    judges.put("2001:db8::3", xdp_prog::abi::kind::BANNED);
+    let mut sources = judges.filter().sources().unwrap();
+    assert!(sources.put_known(new, 3, FOREVER).unwrap());
+    assert!(sources.put_known(new, 4, FOREVER).unwrap());
+    for said in [trusted, banned] {
+        let before = sources.get(said).unwrap();
+        assert!(!sources.put_known(said, 3, FOREVER).unwrap());
+        assert!(!sources.remove_known(said).unwrap());
+        assert_eq!(sources.get(said).unwrap(), before);
+    }
+    let known = sources.iter_known().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(known, [(new, 4, FOREVER)]);
+    assert!(sources.remove_known(new).unwrap());
+    assert_eq!(sources.iter_known().count(), 0);
+}

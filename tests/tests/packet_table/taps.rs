@@ -1,0 +1,296 @@
+//! What is handed to the daemon, of what comes in and of what leaves.
+
+use std::net::SocketAddr;
+
+use sipward::{
+    guard::Transport,
+    kernel::{Tap, TapLosses, Tapping, Taps, now},
+    observe::Direction,
+};
+use sipward_tests::{
+    cpu::stay_on_one,
+    frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
+    judges::Judges,
+    message::{OK_TO_OUR_OPTIONS, clean, register_of, request},
+};
+use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
+
+use crate::ENFORCE;
+
+const PLENTY: Option<Tapping> = Some(Tapping { strangers_per_second: 1_000_000 });
+const NEXT: u32 = u32::MAX;
+
+fn tapping(toml: &str) -> (Judges, Taps) {
+    let mut judges = Judges::unlimited(toml);
+    judges.filter().set_tapping(PLENTY).unwrap();
+    assert_eq!(judges.filter().tapping().unwrap(), PLENTY);
+    let taps = judges.filter().taps().unwrap();
+    (judges, taps)
+}
+
+fn drain(taps: &mut Taps) -> Vec<Tap> {
+    let mut all = Vec::new();
+    taps.drain(u64::MAX, usize::MAX, |tap| all.push(tap.clone()));
+    all
+}
+
+/// What is handed over of a frame that comes in.
+fn incoming(judges: &mut Judges, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
+    judges.judge(&frame.build());
+    drain(taps)
+}
+
+/// The same of one that leaves.
+fn outgoing(judges: &mut Judges, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
+    let (next, _) = judges.filter().test_run_egress(&frame.build(), 1).unwrap();
+    assert_eq!(next, NEXT, "it goes on");
+    drain(taps)
+}
+
+fn socket(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// From the PBX to a stranger.
+fn sent(frame: Frame) -> Frame {
+    frame.from("203.0.113.1:5060").to("198.51.100.7:40000")
+}
+
+fn sent_v6(frame: Frame) -> Frame {
+    frame.from("[2001:db8:ffff::1]:5060").to("[2001:db8:7::7]:40000")
+}
+
+fn answer(status: &str) -> String {
+    OK_TO_OUR_OPTIONS.replace("200 OK", status)
+}
+
+#[test]
+fn a_request_that_passes_is_handed_over_as_it_came() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    let register = register_of(700);
+    for frame in [
+        udp(),
+        udp().v6(),
+        udp().vlan(0x8100),
+        udp().ip_options(3),
+        udp().v6().extension(0, 8),
+        tcp(),
+        tcp().v6(),
+    ] {
+        let before = now();
+        let taken = incoming(&mut judges, &mut taps, &frame.clone().carrying(&register));
+        let [tap] = taken.as_slice() else { panic!("{frame:?}: {taken:?}") };
+        let tapped = tap.tapped();
+        assert!((before..=now()).contains(&tapped.at));
+        assert_eq!(tapped.direction, Direction::In);
+        assert_eq!(tapped.payload, register.as_bytes());
+        assert_eq!(tapped.length as usize, register.len());
+        let (remote, local) = if tapped.remote.is_ipv4() {
+            ("198.51.100.7:40000", "203.0.113.1:5060")
+        } else {
+            ("[2001:db8:7::7]:40000", "[2001:db8:ffff::1]:5060")
+        };
+        assert_eq!((tapped.remote, tapped.local), (socket(remote), socket(local)));
+        if tapped.transport() == Transport::Tcp {
+            let segment = tapped.tcp.unwrap();
+            assert_eq!((segment.sequence, segment.begins, segment.ends), (1, false, false));
+        }
+    }
+    for length in [500, 512, 513, 1_024, 1_025, 1_400, 2_048, 2_049, 3_000] {
+        let register = register_of(length);
+        let taken = incoming(&mut judges, &mut taps, &udp().carrying(&register));
+        assert_eq!(taken[0].tapped().payload, register.as_bytes(), "{length}");
+    }
+    assert_eq!(judges.filter().tap_losses().unwrap(), TapLosses::default());
+}
+
+#[test]
+fn of_what_comes_in_only_what_tells_something_is_handed_over() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.put("192.0.2.2", TRUSTED);
+    judges.put("192.0.2.3", BANNED);
+    for (sentence, frame, wanted) in [
+        ("a request", udp().carrying(clean("REGISTER")), true),
+        ("an ACK", udp().carrying(clean("ACK")), true),
+        ("of no standard", udp().carrying(clean("VENDORX")), true),
+        ("an answer that accepts", udp().carrying(OK_TO_OUR_OPTIONS), true),
+        ("one that challenges", udp().carrying(answer("401 Unauthorized")), true),
+        ("one that fails", udp().carrying(answer("503 Service Unavailable")), false),
+        ("one that is not final", udp().carrying(answer("180 Ringing")), false),
+        ("a keepalive", udp().carrying("\r\n\r\n"), false),
+        ("noise", udp().carrying([0x81; 40]), false),
+        ("RTP", udp().to_port(10_000).carrying([0x80; 172]), false),
+        ("of a trusted source", udp().from("192.0.2.2").carrying(clean("REGISTER")), false),
+        ("of a banned one", udp().from("192.0.2.3").carrying(clean("REGISTER")), false),
+        ("of a scanner", udp().carrying(request("REGISTER", "friendly-scanner")), false),
+        ("a stranger's OPTIONS", udp().carrying(clean("OPTIONS")), false),
+        ("a refusal over TCP", tcp().carrying(answer("403 Forbidden")), true),
+        ("the middle of a stream", tcp().carrying("a=sendrecv\r\n"), true),
+        ("a keepalive in a stream", tcp().carrying("\r\n\r\n"), true),
+        ("the beginning of a connection", tcp().flags(SYN), true),
+        ("its end", tcp().flags(FIN | ACK), true),
+        ("its sudden end", tcp().flags(RST), true),
+        ("an acknowledgement", tcp().flags(ACK), false),
+        ("TLS", tcp().to_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
+        ("the beginning of TLS", tcp().to_port(5061).flags(SYN), false),
+    ] {
+        let taken = incoming(&mut judges, &mut taps, &frame);
+        assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
+    }
+    let begins = &incoming(&mut judges, &mut taps, &tcp().flags(SYN))[0];
+    let segment = begins.tapped().tcp.unwrap();
+    assert_eq!((segment.sequence, segment.begins, segment.ends), (2, true, false), "a SYN is a byte");
+    let ends = &incoming(&mut judges, &mut taps, &tcp().flags(FIN | ACK).carrying("x"))[0];
+    let segment = ends.tapped().tcp.unwrap();
+    assert_eq!((segment.sequence, segment.begins, segment.ends), (1, false, true));
+}
+
+#[test]
+fn in_monitor_mode_what_would_drop_is_not_handed_over_either() {
+    let (mut judges, mut taps) = tapping("mode = \"monitor\"\n");
+    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("OPTIONS"))), []);
+    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("INVITE"))).len(), 1);
+}
+
+#[test]
+fn of_what_leaves_only_what_tells_something_is_handed_over() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.put("192.0.2.2", TRUSTED);
+    let refusal = || udp().carrying(answer("401 Unauthorized"));
+    for (sentence, frame, wanted) in [
+        ("a challenge", sent(refusal()), true),
+        ("an acceptance", sent(udp().carrying(OK_TO_OUR_OPTIONS)), true),
+        ("one over IPv6", sent_v6(refusal()), true),
+        ("behind extension headers", sent_v6(refusal()).extension(0, 8).extension(60, 16), true),
+        ("behind IPv4 options", sent(refusal()).ip_options(5), true),
+        ("behind VLAN tags", sent(refusal()).vlan(0x88a8).vlan(0x8100), true),
+        ("not final", sent(udp().carrying(answer("100 Trying"))), false),
+        ("not final, either", sent(udp().carrying(answer("183 Session Progress"))), false),
+        ("our OPTIONS", sent(udp().carrying(clean("OPTIONS"))), true),
+        ("our REGISTER", sent(udp().carrying(clean("REGISTER"))), true),
+        ("our INVITE", sent(udp().carrying(clean("INVITE"))), false),
+        ("a keepalive", sent(udp().carrying("\r\n\r\n")), false),
+        ("from another port", sent(refusal()).source_port(5080), false),
+        ("RTP", sent(udp()).source_port(10_000).carrying([0x80; 172]), false),
+        ("to a trusted source", sent(refusal()).to("192.0.2.2:5060"), false),
+        ("over TCP", sent(tcp().carrying(answer("401 Unauthorized"))), true),
+        ("a piece of one", sent(tcp().carrying("Content-Length: 0\r\n\r\n")), true),
+        ("over TCP and IPv6", sent_v6(tcp().carrying(answer("401 Unauthorized"))), true),
+        ("the beginning of a connection", sent(tcp().flags(SYN | ACK)), true),
+        ("its end", sent(tcp().flags(FIN | ACK)), true),
+        ("an acknowledgement", sent(tcp().flags(ACK)), false),
+        ("TLS", sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
+        ("a TCP port alone", sent(tcp()).source_port(22).carrying("SSH-2.0"), false),
+    ] {
+        let taken = outgoing(&mut judges, &mut taps, &frame);
+        assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
+        for tap in taken {
+            let tapped = tap.tapped();
+            assert_eq!(tapped.direction, Direction::Out, "{sentence}");
+            let (remote, local) = if tapped.remote.is_ipv4() {
+                ("198.51.100.7:40000", "203.0.113.1:5060")
+            } else {
+                ("[2001:db8:7::7]:40000", "[2001:db8:ffff::1]:5060")
+            };
+            assert_eq!((tapped.remote, tapped.local), (socket(remote), socket(local)), "{sentence}");
+            assert!(frame.build().ends_with(tapped.payload), "{sentence}");
+            assert_eq!(tapped.length as usize, tapped.payload.len(), "{sentence}");
+        }
+    }
+    let long = || answer("401 Unauthorized") + &"x".repeat(1_500);
+    let pieces: Vec<_> = [sent(udp().carrying(long())), sent_v6(udp().carrying(long()))]
+        .into_iter()
+        .flat_map(|frame| frame.fragments(7, 1_400))
+        .map(|frame| judges.filter().test_run_egress(&frame, 1).map(|_| drain(&mut taps).len()).unwrap())
+        .collect();
+    assert_eq!(pieces, [1, 0, 1, 0], "the first fragment begins the message");
+}
+
+#[test]
+fn a_packet_that_leaves_goes_on_wherever_it_is_cut() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    for frame in [
+        sent(udp().carrying(answer("401 Unauthorized"))).vlan(0x8100),
+        sent_v6(udp().carrying(answer("401 Unauthorized"))).extension(0, 8),
+        sent(tcp().carrying("x")),
+    ] {
+        let frame = frame.build();
+        // The kernel takes no frame for a test run that is shorter than an Ethernet and an IP header.
+        for length in 14 + 40..frame.len() {
+            let (next, _) = judges.filter().test_run_egress(&frame[..length], 1).unwrap();
+            assert_eq!(next, NEXT);
+        }
+    }
+    for tap in drain(&mut taps) {
+        assert!(tap.tapped().payload.len() <= tap.tapped().length as usize);
+    }
+}
+
+#[test]
+fn both_lanes_are_read_in_the_order_of_time_and_strangers_have_a_budget() {
+    stay_on_one();
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.put("192.0.2.1", KNOWN);
+    let known = udp().from("192.0.2.1").carrying(clean("REGISTER")).build();
+    let answered = udp().from("203.0.113.1:5060").to("192.0.2.1:40000").carrying(answer("200 OK")).build();
+    let stranger = udp().carrying(clean("REGISTER")).build();
+    judges.judge(&stranger);
+    judges.judge(&known);
+    judges.filter().test_run_egress(&answered, 1).unwrap();
+    let order: Vec<_> = drain(&mut taps).iter().map(|tap| tap.tapped().remote.ip().to_string()).collect();
+    assert_eq!(order, ["198.51.100.7", "192.0.2.1", "192.0.2.1"]);
+    judges.judge(&stranger);
+    let then = now();
+    judges.judge(&known);
+    assert_eq!(
+        taps.drain(then, usize::MAX, |tap| assert!(tap.tapped().at <= then)),
+        1,
+        "what came later waits"
+    );
+    assert_eq!(drain(&mut taps).len(), 1);
+
+    let filter = judges.filter();
+    filter.set_tapping(Some(Tapping { strangers_per_second: 5 })).unwrap();
+    filter.test_run(&stranger, 100).unwrap();
+    filter.test_run(&known, 100).unwrap();
+    let taken = drain(&mut taps);
+    let of_known = taken.iter().filter(|tap| tap.tapped().remote.ip().to_string() == "192.0.2.1").count();
+    let of_strangers = (taken.len() - of_known) as u64;
+    assert_eq!(of_known, 100);
+    // A new second may have begun meanwhile, and some were taken in this one.
+    assert!(of_strangers <= 10, "{of_strangers}");
+    let losses = filter.tap_losses().unwrap();
+    assert_eq!(losses, TapLosses { strangers: 100 - of_strangers, ..TapLosses::default() });
+}
+
+#[test]
+fn a_reader_that_does_not_read_loses_packets_and_changes_nothing_else() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.put("192.0.2.1", KNOWN);
+    let filter = judges.filter();
+    let known = udp().from("192.0.2.1").carrying(clean("REGISTER")).build();
+    let stranger = udp().carrying(clean("REGISTER")).build();
+    let (action, _) = filter.test_run(&stranger, 20_000).unwrap();
+    assert_eq!(action, 2, "it passes as ever");
+    let losses = filter.tap_losses().unwrap();
+    assert!(losses.strangers > 10_000, "{losses:?}");
+    filter.test_run(&known, 1_000).unwrap();
+    assert_eq!(filter.tap_losses().unwrap(), TapLosses { known: 0, ..losses }, "strangers crowd out nobody");
+    let all = drain(&mut taps);
+    let of_known = all.iter().filter(|tap| tap.tapped().remote.ip().to_string() == "192.0.2.1").count();
+    assert_eq!((of_known, (all.len() - of_known) as u64 + losses.strangers), (1_000, 20_000));
+}
+
+#[test]
+fn while_nobody_listens_nothing_is_handed_over() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.filter().set_tapping(None).unwrap();
+    assert_eq!(judges.filter().tapping().unwrap(), None);
+    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("REGISTER"))), []);
+    assert_eq!(outgoing(&mut judges, &mut taps, &sent(udp().carrying(answer("401 No")))), []);
+    judges.filter().set_tapping(PLENTY).unwrap();
+    judges.judge(&udp().carrying(clean("REGISTER")).build());
+    let mut later = judges.filter().taps().unwrap();
+    assert_eq!(drain(&mut later), [], "a new reader begins anew");
+    assert_eq!(judges.filter().tap_losses().unwrap(), TapLosses::default());
+}

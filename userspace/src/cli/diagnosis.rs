@@ -1,0 +1,37 @@
+//! Why somebody's requests are refused, and what to do about it.
+
+use std::time::Duration;
+
+use super::{failure::Failure, moment::local, output::Output};
+use crate::{control::protocol::item::Diagnosed, printable::printable};
+
+pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {
+    let Some(diagnoses) = diagnoses else {
+        return Ok(
+            output.say("\nWhy the PBX refuses somebody is not known without the daemon: `sipward run`.")?
+        );
+    };
+    if diagnoses.is_empty() {
+        return Ok(output.say("\nNo refusal by the PBX is remembered.")?);
+    }
+    output.say("\nWhy the PBX refuses, the latest first:")?;
+    diagnoses.iter().try_for_each(|diagnosis| say(diagnosis, output))
+}
+
+fn say(diagnosis: &Diagnosed, output: &mut Output) -> Result<(), Failure> {
+    let Diagnosed { cause, account, source, count, last, status, proven, sentence, remedy, .. } = diagnosis;
+    let account = account.as_ref().map(|account| format!("account {} ", printable(account.as_bytes())));
+    let status = status.map(|status| format!(", last with {status}"));
+    let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+    output.say(format_args!(
+        "  {}  {}at {source}: {cause}, {times}{}",
+        local(Duration::from_secs(*last)),
+        account.unwrap_or_default(),
+        status.unwrap_or_default()
+    ))?;
+    output.say(format_args!("    {sentence}"))?;
+    if !proven {
+        output.say("    Nothing proves that it came from there; anybody can send this in that name.")?;
+    }
+    Ok(output.say(format_args!("    {remedy}"))?)
+}

@@ -1,0 +1,131 @@
+//! The ledger, kept from what is heard of drops and seen of successes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::{desk::Desk, hearing::Hearing};
+use crate::{
+    control::protocol::{Who, item::Decided},
+    dropped::{Offset, reason_name},
+    guard::{Evidence, Kind, Proof},
+    kernel::DropEvent,
+    ledger::{DAY, Ledger, Tally},
+    office::{Office, Silenced},
+};
+
+/// How often rules are judged and saved.
+const LOOK: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug)]
+pub(super) struct Books(Arc<Mutex<Ledger>>);
+
+impl Books {
+    pub(super) fn open(office: &mut Office) -> Self {
+        let (ledger, faults) = office.ledger();
+        faults.iter().for_each(|fault| warn!("{fault}"));
+        Self(Arc::new(Mutex::new(ledger)))
+    }
+
+    /// A drop was told.
+    pub(super) fn dropped(&self, event: &DropEvent, names: &[String]) {
+        let rule = reason_name(event.reason, event.signature, names);
+        self.ledger().dropped(&rule, event.source, Offset::now().wall(event.at).as_secs());
+    }
+
+    /// Who authenticated, as far as that is proven; or is a trunk of ours.
+    pub(super) fn witnessed(&self, evidence: &[Evidence]) {
+        let offset = Offset::now();
+        let mut ledger = self.ledger();
+        for evidence in evidence.iter().filter(|evidence| speaks_for_its_source(evidence)) {
+            ledger.authenticated(evidence.source, offset.wall(evidence.at).as_secs());
+        }
+    }
+
+    pub(super) fn tallies(&self) -> BTreeMap<String, Tally> {
+        self.ledger().tallies()
+    }
+
+    /// By name.
+    pub(super) fn flagged(&self) -> Vec<String> {
+        let flagged = self.tallies().into_iter().filter(|(_, tally)| tally.flagged);
+        flagged.map(|(rule, _)| rule).collect()
+    }
+
+    /// From time to time: flags what hits the wrong ones, and saves.
+    pub(super) async fn keep(&self, desk: &Desk, hearing: &Hearing) {
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look(desk, hearing).await;
+        }
+    }
+
+    pub(super) async fn look(&self, desk: &Desk, hearing: &Hearing) {
+        let settings = desk.with(|office| office.ledger_settings()).await;
+        let (flagged, saved) = {
+            let mut ledger = self.ledger();
+            ledger.set(settings);
+            ledger.tick(seconds_since_1970());
+            (ledger.newly_flagged(), ledger.save())
+        };
+        let kept = desk.with(move |office| office.keep_ledger(&saved)).await;
+        // The fault is told of the store.
+        if kept.is_err() {
+            self.ledger().not_saved();
+        }
+        for (rule, tally) in flagged {
+            let name = rule.clone();
+            match desk.with(move |office| office.silence(&name, &tally)).await {
+                Ok(silenced) => hearing.tell_decided(flag(&rule, &tally, silenced)),
+                Err(refusal) => warn!("{rule} could not be switched off: {refusal}"),
+            }
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // As in `hearing`.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn speaks_for_its_source(evidence: &Evidence) -> bool {
+    let works = matches!(evidence.kind, Kind::Succeeded | Kind::Registered { .. } | Kind::Qualified);
+    works && evidence.proof == Proof::Proven
+}
+
+/// In the log, and for whoever follows events.
+fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
+    let note = match silenced {
+        Silenced::Off => "it is switched off until the configuration is loaded again",
+        Silenced::NotAllowed => "it stays in force: see `sipward rules`",
+        Silenced::NotPossible => {
+            "it stays in force, as without it there would be no limit: trust these sources, or raise the limit"
+        }
+    };
+    let Tally { sources, authenticated, .. } = tally;
+    info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day: {note}");
+    Decided {
+        ts: seconds_since_1970() as f64,
+        decision: "flagged".to_owned(),
+        account: None,
+        source: None,
+        flow: None,
+        expires_in: None,
+        rule: rule.to_owned(),
+        count: u32::try_from(*authenticated).unwrap_or(u32::MAX),
+        seconds: DAY as u32,
+        who: Who::sipward().name,
+        note: Some(format!("{authenticated} of {sources} sources authenticated within a day; {note}")),
+    }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

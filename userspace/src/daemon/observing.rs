@@ -1,0 +1,230 @@
+//! What the PBX makes of its callers, watched and handed to the guard.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing::{error, info, warn};
+
+use super::{books::Books, desk::Desk};
+use crate::{
+    control::protocol::Refusal,
+    guard::Evidence,
+    kernel::{Error, Pins, Tables, TapLosses, now},
+    observe::{Diagnosis, Observer, Settings, Subject},
+    office::Office,
+};
+
+const WAIT: Duration = Duration::from_secs(1);
+/// How often what waited long enough is told.
+const TICK: Duration = Duration::from_millis(100);
+/// How often losses are told.
+const LOSSES: Duration = Duration::from_secs(60);
+/// How long packets wait for others of their time, which another core may just be writing. In nanoseconds.
+const HELD: u64 = 10_000_000;
+/// Packets that are looked at before anything else is done.
+const PACKETS: usize = 1_024;
+/// What waits for the office; what comes then is lost.
+const WAITING: usize = 65_536;
+/// What the office is given at once, so that others have their turn.
+const AT_ONCE: usize = 1_024;
+
+#[derive(Clone, Debug)]
+pub(super) struct Observing(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pins: Pins,
+    desk: Desk,
+    books: Books,
+    observer: Mutex<Observer>,
+    /// Of the kernel's taps, since the filter was loaded.
+    losses: Mutex<TapLosses>,
+    /// Evidence that there was no room for.
+    lost: AtomicU64,
+    /// The office has some and is not done with it.
+    is_busy: AtomicBool,
+    /// What was told last of a fault, so that it is told once.
+    fault: Mutex<Option<String>>,
+}
+
+/// How much was seen, and what of it could not be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) packets: u64,
+    /// Evidence that there was no room for.
+    pub(super) lost: u64,
+}
+
+impl Observing {
+    /// Gives the taps a thread that waits for them.
+    pub(super) fn start(pins: Pins, desk: Desk, books: Books) -> Result<Self, Refusal> {
+        let observing = Self(Arc::new(Inner {
+            pins,
+            desk,
+            books,
+            observer: Mutex::new(Observer::new(Settings::default())),
+            losses: Mutex::default(),
+            lost: AtomicU64::default(),
+            is_busy: AtomicBool::default(),
+            fault: Mutex::default(),
+        }));
+        let eye = observing.clone();
+        thread::Builder::new()
+            .name("observing".to_owned())
+            .spawn(move || eye.observe())
+            .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
+        Ok(observing)
+    }
+
+    /// Why requests are refused, as far as that was seen.
+    pub(super) fn diagnose(&self, subject: Subject<'_>) -> Vec<Diagnosis> {
+        locked(&self.0.observer).diagnose(subject, now())
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            packets: locked(&self.0.observer).counters().packets,
+            lost: self.0.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    fn observe(&self) {
+        let mut told = None;
+        loop {
+            let fault = match self.observe_one_filter() {
+                Ok(()) => None,
+                // Nothing to see where the filter was taken off.
+                Err(Error::NothingAttached) => None,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+                warn!("nobody sees who authenticates: {fault}");
+            }
+            told = fault;
+            thread::sleep(WAIT);
+        }
+    }
+
+    /// Until another filter has taken its place.
+    fn observe_one_filter(&self) -> Result<(), Error> {
+        let generation = self.0.pins.generation();
+        let tables = Tables::open(&self.0.pins)?;
+        let mut taps = tables.taps()?;
+        let mut waiting = Waiting::default();
+        let mut told = Vec::new();
+        let (mut ticked, mut counted) = (Instant::now(), Instant::now());
+        let mut missed = tables.tap_losses()?.answers;
+        locked(&self.0.observer).miss(now());
+        while self.0.pins.generation() == generation {
+            taps.wait(TICK)?;
+            let until = now().saturating_sub(HELD);
+            // Before the packets: among those that follow may be one that makes use of what nobody saw.
+            let losses = tables.tap_losses()?;
+            let mut observer = locked(&self.0.observer);
+            if losses.answers != missed {
+                missed = losses.answers;
+                observer.miss(now());
+            }
+            let seen = taps.drain(until, PACKETS, |tap| observer.see(&tap.tapped(), &mut told));
+            if ticked.elapsed() >= TICK {
+                observer.tick(now(), &mut told);
+                ticked = Instant::now();
+            }
+            drop(observer);
+            let lost = waiting.add(&mut told);
+            self.0.lost.fetch_add(lost, Ordering::Relaxed);
+            self.hand_in(&mut waiting);
+            if counted.elapsed() >= LOSSES {
+                self.count_losses(losses);
+                counted = Instant::now();
+            }
+            if seen == 0 {
+                // Something is there, and too young.
+                thread::sleep(Duration::from_nanos(HELD / 2));
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits, as soon as the office has time for it.
+    fn hand_in(&self, waiting: &mut Waiting) {
+        if waiting.0.is_empty() || self.0.is_busy.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let batch = waiting.take();
+        let (inner, given) = (Arc::clone(&self.0), batch.clone());
+        let job = move |office: &mut Office| {
+            inner.judge(office, &given);
+            inner.is_busy.store(false, Ordering::Release);
+        };
+        if !self.0.desk.try_hand_in(job) {
+            waiting.put_back(batch);
+            self.0.is_busy.store(false, Ordering::Release);
+        }
+    }
+
+    /// Once a minute at most.
+    fn count_losses(&self, losses: TapLosses) {
+        let before = std::mem::replace(&mut *locked(&self.0.losses), losses);
+        let (known, strangers) = (
+            losses.known - before.known.min(losses.known),
+            losses.strangers - before.strangers.min(losses.strangers),
+        );
+        if known > 0 {
+            warn!(
+                "{known} packets of known sources came too fast to be looked at: the guard did not see them"
+            );
+        }
+        if strangers > 0 {
+            info!("{strangers} packets of strangers were more than is looked at");
+        }
+    }
+}
+
+impl Inner {
+    fn judge(&self, office: &mut Office, evidence: &[Evidence]) {
+        self.books.witnessed(evidence);
+        // That something is not saved is told of the store.
+        let fault = office.witness(evidence).err().map(|refusal| refusal.to_string());
+        let mut told = locked(&self.fault);
+        if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+            error!("what the guard decided is not all in force: {fault}");
+        }
+        *told = fault;
+    }
+}
+
+/// Evidence that the office has no time for yet.
+#[derive(Debug, Default)]
+struct Waiting(VecDeque<Evidence>);
+
+impl Waiting {
+    /// How much there was no room for.
+    fn add(&mut self, told: &mut Vec<Evidence>) -> u64 {
+        let room = WAITING - self.0.len();
+        let lost = told.len().saturating_sub(room);
+        self.0.extend(told.drain(..).take(room));
+        lost as u64
+    }
+
+    fn take(&mut self) -> Vec<Evidence> {
+        let count = self.0.len().min(AT_ONCE);
+        self.0.drain(..count).collect()
+    }
+
+    fn put_back(&mut self, batch: Vec<Evidence>) {
+        batch.into_iter().rev().for_each(|evidence| self.0.push_front(evidence));
+    }
+}
+
+/// As in `hearing`.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

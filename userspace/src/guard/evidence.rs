@@ -1,0 +1,127 @@
+//! What was seen of a transaction, and how far it can be believed.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// One transaction, told once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Kernel monotonic nanoseconds, as in the kernel's maps.
+    pub at: u64,
+    /// Where the packets came from; never what a header says. IPv4 is never written as IPv6.
+    pub source: IpAddr,
+    pub flow: Flow,
+    /// Who tried to authenticate.
+    pub account: Option<Account>,
+    pub method: Method,
+    pub kind: Kind,
+    pub proof: Proof,
+}
+
+/// With its source: where the packets came from, as narrow as they show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Flow {
+    pub port: u16,
+    pub transport: Transport,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    Register,
+    Invite,
+    Other,
+}
+
+/// The user part that tries to authenticate: the user name of the credentials, and where there are none, the user of
+/// the From header. As the kernel does, by its first bytes only, and as it is written: no unescaping.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Account(Arc<str>);
+
+/// In bytes.
+const ACCOUNT_MAX: usize = 64;
+
+impl Account {
+    /// `None` for a name that is empty or no text.
+    pub fn new(name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        let end = (0..=ACCOUNT_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end))?;
+        (end > 0).then(|| Self(name[..end].into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Account {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(name.as_bytes()).ok_or("an account needs a name")
+    }
+}
+
+impl From<Account> for String {
+    fn from(account: Account) -> Self {
+        account.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far the source can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// Anybody could have sent this in the name of that address.
+    Forgeable,
+    /// Something came back that only that address had been sent; or it was a TCP connection.
+    Proven,
+}
+
+/// How it ended. The PBX's own answer is the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Kind {
+    /// A request without credentials was asked for some. Never a failure.
+    Challenged,
+    /// Credentials were refused, and their nonce was a current one.
+    Failed {
+        /// A hash of the response, nonce and all, that is the same where the very same request comes again.
+        attempt: u64,
+    },
+    /// Credentials were refused because of their nonce alone: old, of another server, or sent before any challenge.
+    Stale,
+    /// Refused with 403 or the like, without credentials; or with some that were good lately, so that it is not for them.
+    Refused,
+    /// The PBX says that there is no such account.
+    UnknownAccount,
+    /// Credentials were accepted.
+    Succeeded,
+    /// The same for a REGISTER: a phone is reachable until then.
+    Registered {
+        /// Of its Contact.
+        phone: u64,
+        until: u64,
+    },
+    Unregistered {
+        /// 0: all phones of the account.
+        phone: u64,
+    },
+    /// We asked it, by OPTIONS or REGISTER, and it answered: a trunk of ours.
+    Qualified,
+}

@@ -1,0 +1,242 @@
+//! What failed, and what follows.
+
+use std::net::IpAddr;
+
+use super::{
+    Account, Because, Decision, Evidence, Guard, Kind, Method, Rule, Scope, Threshold, What,
+    moment::{after, seconds},
+    pair::Streak,
+    place::{Place, Same, neighbourhood},
+    score::WHOLE,
+    trail::Tally,
+    view::Closed,
+};
+use crate::kernel::expiry;
+
+/// How an account at a source stands after a failure.
+enum Standing {
+    /// It was no new guess.
+    Nothing,
+    Failing,
+    Suspend(Rule, Streak, u64),
+    /// Its /64 is suspended already; this address was not told yet.
+    Follow(u64),
+}
+
+impl Guard {
+    /// Somebody asked without credentials.
+    pub(super) fn asked(&mut self, evidence: &Evidence, in_vain: bool) -> Vec<Decision> {
+        let Some(account) = &evidence.account else { return Vec::new() };
+        let place = Place::of(evidence.source);
+        if self.bans.covers(evidence.source, evidence.flow, evidence.at) {
+            return Vec::new();
+        }
+        let in_vain = in_vain && !self.familiar.has_worked(place, account, evidence.at);
+        self.trails.change(&place, |trail| {
+            trail.last = trail.last.max(evidence.at);
+            trail.flows = trail.flows.and(Same::One(evidence.flow));
+            trail.addresses = trail.addresses.and(Same::One(evidence.source));
+            trail.sequence.ask(account, evidence.at, in_vain);
+        });
+        if in_vain {
+            self.judge(evidence, account, place).into_iter().flatten().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn failed(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        let (at, source) = (evidence.at, evidence.source);
+        let Some(account) = &evidence.account else { return Vec::new() };
+        // What was under way when it was decided counts nothing.
+        let is_closed = self.closed.get(account, Some(source), at).is_some();
+        if is_closed || self.bans.covers(source, evidence.flow, at) {
+            return Vec::new();
+        }
+        let place = Place::of(source);
+        let standing = self.count(evidence, account, place);
+        let mut decisions = Vec::new();
+        match standing {
+            Standing::Nothing => return decisions,
+            Standing::Failing => {}
+            Standing::Follow(until) => decisions.extend(self.follow(evidence, account, until)),
+            Standing::Suspend(rule, streak, until) => {
+                decisions.extend(self.suspend(evidence, account, (rule, streak, until)));
+            }
+        }
+        if self.familiar.works_until(place, account, at).is_none() {
+            decisions.extend(self.lock(evidence, account, place));
+        }
+        decisions.extend(self.judge(evidence, account, place).into_iter().flatten());
+        decisions
+    }
+
+    fn count(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Standing {
+        let settings = &self.settings;
+        let at = evidence.at;
+        let is_familiar = self.familiar.has_worked(place, account, at);
+        self.trails.change(&place, |trail| {
+            trail.last = trail.last.max(at);
+            let pair = trail.pair(account);
+            if pair.suspended_until > at {
+                pair.addresses = pair.addresses.and(Same::One(evidence.source));
+                pair.flows = pair.flows.and(Same::One(evidence.flow));
+                return Standing::Follow(pair.suspended_until);
+            }
+            let Some(streak) = pair.fail(evidence, settings.spray.within) else { return Standing::Nothing };
+            trail.flows = trail.flows.and(Same::One(evidence.flow));
+            trail.addresses = trail.addresses.and(Same::One(evidence.source));
+            trail.sequence.ask(account, at, !is_familiar);
+            let (retries, rule) = match evidence.method {
+                Method::Register => (&settings.suspend, Rule::Suspend),
+                Method::Invite | Method::Other => (&settings.calls, Rule::Calls),
+            };
+            if retries.are_spent(streak) {
+                Standing::Suspend(rule, streak, after(at, retries.time))
+            } else {
+                Standing::Failing
+            }
+        })
+    }
+
+    fn suspend(
+        &mut self,
+        evidence: &Evidence,
+        account: &Account,
+        (rule, streak, until): (Rule, Streak, u64),
+    ) -> Option<Decision> {
+        let because = Because { rule, count: streak.count, seconds: streak.seconds() };
+        let decision = self.close(evidence, account, until, because)?;
+        self.persist(evidence, account, streak.pace());
+        self.trails.change(&Place::of(evidence.source), |trail| trail.pair(account).suspend(until));
+        Some(decision)
+    }
+
+    fn persist(&mut self, evidence: &Evidence, account: &Account, pace: u32) {
+        let within = self.settings.persistent.within;
+        self.trails.change(&Place::of(evidence.source), |trail| {
+            let pair = trail.pair(account);
+            let (flows, addresses) = (pair.flows, pair.addresses);
+            trail.persistent.add(pace, evidence.at, within, flows, addresses);
+        });
+    }
+
+    /// Nobody who is only misconfigured goes on with the same account from the next address.
+    fn follow(&mut self, evidence: &Evidence, account: &Account, until: u64) -> Option<Decision> {
+        self.persist(evidence, account, WHOLE);
+        let rule = if evidence.method == Method::Register { Rule::Suspend } else { Rule::Calls };
+        self.close(evidence, account, until, Because { rule, count: 1, seconds: 0 })
+    }
+
+    fn close(
+        &mut self,
+        evidence: &Evidence,
+        account: &Account,
+        until: u64,
+        because: Because,
+    ) -> Option<Decision> {
+        let source = evidence.source;
+        let has_room = self.closed.close((account.clone(), Some(source)), Closed { until, because });
+        let what = What::Suspend { account: account.clone(), source, until };
+        has_room.then_some(Decision { at: evidence.at, what, because })
+    }
+
+    /// The account is under attack from elsewhere than where it works.
+    fn lock(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Option<Decision> {
+        let at = evidence.at;
+        if self.closed.get(account, None, at).is_some() {
+            return None;
+        }
+        let (sources, failures) = self.crowds.change(account, |crowd| {
+            crowd.fail(place, at);
+            (
+                crowd.sources(at, self.settings.distributed.within),
+                crowd.failures(at, self.settings.lock.within),
+            )
+        });
+        let rules = [
+            (Rule::Distributed, self.settings.distributed, sources),
+            (Rule::Lock, self.settings.lock, failures),
+        ];
+        let (rule, limit, (count, seconds)) =
+            rules.into_iter().find(|(_, limit, (count, _))| limit.on && *count >= limit.count)?;
+        let (until, because) = (expiry(at, limit.lasts), Because { rule, count, seconds });
+        if !self.closed.close((account.clone(), None), Closed { until, because }) {
+            return None;
+        }
+        self.crowds.remove(account);
+        Some(Decision { at, what: What::Lock { account: account.clone(), until }, because })
+    }
+
+    /// Whether the source is to be banned for all that it did; then all of it is forgotten.
+    fn judge(&mut self, evidence: &Evidence, account: &Account, place: Place) -> [Option<Decision>; 2] {
+        let phones = self.known.phones(place, evidence.at, &self.settings.known);
+        let Some((because, limit, tally)) = self.worst(evidence, account, place, phones) else {
+            return [None, None];
+        };
+        let at = evidence.at;
+        let Some(scope) = scope(because.rule, evidence.source, place, &tally, phones) else {
+            return [self.alerts.raise(at, Some(evidence.source), Some(account.clone()), because), None];
+        };
+        self.trails.remove(&place);
+        let until = expiry(at, limit.lasts);
+        self.bans.add(scope, until);
+        let ban = Decision { at, what: What::Ban { scope, until }, because };
+        [Some(ban), self.judge_neighbours(scope, at)]
+    }
+
+    /// The first rule that is broken. Each gives a source one more for each of its phones.
+    fn worst(
+        &self,
+        evidence: &Evidence,
+        account: &Account,
+        place: Place,
+        phones: u32,
+    ) -> Option<(Because, Threshold, Tally)> {
+        let (at, settings) = (evidence.at, &self.settings);
+        let trail = self.trails.get(&place)?;
+        let is_guess = |account: &Account| !self.familiar.has_worked(place, account, at);
+        let run = trail.sequence.run(account, at, settings.sequential.within);
+        let run =
+            Tally { count: run.count, since: run.since, flows: trail.flows, addresses: trail.addresses };
+        let rules = [
+            (Rule::Persistent, settings.persistent, trail.persistent.tally(at, settings.persistent.within)),
+            (Rule::Sequential, settings.sequential, run),
+            (Rule::Spray, settings.spray, trail.spray(at, settings, is_guess)),
+            (Rule::ManyAccounts, settings.many_accounts, trail.many_accounts(at, settings, is_guess)),
+        ];
+        // Who is refused without credentials has not failed: that is part of a sequence and of nothing else.
+        let applies = |rule| evidence.kind != Kind::Refused || rule == Rule::Sequential;
+        let is_broken = |(rule, limit, tally): &(Rule, Threshold, Tally)| {
+            limit.on && applies(*rule) && tally.count >= limit.count + phones
+        };
+        let (rule, limit, tally) = rules.into_iter().find(is_broken)?;
+        let because = Because { rule, count: tally.count, seconds: seconds(tally.since, at) };
+        Some((because, limit, tally))
+    }
+
+    fn judge_neighbours(&mut self, scope: Scope, at: u64) -> Option<Decision> {
+        let Scope::Source { source } = scope else { return None };
+        let limit = self.settings.neighbours;
+        let (count, seconds) = self.bans.add_neighbour(source, at, limit.within);
+        let net = neighbourhood(source);
+        if !limit.on || count < limit.count || self.known.any_within(net) {
+            return None;
+        }
+        let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
+        self.bans.add(scope, until);
+        let because = Because { rule: Rule::Neighbours, count, seconds };
+        Some(Decision { at, what: What::Ban { scope, until }, because })
+    }
+}
+
+/// As narrow as it can be. Where phones work it is the flow, if one did it all; for one account that fails there again
+/// and again it is never more than that. A stranger that uses several addresses of its /64 has all of them.
+fn scope(rule: Rule, source: IpAddr, place: Place, tally: &Tally, phones: u32) -> Option<Scope> {
+    match (tally.flows, tally.addresses) {
+        (Same::One(flow), Same::One(source)) if phones > 0 => Some(Scope::Flow { source, flow }),
+        _ if phones > 0 && rule == Rule::Persistent => None,
+        (_, Same::Several) if phones == 0 => Some(Scope::Prefix { net: place.net() }),
+        _ => Some(Scope::Source { source }),
+    }
+}

@@ -1,0 +1,118 @@
+//! Who may authenticate: suspensions, locks, bans and known sources come out of one state machine.
+//!
+//! Pure: evidence, time and settings go in, decisions come out, and the same evidence makes the same decisions. What is
+//! in the kernel and in the store is their mirror.
+//!
+//! Evidence goes one of three ways. What anybody could have sent goes to [`doubtful`], which raises alerts and touches
+//! nothing else. What failed goes to [`failing`]: the account at its source ([`pair`]), the source ([`trail`]), the
+//! account from wherever ([`crowd`]). What worked goes to [`working`]: it clears, and makes the source known.
+//!
+//! Memory is bounded. What is in force (suspensions, locks, known sources) stays to its end; when there is too much of
+//! it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`room`] says.
+
+mod alerts;
+mod bans;
+mod closed;
+mod crowd;
+mod decision;
+mod doubtful;
+mod evidence;
+mod failing;
+mod familiar;
+mod known;
+mod moment;
+mod order;
+mod pair;
+mod place;
+mod room;
+mod score;
+mod sequence;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod trail;
+mod view;
+mod working;
+
+use self::{
+    alerts::Alerts, bans::Bans, closed::ClosedDoors, crowd::Crowd, doubtful::Doubtful, familiar::Familiar,
+    known::Known, place::Place, room::Room, trail::Trail,
+};
+pub use self::{
+    decision::{Because, Decision, Rule, Scope, What},
+    evidence::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
+    order::{Held, Order},
+    settings::{
+        COUNT, GRACE, KnownSettings, LASTS, PHONES, RETRIES, Retries, SUSPENSION, Settings, Threshold,
+        WITHIN, WORKED,
+    },
+    view::{AccountAt, AccountHere, AccountView, Closed, Counters, SourceView, Status},
+};
+
+/// Accounts at sources, and numbers of sequences, all together: what the failures of real sources may take.
+const TRAILS: usize = 131_072;
+/// Sources and failures of accounts, all together.
+const CROWDS: usize = 131_072;
+
+#[derive(Debug)]
+pub struct Guard {
+    settings: Settings,
+    closed: ClosedDoors,
+    known: Known,
+    familiar: Familiar,
+    trails: Room<Place, Trail>,
+    crowds: Room<Account, Crowd>,
+    bans: Bans,
+    alerts: Alerts,
+    doubtful: Doubtful,
+    evidence: u64,
+    forgeable: u64,
+}
+
+impl Guard {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            closed: ClosedDoors::default(),
+            known: Known::default(),
+            familiar: Familiar::default(),
+            trails: Room::new(TRAILS),
+            crowds: Room::new(CROWDS),
+            bans: Bans::default(),
+            alerts: Alerts::default(),
+            doubtful: Doubtful::default(),
+            evidence: 0,
+            forgeable: 0,
+        }
+    }
+
+    /// From now on. What has been decided stays as it is.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// What follows from it.
+    pub fn witness(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        self.evidence += 1;
+        if evidence.proof == Proof::Forgeable {
+            self.forgeable += 1;
+            return self.doubtful.witness(evidence, &self.settings);
+        }
+        match evidence.kind {
+            Kind::Challenged => self.asked(evidence, false),
+            Kind::Refused => self.asked(evidence, true),
+            Kind::Failed { .. } | Kind::UnknownAccount => self.failed(evidence),
+            Kind::Stale => Vec::new(),
+            Kind::Succeeded | Kind::Registered { .. } | Kind::Unregistered { .. } | Kind::Qualified => {
+                self.worked(evidence)
+            }
+        }
+    }
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}

@@ -1,0 +1,220 @@
+//! What happens to real installations.
+
+use super::*;
+
+/// Each phone of an office registers, and some of them have a wrong password: what they send in the first `rounds`
+/// tries, half a minute apart. The phones share an address and have ports of their own.
+fn office(phones: u16, wrong: u16, at: u64, rounds: u64) -> Vec<Evidence> {
+    let mut seen = Vec::new();
+    for round in 0..rounds {
+        for phone in 0..phones {
+            let at = at + round * 30 * SECOND + u64::from(phone) * 50_000_000;
+            let name = (100 + phone).to_string();
+            let asked = from_port(20_000 + phone, failure(at, host(1), &name));
+            seen.push(forged(of_kind(Kind::Challenged, asked.clone())));
+            seen.push(if phone < wrong {
+                asked
+            } else {
+                from_port(20_000 + phone, registered(at, host(1), &name, at + HOUR))
+            });
+        }
+    }
+    seen
+}
+
+#[test]
+fn forty_phones_come_back_within_two_seconds_and_three_have_a_wrong_password() {
+    // Known from before, or seen for the first time.
+    for before in [0, 1] {
+        let mut guard = Guard::default();
+        feed(&mut guard, office(40, 0, START - HOUR, before));
+        let decisions = feed(&mut guard, office(40, 3, START, 20));
+        assert_eq!(bans(&decisions), []);
+        let mut slowed = suspensions(&decisions);
+        slowed.sort_unstable();
+        slowed.dedup();
+        assert_eq!(slowed, [("100", host(1)), ("101", host(1)), ("102", host(1))]);
+        let now = START + 10 * MINUTE;
+        for phone in 103..140 {
+            let view = guard.account(&account(&phone.to_string()), now).unwrap();
+            assert_eq!(view.status, Status::Normal, "{phone}");
+            assert!(view.sources[0].works_until.is_some());
+        }
+        assert_eq!(guard.source(host(1), now).unwrap().phones, if before == 1 { 40 } else { 37 });
+    }
+}
+
+#[test]
+fn a_whole_office_with_wrong_passwords_is_not_banned_after_it_has_worked() {
+    let mut guard = Guard::default();
+    feed(&mut guard, office(40, 0, START, 1));
+    let later = START + 24 * HOUR;
+    assert!(!guard.tick(later).is_empty());
+    assert_eq!(guard.source(host(1), later), None, "it is a stranger by now");
+    let decisions = feed(&mut guard, office(40, 40, later, 100));
+    assert_eq!(bans(&decisions), []);
+    assert_eq!(suspensions(&decisions).iter().filter(|(name, _)| *name == "100").count(), 9);
+}
+
+#[test]
+fn a_phone_that_works_keeps_working_while_others_attack_its_account() {
+    let mut guard = Guard::default();
+    let (phone, attackers) = (host(1), 1000);
+    guard.witness(&registered(START, phone, "100", START + 24 * HOUR));
+    let mut decisions = Vec::new();
+    for n in 1..=50 {
+        let guesses =
+            (0..10).map(|guess| failure(START + u64::from(n) * MINUTE + guess, host(attackers + n), "100"));
+        decisions.extend(feed(&mut guard, guesses));
+        let at = START + u64::from(n) * MINUTE + 30 * SECOND;
+        decisions.extend(guard.witness(&registered(at, phone, "100", at + 24 * HOUR)));
+    }
+    assert_eq!(suspensions(&decisions).len(), 50);
+    assert!(suspensions(&decisions).iter().all(|(_, source)| *source != phone));
+    assert!(bans(&decisions).iter().all(|(_, scope)| *scope != Scope::Source { source: phone }));
+    assert!(rules(&decisions).contains(&Rule::Distributed), "a lock, which exempts sources where it works");
+    let now = START + 50 * MINUTE;
+    assert!(guard.source(phone, now).unwrap().accounts[0].works_until.is_some());
+    assert_eq!(guard.source(phone, now).unwrap().accounts[0].suspension, None);
+}
+
+#[test]
+fn fifty_sources_against_one_account_lock_it_and_nothing_else() {
+    let mut guard = Guard::default();
+    guard.witness(&registered(START, host(1), "100", START + HOUR));
+    let decisions =
+        feed(&mut guard, (2..=51).map(|n| failure(START + u64::from(n) * SECOND, host(n), "100")));
+    assert_eq!(rules(&decisions), [Rule::Distributed]);
+    let until = START + 11 * SECOND + 30 * MINUTE;
+    assert_eq!(decisions[0].what, What::Lock { account: account("100"), until });
+    assert_eq!(status(&guard, "100", START + MINUTE), Status::Locked);
+    assert_eq!(status(&guard, "101", START + MINUTE), Status::Normal);
+    assert_eq!(guard.source(host(1), START + MINUTE).unwrap().phones, 1);
+    let lifted = guard.tick(until);
+    assert!(lifted.iter().any(|lift| lift.what == What::Lift { account: account("100"), source: None }));
+}
+
+#[test]
+fn svcrack_is_suspended_and_then_banned_and_its_neighbour_is_not() {
+    let mut guard = Guard::default();
+    guard.witness(&registered(START, host(2), "100", START + HOUR));
+    let mut decisions = Vec::new();
+    // It does not stop; what it sends while it is suspended is dropped, but for what is under way.
+    for millisecond in 0..3_600_000u64 / 10 {
+        let at = START + millisecond * 10_000_000;
+        let is_closed =
+            guard.account(&account("100"), at).is_some_and(|view| view.status == Status::Suspended);
+        if !is_closed {
+            decisions.extend(guard.witness(&failure(at, host(1), "100")));
+        }
+        if !bans(&decisions).is_empty() {
+            break;
+        }
+    }
+    assert_eq!(rules(&decisions), [Rule::Suspend, Rule::Suspend, Rule::Suspend, Rule::Persistent]);
+    assert_eq!(bans(&decisions), [(Rule::Persistent, Scope::Source { source: host(1) })]);
+    assert_eq!(guard.source(host(2), START + MINUTE).unwrap().accounts[0].suspension, None);
+}
+
+#[test]
+fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
+    let mut guard = Guard::default();
+    feed(&mut guard, office(10, 0, START, 1));
+    let crack = |port: fn(u64) -> u16| {
+        (0..20u64).flat_map(move |round| {
+            (0..6).map(move |n| {
+                let at = START + MINUTE + round * 181 * SECOND + n * SECOND / 10;
+                from_port(port(n), failure(at, host(1), "boss"))
+            })
+        })
+    };
+    let decisions = feed(&mut guard, crack(|_| 5066));
+    let flow = Flow { port: 5066, transport: Transport::Udp };
+    assert_eq!(bans(&decisions)[0], (Rule::Persistent, Scope::Flow { source: host(1), flow }));
+    assert!(bans(&decisions).iter().all(|(_, scope)| matches!(scope, Scope::Flow { .. })));
+    let (at, flow_of_a_phone) = (START + 20 * 181 * SECOND, 20_003);
+    let wrong = (0..6).map(|n| from_port(flow_of_a_phone, failure(at + n, host(1), "103")));
+    assert_eq!(suspensions(&feed(&mut guard, wrong)), [("103", host(1))], "the others are judged as before");
+    assert_eq!(guard.source(host(1), at).unwrap().phones, 10);
+    let mut guard = Guard::default();
+    feed(&mut guard, office(10, 0, START, 1));
+    let decisions = feed(&mut guard, crack(|n| 5000 + n as u16));
+    assert_eq!(bans(&decisions), [], "from many ports: then it is only suspended, and told");
+    let alert = What::Alert { source: Some(host(1)), account: Some(account("boss")) };
+    assert!(
+        decisions.iter().any(|decision| decision.what == alert && decision.because.rule == Rule::Persistent)
+    );
+}
+
+#[test]
+fn svwar_is_banned_where_it_is_proven_and_told_where_it_is_not() {
+    let harvest = |proof| {
+        (100..200u64).map(move |n| {
+            let kind = if n % 7 == 0 { Kind::Challenged } else { Kind::UnknownAccount };
+            Evidence { proof, ..of_kind(kind, failure(START + n * 1_000_000, host(1), &n.to_string())) }
+        })
+    };
+    let decisions = feed(&mut Guard::default(), harvest(Proof::Proven));
+    assert_eq!(bans(&decisions)[0], (Rule::Sequential, Scope::Source { source: host(1) }));
+    let decisions = feed(&mut Guard::default(), harvest(Proof::Forgeable));
+    let alert = What::Alert { source: Some(host(1)), account: None };
+    assert!(decisions.iter().all(|decision| decision.what == alert));
+    let mut told = rules(&decisions);
+    told.sort_unstable();
+    assert_eq!(told, [Rule::ManyAccounts, Rule::Sequential], "each once");
+}
+
+#[test]
+fn a_spray_is_banned_and_a_neighbour_is_not() {
+    let mut guard = Guard::default();
+    let names = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hugo"];
+    let spray = names.iter().zip(0..).map(|(name, n)| failure(START + n * MINUTE, host(1), name));
+    let innocent = (0..3).map(|n| failure(START + n, host(2), "anna"));
+    assert_eq!(feed(&mut guard, innocent), []);
+    let decisions = feed(&mut guard, spray);
+    assert_eq!(bans(&decisions), [(Rule::Spray, Scope::Source { source: host(1) })]);
+    assert_eq!(decisions.len(), 1);
+}
+
+#[test]
+fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
+    let mut guard = Guard::default();
+    for n in 0..10_000u32 {
+        let at = START + u64::from(n) * 1_000_000;
+        let name = (10_000 + n).to_string();
+        // Over TCP the challenge is proven. One office and many homes.
+        let source = if n % 2 == 0 { host(1) } else { host(n) };
+        let asked = of_kind(Kind::Challenged, failure(at, source, &name));
+        assert_eq!(guard.witness(&asked), []);
+        let stale = of_kind(Kind::Stale, failure(at, source, &name));
+        assert_eq!(guard.witness(&stale), []);
+        let decisions = guard.witness(&registered(at, source, &name, at + HOUR));
+        assert!(decisions.iter().all(|decision| matches!(decision.what, What::Know { .. })), "{decisions:?}");
+        let view = guard.account(&account(&name), at);
+        assert!(view.is_none_or(|view| view.sources.iter().all(|at| at.failures + at.calls == 0)));
+    }
+    assert_eq!(guard.trails.weight(), 0, "nothing is left that counts against anybody");
+}
+
+#[test]
+fn challenges_alone_are_never_anything() {
+    let mut guard = Guard::default();
+    for n in 0..10_000u64 {
+        let asked = of_kind(Kind::Challenged, failure(START + n, host(1), &n.to_string()));
+        assert_eq!(guard.witness(&asked), []);
+        assert_eq!(guard.witness(&forged(asked)), []);
+    }
+}
+
+#[test]
+fn the_order_of_unrelated_accounts_does_not_matter() {
+    let one = (0..7).map(|n| failure(START + n * SECOND, host(1), "100"));
+    let other = (0..7).map(|n| failure(START + n * SECOND, host(2), "200"));
+    let mut apart = feed(&mut Guard::default(), one.clone().chain(other.clone()));
+    let mut mixed = feed(&mut Guard::default(), one.zip(other).flat_map(|(one, other)| [other, one]));
+    let key = |decision: &Decision| format!("{decision:?}");
+    apart.sort_by_key(key);
+    mixed.sort_by_key(key);
+    assert_eq!(apart, mixed);
+    assert_eq!(apart.len(), 2);
+}

@@ -1,0 +1,52 @@
+//! What worked, and what follows: it clears what failed, and the source is known.
+
+use super::{
+    Account, Because, Decision, Evidence, Guard, Kind, Rule, What, closed::Door, moment::after, place::Place,
+};
+
+const WORKED: Because = Because { rule: Rule::Worked, count: 0, seconds: 0 };
+
+impl Guard {
+    pub(super) fn worked(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        // A trunk of ours that answers says nothing about an account's password.
+        if let Some(account) = &evidence.account
+            && evidence.kind != Kind::Qualified
+        {
+            decisions.extend(self.clear(evidence, account));
+        }
+        let what = self.know(evidence);
+        decisions.extend(what.map(|what| Decision { at: evidence.at, what, because: WORKED }));
+        decisions
+    }
+
+    fn clear(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
+        let (at, source) = (evidence.at, evidence.source);
+        let place = Place::of(source);
+        let until = match evidence.kind {
+            Kind::Registered { until, .. } => after(until, self.settings.known.grace),
+            Kind::Unregistered { .. } => after(at, self.settings.known.grace),
+            _ => after(at, self.settings.known.worked),
+        };
+        self.familiar.works(place, account, at, until);
+        self.trails.change_if_any(&place, |trail| trail.forget(account));
+        self.crowds.change_if_any(account, |crowd| crowd.forget(place));
+        let door: Door = (account.clone(), Some(source));
+        let what = What::Lift { account: account.clone(), source: Some(source) };
+        self.closed.open(&door).then_some(Decision { at, what, because: WORKED })
+    }
+
+    fn know(&mut self, evidence: &Evidence) -> Option<What> {
+        let Evidence { at, source, ref account, .. } = *evidence;
+        let settings = &self.settings.known;
+        match evidence.kind {
+            Kind::Registered { phone, until } => {
+                self.known.register(source, account.clone(), phone, (at, until), settings)
+            }
+            Kind::Unregistered { phone } => {
+                self.known.unregister(source, account.clone(), phone, at, settings)
+            }
+            _ => self.known.work(source, at, settings),
+        }
+    }
+}

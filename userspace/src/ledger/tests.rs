@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{rule::ROOM, *};
+
+const NOW: u64 = 1_795_000_000;
+const KEY: u64 = 0x5eed;
+
+fn ledger() -> Ledger {
+    Ledger::new(Settings::default(), KEY)
+}
+
+fn v4(number: u32) -> IpAddr {
+    std::net::Ipv4Addr::from(0x0a00_0000 + number).into()
+}
+
+fn counts(ledger: &Ledger, rule: &str) -> (u64, u64) {
+    let tally = ledger.tallies().get(rule).copied().unwrap_or_default();
+    (tally.sources, tally.authenticated)
+}
+
+#[test]
+fn only_who_authenticates_within_a_day_after_a_drop_speaks_against_the_rule() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let (ours, theirs) = (address("192.0.2.1"), address("192.0.2.2"));
+    let (phone, same_64, other_64) =
+        (address("2001:db8::1"), address("2001:db8::2"), address("2001:db8:0:1::1"));
+    for (what, source, drops, who, at, expected) in [
+        ("at once", ours, &[NOW][..], ours, NOW, 1),
+        ("a moment before the drop was read", ours, &[NOW], ours, NOW - 1, 1),
+        ("long before", ours, &[NOW], ours, NOW - 2, 0),
+        ("a day later", ours, &[NOW], ours, NOW + DAY, 1),
+        ("more than a day later", ours, &[NOW], ours, NOW + DAY + 1, 0),
+        ("a day after the last of them", ours, &[NOW, NOW + 60], ours, NOW + 60 + DAY, 1),
+        ("somebody else", ours, &[NOW], theirs, NOW, 0),
+        ("never dropped", ours, &[], ours, NOW, 0),
+        ("another address of the /64", phone, &[NOW], same_64, NOW + 1, 1),
+        ("another /64", phone, &[NOW], other_64, NOW + 1, 0),
+    ] {
+        let mut ledger = ledger();
+        drops.iter().for_each(|at| ledger.dropped("flows", source, *at));
+        ledger.authenticated(who, at);
+        assert_eq!(counts(&ledger, "flows"), (u64::from(!drops.is_empty()), expected), "{what}");
+    }
+}
+
+#[test]
+fn a_success_speaks_against_each_rule_that_dropped_the_source_and_no_other() {
+    let mut ledger = ledger();
+    ledger.dropped("options-stranger", v4(1), NOW);
+    ledger.dropped("signature:own", v4(1), NOW);
+    ledger.dropped("flows", v4(2), NOW);
+    for again in 0..3 {
+        ledger.authenticated(v4(1), NOW + again);
+    }
+    assert_eq!(counts(&ledger, "options-stranger"), (1, 1));
+    assert_eq!(counts(&ledger, "signature:own"), (1, 1));
+    assert_eq!(counts(&ledger, "flows"), (1, 0));
+}
+
+#[test]
+fn what_is_over_is_forgotten_after_a_day() {
+    let mut ledger = ledger();
+    ledger.dropped("flows", v4(1), NOW);
+    ledger.dropped("flows", v4(2), NOW);
+    ledger.authenticated(v4(2), NOW + 60);
+    ledger.tick(NOW + DAY);
+    assert_eq!(counts(&ledger, "flows"), (2, 1));
+    ledger.tick(NOW + DAY + 60);
+    assert_eq!(counts(&ledger, "flows"), (1, 1), "a day after the success");
+    ledger.tick(NOW + DAY + 61);
+    assert!(ledger.tallies().is_empty());
+}
+
+#[test]
+fn a_rule_is_flagged_at_its_share_and_its_number_and_told_once() {
+    let settings = Settings { share: 10, sources: 3, switch_off: false };
+    for (sources, authenticated, flagged) in
+        [(30, 3, true), (31, 3, false), (2, 2, false), (3, 3, true), (100, 9, false), (100, 10, true)]
+    {
+        let mut ledger = Ledger::new(settings, KEY);
+        (0..sources).for_each(|n| ledger.dropped("flows", v4(n), NOW));
+        (0..authenticated).for_each(|n| ledger.authenticated(v4(n), NOW));
+        let told = ledger.newly_flagged();
+        assert_eq!(told.len(), usize::from(flagged), "{authenticated} of {sources}");
+        assert!(told.iter().all(|(rule, tally)| rule == "flows" && tally.flagged));
+        assert_eq!(ledger.newly_flagged(), []);
+    }
+}
+
+#[test]
+fn a_flag_does_not_flutter() {
+    let mut ledger = Ledger::new(Settings { share: 10, sources: 3, switch_off: false }, KEY);
+    (0..30).for_each(|n| ledger.dropped("flows", v4(n), NOW));
+    (0..3).for_each(|n| ledger.authenticated(v4(n), NOW));
+    assert_eq!(ledger.newly_flagged().len(), 1);
+    for sources in 30..60 {
+        ledger.dropped("flows", v4(sources), NOW);
+        assert_eq!(ledger.newly_flagged(), []);
+        assert!(ledger.tallies()["flows"].flagged, "{sources}");
+    }
+    ledger.dropped("flows", v4(60), NOW);
+    assert!(!ledger.tallies()["flows"].flagged, "less than half of it");
+    assert_eq!(ledger.newly_flagged(), []);
+    (3..7).for_each(|n| ledger.authenticated(v4(n), NOW));
+    assert_eq!(ledger.newly_flagged().len(), 1, "again");
+}
+
+/// A hundred thousand senders, of which one in twenty is somebody's phone.
+#[test]
+fn a_flood_makes_the_sample_coarser_and_leaves_it_fair() {
+    let mut ledger = ledger();
+    for n in 0..100_000 {
+        ledger.dropped("options-stranger", v4(n), NOW);
+    }
+    for n in (0..100_000).step_by(20) {
+        ledger.authenticated(v4(n), NOW + 60);
+    }
+    let tally = ledger.tallies()["options-stranger"];
+    assert!(tally.estimated);
+    assert!((80_000..120_000).contains(&tally.sources), "{tally:?}");
+    assert!((3_000..7_000).contains(&tally.authenticated), "{tally:?}");
+    // The next day all of them are over, and few are counted one by one again.
+    for tick in 0..64 {
+        ledger.dropped("options-stranger", v4(1), NOW + 2 * DAY);
+        ledger.tick(NOW + 2 * DAY + tick);
+    }
+    for n in 0..50 {
+        ledger.dropped("flows", v4(n), NOW + 2 * DAY);
+        ledger.dropped("options-stranger", v4(n), NOW + 2 * DAY);
+    }
+    assert_eq!(counts(&ledger, "flows"), (50, 0));
+    assert_eq!(counts(&ledger, "options-stranger").0.abs_diff(50) % 2, 0);
+}
+
+#[test]
+fn a_flood_under_one_rule_does_not_touch_another() {
+    let mut ledger = ledger();
+    ledger.dropped("flows", v4(7), NOW);
+    (0..10_000).for_each(|n| ledger.dropped("options-stranger", v4(n), NOW));
+    ledger.authenticated(v4(7), NOW);
+    assert_eq!(counts(&ledger, "flows"), (1, 1));
+}
+
+#[test]
+fn old_names_of_signatures_make_room_for_new_ones() {
+    let mut ledger = ledger();
+    for n in 0..2 * RULES as u64 {
+        ledger.dropped(&format!("signature:{n}"), v4(1), NOW + n);
+    }
+    let tallies = ledger.tallies();
+    assert_eq!(tallies.len(), RULES);
+    assert!(!tallies.contains_key("signature:0") && tallies.contains_key("signature:1279"));
+}
+
+#[test]
+fn what_is_saved_is_what_comes_back_and_only_what_changed_is_saved() {
+    let mut ledger = ledger();
+    (0..5_000).for_each(|n| ledger.dropped("flows", v4(n), NOW));
+    ledger.dropped("signature:own", "2001:db8::1".parse().unwrap(), NOW);
+    (0..2_000).for_each(|n| ledger.authenticated(v4(n), NOW + 5));
+    let told = ledger.newly_flagged();
+    assert_eq!(told.len(), 1);
+    let saved = ledger.save();
+    assert_eq!(saved.len(), 2);
+    assert_eq!(ledger.save(), []);
+    ledger.not_saved();
+    assert_eq!(ledger.save(), saved);
+
+    let mut next = Ledger::new(Settings::default(), 99);
+    assert_eq!(next.restore(&saved, NOW + 60), []);
+    assert_eq!(next.tallies(), ledger.tallies());
+    assert_eq!(next.newly_flagged(), [], "it was told before the restart");
+    assert_eq!(next.save(), []);
+    // The same sources are in the sample.
+    for ledger in [&mut ledger, &mut next] {
+        (0..5_000).for_each(|n| ledger.dropped("flows", v4(n), NOW + 70));
+    }
+    assert_eq!(next.tallies(), ledger.tallies());
+    let mut late = Ledger::new(Settings::default(), 99);
+    late.restore(&saved, NOW + 2 * DAY);
+    assert!(late.tallies().is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_harms_nothing_else() {
+    let mut good = ledger();
+    good.dropped("flows", v4(1), NOW);
+    let [whole] = good.save().try_into().unwrap();
+    for cut in 0..whole.state.len() {
+        let state = whole.state[..cut].to_vec();
+        // Without a row it is a rule that dropped nothing.
+        let fits = cut == 11;
+        let cut = Saved { rule: "flows-prefix".to_owned(), state };
+        let mut ledger = ledger();
+        let faults = ledger.restore(&[cut, whole.clone()], NOW);
+        assert_eq!(faults.len(), usize::from(!fits), "{faults:?}");
+        assert!(faults.iter().all(|fault| fault.to_string().contains("flows-prefix")));
+        assert_eq!(counts(&ledger, "flows"), (1, 0));
+    }
+}
+
+/// What happens to a ledger.
+#[derive(Clone, Debug)]
+enum Event {
+    Dropped(u8, u32),
+    Authenticated(u32),
+    Passed(u64),
+    Restarted,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..3u8, 0..30u32).prop_map(|(rule, source)| Event::Dropped(rule, source)),
+        3 => (0..30u32).prop_map(Event::Authenticated),
+        1 => (0..DAY).prop_map(Event::Passed),
+        1 => Just(Event::Restarted),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn as_long_as_there_is_room_it_counts_as_anybody_would(events in prop::collection::vec(event(), 0..200)) {
+        let mut ledger = ledger();
+        let mut store = BTreeMap::new();
+        // When each source was dropped last by each rule, and whether it authenticated since.
+        let mut naive: BTreeMap<(u8, u32), (u64, Option<u64>)> = BTreeMap::new();
+        let mut now = NOW;
+        for event in events {
+            match event {
+                Event::Dropped(rule, source) => {
+                    ledger.dropped(&rule.to_string(), v4(source), now);
+                    naive.entry((rule, source)).or_default().0 = now;
+                }
+                Event::Authenticated(source) => {
+                    ledger.authenticated(v4(source), now);
+                    for ((_, who), (dropped, authenticated)) in &mut naive {
+                        if *who == source && now - *dropped <= DAY {
+                            *authenticated = Some(now);
+                        }
+                    }
+                }
+                Event::Passed(seconds) => {
+                    now += seconds;
+                    ledger.tick(now);
+                    naive.retain(|_, (dropped, authenticated)| {
+                        now - authenticated.unwrap_or(0).max(*dropped) <= DAY
+                    });
+                }
+                Event::Restarted => {
+                    store.extend(ledger.save().into_iter().map(|saved| (saved.rule.clone(), saved)));
+                    ledger = Ledger::new(Settings::default(), 1);
+                    prop_assert_eq!(ledger.restore(&store.values().cloned().collect::<Vec<_>>(), now), []);
+                }
+            }
+            for rule in 0..3u8 {
+                let of_rule = || naive.iter().filter(|((name, _), _)| *name == rule);
+                let later = of_rule().filter(|(_, (_, authenticated))| authenticated.is_some()).count();
+                prop_assert_eq!(counts(&ledger, &rule.to_string()), (of_rule().count() as u64, later as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_comes_there_is_room(
+        sources in prop::collection::vec(any::<u32>(), 0..3_000),
+        key: u64,
+    ) {
+        let mut ledger = Ledger::new(Settings::default(), key);
+        for source in sources {
+            ledger.dropped("flows", std::net::Ipv4Addr::from(source).into(), NOW);
+            ledger.authenticated(std::net::Ipv4Addr::from(source).into(), NOW);
+            prop_assert!(ledger.rules["flows"].sources.len() <= ROOM);
+        }
+        let (sources, authenticated) = counts(&ledger, "flows");
+        prop_assert!(authenticated <= sources);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(state in prop::collection::vec(any::<u8>(), 0..200)) {
+        let saved = Saved { rule: "flows".to_owned(), state };
+        let mut ledger = ledger();
+        ledger.restore(&[saved], NOW);
+        ledger.dropped("flows", v4(1), NOW);
+        ledger.tallies();
+    }
+}

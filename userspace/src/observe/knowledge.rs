@@ -1,0 +1,233 @@
+//! What all transactions know in common.
+
+use super::{
+    Counters, Settings,
+    acquaintances::Acquaintances,
+    answer::Answer,
+    diagnosis::Cause,
+    histories::{Histories, Line},
+    nonces::{Nonces, Receiver, Use},
+    patience::Patience,
+    prints::{Print, Prints},
+    recent::Recent,
+    request::Request,
+    rounds::Rounds,
+    tags::Tags,
+    verdict::{Shown, Verdict, verdict},
+};
+use crate::guard::{Evidence, Kind, Proof, Transport};
+
+/// Of one request; those for nonces of this PBX before others.
+const CREDENTIALS_MAX: usize = 4;
+/// In nanoseconds. Whose credentials were accepted lately is refused for another reason.
+const WORKS_FOR: u64 = 86_400_000_000_000;
+/// What one tick does at most.
+const TICK_MAX: usize = 4_096;
+
+#[derive(Debug)]
+pub(super) struct Knowledge {
+    pub(super) prints: Prints,
+    pub(super) acquaintances: Acquaintances,
+    pub(super) nonces: Nonces,
+    pub(super) tags: Tags,
+    pub(super) histories: Histories,
+    pub(super) rounds: Rounds,
+    patience: Patience,
+    /// By account and source: when credentials were accepted.
+    works: Recent<Print, u64>,
+    pub(super) counters: Counters,
+}
+
+impl Knowledge {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            prints: Prints::default(),
+            acquaintances: Acquaintances::new(settings.acquaintances),
+            nonces: Nonces::new(settings.nonces),
+            tags: Tags::default(),
+            histories: Histories::new(settings.histories),
+            rounds: Rounds::new(settings.histories),
+            patience: Patience::new(settings.histories),
+            works: Recent::new(settings.acquaintances),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A request came, for the first time.
+    pub(super) fn asked(&mut self, request: &mut Request) {
+        request.credentials.sort_by_key(|presented| !self.nonces.was_sent(presented.nonce));
+        request.credentials.truncate(CREDENTIALS_MAX);
+        request.proven = self.proves(request);
+        if !request.has_credentials() {
+            return;
+        }
+        for presented in &mut request.credentials {
+            presented.earlier = self.nonces.use_it(presented, request.source, &self.acquaintances);
+        }
+        self.rounds.answered(request);
+        if request.proven {
+            self.patience.asked(request.who);
+        }
+    }
+
+    /// What the answer says about the request, if anything. Not yet told.
+    pub(super) fn conclude(&mut self, request: &Request, answer: &Answer) -> Option<Evidence> {
+        let shown = self.shown(request);
+        let proof = if request.proven { Proof::Proven } else { Proof::Forgeable };
+        if proof == Proof::Proven {
+            self.acquaintances.met(request.source);
+            self.patience.ended(request.who);
+        }
+        let kind = match verdict(request, shown.as_ref(), answer) {
+            // Passwords do not go wrong for a while: it is the destination, or one phone too many.
+            Verdict::Is(Kind::Failed { .. }) if answer.status == 403 && self.works(request) => {
+                Some(Kind::Refused)
+            }
+            Verdict::Nothing => None,
+            Verdict::Is(kind) => Some(kind),
+            Verdict::Kept => Some(self.kept(request, shown.as_ref()?, proof)),
+        };
+        self.remember(request, answer, kind, proof);
+        Some(Evidence {
+            at: answer.at,
+            source: request.source,
+            flow: request.flow,
+            account: request.account.clone().filter(|_| request.is_of_one || !answer.accepted()),
+            method: request.method,
+            kind: kind?,
+            proof,
+        })
+    }
+
+    /// Nonces and tags of an answer that goes out to that address.
+    pub(super) fn sent(&mut self, answer: &Answer, to: Receiver) {
+        for echo in answer.challenges.iter().chain(&answer.next_nonce) {
+            let shared = self.nonces.send(*echo, to, answer.at, &self.acquaintances);
+            self.counters.shared_nonces += u64::from(shared);
+        }
+        if let Some(tag) = answer.tag {
+            self.nonces.send(tag.half, to, answer.at, &self.acquaintances);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: u64) {
+        for _ in 0..TICK_MAX {
+            match self.rounds.ignored(now) {
+                Some(line) => self.note(&line),
+                None => break,
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, line: &Line) {
+        self.histories.note(line, &self.prints, &self.acquaintances);
+    }
+
+    /// It is known now with which proof: the evidence counts for the diagnosis too.
+    pub(super) fn told(&mut self, evidence: &Evidence, status: u16, wrong_realm: bool) {
+        let cause = match evidence.kind {
+            Kind::Failed { .. } if wrong_realm => Cause::WrongRealm,
+            Kind::Failed { .. } => Cause::WrongPassword,
+            Kind::Stale => Cause::StaleNonces,
+            Kind::Refused => Cause::RefusedByPbx,
+            Kind::UnknownAccount => Cause::UnknownAccount,
+            Kind::Challenged
+            | Kind::Succeeded
+            | Kind::Registered { .. }
+            | Kind::Unregistered { .. }
+            | Kind::Qualified => return,
+        };
+        self.note(&Line {
+            at: evidence.at,
+            cause,
+            account: evidence.account.clone(),
+            source: evidence.source,
+            status: Some(status),
+            proof: evidence.proof,
+        });
+    }
+
+    /// The credentials have another realm than the challenge had.
+    pub(super) fn has_wrong_realm(&self, request: &Request) -> bool {
+        self.shown(request).is_some_and(|shown| {
+            let sent = shown.standing.and_then(|standing| standing.realm);
+            sent.is_some_and(|realm| realm != shown.presented.realm)
+        })
+    }
+
+    /// A TCP connection on which the request was answered is one; and a nonce that only that address can know.
+    fn proves(&self, request: &Request) -> bool {
+        request.flow.transport == Transport::Tcp
+            || request.credentials.iter().any(|presented| self.nonces.proves(presented.nonce, request.source))
+    }
+
+    /// Of several credentials those that are most likely for this PBX.
+    fn shown(&self, request: &Request) -> Option<Shown> {
+        let shown = request.credentials.iter().map(|presented| Shown {
+            presented: *presented,
+            standing: self.nonces.standing(presented, request.source, request.at),
+        });
+        // The first of the best.
+        shown.min_by_key(|shown| match shown.standing.map(|standing| standing.use_of) {
+            Some(Use::Current) => 0,
+            Some(Use::Kept) => 1,
+            None => 2,
+        })
+    }
+
+    fn works(&self, request: &Request) -> bool {
+        self.works.get(&request.who).is_some_and(|at| request.at < at.saturating_add(WORKS_FOR))
+    }
+
+    fn kept(&mut self, request: &Request, shown: &Shown, proof: Proof) -> Kind {
+        // Nobody's patience is used up in his name by others.
+        if proof == Proof::Forgeable || self.patience.lasts(request.who, request.source) {
+            Kind::Stale
+        } else {
+            Kind::Failed { attempt: shown.presented.attempt }
+        }
+    }
+
+    fn remember(&mut self, request: &Request, answer: &Answer, kind: Option<Kind>, proof: Proof) {
+        let line = |cause| Line {
+            at: answer.at,
+            cause,
+            account: request.account.clone(),
+            source: request.source,
+            status: Some(answer.status),
+            proof,
+        };
+        if answer.accepted() {
+            self.worked(request, proof);
+        } else if answer.challenged() && request.has_credentials() {
+            for presented in &request.credentials {
+                self.nonces.refused(presented);
+            }
+            if self.rounds.refused(request) {
+                self.note(&line(Cause::AuthLoop));
+            }
+        } else if answer.status == 503 {
+            self.note(&line(Cause::Rate));
+        }
+        if kind == Some(Kind::Challenged) {
+            self.rounds.challenged(request, answer.at, answer.status, proof);
+        }
+        if request.rewritten {
+            self.note(&line(Cause::SipAlg));
+        }
+    }
+
+    fn worked(&mut self, request: &Request, proof: Proof) {
+        for presented in &request.credentials {
+            self.nonces.accepted(presented);
+        }
+        if request.has_credentials() {
+            self.rounds.worked(request);
+            self.histories.worked(request.account.as_ref(), request.source, &self.prints);
+            if proof == Proof::Proven && request.is_of_one {
+                self.patience.worked(request.who, request.source);
+                self.works.insert(request.who, request.at);
+            }
+        }
+    }
+}

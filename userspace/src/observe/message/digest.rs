@@ -1,0 +1,91 @@
+//! What a message says for digest authentication: credentials and challenges.
+
+use super::{
+    lines::{is_blank, trim},
+    pieces::{Pieces, parameter},
+};
+
+/// Of (Proxy-)Authorization. Empty where it is not there; nothing is unescaped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::observe) struct Credentials<'a> {
+    pub(in crate::observe) username: &'a [u8],
+    pub(in crate::observe) realm: &'a [u8],
+    pub(in crate::observe) nonce: &'a [u8],
+    /// All of it, as it stands there.
+    pub(in crate::observe) raw: &'a [u8],
+}
+
+/// Of WWW-Authenticate or Proxy-Authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::observe) struct Challenge<'a> {
+    pub(in crate::observe) realm: &'a [u8],
+    pub(in crate::observe) nonce: &'a [u8],
+    pub(in crate::observe) stale: bool,
+}
+
+impl<'a> Credentials<'a> {
+    pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
+        let (scheme, rest) = value.split_at(value.iter().position(|&byte| is_blank(byte))?);
+        if !scheme.eq_ignore_ascii_case(b"Digest") {
+            return None;
+        }
+        let mut found = None;
+        // PBXs skip what they do not know. A name with a blank in it is that, and not another scheme.
+        for piece in Pieces::new(rest, b',', false) {
+            let (name, Some(parameter)) = parameter(piece) else { continue };
+            let credentials = found.get_or_insert(Self { raw: value, ..Self::default() });
+            if name.eq_ignore_ascii_case(b"username") {
+                credentials.username = parameter;
+            } else if name.eq_ignore_ascii_case(b"realm") {
+                credentials.realm = parameter;
+            } else if name.eq_ignore_ascii_case(b"nonce") {
+                credentials.nonce = parameter;
+            }
+        }
+        found
+    }
+}
+
+impl<'a> Challenge<'a> {
+    /// Some servers write several into one header.
+    pub(super) fn parse(value: &'a [u8], mut add: impl FnMut(Self)) {
+        let mut current = None;
+        for (scheme, name, parameter) in parameters(value) {
+            if let Some(scheme) = scheme {
+                let next = scheme.eq_ignore_ascii_case(b"Digest").then(Self::default);
+                current.into_iter().for_each(&mut add);
+                current = next;
+            }
+            let Some(challenge) = &mut current else { continue };
+            if name.eq_ignore_ascii_case(b"realm") {
+                challenge.realm = parameter;
+            } else if name.eq_ignore_ascii_case(b"nonce") {
+                challenge.nonce = parameter;
+            } else if name.eq_ignore_ascii_case(b"stale") {
+                challenge.stale = parameter.eq_ignore_ascii_case(b"true");
+            }
+        }
+        current.into_iter().for_each(add);
+    }
+}
+
+/// The next nonce that a server announces with its 2xx (RFC 2617 §3.2.3).
+pub(super) fn next_nonce(value: &[u8]) -> Option<&[u8]> {
+    let named = |piece| match parameter(piece) {
+        (name, Some(value)) if name.eq_ignore_ascii_case(b"nextnonce") => Some(value),
+        _ => None,
+    };
+    Pieces::new(value, b',', false).find_map(named)
+}
+
+/// `scheme name=value, name=value`: the scheme is told with the first parameter behind it.
+fn parameters(value: &[u8]) -> impl Iterator<Item = (Option<&[u8]>, &[u8], &[u8])> {
+    Pieces::new(value, b',', false).filter_map(|piece| {
+        let (name, value) = parameter(piece);
+        let (scheme, name) = match name.iter().position(|&byte| is_blank(byte)) {
+            Some(at) => (Some(&name[..at]), trim(&name[at..])),
+            None => (None, name),
+        };
+        Some((scheme, name, value?))
+    })
+}

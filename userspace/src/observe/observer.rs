@@ -1,0 +1,139 @@
+//! From packets to evidence.
+
+use super::{
+    Counters, Forgotten, Settings,
+    answer::Answer,
+    asked::Asked,
+    diagnosis::{Diagnosis, Subject},
+    knowledge::Knowledge,
+    message::{Message, Start},
+    nonces::Receiver,
+    request::Origin,
+    streams::Streams,
+    tapped::{Direction, Tapped},
+    transactions::Transactions,
+};
+use crate::guard::{Evidence, Flow};
+
+#[derive(Debug)]
+pub struct Observer {
+    streams: Streams,
+    joiner: Joiner,
+}
+
+/// What becomes of messages, whichever way they came.
+#[derive(Debug)]
+struct Joiner {
+    transactions: Transactions,
+    asked: Asked,
+    know: Knowledge,
+}
+
+impl Observer {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            streams: Streams::new(settings.connections),
+            joiner: Joiner {
+                transactions: Transactions::new(settings.transactions),
+                asked: Asked::new(settings.transactions),
+                know: Knowledge::new(&settings),
+            },
+        }
+    }
+
+    /// Answers have left until now that will not be [seen](Self::see).
+    pub fn miss(&mut self, now: u64) {
+        self.joiner.know.nonces.miss(now);
+    }
+
+    /// Packets of both directions, in the order of their times.
+    pub fn see(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
+        self.joiner.know.counters.packets += 1;
+        match packet.tcp {
+            None => {
+                self.joiner.datagram(packet, told);
+            }
+            Some(segment) => {
+                let joiner = &mut self.joiner;
+                self.streams.see(packet, segment, |message| joiner.message(packet, message, None, told));
+            }
+        }
+    }
+
+    /// Tells what waited long enough, and forgets what is over. A few times a second; cheap where there is nothing to
+    /// do, and never long.
+    pub fn tick(&mut self, now: u64, told: &mut Vec<Evidence>) {
+        let Joiner { transactions, asked, know } = &mut self.joiner;
+        transactions.tick(now, know, told);
+        asked.tick(now, know);
+        know.tick(now);
+    }
+
+    /// Why requests of an account or a source are refused. Empty: they are not, or not as far as was seen lately.
+    pub fn diagnose(&self, subject: Subject<'_>, now: u64) -> Vec<Diagnosis> {
+        let know = &self.joiner.know;
+        know.histories.diagnose(subject, now, &know.prints)
+    }
+
+    pub fn counters(&self) -> Counters {
+        let counters = self.joiner.know.counters;
+        let forgotten = Forgotten {
+            nonces: self.joiner.know.nonces.forgotten(),
+            streams: self.streams.forgotten(),
+            histories: self.joiner.know.histories.forgotten(),
+            ..counters.forgotten
+        };
+        Counters { forgotten, out_of_step: self.streams.out_of_step(), ..counters }
+    }
+}
+
+impl Joiner {
+    fn datagram(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
+        let bytes = packet.payload;
+        let cut = bytes.len() < packet.length as usize;
+        match Message::parse(bytes, cut) {
+            Some(message) => {
+                self.know.counters.cut += u64::from(message.body.is_none());
+                self.message(packet, &message, (!cut).then_some(bytes), told);
+            }
+            None => {
+                let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
+                self.know.counters.garbage += u64::from(!is_keepalive);
+            }
+        }
+    }
+
+    /// `whole`: its bytes, where it is a datagram that is all there.
+    fn message(
+        &mut self,
+        packet: &Tapped<'_>,
+        message: &Message<'_>,
+        whole: Option<&[u8]>,
+        told: &mut Vec<Evidence>,
+    ) {
+        let Self { transactions, asked, know } = self;
+        know.counters.messages += 1;
+        let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
+        match (packet.direction, message.start) {
+            (Direction::In, Start::Request { .. }) => {
+                let flow = Flow { port: remote.port(), transport };
+                let origin = Origin { at, source: remote.ip(), flow };
+                transactions.request(message, whole, origin, know, told);
+            }
+            (Direction::Out, Start::Answer { status }) if status >= 200 => {
+                let answer = Answer::of(message, status, at, &know.prints);
+                transactions.answer(message, &answer, remote, transport, know, told);
+            }
+            (Direction::Out, Start::Request { .. }) => asked.ask(message, remote, transport, at, know),
+            (Direction::In, Start::Answer { status: 200..300 }) => {
+                asked.answer(message, remote, transport, at, know, told);
+            }
+            // If the PBX passes it on, its nonces are not the PBX's own, and somebody else knows them.
+            (Direction::In, Start::Answer { status: 401 | 407 }) => {
+                let challenge = Answer::of(message, 401, at, &know.prints);
+                know.sent(&challenge, Receiver { address: remote.ip(), has_asked: false });
+            }
+            (Direction::In | Direction::Out, Start::Answer { .. }) => {}
+        }
+    }
+}

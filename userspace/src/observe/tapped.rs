@@ -1,0 +1,43 @@
+//! A packet as the kernel hands it over.
+
+use std::net::SocketAddr;
+
+use crate::guard::Transport;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the PBX; it passed the filter.
+    In,
+    /// From the PBX.
+    Out,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tapped<'a> {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    pub direction: Direction,
+    /// IPv4 is never written as IPv6.
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    /// `None`: UDP.
+    pub tcp: Option<TcpSegment>,
+    /// Bytes of payload in the packet; `payload` may be only the beginning.
+    pub length: u32,
+    pub payload: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpSegment {
+    /// Of the first byte of payload.
+    pub sequence: u32,
+    /// The connection begins (SYN) or ends (FIN, RST) with it.
+    pub begins: bool,
+    pub ends: bool,
+}
+
+impl Tapped<'_> {
+    pub const fn transport(&self) -> Transport {
+        if self.tcp.is_some() { Transport::Tcp } else { Transport::Udp }
+    }
+}

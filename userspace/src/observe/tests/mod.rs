@@ -1,0 +1,5 @@
+mod floods;
+mod losses;
+mod script;
+mod transcripts;
+mod tricks;

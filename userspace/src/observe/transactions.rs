@@ -1,0 +1,378 @@
+//! Requests to the PBX and its final answers.
+//!
+//! They belong together where address, branch, Call-ID, From tag, CSeq and, on TCP, the connection are the same; the
+//! answer has copies of the request's. The port does not count on UDP, where the answer may go to another one than the
+//! request came from. An answer that is older than a request is not its answer.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    answer::{Answer, tag_print},
+    diagnosis::Cause,
+    histories::Line,
+    knowledge::Knowledge,
+    message::Message,
+    nonces::{Echo, Receiver},
+    prints::{Print, Prints},
+    recent::Recent,
+    request::{Origin, Request},
+    shelves::Shelves,
+};
+use crate::guard::{Account, Evidence, Flow, Method, Proof, Transport};
+
+const MILLISECOND: u64 = 1_000_000;
+/// As long as a call may ring (RFC 3261's timer C).
+const UNANSWERED_AFTER: u64 = 180_000 * MILLISECOND;
+/// As long as retransmissions come (RFC 3261's timer B).
+const OVER_AFTER: u64 = 32_000 * MILLISECOND;
+/// The two rings are read one after the other: an answer may be read that long before its request.
+const EARLY: u64 = 500 * MILLISECOND;
+/// An ACK that does not come by then may have been lost.
+const ACK_WITHIN: u64 = 2_000 * MILLISECOND;
+/// Of the same request or answer, over more than that time: the other side does not hear us.
+const LOST: u32 = 3;
+const LOST_AFTER: u64 = 400 * MILLISECOND;
+/// Requests of the same names that wait for their answers. Nobody sends two but to hide one behind the other.
+const NAMESAKES_MAX: usize = 16;
+/// What one tick does at most of each kind.
+const TICK_MAX: usize = 4_096;
+
+#[derive(Debug)]
+pub(super) struct Transactions {
+    open: Shelves<Print, Open>,
+    done: Shelves<Print, Done>,
+    early: Recent<Print, Answer>,
+    /// Evidence about INVITEs that becomes proven if an ACK comes.
+    held: Recent<Print, Held>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// Of the first request.
+    at: u64,
+    requests: Vec<Request>,
+    /// The To tag of an ACK that was read before the answer.
+    acknowledged: Option<Print>,
+}
+
+#[derive(Debug)]
+struct Done {
+    /// When the answer came.
+    at: u64,
+    /// Of its credentials.
+    attempts: Print,
+    answer: Print,
+    status: u16,
+    source: IpAddr,
+    account: Option<Account>,
+    proof: Proof,
+    repetitions: u32,
+}
+
+#[derive(Debug)]
+struct Held {
+    until: u64,
+    evidence: Evidence,
+    status: u16,
+    wrong_realm: bool,
+    tag: Print,
+    half: Echo,
+}
+
+impl Transactions {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            open: Shelves::new(capacity),
+            done: Shelves::new(4 * capacity),
+            early: Recent::new(capacity / 8),
+            held: Recent::new(capacity),
+        }
+    }
+
+    /// `whole`: the datagram, where all of it is there.
+    pub(super) fn request(
+        &mut self,
+        message: &Message<'_>,
+        whole: Option<&[u8]>,
+        origin: Origin,
+        know: &mut Knowledge,
+        told: &mut Vec<Evidence>,
+    ) {
+        let method = message.method();
+        let Some(key) = key(message, origin.source, origin.flow, &know.prints) else { return };
+        match method {
+            b"ACK" => return self.acknowledge(key, message, origin.source, know, told),
+            b"CANCEL" => return,
+            _ => {}
+        }
+        let rewritten = super::rewriting::looks_rewritten(message, origin.source, whole);
+        let mut request = Request::of(message, method, origin, rewritten, &know.prints);
+        if self.is_repeated(key, &request, know) {
+            know.counters.again += 1;
+            return;
+        }
+        know.asked(&mut request);
+        self.wait(key, request, know, told);
+    }
+
+    fn wait(&mut self, key: Print, request: Request, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+        if let Some(answer) = self.early.remove(&key) {
+            if answer.at >= request.at {
+                know.sent(&answer, Receiver { address: request.source, has_asked: true });
+                self.join(key, &request, None, &answer, know, told);
+                return;
+            }
+            know.counters.unmatched += 1;
+        }
+        if let Some(open) = self.open.get_mut(&key) {
+            know.counters.unanswered += u64::from(open.add(request));
+            return;
+        }
+        let whose = know.acquaintances.find(request.source);
+        let open = Open { at: request.at, requests: vec![request], acknowledged: None };
+        if self.open.insert(key, open, whose) {
+            know.counters.forgotten.transactions += 1;
+        }
+    }
+
+    /// A final answer of the PBX.
+    pub(super) fn answer(
+        &mut self,
+        message: &Message<'_>,
+        answer: &Answer,
+        to: SocketAddr,
+        transport: Transport,
+        know: &mut Knowledge,
+        told: &mut Vec<Evidence>,
+    ) {
+        let flow = Flow { port: to.port(), transport };
+        let Some(key) = key(message, to.ip(), flow, &know.prints) else { return };
+        let mut latest = answer.at;
+        if let Some(done) = self.done.get_mut(&key).filter(|done| done.answer == answer.print) {
+            // The same again, unless more had been asked by then than was answered.
+            if self.open.get(&key).is_none_or(|open| !open.asked_by(done.at)) {
+                know.counters.again += 1;
+                done.repeated(answer.at, know);
+                return;
+            }
+            latest = done.at;
+        }
+        let asked = self.asked(key, latest);
+        let has_asked = asked.is_some();
+        match asked {
+            Some((request, acknowledged)) => self.join(key, &request, acknowledged, answer, know, told),
+            None => self.unmatched(key, answer, know),
+        }
+        know.sent(answer, Receiver { address: to.ip(), has_asked });
+    }
+
+    /// The request that is answered, and the To tag of its ACK.
+    fn asked(&mut self, key: Print, latest: u64) -> Option<(Request, Option<Print>)> {
+        let open = self.open.get_mut(&key)?;
+        let (request, acknowledged) = (open.take(latest)?, open.acknowledged);
+        if open.requests.is_empty() {
+            self.open.remove(&key);
+        }
+        Some((request, acknowledged))
+    }
+
+    pub(super) fn tick(&mut self, now: u64, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+        for _ in 0..TICK_MAX {
+            if self.held.oldest().is_none_or(|(_, held)| now < held.until) {
+                break;
+            }
+            self.held.pop().into_iter().for_each(|(_, held)| held.tell(Proof::Forgeable, know, told));
+        }
+        let over = |at: u64, after: u64| now > at.saturating_add(after);
+        for _ in 0..TICK_MAX {
+            if self.early.oldest().is_none_or(|(_, answer)| !over(answer.at, EARLY)) {
+                break;
+            }
+            self.early.pop();
+            know.counters.unmatched += 1;
+        }
+        for _ in 0..TICK_MAX {
+            if self.open.pop_if(|open| over(open.at, UNANSWERED_AFTER)).is_none() {
+                break;
+            }
+            know.counters.unanswered += 1;
+        }
+        for _ in 0..TICK_MAX {
+            if self.done.pop_if(|done| over(done.at, OVER_AFTER)).is_none() {
+                break;
+            }
+        }
+    }
+
+    /// An open or answered request once more. One with other credentials is another request, whatever its names are.
+    fn is_repeated(&mut self, key: Print, request: &Request, know: &mut Knowledge) -> bool {
+        if self.open.get(&key).is_some_and(|open| open.requests.iter().any(|open| open.repeats(request))) {
+            return true;
+        }
+        match self.done.get_mut(&key).filter(|done| done.attempts == request.attempts) {
+            Some(done) => {
+                done.repeated(request.at, know);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn unmatched(&mut self, key: Print, answer: &Answer, know: &mut Knowledge) {
+        if self.done.get(&key).is_some() {
+            // Another answer to the same request: of a forked call, or of a PBX that changed its mind.
+            know.counters.again += 1;
+        } else if self.early.get(&key).is_none() && self.early.insert(key, answer.clone()).is_some() {
+            know.counters.forgotten.transactions += 1;
+        }
+    }
+
+    fn join(
+        &mut self,
+        key: Print,
+        request: &Request,
+        acknowledged: Option<Print>,
+        answer: &Answer,
+        know: &mut Knowledge,
+        told: &mut Vec<Evidence>,
+    ) {
+        know.counters.joined += 1;
+        if let Some(tag) = &answer.tag {
+            know.tags.see(tag);
+        }
+        let wrong_realm = know.has_wrong_realm(request);
+        let evidence = know.conclude(request, answer);
+        let whose = know.acquaintances.find(request.source);
+        let done = Done {
+            at: answer.at,
+            attempts: request.attempts,
+            answer: answer.print,
+            status: answer.status,
+            source: request.source,
+            account: request.account.clone(),
+            proof: evidence.as_ref().map_or(Proof::Forgeable, |evidence| evidence.proof),
+            repetitions: 0,
+        };
+        self.done.insert(key, done, whose);
+        let Some(evidence) = evidence else { return };
+        let status = answer.status;
+        let may_be_proven =
+            request.method == Method::Invite && evidence.proof == Proof::Forgeable && !answer.accepted();
+        match answer.tag.filter(|_| may_be_proven) {
+            Some(tag) => {
+                let until = answer.at.saturating_add(ACK_WITHIN);
+                let held = Held { until, evidence, status, wrong_realm, tag: tag.print, half: tag.half };
+                if acknowledged == Some(tag.print) {
+                    know.sent(answer, Receiver { address: request.source, has_asked: true });
+                    held.acknowledged(know, told);
+                } else if let Some((_, forgotten)) = self.held.insert(key, held) {
+                    forgotten.tell(Proof::Forgeable, know, told);
+                }
+            }
+            None => {
+                know.told(&evidence, status, wrong_realm);
+                told.push(evidence);
+            }
+        }
+    }
+
+    /// The key is the INVITE's.
+    fn acknowledge(
+        &mut self,
+        key: Print,
+        message: &Message<'_>,
+        source: IpAddr,
+        know: &mut Knowledge,
+        told: &mut Vec<Evidence>,
+    ) {
+        let Some(tag) = message.to.tag.map(|tag| tag_print(tag, &know.prints)) else { return };
+        if let Some(open) = self.open.get_mut(&key) {
+            open.acknowledged = Some(tag);
+        }
+        let is_held = |held: &&Held| held.tag == tag && held.evidence.source == source;
+        if self.held.get(&key).filter(is_held).is_some()
+            && let Some(held) = self.held.remove(&key)
+        {
+            held.acknowledged(know, told);
+        }
+    }
+}
+
+impl Open {
+    /// True: there were too many.
+    fn add(&mut self, request: Request) -> bool {
+        let is_full = self.requests.len() >= NAMESAKES_MAX;
+        if is_full {
+            self.requests.remove(0);
+        }
+        self.requests.push(request);
+        is_full
+    }
+
+    fn asked_by(&self, latest: u64) -> bool {
+        self.requests.iter().any(|request| request.at <= latest)
+    }
+
+    /// The one that an answer is about: of several the first with credentials, and rather one that proves its address.
+    /// The PBX may never have got the others (a wrong checksum is not seen here).
+    fn take(&mut self, latest: u64) -> Option<Request> {
+        let weight = |request: &Request| (request.has_credentials(), request.proven);
+        let asked = self.requests.iter().enumerate().filter(|(_, request)| request.at <= latest);
+        // Backwards: of the greatest the last one is taken, and that is to be the first.
+        let (place, _) = asked.rev().max_by_key(|(_, request)| weight(request))?;
+        Some(self.requests.remove(place))
+    }
+}
+
+impl Held {
+    fn acknowledged(self, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+        let source = self.evidence.source;
+        if know.tags.are_secret() && know.nonces.proves(self.half.print, source) {
+            know.acquaintances.met(source);
+            self.tell(Proof::Proven, know, told);
+        } else {
+            self.tell(Proof::Forgeable, know, told);
+        }
+    }
+
+    fn tell(self, proof: Proof, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+        let evidence = Evidence { proof, ..self.evidence };
+        know.told(&evidence, self.status, self.wrong_realm);
+        told.push(evidence);
+    }
+}
+
+impl Done {
+    /// The request or the answer came again.
+    fn repeated(&mut self, at: u64, know: &mut Knowledge) {
+        self.repetitions = self.repetitions.saturating_add(1);
+        if self.repetitions == LOST && at > self.at.saturating_add(LOST_AFTER) {
+            know.note(&Line {
+                at,
+                cause: Cause::AnswerLost,
+                account: self.account.clone(),
+                source: self.source,
+                status: Some(self.status),
+                proof: self.proof,
+            });
+        }
+    }
+}
+
+/// Of the transaction, in the request and in the answer; an ACK has that of its INVITE. `None`: the message does not say
+/// enough.
+fn key(message: &Message<'_>, address: IpAddr, flow: Flow, prints: &Prints) -> Option<Print> {
+    let method = match message.sequence.method {
+        b"ACK" => b"INVITE",
+        method => method,
+    };
+    if method.is_empty() || message.call_id.is_empty() {
+        return None;
+    }
+    let port = match flow.transport {
+        Transport::Udp => 0,
+        Transport::Tcp => flow.port,
+    };
+    let names = (message.via.branch, message.call_id, message.from.tag, message.sequence.number, method);
+    Some(prints.of((address, flow.transport, port, names)))
+}

@@ -1,0 +1,216 @@
+//! What the guard has decided.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    guard::{Account, Because, Flow, Rule, Transport},
+    ledger::Saved,
+    store::{Known, Suspended, Suspension},
+};
+
+pub(super) fn account(name: &str) -> Suspended {
+    Suspended::Account(Account::new(name.as_bytes()).unwrap())
+}
+
+pub(super) fn suspension(what: Suspended, source: Option<&str>, until: u64) -> Suspension {
+    Suspension {
+        what,
+        source: source.map(|source| source.parse().unwrap()),
+        until,
+        since: TODAY,
+        who: "guard".to_owned(),
+        because: Because { rule: Rule::Suspend, count: 6, seconds: 180 },
+        strict: false,
+    }
+}
+
+pub(super) fn known(source: &str, phones: u32, until: u64) -> Known {
+    Known { source: source.parse().unwrap(), phones, until, since: TODAY, rule: Rule::Worked }
+}
+
+fn suspend(store: &mut Store, suspensions: &[Suspension], clock: &Clock) {
+    let mut change = store.begin().unwrap();
+    suspensions.iter().for_each(|suspension| change.suspend(suspension, clock).unwrap());
+    change.commit().unwrap();
+}
+
+#[test]
+fn what_is_suspended_is_there_after_the_store_was_closed() {
+    let scratch = Scratch::new();
+    let now = clock("a", 10);
+    let udp = Suspended::Flow(Flow { port: 5062, transport: Transport::Udp });
+    let tcp = Suspended::Flow(Flow { port: 5062, transport: Transport::Tcp });
+    let hand = Because { rule: Rule::Hand, count: 0, seconds: 0 };
+    let all = [
+        suspension(account("100"), None, FOREVER),
+        suspension(account("100"), Some("192.0.2.1"), HOUR),
+        suspension(account("100"), Some("192.0.2.2"), HOUR),
+        Suspension { because: hand, strict: true, ..suspension(account("a b:ü"), None, HOUR) },
+        suspension(tcp, Some("2001:db8::1"), HOUR),
+        suspension(udp, Some("192.0.2.1"), HOUR),
+        suspension(Suspended::Hash(0x8000_0000_0000_00a1), Some("192.0.2.1"), HOUR),
+    ];
+    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut shuffled = all.to_vec();
+    shuffled.reverse();
+    suspend(&mut store, &shuffled, &now);
+    drop(store);
+    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    assert_eq!(store.suspensions(&now).unwrap(), all);
+    // Said anew, and lifted: nothing but that very one.
+    let longer =
+        Suspension { who: "root".to_owned(), ..suspension(account("100"), Some("192.0.2.1"), FOREVER) };
+    let mut change = store.begin().unwrap();
+    change.suspend(&longer, &now).unwrap();
+    assert!(change.lift(&all[2].what, all[2].source).unwrap());
+    assert!(!change.lift(&all[2].what, all[2].source).unwrap());
+    assert!(!change.lift(&account("101"), None).unwrap());
+    change.commit().unwrap();
+    let expected = [&all[..1], std::slice::from_ref(&longer), &all[3..]].concat();
+    assert_eq!(store.suspensions(&now).unwrap(), expected);
+}
+
+#[test]
+fn what_is_known_of_a_source_is_replaced_but_not_since_when() {
+    let scratch = Scratch::new();
+    let now = clock("a", 10);
+    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut change = store.begin().unwrap();
+    change.know(&known("192.0.2.1", 3, HOUR), &now).unwrap();
+    change.know(&known("2001:db8::1", 1, FOREVER), &now).unwrap();
+    change.know(&Known { since: TODAY + 5_000, ..known("192.0.2.1", 40, 2 * HOUR) }, &now).unwrap();
+    change.commit().unwrap();
+    let expected = [known("192.0.2.1", 40, 2 * HOUR), known("2001:db8::1", 1, FOREVER)];
+    assert_eq!(store.known(&now).unwrap(), expected);
+    let mut change = store.begin().unwrap();
+    assert!(change.forget("192.0.2.1".parse().unwrap()).unwrap());
+    assert!(!change.forget("192.0.2.1".parse().unwrap()).unwrap());
+    change.commit().unwrap();
+    assert_eq!(store.known(&now).unwrap(), expected[1..]);
+}
+
+#[test]
+fn what_the_ledger_keeps_of_a_rule_is_replaced() {
+    let scratch = Scratch::new();
+    let mut store = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap();
+    let saved = |rule: &str, state: &[u8]| Saved { rule: rule.to_owned(), state: state.to_vec() };
+    let mut change = store.begin().unwrap();
+    for rule in [saved("b", &[1, 0]), saved("a", &[]), saved("b", &[0xff; 9])] {
+        change.keep_ledger(&rule).unwrap();
+    }
+    change.commit().unwrap();
+    assert_eq!(store.ledger().unwrap(), [saved("a", &[]), saved("b", &[0xff; 9])]);
+}
+
+#[test]
+fn it_runs_out_and_is_purged() {
+    let scratch = Scratch::new();
+    let now = clock("a", 10);
+    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    suspend(
+        &mut store,
+        &[
+            suspension(account("100"), Some("192.0.2.1"), 11 * SECOND),
+            suspension(account("100"), None, FOREVER),
+        ],
+        &now,
+    );
+    let mut change = store.begin().unwrap();
+    change.know(&known("192.0.2.1", 3, 12 * SECOND), &now).unwrap();
+    change.commit().unwrap();
+    for (seconds, suspended, is_known, purged) in
+        [(10, 2, 1, 0), (11, 1, 1, 1), (12, 1, 0, 1), (1 << 30, 1, 0, 0)]
+    {
+        let now = clock("a", seconds);
+        for _purged in [false, true] {
+            assert_eq!(store.suspensions(&now).unwrap().len(), suspended, "at {seconds}");
+            assert_eq!(store.known(&now).unwrap().len(), is_known, "at {seconds}");
+            if !_purged {
+                assert_eq!(store.purge(&now).unwrap(), purged, "at {seconds}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reboot_neither_ends_it_nor_makes_it_longer() {
+    let scratch = Scratch::new();
+    let now = clock("a", 10);
+    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), 10 * SECOND + HOUR)], &now);
+    let mut change = store.begin().unwrap();
+    change.know(&known("192.0.2.1", 3, 10 * SECOND + HOUR), &now).unwrap();
+    change.commit().unwrap();
+    drop(store);
+    let now = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: TODAY + 10_000 + 600_000 };
+    // Twice: the boot that the times belong to is not forgotten while they are there.
+    for _again in 0..2 {
+        let store = Store::open_at(&scratch.database(), &now).unwrap();
+        assert_eq!(store.suspensions(&now).unwrap()[0].until - now.kernel, HOUR * 5 / 6);
+        assert_eq!(store.known(&now).unwrap()[0].until - now.kernel, HOUR * 5 / 6);
+    }
+    let later = Clock { kernel: now.kernel + HOUR, ..now };
+    let mut store = Store::open_at(&scratch.database(), &later).unwrap();
+    assert_eq!((store.suspensions(&later).unwrap(), store.known(&later).unwrap()), (vec![], vec![]));
+    assert_eq!(store.purge(&later).unwrap(), 2);
+    assert_eq!(store.health().unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn words_that_nobody_has_written_are_damage() {
+    for (table, sql) in [
+        ("suspension", "UPDATE suspension SET rule = 'nonsense'"),
+        ("suspension", "UPDATE suspension SET kind = 9"),
+        ("suspension", "UPDATE suspension SET kind = 1"),
+        ("suspension", "UPDATE suspension SET name = ''"),
+        ("suspension", "UPDATE suspension SET count = -1"),
+        ("known", "UPDATE known SET rule = ''"),
+        ("known", "UPDATE known SET source = x'0000000000000000000000000000000010'"),
+    ] {
+        let scratch = Scratch::new();
+        let now = clock("a", 10);
+        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), HOUR)], &now);
+        let mut change = store.begin().unwrap();
+        change.know(&known("192.0.2.1", 3, HOUR), &now).unwrap();
+        change.commit().unwrap();
+        store.connection.execute_batch(sql).unwrap();
+        let read = match table {
+            "known" => store.known(&now).map(drop),
+            _ => store.suspensions(&now).map(drop),
+        };
+        assert_eq!(read.unwrap_err().kind(), StoreErrorKind::Corrupt, "{sql}");
+    }
+}
+
+fn any_suspended() -> impl Strategy<Value = Suspended> {
+    let flow = (any::<u16>(), any::<bool>()).prop_map(|(port, tcp)| {
+        Suspended::Flow(Flow { port, transport: if tcp { Transport::Tcp } else { Transport::Udp } })
+    });
+    prop_oneof![
+        ".{1,80}".prop_map(|name| Suspended::Account(Account::new(name.as_bytes()).unwrap())),
+        flow,
+        any::<u64>().prop_map(Suspended::Hash),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn anything_can_be_suspended_from_anywhere(
+        what in any_suspended(),
+        source in prop::option::of(any::<IpAddr>()),
+        (until, since, count, seconds, strict) in any::<(u64, u64, u32, u32, bool)>(),
+        who in ".{0,20}",
+    ) {
+        let scratch = Scratch::new();
+        let now = Clock { boot: "a", kernel: 0, wall_ms: TODAY };
+        prop_assume!(until > 0);
+        let because = Because { rule: Rule::ManyAccounts, count, seconds };
+        let source = source.map(|source| source.to_canonical());
+        let suspension = Suspension { what, source, until, since, who, because, strict };
+        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        suspend(&mut store, std::slice::from_ref(&suspension), &now);
+        prop_assert_eq!(store.suspensions(&now).unwrap(), [suspension]);
+    }
+}

@@ -1,0 +1,83 @@
+//! What leaves an interface, handed to the daemon. It always goes on as it is.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{
+    bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes, macros::classifier, programs::TcContext,
+};
+use xdp_prog::{
+    egress::{self, Chunk, Pieces},
+    frame::Packet,
+    judge::{Standing, World as _, standing},
+};
+
+use super::{
+    tap::{self, Payload},
+    world::Kernel,
+};
+
+/// Whoever comes next decides; the same number in a qdisc and behind a link.
+const NEXT: i32 = -1;
+
+#[classifier]
+pub(crate) fn sipward_egress(ctx: TcContext) -> i32 {
+    if tap::wanted().is_some() {
+        watch(&Sent { skb: ctx.skb.skb });
+    }
+    NEXT
+}
+
+#[inline(always)]
+fn watch(sent: &Sent) {
+    let mut packet = Packet::default();
+    if egress::parse(sent, &mut packet).is_none() {
+        return;
+    }
+    let lists = Kernel::lists();
+    let Some(policy) = lists.policy() else { return };
+    if !egress::is_wanted(sent, &packet, policy) {
+        return;
+    }
+    let known = match standing(&lists, &packet.destination) {
+        Standing::Known { .. } => true,
+        // Nothing of a trusted one is anybody's business; and a banned one gets no answers.
+        Standing::Decided(_) => return,
+        Standing::Stranger => false,
+    };
+    tap::hand_over(&packet, true, known, &Part { sent, offset: packet.offset });
+}
+
+struct Sent {
+    skb: *mut __sk_buff,
+}
+
+impl Pieces for Sent {
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: u32) -> Option<Chunk<N>> {
+        let mut bytes = MaybeUninit::<Chunk<N>>::uninit();
+        // SAFETY: the context is the program's own, and there is room for as many bytes.
+        let result =
+            unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32) };
+        // SAFETY: it succeeded, so all is written.
+        (result == 0).then(|| unsafe { bytes.assume_init() })
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.skb).len }
+    }
+}
+
+struct Part<'a> {
+    sent: &'a Sent,
+    offset: u32,
+}
+
+impl Payload for Part<'_> {
+    #[inline(always)]
+    unsafe fn copy(&self, to: *mut u8, length: u32) -> i64 {
+        // SAFETY: the context is the program's own; the rest is the caller's promise.
+        unsafe { bpf_skb_load_bytes(self.sent.skb.cast(), self.offset, to.cast(), length) }
+    }
+}

@@ -1,0 +1,132 @@
+//! Handing packets to the daemon. Whatever happens here, a verdict stays what it is.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::xdp_md,
+    helpers::generated::{bpf_ktime_get_ns, bpf_xdp_load_bytes},
+    programs::XdpContext,
+};
+use xdp_prog::{
+    abi::{GuardState, TAP_MAX, TapHead},
+    frame::{OFFSET_MAX, Packet},
+    judge::{Verdict, World as _},
+    tap,
+};
+
+use super::{
+    copy,
+    maps::{GUARD, TAP_STATE, TAPS_KNOWN, TAPS_STRANGERS},
+    world::Kernel,
+};
+
+/// Somewhere to copy a payload from.
+pub(super) trait Payload {
+    /// Copies `length` bytes of it, and gives zero if it could.
+    ///
+    /// # Safety
+    /// `to` has room for them.
+    unsafe fn copy(&self, to: *mut u8, length: u32) -> i64;
+}
+
+/// What the daemon wants, if it wants anything.
+#[inline(always)]
+pub(super) fn wanted() -> Option<&'static GuardState> {
+    GUARD.get(0).filter(|guard| guard.tap != 0)
+}
+
+/// Hands over a packet that passes. While nobody listens, that is one look-up in an array.
+#[inline(always)]
+pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict: &Verdict) {
+    if wanted().is_none() {
+        return;
+    }
+    let clear = || kernel.policy().is_some_and(|policy| policy.tcp.has(packet.destination_port));
+    let tells = || kernel.payload(packet).chunk::<9>(0).is_some_and(tap::tells);
+    if tap::is_wanted(verdict.reason, packet, clear, tells) {
+        // SAFETY: the packet is borrowed for longer than the call.
+        unsafe { tap_packet(ctx.as_ptr().cast(), packet, verdict.known as u32) };
+    }
+}
+
+/// A global function, for the same reason as `send`.
+///
+/// # Safety
+/// The kernel checks `packet` at every call: null, or a whole packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn tap_packet(ctx: *mut xdp_md, packet: *const Packet, known: u32) -> u32 {
+    // SAFETY: see above.
+    match unsafe { packet.as_ref() } {
+        Some(packet) if !ctx.is_null() => {
+            let payload = Received { ctx, offset: packet.offset & OFFSET_MAX };
+            hand_over(packet, false, known != 0, &payload) as u32
+        }
+        _ => 0,
+    }
+}
+
+struct Received {
+    ctx: *mut xdp_md,
+    offset: u32,
+}
+
+impl Payload for Received {
+    #[inline(always)]
+    unsafe fn copy(&self, to: *mut u8, length: u32) -> i64 {
+        // SAFETY: the context is the program's own; the rest is the caller's promise.
+        unsafe { bpf_xdp_load_bytes(self.ctx, self.offset, to.cast(), length) }
+    }
+}
+
+/// Whether it was handed over, and not lost.
+#[inline(always)]
+pub(super) fn hand_over(packet: &Packet, out: bool, known: bool, payload: &impl Payload) -> bool {
+    let (Some(guard), Some(state)) = (wanted(), TAP_STATE.get_ptr_mut(0)) else { return false };
+    // SAFETY: a per-CPU slot; neither what comes nor what goes is interrupted by the other on a CPU.
+    let state = unsafe { &mut *state };
+    // SAFETY: the helper has no preconditions. Not the coarse clock: who answers comes after who asks.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let head = TapHead::new(packet, out, now);
+    let stored = state.admits(now, known, out, guard.stranger_taps) && store(&head, known, payload);
+    if !stored {
+        state.lose(known, out);
+    }
+    stored
+}
+
+/// In the smallest record that the payload fits into, as for captures.
+#[inline(always)]
+fn store(head: &TapHead, known: bool, payload: &impl Payload) -> bool {
+    match head.length {
+        0 => store_in::<0>(head, known, payload),
+        ..=512 => store_in::<512>(head, known, payload),
+        ..=1024 => store_in::<1024>(head, known, payload),
+        ..=2048 => store_in::<2048>(head, known, payload),
+        _ => store_in::<TAP_MAX>(head, known, payload),
+    }
+}
+
+#[repr(C)]
+struct Record<const N: usize> {
+    head: TapHead,
+    payload: [u8; N],
+}
+
+#[inline(always)]
+fn store_in<const N: usize>(head: &TapHead, known: bool, payload: &impl Payload) -> bool {
+    let lane = if known { &TAPS_KNOWN } else { &TAPS_STRANGERS };
+    let Some(mut entry) = lane.reserve_untyped::<Record<N>>(0) else { return false };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation has room for the payload.
+    let to = unsafe { (&raw mut (*record).payload).cast() };
+    // SAFETY: as above.
+    let kept = copy::at_most::<N>(head.length as usize, |length| unsafe { payload.copy(to, length) });
+    if kept.is_none() && N != 0 {
+        entry.discard(0);
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { (&raw mut (*record).head).write(TapHead { kept: kept.unwrap_or(0), ..*head }) };
+    entry.submit(0);
+    true
+}
