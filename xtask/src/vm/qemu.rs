@@ -20,8 +20,8 @@ use crate::apt::Apt;
 
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
-/// The packages with files that the program opens by their paths.
-const DATA: [&str; 3] = ["qemu-system-data", "seabios", "ipxe-qemu"];
+/// The packages with files that the program opens by their paths, and with modules, which it finds beside itself.
+const PARTS: [&str; 4] = ["qemu-system-common", "qemu-system-data", "seabios", "ipxe-qemu"];
 /// What the machine prints before the exit status of the test.
 pub(super) const END: &str = "sipward vm: the test ended with ";
 
@@ -51,7 +51,7 @@ fn unpack(apt: &Apt) -> Result<()> {
     let partial = directory.with_extension("partial");
     let fail = |path: &Path| format!("cannot write {}", path.display());
     fs::create_dir_all(&partial).with_context(|| fail(&partial))?;
-    for package in [PACKAGE].iter().chain(&DATA) {
+    for package in [PACKAGE].iter().chain(&PARTS) {
         run(Command::new("dpkg").arg("-x").arg(apt.fetch(package, &partial)?).arg(&partial))?;
     }
     fs::rename(&partial, &directory).with_context(|| fail(&directory))
