@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     env,
     ffi::OsStr,
+    io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -14,6 +15,24 @@ use anyhow::{Context, Result, bail};
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// The same beside something else that prints: each line has the label before it.
+pub fn run_beside(label: &str, command: &mut Command) -> Result<()> {
+    println!("{label}: $ {}", shown(command));
+    let (reader, writer) = io::pipe().context("cannot make a pipe")?;
+    command.stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    // The command holds the other end as long as it is not told otherwise, and reading would never end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+        println!("{label}: {}", String::from_utf8_lossy(&line));
+    }
+    let status = child.wait().with_context(|| format!("cannot wait for `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` failed: {status}", shown(command));
     }
@@ -71,6 +90,13 @@ mod tests {
         assert!(error.contains("`false -x` failed"), "{error}");
         let error = run(&mut Command::new("/nowhere/tool")).unwrap_err().to_string();
         assert!(error.contains("cannot run `/nowhere/tool`"), "{error}");
+    }
+
+    #[test]
+    fn beside_others_it_is_the_same() {
+        run_beside("sh", Command::new("sh").args(["-c", "echo out; echo error >&2"])).unwrap();
+        let error = run_beside("false", &mut Command::new("false")).unwrap_err().to_string();
+        assert!(error.contains("`false` failed"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const VM_KERNEL: &str = "6.1";
 /// The tests of this package need root; all others run as the user.
 const KERNEL_PACKAGE: &str = "tests";
 
-/// This test waits for the times of others much more than it works: several at once on few cores.
+/// This test waits for the times of others much more than it works: several at once on few cores, beside the rest.
 const WAITS: &str = "guard";
 
 pub(crate) fn run(filter: Option<&str>) -> Result<()> {
@@ -38,14 +38,19 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     }));
     if parts.iter().any(|part| part.name == "build" && !part.failed()) {
         parts.push(part("host tests", || {
-            run_all(&built.host, filter, |test| Ok(Command::new(&test.executable)))
+            run_all(built.host.iter(), |test| {
+                command::run(Command::new(&test.executable).args(filter).current_dir(&test.package))
+            })
         }));
         parts.push(part("doc tests", || doc_tests(filter)));
+        mount_bpffs()?;
         // The machine takes what the tests beside it leave: most of these wait for something.
         thread::scope(|scope| {
             let machine =
                 scope.spawn(|| part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
+            let waits = scope.spawn(|| part(&format!("{WAITS} tests"), || waiting_test(&built, filter)));
             parts.push(part("kernel tests", || kernel_tests(&built, filter)));
+            parts.push(waits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             parts.push(machine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         });
     }
@@ -96,7 +101,23 @@ fn is_kernel_test(test: &Artifact) -> bool {
 }
 
 fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
-    mount_bpffs()?;
+    let tests = built.kernel.iter().filter(|test| test.name != WAITS);
+    run_all(tests, |test| command::run(&mut kernel_test(test, built, filter, None)?))
+}
+
+fn waiting_test(built: &Built, filter: Option<&str>) -> Result<Outcome> {
+    let threads = Some(("RUST_TEST_THREADS", OsStr::new("4")));
+    run_all(built.kernel.iter().filter(|test| test.name == WAITS), |test| {
+        command::run_beside(WAITS, &mut kernel_test(test, built, filter, threads)?)
+    })
+}
+
+fn kernel_test(
+    test: &Artifact,
+    built: &Built,
+    filter: Option<&str>,
+    more: Option<(&str, &OsStr)>,
+) -> Result<Command> {
     let mut variables = vec![("RUST_BACKTRACE", OsStr::new("1"))];
     let torture = std::env::var_os("SIPWARD_RFC4475");
     variables.extend(torture.as_deref().map(|directory| ("SIPWARD_RFC4475", directory)));
@@ -105,10 +126,10 @@ fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
     if let Some(sipward) = &built.sipward {
         variables.push(("SIPWARD", sipward.executable.as_os_str()));
     }
-    run_all(&built.kernel, filter, |test| {
-        let threads = (test.name == WAITS).then_some(("RUST_TEST_THREADS", OsStr::new("4")));
-        as_root(&test.executable, &variables.iter().copied().chain(threads).collect::<Vec<_>>())
-    })
+    variables.extend(more);
+    let mut command = as_root(&test.executable, &variables)?;
+    command.args(filter).current_dir(&test.package);
+    Ok(command)
 }
 
 fn doc_tests(filter: Option<&str>) -> Result<Outcome> {
@@ -116,18 +137,18 @@ fn doc_tests(filter: Option<&str>) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Runs test programs one after the other, each where cargo would run it, and names those that fail.
-fn run_all(
-    tests: &[Artifact],
-    filter: Option<&str>,
-    command: impl Fn(&Artifact) -> Result<Command>,
+/// Runs test programs one after the other, and names those that fail.
+fn run_all<'a>(
+    tests: impl Iterator<Item = &'a Artifact>,
+    run: impl Fn(&Artifact) -> Result<()>,
 ) -> Result<Outcome> {
-    if tests.is_empty() {
+    let mut tests = tests.peekable();
+    if tests.peek().is_none() {
         return Ok(Outcome::Skipped("there are none".into()));
     }
     let mut failed = Vec::new();
     for test in tests {
-        if let Err(error) = command::run(command(test)?.args(filter).current_dir(&test.package)) {
+        if let Err(error) = run(test) {
             println!("{error:#}");
             failed.push(test.package.join(&test.source).display().to_string());
         }
