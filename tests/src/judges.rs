@@ -1,7 +1,5 @@
 //! The kernel's filter and the one in memory, side by side: every packet goes through both, and they must agree.
 
-use std::time::Duration;
-
 use ipnet::IpNet;
 use sipward::{
     kernel::{Filter, LoadOptions, Sentence, Suspect, now},
@@ -169,11 +167,5 @@ impl Judges {
 
     pub fn filter(&mut self) -> &mut Filter {
         &mut self.filter
-    }
-
-    /// An entry of `kind` that ends after `lifetime`.
-    pub fn put_for(&mut self, net: &str, kind: u32, lifetime: Duration) {
-        let expires = now() + u64::try_from(lifetime.as_nanos()).unwrap();
-        self.put_entry(net, SourceEntry { expires, kind, ..SourceEntry::default() });
     }
 }

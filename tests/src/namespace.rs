@@ -1,10 +1,13 @@
 //! Network namespaces: hosts with a network of their own, gone when dropped.
 
 use std::{
-    ffi::OsStr, fs::File, net::UdpSocket, os::fd::AsRawFd as _, process::Command, thread, time::Duration,
+    ffi::OsStr, fs::File, io, net::UdpSocket, os::fd::AsRawFd as _, process::Command, thread, time::Duration,
 };
 
 use crate::command::{Done, unique};
+
+/// In bytes: of the kernel's, one that is not read for a tenth of a second is full of a packet each millisecond.
+const RECEIVE_BUFFER: libc::c_int = 64 << 20;
 
 #[derive(Debug)]
 pub struct Namespace {
@@ -70,6 +73,23 @@ impl Namespace {
             socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout that is not zero");
             socket
         })
+    }
+
+    /// The same, with room for whatever comes while nobody reads.
+    pub fn roomy_udp(&self, address: &str) -> UdpSocket {
+        let (socket, size) = (self.udp(address), RECEIVE_BUFFER);
+        // SAFETY: the option takes an integer, whose size is said.
+        let set = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const size).cast(),
+                size_of_val(&size) as libc::socklen_t,
+            )
+        };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        socket
     }
 }
 

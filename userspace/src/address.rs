@@ -1,6 +1,6 @@
 //! Addresses between the forms of people (`std::net`, `ipnet`) and of the kernel's maps.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv6Net};
 use xdp_prog::abi::Address;
@@ -63,8 +63,9 @@ pub fn holds_v4_unsaid(net: IpNet) -> bool {
 pub fn parse(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
-        Err(_) => text.parse().map_err(|_| {
-            "it is no address or prefix: write for example 192.0.2.1 or 2001:db8::/32".to_owned()
+        Err(_) => text.parse().map_err(|_| match text.parse::<SocketAddr>() {
+            Ok(with_port) => format!("it has a port: write {}", with_port.ip()),
+            Err(_) => "it is no address or prefix: write for example 192.0.2.1 or 2001:db8::/32".to_owned(),
         })?,
     };
     if net != net.trunc() {

@@ -30,6 +30,18 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     })
 }
 
+/// What came of a file, and what to do about it.
+pub(crate) fn told(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "No such file or directory: check the path".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "Permission denied: run this as root, and let root read the file".to_owned()
+        }
+        io::ErrorKind::AlreadyExists => "it exists already: name another, or remove it first".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::env;

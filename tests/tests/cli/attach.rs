@@ -19,6 +19,7 @@ fn a_filter_that_is_detached_leaves_nothing() {
     assert_eq!(program(pbx, "eth0"), None);
     nothing_is_left(&sipward);
     refused(&sipward.run("detach"), 1, &["not attached to any interface"]);
+    assert_eq!(sipward.json("audit")[0]["what"], "detach", "who did it is asked when it is done");
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, ErrorKind},
+    io::ErrorKind,
     net::{IpAddr, SocketAddr, UdpSocket},
-    os::fd::AsRawFd as _,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -16,8 +15,6 @@ use crate::site::SIP;
 
 /// Between two packets: many more than the limits allow a stranger.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Room for whatever comes while nobody reads.
-const RECEIVE_BUFFER: libc::c_int = 64 << 20;
 /// In every message, before its number.
 const MARK: &str = "call-";
 
@@ -56,20 +53,7 @@ pub(crate) struct Heard {
 
 impl Ear {
     pub(crate) fn open(host: &Namespace) -> Self {
-        let socket = host.udp(&format!("[::]:{SIP}"));
-        let size = RECEIVE_BUFFER;
-        // SAFETY: the option takes an integer, whose size is said.
-        let set = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_RCVBUFFORCE,
-                (&raw const size).cast(),
-                size_of_val(&size) as libc::socklen_t,
-            )
-        };
-        assert_eq!(set, 0, "{}", io::Error::last_os_error());
-        Self(socket)
+        Self(host.roomy_udp(&format!("[::]:{SIP}")))
     }
 
     /// Hears everything until it is over and nothing comes any more.

@@ -143,8 +143,9 @@ fn who_guesses_is_shown_as_suspended_there_and_is_let_in_again_by_hand() {
         (&closed["source"], &closed["rule"], &closed["count"]),
         (&json!(source), &"suspend".into(), &6.into())
     );
-    assert_eq!(explained.of(&source)["closed"], said["closed"], "of the address the same");
-    assert_eq!(sipward.json("account list"), *said["closed"].as_array().expect("a list"));
+    let lines = |said: &Value| said["closed"].as_array().expect("a list").clone();
+    assert_alike(&lines(&explained.of(&source)), &lines(&said));
+    assert_alike(&sipward.json("account list"), &lines(&said));
     let events = sipward.json("events");
     let told = events.iter().find(|event| event["decision"] == "suspended").expect("an event");
     assert_eq!((&told["account"], &told["source"]), (&"201".into(), &json!(source)), "{told}");
@@ -163,6 +164,22 @@ fn who_guesses_is_shown_as_suspended_there_and_is_let_in_again_by_hand() {
     let history = sipward.json("audit --account 201");
     let what: Vec<_> = history.iter().filter_map(|line| line["what"].as_str()).collect();
     assert_eq!(what, ["lifted", "suspended"], "{history:?}");
+}
+
+/// The same lines, the one said a moment after the other: less time is left, and an end is rounded to seconds.
+fn assert_alike(later: &[Value], before: &[Value]) {
+    let until = |line: &Value| line["until"].as_u64().expect("an end");
+    let left = |line: &Value| line["expires_in"].as_u64().expect("an end");
+    let timeless = |line: &Value| {
+        let mut line = line.clone();
+        (line["until"], line["expires_in"]) = (Value::Null, Value::Null);
+        line
+    };
+    let all = |lines: &[Value]| lines.iter().map(timeless).collect::<Vec<_>>();
+    assert_eq!(all(later), all(before));
+    for (later, before) in later.iter().zip(before) {
+        assert!(until(later).abs_diff(until(before)) <= 1 && left(later) <= left(before), "{later} {before}");
+    }
 }
 
 /// Behind the address of an office somebody guesses at one account after the other.

@@ -22,7 +22,7 @@ pub(crate) fn while_packets_come(
     stranger: &Namespace,
     work: impl FnOnce(),
 ) {
-    let ear = pbx.udp(&format!("{}:5060", v4(1)));
+    let ear = pbx.roomy_udp(&format!("{}:5060", v4(1)));
     let senders = [(trusted, v4(2)), (stranger, v4(4))].map(|(host, from)| host.udp(&format!("{from}:5060")));
     let over = AtomicBool::new(false);
     let (sent, heard) = thread::scope(|scope| {

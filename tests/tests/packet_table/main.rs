@@ -13,7 +13,7 @@ use sipward_tests::{
     frame::{ACK, Frame, SYN, tcp, udp},
     judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request, with_body, with_header},
-    wait::wait_until,
+    wait::{sleep_until, soon, wait_until},
 };
 use xdp_prog::{
     abi::{
@@ -361,27 +361,27 @@ fn lists_come_first_and_trust_beats_bans() {
 
 #[test]
 fn entries_end_by_themselves() {
-    use std::{thread::sleep, time::Duration};
     let mut judges = Judges::unlimited(ENFORCE);
-    judges.put_for("192.0.2.1", BANNED, Duration::from_millis(300));
-    judges.put_for("2001:db8:9::/48", BANNED, Duration::from_millis(300));
+    let expires = soon();
+    for net in ["192.0.2.1", "2001:db8:9::/48"] {
+        judges.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
+    }
     let frames =
         ["192.0.2.1", "2001:db8:9::1"].map(|from| udp().from(from).carrying(clean("INVITE")).build());
     assert_eq!(verdicts(&mut judges, &frames), ["ban", "ban-prefix"]);
-    sleep(Duration::from_millis(350));
+    sleep_until(expires);
     assert_eq!(verdicts(&mut judges, &frames), ["request", "request"]);
 }
 
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
-    use std::time::Duration;
     let mut judges = Judges::unlimited(ENFORCE);
-    let soon = sipward::kernel::now() + u64::try_from(Duration::from_millis(300).as_nanos()).unwrap();
-    let entry = SourceEntry { expires: FOREVER, shadowed_until: soon, kind: BANNED, budget: 0 };
+    let shadowed_until = soon();
+    let entry = SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
     judges.put_entry("192.0.2.1", entry);
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(judges.judge(&frame), "trusted");
-    std::thread::sleep(Duration::from_millis(350));
+    sleep_until(shadowed_until);
     assert_eq!(judges.judge(&frame), "ban");
 }
 

@@ -1,15 +1,16 @@
 //! Accounts and flows that are suspended: what drops, and who is not touched.
 
-use std::{net::IpAddr, thread::sleep, time::Duration};
+use std::net::IpAddr;
 
 use sipward::{
     guard::{Account, Flow, Transport},
-    kernel::{Error, Sentence, Suspect, now},
+    kernel::{Error, Sentence, Suspect},
 };
 use sipward_tests::{
     frame::{Frame, tcp, udp},
     judges::Judges,
     message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
+    wait::{sleep_until, soon},
 };
 use xdp_prog::abi::{
     FOREVER, MAX_SUSPENSIONS,
@@ -164,14 +165,14 @@ fn a_flow_is_suspended_with_all_its_accounts_and_its_neighbours_are_not() {
 fn suspensions_end_by_themselves() {
     let mut judges = Judges::unlimited(ENFORCE);
     let [here, _] = HERE;
-    let soon = Sentence { until: now() + 300_000_000, exempt_known: false, unsaved: false };
-    judges.suspend_as(account(Some(here), "201"), soon);
-    judges.suspend_as(account(None, "202"), soon);
+    let sentence = Sentence { until: soon(), exempt_known: false, unsaved: false };
+    judges.suspend_as(account(Some(here), "201"), sentence);
+    judges.suspend_as(account(None, "202"), sentence);
     judges.suspend(account(Some(here), "203"));
     let of_203 = || udp().carrying(of_201("INVITE").replace("sip:201@", "sip:203@"));
     assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
     assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), SUSPENDED);
-    sleep(Duration::from_millis(350));
+    sleep_until(sentence.until);
     assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), "request");
     assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), "request");
     assert_eq!(judge(&mut judges, of_203(), here), SUSPENDED, "another's end is not its own");

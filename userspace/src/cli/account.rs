@@ -20,6 +20,7 @@ use crate::{
 
 /// Accounts that may not authenticate, and why
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples: sipward account list\n          sipward account unlock 201")]
 pub(super) enum Account {
     /// Show what is suspended or locked: of which account, from where, why and for how long
     #[command(
@@ -42,6 +43,7 @@ pub(super) enum Account {
     /// Show all that is known of an account: where it is suspended, fails or works, and why it is refused
     #[command(after_help = "Examples: sipward account show 201\n          sipward account show 201 --json")]
     Show {
+        /// The user name that a phone authenticates with
         #[arg(value_name = "NAME")]
         account: String,
     },
@@ -51,6 +53,7 @@ pub(super) enum Account {
                       lock 201\n\nCalls that run go on. The account is the user name that a phone authenticates with."
     )]
     Lock {
+        /// The user name that a phone authenticates with
         #[arg(value_name = "NAME")]
         account: String,
         #[command(flatten)]
@@ -62,6 +65,7 @@ pub(super) enum Account {
                       stays so until there is new evidence. A ban of a source is lifted with `sipward ban del`."
     )]
     Unlock {
+        /// The user name that a phone authenticates with
         #[arg(value_name = "NAME")]
         account: String,
         /// Only its suspension at this source

@@ -18,6 +18,7 @@ use crate::{
 
 /// Addresses and prefixes that are dropped
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples: sipward ban list\n          sipward ban add 198.51.100.7 --for 2h")]
 pub(super) enum Ban {
     /// Drop what addresses or prefixes send to the SIP ports
     #[command(

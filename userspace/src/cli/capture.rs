@@ -25,6 +25,7 @@ use crate::{
     dropped::{Offset, reason_name},
     kernel::{self, Captured, Capturing, Judged, Pins, Tables, expiry, now},
     pcapng::{self, Writer},
+    text_file::told,
     time::Lifetime,
 };
 
@@ -96,7 +97,7 @@ impl Capture {
         let to: Box<dyn Write> = if self.file == Path::new("-") {
             Box::new(io::stdout())
         } else {
-            let fail = |error: io::Error| wrong(format!("{}: {error}", self.file.display()));
+            let fail = |error: io::Error| wrong(format!("{}: {}", self.file.display(), told(&error)));
             Box::new(File::create_new(&self.file).map_err(fail)?)
         };
         Ok(BufWriter::new(to))

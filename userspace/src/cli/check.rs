@@ -12,6 +12,7 @@ use crate::policy::Config;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: sipward check /etc/sipward/sipward.toml")]
 pub(super) struct Check {
+    /// Configuration file
     file: PathBuf,
 }
 

@@ -7,9 +7,9 @@ use crate::{control::protocol::item::Diagnosed, printable::printable};
 
 pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {
     let Some(diagnoses) = diagnoses else {
-        return Ok(
-            output.say("\nWhy the PBX refuses somebody is not known without the daemon: `sipward run`.")?
-        );
+        return Ok(output.say(
+            "\nWhy the PBX refuses somebody is not known without the daemon: `systemctl start sipward`.",
+        )?);
     };
     if diagnoses.is_empty() {
         return Ok(output.say("\nNo refusal by the PBX is remembered.")?);

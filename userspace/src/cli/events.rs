@@ -40,7 +40,9 @@ impl Follow {
             return self.by_oneself(output);
         }
         let follow = self.follow;
+        let mut is_empty = true;
         ask(&Call::Events(protocol::Events { follow }), output, |event: Event, output| {
+            is_empty = false;
             match &event {
                 Event::Decided(decided) => show_decided(decided, output)?,
                 Event::Dropped(dropped) => show(dropped, output)?,
@@ -49,7 +51,11 @@ impl Follow {
                 output.flush()?;
             }
             Ok(())
-        })
+        })?;
+        if is_empty {
+            output.say("Nothing was dropped or decided since the daemon runs.")?;
+        }
+        Ok(())
     }
 
     fn by_oneself(&self, output: &mut Output) -> Result<(), Failure> {
@@ -74,6 +80,9 @@ impl Follow {
             }
             output.flush()?;
             if !self.follow {
+                if events.is_empty() {
+                    output.say("Nothing was dropped that nobody has read yet.")?;
+                }
                 return Ok(());
             }
         }

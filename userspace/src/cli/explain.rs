@@ -1,6 +1,10 @@
 //! `sipward explain`.
 
-use std::{net::IpAddr, str::FromStr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -31,6 +35,7 @@ use crate::{
                   code, over what it has counted of the address so far. Asking costs the address nothing."
 )]
 pub(super) struct Explanation {
+    /// Such as 192.0.2.1, or the user name that a phone authenticates with
     #[arg(value_name = "ADDRESS|ACCOUNT")]
     about: About,
 }
@@ -50,6 +55,10 @@ impl FromStr for About {
             Ok(address) => return Ok(Self::Address(address)),
             Err(_) => text.parse::<IpNet>(),
         };
+        // As `events` shows it.
+        if let Ok(with_port) = text.parse::<SocketAddr>() {
+            return Ok(Self::Address(with_port.ip()));
+        }
         match net.map(single) {
             Ok(Some(address)) => Ok(Self::Address(address)),
             Ok(None) => Err(format!(
@@ -57,9 +66,21 @@ impl FromStr for About {
                  list --within {text}` and `sipward account list --within {text}`"
             )),
             Err(_) if text.is_empty() => Err("name an address or an account".to_owned()),
+            Err(_) if is_almost_an_address(text) => Err(format!(
+                "it is no address, such as 192.0.2.1; of an account of that name: `sipward account show {text}`"
+            )),
             Err(_) => Ok(Self::Account(text.to_owned())),
         }
     }
+}
+
+/// Four numbers, or hexadecimal ones with colons, and perhaps a port or a length: hardly any phone is called that.
+fn is_almost_an_address(text: &str) -> bool {
+    let is_made_of =
+        |more: &str, digit: fn(&char) -> bool| text.chars().all(|c| digit(&c) || more.contains(c));
+    let times = |c| text.matches(c).count();
+    times('.') == 3 && is_made_of(".:/", char::is_ascii_digit)
+        || times(':') >= 2 && is_made_of("[]:./", char::is_ascii_hexdigit)
 }
 
 impl Explanation {
@@ -197,12 +218,19 @@ mod tests {
             ("2001:db8::1", address("2001:db8::1")),
             ("192.0.2.1/32", address("192.0.2.1")),
             ("::ffff:192.0.2.1/128", address("192.0.2.1")),
+            ("192.0.2.1:5060", address("192.0.2.1")),
+            ("[2001:db8::1]:5060", address("2001:db8::1")),
             ("201", account("201")),
             ("192.0.2", account("192.0.2")),
             ("alice@example.com", account("alice@example.com")),
             ("2001", account("2001")),
+            ("1.2.3.4-ann", account("1.2.3.4-ann")),
         ] {
             assert_eq!(text.parse::<About>(), expected, "{text}");
+        }
+        for text in ["192.0.2.300", "192.0.2.0/33", "2001:db8:::1", "2001:db8::1::"] {
+            let error = text.parse::<About>().unwrap_err();
+            assert!(error.contains(&format!("`sipward account show {text}`")), "{error}");
         }
         let error = "192.0.2.0/24".parse::<About>().unwrap_err();
         assert!(error.contains("`sipward account list --within 192.0.2.0/24`"), "{error}");

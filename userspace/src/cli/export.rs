@@ -21,6 +21,7 @@ use crate::{
     },
     list_file::text_line,
     precedence::Standing,
+    text_file::told,
 };
 
 #[derive(Debug, Args)]
@@ -36,7 +37,8 @@ impl ExportFile {
             let Written { notices, .. } = write_list(list, json, output.writer())?;
             return warn(&notices, output);
         };
-        let fail = |error| Failure::No(format!("could not write {}: {error}", path.display()));
+        let fail =
+            |error: io::Error| Failure::No(format!("could not write {}: {}", path.display(), told(&error)));
         let mut file = NewFile::create(path).map_err(fail)?;
         let Written { entries, notices } = write_list(list, json, &mut file.writer)?;
         file.finish().map_err(fail)?;

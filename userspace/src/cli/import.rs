@@ -30,6 +30,7 @@ use crate::{
     lifeline,
     list_file::{self, Defaults},
     precedence::Standing,
+    text_file::told,
     time::Lifetime,
 };
 
@@ -74,7 +75,7 @@ impl ImportFile {
         let stdin = self.file == Path::new("-");
         let name = if stdin { "standard input".to_owned() } else { self.file.display().to_string() };
         let bytes = if stdin { from_stdin() } else { fs::read(&self.file) };
-        let bytes = bytes.map_err(|error| wrong(format_args!("{name}: cannot be read: {error}")))?;
+        let bytes = bytes.map_err(|error| wrong(format_args!("{name}: cannot be read: {}", told(&error))))?;
         Ok((name, bytes))
     }
 

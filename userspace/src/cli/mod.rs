@@ -42,8 +42,9 @@ use self::{failure::Failure, output::Output};
 #[command(
     name = "sipward",
     version,
-    after_help = "Exit status: 0 done, 1 no (not found, refused), 2 wrong use or configuration, 3 the kernel cannot \
-                  be reached or does not permit it."
+    after_help = "Exit status: 0 done, 1 no (not found, refused), 2 wrong use or configuration, 3 the kernel or \
+                  the daemon cannot be reached or does not permit it.\n\nIn doubt: `sipward status`, `sipward doctor`, and \
+                  `sipward explain 192.0.2.1`."
 )]
 struct Arguments {
     /// Print JSON, one object a line
@@ -144,13 +145,13 @@ mod tests {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
             assert!(command.get_about().is_some(), "{path}");
-            let subcommands: Vec<_> = command.get_subcommands().collect();
-            if subcommands.is_empty() {
-                let help =
-                    command.get_after_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
-                assert!(help.contains("Example") && help.contains("sipward "), "{path}: {help}");
+            let help =
+                command.get_after_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
+            assert!(help.contains("Example") && help.contains("sipward "), "{path}: {help}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path} {argument}");
             }
-            subcommands.into_iter().for_each(|command| check(command, &path));
+            command.get_subcommands().for_each(|command| check(command, &path));
         }
         Arguments::command().get_subcommands().for_each(|command| check(command, "sipward"));
     }

@@ -8,8 +8,7 @@ use crate::control::protocol::{Call, item};
 /// Put the changed configuration file in force; a wrong one changes nothing
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: sipward reload\n\nWhat was switched by hand and what the file says otherwise in so many \
-                  words, is as the file says."
+    after_help = "Example: sipward reload\n\nWhat was switched by hand stays so, unless the file has a line about it."
 )]
 pub(super) struct Reload {}
 

@@ -17,10 +17,12 @@ use crate::{
     control::protocol::{Call, SetSignatures, item},
     policy::Config,
     signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet},
+    text_file::told,
 };
 
 /// Patterns that give a scanner away
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples: sipward signature list\n          sipward signature load my.toml")]
 pub(super) enum Signature {
     /// Show the signatures: what each looks for, and what it may cost
     #[command(
@@ -36,20 +38,27 @@ pub(super) enum Signature {
                       signatures are laid over those that come with sipward: one of the same name takes its place. \
                       Without a file, those that come with sipward are put back."
     )]
-    Load { file: Option<PathBuf> },
+    Load {
+        /// Signature file
+        file: Option<PathBuf>,
+    },
     /// Say which signatures a message carries; exit status 1 if none that would drop it
     #[command(
         after_help = "Example: sipward signature test message.txt --file my.toml\n\nThe message is a file with a SIP \
                       message as it would be in a packet."
     )]
     Test {
+        /// File with a SIP message, as it would be in a packet
         message: PathBuf,
         #[command(flatten)]
         source: Source,
     },
     /// Say whether a signature file is right, and whether its signatures fit
     #[command(after_help = "Example: sipward signature check my.toml")]
-    Check { file: PathBuf },
+    Check {
+        /// Signature file
+        file: PathBuf,
+    },
 }
 
 /// Where signatures are taken from; those that come with sipward are always among them.
@@ -169,7 +178,9 @@ impl Sized {
 /// The daemon may not be able to read the file, so it is given the text.
 fn load(file: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
     let text = file
-        .map(|file| fs::read_to_string(file).map_err(|error| wrong(format!("{}: {error}", file.display()))))
+        .map(|file| {
+            fs::read_to_string(file).map_err(|error| wrong(format!("{}: {}", file.display(), told(&error))))
+        })
         .transpose()?;
     let file = file.map_or_else(String::new, |file| file.display().to_string());
     ask(&Call::Signatures(SetSignatures { text, file }), output, |item::Signatures { signatures }, output| {
@@ -197,7 +208,8 @@ struct Carried<'a> {
 }
 
 fn test(message: &Path, set: &SignatureSet, output: &mut Output) -> Result<(), Failure> {
-    let bytes = fs::read(message).map_err(|error| wrong(format_args!("{}: {error}", message.display())))?;
+    let bytes =
+        fs::read(message).map_err(|error| wrong(format_args!("{}: {}", message.display(), told(&error))))?;
     let mut dropped = false;
     for signature in set.iter().filter(|signature| signature.matches(&bytes)) {
         let drops = signature.in_kernel();

@@ -63,7 +63,9 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
     output.say(format_args!("signatures: {}", status.signatures.len()))?;
     guard(status, output)?;
     match &status.daemon {
-        None => output.say("daemon: not running; what is in force stays in force")?,
+        None => {
+            output.say("daemon: not running; what is in force stays in force: `systemctl start sipward`")?
+        }
         Some(daemon) => {
             output.say(format_args!("daemon: pid {}, for {}", daemon.pid, time_left(Some(daemon.uptime))))?;
             output.say(format_args!(

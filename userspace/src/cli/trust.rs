@@ -21,6 +21,7 @@ use crate::{
 
 /// Addresses and prefixes that may do anything
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples: sipward trust list\n          sipward trust add 192.0.2.1 --for 8h")]
 pub(super) enum Trust {
     /// Let addresses or prefixes do anything
     #[command(
@@ -126,7 +127,7 @@ fn only(on: bool, force: bool, confirm: Option<Lifetime>, output: &mut Output) -
         Some(Lifetime::For(time)) if on => {
             if super::desk::connect()?.is_none() {
                 return Err(Failure::No(
-                    "no daemon runs, so nobody would take it back: start it with `sipward run`, or leave --confirm out"
+                    "no daemon runs, so nobody would take it back: `systemctl start sipward` first, or leave --confirm out"
                         .to_owned(),
                 ));
             }

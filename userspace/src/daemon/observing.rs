@@ -5,6 +5,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -63,7 +64,7 @@ pub(super) struct Seen {
 }
 
 impl Observing {
-    /// Gives the taps a thread that waits for them.
+    /// Gives the taps a thread that waits for them. When this returns, it sees what comes.
     pub(super) fn start(pins: Pins, desk: Desk, books: Books) -> Result<Self, Refusal> {
         let observing = Self(Arc::new(Inner {
             pins,
@@ -75,11 +76,13 @@ impl Observing {
             is_busy: AtomicBool::default(),
             fault: Mutex::default(),
         }));
-        let eye = observing.clone();
+        let (eye, (opened, is_open)) = (observing.clone(), mpsc::channel());
         thread::Builder::new()
             .name("observing".to_owned())
-            .spawn(move || eye.observe())
+            .spawn(move || eye.observe(opened))
             .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
+        // The other end is dropped when it looks, or cannot and tries again.
+        let _ = is_open.recv();
         Ok(observing)
     }
 
@@ -95,10 +98,10 @@ impl Observing {
         }
     }
 
-    fn observe(&self) {
-        let mut told = None;
+    fn observe(&self, opened: mpsc::Sender<()>) {
+        let (mut told, mut opened) = (None, Some(opened));
         loop {
-            let fault = match self.observe_one_filter() {
+            let fault = match self.observe_one_filter(opened.take()) {
                 Ok(()) => None,
                 // Nothing to see where the filter was taken off.
                 Err(Error::NothingAttached) => None,
@@ -113,7 +116,7 @@ impl Observing {
     }
 
     /// Until another filter has taken its place.
-    fn observe_one_filter(&self) -> Result<(), Error> {
+    fn observe_one_filter(&self, opened: Option<mpsc::Sender<()>>) -> Result<(), Error> {
         let generation = self.0.pins.generation();
         let tables = Tables::open(&self.0.pins)?;
         let mut taps = tables.taps()?;
@@ -122,6 +125,8 @@ impl Observing {
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
         let mut missed = tables.tap_losses()?.answers;
         locked(&self.0.observer).miss(now());
+        // Whoever waits for it is told by that.
+        drop(opened);
         while self.0.pins.generation() == generation {
             taps.wait(TICK)?;
             let until = now().saturating_sub(HELD);

@@ -134,7 +134,7 @@ impl fmt::Display for Error {
                 write!(f, "this kernel has no {what}: sipward needs Linux 6.1 or newer")
             }
             Self::NothingAttached => f.write_str(
-                "the filter is not attached to any interface: start it with `sipward attach --iface NAME`",
+                "the filter is not attached to any interface: `systemctl start sipward`, or `sipward attach --iface NAME`",
             ),
             Self::NotAttached { interface } => {
                 write!(f, "the filter is not attached to {interface}: see `sipward status`")

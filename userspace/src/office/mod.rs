@@ -54,7 +54,7 @@ use crate::{
     kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     places,
     roster::{self, Roster},
-    store::{self, Change},
+    store::{self, AuditEntry, Change, Store},
     wall::Clock,
 };
 
@@ -86,6 +86,21 @@ pub struct Office {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
+}
+
+/// The latest lines of the audit trail.
+pub fn trail(store: &Store, audit: &Audit) -> Result<Vec<item::Audited>, Refusal> {
+    let Audit { limit, source, account } = audit;
+    let entries = store.audit(*limit as usize, *source, account.as_deref());
+    let entries = entries.map_err(|error| Refusal::failed(error.to_string()))?.into_iter();
+    let line = |entry: AuditEntry| item::Audited {
+        at: entry.at / 1_000,
+        who: entry.who,
+        what: entry.what,
+        target: entry.target,
+        detail: entry.detail,
+    };
+    Ok(entries.map(line).collect())
 }
 
 impl Office {
@@ -164,26 +179,14 @@ impl Office {
             Call::Rules => self.tell_rules(reply),
             Call::List(_) | Call::Events(_) | Call::Top => {
                 // A list is read page by page, and the others are the daemon's.
-                Err(Refusal::no("only a running daemon can do that: start it with `sipward run`"))
+                Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))
             }
         }
     }
 
     fn audit(&self, audit: &Audit, reply: &mut Reply) -> Result<(), Refusal> {
-        let failed = |error: &crate::store::StoreError| Refusal::failed(error.to_string());
-        let store = self.vault.store().map_err(failed)?;
-        let entries = store
-            .audit(audit.limit as usize, audit.source, audit.account.as_deref())
-            .map_err(|error| failed(&error))?;
-        for entry in entries {
-            reply.item(&item::Audited {
-                at: entry.at / 1_000,
-                who: entry.who,
-                what: entry.what,
-                target: entry.target,
-                detail: entry.detail,
-            });
-        }
+        let store = self.vault.store().map_err(|error| Refusal::failed(error.to_string()))?;
+        trail(store, audit)?.iter().for_each(|line| reply.item(line));
         Ok(())
     }
 

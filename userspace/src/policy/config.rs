@@ -85,7 +85,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
         let text = text_file::read(path).map_err(|error| {
-            let problem = format!("cannot read the configuration: {error}");
+            let problem = format!("cannot read the configuration: {}", text_file::told(&error));
             ConfigError::File(FileError { origin: origin.clone(), line: None, key: None, problem })
         })?;
         let mut config = Self::parse(&text, &origin)?;

@@ -324,7 +324,7 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load("/nonexistent/sipward.toml".as_ref()).unwrap_err().to_string();
     assert_eq!(
         error,
-        "/nonexistent/sipward.toml: cannot read the configuration: No such file or directory (os error 2)"
+        "/nonexistent/sipward.toml: cannot read the configuration: No such file or directory: check the path"
     );
 }
 

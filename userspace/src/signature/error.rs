@@ -4,6 +4,8 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use xdp_prog::abi::{MAX_CLASSES, MAX_SIGNATURES};
 
+use crate::text_file::told;
+
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SignatureError {
@@ -41,7 +43,7 @@ impl fmt::Display for SignatureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, source } => {
-                write!(f, "{}: cannot be read: {source}; check the path and its permissions", path.display())
+                write!(f, "{}: cannot be read: {}", path.display(), told(source))
             }
             Self::Text { origin, line, key: Some(key), what } => write!(f, "{origin}:{line}: {key}: {what}"),
             Self::Text { origin, line, key: None, what } => write!(f, "{origin}:{line}: {what}"),

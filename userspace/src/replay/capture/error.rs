@@ -39,7 +39,9 @@ impl fmt::Display for CaptureError {
         let Self { problem, offset, packets } = self;
         match problem {
             Problem::Io(error) => return write!(f, "cannot read it: {error}"),
-            Problem::NotACapture => return f.write_str("this is no pcap or pcapng file"),
+            Problem::NotACapture => {
+                return f.write_str("this is no pcap or pcapng file, as `tcpdump -w` writes");
+            }
             Problem::Compressed(tool) => return write!(f, "this is compressed; unpack it with {tool} first"),
             Problem::Link(link) => {
                 write!(f, "link type {link} is not supported; capture on Ethernet, Linux cooked or raw IP")?;

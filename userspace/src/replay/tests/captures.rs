@@ -245,8 +245,8 @@ fn a_broken_capture_says_where_after_what_it_had() {
         capture
     };
     for (what, capture, packets, expected) in [
-        ("nothing", vec![], 0, "this is no pcap or pcapng file".to_owned()),
-        ("text", b"interface = \"eth0\"".to_vec(), 0, "this is no pcap or pcapng file".to_owned()),
+        ("nothing", vec![], 0, "this is no pcap or pcapng file, as `tcpdump -w` writes".to_owned()),
+        ("text", b"interface = \"eth0\"".to_vec(), 0, "this is no pcap or pcapng file, as `tcpdump -w` writes".to_owned()),
         ("gzip", vec![0x1f, 0x8b, 8, 0, 0], 0, "this is compressed; unpack it with gunzip first".to_owned()),
         (
             "half a header",

@@ -187,7 +187,7 @@ fn a_file_that_is_not_there_is_named() {
     let error = run("/nonexistent.pcap".as_ref(), &resolved, &mut Vec::new(), Format::Json).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/nonexistent.pcap: cannot open it: No such file or directory (os error 2)"
+        "/nonexistent.pcap: cannot open it: No such file or directory: check the path"
     );
 }
 
