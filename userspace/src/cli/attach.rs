@@ -20,6 +20,8 @@ use crate::{
     office::{Office, Reply, Settings},
     places,
     policy::{DEFAULT_PATH, Mode},
+    store::{Store, StoreError},
+    wall::Clock,
 };
 
 /// Put the filter on network interfaces, where it stays until `sipward detach`
@@ -129,6 +131,9 @@ impl Attach {
             let call = Call::Mode(SetMode { enforce: mode == Mode::Enforce });
             office.perform(&call, &this_process(), &mut Reply::default())?;
         }
+        let mut reply = Reply::default();
+        office.note(&this_process(), "attach", &interfaces.join(" "), &mut reply);
+        reply.notices.iter().try_for_each(|notice| output.warn(notice))?;
         if office.status()?.mode == "monitor" {
             output.say(
                 "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
@@ -197,6 +202,21 @@ impl Detach {
             output.object(&item::Detached { detached: detached.clone() })?;
             show(item::Detached { detached }, output)?;
         }
+        if let Err(error) = note(&self.interfaces.join(" ")) {
+            output.warn(&format!("done, but not in the audit trail: {error}"))?;
+        }
         Ok(())
     }
+}
+
+/// That the filter was taken off, and by whom. Not where there is no store: a new one would pass for all there is.
+fn note(interfaces: &str) -> Result<(), StoreError> {
+    let path = places::store();
+    if let Ok(false) = path.try_exists() {
+        return Ok(());
+    }
+    let mut store = Store::open(&path)?;
+    let mut change = store.begin()?;
+    change.audit(&this_process().name, "detach", interfaces, "", &Clock::read())?;
+    change.commit()
 }

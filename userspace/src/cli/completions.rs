@@ -23,6 +23,7 @@ use super::{Arguments, failure::Failure, output::Output};
                   fish > /usr/share/fish/vendor_completions.d/sipward.fish"
 )]
 pub(super) struct Completions {
+    /// Whose
     shell: Shell,
 }
 

@@ -12,6 +12,7 @@ use crate::control::protocol::{Call, SetMode, item};
                   otherwise is loaded."
 )]
 pub(super) struct Mode {
+    /// What becomes of what a rule objects to
     mode: Choice,
 }
 

@@ -76,6 +76,7 @@ pub(super) enum Trust {
                       The daemon must run for that."
     )]
     Only {
+        /// The lock-down
         switch: Switch,
         /// Even if nobody is trusted, or you are not
         #[arg(long)]

@@ -225,7 +225,7 @@ impl Office {
     }
 
     /// Something for the audit trail alone.
-    fn note(&mut self, who: &Who, what: &str, target: &str, reply: &mut Reply) {
+    pub fn note(&mut self, who: &Who, what: &str, target: &str, reply: &mut Reply) {
         let (who, what, target) = (who.name.clone(), what.to_owned(), target.to_owned());
         let work =
             move |change: &mut Change<'_>, clock: &Clock| change.audit(&who, &what, &target, "", clock);
