@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sipward::places;
+use sipward::{
+    control::{Client, ClientError, protocol::Call},
+    places,
+};
 use xdp_prog::abi::VERSION;
 
 use crate::{command::Sipward, wait::wait_until};
@@ -55,17 +58,23 @@ impl Daemon {
         Self { child, socket: places::socket(&sipward.runtime()), log }
     }
 
-    /// Whether it takes calls.
+    /// Whether its door is open.
     pub fn is_ready(&self) -> bool {
         UnixStream::connect(&self.socket).is_ok()
     }
 
     pub fn wait_until_ready(&mut self) {
-        wait_until("the daemon takes calls", PATIENCE, || {
+        wait_until("the daemon answers", PATIENCE, || {
             let ended = self.child.try_wait().expect("a child of this process");
             assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", self.log());
-            self.is_ready()
+            self.answers()
         });
+    }
+
+    /// Its door is open before it sees what comes; who is answered may rely on that.
+    fn answers(&self) -> bool {
+        let Ok(Some(mut client)) = Client::connect(&self.socket) else { return false };
+        client.ask(&Call::Status, |_| Ok::<_, ClientError>(())).is_ok()
     }
 
     pub fn pid(&self) -> u32 {
