@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What comes back in good time on one wire, if anything does.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One port of one address.
 #[derive(Debug)]
