@@ -11,7 +11,7 @@ use std::{
 
 use aya::programs::loaded_programs;
 use sipward::{
-    guard::Account,
+    guard::{Account, Flow, Transport},
     kernel::{Filter, LoadOptions, Sentence, Suspect, Tapping, Taps},
     policy::Config,
 };
@@ -33,7 +33,17 @@ struct Setting {
     bans: u32,
     limits: bool,
     suspended: Suspended,
+    known: Known,
     tap: Tap,
+}
+
+/// What is known of the sender, besides the flows of others.
+#[derive(Clone, Copy, PartialEq)]
+enum Known {
+    Nothing,
+    Source,
+    /// Its port, too.
+    Flow,
 }
 
 /// Whose accounts are suspended.
@@ -77,8 +87,14 @@ struct Case {
     way: Way,
 }
 
-const SIGNATURES_64: Setting =
-    Setting { signatures: 64, bans: 1_000, limits: true, suspended: Suspended::Nobody, tap: Tap::Off };
+const SIGNATURES_64: Setting = Setting {
+    signatures: 64,
+    bans: 1_000,
+    limits: true,
+    suspended: Suspended::Nobody,
+    known: Known::Nothing,
+    tap: Tap::Off,
+};
 
 fn cases() -> Vec<Case> {
     let case = |name, setting, frame: sipward_tests::frame::Frame, drops| Case {
@@ -95,6 +111,7 @@ fn cases() -> Vec<Case> {
     };
     let tapping = |tap| Setting { tap, limits: false, ..SIGNATURES_64 };
     let suspending = |suspended| Setting { suspended, limits: false, ..SIGNATURES_64 };
+    let knowing = |known| Setting { known, limits: false, ..SIGNATURES_64 };
     let refusal = message::OK_TO_OUR_OPTIONS.replace("200 OK", "401 Unauthorized");
     let answer = || udp().from("203.0.113.1:5060").to("198.51.100.7:40000").carrying(&refusal);
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
@@ -139,6 +156,8 @@ fn cases() -> Vec<Case> {
             tcp().carrying(message::register_of(500)),
             false,
         ),
+        case("clean REGISTER of a known source", knowing(Known::Source), register(), false),
+        case("clean REGISTER of a known flow", knowing(Known::Flow), register(), false),
         case("clean REGISTER, tapped", tapping(Tap::Drained), register(), false),
         case("clean REGISTER, tapped, ring full", tapping(Tap::Full), register(), false),
         case("clean REGISTER, tapped, over the budget", tapping(Tap::OverBudget), register(), false),
@@ -215,12 +234,32 @@ fn filter(setting: Setting) -> anyhow::Result<Filter> {
     filter.sources()?.put_all((0..setting.bans).map(|index| (address(index), ban)))?;
     filter.prefixes()?.put("10.255.0.0/16".parse()?, ban)?;
     suspend(&mut filter, setting.suspended)?;
+    know(&mut filter, setting.known)?;
     filter.set_tapping(match setting.tap {
         Tap::Off => None,
         Tap::Drained | Tap::Full => Some(Tapping { strangers_per_second: u32::MAX }),
         Tap::OverBudget => Some(Tapping { strangers_per_second: 0 }),
     })?;
     Ok(filter)
+}
+
+/// The sender of most packets here.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+
+fn know(filter: &mut Filter, known: Known) -> anyhow::Result<()> {
+    if known == Known::Nothing {
+        return Ok(());
+    }
+    filter.sources()?.put_known(HERE, 1, FOREVER)?;
+    let mut flows = filter.known_flows()?;
+    let flow = |port| Flow { port, transport: Transport::Udp };
+    for index in 0..20_000 {
+        flows.put(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index)), flow(5060), 1, FOREVER)?;
+    }
+    if known == Known::Flow {
+        flows.put(HERE, flow(40_000), 1, FOREVER)?;
+    }
+    Ok(())
 }
 
 fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
@@ -230,7 +269,6 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
         let sentence = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
         suspensions.put(Suspect::account(source, &account), sentence)
     };
-    let here = IpAddr::from([198, 51, 100, 7]);
     match suspended {
         Suspended::Nobody => {}
         Suspended::Others => {
@@ -238,8 +276,8 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
                 put(Some(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index))), "201")?;
             }
         }
-        Suspended::Neighbour => put(Some(here), "202")?,
-        Suspended::Own => put(Some(here), "201")?,
+        Suspended::Neighbour => put(Some(HERE), "202")?,
+        Suspended::Own => put(Some(HERE), "201")?,
         Suspended::Lock => put(None, "202")?,
     }
     Ok(())

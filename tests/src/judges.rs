@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 use sipward::{
-    kernel::{Filter, LoadOptions, Sentence, Suspect, now},
+    guard::Flow,
+    kernel::{Filter, LoadOptions, Sentence, Suspect, flow_key, now},
     policy::Config,
     replay::Memory,
 };
@@ -94,6 +95,23 @@ impl Judges {
     pub fn lift(&mut self, suspect: Suspect) {
         assert!(self.filter.suspensions().unwrap().remove(suspect).unwrap(), "{suspect:?} was not suspended");
         self.mirror_suspensions();
+    }
+
+    /// Makes a flow known to both, or changes how many phones it has. What it has sent stays counted.
+    pub fn know_flow(&mut self, source: &str, flow: Flow, phones: u32, until: u64) {
+        let source = source.parse().unwrap();
+        let mut flows = self.filter.known_flows().unwrap();
+        flows.put(source, flow, phones, until).unwrap();
+        let key = flow_key(source, flow);
+        let mut entries = flows.entries().map(Result::unwrap);
+        let (_, known) = entries.find(|(found, _)| *found == key).expect("it was put there");
+        self.memory.know_flow(key, known);
+    }
+
+    pub fn forget_flow(&mut self, source: &str, flow: Flow) {
+        let source = source.parse().unwrap();
+        assert!(self.filter.known_flows().unwrap().remove(source, flow).unwrap());
+        self.memory.forget_flow(&flow_key(source, flow));
     }
 
     /// The kernel's own entries, as they are.

@@ -29,6 +29,7 @@ struct InForce {
     /// Until when, and whether those who are known are exempt.
     suspended: BTreeMap<Suspect, (u64, bool)>,
     known: BTreeMap<IpAddr, u32>,
+    flows: BTreeMap<(IpAddr, Flow), u32>,
 }
 
 struct World {
@@ -116,7 +117,15 @@ impl World {
         let sources = tables.sources().expect("the map");
         let known = sources.iter_known().map(|item| item.expect("an entry"));
         let known = known.filter(|(_, _, until)| *until > soon).map(|(source, phones, _)| (source, phones));
-        InForce { suspended, known: known.collect() }
+        let known = known.collect();
+        let flows = tables.known_flows().expect("the map");
+        let flows = flows.iter().map(|item| item.expect("an entry"));
+        let flows = flows.filter(|(.., until)| *until > soon);
+        InForce {
+            suspended,
+            known,
+            flows: flows.map(|(source, flow, phones, _)| ((source, flow), phones)).collect(),
+        }
     }
 
     /// The office is gone from one moment to the next, and another one takes its place.
@@ -203,6 +212,11 @@ fn after_a_restart(world: &mut World, how: usize, mut before: InForce) {
     }
     let mut after = world.in_force();
     assert_eq!(after.suspended, before.suspended, "restart {how}");
+    if how == 1 {
+        // They are known again with the next refresh of each phone.
+        before.flows.clear();
+    }
+    assert_eq!(after.flows, before.flows, "restart {how}");
     if how == 4 {
         // Who was forgotten while the store was away may be known again, as long as they had been.
         after.known.retain(|source, _| before.known.contains_key(source));

@@ -30,10 +30,11 @@ pub mod map {
     pub const CAPTURES: &str = "CAPTURES";
     pub const GUARD: &str = "GUARD";
     pub const SUSPENDED: &str = "SUSPENDED";
+    pub const KNOWN_FLOWS: &str = "KNOWN_FLOWS";
     pub const TAPS_KNOWN: &str = "TAPS_KNOWN";
     pub const TAPS_STRANGERS: &str = "TAPS_STRANGERS";
     pub const TAP_STATE: &str = "TAP_STATE";
-    pub const ALL: [&str; 20] = [
+    pub const ALL: [&str; 21] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -51,6 +52,7 @@ pub mod map {
         CAPTURES,
         GUARD,
         SUSPENDED,
+        KNOWN_FLOWS,
         TAPS_KNOWN,
         TAPS_STRANGERS,
         TAP_STATE,
@@ -73,6 +75,7 @@ pub const CAPTURE_RING_BYTES: usize = 1 << 22;
 /// Of each lane: a fifth of a second of five thousand registrations a second, both ways.
 pub const TAP_RING_BYTES: usize = 1 << 22;
 pub const MAX_SUSPENSIONS: usize = 1 << 16;
+pub const MAX_KNOWN_FLOWS: usize = 1 << 16;
 
 /// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and
 /// waits until no packet is left that saw the old one. A packet looks here once and keeps to what it saw.
@@ -477,6 +480,26 @@ pub mod suspension {
     pub const UNSAVED: u32 = 2;
 }
 
+/// One port of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct FlowKey {
+    pub source: Address,
+    /// As [`SuspensionKey::flow`] numbers them.
+    pub flow: u64,
+}
+
+/// A flow over which somebody has authenticated lately, and what it has sent. It counts while its source is known.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct KnownFlow {
+    /// Kernel monotonic nanoseconds; the entry is ignored from then on.
+    pub expires: u64,
+    /// How many phones' budget it has. A word, as all of it is.
+    pub phones: u64,
+    pub meters: [Meter; Class::COUNT],
+}
+
 /// The beginning of the record of a packet that was handed over; its payload follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -549,6 +572,8 @@ const _: () = {
     assert!(size_of::<GuardState>() == 16);
     assert!(size_of::<SuspensionKey>() == 24);
     assert!(size_of::<Suspension>() == 16);
+    assert!(size_of::<FlowKey>() == 24);
+    assert!(size_of::<KnownFlow>() == 16 + 16 * Class::COUNT);
     assert!(size_of::<TapHead>() == 64);
     assert!(size_of::<TapState>() == 56);
     assert!(Reason::COUNT <= 255);
@@ -558,7 +583,7 @@ const _: () = {
 #[cfg(not(target_arch = "bpf"))]
 mod pod {
     use super::{
-        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FragmentKey,
+        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FlowKey, FragmentKey,
         GuardState, Policy, SignatureHead, Signatures, SourceEntry, Suspension, SuspensionKey, TapHead,
         TapState,
     };
@@ -571,6 +596,7 @@ mod pod {
     }
     pod!(Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
     pod!(
+        FlowKey,
         FragmentKey,
         GuardState,
         Policy,

@@ -3,7 +3,7 @@
 //! One short function per header. A length that a packet claims is believed only as far as the bytes go.
 
 use crate::{
-    abi::{Address, FragmentKey},
+    abi::{Address, FlowKey, FragmentKey, SuspensionKey},
     bytes::Bytes,
 };
 
@@ -74,6 +74,11 @@ impl Packet {
     #[inline(always)]
     pub const fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    #[inline(always)]
+    pub const fn flow_key(&self) -> FlowKey {
+        FlowKey { source: self.source, flow: SuspensionKey::flow(self.protocol, self.source_port) }
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 
 use crate::{
     abi::{
-        Address, FragmentKey, GuardState, Policy, SourceEntry, SourceState, Suspension, SuspensionKey, kind,
-        suspension,
+        Address, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, RateLimit, SourceEntry, SourceState,
+        Suspension, SuspensionKey, kind, suspension,
     },
     account,
     bytes::Bytes,
@@ -26,6 +26,7 @@ pub trait World {
     /// The state of a source, made if there is none.
     fn source_state(&self, source: &Address) -> Option<&SourceState>;
     fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState>;
+    fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow>;
     fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool;
     fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64);
     fn forget_fragment(&self, key: &FragmentKey);
@@ -484,11 +485,14 @@ pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
     let meter = class.of(&state.meters);
     if charge.budget != 0 {
-        let Some(next) = meter.admits(class.of(&policy.known), charge.budget, now, charge.packets) else {
-            return Limit::Source;
-        };
-        meter.commit(next);
-        return Limit::None;
+        let limit = class.of(&policy.known);
+        let shared = meter.admits(limit, charge.budget, now, charge.packets);
+        if let Some(next) = shared {
+            meter.commit(next);
+        }
+        // Even where the source has room: what its flow has sent is to be known once it has none.
+        let admitted = charge_flow(world, packet, charge, limit, now) || shared.is_some();
+        return if admitted { Limit::None } else { Limit::Source };
     }
     let Some(next) = meter.admits(class.of(&policy.stranger), 1, now, charge.packets) else {
         return Limit::Source;
@@ -510,6 +514,20 @@ pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     meter.commit(next);
     neighbours.commit(next_prefix);
     Limit::None
+}
+
+/// Whether the packet's flow is known and within its own budget, which nobody spends from another port. The whole
+/// source gets no more by it, unless somebody else has spent what the source has.
+#[inline(always)]
+fn charge_flow<W: World>(world: &W, packet: &Packet, charge: Charge, limit: &RateLimit, now: u64) -> bool {
+    let Some(flow) = world.known_flow(&packet.flow_key()) else { return false };
+    if flow.expires <= now {
+        return false;
+    }
+    let meter = charge.class.of(&flow.meters);
+    let Some(next) = meter.admits(limit, flow.phones as u32, now, charge.packets) else { return false };
+    meter.commit(next);
+    true
 }
 
 /// A number below 256 for the flow, which its sender cannot choose without the key.

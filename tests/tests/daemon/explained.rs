@@ -76,12 +76,17 @@ fn a_phone_that_registered_is_known_and_may_ask_for_options_and_a_stranger_is_no
     );
     // Ten minutes of registration and half an hour of grace, at least.
     assert!(known["expires_in"].as_u64().expect("an end") > 2_300, "{said}");
+    let flows = said["flows"].as_array().expect("flows");
+    assert_eq!((flows.len(), &flows[0]["phones"]), (1, &1.into()), "{said}");
+    assert!(flows[0]["flow"].as_str().expect("a flow").starts_with("udp:"), "{said}");
+    assert!(flows[0]["expires_in"].as_u64().expect("an end") > 2_300, "{said}");
     assert_eq!(said["accounts"][0]["account"], "201", "{said}");
     assert!(said["accounts"][0]["works_for"].is_u64(), "{said}");
     assert!(said["options"].as_str().expect("a sentence").starts_with("OPTIONS pass"), "{said}");
     assert_eq!(said["diagnoses"], json!([]), "{said}");
     let other = explained.of(&stranger);
     assert_eq!((&other["standing"], &other["known"]), (&"stranger".into(), &Value::Null), "{other}");
+    assert_eq!(other["flows"], json!([]), "{other}");
     assert!(other["options"].as_str().expect("a sentence").starts_with("OPTIONS drop"), "{other}");
 
     explained.options(OFFICE);
@@ -91,9 +96,11 @@ fn a_phone_that_registered_is_known_and_may_ask_for_options_and_a_stranger_is_no
     assert_eq!(explained.registrar.heard("monitor", &stranger), 0);
     let text = explained.sipward.ok(&format!("explain {office}"));
     assert!(text.contains("known since") && text.contains("with the limits of one phone"), "{text}");
+    assert!(text.contains("has the limits of one phone for itself"), "{text}");
     let status = explained.sipward.json("status").remove(0);
     // With the other phone.
     assert_eq!((&status["guard"]["known"], &status["guard"]["phones"]), (&2.into(), &2.into()), "{status}");
+    assert_eq!(status["guard"]["known_flows"], 2, "{status}");
 }
 
 #[test]

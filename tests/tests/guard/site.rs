@@ -127,6 +127,13 @@ impl<'a> Ward<'a> {
         self.sipward.json(&format!("explain {address}")).remove(0)["standing"] == "known"
     }
 
+    /// Its flows with budgets of their own.
+    pub(crate) fn flows(&self, address: &str) -> Vec<String> {
+        let said = self.sipward.json(&format!("explain {address}")).remove(0);
+        let flows = said["flows"].as_array().unwrap_or_else(|| panic!("no flows: {said}"));
+        flows.iter().map(|known| known["flow"].as_str().expect("a flow").to_owned()).collect()
+    }
+
     /// What `status` says of the guard.
     pub(crate) fn guard(&self, about: &str) -> u64 {
         let status = self.sipward.json("status").remove(0);

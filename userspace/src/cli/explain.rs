@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     control::protocol::{self, Call, Origin, item},
-    office::{Counted, Explained, Known, Rule, Seen},
+    office::{Counted, Explained, Known, KnownFlow, Rule, Seen},
     precedence::single,
     printable::printable,
 };
@@ -104,6 +104,7 @@ fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failu
     if let Some(known) = &explained.known {
         say_known(known, output)?;
     }
+    say_flows(&explained.flows, output)?;
     output.say(format_args!("  {}", explained.options))?;
     if !explained.closed.is_empty() {
         let mut table = closed_table();
@@ -128,12 +129,26 @@ fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failu
 
 fn say_known(known: &Known, output: &mut Output) -> Result<(), Failure> {
     let Known { phones, since, expires_in, why } = known;
-    let phones = if *phones == 1 { "one phone".to_owned() } else { format!("{phones} phones") };
     Ok(output.say(format_args!(
-        "  known since {}, with the limits of {phones}, for {} more: {why}",
+        "  known since {}, with the limits of {}, for {} more: {why}",
         local(Duration::from_secs(*since)),
+        count_phones(*phones),
         time_left(*expires_in)
     ))?)
+}
+
+fn say_flows(flows: &[KnownFlow], output: &mut Output) -> Result<(), Failure> {
+    flows.iter().try_for_each(|KnownFlow { flow, phones, expires_in }| {
+        Ok(output.say(format_args!(
+            "  {flow} has the limits of {} for itself, whatever comes from its other ports, for {} more",
+            count_phones(*phones),
+            time_left(*expires_in)
+        ))?)
+    })
+}
+
+fn count_phones(phones: u32) -> String {
+    if phones == 1 { "one phone".to_owned() } else { format!("{phones} phones") }
 }
 
 fn say_counted(counted: &[Counted], output: &mut Output) -> Result<(), Failure> {

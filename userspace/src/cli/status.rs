@@ -101,9 +101,11 @@ fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
         grouped(guard.locked)
     ))?;
     output.say(format_args!(
-        "known sources: {}, with limits for {} phones",
+        "known sources: {}, with limits for {} phones; known flows: {} (room for {})",
         grouped(guard.known),
-        grouped(guard.phones)
+        grouped(guard.phones),
+        grouped(guard.known_flows),
+        grouped(guard.room_for_flows)
     ))?;
     if status.daemon.is_some() {
         output.say(format_args!(
@@ -123,7 +125,10 @@ fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
         ))?;
     }
     if guard.no_room > 0 {
-        output.say(format_args!("no room: for {} suspensions or known phones", grouped(guard.no_room)))?;
+        output.say(format_args!(
+            "no room: for {} suspensions, known phones or flows",
+            grouped(guard.no_room)
+        ))?;
     }
     for rule in &status.flagged {
         output.say(format_args!("flagged: {rule} hits sources that authenticate: see `sipward rules`"))?;

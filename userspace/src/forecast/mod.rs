@@ -8,6 +8,7 @@ mod sentence;
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     time::Duration,
@@ -15,6 +16,7 @@ use std::{
 
 use ipnet::IpNet;
 use xdp_prog::{
+    abi::SuspensionKey,
     account,
     judge::Verdict,
     reason::{Action, Class, Reason},
@@ -98,6 +100,12 @@ pub fn forecast(tables: &mut Tables, address: IpAddr, now: u64) -> Result<Vec<Fo
             memory.suspend(key, suspension);
         }
     }
+    for entry in tables.known_flows()?.entries() {
+        let (key, flow) = entry?;
+        if key.source == to_key(address) {
+            memory.know_flow(key, flow);
+        }
+    }
     Ok(forecasts(&memory, address, &tables.signature_names()?))
 }
 
@@ -139,15 +147,27 @@ impl Oracle<'_> {
         forecast
     }
 
-    /// A port, and what a packet from there would get. Of a source whose flows are all taken, the next packet of
-    /// a phone comes from one of them; only [`Kind::NewPort`] is about others.
+    /// A port, and what a packet from there would get. Of a source with known flows, or whose flows are all taken, the
+    /// next packet of a phone comes from one of them; only [`Kind::NewPort`] is about others.
     fn likely(&self) -> (u16, Verdict) {
-        let first = (FIRST_PORT, self.judge(FIRST_PORT));
+        let first = self.first_port();
+        let first = (first, self.judge(first));
         let refused = |verdict: Verdict| matches!(verdict.reason, Reason::Flows | Reason::FlowsPrefix);
         let wanted = |verdict: Verdict| refused(verdict) == (self.kind == Kind::NewPort);
         let tried = if self.kind == Kind::NewPort { TRIED_FOR_NEW } else { TRIED_FOR_USED };
         let more = MORE_PORTS.take(tried).map(|port| (port, self.judge(port)));
         std::iter::once(first).chain(more).find(|(_, verdict)| wanted(*verdict)).unwrap_or(first)
+    }
+
+    fn first_port(&self) -> u16 {
+        let protocol = self.memory.headers(&self.frame(FIRST_PORT)).protocol;
+        let flow = |port| SuspensionKey::flow(protocol, port);
+        let known: BTreeSet<u64> = self.memory.known_flows(self.address).collect();
+        if self.kind == Kind::NewPort {
+            let mut ports = std::iter::once(FIRST_PORT).chain(MORE_PORTS);
+            return ports.find(|port| !known.contains(&flow(*port))).unwrap_or(FIRST_PORT);
+        }
+        known.range(flow(0)..=flow(u16::MAX)).next().map_or(FIRST_PORT, |flow| *flow as u16)
     }
 
     /// One packet, before all others.

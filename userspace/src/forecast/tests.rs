@@ -1,9 +1,14 @@
 use std::sync::{Arc, LazyLock};
 
-use xdp_prog::abi::{FOREVER, Signatures, SourceEntry, kind};
+use xdp_prog::abi::{FOREVER, KnownFlow, Signatures, SourceEntry, kind};
 
 use super::*;
-use crate::{policy::Config, signature::SignatureSet};
+use crate::{
+    guard::{Flow, Transport},
+    kernel::flow_key,
+    policy::Config,
+    signature::SignatureSet,
+};
 
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_000 * SECOND;
@@ -241,6 +246,31 @@ fn a_known_source_has_the_budget_of_all_its_phones() {
         (Kind::NewPort, "pass request, 60 then rate:invite"),
     ] {
         assert_eq!(short(&one(&memory, "192.0.2.9", kind)), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn of_a_known_source_it_is_about_a_known_flow_but_for_new_ports() {
+    let mut memory = filter("");
+    let known = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 1, ..SourceEntry::default() };
+    put(&mut memory, "192.0.2.9/32", known);
+    let know = |memory: &mut Memory, port, transport, expires| {
+        let key = flow_key("192.0.2.9".parse().unwrap(), Flow { port, transport });
+        memory.know_flow(key, KnownFlow { expires, phones: 1, ..KnownFlow::default() });
+    };
+    know(&mut memory, 4_000, Transport::Udp, NOW);
+    know(&mut memory, 40_001, Transport::Udp, FOREVER);
+    know(&mut memory, 40_002, Transport::Tcp, FOREVER);
+    send(&memory, "192.0.2.9", Kind::Register, 20, 1_024, true);
+    send(&memory, "192.0.2.9", Kind::Invite, 20, 1_024, true);
+    for (kind, port, expected) in [
+        (Kind::Register, 40_001, "pass request, 20 then rate:register"),
+        (Kind::Invite, 40_001, "pass request, 20 then rate:invite"),
+        (Kind::Connect, 40_002, "pass tcp-control, 20 then rate:connect"),
+        (Kind::NewPort, 5_060, "drop rate:invite, 0 then rate:invite"),
+    ] {
+        let forecast = one(&memory, "192.0.2.9", kind);
+        assert_eq!((forecast.source_port, short(&forecast).as_str()), (port, expected), "{kind:?}");
     }
 }
 

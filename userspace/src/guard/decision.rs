@@ -49,6 +49,17 @@ pub enum What {
     Forget {
         source: IpAddr,
     },
+    /// So many of its phones are on this flow, which has a budget for them that other ports of the source do not spend.
+    KnowFlow {
+        source: IpAddr,
+        flow: Flow,
+        phones: u32,
+        until: u64,
+    },
+    ForgetFlow {
+        source: IpAddr,
+        flow: Flow,
+    },
     /// Nothing is done; somebody should know.
     Alert {
         source: Option<IpAddr>,

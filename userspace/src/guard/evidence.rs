@@ -26,6 +26,16 @@ pub struct Flow {
     pub transport: Transport,
 }
 
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { port, transport } = self;
+        match transport {
+            Transport::Udp => write!(f, "udp:{port}"),
+            Transport::Tcp => write!(f, "tcp:{port}"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {

@@ -19,10 +19,12 @@ mod doubtful;
 mod evidence;
 mod failing;
 mod familiar;
+mod flows;
 mod known;
 mod moment;
 mod order;
 mod pair;
+mod phones;
 mod place;
 mod room;
 mod score;
@@ -35,9 +37,11 @@ mod trail;
 mod view;
 mod working;
 
+use std::net::IpAddr;
+
 use self::{
     alerts::Alerts, bans::Bans, closed::ClosedDoors, crowd::Crowd, doubtful::Doubtful, familiar::Familiar,
-    known::Known, place::Place, room::Room, trail::Trail,
+    flows::Flows, known::Known, place::Place, room::Room, trail::Trail,
 };
 pub use self::{
     decision::{Because, Decision, Rule, Scope, What},
@@ -50,6 +54,8 @@ pub use self::{
     view::{AccountAt, AccountHere, AccountView, Closed, Counters, SourceView, Status},
 };
 
+/// Known ones: a newcomer has only a stranger's budget.
+const SOURCES: usize = 65_536;
 /// Accounts at sources, and numbers of sequences, all together: what the failures of real sources may take.
 const TRAILS: usize = 131_072;
 /// Sources and failures of accounts, all together.
@@ -59,7 +65,8 @@ const CROWDS: usize = 131_072;
 pub struct Guard {
     settings: Settings,
     closed: ClosedDoors,
-    known: Known,
+    known: Known<IpAddr>,
+    flows: Flows,
     familiar: Familiar,
     trails: Room<Place, Trail>,
     crowds: Room<Account, Crowd>,
@@ -75,7 +82,8 @@ impl Guard {
         Self {
             settings,
             closed: ClosedDoors::default(),
-            known: Known::default(),
+            known: Known::new(SOURCES),
+            flows: Flows::default(),
             familiar: Familiar::default(),
             trails: Room::new(TRAILS),
             crowds: Room::new(CROWDS),

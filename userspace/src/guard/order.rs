@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Account, Because, Decision, Guard, Rule, What, closed::Door, place::Place, view::Closed};
+use super::{Account, Because, Decision, Flow, Guard, Rule, What, closed::Door, place::Place, view::Closed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -24,6 +24,7 @@ pub enum Held {
     Suspended { account: Account, source: IpAddr, until: u64, because: Because },
     Locked { account: Account, until: u64, because: Because },
     Known { source: IpAddr, phones: u32, until: u64 },
+    KnownFlow { source: IpAddr, flow: Flow, phones: u32, until: u64 },
 }
 
 const HAND: Because = Because { rule: Rule::Hand, count: 0, seconds: 0 };
@@ -49,6 +50,10 @@ impl Guard {
                 Held::Locked { account, until, because } => ((account, None), until, because),
                 Held::Known { source, phones, until } => {
                     self.known.restore(source, phones, until, now, &self.settings.known);
+                    continue;
+                }
+                Held::KnownFlow { source, flow, phones, until } => {
+                    self.flows.restore((source, flow), phones, until, now, &self.settings.known);
                     continue;
                 }
             };

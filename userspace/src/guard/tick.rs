@@ -22,6 +22,10 @@ impl Guard {
             let Some(what) = self.known.ended(now, &self.settings.known) else { break };
             decisions.extend(what.map(expired));
         }
+        for _ in 0..AT_ONCE {
+            let Some(what) = self.flows.ended(now, &self.settings.known) else { break };
+            decisions.extend(what.map(expired));
+        }
         self.bans.expire(now, AT_ONCE);
         decisions
     }

@@ -86,6 +86,8 @@ pub struct Counters {
     pub closed_refused: u64,
     /// Known sources and phones that there was no room for.
     pub known_refused: u64,
+    /// Flows of known sources that there was no room for.
+    pub flows_refused: u64,
     /// Sources and accounts whose failures were forgotten before their time, to make room.
     pub forgotten: u64,
     pub alerts: u64,
@@ -177,6 +179,7 @@ impl Guard {
             forgeable: self.forgeable,
             closed_refused: self.closed.refused(),
             known_refused: self.known.refused(),
+            flows_refused: self.flows.refused(),
             forgotten: self.trails.forgotten() + self.crowds.forgotten() + self.doubtful.forgotten(),
             alerts: self.alerts.raised + self.doubtful.alerts.raised,
             alerts_withheld: self.alerts.withheld + self.doubtful.alerts.withheld,

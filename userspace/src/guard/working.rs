@@ -15,8 +15,8 @@ impl Guard {
         {
             decisions.extend(self.clear(evidence, account));
         }
-        let what = self.know(evidence);
-        decisions.extend(what.map(|what| Decision { at: evidence.at, what, because: WORKED }));
+        let whats = self.know(evidence).into_iter().chain(self.know_flow(evidence));
+        decisions.extend(whats.map(|what| Decision { at: evidence.at, what, because: WORKED }));
         decisions
     }
 
@@ -41,12 +41,29 @@ impl Guard {
         let settings = &self.settings.known;
         match evidence.kind {
             Kind::Registered { phone, until } => {
-                self.known.register(source, account.clone(), phone, (at, until), settings)
+                self.known.register(source, (account.clone(), phone), (at, until), settings)
             }
             Kind::Unregistered { phone } => {
-                self.known.unregister(source, account.clone(), phone, at, settings)
+                self.known.unregister(source, &(account.clone(), phone), at, settings)
             }
             _ => self.known.work(source, at, settings),
+        }
+    }
+
+    /// Of a source that is known.
+    fn know_flow(&mut self, evidence: &Evidence) -> Vec<What> {
+        let Evidence { at, source, flow, ref account, kind, .. } = *evidence;
+        let (settings, account) = (&self.settings.known, account.as_ref());
+        if !self.known.has(source) {
+            return Vec::new();
+        }
+        match kind {
+            Kind::Registered { phone, until } => {
+                self.flows.register((source, flow), account, phone, (at, until), settings)
+            }
+            Kind::Unregistered { phone } => self.flows.unregister(source, account, phone, at, settings),
+            Kind::Qualified => self.flows.work((source, flow), None, at, settings),
+            _ => self.flows.work((source, flow), account, at, settings),
         }
     }
 }

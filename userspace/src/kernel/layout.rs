@@ -6,9 +6,9 @@
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter, EVENT_RING_BYTES,
-    EVENT_SLOT_COUNT, EventSlot, FragmentKey, GuardState, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_PREFIXES,
-    MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy, SLOTS, Signatures, SourceEntry,
-    SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
+    EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow, MAX_FRAGMENTS, MAX_KNOWN_FLOWS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
+    SLOTS, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
 };
 
 use super::{
@@ -78,6 +78,7 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<(), ()>(map::CAPTURES, MapType::RingBuf, CAPTURE_RING_BYTES),
     of::<u32, GuardState>(map::GUARD, MapType::Array, 1),
     of::<SuspensionKey, Suspension>(map::SUSPENDED, MapType::Hash, MAX_SUSPENSIONS),
+    of::<FlowKey, KnownFlow>(map::KNOWN_FLOWS, MapType::Hash, MAX_KNOWN_FLOWS),
     of::<(), ()>(map::TAPS_KNOWN, MapType::RingBuf, TAP_RING_BYTES),
     of::<(), ()>(map::TAPS_STRANGERS, MapType::RingBuf, TAP_RING_BYTES),
     of::<u32, TapState>(map::TAP_STATE, MapType::PerCpuArray, 1),

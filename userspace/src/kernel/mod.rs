@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod features;
 mod filter;
+mod flows;
 mod hash;
 mod hold;
 mod interface;
@@ -39,6 +40,7 @@ pub use self::{
     events::{DropEvent, Events},
     features::Features,
     filter::{Filter, LoadOptions},
+    flows::{KnownFlows, flow_key},
     hash::Batch,
     hold::Hold,
     interface::{index as interface_index, name as interface_name},

@@ -8,10 +8,10 @@ use xdp_prog::abi::{Address, SourceState};
 use super::{error::Result, hash::found};
 use crate::{
     address::to_key,
-    source_state::{WORDS, from_words},
+    meters::{SOURCE_WORDS, source_from_words},
 };
 
-pub(super) type StateMap<'a> = HashMap<&'a MapData, Address, [u64; WORDS]>;
+pub(super) type StateMap<'a> = HashMap<&'a MapData, Address, [u64; SOURCE_WORDS]>;
 
 /// The meters as they stand: looking at them does not count as use, and keeps none from being forgotten.
 #[derive(Debug)]
@@ -33,5 +33,5 @@ impl States<'_> {
 }
 
 fn get(map: &StateMap<'_>, key: Address) -> Result<Option<SourceState>> {
-    Ok(found(map.get(&key, 0))?.map(|words| from_words(&words)))
+    Ok(found(map.get(&key, 0))?.map(|words| source_from_words(&words)))
 }

@@ -6,16 +6,16 @@ use aya::maps::{Array, Map, MapData};
 use xdp_prog::{
     abi::{Address, GuardState, Suspension, SuspensionKey, map, suspension},
     account,
-    frame::{TCP, UDP},
 };
 
 use super::{
     error::{Error, Result},
+    flows::{flow_number, flow_of},
     hash::Hash,
 };
 use crate::{
     address::{from_key, to_key},
-    guard::{Account, Flow, Transport},
+    guard::{Account, Flow},
 };
 
 /// Whom a suspension is about.
@@ -220,7 +220,7 @@ const fn marker(source: Address) -> SuspensionKey {
 fn to_map(suspect: Suspect) -> SuspensionKey {
     let what = match suspect.what {
         Suspected::Account(hash) => hash,
-        Suspected::Flow(Flow { port, transport }) => SuspensionKey::flow(protocol(transport), port),
+        Suspected::Flow(flow) => flow_number(flow),
     };
     SuspensionKey { source: suspect.source.map_or(SuspensionKey::ANYWHERE, to_key), what }
 }
@@ -233,8 +233,7 @@ fn suspect(key: SuspensionKey) -> Option<Suspect> {
     } else if key.what == SuspensionKey::ANYTHING {
         return None;
     } else {
-        let transport = if key.what >> 16 == u64::from(TCP) { Transport::Tcp } else { Transport::Udp };
-        Suspected::Flow(Flow { port: key.what as u16, transport })
+        Suspected::Flow(flow_of(key.what))
     };
     Some(Suspect { source, what })
 }
@@ -247,16 +246,10 @@ const fn from_map(entry: &Suspension) -> Sentence {
     }
 }
 
-const fn protocol(transport: Transport) -> u8 {
-    match transport {
-        Transport::Udp => UDP,
-        Transport::Tcp => TCP,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Transport;
 
     #[test]
     fn whom_it_is_about_survives_the_way_into_the_map_and_back() {

@@ -14,6 +14,7 @@ use super::{
     counters::{self, ReasonCount},
     error::{Error, Result},
     events::Events,
+    flows::KnownFlows,
     layout::{BUILD, DECLARED, Hash, NAMES, Text},
     lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
@@ -222,6 +223,11 @@ impl Tables {
         let guard = Array::try_from(guard)
             .map_err(|error: MapError| Error::map(format!("use the map {}", map::GUARD), &error))?;
         Suspensions::new(entries.ok_or_else(|| missing(map::SUSPENDED))?, guard)
+    }
+
+    /// Whose budgets are their own.
+    pub fn known_flows(&mut self) -> Result<KnownFlows<'_>> {
+        KnownFlows::new(self.map_mut(map::KNOWN_FLOWS)?)
     }
 
     fn active(&self) -> Result<Active> {

@@ -31,6 +31,8 @@ pub struct Explained {
     pub rules: Vec<Rule>,
     /// Somebody has authenticated there, or it answers what we ask; null: not of late.
     pub known: Option<Known>,
+    /// Its ports with a budget of their own, that what comes from others does not spend.
+    pub flows: Vec<KnownFlow>,
     /// Accounts, and ports of it, that may not authenticate from there.
     pub closed: Vec<item::Closed>,
     /// Accounts that fail or work there.
@@ -69,6 +71,16 @@ pub struct Known {
     pub since: u64,
     pub expires_in: Option<u64>,
     pub why: String,
+}
+
+/// One port of a known source, from which somebody has authenticated.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KnownFlow {
+    /// `udp:5060`.
+    pub flow: String,
+    /// It has the budget of so many.
+    pub phones: u32,
+    pub expires_in: Option<u64>,
 }
 
 /// How far a rule of the guard is from doing something.
@@ -136,6 +148,7 @@ impl Office {
             standing: standing.to_owned(),
             options: options(standing, known.as_ref(), drops_strangers),
             rules,
+            flows: known.as_ref().map(|_| self.flows(address, &clock)).unwrap_or_default(),
             known,
             closed: self.closed_at(address, &clock),
             accounts: view.iter().flat_map(|view| accounts(view, &clock)).collect(),
@@ -156,6 +169,17 @@ impl Office {
             expires_in: seconds(remaining(clock.kernel, known.until)),
             why: why_known(view),
         })
+    }
+
+    fn flows(&self, address: IpAddr, clock: &Clock) -> Vec<KnownFlow> {
+        let flows = self.guarding.ward.flows.all(clock.kernel).filter(|(source, ..)| *source == address);
+        flows
+            .map(|(_, flow, known)| KnownFlow {
+                flow: flow.to_string(),
+                phones: known.phones,
+                expires_in: seconds(remaining(clock.kernel, known.until)),
+            })
+            .collect()
     }
 
     fn counted(&self, view: &SourceView) -> Vec<Counted> {

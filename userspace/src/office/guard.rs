@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     Office,
+    flows::KnownFlow,
     lists::seconds,
     settings::Settings,
     ward::{Ward, suspect, suspect_of},
@@ -72,7 +73,13 @@ fn held(ward: &Ward, now: u64) -> Vec<Held> {
         let Known { source, phones, until, .. } = *known;
         Held::Known { source, phones, until }
     });
-    suspended.chain(known).collect()
+    let flows = ward.flows.all(now).map(|(source, flow, KnownFlow { phones, until })| Held::KnownFlow {
+        source,
+        flow,
+        phones,
+        until,
+    });
+    suspended.chain(known).chain(flows).collect()
 }
 
 /// What is to be saved of a decision that is in force.
@@ -257,6 +264,13 @@ impl Office {
                     batch.done.push(Done::Forgotten(source));
                 }
                 Ok(())
+            }
+            What::KnowFlow { source, flow, phones, until } => {
+                let known = KnownFlow { phones, until };
+                Ok(self.guarding.ward.flows.know(&mut self.tables, source, flow, known)?)
+            }
+            What::ForgetFlow { source, flow } => {
+                Ok(self.guarding.ward.flows.forget(&mut self.tables, source, flow)?)
             }
             What::Alert { source, account } => {
                 let said = Said {

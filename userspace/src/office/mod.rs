@@ -5,6 +5,7 @@
 
 mod accounts;
 mod explain;
+mod flows;
 mod guard;
 mod import;
 mod last_good;
@@ -23,7 +24,7 @@ mod vault;
 mod ward;
 
 pub use self::{
-    explain::{Counted, Explained, Known, Next, Rule, Seen, Sighted},
+    explain::{Counted, Explained, Known, KnownFlow, Next, Rule, Seen, Sighted},
     guard::Listener,
     lists::Page,
     reconcile::Reconciled,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use xdp_prog::{
-    abi::{MAX_PREFIXES, MAX_SOURCES, Policy, PortSet},
+    abi::{MAX_KNOWN_FLOWS, MAX_PREFIXES, MAX_SOURCES, Policy, PortSet},
     reason::{Action, Reason},
 };
 
@@ -86,6 +86,9 @@ pub struct Guarded {
     /// Sources, and the phones that they have budgets for.
     pub known: u64,
     pub phones: u64,
+    /// Ports of them with budgets of their own, and how many there is room for.
+    pub known_flows: u64,
+    pub room_for_flows: u64,
     /// Packets that were looked at, of requests and answers.
     pub packets: u64,
     /// Packets that came too fast to be looked at, since the filter was loaded.
@@ -99,7 +102,7 @@ pub struct Guarded {
     /// Somebody should know; and the ones that were too many to be told.
     pub alerts: u64,
     pub alerts_withheld: u64,
-    /// Suspensions, and known sources and phones, that there was no room for.
+    /// Suspensions, and known sources, phones and flows, that there was no room for.
     pub no_room: u64,
 }
 
@@ -172,6 +175,8 @@ impl Office {
             banned: closed(Closing::Banned),
             known: ward.known(clock.kernel).count() as u64,
             phones: ward.known(clock.kernel).map(|known| u64::from(known.phones)).sum(),
+            known_flows: ward.flows.all(clock.kernel).count() as u64,
+            room_for_flows: MAX_KNOWN_FLOWS as u64,
             packets: 0,
             unseen_known: losses.known,
             unseen_strangers: losses.strangers,
@@ -180,7 +185,7 @@ impl Office {
             unjudged: 0,
             alerts: counters.alerts,
             alerts_withheld: counters.alerts_withheld,
-            no_room: counters.closed_refused + counters.known_refused,
+            no_room: counters.closed_refused + counters.known_refused + counters.flows_refused,
         })
     }
 

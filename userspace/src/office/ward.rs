@@ -12,7 +12,7 @@ use std::{
 
 use xdp_prog::account;
 
-use super::vault::Vault;
+use super::{flows::Flows, vault::Vault};
 use crate::{
     guard::{Because, Rule},
     kernel::{self, Error, Sentence, Suspect, Suspected, Tables},
@@ -27,6 +27,7 @@ pub(super) struct Ward {
     unsaved: BTreeSet<Suspect>,
     known: BTreeMap<IpAddr, Known>,
     unsaved_known: BTreeSet<IpAddr>,
+    pub(super) flows: Flows,
     /// Known sources that are trusted or banned; they count again when that has ended.
     overruled: BTreeSet<IpAddr>,
     /// Packets of suspended accounts pass, so that the PBX answers them.
@@ -64,7 +65,7 @@ const KERNEL: &str = "kernel";
 impl Ward {
     /// What the kernel has suspended.
     pub(super) fn found(tables: &mut Tables, passes: bool, clock: &Clock) -> kernel::Result<Self> {
-        let mut ward = Self { passes, ..Self::default() };
+        let mut ward = Self { passes, flows: Flows::found(tables)?, ..Self::default() };
         for item in tables.suspensions()?.iter() {
             let (suspect, sentence) = item?;
             if sentence.until > clock.kernel {
@@ -236,6 +237,7 @@ impl Ward {
             self.suspensions.remove(&suspect);
         }
         self.known.retain(|_, known| known.until > now);
+        self.flows.tick(tables, now)?;
         let overruled = std::mem::take(&mut self.overruled);
         self.know_again(tables, overruled, now)
     }

@@ -11,9 +11,9 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{
     abi::{
-        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FragmentKey, GuardState, MAX_FRAGMENTS,
-        MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState, Suspension,
-        SuspensionKey,
+        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow,
+        MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState,
+        Suspension, SuspensionKey,
     },
     account::{Walk, Whole},
     bytes::Bytes,
@@ -27,7 +27,7 @@ use xdp_prog::{
 use super::recent::Recent;
 use crate::{
     address::{to_key, to_prefix},
-    source_state,
+    meters,
 };
 
 type States = RefCell<Recent<Address, Rc<SourceState>>>;
@@ -44,6 +44,7 @@ pub struct Memory {
     source_states: States,
     prefix_states: States,
     suspensions: HashMap<SuspensionKey, Suspension>,
+    known_flows: HashMap<FlowKey, KnownFlow>,
     /// Of each, until when it is remembered.
     fragments: RefCell<Recent<FragmentKey, u64>>,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
@@ -60,6 +61,7 @@ impl Memory {
             source_states: RefCell::new(Recent::new(MAX_SOURCE_STATES)),
             prefix_states: RefCell::new(Recent::new(MAX_PREFIX_STATES)),
             suspensions: HashMap::new(),
+            known_flows: HashMap::new(),
             fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
@@ -91,6 +93,22 @@ impl Memory {
         self.suspensions.clear();
     }
 
+    /// A flow as the kernel has it, with what it has sent.
+    pub fn know_flow(&mut self, key: FlowKey, flow: KnownFlow) {
+        self.known_flows.insert(key, flow);
+    }
+
+    pub fn forget_flow(&mut self, key: &FlowKey) {
+        self.known_flows.remove(key);
+    }
+
+    /// Those of an address that have not run out, as [`FlowKey`] numbers them.
+    pub(crate) fn known_flows(&self, address: IpAddr) -> impl Iterator<Item = u64> {
+        let (source, now) = (to_key(address), self.now.get());
+        let flows = self.known_flows.iter();
+        flows.filter(move |(key, flow)| key.source == source && flow.expires > now).map(|(key, _)| key.flow)
+    }
+
     /// Sets how much the source of `address` has sent lately.
     pub fn set_source_state(&mut self, address: IpAddr, state: SourceState) {
         self.source_states.get_mut().insert(to_key(address).source(), Rc::new(state));
@@ -110,13 +128,15 @@ impl Memory {
         let about = |suspended: &SuspensionKey| [key, SuspensionKey::ANYWHERE].contains(&suspended.source);
         let suspensions = self.suspensions.iter().filter(|(key, _)| about(key));
         copy.suspensions.extend(suspensions.map(|(key, suspension)| (*key, *suspension)));
+        let flows = self.known_flows.iter().filter(|(flow, _)| flow.source == key);
+        copy.known_flows.extend(flows.map(|(key, flow)| (*key, meters::copy_flow(flow))));
         // The longest prefix is the only one that is looked at, so that its length says nothing more.
         copy.prefixes.extend(self.longest_prefix(&key).map(|entry| (0, HashMap::from([(0, entry)]))));
         if let Some(state) = self.source_states.borrow_mut().get(&key.source()) {
-            copy.set_source_state(address, source_state::copy(state));
+            copy.set_source_state(address, meters::copy_source(state));
         }
         if let Some(state) = self.prefix_states.borrow_mut().get(&key.neighbourhood()) {
-            copy.set_prefix_state(address, source_state::copy(state));
+            copy.set_prefix_state(address, meters::copy_source(state));
         }
         copy
     }
@@ -213,6 +233,10 @@ impl World for View<'_> {
 
     fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState> {
         Some(self.prefix_state.get_or_init(|| state(&self.memory.prefix_states, neighbourhood)))
+    }
+
+    fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow> {
+        self.memory.known_flows.get(key)
     }
 
     fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool {

@@ -45,10 +45,7 @@ impl fmt::Display for Suspended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account(account) => account.fmt(f),
-            Self::Flow(Flow { port, transport }) => match transport {
-                Transport::Udp => write!(f, "udp:{port}"),
-                Transport::Tcp => write!(f, "tcp:{port}"),
-            },
+            Self::Flow(flow) => flow.fmt(f),
             Self::Hash(hash) => write!(f, "{hash:016x}"),
         }
     }

@@ -7,10 +7,10 @@ use aya_ebpf::{
 };
 use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
-    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FragmentKey, GuardState, MAX_FRAGMENTS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
-    SLOTS, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead,
-    TapState,
+    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow,
+    MAX_FRAGMENTS, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES,
+    MAX_SOURCES, MAX_SUSPENSIONS, Policy, SLOTS, Signatures, SourceEntry, SourceState, Suspension,
+    SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -64,6 +64,10 @@ pub(super) static SUSPENDED: HashMap<
     MAX_SUSPENSIONS,
     { BPF_F_NO_PREALLOC as usize },
 > = HashMap::new();
+// No LRU: to have many flows must not end those of others.
+#[btf_map]
+pub(super) static KNOWN_FLOWS: HashMap<FlowKey, KnownFlow, MAX_KNOWN_FLOWS, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
 // Two, so that strangers cannot crowd out those who are known.
 #[btf_map]
 pub(super) static TAPS_KNOWN: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();

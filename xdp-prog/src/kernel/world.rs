@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, FRAGMENT_LIFETIME, FragmentKey, GuardState, Policy, Signatures, SourceEntry,
-        SourceState, Suspension, SuspensionKey,
+        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, Signatures,
+        SourceEntry, SourceState, Suspension, SuspensionKey,
     },
     account::{self, End, Header, Message},
     bytes::Bytes,
@@ -21,7 +21,8 @@ use xdp_prog::{
 };
 
 use super::maps::{
-    ACTIVE, FRAGMENTS, GUARD, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES, SUSPENDED,
+    ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES,
+    SUSPENDED,
 };
 
 pub(super) struct Kernel {
@@ -121,6 +122,12 @@ impl World for Kernel {
     #[inline(always)]
     fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState> {
         state_or_fresh!(PREFIX_STATE, neighbourhood)
+    }
+
+    #[inline(always)]
+    fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow> {
+        // SAFETY: a reused slot would be another flow's: its meters are charged instead, once.
+        unsafe { KNOWN_FLOWS.get(key) }
     }
 
     #[inline(always)]

@@ -196,7 +196,8 @@ proptest! {
         }
         let end = at + 365 * 24 * HOUR;
         for lifted in guard.tick(end) {
-            prop_assert!(matches!(lifted.what, What::Lift { .. } | What::Forget { .. }), "{lifted:?}");
+            let ends = matches!(lifted.what, What::Lift { .. } | What::Forget { .. } | What::ForgetFlow { .. });
+            prop_assert!(ends, "{lifted:?}");
             prop_assert_eq!(lifted.because.rule, Rule::Expired);
         }
         prop_assert_eq!(guard.tick(end), vec![]);

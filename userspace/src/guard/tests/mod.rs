@@ -1,5 +1,6 @@
 //! The engine, from outside: evidence in, decisions out.
 
+mod flows;
 mod forged;
 mod journal;
 mod known;

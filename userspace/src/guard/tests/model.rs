@@ -192,7 +192,12 @@ fn verdict(decision: &Decision) -> Option<Verdict> {
         What::Suspend { until, .. } => Some(Verdict::Suspend(rule, count, until)),
         What::Lock { until, .. } => Some(Verdict::Lock(rule, count, until)),
         What::Ban { .. } => Some(Verdict::Ban(rule, count)),
-        What::Lift { .. } | What::Know { .. } | What::Forget { .. } | What::Alert { .. } => None,
+        What::Lift { .. }
+        | What::Know { .. }
+        | What::Forget { .. }
+        | What::KnowFlow { .. }
+        | What::ForgetFlow { .. }
+        | What::Alert { .. } => None,
     }
 }
 

@@ -1,0 +1,197 @@
+//! Known flows: what a phone sends has its own budget, whatever comes in its address's name from other ports.
+
+use std::{thread::sleep, time::Duration};
+
+use sipward::{
+    guard::{Flow, Transport},
+    kernel::now,
+};
+use sipward_tests::{
+    frame::{Frame, SYN, tcp, udp},
+    judges::{Judges, lift_limits},
+    message::{OK_TO_OUR_OPTIONS, clean},
+};
+use xdp_prog::abi::{
+    FOREVER, SourceEntry,
+    kind::{BANNED, KNOWN, TRUSTED},
+};
+
+use crate::{ENFORCE, a_minute};
+
+const HERE: [&str; 2] = ["198.51.100.7", "2001:db8:7::7"];
+const ELSEWHERE: [&str; 2] = ["198.51.101.7", "2001:db8:8::7"];
+const PORT: u16 = 40_001;
+/// Of each phone and class, in a minute.
+const BUDGET: u32 = 5;
+
+/// Nobody but known sources is ever over a limit.
+fn judges() -> Judges {
+    Judges::adjusted(ENFORCE, |policy| {
+        lift_limits(policy);
+        policy.known.fill(a_minute(BUDGET));
+    })
+}
+
+fn know(judges: &mut Judges, source: &str, phones: u32) {
+    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: phones, ..SourceEntry::default() };
+    judges.put_entry(source, entry);
+}
+
+const fn over(transport: Transport) -> Flow {
+    Flow { port: PORT, transport }
+}
+
+fn register() -> Frame {
+    udp().carrying(clean("REGISTER"))
+}
+
+/// How many of so many pass; those that do not are all over the same limit.
+fn passed(judges: &mut Judges, frame: &Frame, source: &str, port: u16, packets: u32) -> (u32, String) {
+    let frame = frame.clone().from(source).source_port(port).build();
+    let all: Vec<_> = (0..packets).map(|_| judges.judge(&frame)).collect();
+    let over: Vec<_> = all.iter().filter(|reason| reason.starts_with("rate:")).collect();
+    assert!(over.windows(2).all(|two| two[0] == two[1]), "{over:?}");
+    (packets - over.len() as u32, over.first().map_or_else(String::new, |over| (*over).clone()))
+}
+
+/// What somebody sends in the name of the source, from wherever.
+fn flood(judges: &mut Judges, frame: &Frame, source: &str) {
+    let all: u32 = (1..=30).map(|port| passed(judges, frame, source, 1024 + port, 1).0).sum();
+    assert!(all < 30, "there is a limit");
+}
+
+#[test]
+fn a_known_flow_has_its_budget_while_its_address_is_over() {
+    let classes = [
+        (udp().carrying(clean("REGISTER")), "rate:register"),
+        (udp().carrying(clean("INVITE")), "rate:invite"),
+        (udp().carrying(clean("OPTIONS")), "rate:options"),
+        (udp().carrying(clean("BYE")), "rate:dialog"),
+        (udp().carrying(clean("SUBSCRIBE")), "rate:other"),
+        (udp().carrying(OK_TO_OUR_OPTIONS), "rate:response"),
+        (udp().carrying("\r\n\r\n"), "rate:keepalive"),
+        (tcp().carrying(clean("REGISTER")), "rate:register"),
+        (tcp().carrying("the middle of a message"), "rate:other"),
+        (tcp().flags(SYN), "rate:connect"),
+    ];
+    for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
+        for (frame, reason) in &classes {
+            let mut judges = judges();
+            know(&mut judges, here, 1);
+            know(&mut judges, elsewhere, 1);
+            for transport in [Transport::Udp, Transport::Tcp] {
+                judges.know_flow(here, over(transport), 1, FOREVER);
+            }
+            flood(&mut judges, frame, here);
+            let refused = (0, (*reason).to_owned());
+            assert_eq!(passed(&mut judges, frame, here, PORT + 1, 3), refused, "another port, {here}");
+            let own = passed(&mut judges, frame, here, PORT, 30);
+            assert_eq!(own, (BUDGET, (*reason).to_owned()), "its own budget and no more, {here}");
+            let neighbour = passed(&mut judges, frame, elsewhere, PORT, 30);
+            assert_eq!(neighbour, (BUDGET, (*reason).to_owned()), "a neighbour as ever, {elsewhere}");
+        }
+    }
+}
+
+#[test]
+fn who_sends_himself_gets_no_more_by_it() {
+    for here in HERE {
+        let mut judges = judges();
+        know(&mut judges, here, 4);
+        judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
+        let over = || "rate:register".to_owned();
+        let all = passed(&mut judges, &register(), here, PORT, 90);
+        assert_eq!(
+            all,
+            (4 * BUDGET, over()),
+            "what is left of the address's is for any of its flows, {here}"
+        );
+        assert_eq!(passed(&mut judges, &register(), here, PORT + 1, 9), (0, over()));
+    }
+}
+
+#[test]
+fn a_flow_has_the_budget_of_its_phones() {
+    let [here, _] = HERE;
+    let mut judges = judges();
+    know(&mut judges, here, 4);
+    judges.know_flow(here, over(Transport::Udp), 3, FOREVER);
+    flood(&mut judges, &register(), here);
+    assert_eq!(passed(&mut judges, &register(), here, PORT, 60).0, 3 * BUDGET);
+    judges.know_flow(here, over(Transport::Udp), 4, FOREVER);
+    assert_eq!(passed(&mut judges, &register(), here, PORT, 60).0, BUDGET, "what it has sent stays counted");
+}
+
+#[test]
+fn a_flow_is_one_port_of_one_address_over_one_transport() {
+    for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
+        let mut judges = judges();
+        know(&mut judges, here, 1);
+        know(&mut judges, elsewhere, 1);
+        judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
+        judges.know_flow(elsewhere, over(Transport::Udp), 1, FOREVER);
+        flood(&mut judges, &register(), here);
+        assert_eq!(passed(&mut judges, &register(), here, PORT, 3).0, 0, "it is known over TCP");
+        let tcp = tcp().carrying(clean("REGISTER"));
+        assert_eq!(passed(&mut judges, &tcp, here, PORT, 30).0, BUDGET);
+    }
+}
+
+#[test]
+fn a_flow_ends_in_time_or_when_it_is_forgotten() {
+    let [here, _] = HERE;
+    let mut judges = judges();
+    know(&mut judges, here, 1);
+    judges.know_flow(here, over(Transport::Udp), 1, now() + 300_000_000);
+    judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
+    sleep(Duration::from_millis(350));
+    flood(&mut judges, &register(), here);
+    assert_eq!(passed(&mut judges, &register(), here, PORT, 3).0, 0, "its time is over");
+    let tcp = tcp().carrying(clean("REGISTER"));
+    assert_eq!(passed(&mut judges, &tcp, here, PORT, 1).0, 1);
+    judges.forget_flow(here, over(Transport::Tcp));
+    assert_eq!(passed(&mut judges, &tcp, here, PORT, 3).0, 0, "it is forgotten");
+}
+
+#[test]
+fn without_a_known_source_a_flow_is_nothing() {
+    let [here, _] = HERE;
+    let frame = register().from(here).source_port(PORT).build();
+    for (kind, expected) in [(BANNED, "ban"), (TRUSTED, "trusted")] {
+        let mut judges = judges();
+        judges.put(here, kind);
+        judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
+        assert_eq!(judges.judge(&frame), expected);
+    }
+    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+        lift_limits(policy);
+        policy.stranger.fill(a_minute(2));
+        policy.known.fill(a_minute(BUDGET));
+    });
+    judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
+    assert_eq!(passed(&mut judges, &register(), here, PORT, 30).0, 2, "a stranger's limits");
+}
+
+#[test]
+fn what_is_known_is_found_again_as_it_was_put() {
+    let mut judges = judges();
+    let mut flows = judges.filter().known_flows().unwrap();
+    let mut all = Vec::new();
+    for (source, until) in HERE.into_iter().zip([7, FOREVER]) {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            all.push((source.parse().unwrap(), Flow { port: 65_535, transport }, 3, until));
+        }
+    }
+    for &(source, flow, phones, until) in &all {
+        flows.put(source, flow, 1, 1).unwrap();
+        flows.put(source, flow, phones, until).unwrap();
+    }
+    let mut found = flows.iter().collect::<Result<Vec<_>, _>>().unwrap();
+    found.sort_by_key(|(source, flow, ..)| (*source, *flow));
+    assert_eq!(found, all);
+    for (source, flow, ..) in all {
+        assert!(flows.remove(source, flow).unwrap());
+        assert!(!flows.remove(source, flow).unwrap());
+    }
+    assert_eq!(flows.iter().count(), 0);
+}

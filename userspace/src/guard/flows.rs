@@ -1,0 +1,196 @@
+//! Flows over which somebody has authenticated: the ports of known sources that phones and trunks really use.
+//!
+//! Whoever forges packets in the name of a known source spends the budget of its address, and not that of a flow whose
+//! port he does not hit. So a flow is made and kept by what is proven only, as its source is.
+//!
+//! One account could come from every port there is. So it has a few flows, wherever it is, and gives up the one that it
+//! used longest ago for one more. A source (an IPv6 /64) has no more flows than it may have phones, and all together
+//! have a number as well; of what is too many, nothing is made. A flow without a budget of its own has that of its source.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::{
+    Account, Flow, Transport, What,
+    known::{Known, Whom},
+    place::Place,
+    settings::KnownSettings,
+};
+
+/// All together.
+pub(super) const FLOWS: usize = 65_536;
+/// Of one account.
+pub(super) const FLOWS_OF_ACCOUNT: usize = 10;
+
+/// A flow and its source.
+type Line = (IpAddr, Flow);
+
+const FIRST: Flow = Flow { port: 0, transport: Transport::Udp };
+const LAST: Flow = Flow { port: u16::MAX, transport: Transport::Tcp };
+
+impl Whom for Line {
+    fn know(self, phones: u32, until: u64) -> What {
+        let (source, flow) = self;
+        What::KnowFlow { source, flow, phones, until }
+    }
+
+    fn forget(self) -> What {
+        let (source, flow) = self;
+        What::ForgetFlow { source, flow }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Flows {
+    lines: Known<Line>,
+    /// Those that an account has used, the latest last.
+    of_account: BTreeMap<Account, Vec<Line>>,
+    /// The same, to be found by the flow.
+    users: BTreeMap<Line, BTreeSet<Account>>,
+    refused: u64,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self { lines: Known::new(FLOWS), of_account: BTreeMap::new(), users: BTreeMap::new(), refused: 0 }
+    }
+}
+
+impl Flows {
+    /// A phone is on one flow of a source: the last that it has registered over.
+    pub(super) fn register(
+        &mut self,
+        line: Line,
+        account: Option<&Account>,
+        phone: u64,
+        (at, until): (u64, u64),
+        settings: &KnownSettings,
+    ) -> Vec<What> {
+        if until <= at {
+            return Vec::new();
+        }
+        let phone = (account.cloned(), phone);
+        let mut told = Vec::new();
+        for other in self.of_account_at(account, line.0).into_iter().filter(|other| *other != line) {
+            let what = self.lines.move_away(other, &phone, at, settings);
+            told.extend(self.told(what));
+        }
+        if self.is_allowed(line, settings) {
+            told.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
+            told.extend(self.lines.register(line, phone, (at, until), settings));
+        }
+        told
+    }
+
+    /// Over whichever flow it says so.
+    pub(super) fn unregister(
+        &mut self,
+        source: IpAddr,
+        account: Option<&Account>,
+        phone: u64,
+        at: u64,
+        settings: &KnownSettings,
+    ) -> Vec<What> {
+        let phone = (account.cloned(), phone);
+        let lines = self.of_account_at(account, source);
+        let unregister = |line| {
+            let what = self.lines.unregister(line, &phone, at, settings);
+            self.told(what)
+        };
+        lines.into_iter().filter_map(unregister).collect()
+    }
+
+    /// `account`: a trunk has none.
+    pub(super) fn work(
+        &mut self,
+        line: Line,
+        account: Option<&Account>,
+        at: u64,
+        settings: &KnownSettings,
+    ) -> Vec<What> {
+        let mut told = Vec::new();
+        if self.is_allowed(line, settings) {
+            told.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
+            told.extend(self.lines.work(line, at, settings));
+        }
+        told
+    }
+
+    /// The kernel has it already.
+    pub(super) fn restore(
+        &mut self,
+        line: Line,
+        phones: u32,
+        until: u64,
+        now: u64,
+        settings: &KnownSettings,
+    ) {
+        self.lines.restore(line, phones, until, now, settings);
+    }
+
+    /// One flow whose phones have become fewer, and what is to be told of it.
+    pub(super) fn ended(&mut self, now: u64, settings: &KnownSettings) -> Option<Option<What>> {
+        let what = self.lines.ended(now, settings)?;
+        Some(self.told(what))
+    }
+
+    /// Flows that were not made.
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Whether it may be used: it is there, or there is room for it.
+    fn is_allowed(&mut self, (source, flow): Line, settings: &KnownSettings) -> bool {
+        let net = Place::of(source).net();
+        let others = || self.lines.within((net.network(), FIRST)..=(net.broadcast(), LAST)).count();
+        let is_allowed =
+            self.lines.has((source, flow)) || !self.lines.is_full() && others() < settings.phones as usize;
+        self.refused += u64::from(!is_allowed);
+        is_allowed
+    }
+
+    /// What follows for the flow that the account gives up for this one.
+    fn note_use(&mut self, line: Line, account: &Account, at: u64, settings: &KnownSettings) -> Option<What> {
+        let users = self.users.entry(line).or_default();
+        if !users.contains(account) && users.len() >= settings.phones as usize {
+            return None;
+        }
+        users.insert(account.clone());
+        let lines = self.of_account.entry(account.clone()).or_default();
+        lines.retain(|other| *other != line);
+        lines.push(line);
+        if lines.len() <= FLOWS_OF_ACCOUNT {
+            return None;
+        }
+        let oldest = lines.remove(0);
+        self.users.get_mut(&oldest)?.remove(account);
+        let what = self.lines.take(oldest, account, at, settings);
+        self.told(what)
+    }
+
+    fn of_account_at(&self, account: Option<&Account>, source: IpAddr) -> Vec<Line> {
+        let lines = account.and_then(|account| self.of_account.get(account)).into_iter().flatten();
+        lines.filter(|(at, _)| *at == source).copied().collect()
+    }
+
+    /// On its way out: who used a flow that is no more has one less.
+    fn told(&mut self, what: Option<What>) -> Option<What> {
+        if let Some(What::ForgetFlow { source, flow }) = what {
+            self.forget_users((source, flow));
+        }
+        what
+    }
+
+    fn forget_users(&mut self, line: Line) {
+        for account in self.users.remove(&line).into_iter().flatten() {
+            if let Some(lines) = self.of_account.get_mut(&account) {
+                lines.retain(|other| *other != line);
+                if lines.is_empty() {
+                    self.of_account.remove(&account);
+                }
+            }
+        }
+    }
+}

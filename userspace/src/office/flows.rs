@@ -1,0 +1,58 @@
+//! Flows with a budget of their own, in memory as they were said and in the kernel as packets are charged by it.
+//!
+//! They are not in the store: after a reboot each is known again with its phone's next refresh, and has what its source
+//! has until then.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use crate::{
+    guard::Flow,
+    kernel::{self, Tables},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Flows(BTreeMap<(IpAddr, Flow), KnownFlow>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownFlow {
+    pub(super) phones: u32,
+    pub(super) until: u64,
+}
+
+impl Flows {
+    /// Those that the kernel has.
+    pub(super) fn found(tables: &mut Tables) -> kernel::Result<Self> {
+        let line = |(source, flow, phones, until)| ((source, flow), KnownFlow { phones, until });
+        tables.known_flows()?.iter().map(|item| item.map(line)).collect::<kernel::Result<_>>().map(Self)
+    }
+
+    pub(super) fn all(&self, now: u64) -> impl Iterator<Item = (IpAddr, Flow, KnownFlow)> {
+        let lasting = self.0.iter().filter(move |(_, known)| known.until > now);
+        lasting.map(|(&(source, flow), known)| (source, flow, *known))
+    }
+
+    pub(super) fn know(
+        &mut self,
+        tables: &mut Tables,
+        source: IpAddr,
+        flow: Flow,
+        known: KnownFlow,
+    ) -> kernel::Result<()> {
+        tables.known_flows()?.put(source, flow, known.phones, known.until)?;
+        self.0.insert((source, flow), known);
+        Ok(())
+    }
+
+    pub(super) fn forget(&mut self, tables: &mut Tables, source: IpAddr, flow: Flow) -> kernel::Result<()> {
+        tables.known_flows()?.remove(source, flow)?;
+        self.0.remove(&(source, flow));
+        Ok(())
+    }
+
+    /// What has run out goes, which no packet met any more.
+    pub(super) fn tick(&mut self, tables: &mut Tables, now: u64) -> kernel::Result<()> {
+        let over: Vec<_> =
+            self.0.iter().filter(|(_, known)| known.until <= now).map(|(line, _)| *line).collect();
+        over.into_iter().try_for_each(|(source, flow)| self.forget(tables, source, flow))
+    }
+}
