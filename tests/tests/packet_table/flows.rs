@@ -74,29 +74,32 @@ fn a_known_flow_has_its_budget_while_its_address_is_over() {
         (tcp().carrying("the middle of a message"), "rate:other"),
         (tcp().flags(SYN), "rate:connect"),
     ];
-    for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
-        for (frame, reason) in &classes {
-            let mut judges = judges();
-            know(&mut judges, here, 1);
-            know(&mut judges, elsewhere, 1);
+    let mut judges = judges();
+    for (row, (frame, reason)) in classes.into_iter().enumerate() {
+        for (here, elsewhere) in [
+            (format!("198.51.{row}.7"), format!("198.51.{row}.8")),
+            (format!("2001:db8:{row}:7::7"), format!("2001:db8:{row}:8::7")),
+        ] {
+            know(&mut judges, &here, 1);
+            know(&mut judges, &elsewhere, 1);
             for transport in [Transport::Udp, Transport::Tcp] {
-                judges.know_flow(here, over(transport), 1, FOREVER);
+                judges.know_flow(&here, over(transport), 1, FOREVER);
             }
-            flood(&mut judges, frame, here);
-            let refused = (0, (*reason).to_owned());
-            assert_eq!(passed(&mut judges, frame, here, PORT + 1, 3), refused, "another port, {here}");
-            let own = passed(&mut judges, frame, here, PORT, 30);
-            assert_eq!(own, (BUDGET, (*reason).to_owned()), "its own budget and no more, {here}");
-            let neighbour = passed(&mut judges, frame, elsewhere, PORT, 30);
-            assert_eq!(neighbour, (BUDGET, (*reason).to_owned()), "a neighbour as ever, {elsewhere}");
+            flood(&mut judges, &frame, &here);
+            let refused = (0, reason.to_owned());
+            assert_eq!(passed(&mut judges, &frame, &here, PORT + 1, 3), refused, "another port, {here}");
+            let own = passed(&mut judges, &frame, &here, PORT, 30);
+            assert_eq!(own, (BUDGET, reason.to_owned()), "its own budget and no more, {here}");
+            let neighbour = passed(&mut judges, &frame, &elsewhere, PORT, 30);
+            assert_eq!(neighbour, (BUDGET, reason.to_owned()), "a neighbour as ever, {elsewhere}");
         }
     }
 }
 
 #[test]
 fn who_sends_himself_gets_no_more_by_it() {
+    let mut judges = judges();
     for here in HERE {
-        let mut judges = judges();
         know(&mut judges, here, 4);
         judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
         let over = || "rate:register".to_owned();
@@ -124,8 +127,8 @@ fn a_flow_has_the_budget_of_its_phones() {
 
 #[test]
 fn a_flow_is_one_port_of_one_address_over_one_transport() {
+    let mut judges = judges();
     for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
-        let mut judges = judges();
         know(&mut judges, here, 1);
         know(&mut judges, elsewhere, 1);
         judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
@@ -157,12 +160,6 @@ fn a_flow_ends_in_time_or_when_it_is_forgotten() {
 fn without_a_known_source_a_flow_is_nothing() {
     let [here, _] = HERE;
     let frame = register().from(here).source_port(PORT).build();
-    for (kind, expected) in [(BANNED, "ban"), (TRUSTED, "trusted")] {
-        let mut judges = judges();
-        judges.put(here, kind);
-        judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
-        assert_eq!(judges.judge(&frame), expected);
-    }
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger.fill(a_minute(2));
@@ -170,6 +167,10 @@ fn without_a_known_source_a_flow_is_nothing() {
     });
     judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
     assert_eq!(passed(&mut judges, &register(), here, PORT, 30).0, 2, "a stranger's limits");
+    for (kind, expected) in [(BANNED, "ban"), (TRUSTED, "trusted")] {
+        judges.put(here, kind);
+        assert_eq!(judges.judge(&frame), expected);
+    }
 }
 
 #[test]

@@ -189,7 +189,12 @@ fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
         let stale = of_kind(Kind::Stale, failure(at, source, &name));
         assert_eq!(guard.witness(&stale), []);
         let decisions = guard.witness(&registered(at, source, &name, at + HOUR));
-        assert!(decisions.iter().all(|decision| matches!(decision.what, What::Know { .. } | What::KnowFlow { .. })), "{decisions:?}");
+        assert!(
+            decisions
+                .iter()
+                .all(|decision| matches!(decision.what, What::Know { .. } | What::KnowFlow { .. })),
+            "{decisions:?}"
+        );
         let view = guard.account(&account(&name), at);
         assert!(view.is_none_or(|view| view.sources.iter().all(|at| at.failures + at.calls == 0)));
     }
