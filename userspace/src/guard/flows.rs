@@ -15,6 +15,7 @@ use std::{
 use super::{
     Account, Flow, Transport, What,
     known::{Known, Whom},
+    phones::CONTACTS,
     place::Place,
     settings::KnownSettings,
 };
@@ -73,13 +74,20 @@ impl Flows {
         }
         let phone = (account.cloned(), phone);
         let mut told = Vec::new();
+        let mut elsewhere = 0;
         for other in self.of_account_at(account, line.0).into_iter().filter(|other| *other != line) {
             let what = self.lines.move_away(other, &phone, at, settings);
             told.extend(self.told(what));
+            elsewhere += account.map_or(0, |account| self.lines.count_account(other, account));
         }
         if self.is_allowed(line, settings) {
             told.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
-            told.extend(self.lines.register(line, phone, (at, until), settings));
+            // Of an account with too many phones at the source, this is a flow, and no more phones.
+            told.extend(if elsewhere < CONTACTS {
+                self.lines.register(line, phone, (at, until), settings)
+            } else {
+                self.lines.work(line, at, settings)
+            });
         }
         told
     }

@@ -173,6 +173,11 @@ impl<W: Whom> Known<W> {
         self.homes.get(&whom).map_or((0, 0), |home| home.state(now, settings))
     }
 
+    /// Phones of that account which have registered there.
+    pub(super) fn count_account(&self, whom: W, account: &Account) -> usize {
+        self.homes.get(&whom).map_or(0, |home| home.phones.count_account(account))
+    }
+
     pub(super) fn has(&self, whom: W) -> bool {
         self.homes.contains_key(&whom)
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Account, moment::after};
 
 /// Phones of one account in one place.
-const CONTACTS: usize = 10;
+pub(super) const CONTACTS: usize = 10;
 
 /// An account, and a hash of where it is reached.
 pub(super) type Phone = (Option<Account>, u64);
@@ -50,6 +50,10 @@ impl Phones {
 
     pub(super) fn remove_account(&mut self, account: &Account) {
         self.0.retain(|(of, _), _| of.as_ref() != Some(account));
+    }
+
+    pub(super) fn count_account(&self, account: &Account) -> usize {
+        self.0.keys().filter(|(of, _)| of.as_ref() == Some(account)).count()
     }
 
     pub(super) fn forget_over(&mut self, now: u64, grace: Duration) {

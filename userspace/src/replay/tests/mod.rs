@@ -1,4 +1,5 @@
 mod captures;
+mod flows;
 mod frames;
 mod hostile;
 mod limits;
