@@ -16,6 +16,7 @@ pub struct Frame {
     udp_length: Option<u16>,
     no_ip_length: bool,
     tcp_flags: u8,
+    acknowledged: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,7 @@ fn frame(transport: Transport) -> Frame {
         udp_length: None,
         no_ip_length: false,
         tcp_flags: ACK | PSH,
+        acknowledged: 1,
     }
 }
 
@@ -151,6 +153,11 @@ impl Frame {
         self
     }
 
+    pub fn acknowledging(mut self, number: u32) -> Self {
+        self.acknowledged = number;
+        self
+    }
+
     /// The whole frame.
     pub fn build(&self) -> Vec<u8> {
         self.wrap(&self.segment(), None)
@@ -179,7 +186,9 @@ impl Frame {
                 bytes.extend([0, 0]);
             }
             Transport::Tcp => {
-                bytes.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, self.tcp_flags, 0xff, 0xff, 0, 0, 0, 0]);
+                bytes.extend([0, 0, 0, 1]);
+                bytes.extend(self.acknowledged.to_be_bytes());
+                bytes.extend([5 << 4, self.tcp_flags, 0xff, 0xff, 0, 0, 0, 0]);
             }
         }
         bytes.extend(&self.payload);

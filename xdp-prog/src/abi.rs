@@ -519,7 +519,8 @@ pub struct TapHead {
     pub local_port: u16,
     /// A set of [`tap`] flags.
     pub flags: u32,
-    pub reserved: u32,
+    /// TCP, with [`tap::ACKNOWLEDGES`]: up to where its sender has all of the other side's stream.
+    pub acknowledged: u32,
 }
 
 pub mod tap {
@@ -530,6 +531,9 @@ pub mod tap {
     pub const BEGINS: u32 = 4;
     /// FIN or RST.
     pub const ENDS: u32 = 8;
+    pub const ACKNOWLEDGES: u32 = 16;
+    /// The first fragment of a packet: its rest is not handed over.
+    pub const PART: u32 = 32;
 }
 
 /// Longer payloads are cut.
@@ -546,6 +550,10 @@ pub struct TapState {
     pub lost_strangers: u64,
     /// Of both, what left: somebody may have been told what nobody else was seen to be told.
     pub lost_answers: u64,
+    /// Of both, what came and may have been an answer: the PBX may pass it on, and it would look like one of its own.
+    pub lost_foreign: u64,
+    /// Payloads that left a TLS port: somebody was told something, and nobody can see what.
+    pub hidden: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -575,7 +583,7 @@ const _: () = {
     assert!(size_of::<FlowKey>() == 24);
     assert!(size_of::<KnownFlow>() == 16 + 16 * Class::COUNT);
     assert!(size_of::<TapHead>() == 64);
-    assert!(size_of::<TapState>() == 56);
+    assert!(size_of::<TapState>() == 72);
     assert!(Reason::COUNT <= 255);
     assert!(MAX_CLASSES * 2 <= 256);
 };

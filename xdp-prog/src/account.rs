@@ -1,6 +1,9 @@
 //! Whose account a request is about: the user of its From header and the user names of its credentials, as they are
 //! written, and in the kernel only their hashes.
 //!
+//! Credentials may have several user names, in one header or in several. Kamailio and PJSIP, so Asterisk too, take the
+//! last of a header, and the first header for their realm, which nobody knows here. So all of them count.
+//!
 //! The message is walked line by line. What is read of a line has a bound, and what lies behind is not seen: who hides
 //! a name there is not recognised here, and answered by the PBX.
 
@@ -124,14 +127,15 @@ pub struct Walk {
     lines: u32,
     /// The request line was met; before it there may be empty ones.
     started: u32,
-    reserved: u32,
+    /// Not 0: of the header before, whose user name was found here, there may be another behind it.
+    further: u32,
 }
 
 impl Walk {
     #[inline(always)]
     pub const fn new(offset: u32, length: u32) -> Self {
         let length = if length > MESSAGE_MAX as u32 { MESSAGE_MAX as u32 } else { length };
-        Self { offset, length, at: 0, lines: 0, started: 0, reserved: 0 }
+        Self { offset, length, at: 0, lines: 0, started: 0, further: 0 }
     }
 
     /// The hash of the next name, or [`NONE`] if there is no other. `line` is [`line`](Self::line), which the kernel
@@ -140,7 +144,7 @@ impl Walk {
     pub fn next(&mut self, line: impl Fn(&mut Self) -> u64) -> u64 {
         let mut lines = 0;
         while lines < LINES_MAX {
-            if self.at >= self.length || self.lines >= LINES_MAX {
+            if self.at >= self.length && self.further == 0 || self.lines >= LINES_MAX {
                 return NONE;
             }
             let name = line(self);
@@ -152,10 +156,14 @@ impl Walk {
         NONE
     }
 
-    /// Goes on by one header, its further lines with it. The hash of the name in it, or [`NONE`].
+    /// Goes on by one header, its further lines with it, or by one user name of such a header. The hash of the name in it, or
+    /// [`NONE`].
     #[inline(always)]
     pub fn line(&mut self, message: &impl Message) -> u64 {
         self.lines += 1;
+        if self.further != 0 {
+            return self.username(message, self.further);
+        }
         let at = self.at;
         let header = message.header(at);
         self.at = at + message.line_length(at, self.length - at);
@@ -189,8 +197,20 @@ impl Walk {
             folds += 1;
         }
         let at = message.skip_blanks(at);
+        if matches!(header.kind, HeaderKind::From) {
+            Value { message, end: self.at }.user_of_from(at)
+        } else {
+            self.username(message, at)
+        }
+    }
+
+    /// The hash of the next user name in credentials that go on `at`.
+    #[inline(always)]
+    fn username(&mut self, message: &impl Message, at: u32) -> u64 {
         let value = Value { message, end: self.at };
-        if matches!(header.kind, HeaderKind::From) { value.user_of_from(at) } else { value.username(at) }
+        let name = value.username(at);
+        self.further = if name == NOWHERE { 0 } else { at + (name & POSITION) };
+        if name == NOWHERE { NONE } else { value.hash_of_username(self.further, name & QUOTED != 0) }
     }
 }
 
@@ -222,13 +242,14 @@ impl<M: Message> Value<'_, M> {
     }
 
     #[inline(always)]
-    fn username(&self, at: u32) -> u64 {
-        let name = self.message.username(at, self.most(at));
-        if name == NOWHERE {
-            return NONE;
-        }
-        let end = if name & QUOTED != 0 { End::Quote } else { End::Token };
-        self.name_hash(at + (name & POSITION), end)
+    fn username(&self, at: u32) -> u32 {
+        self.message.username(at, self.most(at))
+    }
+
+    /// In quotes it begins behind the first one.
+    #[inline(always)]
+    fn hash_of_username(&self, at: u32, quoted: bool) -> u64 {
+        if quoted { self.name_hash(at + 1, End::Quote) } else { self.name_hash(at, End::Token) }
     }
 
     #[inline(always)]
@@ -560,11 +581,11 @@ mod parameter {
 }
 table!(PARAMETERS, 16, parameter::next);
 
-/// Where the value of the parameter `username` begins in credentials, and whether in quotes.
+/// Where the value of the parameter `username` begins in credentials, its quote with it, and whether it has one.
 #[inline(always)]
 pub fn username(payload: Bytes<'_>, most: u32) -> u32 {
     match PARAMETERS.run(payload, most, parameter::ELSEWHERE, parameter::FOUND, CREDENTIALS_MAX) {
-        Some((parameter::FOUND_QUOTE, at)) => at | QUOTED,
+        Some((parameter::FOUND_QUOTE, at)) => (at - 1) | QUOTED,
         Some((_, at)) => at - 1,
         None => NOWHERE,
     }
@@ -790,6 +811,31 @@ mod tests {
         ] {
             assert_eq!(of(header), hashes(&[name]), "{header}");
         }
+    }
+
+    #[test]
+    fn all_user_names_of_credentials_are_found() {
+        for (header, names) in [
+            ("Authorization: Digest username=\"201\", username=\"202\"", &["201", "202"][..]),
+            ("Authorization: Digest username=201,username=202 , username=\"203\"", &["201", "202", "203"]),
+            ("Authorization: Digest username=\"username=1\", username=\"202\"", &["username=1", "202"]),
+            (
+                "Authorization: Digest username=\"a\\\" username=1\", username=\"202\"",
+                &["a\\\" username=1", "202"],
+            ),
+            ("Authorization: Digest username=\"201\",\r\n username=\"202\"", &["201", "202"]),
+            (
+                "Authorization: Digest username=\"201\"\r\nAuthorization: Digest username=\"202\"",
+                &["201", "202"],
+            ),
+            ("Authorization: Digest username=\"201\", realm=\"username=202\"", &["201"]),
+            ("Authorization: Digest username=\"201\"\r\nX: username=\"202\"", &["201"]),
+        ] {
+            assert_eq!(of(header), hashes(names), "{header}");
+        }
+        // The last header of all, without an end.
+        let cut = "REGISTER sip:a SIP/2.0\r\nAuthorization: Digest username=201, username=202";
+        assert_eq!(names(cut.as_bytes()), hashes(&["201", "202"]));
     }
 
     #[test]

@@ -116,6 +116,10 @@ fn udp(pieces: &impl Pieces, offset: u32, packet: &mut Packet) -> Option<()> {
     packet.offset = offset + 8;
     let there = pieces.length().checked_sub(packet.offset)?;
     let claimed = (header.be16(4) as u32).checked_sub(8)?;
+    if claimed > there {
+        // The stack cuts packets before they come here.
+        packet.flags |= flag::FIRST_FRAGMENT;
+    }
     packet.length = if claimed < there { claimed } else { there };
     Some(())
 }
@@ -137,6 +141,15 @@ fn tcp(pieces: &impl Pieces, offset: u32, packet: &mut Packet) -> Option<()> {
 const fn ports<const N: usize>(packet: &mut Packet, header: &Chunk<N>) {
     packet.source_port = header.be16(0);
     packet.destination_port = header.be16(2);
+}
+
+/// Whether the PBX says something to somebody that nobody else can read.
+#[inline(always)]
+pub fn is_hidden(packet: &Packet, policy: &Policy) -> bool {
+    packet.protocol == TCP
+        && packet.length != 0
+        && policy.tls.has(packet.source_port)
+        && !policy.tcp.has(packet.source_port)
 }
 
 /// Whether the PBX sends it by SIP and it tells something: a final answer, a question that a trunk has to answer, or

@@ -50,13 +50,15 @@ pub struct Packet {
     pub fragment_id: u32,
     /// TCP: of the first byte of payload.
     pub sequence: u32,
+    /// TCP, with [`flag::ACKNOWLEDGES`]: of the byte that it waits for.
+    pub acknowledged: u32,
     /// Host order.
     pub source_port: u16,
     pub destination_port: u16,
     pub protocol: u8,
     /// A set of [`flag`]s.
     pub flags: u8,
-    pub reserved: u16,
+    pub reserved: [u8; 6],
 }
 
 pub mod flag {
@@ -68,6 +70,8 @@ pub mod flag {
     pub const CONNECT: u8 = 4;
     /// TCP FIN or RST.
     pub const ENDS: u8 = 8;
+    /// TCP ACK.
+    pub const ACKNOWLEDGES: u8 = 16;
 }
 
 impl Packet {
@@ -411,8 +415,12 @@ pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     if header[13] & (FIN | RST) != 0 {
         packet.flags |= flag::ENDS;
     }
+    if header[13] & ACK != 0 {
+        packet.flags |= flag::ACKNOWLEDGES;
+    }
     // A SYN counts as one byte.
     packet.sequence = u32::from_be(word(header, 4)).wrapping_add((header[13] & SYN != 0) as u32);
+    packet.acknowledged = u32::from_be(word(header, 8));
 }
 
 /// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports,

@@ -8,8 +8,8 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Whether a packet that passes for this reason is of use: a request, what accepts a request of ours or brings a nonce
-/// that a proxy may pass on, and all of a TCP stream, that its messages may be put together. `clear`: the port's TCP is
+/// Whether a packet that passes for this reason is of use: a request, what accepts a request of ours or brings a nonce or
+/// a tag that a proxy may pass on, and all of a TCP stream, that its messages may be put together. `clear`: the port's TCP is
 /// not TLS. `tells`: the response is of one of those kinds.
 #[inline(always)]
 pub fn is_wanted(
@@ -30,10 +30,44 @@ pub fn is_wanted(
     }
 }
 
-/// Whether a response's first line says 2xx or 4xx.
+/// Whether a response's first line says 2xx, 4xx or 6xx.
 #[inline(always)]
 pub const fn tells(line: &[u8; 9]) -> bool {
-    matches!(line[8], b'2' | b'4')
+    matches!(line[8], b'2' | b'4' | b'6')
+}
+
+/// Whose packet could not be handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Loss {
+    /// A request.
+    Asked = 0,
+    /// Of what comes, what may be an answer to somebody else.
+    Foreign = 1,
+    /// What left.
+    Answer = 2,
+}
+
+impl Loss {
+    /// Of what comes: of a stream nobody knows what was in the segment.
+    #[inline(always)]
+    pub const fn of_incoming(reason: Reason, packet: &Packet) -> Self {
+        if packet.protocol == TCP || matches!(reason, Reason::Response) { Self::Foreign } else { Self::Asked }
+    }
+
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Asked,
+            1 => Self::Foreign,
+            _ => Self::Answer,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Answer)
+    }
 }
 
 impl TapHead {
@@ -50,6 +84,12 @@ impl TapHead {
         if packet.is(flag::ENDS) {
             flags |= tap::ENDS;
         }
+        if packet.is(flag::ACKNOWLEDGES) {
+            flags |= tap::ACKNOWLEDGES;
+        }
+        if packet.is(flag::FIRST_FRAGMENT) {
+            flags |= tap::PART;
+        }
         let source = (packet.source, packet.source_port);
         let destination = (packet.destination, packet.destination_port);
         let (remote, local) = if out { (destination, source) } else { (source, destination) };
@@ -63,7 +103,7 @@ impl TapHead {
             remote_port: remote.1,
             local_port: local.1,
             flags,
-            reserved: 0,
+            acknowledged: packet.acknowledged,
         }
     }
 }
@@ -88,14 +128,16 @@ impl TapState {
     }
 
     #[inline(always)]
-    pub const fn lose(&mut self, known: bool, out: bool) {
+    pub const fn lose(&mut self, known: bool, loss: Loss) {
         if known {
             self.lost_known += 1;
         } else {
             self.lost_strangers += 1;
         }
-        if out {
-            self.lost_answers += 1;
+        match loss {
+            Loss::Asked => {}
+            Loss::Foreign => self.lost_foreign += 1,
+            Loss::Answer => self.lost_answers += 1,
         }
     }
 }
@@ -151,7 +193,7 @@ mod tests {
     #[test]
     fn what_accepts_and_what_may_challenge_tells() {
         let lines = [b"SIP/2.0 2", b"SIP/2.0 4", b"SIP/2.0 1", b"SIP/2.0 3", b"SIP/2.0 5", b"SIP/2.0 6"];
-        for (line, expected) in lines.into_iter().zip([true, true, false, false, false, false]) {
+        for (line, expected) in lines.into_iter().zip([true, true, false, false, false, true]) {
             assert_eq!(tells(line), expected);
         }
     }
@@ -165,15 +207,19 @@ mod tests {
             source_port: 1,
             destination_port: 2,
             protocol: TCP,
-            flags: flag::CONNECT | flag::ENDS,
+            flags: flag::CONNECT | flag::ENDS | flag::ACKNOWLEDGES,
+            acknowledged: 9,
             ..Packet::default()
         };
         let head = TapHead::new(&packet, false, 7);
         assert_eq!((head.remote, head.remote_port, head.local, head.local_port), (there, 1, here, 2));
-        assert_eq!((head.flags, head.at), (tap::TCP | tap::BEGINS | tap::ENDS, 7));
+        let flags = tap::TCP | tap::BEGINS | tap::ENDS | tap::ACKNOWLEDGES;
+        assert_eq!((head.flags, head.at, head.acknowledged), (flags, 7, 9));
         let head = TapHead::new(&packet, true, 7);
         assert_eq!((head.remote, head.remote_port, head.local, head.local_port), (here, 2, there, 1));
-        assert_eq!(head.flags, tap::OUT | tap::TCP | tap::BEGINS | tap::ENDS);
+        assert_eq!(head.flags, tap::OUT | flags);
+        let first = Packet { flags: flag::FIRST_FRAGMENT, ..packet };
+        assert_eq!(TapHead::new(&first, false, 7).flags, tap::TCP | tap::PART);
     }
 
     #[test]
@@ -187,9 +233,26 @@ mod tests {
             }
         }
         assert!(!state.admits(100 * SECOND, false, false, 0));
-        state.lose(true, false);
-        state.lose(false, true);
-        state.lose(false, false);
-        assert_eq!((state.lost_known, state.lost_strangers, state.lost_answers), (1, 2, 1));
+        state.lose(true, Loss::Asked);
+        state.lose(false, Loss::Answer);
+        state.lose(false, Loss::Asked);
+        state.lose(false, Loss::Foreign);
+        assert_eq!((state.lost_known, state.lost_strangers), (1, 3));
+        assert_eq!((state.lost_answers, state.lost_foreign), (1, 1));
+    }
+
+    #[test]
+    fn what_comes_and_may_be_an_answer_is_one_if_it_is_lost() {
+        for (reason, protocol, expected) in [
+            (Reason::Request, UDP, Loss::Asked),
+            (Reason::Response, UDP, Loss::Foreign),
+            (Reason::Request, TCP, Loss::Foreign),
+            (Reason::Stream, TCP, Loss::Foreign),
+        ] {
+            assert_eq!(Loss::of_incoming(reason, &packet(protocol, 0)), expected);
+        }
+        for loss in [Loss::Asked, Loss::Foreign, Loss::Answer] {
+            assert_eq!(Loss::from_code(loss as u32), loss);
+        }
     }
 }

@@ -67,6 +67,17 @@ fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
                 (of_201("VENDORX"), SUSPENDED),
                 (as_201("REGISTER", "Authorization"), SUSPENDED),
                 (as_201("INVITE", "Proxy-Authorization"), SUSPENDED),
+                // PBXs take the last one of several, or the first header that is for them.
+                (
+                    as_201("REGISTER", "Authorization").replace("username=", "username=202, username="),
+                    SUSPENDED,
+                ),
+                (
+                    as_201("REGISTER", "Authorization").replace("nonce=", "username=\"202\", nonce="),
+                    SUSPENDED,
+                ),
+                (as_201("INVITE", "Authorization: Digest username=202\r\nAuthorization"), SUSPENDED),
+                (as_201("INVITE", "X: username=201\r\nX-Authorization"), "request"),
                 (of_201("REGISTER").replace("From:", "f:"), SUSPENDED),
                 // First of all rules that look into a message.
                 (request("REGISTER", "friendly-scanner"), SUSPENDED),

@@ -207,6 +207,99 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
 }
 
 #[test]
+fn what_is_a_part_of_a_packet_says_so() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    let long = register_of(2_000);
+    for frame in [udp(), udp().v6()] {
+        assert!(!incoming(&mut judges, &mut taps, &frame.clone().carrying(&long))[0].tapped().part);
+        let [first, rest] = frame.carrying(&long).fragments(7, 1_400).try_into().unwrap();
+        judges.judge(&first);
+        judges.judge(&rest);
+        let taken = drain(&mut taps);
+        let [tap] = taken.as_slice() else { panic!("{taken:?}") };
+        assert!(tap.tapped().part);
+        assert!((1_000..2_000).contains(&tap.tapped().payload.len()));
+    }
+    let long = || answer("401 Unauthorized") + &"x".repeat(1_500);
+    for frame in [sent(udp().carrying(long())), sent_v6(udp().carrying(long()))] {
+        assert!(!outgoing(&mut judges, &mut taps, &frame)[0].tapped().part);
+        let first = &frame.fragments(7, 1_400)[0];
+        judges.filter().test_run_egress(first, 1).unwrap();
+        assert!(drain(&mut taps)[0].tapped().part);
+    }
+}
+
+#[test]
+fn what_the_pbx_says_over_tls_is_counted_and_not_handed_over() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    judges.put("192.0.2.1", KNOWN);
+    judges.put("192.0.2.2", TRUSTED);
+    let tls = || sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]);
+    for (sentence, frame, hidden) in [
+        ("to a stranger", tls(), 1),
+        ("over IPv6", sent_v6(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), 1),
+        ("to a known source", tls().to("192.0.2.1:40000"), 1),
+        ("to a trusted one", tls().to("192.0.2.2:40000"), 0),
+        ("an acknowledgement", sent(tcp().flags(ACK)).source_port(5061), 0),
+        ("of no SIP port", tls().source_port(443), 0),
+        ("in the clear", sent(tcp()).carrying("x"), 0),
+        ("UDP", sent(udp()).source_port(5061).carrying(answer("401 Unauthorized")), 0),
+    ] {
+        let before = judges.filter().tap_losses().unwrap();
+        let clear = usize::from(sentence == "in the clear");
+        assert_eq!(outgoing(&mut judges, &mut taps, &frame).len(), clear, "{sentence}");
+        let expected = TapLosses { hidden: before.hidden + hidden, ..before };
+        assert_eq!(judges.filter().tap_losses().unwrap(), expected, "{sentence}");
+    }
+    judges.filter().set_tapping(None).unwrap();
+    let before = judges.filter().tap_losses().unwrap();
+    assert_eq!(outgoing(&mut judges, &mut taps, &tls()), []);
+    assert_eq!(judges.filter().tap_losses().unwrap(), before, "nobody listens");
+}
+
+#[test]
+fn a_segment_says_what_its_sender_has_read() {
+    let (mut judges, mut taps) = tapping(ENFORCE);
+    let acknowledged = |taken: Vec<Tap>| taken[0].tapped().tcp.unwrap().acknowledged;
+    for frame in [tcp(), tcp().v6()] {
+        let frame = frame.acknowledging(0x0102_0304).carrying(clean("REGISTER"));
+        assert_eq!(acknowledged(incoming(&mut judges, &mut taps, &frame)), Some(0x0102_0304));
+    }
+    for frame in [sent(tcp()), sent_v6(tcp())] {
+        let frame = frame.acknowledging(u32::MAX).carrying(answer("401 Unauthorized"));
+        assert_eq!(acknowledged(outgoing(&mut judges, &mut taps, &frame)), Some(u32::MAX));
+    }
+    let begins = sent(tcp()).acknowledging(7).flags(SYN | ACK);
+    assert_eq!(acknowledged(outgoing(&mut judges, &mut taps, &begins)), Some(7));
+    let alone = tcp().acknowledging(7).flags(SYN);
+    assert_eq!(acknowledged(incoming(&mut judges, &mut taps, &alone)), None);
+}
+
+#[test]
+fn what_is_lost_and_may_have_been_an_answer_is_counted_as_that() {
+    stay_on_one();
+    let (mut judges, _taps) = tapping(ENFORCE);
+    judges.filter().set_tapping(Some(Tapping { strangers_per_second: 0 })).unwrap();
+    for (sentence, frame, foreign) in [
+        ("a request", udp().carrying(clean("REGISTER")), 0),
+        ("a challenge", udp().carrying(answer("401 Unauthorized")), 1),
+        ("a refusal", udp().carrying(answer("404 Not Found")), 1),
+        ("one for all", udp().carrying(answer("603 Decline")), 1),
+        ("any part of a stream", tcp().carrying("a=sendrecv\r\n"), 1),
+        ("a request in one", tcp().carrying(clean("REGISTER")), 1),
+        ("what is not wanted", udp().carrying(answer("180 Ringing")), 0),
+    ] {
+        let before = judges.filter().tap_losses().unwrap().foreign;
+        judges.judge(&frame.build());
+        assert_eq!(judges.filter().tap_losses().unwrap().foreign, before + foreign, "{sentence}");
+    }
+    assert_eq!(judges.filter().tap_losses().unwrap().answers, 0);
+    judges.filter().test_run_egress(&sent(udp().carrying(answer("401 No"))).build(), 1).unwrap();
+    let losses = judges.filter().tap_losses().unwrap();
+    assert_eq!((losses.answers, losses.foreign), (1, 5));
+}
+
+#[test]
 fn a_packet_that_leaves_goes_on_wherever_it_is_cut() {
     let (mut judges, mut taps) = tapping(ENFORCE);
     for frame in [

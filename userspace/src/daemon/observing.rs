@@ -18,7 +18,7 @@ use crate::{
     control::protocol::Refusal,
     guard::Evidence,
     kernel::{Error, Pins, Tables, TapLosses, now},
-    observe::{Diagnosis, Observer, Settings, Subject},
+    observe::{Diagnosis, Observer, Settings, Subject, Unseen},
     office::Office,
 };
 
@@ -123,8 +123,9 @@ impl Observing {
         let mut waiting = Waiting::default();
         let mut told = Vec::new();
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
-        let mut missed = tables.tap_losses()?.answers;
-        locked(&self.0.observer).miss(now());
+        let mut missed = tables.tap_losses()?;
+        locked(&self.0.observer).miss(Unseen::Answer, now());
+        locked(&self.0.observer).miss(Unseen::Foreign, now());
         // Whoever waits for it is told by that.
         drop(opened);
         while self.0.pins.generation() == generation {
@@ -133,10 +134,16 @@ impl Observing {
             // Before the packets: among those that follow may be one that makes use of what nobody saw.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
-            if losses.answers != missed {
-                missed = losses.answers;
-                observer.miss(now());
+            for (what, before, after) in [
+                (Unseen::Answer, missed.answers, losses.answers),
+                (Unseen::Hidden, missed.hidden, losses.hidden),
+                (Unseen::Foreign, missed.foreign, losses.foreign),
+            ] {
+                if before != after {
+                    observer.miss(what, now());
+                }
             }
+            missed = losses;
             let seen = taps.drain(until, PACKETS, |tap| observer.see(&tap.tapped(), &mut told));
             if ticked.elapsed() >= TICK {
                 observer.tick(now(), &mut told);

@@ -56,7 +56,12 @@ impl Tap {
         let head = &self.head;
         let is = |flag| head.flags & flag != 0;
         let end = |address, port| SocketAddr::new(from_key(address), port);
-        let segment = TcpSegment { sequence: head.sequence, begins: is(tap::BEGINS), ends: is(tap::ENDS) };
+        let segment = TcpSegment {
+            sequence: head.sequence,
+            acknowledged: is(tap::ACKNOWLEDGES).then_some(head.acknowledged),
+            begins: is(tap::BEGINS),
+            ends: is(tap::ENDS),
+        };
         Tapped {
             at: head.at,
             direction: if is(tap::OUT) { Direction::Out } else { Direction::In },
@@ -64,6 +69,7 @@ impl Tap {
             local: end(head.local, head.local_port),
             tcp: is(tap::TCP).then_some(segment),
             length: head.length,
+            part: is(tap::PART),
             payload: &self.payload,
         }
     }
@@ -78,6 +84,10 @@ pub struct TapLosses {
     pub strangers: u64,
     /// Of both, those that left.
     pub answers: u64,
+    /// Of both, those that came and may have been answers to others.
+    pub foreign: u64,
+    /// Of nobody's: payloads that left a TLS port, which were not to be handed over.
+    pub hidden: u64,
 }
 
 pub(super) fn losses<'a>(states: impl IntoIterator<Item = &'a TapState>) -> TapLosses {
@@ -85,6 +95,8 @@ pub(super) fn losses<'a>(states: impl IntoIterator<Item = &'a TapState>) -> TapL
         known: sum.known + state.lost_known,
         strangers: sum.strangers + state.lost_strangers,
         answers: sum.answers + state.lost_answers,
+        foreign: sum.foreign + state.lost_foreign,
+        hidden: sum.hidden + state.hidden,
     })
 }
 
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_flags_say_what_it_is() {
-        let segment = |begins, ends| Some(TcpSegment { sequence: 0, begins, ends });
+        let segment = |begins, ends| Some(TcpSegment { sequence: 0, acknowledged: None, begins, ends });
         for (flags, direction, tcp) in [
             (0, Direction::In, None),
             (tap::OUT, Direction::Out, None),

@@ -2,7 +2,8 @@
 
 use super::{
     message::Message,
-    nonces::Echo,
+    mints::Mint,
+    nonces::{Echo, Maker},
     prints::{Print, Prints},
     registration::Grant,
     request::nonce,
@@ -27,6 +28,17 @@ pub(super) struct Answer {
     pub(super) grant: Grant,
     /// The same where the same answer is sent again.
     pub(super) print: Print,
+    /// On TCP: up to where the PBX has all of the stream that asked.
+    pub(super) acknowledged: Option<u32>,
+}
+
+/// When and where an answer was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub(super) at: u64,
+    /// Where it was sent from; `None`: it came from elsewhere.
+    pub(super) mint: Option<Mint>,
+    pub(super) acknowledged: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +51,11 @@ pub(super) struct Tag {
 }
 
 impl Answer {
-    pub(super) fn of(message: &Message<'_>, status: u16, at: u64, prints: &Prints) -> Self {
-        let echo = |bytes: &[u8], realm| Echo { print: nonce(bytes, prints), length: bytes.len(), realm };
+    pub(super) fn of(message: &Message<'_>, status: u16, sighting: Sighting, prints: &Prints) -> Self {
+        let Sighting { at, mint, acknowledged } = sighting;
+        let maker = mint.map_or(Maker::Elsewhere, Maker::Mint);
+        let echo =
+            |bytes: &[u8], realm| Echo { print: nonce(bytes, prints), length: bytes.len(), realm, maker };
         let challenges = message.challenges.iter().filter(|challenge| !challenge.nonce.is_empty());
         let challenges: Vec<Echo> =
             challenges.map(|challenge| echo(challenge.nonce, Some(prints.of(challenge.realm)))).collect();
@@ -56,12 +71,14 @@ impl Answer {
                     print: prints.of(("half a tag", &tag[..tag.len().div_ceil(2)])),
                     length: tag.len(),
                     realm: None,
+                    maker: mint.map_or(Maker::Elsewhere, |_| Maker::Pbx),
                 },
             }),
             next_nonce: message.next_nonce.map(|nonce| echo(nonce, None)),
             grant: Grant::of(message, prints),
             print: prints.of((status, message.to.tag, nonces)),
             challenges,
+            acknowledged,
         }
     }
 

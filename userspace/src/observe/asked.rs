@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{
     knowledge::Knowledge,
     message::Message,
-    nonces::{Echo, Receiver},
+    nonces::{Echo, Maker, Receiver},
     prints::{Print, Prints},
     recent::Recent,
 };
@@ -53,8 +53,13 @@ impl Asked {
         let length =
             message.via.branch.len() + message.call_id.len() + message.from.tag.map_or(0, <[u8]>::len);
         let names = know.prints.of(("names", message.call_id, message.from.tag));
-        let receiver = Receiver { address: to.ip(), has_asked: true };
-        know.nonces.send(Echo { print: names, length, realm: None }, receiver, at, &know.acquaintances);
+        let receiver = Receiver { address: to.ip(), has_asked: true, in_dialog: false };
+        know.nonces.send(
+            Echo { print: names, length, realm: None, maker: Maker::Question },
+            receiver,
+            at,
+            &know.acquaintances,
+        );
         self.0.insert(key, Question { at, answered: false, length, names });
     }
 

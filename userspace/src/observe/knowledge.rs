@@ -6,7 +6,8 @@ use super::{
     answer::Answer,
     diagnosis::Cause,
     histories::{Histories, Line},
-    nonces::{Nonces, Receiver, Use},
+    mints::Coin,
+    nonces::{Maker, Nonces, Receiver, Use},
     patience::Patience,
     prints::{Print, Prints},
     recent::Recent,
@@ -79,6 +80,8 @@ impl Knowledge {
             self.patience.ended(request.who);
         }
         let kind = match verdict(request, shown.as_ref(), answer) {
+            // They may have been in what was not seen of it: a guess, and nobody's proof.
+            Verdict::Is(Kind::Challenged) if request.is_cut => Some(Kind::Failed { attempt: request.number }),
             // Passwords do not go wrong for a while: it is the destination, or one phone too many.
             Verdict::Is(Kind::Failed { .. }) if answer.status == 403 && self.works(request) => {
                 Some(Kind::Refused)
@@ -108,6 +111,22 @@ impl Knowledge {
         if let Some(tag) = answer.tag {
             self.nonces.send(tag.half, to, answer.at, &self.acquaintances);
         }
+    }
+
+    /// How the PBX makes its nonces.
+    pub(super) fn learn(&mut self, request: &Request, answer: &Answer) {
+        // Of one answer one: what others there are may be made alike.
+        let Some(echo) = answer.challenges.first().filter(|_| !request.in_dialog) else { return };
+        let Maker::Mint(mint) = echo.maker else { return };
+        let coin = Coin {
+            at: answer.at,
+            nonce: echo.print,
+            sender: request.source,
+            uri: self.prints.of((request.uri, echo.realm)),
+            call_id: request.call_id,
+            tag: request.tag,
+        };
+        self.nonces.minted(mint, coin);
     }
 
     pub(super) fn tick(&mut self, now: u64) {
@@ -197,7 +216,9 @@ impl Knowledge {
             status: Some(answer.status),
             proof,
         };
-        if answer.accepted() {
+        if request.is_cut {
+            // Nobody knows what of it was accepted or refused.
+        } else if answer.accepted() {
             self.worked(request, proof);
         } else if answer.challenged() && request.has_credentials() {
             for presented in &request.credentials {

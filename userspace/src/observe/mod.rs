@@ -11,6 +11,7 @@ mod diagnosis;
 mod histories;
 mod knowledge;
 mod message;
+mod mints;
 mod nonces;
 mod observer;
 mod patience;
@@ -34,6 +35,7 @@ mod tests;
 pub use self::{
     counters::{Counters, Forgotten},
     diagnosis::{Cause, Diagnosis, Subject},
+    nonces::Unseen,
     observer::Observer,
     settings::Settings,
     tapped::{Direction, Tapped, TcpSegment},

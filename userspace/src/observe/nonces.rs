@@ -2,12 +2,22 @@
 //!
 //! What comes back proves the address that it was sent to, if it was sent to no other: some PBXs, Kamailio by default,
 //! give everybody the same nonce within one second, and anybody could have fetched it for himself and use it in the name
-//! of another. What somebody could guess by trying proves nothing either; nor does what was made while an answer left
-//! that nobody saw, as that may have told somebody else.
+//! of another. What somebody could guess by trying proves nothing either.
+//!
+//! Nor does what was made while something left that nobody saw, as that may have told it somebody else: an answer that
+//! was lost on its way here or of which only the beginning was seen, and anything over TLS. Who wants a nonce that is not
+//! seen with him gets it that way. What the PBX makes for each address or each request alone he cannot get so: see
+//! [`mints`](super::mints).
 
 use std::net::IpAddr;
 
-use super::{acquaintances::Acquaintances, prints::Print, request::Presented, shelves::Shelves};
+use super::{
+    acquaintances::Acquaintances,
+    mints::{Coin, Mint, Mints},
+    prints::Print,
+    request::{Presented, Request},
+    shelves::Shelves,
+};
 
 /// In nanoseconds: a challenge is answered within that time. A nonce that is used for the first time later than that
 /// was kept for something else.
@@ -22,9 +32,34 @@ pub(super) struct Nonces {
     sent: Shelves<Print, Sent>,
     /// By nonce, account and source: a nonce that phones behind one address share was used by each for itself.
     used: Shelves<Print, Used>,
-    /// When the last answer may have left unseen.
-    missed: Option<u64>,
+    mints: Mints,
+    /// When the last of each may have gone unseen.
+    unseen: [Option<u64>; 3],
     forgotten: u64,
+}
+
+/// What was not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// An answer or a question of the PBX, or a part of it.
+    Answer,
+    /// Something that it said over TLS.
+    Hidden,
+    /// An answer that came from elsewhere. If it was passed on, it looks like one of the PBX's own.
+    Foreign,
+}
+
+/// Who has made what goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Maker {
+    /// A nonce of the PBX.
+    Mint(Mint),
+    /// The PBX, and nobody knows how: tags, and nonces of challenges within a call.
+    Pbx,
+    /// The names of a question of the PBX. They are for whom it asks, and for nobody who asks it over TLS.
+    Question,
+    /// Whoever it came from.
+    Elsewhere,
 }
 
 #[derive(Debug)]
@@ -33,6 +68,7 @@ struct Sent {
     /// To another address too.
     shared: bool,
     guessable: bool,
+    maker: Maker,
     /// Only in answers to nothing that came from there: a proxy passes on whatever answers it gets, and who sends them
     /// chooses what is in them.
     unasked: bool,
@@ -56,6 +92,7 @@ pub(super) struct Echo {
     pub(super) print: Print,
     pub(super) length: usize,
     pub(super) realm: Option<Print>,
+    pub(super) maker: Maker,
 }
 
 /// Whom something is sent to.
@@ -64,6 +101,14 @@ pub(super) struct Receiver {
     pub(super) address: IpAddr,
     /// It is in an answer to a request that came from there, or in a request of ours.
     pub(super) has_asked: bool,
+    /// That request was part of a call.
+    pub(super) in_dialog: bool,
+}
+
+impl Receiver {
+    pub(super) const fn of(request: &Request) -> Self {
+        Self { address: request.source, has_asked: true, in_dialog: request.in_dialog }
+    }
 }
 
 /// What is known of a nonce that came back.
@@ -84,7 +129,13 @@ pub(super) enum Use {
 
 impl Nonces {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { sent: Shelves::new(capacity), used: Shelves::new(capacity), missed: None, forgotten: 0 }
+        Self {
+            sent: Shelves::new(capacity),
+            used: Shelves::new(capacity),
+            mints: Mints::default(),
+            unseen: [None; 3],
+            forgotten: 0,
+        }
     }
 
     pub(super) const fn forgotten(&self) -> u64 {
@@ -93,12 +144,16 @@ impl Nonces {
 
     /// True: another address has got the same.
     pub(super) fn send(&mut self, echo: Echo, to: Receiver, at: u64, acquaintances: &Acquaintances) -> bool {
-        let Receiver { address: to, has_asked } = to;
+        let Receiver { address: to, has_asked, in_dialog } = to;
+        let maker = if in_dialog { Maker::Pbx } else { echo.maker };
         let mut whose = acquaintances.find(to);
         let sent = match self.sent.remove(&echo.print) {
             Some(before) => {
                 // A stranger who gets an acquaintance's nonce does not take it along.
                 whose = whose.or_else(|| acquaintances.find(before.to));
+                if before.to != to {
+                    [before.maker, maker].into_iter().for_each(|maker| self.mints.shares(maker));
+                }
                 Sent {
                     shared: before.shared || before.to != to,
                     unasked: before.unasked && !has_asked,
@@ -110,6 +165,7 @@ impl Nonces {
                 to,
                 shared: false,
                 guessable: echo.length < UNGUESSABLE,
+                maker,
                 unasked: !has_asked,
                 realm: echo.realm,
                 since: at,
@@ -160,9 +216,23 @@ impl Nonces {
         }
     }
 
-    /// Answers have left until now that nobody saw.
-    pub(super) fn miss(&mut self, now: u64) {
-        self.missed = Some(now);
+    /// Until now.
+    pub(super) fn miss(&mut self, what: Unseen, now: u64) {
+        let last = &mut self.unseen[what as usize];
+        *last = Some(last.map_or(now, |last| last.max(now)));
+    }
+
+    /// What the PBX gave for a nonce to a request. What it only passed on says nothing of how it makes them.
+    pub(super) fn minted(&mut self, mint: Mint, coin: Coin) {
+        let is_foreign = self.sent.get(&coin.nonce).is_some_and(|sent| sent.maker == Maker::Elsewhere);
+        if !is_foreign && self.has_seen_all(Unseen::Foreign, coin.at) {
+            self.mints.see(mint, coin);
+        }
+    }
+
+    /// Of what went out at that time, or at about that time to somebody else.
+    fn has_seen_all(&self, what: Unseen, since: u64) -> bool {
+        self.unseen[what as usize].is_none_or(|last| last.saturating_add(ALIKE) < since)
     }
 
     pub(super) fn was_sent(&self, print: Print) -> bool {
@@ -171,11 +241,19 @@ impl Nonces {
 
     /// Whether only this address can know it, by what has been sent so far.
     pub(super) fn proves(&self, print: Print, by: IpAddr) -> bool {
-        let seen_all = |since: u64| self.missed.is_none_or(|missed| missed.saturating_add(ALIKE) < since);
+        let seen_all = |what, sent: &Sent| self.has_seen_all(what, sent.since);
+        let told_nobody = |sent: &Sent| seen_all(Unseen::Answer, sent) && seen_all(Unseen::Hidden, sent);
         self.sent
             .get(&print)
             .filter(|sent| sent.to == by && !sent.shared && !sent.guessable && !sent.unasked)
-            .is_some_and(|sent| seen_all(sent.since))
+            .is_some_and(|sent| match sent.maker {
+                Maker::Question => seen_all(Unseen::Answer, sent),
+                Maker::Mint(mint) => {
+                    seen_all(Unseen::Foreign, sent) && (self.mints.is_for_one(mint) || told_nobody(sent))
+                }
+                Maker::Pbx => seen_all(Unseen::Foreign, sent) && told_nobody(sent),
+                Maker::Elsewhere => false,
+            })
     }
 }
 

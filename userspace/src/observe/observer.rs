@@ -2,14 +2,15 @@
 
 use super::{
     Counters, Forgotten, Settings,
-    answer::Answer,
+    answer::{Answer, Sighting},
     asked::Asked,
     diagnosis::{Diagnosis, Subject},
     knowledge::Knowledge,
     message::{Message, Start},
-    nonces::Receiver,
+    mints::Mint,
+    nonces::{Receiver, Unseen},
     request::Origin,
-    streams::Streams,
+    streams::{Place, Streams},
     tapped::{Direction, Tapped},
     transactions::Transactions,
 };
@@ -29,6 +30,14 @@ struct Joiner {
     know: Knowledge,
 }
 
+/// How a message came.
+#[derive(Clone, Copy, Debug)]
+enum Way<'a> {
+    /// Its bytes, where they are all there.
+    Datagram(Option<&'a [u8]>),
+    Stream(Place),
+}
+
 impl Observer {
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -41,9 +50,9 @@ impl Observer {
         }
     }
 
-    /// Answers have left until now that will not be [seen](Self::see).
-    pub fn miss(&mut self, now: u64) {
-        self.joiner.know.nonces.miss(now);
+    /// There was something until now that will not be [seen](Self::see).
+    pub fn miss(&mut self, what: Unseen, now: u64) {
+        self.joiner.know.nonces.miss(what, now);
     }
 
     /// Packets of both directions, in the order of their times.
@@ -55,7 +64,12 @@ impl Observer {
             }
             Some(segment) => {
                 let joiner = &mut self.joiner;
-                self.streams.see(packet, segment, |message| joiner.message(packet, message, None, told));
+                let all = self.streams.see(packet, segment, |message, place| {
+                    joiner.message(packet, message, Way::Stream(place), told);
+                });
+                if !all {
+                    self.joiner.know.nonces.miss(Unseen::Answer, packet.at);
+                }
             }
         }
     }
@@ -90,11 +104,14 @@ impl Observer {
 impl Joiner {
     fn datagram(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
         let bytes = packet.payload;
-        let cut = bytes.len() < packet.length as usize;
+        let cut = packet.part || bytes.len() < packet.length as usize;
         match Message::parse(bytes, cut) {
             Some(message) => {
-                self.know.counters.cut += u64::from(message.body.is_none());
-                self.message(packet, &message, (!cut).then_some(bytes), told);
+                if message.body.is_none() {
+                    self.know.counters.cut += 1;
+                    self.cut_short(packet, &message);
+                }
+                self.message(packet, &message, Way::Datagram((!cut).then_some(bytes)), told);
             }
             None => {
                 let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
@@ -103,35 +120,52 @@ impl Joiner {
         }
     }
 
-    /// `whole`: its bytes, where it is a datagram that is all there.
+    /// What an answer says behind where it ends here, nobody knows.
+    fn cut_short(&mut self, packet: &Tapped<'_>, message: &Message<'_>) {
+        match (packet.direction, message.start) {
+            (Direction::In, Start::Answer { .. }) => self.know.nonces.miss(Unseen::Foreign, packet.at),
+            (Direction::Out, _) => self.know.nonces.miss(Unseen::Answer, packet.at),
+            (Direction::In, Start::Request { .. }) => {}
+        }
+    }
+
     fn message(
         &mut self,
         packet: &Tapped<'_>,
         message: &Message<'_>,
-        whole: Option<&[u8]>,
+        way: Way<'_>,
         told: &mut Vec<Evidence>,
     ) {
         let Self { transactions, asked, know } = self;
         know.counters.messages += 1;
         let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
-        match (packet.direction, message.start) {
+        let (direction, whole, ends, acknowledged) = match way {
+            Way::Datagram(whole) => (packet.direction, whole, None, None),
+            Way::Stream(Place::Theirs { ends }) => (Direction::In, None, Some(ends), None),
+            Way::Stream(Place::Ours { acknowledged }) => (Direction::Out, None, None, acknowledged),
+        };
+        let of_register = message.sequence.method == b"REGISTER";
+        let mint = Mint { local: packet.local, transport, of_register };
+        match (direction, message.start) {
             (Direction::In, Start::Request { .. }) => {
                 let flow = Flow { port: remote.port(), transport };
-                let origin = Origin { at, source: remote.ip(), flow };
+                let origin = Origin { at, source: remote.ip(), flow, ends };
                 transactions.request(message, whole, origin, know, told);
             }
             (Direction::Out, Start::Answer { status }) if status >= 200 => {
-                let answer = Answer::of(message, status, at, &know.prints);
+                let sighting = Sighting { at, mint: Some(mint), acknowledged };
+                let answer = Answer::of(message, status, sighting, &know.prints);
                 transactions.answer(message, &answer, remote, transport, know, told);
             }
             (Direction::Out, Start::Request { .. }) => asked.ask(message, remote, transport, at, know),
             (Direction::In, Start::Answer { status: 200..300 }) => {
                 asked.answer(message, remote, transport, at, know, told);
             }
-            // If the PBX passes it on, its nonces are not the PBX's own, and somebody else knows them.
-            (Direction::In, Start::Answer { status: 401 | 407 }) => {
-                let challenge = Answer::of(message, 401, at, &know.prints);
-                know.sent(&challenge, Receiver { address: remote.ip(), has_asked: false });
+            // If the PBX passes it on, its nonces and its tag are not the PBX's own, and somebody else knows them.
+            (Direction::In, Start::Answer { status: status @ 400.. }) => {
+                let sighting = Sighting { at, mint: None, acknowledged: None };
+                let answer = Answer::of(message, status, sighting, &know.prints);
+                know.sent(&answer, Receiver { address: remote.ip(), has_asked: false, in_dialog: false });
             }
             (Direction::In | Direction::Out, Start::Answer { .. }) => {}
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    message::Message,
+    message::{Credentials, Message, Start},
     prints::{Print, Prints},
     registration::{Wish, stable},
 };
@@ -16,8 +16,14 @@ pub(super) struct Request {
     pub(super) flow: Flow,
     pub(super) method: Method,
     pub(super) account: Option<Account>,
-    /// All its credentials are that account's. Of others nobody can tell which of them the PBX looked at.
+    /// Others that its credentials name. Nobody can tell which of them the PBX looked at.
+    pub(super) others: Vec<Account>,
+    /// All its credentials are that account's, as far as they were seen.
     pub(super) is_of_one: bool,
+    /// A part of its header was not seen, and there may have been credentials in it.
+    pub(super) is_cut: bool,
+    /// Of what it is called, the same where it comes again.
+    pub(super) number: u64,
     /// From and To are the same user: an answer about the one is about the other.
     pub(super) about_itself: bool,
     pub(super) credentials: Vec<Presented>,
@@ -26,6 +32,14 @@ pub(super) struct Request {
     /// It is from where it says. Settled when it comes: a secret that somebody is told later was none of his then.
     pub(super) proven: bool,
     pub(super) wish: Wish,
+    /// It is part of a call.
+    pub(super) in_dialog: bool,
+    pub(super) uri: Print,
+    pub(super) call_id: Print,
+    /// Of From.
+    pub(super) tag: Print,
+    /// On TCP: where its header ends in the stream.
+    pub(super) ends: Option<u32>,
     /// Account and source.
     pub(super) who: Print,
     /// Call-ID and source.
@@ -52,7 +66,14 @@ pub(super) struct Origin {
     pub(super) at: u64,
     pub(super) source: IpAddr,
     pub(super) flow: Flow,
+    /// On TCP: where its header ends in the stream.
+    pub(super) ends: Option<u32>,
 }
+
+/// In bytes: what a PBX may have read of a stream behind a request before it answers that.
+const BEHIND_MAX: u32 = 1 << 16;
+/// Names of one request that are looked at, as in the kernel.
+const NAMES_MAX: usize = 8;
 
 impl Request {
     pub(super) fn of(
@@ -62,10 +83,11 @@ impl Request {
         rewritten: bool,
         prints: &Prints,
     ) -> Self {
-        let Origin { at, source, flow } = origin;
+        let Origin { at, source, flow, ends } = origin;
         let from = message.from.uri.user;
         let name = message.credentials.iter().map(|credentials| credentials.username);
         let account = name.chain([from]).find_map(Account::new);
+        let others = others(message, account.as_ref());
         let who = prints.of((source, account.as_ref().map(Account::as_str)));
         let presented = message.credentials.iter().map(|credentials| {
             let nonce = nonce(credentials.nonce, prints);
@@ -88,7 +110,18 @@ impl Request {
             flow,
             method,
             about_itself: !from.is_empty() && from == message.to.uri.user,
-            is_of_one: message.credentials.windows(2).all(|pair| pair[0].username == pair[1].username),
+            is_cut: message.body.is_none(),
+            number: stable(&[message.call_id, message.via.branch]),
+            is_of_one: others.is_empty() && message.body.is_some(),
+            others,
+            in_dialog: message.to.tag.is_some(),
+            uri: match message.start {
+                Start::Request { uri, .. } => prints.of(uri),
+                Start::Answer { .. } => 0,
+            },
+            call_id: prints.of(message.call_id),
+            tag: prints.of(message.from.tag),
+            ends,
             credentials: presented.collect(),
             attempts: prints.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
             proven: false,
@@ -107,10 +140,27 @@ impl Request {
         !self.credentials.is_empty()
     }
 
+    /// Whether the PBX has read it, if it has read its stream up to there.
+    pub(super) fn is_within(&self, acknowledged: Option<u32>) -> bool {
+        let Some(ends) = self.ends else { return true };
+        acknowledged.is_some_and(|read| read.wrapping_sub(ends) < BEHIND_MAX)
+    }
+
     /// The same once more, as far as the PBX's answer depends on it.
     pub(super) fn repeats(&self, before: &Self) -> bool {
         self.attempts == before.attempts
     }
+}
+
+fn others(message: &Message<'_>, account: Option<&Account>) -> Vec<Account> {
+    let mut others = Vec::new();
+    let names = message.credentials.iter().flat_map(Credentials::names);
+    for name in names.filter_map(Account::new) {
+        if others.len() < NAMES_MAX - 1 && Some(&name) != account && !others.contains(&name) {
+            others.push(name);
+        }
+    }
+    others
 }
 
 pub(super) fn nonce(nonce: &[u8], prints: &Prints) -> Print {

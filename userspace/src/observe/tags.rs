@@ -35,10 +35,10 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::nonces::Echo;
+    use crate::observe::nonces::{Echo, Maker};
 
     fn tag(half: Print, is_echo: bool) -> Tag {
-        Tag { print: half, half: Echo { print: half, length: 16, realm: None }, is_echo }
+        Tag { print: half, half: Echo { print: half, length: 16, realm: None, maker: Maker::Pbx }, is_echo }
     }
 
     fn seen(tags: impl IntoIterator<Item = Tag>) -> bool {

@@ -24,6 +24,8 @@ pub struct Tapped<'a> {
     pub tcp: Option<TcpSegment>,
     /// Bytes of payload in the packet; `payload` may be only the beginning.
     pub length: u32,
+    /// The first fragment of a packet: there are further bytes that nobody sees.
+    pub part: bool,
     pub payload: &'a [u8],
 }
 
@@ -31,6 +33,8 @@ pub struct Tapped<'a> {
 pub struct TcpSegment {
     /// Of the first byte of payload.
     pub sequence: u32,
+    /// Its sender has all of the other side's bytes before that one.
+    pub acknowledged: Option<u32>,
     /// The connection begins (SYN) or ends (FIN, RST) with it.
     pub begins: bool,
     pub ends: bool,

@@ -18,7 +18,7 @@ use super::{
     request::{Origin, Request},
     shelves::Shelves,
 };
-use crate::guard::{Account, Evidence, Flow, Method, Proof, Transport};
+use crate::guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport};
 
 const MILLISECOND: u64 = 1_000_000;
 /// As long as a call may ring (RFC 3261's timer C).
@@ -73,6 +73,7 @@ struct Done {
 struct Held {
     until: u64,
     evidence: Evidence,
+    others: Vec<Account>,
     status: u16,
     wrong_realm: bool,
     tag: Print,
@@ -117,8 +118,8 @@ impl Transactions {
 
     fn wait(&mut self, key: Print, request: Request, know: &mut Knowledge, told: &mut Vec<Evidence>) {
         if let Some(answer) = self.early.remove(&key) {
-            if answer.at >= request.at {
-                know.sent(&answer, Receiver { address: request.source, has_asked: true });
+            if answer.at >= request.at && request.is_within(answer.acknowledged) {
+                know.sent(&answer, Receiver::of(&request));
                 self.join(key, &request, None, &answer, know, told);
                 return;
             }
@@ -157,19 +158,22 @@ impl Transactions {
             }
             latest = done.at;
         }
-        let asked = self.asked(key, latest);
-        let has_asked = asked.is_some();
-        match asked {
-            Some((request, acknowledged)) => self.join(key, &request, acknowledged, answer, know, told),
-            None => self.unmatched(key, answer, know),
+        match self.asked(key, latest, answer) {
+            Some((request, acknowledged)) => {
+                self.join(key, &request, acknowledged, answer, know, told);
+                know.sent(answer, Receiver::of(&request));
+            }
+            None => {
+                self.unmatched(key, answer, know);
+                know.sent(answer, Receiver { address: to.ip(), has_asked: false, in_dialog: false });
+            }
         }
-        know.sent(answer, Receiver { address: to.ip(), has_asked });
     }
 
     /// The request that is answered, and the To tag of its ACK.
-    fn asked(&mut self, key: Print, latest: u64) -> Option<(Request, Option<Print>)> {
+    fn asked(&mut self, key: Print, latest: u64, answer: &Answer) -> Option<(Request, Option<Print>)> {
         let open = self.open.get_mut(&key)?;
-        let (request, acknowledged) = (open.take(latest)?, open.acknowledged);
+        let (request, acknowledged) = (open.take(latest, answer)?, open.acknowledged);
         if open.requests.is_empty() {
             self.open.remove(&key);
         }
@@ -237,6 +241,7 @@ impl Transactions {
         told: &mut Vec<Evidence>,
     ) {
         know.counters.joined += 1;
+        know.learn(request, answer);
         if let Some(tag) = &answer.tag {
             know.tags.see(tag);
         }
@@ -261,9 +266,10 @@ impl Transactions {
         match answer.tag.filter(|_| may_be_proven) {
             Some(tag) => {
                 let until = answer.at.saturating_add(ACK_WITHIN);
-                let held = Held { until, evidence, status, wrong_realm, tag: tag.print, half: tag.half };
-                if acknowledged == Some(tag.print) {
-                    know.sent(answer, Receiver { address: request.source, has_asked: true });
+                let (tag, half, others) = (tag.print, tag.half, request.others.clone());
+                let held = Held { until, evidence, others, status, wrong_realm, tag, half };
+                if acknowledged == Some(tag) {
+                    know.sent(answer, Receiver::of(request));
                     held.acknowledged(know, told);
                 } else if let Some((_, forgotten)) = self.held.insert(key, held) {
                     forgotten.tell(Proof::Forgeable, know, told);
@@ -271,7 +277,7 @@ impl Transactions {
             }
             None => {
                 know.told(&evidence, status, wrong_realm);
-                told.push(evidence);
+                tell(evidence, &request.others, told);
             }
         }
     }
@@ -314,10 +320,12 @@ impl Open {
     }
 
     /// The one that an answer is about: of several the first with credentials, and rather one that proves its address.
-    /// The PBX may never have got the others (a wrong checksum is not seen here).
-    fn take(&mut self, latest: u64) -> Option<Request> {
+    /// The PBX may never have got the others (a wrong checksum is not seen here); on TCP it has not if it did not
+    /// acknowledge them.
+    fn take(&mut self, latest: u64, answer: &Answer) -> Option<Request> {
         let weight = |request: &Request| (request.has_credentials(), request.proven);
-        let asked = self.requests.iter().enumerate().filter(|(_, request)| request.at <= latest);
+        let is_asked = |request: &Request| request.at <= latest && request.is_within(answer.acknowledged);
+        let asked = self.requests.iter().enumerate().filter(|(_, request)| is_asked(request));
         // Backwards: of the greatest the last one is taken, and that is to be the first.
         let (place, _) = asked.rev().max_by_key(|(_, request)| weight(request))?;
         Some(self.requests.remove(place))
@@ -338,7 +346,7 @@ impl Held {
     fn tell(self, proof: Proof, know: &mut Knowledge, told: &mut Vec<Evidence>) {
         let evidence = Evidence { proof, ..self.evidence };
         know.told(&evidence, self.status, self.wrong_realm);
-        told.push(evidence);
+        tell(evidence, &self.others, told);
     }
 }
 
@@ -357,6 +365,15 @@ impl Done {
             });
         }
     }
+}
+
+/// Nobody knows which of its accounts the PBX looked at: all of them have failed, as the kernel suspends any of them.
+fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
+    if matches!(evidence.kind, Kind::Failed { .. }) {
+        let of = |account: &Account| Evidence { account: Some(account.clone()), ..evidence.clone() };
+        told.extend(others.iter().map(of));
+    }
+    told.push(evidence);
 }
 
 /// Of the transaction, in the request and in the answer; an ACK has that of its INVITE. `None`: the message does not say

@@ -9,6 +9,7 @@ use xdp_prog::{
     egress::{self, Chunk, Pieces},
     frame::Packet,
     judge::{Standing, World as _, standing},
+    tap::Loss,
 };
 
 use super::{
@@ -35,7 +36,8 @@ fn watch(sent: &Sent) {
     }
     let lists = Kernel::lists();
     let Some(policy) = lists.policy() else { return };
-    if !egress::is_wanted(sent, &packet, policy) {
+    let hidden = egress::is_hidden(&packet, policy);
+    if !hidden && !egress::is_wanted(sent, &packet, policy) {
         return;
     }
     let known = match standing(&lists, &packet.destination) {
@@ -44,7 +46,11 @@ fn watch(sent: &Sent) {
         Standing::Decided(_) => return,
         Standing::Stranger => false,
     };
-    tap::hand_over(&packet, true, known, &Part { sent, offset: packet.offset });
+    if hidden {
+        tap::hide();
+    } else {
+        tap::hand_over(&packet, Loss::Answer, known, &Part { sent, offset: packet.offset });
+    }
 }
 
 struct Sent {

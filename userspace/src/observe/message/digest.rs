@@ -44,6 +44,17 @@ impl<'a> Credentials<'a> {
         }
         found
     }
+
+    /// All that is called a user name there. Kamailio and PJSIP, so Asterisk too, take the last of several; of several
+    /// headers they take the first for their realm. Others may do otherwise.
+    pub(in crate::observe) fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        Pieces::new(self.raw, b',', false).filter_map(|piece| {
+            // The first has the scheme before it.
+            let (name, value) = parameter(piece);
+            let name = name.rsplit(|&byte| is_blank(byte)).next()?;
+            value.filter(|_| name.eq_ignore_ascii_case(b"username"))
+        })
+    }
 }
 
 impl<'a> Challenge<'a> {

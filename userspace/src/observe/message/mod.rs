@@ -52,7 +52,7 @@ pub(super) struct Message<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start<'a> {
-    Request { method: &'a [u8] },
+    Request { method: &'a [u8], uri: &'a [u8] },
     Answer { status: u16 },
 }
 
@@ -79,7 +79,7 @@ impl<'a> Message<'a> {
     /// Of the request, or of that which is answered.
     pub(super) const fn method(&self) -> &'a [u8] {
         match self.start {
-            Start::Request { method } => method,
+            Start::Request { method, .. } => method,
             Start::Answer { .. } => self.sequence.method,
         }
     }
@@ -159,10 +159,11 @@ impl<'a> Start<'a> {
         }
         let method = &line[..line.iter().position(|&byte| is_blank(byte))?];
         let version = &line[line.iter().rposition(|&byte| is_blank(byte))? + 1..];
+        let uri = trim(line.get(method.len()..line.len() - version.len())?);
         let is_request = method.len() + version.len() + 2 <= line.len()
             && method.iter().all(|&byte| is_token(byte))
             && strip_version(version).is_some_and(<[u8]>::is_empty);
-        is_request.then_some(Self::Request { method })
+        is_request.then_some(Self::Request { method, uri })
     }
 }
 

@@ -31,7 +31,7 @@ fn ours(bytes: &[u8]) -> Read {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Read {
         start: match message.start {
-            Start::Request { method } => text(method),
+            Start::Request { method, .. } => text(method),
             Start::Answer { status } => status.to_string(),
         },
         branch: text(message.via.branch),

@@ -22,7 +22,7 @@ const REGISTER: &str = "REGISTER sip:pbx.example SIP/2.0\r\n\
 #[test]
 fn a_request_is_read() {
     let message = parsed(REGISTER);
-    assert_eq!(message.start, Start::Request { method: b"REGISTER" });
+    assert_eq!(message.start, Start::Request { method: b"REGISTER", uri: b"sip:pbx.example" });
     assert_eq!(
         message.via,
         Via { host: b"10.0.0.7", port: Some(5062), branch: b"z9hG4bKa1", received: None, rport: None }
@@ -150,7 +150,7 @@ fn the_valid_messages_of_rfc_4475_are_read() {
         assert!(!message.call_id.is_empty(), "{name}");
         assert!(!message.sequence.method.is_empty(), "{name}");
         assert!(!message.via.host.is_empty(), "{name}");
-        if let Start::Request { method } = message.start {
+        if let Start::Request { method, .. } = message.start {
             assert_eq!(method, message.sequence.method, "{name}");
         }
     }

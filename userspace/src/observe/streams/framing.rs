@@ -21,6 +21,8 @@ pub(super) struct Framing {
     seeking: bool,
     /// How often that happened.
     lost: u64,
+    /// Something other than a body went by and was not understood.
+    missed: bool,
 }
 
 impl Framing {
@@ -40,6 +42,10 @@ impl Framing {
         std::mem::take(&mut self.lost)
     }
 
+    pub(super) fn take_missed(&mut self) -> bool {
+        std::mem::take(&mut self.missed)
+    }
+
     /// Bytes are missing, as many as that where it is known.
     pub(super) fn gap(&mut self, missing: Option<u32>) {
         match missing {
@@ -48,7 +54,8 @@ impl Framing {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], mut message: impl FnMut(&Message<'_>)) {
+    /// `message` is told how many of the bytes follow its header.
+    pub(super) fn push(&mut self, bytes: &[u8], mut message: impl FnMut(&Message<'_>, usize)) {
         self.bytes.extend_from_slice(bytes);
         let mut at = 0;
         while let Some(step) = self.step(at, &mut message) {
@@ -60,7 +67,7 @@ impl Framing {
     }
 
     /// How many of the bytes from `at` on are done with. `None`: more have to come first.
-    fn step(&mut self, at: usize, message: &mut impl FnMut(&Message<'_>)) -> Option<usize> {
+    fn step(&mut self, at: usize, message: &mut impl FnMut(&Message<'_>, usize)) -> Option<usize> {
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
         if self.body > 0 {
             let step = rest.len().min(self.body as usize);
@@ -84,26 +91,27 @@ impl Framing {
         };
         match Message::parse(&rest[..end], true).filter(|_| end <= HEADER_MAX) {
             Some(parsed) => {
-                message(&parsed);
+                message(&parsed, rest.len() - end);
                 self.body = parsed.content_length.unwrap_or(0);
                 if self.body > BODY_MAX {
                     self.body = 0;
-                    self.seeking = true;
-                    self.lost += 1;
+                    self.get_out_of_step();
                 }
                 Some(end)
             }
             None => {
-                self.seeking = true;
-                self.lost += 1;
-                Some(rest.iter().position(|&byte| byte == b'\n').map_or(end, |feed| feed + 1))
+                let line = rest.iter().position(|&byte| byte == b'\n').map_or(end, |feed| feed + 1);
+                self.get_out_of_step();
+                Some(line)
             }
         }
     }
 
     fn seek(&mut self, at: usize) -> Option<usize> {
         let rest = &self.bytes[at..];
-        match find_start(rest) {
+        let found = find_start(rest);
+        self.missed |= !matches!(found, Ok(0) | Err(0));
+        match found {
             Ok(start) => {
                 self.seeking = false;
                 Some(start)
@@ -119,8 +127,13 @@ impl Framing {
         self.bytes.clear();
         self.scanned = 0;
         self.body = 0;
+        self.get_out_of_step();
+    }
+
+    const fn get_out_of_step(&mut self) {
         self.seeking = true;
         self.lost += 1;
+        self.missed = true;
     }
 }
 

@@ -1,7 +1,16 @@
 //! One direction of a connection: its segments in their order.
+//!
+//! What the other side's segments acknowledge has been read there, and nothing else has. That matters for what comes to
+//! the PBX, where anybody can put in segments that the kernel drops: they do not fit, their checksum is wrong, they die on
+//! the way. So the stream goes on where the PBX says, over a gap too, and never where a segment from nowhere does. Until the
+//! PBX has said something on the connection, two segments that fit each other are believed; nothing follows from
+//! them, as that takes an answer.
+//!
+//! Of two segments in the same place nobody knows which one the kernel took. Each that holds a whole request is told: the PBX's
+//! answer shows which it was.
 
 use super::framing::Framing;
-use crate::observe::message::Message;
+use crate::observe::message::{Message, Start};
 
 /// In bytes: what is farther from where the stream should go on is of another stream, or forged.
 const WINDOW: i32 = 1 << 18;
@@ -20,6 +29,8 @@ pub(super) struct Half {
     loose: bool,
     /// Where the last segment ended that did not fit at all.
     stray: Option<u32>,
+    /// Up to where the other side has acknowledged it, as far as was seen.
+    read: Option<u32>,
     framing: Framing,
     /// It keeps something elsewhere.
     pub(super) keeps: bool,
@@ -65,27 +76,87 @@ impl Half {
         self.framing.take_lost()
     }
 
-    /// `kept`: what the last call left; `None`: it was forgotten. What is returned is to be kept, if anything.
+    /// Something of it was there and not understood, or is still to be.
+    pub(super) fn take_missed(&mut self) -> bool {
+        self.framing.take_missed() | self.keeps
+    }
+
+    /// The stream goes on there.
+    pub(super) fn is_at(&self, sequence: u32) -> bool {
+        self.next == Some(sequence)
+    }
+
+    /// `kept`: what the last call left; `None`: it was forgotten. What is returned is to be kept, if anything. `message` is
+    /// told where the message's header ends.
     pub(super) fn see(
         &mut self,
         kept: Option<Kept>,
         segment: Segment<'_>,
-        mut message: impl FnMut(&Message<'_>),
+        mut message: impl FnMut(&Message<'_>, u32),
     ) -> Option<Kept> {
+        let mut kept = self.unpack(kept);
+        let is_unread = self.is_unread(segment.sequence);
+        let mut told = false;
+        let mut tell = |found: &Message<'_>, ends| {
+            told = true;
+            message(found, ends);
+        };
+        self.place(&mut kept, segment, &mut tell);
+        self.go_on(&mut kept, segment.at, &mut tell);
+        if is_unread && !told {
+            tell_alone(segment, message);
+        }
+        self.pack(kept)
+    }
+
+    /// The other side has read it up to there. As [`see`](Self::see).
+    pub(super) fn acknowledge(
+        &mut self,
+        kept: Option<Kept>,
+        at: u64,
+        read: u32,
+        mut message: impl FnMut(&Message<'_>, u32),
+    ) -> Option<Kept> {
+        let mut kept = self.unpack(kept);
+        self.read = Some(read);
+        self.next.get_or_insert(read);
+        if !(-WINDOW..=WINDOW).contains(&self.ahead(read)) {
+            self.framing.gap(None);
+            kept.waiting.clear();
+            self.next = Some(read);
+        }
+        self.go_on(&mut kept, at, &mut message);
+        let missing = self.ahead(read);
+        if missing > 0 {
+            self.framing.gap(Some(missing.cast_unsigned()));
+            self.next = Some(read);
+        }
+        self.pack(kept)
+    }
+
+    fn unpack(&mut self, kept: Option<Kept>) -> Kept {
         if self.keeps && kept.is_none() {
             self.framing.gap(None);
         }
         let mut kept = kept.unwrap_or_default();
         self.framing.put_bytes(std::mem::take(&mut kept.bytes));
-        self.place(&mut kept, segment, &mut message);
-        self.go_on(&mut kept, segment.at, &mut message);
+        kept
+    }
+
+    fn pack(&mut self, mut kept: Kept) -> Option<Kept> {
         kept.bytes = self.framing.take_bytes();
         self.keeps = !kept.bytes.is_empty() || !kept.waiting.is_empty();
         kept.bytes.shrink_to_fit();
         self.keeps.then_some(kept)
     }
 
-    fn place(&mut self, kept: &mut Kept, segment: Segment<'_>, message: &mut impl FnMut(&Message<'_>)) {
+    /// A segment that begins there is next, or in the place of one that was taken before and may not have been read.
+    fn is_unread(&self, sequence: u32) -> bool {
+        let behind = |read: u32| sequence.wrapping_sub(read).cast_signed();
+        self.read.is_some_and(|read| behind(read) >= 0) && self.ahead(sequence) <= 0
+    }
+
+    fn place(&mut self, kept: &mut Kept, segment: Segment<'_>, message: &mut impl FnMut(&Message<'_>, u32)) {
         let Segment { at, sequence, length, payload } = segment;
         let next = *self.next.get_or_insert(sequence);
         if self.loose && sequence == next.wrapping_add(1) {
@@ -93,7 +164,8 @@ impl Half {
         }
         let ahead = self.ahead(sequence);
         if !(-WINDOW..=WINDOW).contains(&ahead) {
-            if self.stray.replace(sequence.wrapping_add(length)) == Some(sequence) {
+            let fits = self.stray.replace(sequence.wrapping_add(length)) == Some(sequence);
+            if fits && self.read.is_none() {
                 // Two that fit each other: the stream has gone on there.
                 self.framing.gap(None);
                 kept.waiting.clear();
@@ -105,7 +177,8 @@ impl Half {
                 kept.since = at;
             }
             let is_there = |waiting: &Waiting| waiting.sequence == sequence && waiting.length >= length;
-            if !kept.waiting.iter().any(is_there) {
+            let has_room = self.read.is_none() || !kept.is_full(payload.len());
+            if has_room && !kept.waiting.iter().any(is_there) {
                 kept.waiting.push(Waiting { sequence, length, payload: payload.to_vec() });
             }
         } else {
@@ -114,12 +187,14 @@ impl Half {
     }
 
     /// What waited and fits now, and what has waited long enough.
-    fn go_on(&mut self, kept: &mut Kept, now: u64, message: &mut impl FnMut(&Message<'_>)) {
+    fn go_on(&mut self, kept: &mut Kept, now: u64, message: &mut impl FnMut(&Message<'_>, u32)) {
         while let Some(nearest) = self.nearest(&kept.waiting) {
             let ahead = self.ahead(kept.waiting[nearest].sequence);
-            let bytes: usize = kept.waiting.iter().map(|waiting| waiting.payload.len()).sum();
-            let too_much = kept.waiting.len() > WAITING_MAX || bytes > WAITING_BYTES_MAX;
-            if ahead > 0 && !too_much && now < kept.since.saturating_add(GAP_AFTER) {
+            let goes_on = match self.read {
+                Some(read) => ahead < self.ahead(read),
+                None => kept.is_full(0) || now >= kept.since.saturating_add(GAP_AFTER),
+            };
+            if ahead > 0 && !goes_on {
                 break;
             }
             let Waiting { sequence, length, payload } = kept.waiting.swap_remove(nearest);
@@ -141,7 +216,13 @@ impl Half {
     }
 
     /// What is new in a segment that begins where the stream goes on, or before.
-    fn take(&mut self, sequence: u32, length: u32, payload: &[u8], message: &mut impl FnMut(&Message<'_>)) {
+    fn take(
+        &mut self,
+        sequence: u32,
+        length: u32,
+        payload: &[u8],
+        message: &mut impl FnMut(&Message<'_>, u32),
+    ) {
         let known = self.ahead(sequence).unsigned_abs();
         if known >= length {
             return;
@@ -149,11 +230,29 @@ impl Half {
         self.loose = false;
         self.stray = None;
         let seen = payload.get(known as usize..).unwrap_or_default();
-        self.framing.push(seen, &mut *message);
+        let end = sequence.wrapping_add(known + seen.len() as u32);
+        self.framing.push(seen, |found, behind| message(found, end.wrapping_sub(behind as u32)));
         let missing = length - known - seen.len() as u32;
         if missing > 0 {
             self.framing.gap(Some(missing));
         }
         self.next = Some(sequence.wrapping_add(length));
+    }
+}
+
+impl Kept {
+    /// With so many more bytes.
+    fn is_full(&self, more: usize) -> bool {
+        let bytes: usize = self.waiting.iter().map(|waiting| waiting.payload.len()).sum();
+        self.waiting.len() > WAITING_MAX || bytes + more > WAITING_BYTES_MAX
+    }
+}
+
+/// The request that a segment holds, whatever comes before it.
+fn tell_alone(segment: Segment<'_>, mut message: impl FnMut(&Message<'_>, u32)) {
+    if let Some(found) = Message::parse(segment.payload, true)
+        && let (Start::Request { .. }, Some(body)) = (found.start, found.body)
+    {
+        message(&found, segment.sequence.wrapping_add(body as u32));
     }
 }

@@ -27,6 +27,15 @@ const UNFINISHED: usize = 8;
 
 type Name = (SocketAddr, SocketAddr);
 
+/// Where a message stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// In what comes to the PBX: its header ends before that byte.
+    Theirs { ends: u32 },
+    /// In what the PBX sends: by then it had read what came up to there.
+    Ours { acknowledged: Option<u32> },
+}
+
 #[derive(Debug)]
 pub(super) struct Streams {
     connections: Shelves<Name, Connection>,
@@ -41,6 +50,8 @@ struct Connection {
     ours: Half,
     /// The PBX has said something on it.
     answered: bool,
+    /// Up to where the PBX has read what came.
+    acknowledged: Option<u32>,
 }
 
 impl Streams {
@@ -61,41 +72,62 @@ impl Streams {
         self.out_of_step
     }
 
+    /// False: something that the PBX said was not understood.
     pub(super) fn see(
         &mut self,
         packet: &Tapped<'_>,
         segment: TcpSegment,
-        message: impl FnMut(&Message<'_>),
-    ) {
+        mut message: impl FnMut(&Message<'_>, Place),
+    ) -> bool {
         let name = (packet.remote, packet.local);
         let inbound = packet.direction == Direction::In;
-        let before = self.connections.remove(&name);
-        let mut connection = match before {
-            _ if segment.begins => Connection::from_start(inbound, segment.sequence),
-            Some(connection) => connection,
-            None if packet.length == 0 => return,
-            None => Connection::from_the_middle(),
+        let mut connection = match self.connections.remove(&name) {
+            // Anybody can say that a connection begins anew: then the PBX answers that.
+            Some(connection) if !segment.begins || inbound && connection.answered => connection,
+            None if !segment.begins && packet.length == 0 => return true,
+            None if !segment.begins => Connection::from_the_middle(),
+            _ => {
+                self.drop_unfinished(name);
+                Connection::from_start(inbound, segment.sequence)
+            }
         };
-        if segment.begins {
-            self.drop_unfinished(name);
+        if let Some(read) = segment.acknowledged.filter(|_| !inbound) {
+            connection.acknowledged = Some(read);
+            let tell = |found: &Message<'_>, ends| message(found, Place::Theirs { ends });
+            let kept = self.unfinished.remove(&(name, true));
+            let kept = connection.theirs.acknowledge(kept, packet.at, read, tell);
+            self.put_back((name, true), kept);
         }
-        if packet.length > 0 {
+        if packet.length > 0 && !(inbound && segment.begins) {
             connection.answered |= !inbound;
+            let acknowledged = connection.acknowledged;
+            let tell = |found: &Message<'_>, ends| match inbound {
+                true => message(found, Place::Theirs { ends }),
+                false => message(found, Place::Ours { acknowledged }),
+            };
             let Tapped { at, length, payload, .. } = *packet;
-            let half = connection.half(inbound);
             let kept = self.unfinished.remove(&(name, inbound));
             let segment = Segment { at, sequence: segment.sequence, length, payload };
-            if let Some(kept) = half.see(kept, segment, message) {
-                self.forgotten += u64::from(self.unfinished.insert((name, inbound), kept).is_some());
-            }
-            self.out_of_step += half.take_lost();
+            let kept = connection.half(inbound).see(kept, segment, tell);
+            self.put_back((name, inbound), kept);
         }
-        if segment.ends {
+        self.out_of_step += connection.theirs.take_lost() + connection.ours.take_lost();
+        let all = inbound || !connection.ours.take_missed();
+        // A RST or FIN that does not fit is as good as none.
+        let end = segment.sequence.wrapping_add(packet.length);
+        if segment.ends && (!inbound || !connection.answered || connection.theirs.is_at(end)) {
             self.drop_unfinished(name);
-            return;
+            return all;
         }
         let whose = connection.answered.then(|| Neighbourhood::of(packet.remote.ip()));
         self.forgotten += u64::from(self.connections.insert(name, connection, whose));
+        all
+    }
+
+    fn put_back(&mut self, name: (Name, bool), kept: Option<Kept>) {
+        if let Some(kept) = kept {
+            self.forgotten += u64::from(self.unfinished.insert(name, kept).is_some());
+        }
     }
 
     fn drop_unfinished(&mut self, name: Name) {
@@ -107,11 +139,17 @@ impl Streams {
 impl Connection {
     fn from_start(inbound: bool, sequence: u32) -> Self {
         let (theirs, ours) = if inbound { (Some(sequence), None) } else { (None, Some(sequence)) };
-        Self { theirs: Half::from_start(theirs), ours: Half::from_start(ours), answered: false }
+        Self {
+            theirs: Half::from_start(theirs),
+            ours: Half::from_start(ours),
+            answered: false,
+            acknowledged: None,
+        }
     }
 
     fn from_the_middle() -> Self {
-        Self { theirs: Half::from_the_middle(), ours: Half::from_the_middle(), answered: false }
+        let (theirs, ours) = (Half::from_the_middle(), Half::from_the_middle());
+        Self { theirs, ours, answered: false, acknowledged: None }
     }
 
     const fn half(&mut self, inbound: bool) -> &mut Half {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 const PHONE: &str = "192.0.2.7:40001";
+const PBX: &str = "198.51.100.5:5060";
 const START: u32 = u32::MAX - 100;
 
 fn text(n: u32, body: &str) -> String {
@@ -14,12 +15,23 @@ struct Tap {
     streams: Streams,
     at: u64,
     seen: usize,
+    /// By all segments.
+    acknowledged: Option<u32>,
+    /// Bytes of the PBX.
+    answers: u32,
     heard: Vec<String>,
 }
 
 impl Tap {
     fn new() -> Self {
-        Self { streams: Streams::new(64), at: 0, seen: usize::MAX, heard: Vec::new() }
+        Self {
+            streams: Streams::new(64),
+            at: 0,
+            seen: usize::MAX,
+            acknowledged: None,
+            answers: 0,
+            heard: Vec::new(),
+        }
     }
 
     fn see(&mut self, offset: usize, bytes: &[u8]) {
@@ -42,18 +54,29 @@ impl Tap {
         bytes: &[u8],
         begins: bool,
     ) {
-        let segment = TcpSegment { sequence, begins, ends: false };
+        let segment = TcpSegment { sequence, acknowledged: self.acknowledged, begins, ends: false };
+        self.see_it(remote, direction, segment, bytes);
+    }
+
+    /// A RST of the phone's.
+    fn end(&mut self, sequence: u32) {
+        let segment = TcpSegment { sequence, acknowledged: None, begins: false, ends: true };
+        self.see_it(PHONE.parse().unwrap(), Direction::In, segment, b"");
+    }
+
+    fn see_it(&mut self, remote: SocketAddr, direction: Direction, segment: TcpSegment, bytes: &[u8]) {
         let packet = Tapped {
             at: self.at,
             direction,
             remote,
-            local: "198.51.100.5:5060".parse().unwrap(),
+            local: PBX.parse().unwrap(),
             tcp: Some(segment),
             length: bytes.len() as u32,
+            part: false,
             payload: &bytes[..bytes.len().min(self.seen)],
         };
         let heard = &mut self.heard;
-        self.streams.see(&packet, segment, |message| {
+        self.streams.see(&packet, segment, |message, _| {
             heard.push(String::from_utf8(message.call_id.to_vec()).unwrap());
         });
     }
@@ -191,6 +214,125 @@ fn half_open_connections_push_out_half_open_ones_only() {
     assert_eq!(tap.heard, ["1"]);
     tap.see(2 * (half.len() + rest.len()), text(2, "").as_bytes());
     assert_eq!(tap.heard, ["1", "2"]);
+}
+
+/// Of a connection on which the PBX has spoken: so far it has read `offset` bytes.
+fn answered(tap: &mut Tap, offset: usize) {
+    tap.acknowledged = Some(START.wrapping_add(offset as u32));
+    tap.segment(Direction::Out, 7, b"", true);
+    tap.answer(offset);
+}
+
+impl Tap {
+    fn answer(&mut self, offset: usize) {
+        self.acknowledged = Some(START.wrapping_add(offset as u32));
+        let before = self.answers;
+        self.answers += 2;
+        self.segment(Direction::Out, 7 + before, b"\r\n", false);
+    }
+}
+
+#[test]
+fn what_the_pbx_has_read_goes_on_behind_a_gap_at_once() {
+    let [first, second] = [text(1, ""), text(2, "")];
+    let mut tap = Tap::new();
+    tap.begin();
+    answered(&mut tap, 0);
+    tap.see(0, &first.as_bytes()[..50]);
+    // A piece was lost to the tap, and nobody waits for it longer than the PBX did.
+    tap.see(first.len(), second.as_bytes());
+    tap.at = 10_000_000_000;
+    tap.see(first.len(), second.as_bytes());
+    assert_eq!(tap.heard, [""; 0], "the PBX may still wait for it");
+    tap.answer(first.len() + second.len());
+    assert_eq!(tap.heard, ["2"]);
+    // So it was with all of a message.
+    let end = first.len() + second.len();
+    tap.answer(end + 100);
+    tap.see(end + 100, text(3, "").as_bytes());
+    assert_eq!(tap.heard, ["2", "3"]);
+}
+
+#[test]
+fn segments_that_the_kernel_drops_do_not_move_the_stream() {
+    let [first, second] = [text(1, ""), text(2, "")];
+    let end = first.len() + second.len();
+    let mut tap = Tap::new();
+    tap.begin();
+    answered(&mut tap, 0);
+    tap.see(0, first.as_bytes());
+    for far in [0x4000_0000, 0x9000_0000] {
+        let at = START.wrapping_add(far);
+        // Two that fit each other, a SYN, a RST.
+        tap.segment(Direction::In, at, first.as_bytes(), false);
+        tap.segment(Direction::In, at.wrapping_add(first.len() as u32), text(9, "").as_bytes(), false);
+        tap.segment(Direction::In, at, b"", true);
+        tap.end(at);
+    }
+    // Ahead, as much as there is room for.
+    for n in 0..100 {
+        tap.see(end + 10_000 + n * 1_000, text(9, "").as_bytes());
+    }
+    tap.see(first.len(), second.as_bytes());
+    assert_eq!(tap.heard, ["1", "2"]);
+    // Its own end is one.
+    tap.end(START.wrapping_add(end as u32));
+    assert!(tap.streams.connections.remove(&(PHONE.parse().unwrap(), PBX.parse().unwrap())).is_none());
+}
+
+#[test]
+fn of_two_segments_in_one_place_both_are_told() {
+    let (decoy, real) = (text(1, "").replace("l: 0", "l: 99999"), text(2, ""));
+    for pair in [[&decoy, &real], [&real, &decoy]] {
+        let mut tap = Tap::new();
+        tap.begin();
+        answered(&mut tap, 0);
+        pair.into_iter().for_each(|segment| tap.see(0, segment.as_bytes()));
+        tap.heard.sort();
+        assert_eq!(tap.heard, ["1", "2"]);
+        // Whatever the one in front says of its length, what follows is told too.
+        tap.see(real.len(), text(3, "").as_bytes());
+        assert_eq!(tap.heard[2..], ["3"]);
+        // What was read is settled.
+        tap.answer(real.len());
+        let heard = tap.heard.len();
+        tap.see(0, text(4, "").as_bytes());
+        assert_eq!(tap.heard.len(), heard);
+    }
+}
+
+#[test]
+fn where_a_message_ends_is_told() {
+    let stream = three().into_bytes();
+    for first in 1..stream.len() {
+        let mut streams = Streams::new(64);
+        let mut ends = Vec::new();
+        for (offset, piece) in [(0, &stream[..first]), (first, &stream[first..])] {
+            let sequence = START.wrapping_add(offset as u32);
+            let segment = TcpSegment { sequence, acknowledged: None, begins: offset == 0, ends: false };
+            let packet = Tapped {
+                at: 0,
+                direction: Direction::In,
+                remote: PHONE.parse().unwrap(),
+                local: PBX.parse().unwrap(),
+                tcp: Some(segment),
+                length: piece.len() as u32,
+                part: false,
+                payload: piece,
+            };
+            if offset == 0 {
+                streams.see(&Tapped { length: 0, payload: b"", ..packet }, segment, |_, _| {});
+            }
+            let segment = TcpSegment { begins: false, ..segment };
+            streams.see(&packet, segment, |_, place| match place {
+                Place::Theirs { ends: end } => ends.push(end.wrapping_sub(START) as usize),
+                Place::Ours { .. } => panic!("nobody has answered"),
+            });
+        }
+        let headers: Vec<usize> =
+            ends.iter().map(|end| stream[..*end].ends_with(b"\r\n\r\n").into()).collect();
+        assert_eq!(headers, [1; 3], "{first}: {ends:?}");
+    }
 }
 
 proptest! {

@@ -13,7 +13,7 @@ const PHONE: &str = "192.0.2.7:5062";
 const TRUNK: &str = "203.0.113.1:5060";
 
 fn packet(at: u64, direction: Direction, remote: SocketAddr, lines: &[&str]) -> Packet {
-    Packet { at, direction, remote, sequence: None, bytes: message(lines) }
+    Packet { at, direction, remote, bytes: message(lines), ..Packet::default() }
 }
 
 /// Challenge and success of one registration, 20 ms each.

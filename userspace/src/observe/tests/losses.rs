@@ -189,6 +189,7 @@ proptest! {
             remote: "192.0.2.7:5062".parse().unwrap(),
             sequence,
             bytes,
+            ..Packet::default()
         });
         let told = run(&mut Observer::new(Settings::default()), &packets.collect::<Vec<_>>());
         prop_assert!(told.is_empty());

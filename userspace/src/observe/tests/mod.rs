@@ -3,3 +3,4 @@ mod losses;
 mod script;
 mod transcripts;
 mod tricks;
+mod unseen;

@@ -1,7 +1,8 @@
 //! Transcripts as one would write them down, and what was told of them.
 //!
 //! Each packet begins with a line `TIME DIRECTION PEER`, with `>` for what comes to the PBX and `<` for what it sends;
-//! `tcp` behind it makes it the next segment of that connection, `tcp@NUMBER` one with that number. Times are seconds. The lines behind it are the message; `Via`, `From`, `To`, `Call-ID` and `CSeq` are short:
+//! `tcp` behind it makes it the next segment of that connection, `tcp@NUMBER` one with that number; what the PBX sends
+//! acknowledges what was next before. `part` behind it makes it the first fragment of more. Times are seconds. The lines behind it are the message; `Via`, `From`, `To`, `Call-ID` and `CSeq` are short:
 //!
 //! ```text
 //! 1.0 > 192.0.2.7:5062
@@ -30,7 +31,23 @@ pub(super) struct Packet {
     pub(super) direction: Direction,
     pub(super) remote: SocketAddr,
     pub(super) sequence: Option<u32>,
+    pub(super) acknowledged: Option<u32>,
+    pub(super) part: bool,
     pub(super) bytes: Vec<u8>,
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            direction: Direction::In,
+            remote: PBX.parse().unwrap(),
+            sequence: None,
+            acknowledged: None,
+            part: false,
+            bytes: Vec::new(),
+        }
+    }
 }
 
 impl Packet {
@@ -40,8 +57,14 @@ impl Packet {
             direction: self.direction,
             remote: self.remote,
             local: PBX.parse().unwrap(),
-            tcp: self.sequence.map(|sequence| TcpSegment { sequence, begins: false, ends: false }),
+            tcp: self.sequence.map(|sequence| TcpSegment {
+                sequence,
+                acknowledged: self.acknowledged,
+                begins: false,
+                ends: false,
+            }),
             length: self.bytes.len() as u32,
+            part: self.part,
             payload: &self.bytes,
         }
     }
@@ -58,7 +81,9 @@ pub(super) fn packets(script: &str) -> Vec<Packet> {
     let mut streams: HashMap<(SocketAddr, bool), u32> = HashMap::new();
     let finish = |(packet, lines): (Packet, Vec<&str>)| {
         let bytes = message(&lines);
-        let next = streams.entry((packet.remote, packet.direction == Direction::In)).or_default();
+        let is_in = packet.direction == Direction::In;
+        let acknowledged = streams.get(&(packet.remote, true)).copied().filter(|_| !is_in);
+        let next = streams.entry((packet.remote, is_in)).or_default();
         let sequence = packet.sequence.map(|sequence| match sequence {
             NEXT => {
                 *next += bytes.len() as u32;
@@ -66,7 +91,7 @@ pub(super) fn packets(script: &str) -> Vec<Packet> {
             }
             other => other,
         });
-        Packet { bytes, sequence, ..packet }
+        Packet { bytes, sequence, acknowledged, ..packet }
     };
     packets.into_iter().map(finish).collect()
 }
@@ -80,11 +105,15 @@ fn head(line: &str) -> Option<Packet> {
         _ => return None,
     };
     let remote = words.next()?.parse().ok()?;
-    let sequence = words.next().map(|word| match word.strip_prefix("tcp@") {
-        Some(number) => number.parse().expect("a sequence number"),
-        None => NEXT,
-    });
-    Some(Packet { at: (at * SECOND) as u64, direction, remote, sequence, bytes: Vec::new() })
+    let mut packet = Packet { at: (at * SECOND) as u64, direction, remote, ..Packet::default() };
+    for word in words {
+        match word {
+            "part" => packet.part = true,
+            "tcp" => packet.sequence = Some(NEXT),
+            other => packet.sequence = Some(other.strip_prefix("tcp@")?.parse().expect("a sequence number")),
+        }
+    }
+    Some(packet)
 }
 
 /// `METHOD USER names…` or `STATUS METHOD USER names…`, and further headers.
@@ -93,7 +122,8 @@ pub(super) fn message(lines: &[&str]) -> Vec<u8> {
     let status = words.next_if(|word| word.parse::<u16>().is_ok());
     let method = words.next().expect("a method");
     let user = words.next().expect("a user");
-    let mut names = HashMap::from([("branch", "b"), ("call", "c"), ("cseq", "1"), ("to", user)]);
+    let mut names =
+        HashMap::from([("branch", "b"), ("call", "c"), ("cseq", "1"), ("from", "f"), ("to", user)]);
     names.extend(words.map(|word| word.split_once('=').expect("name=value")));
     let start = match status {
         Some(status) => format!("SIP/2.0 {status} Whatever"),
@@ -101,9 +131,9 @@ pub(super) fn message(lines: &[&str]) -> Vec<u8> {
     };
     let tag = names.get("tag").map(|tag| format!(";tag={tag}")).unwrap_or_default();
     let mut text = format!(
-        "{start}\r\nVia: SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bK{}\r\nFrom: <sip:{user}@pbx.example>;tag=f\r\n\
+        "{start}\r\nVia: SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bK{}\r\nFrom: <sip:{user}@pbx.example>;tag={}\r\n\
          To: <sip:{}@pbx.example>{tag}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n",
-        names["branch"], names["to"], names["call"], names["cseq"],
+        names["branch"], names["from"], names["to"], names["call"], names["cseq"],
     );
     lines[1..].iter().for_each(|line| text += &format!("{line}\r\n"));
     text += "Content-Length: 0\r\n\r\n";

@@ -3,7 +3,7 @@
 use super::script::{Packet, line, packets, run, told};
 use crate::{
     guard::{Kind, Proof},
-    observe::{Cause, Observer, Settings, Subject},
+    observe::{Cause, Observer, Settings, Subject, Unseen},
 };
 
 const PHONE: &str = "192.0.2.7:5062";
@@ -210,7 +210,7 @@ fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     let used = packets(&register(100.1, 2, "nonce-one", "401 nonce-two"));
     for (missed, proof) in [(None, Proof::Proven), (Some(94), Proof::Proven), (Some(96), Proof::Forgeable)] {
         let mut observer = Observer::new(Settings::default());
-        missed.into_iter().for_each(|second: u64| observer.miss(second * 1_000_000_000));
+        missed.into_iter().for_each(|second: u64| observer.miss(Unseen::Answer, second * 1_000_000_000));
         run(&mut observer, &fetched);
         assert_eq!(
             run(&mut observer, &used).iter().map(|told| told.proof).collect::<Vec<_>>(),
@@ -221,7 +221,7 @@ fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     // Between the two.
     let mut observer = Observer::new(Settings::default());
     run(&mut observer, &fetched);
-    observer.miss(100_050_000_000);
+    observer.miss(Unseen::Answer, 100_050_000_000);
     assert_eq!(run(&mut observer, &used)[0].proof, Proof::Forgeable);
 }
 

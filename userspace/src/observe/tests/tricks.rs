@@ -42,11 +42,89 @@ fn nothing_in_the_headers_hides_a_guess() {
         guess.clone(),
         guess.replace(", response", ", foo bar=1, response"),
         guess.replace("Digest ", "dIGEST\t"),
-        decoys + &guess,
     ] {
         let script = fetched(ATTACKER) + &refused(1, &headers);
         assert_eq!(kinds(&script), ["challenged forgeable", "failed proven"], "{headers}");
     }
+    let script = fetched(ATTACKER) + &refused(1, &(decoys + &guess));
+    assert_eq!(kinds(&script)[1..], ["failed proven"; 2], "both accounts");
+}
+
+#[test]
+fn who_names_several_accounts_has_failed_with_each() {
+    let twice = credentials("100", "nonce-one", 1).replace(", realm", ", username=\"200\", realm");
+    let last = credentials("100", "nonce-one", 1).replace("response", "USERNAME = 200, response");
+    let headers = credentials("100", "nonce-one", 1) + &credentials("200", "nonce-one", 2);
+    for headers in [twice, last, headers] {
+        let mut told = told(&(fetched(ATTACKER) + &refused(1, &headers)));
+        told.sort();
+        let [_, one, other] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(one, "203.0.113.9:5060 100 register failed proven", "{headers}");
+        assert_eq!(other, "203.0.113.9:5060 200 register failed proven", "{headers}");
+    }
+    // Nobody works by it.
+    let names = "REGISTER 100 branch=b1 call=c cseq=2";
+    let twice = credentials("100", "nonce-one", 1).replace(", realm", ", username=200, realm");
+    let accepted = format!(
+        "2.0 > {ATTACKER}\n{names}\nContact: <sip:1@10.0.0.9>\n{twice}2.1 < {ATTACKER}\n200 {names} tag=t\n"
+    );
+    assert_eq!(
+        told(&(fetched(ATTACKER) + &accepted))[1],
+        "203.0.113.9:5060 - register registered(3600) proven"
+    );
+}
+
+/// The phone's packets on one connection, and others of it somewhere in its numbers.
+fn on_tcp(script: &str, at: &str) -> String {
+    script.replace(&format!("{PHONE}\n"), &format!("{PHONE} tcp{at}\n"))
+}
+
+#[test]
+fn a_request_that_the_pbx_has_not_read_is_not_answered() {
+    let names = |n: u32| format!("REGISTER 100 branch=b{n} call=c cseq={n}");
+    let asked = |at: f64, n: u32| format!("{at} > {PHONE}\n{}\n", names(n));
+    let answered = |at: f64, n: u32| format!("{at} < {PHONE}\n403 {} tag=t{n}\n", names(n));
+    let works = on_tcp(&(asked(1.0, 1) + &answered(1.1, 1)), "");
+    assert_eq!(kinds(&works), ["refused proven"]);
+    // Somebody has a proxy send an answer of his own on the phone's connection. The request for it the kernel never took:
+    // somewhere in the stream, twice as if it went on there, or behind what was read.
+    let reflected = on_tcp(&answered(2.1, 2), "");
+    for at in ["@900000000", "@500000", "@4000000000"] {
+        let forged = on_tcp(&asked(2.0, 2), at);
+        assert_eq!(kinds(&(works.clone() + &forged + &reflected)), ["refused proven"], "{at}");
+    }
+    let (first, then) = (on_tcp(&asked(2.0, 3), "@900000000"), on_tcp(&asked(2.0, 2), "@900000242"));
+    let length = super::script::packets(&first)[0].bytes.len();
+    let then = then.replace("@900000242", &format!("@{}", 900_000_000 + length));
+    assert_eq!(kinds(&(works.clone() + &first + &then + &reflected)), ["refused proven"]);
+    // The phone's own are, before and after.
+    let again = on_tcp(&(asked(3.0, 4) + &answered(3.1, 4)), "");
+    assert_eq!(kinds(&(works.clone() + &first + &then + &again)), ["refused proven"; 2]);
+}
+
+#[test]
+fn a_guess_that_comes_in_the_place_of_what_the_kernel_dropped_is_seen() {
+    let script = on_tcp(&fetched(PHONE).replace(ATTACKER, PHONE), "");
+    let names = "REGISTER 100 branch=b1 call=c cseq=2";
+    let guess = credentials("100", "nonce-one", 1);
+    let start = super::script::packets(&script)[0].bytes.len();
+    // With a wrong checksum, and a body that would hide all that follows.
+    let decoy =
+        format!("1.9 > {PHONE} tcp@{start}\nREGISTER 100 branch=d call=d cseq=2\nContent-Length: 1000000\n");
+    let real = format!("2.0 > {PHONE} tcp@{start}\n{names}\n{guess}");
+    let refused = format!("2.1 < {PHONE} tcp\n401 {names} tag=u\n{}", challenge("nonce-two"));
+    for script in [decoy.clone() + &real, real.clone() + &decoy] {
+        let mut packets = super::script::packets(&(fetched_on_tcp() + &script + &refused));
+        let length = packets.iter().find(|packet| packet.at == 2_000_000_000).unwrap().bytes.len();
+        packets.last_mut().unwrap().acknowledged = Some((start + length) as u32);
+        let mut observer = crate::observe::Observer::new(crate::observe::Settings::default());
+        let told = super::script::run(&mut observer, &packets);
+        assert!(matches!(told.last().unwrap().kind, crate::guard::Kind::Failed { .. }), "{told:?}");
+    }
+}
+
+fn fetched_on_tcp() -> String {
+    on_tcp(&fetched(PHONE), "")
 }
 
 #[test]
