@@ -552,7 +552,7 @@ pub struct TapState {
     pub lost_answers: u64,
     /// Of both, what came and may have been an answer: the PBX may pass it on, and it would look like one of its own.
     pub lost_foreign: u64,
-    /// Payloads that left a TLS port: somebody was told something, and nobody can see what.
+    /// What left and is not looked at: payloads of a TLS port, challenges of a TCP port that is none of SIP.
     pub hidden: u64,
 }
 

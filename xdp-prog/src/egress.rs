@@ -143,13 +143,18 @@ const fn ports<const N: usize>(packet: &mut Packet, header: &Chunk<N>) {
     packet.destination_port = header.be16(2);
 }
 
-/// Whether the PBX says something to somebody that nobody else can read.
+/// Whether the PBX says something that nobody reads here: over TLS, or a challenge on a connection that it has opened
+/// itself, as Kamailio does for who hangs up before he is answered.
 #[inline(always)]
-pub fn is_hidden(packet: &Packet, policy: &Policy) -> bool {
-    packet.protocol == TCP
-        && packet.length != 0
-        && policy.tls.has(packet.source_port)
-        && !policy.tcp.has(packet.source_port)
+pub fn is_hidden(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool {
+    if packet.protocol != TCP || packet.length == 0 || policy.tcp.has(packet.source_port) {
+        return false;
+    }
+    if policy.tls.has(packet.source_port) {
+        return true;
+    }
+    let Some(head) = pieces.read::<{ sip::SHORTEST }>(packet.offset) else { return false };
+    matches!(sip::known(&head.0), Some(Kind::Response)) && head.0[8] == b'4'
 }
 
 /// Whether the PBX sends it by SIP and it tells something: a final answer, a question that a trunk has to answer, or

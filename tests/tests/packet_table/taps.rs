@@ -230,11 +230,12 @@ fn what_is_a_part_of_a_packet_says_so() {
 }
 
 #[test]
-fn what_the_pbx_says_over_tls_is_counted_and_not_handed_over() {
+fn what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over() {
     let (mut judges, mut taps) = tapping(ENFORCE);
     judges.put("192.0.2.1", KNOWN);
     judges.put("192.0.2.2", TRUSTED);
     let tls = || sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]);
+    let elsewhere = |payload: String| sent(tcp()).source_port(40_123).carrying(payload);
     for (sentence, frame, hidden) in [
         ("to a stranger", tls(), 1),
         ("over IPv6", sent_v6(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), 1),
@@ -243,6 +244,9 @@ fn what_the_pbx_says_over_tls_is_counted_and_not_handed_over() {
         ("an acknowledgement", sent(tcp().flags(ACK)).source_port(5061), 0),
         ("of no SIP port", tls().source_port(443), 0),
         ("in the clear", sent(tcp()).carrying("x"), 0),
+        ("a challenge where the PBX has called", elsewhere(answer("407 No")), 1),
+        ("a success there", elsewhere(answer("200 OK")), 0),
+        ("something else there", elsewhere("HTTP/1.1 404 Not Found".to_owned()), 0),
         ("UDP", sent(udp()).source_port(5061).carrying(answer("401 Unauthorized")), 0),
     ] {
         let before = judges.filter().tap_losses().unwrap();

@@ -86,7 +86,7 @@ pub struct TapLosses {
     pub answers: u64,
     /// Of both, those that came and may have been answers to others.
     pub foreign: u64,
-    /// Of nobody's: payloads that left a TLS port, which were not to be handed over.
+    /// Of neither: what left over TLS, or in answers on connections that the PBX has opened.
     pub hidden: u64,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Nonces {
 pub enum Unseen {
     /// An answer or a question of the PBX, or a part of it.
     Answer,
-    /// Something that it said over TLS.
+    /// Something that it said over TLS, or on a connection that it had opened.
     Hidden,
     /// An answer that came from elsewhere. If it was passed on, it looks like one of the PBX's own.
     Foreign,

@@ -36,7 +36,7 @@ fn watch(sent: &Sent) {
     }
     let lists = Kernel::lists();
     let Some(policy) = lists.policy() else { return };
-    let hidden = egress::is_hidden(&packet, policy);
+    let hidden = egress::is_hidden(sent, &packet, policy);
     if !hidden && !egress::is_wanted(sent, &packet, policy) {
         return;
     }

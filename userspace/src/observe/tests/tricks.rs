@@ -1,6 +1,10 @@
 //! Guesses that are to go unseen, and evidence that is to fall on others.
 
-use super::script::told;
+use super::script::{packets, run, told};
+use crate::{
+    guard::Kind,
+    observe::{Observer, Settings},
+};
 
 const ATTACKER: &str = "203.0.113.9:5060";
 const PHONE: &str = "192.0.2.7:5062";
@@ -94,7 +98,7 @@ fn a_request_that_the_pbx_has_not_read_is_not_answered() {
         assert_eq!(kinds(&(works.clone() + &forged + &reflected)), ["refused proven"], "{at}");
     }
     let (first, then) = (on_tcp(&asked(2.0, 3), "@900000000"), on_tcp(&asked(2.0, 2), "@900000242"));
-    let length = super::script::packets(&first)[0].bytes.len();
+    let length = packets(&first)[0].bytes.len();
     let then = then.replace("@900000242", &format!("@{}", 900_000_000 + length));
     assert_eq!(kinds(&(works.clone() + &first + &then + &reflected)), ["refused proven"]);
     // The phone's own are, before and after.
@@ -104,27 +108,23 @@ fn a_request_that_the_pbx_has_not_read_is_not_answered() {
 
 #[test]
 fn a_guess_that_comes_in_the_place_of_what_the_kernel_dropped_is_seen() {
-    let script = on_tcp(&fetched(PHONE).replace(ATTACKER, PHONE), "");
+    let first = on_tcp(&fetched(PHONE), "");
     let names = "REGISTER 100 branch=b1 call=c cseq=2";
     let guess = credentials("100", "nonce-one", 1);
-    let start = super::script::packets(&script)[0].bytes.len();
+    let start = packets(&first)[0].bytes.len();
     // With a wrong checksum, and a body that would hide all that follows.
     let decoy =
         format!("1.9 > {PHONE} tcp@{start}\nREGISTER 100 branch=d call=d cseq=2\nContent-Length: 1000000\n");
     let real = format!("2.0 > {PHONE} tcp@{start}\n{names}\n{guess}");
     let refused = format!("2.1 < {PHONE} tcp\n401 {names} tag=u\n{}", challenge("nonce-two"));
     for script in [decoy.clone() + &real, real.clone() + &decoy] {
-        let mut packets = super::script::packets(&(fetched_on_tcp() + &script + &refused));
-        let length = packets.iter().find(|packet| packet.at == 2_000_000_000).unwrap().bytes.len();
-        packets.last_mut().unwrap().acknowledged = Some((start + length) as u32);
-        let mut observer = crate::observe::Observer::new(crate::observe::Settings::default());
-        let told = super::script::run(&mut observer, &packets);
-        assert!(matches!(told.last().unwrap().kind, crate::guard::Kind::Failed { .. }), "{told:?}");
+        let mut seen = packets(&(first.clone() + &script + &refused));
+        let length = seen.iter().find(|packet| packet.at == 2_000_000_000).unwrap().bytes.len();
+        seen.last_mut().unwrap().acknowledged = Some((start + length) as u32);
+        let mut observer = Observer::new(Settings::default());
+        let told = run(&mut observer, &seen);
+        assert!(matches!(told.last().unwrap().kind, Kind::Failed { .. }), "{told:?}");
     }
-}
-
-fn fetched_on_tcp() -> String {
-    on_tcp(&fetched(PHONE), "")
 }
 
 #[test]
