@@ -141,7 +141,7 @@ impl Joiner {
         let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
         let (direction, whole, ends, acknowledged) = match way {
             Way::Datagram(whole) => (packet.direction, whole, None, None),
-            Way::Stream(Place::Theirs { ends }) => (Direction::In, None, Some(ends), None),
+            Way::Stream(Place::Theirs(ends)) => (Direction::In, None, Some(ends), None),
             Way::Stream(Place::Ours { acknowledged }) => (Direction::Out, None, None, acknowledged),
         };
         let of_register = message.sequence.method == b"REGISTER";

@@ -6,6 +6,7 @@ use super::{
     message::{Credentials, Message, Start},
     prints::{Print, Prints},
     registration::{Wish, stable},
+    streams::End,
 };
 use crate::guard::{Account, Flow, Method};
 
@@ -39,7 +40,7 @@ pub(super) struct Request {
     /// Of From.
     pub(super) tag: Print,
     /// On TCP: where its header ends in the stream.
-    pub(super) ends: Option<u32>,
+    pub(super) ends: Option<End>,
     /// Account and source.
     pub(super) who: Print,
     /// Call-ID and source.
@@ -67,10 +68,10 @@ pub(super) struct Origin {
     pub(super) source: IpAddr,
     pub(super) flow: Flow,
     /// On TCP: where its header ends in the stream.
-    pub(super) ends: Option<u32>,
+    pub(super) ends: Option<End>,
 }
 
-/// In bytes: what a PBX may have read of a stream behind a request before it answers that.
+/// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.
 const BEHIND_MAX: u32 = 1 << 16;
 /// Names of one request that are looked at, as in the kernel.
 const NAMES_MAX: usize = 8;
@@ -143,7 +144,8 @@ impl Request {
     /// Whether the PBX has read it, if it has read its stream up to there.
     pub(super) fn is_within(&self, acknowledged: Option<u32>) -> bool {
         let Some(ends) = self.ends else { return true };
-        acknowledged.is_some_and(|read| read.wrapping_sub(ends) < BEHIND_MAX)
+        let behind_max = if ends.fits { i32::MAX as u32 } else { BEHIND_MAX };
+        acknowledged.is_some_and(|read| read.wrapping_sub(ends.before) <= behind_max)
     }
 
     /// The same once more, as far as the PBX's answer depends on it.

@@ -27,11 +27,19 @@ const UNFINISHED: usize = 8;
 
 type Name = (SocketAddr, SocketAddr);
 
+/// Where a header ends in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) before: u32,
+    /// The PBX has acknowledged what stands before. Otherwise the message may be from nowhere.
+    pub(super) fits: bool,
+}
+
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// In what comes to the PBX: its header ends before that byte.
-    Theirs { ends: u32 },
+    /// In what comes to the PBX.
+    Theirs(End),
     /// In what the PBX sends: by then it had read what came up to there.
     Ours { acknowledged: Option<u32> },
 }
@@ -93,16 +101,19 @@ impl Streams {
         };
         if let Some(read) = segment.acknowledged.filter(|_| !inbound) {
             connection.acknowledged = Some(read);
-            let tell = |found: &Message<'_>, ends| message(found, Place::Theirs { ends });
+            let tell =
+                |found: &Message<'_>, before| message(found, Place::Theirs(End { before, fits: true }));
             let kept = self.unfinished.remove(&(name, true));
             let kept = connection.theirs.acknowledge(kept, packet.at, read, tell);
             self.put_back((name, true), kept);
         }
+        // What comes with a SYN comes again if the PBX did not take it.
         if packet.length > 0 && !(inbound && segment.begins) {
             connection.answered |= !inbound;
             let acknowledged = connection.acknowledged;
-            let tell = |found: &Message<'_>, ends| match inbound {
-                true => message(found, Place::Theirs { ends }),
+            let fits = acknowledged.is_some();
+            let tell = |found: &Message<'_>, before| match inbound {
+                true => message(found, Place::Theirs(End { before, fits })),
                 false => message(found, Place::Ours { acknowledged }),
             };
             let Tapped { at, length, payload, .. } = *packet;

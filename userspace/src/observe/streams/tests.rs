@@ -325,7 +325,7 @@ fn where_a_message_ends_is_told() {
             }
             let segment = TcpSegment { begins: false, ..segment };
             streams.see(&packet, segment, |_, place| match place {
-                Place::Theirs { ends: end } => ends.push(end.wrapping_sub(START) as usize),
+                Place::Theirs(end) => ends.push(end.before.wrapping_sub(START) as usize),
                 Place::Ours { .. } => panic!("nobody has answered"),
             });
         }
