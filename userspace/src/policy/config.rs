@@ -100,6 +100,7 @@ impl Config {
         let default = Self::default();
         let passing = [("pass", false), ("drop", true)];
         let trusted = root.read("trusted", default.trusted, sources::trusted)?;
+        let rate = Limits::read(root.section("rate")?, &default.rate)?;
         let config = Self {
             interfaces: root.read("interface", default.interfaces, interfaces)?,
             mode: root.read("mode", default.mode, |value| {
@@ -115,9 +116,9 @@ impl Config {
             group: root.read("group", default.group, |value| group(&value).map(Some))?,
             ports: Ports::read(root.section("ports")?)?,
             flows: FlowLimits::read(root.section("flows")?)?,
-            rate: Limits::read(root.section("rate")?, &default.rate)?,
             prefix_rate: Limits::read(root.section("prefix_rate")?, &default.prefix_rate)?,
-            known_rate: Limits::read(root.section("known_rate")?, &default.known_rate)?,
+            known_rate: Limits::read(root.section("known_rate")?, &default.known_rate.at_least(&rate))?,
+            rate,
             guard: GuardPolicy::read(root.section("guard")?)?,
             ledger: ledger::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),
@@ -160,6 +161,14 @@ impl Config {
                  rate.{name}"
             );
             return Err(root.fail(key, problem));
+        }
+        if let Some(class) = self.known_rate.below(&self.rate) {
+            let name = class.name();
+            let problem = format!(
+                "a known source may send less {name} than a stranger; raise known_rate.{name} or leave it out, or \
+                 lower rate.{name}"
+            );
+            return Err(root.fail("known_rate", problem));
         }
         Ok(())
     }

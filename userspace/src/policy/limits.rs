@@ -107,8 +107,34 @@ impl Limits {
         Class::ALL.into_iter().find(|class| self.of(*class).beyond(prefix.of(*class)))
     }
 
+    /// Never below the limits of a stranger: who is known is not to be worse off for it.
+    pub(super) fn at_least(&self, stranger: &Self) -> Self {
+        Self::by_class(|class| self.of(class).at_least(stranger.of(class)))
+    }
+
+    /// The first class in which these let less pass than others do.
+    pub(super) fn below(&self, stranger: &Self) -> Option<Class> {
+        let least = self.at_least(stranger);
+        Class::ALL.into_iter().find(|class| self.of(*class) != least.of(*class))
+    }
+
     pub(super) fn resolve(&self) -> [RateLimit; Class::COUNT] {
         self.0.map(Limit::resolve)
+    }
+}
+
+impl Bucket {
+    fn at_least(self, other: Self) -> Self {
+        Self { per_second: self.per_second.max(other.per_second), burst: self.burst.max(other.burst) }
+    }
+}
+
+impl Window {
+    /// At once and in the long run.
+    fn at_least(self, other: Self) -> Self {
+        let in_the_long_run = |this: Self, other: Self| u128::from(this.max) * other.length.as_nanos();
+        let is_enough = self.max >= other.max && in_the_long_run(self, other) >= in_the_long_run(other, self);
+        if is_enough { self } else { other }
     }
 }
 
@@ -132,6 +158,15 @@ impl Limit {
             }),
             window: self.window.map(|Window { max, length }| Window { max: max * factor, length }),
         }
+    }
+
+    /// A style that the other one has not does not limit this one either, unless nothing else would.
+    fn at_least(self, other: Self) -> Self {
+        let least = Self {
+            bucket: self.bucket.zip(other.bucket).map(|(this, other)| this.at_least(other)),
+            window: self.window.zip(other.window).map(|(this, other)| this.at_least(other)),
+        };
+        if least == Self::OFF && self != Self::OFF { other } else { least }
     }
 
     fn beyond(self, prefix: Self) -> bool {

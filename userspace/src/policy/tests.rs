@@ -248,6 +248,22 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
              lower rate.register",
         ),
         (
+            "mode = \"enforce\"\n[known_rate.register]\nmax = 5",
+            "2: known_rate: a known source may send less register than a stranger; raise known_rate.register or \
+             leave it out, or lower rate.register",
+        ),
+        (
+            "[rate]\ninvite = \"off\"\n[prefix_rate]\ninvite = \"off\"\n[known_rate]\n\
+             invite = { per_second = 100, burst = 200 }",
+            "5: known_rate: a known source may send less invite than a stranger; raise known_rate.invite or \
+             leave it out, or lower rate.invite",
+        ),
+        (
+            "[known_rate]\nregister = { max = 20, window = \"10m\" }",
+            "1: known_rate: a known source may send less register than a stranger; raise known_rate.register or \
+             leave it out, or lower rate.register",
+        ),
+        (
             "signatures = \"\"",
             "1: signatures: this is empty; name a file, or remove the key for the set that comes with sipward",
         ),
@@ -480,6 +496,30 @@ fn the_defaults_leave_room_for_a_bad_day() {
         assert!(more(stranger.bucket.map(|b| b.per_second), known.bucket.map(|b| b.per_second)), "{class:?}");
         assert!(more(stranger.window.map(|w| w.max), known.window.map(|w| w.max)), "{class:?}");
     }
+}
+
+#[test]
+fn who_is_known_is_never_slower_than_a_stranger_whatever_is_left_out() {
+    let limits = |text: &str, class| {
+        let config = parse(&format!("{text}\n[prefix_rate]\nregister = \"off\"\ninvite = \"off\"")).unwrap();
+        (config.rate.of(class), config.known_rate.of(class))
+    };
+    let (_, off) = limits("[rate]\nregister = \"off\"", Class::Register);
+    assert_eq!((off.bucket, off.window), (None, None), "nor has it a limit where a stranger has none");
+    let (_, other) = limits("[rate]\nregister = \"off\"", Class::Invite);
+    assert_eq!(other, Config::default().known_rate.of(Class::Invite), "only of what was said");
+    for text in [
+        "[rate]\nregister = { max = 300 }",
+        "[rate]\nregister = { max = 10, window = \"10s\" }",
+        "[rate]\nregister = { max = \"off\", per_second = 50, burst = 100 }",
+    ] {
+        let (stranger, known) = limits(text, Class::Register);
+        assert_eq!(known, stranger, "{text}");
+    }
+    let (stranger, known) = limits("[rate]\ninvite = { per_second = 50, burst = 60 }", Class::Invite);
+    assert_eq!(known, stranger);
+    let (_, known) = limits("[rate]\nregister = { max = 15 }", Class::Register);
+    assert_eq!(known.window.map(|window| window.max), Some(20), "what is more already stays");
 }
 
 proptest! {
