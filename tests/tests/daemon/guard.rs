@@ -234,6 +234,12 @@ fn a_command_needs_no_daemon_and_nothing_is_handed_over_without_one() {
     let (bad, neighbour) = (guarded.phone(BAD), guarded.phone(NEIGHBOUR));
     fail(&bad, "201");
     wait_until("it is suspended", PATIENCE, || guarded.is_suspended("201", BAD));
+    for _guess in 0..5 {
+        assert_eq!(bad.register("204", false), Some(401));
+    }
+    wait_until("five are counted", PATIENCE, || {
+        guarded.sipward.json("account show 204")[0]["sources"][0]["failures"] == 5
+    });
     let tables = Tables::open(&Pins::at(guarded.sipward.pins())).expect("the filter");
     assert!(tables.tapping().expect("the switch").is_some());
     daemon.terminate();
@@ -251,9 +257,14 @@ fn a_command_needs_no_daemon_and_nothing_is_handed_over_without_one() {
     assert_eq!(guarded.suspended(), []);
     assert_eq!(bad.register("201", true), Some(200));
     assert_eq!(neighbour.register("202", true), Some(200));
-    // Nor does the next daemon know better.
+    // Nor does the next daemon know better; what nobody has forgiven it has not forgotten.
     let _daemon = guarded.daemon();
     assert_eq!(guarded.suspended(), []);
+    for account in ["201", "204"] {
+        assert_eq!(bad.register(account, false), Some(401));
+    }
+    wait_until("the sixth suspends", PATIENCE, || guarded.is_suspended("204", BAD));
+    assert_eq!(guarded.suspended().len(), 1, "201 has five more");
 }
 
 #[test]

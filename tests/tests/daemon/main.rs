@@ -3,6 +3,7 @@
 
 mod calls;
 mod clerk;
+mod closed;
 mod explained;
 mod guard;
 mod interfaces;

@@ -9,7 +9,7 @@ use super::{
     diagnosis::say_diagnoses,
     failure::Failure,
     lists::{Terms, time_left},
-    output::{Align, Output, Table},
+    output::{Align, LongTable, Output, Table},
     target::Target,
 };
 use crate::{
@@ -101,15 +101,9 @@ impl Account {
 }
 
 fn list(call: &Call, output: &mut Output) -> Result<(), Failure> {
-    let mut table = closed_table();
-    ask(call, output, |closed: item::Closed, _| {
-        table.row(closed_row(&closed));
-        Ok(())
-    })?;
-    if table.is_empty() {
-        return Ok(output.say("Nothing is suspended or locked.")?);
-    }
-    Ok(output.table(&table)?)
+    let mut table = LongTable::new(closed_table());
+    ask(call, output, |closed: item::Closed, output| Ok(table.row(closed_row(&closed), output)?))?;
+    Ok(table.finish("Nothing is suspended or locked.", output)?)
 }
 
 pub(super) fn closed_table() -> Table {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     control::protocol::{self, Call, Refusal, item},
     kernel::Pins,
-    office::trail,
+    office::{self, trail},
     places,
     printable::printable,
     store::Store,
@@ -45,11 +45,13 @@ impl Trail {
         let audit = protocol::Audit { limit: self.limit, source, account };
         let mut is_empty = true;
         if connect()?.is_none() && !Pins::default().is_there()? {
-            for line in kept(&audit)? {
-                is_empty = false;
-                output.object(&line)?;
-                show(&line, output)?;
+            let office::Trail { lines, gone } = kept(&audit)?;
+            is_empty = lines.is_empty();
+            for line in &lines {
+                output.object(line)?;
+                show(line, output)?;
             }
+            gone.iter().try_for_each(|gone| output.warn(gone))?;
         } else {
             ask(&Call::Audit(audit), output, |line: item::Audited, output| {
                 is_empty = false;
@@ -64,11 +66,11 @@ impl Trail {
 }
 
 /// Who took the filter off is asked when it is off.
-fn kept(audit: &protocol::Audit) -> Result<Vec<item::Audited>, Failure> {
+fn kept(audit: &protocol::Audit) -> Result<office::Trail, Failure> {
     let path = places::store();
     if let Ok(false) = path.try_exists() {
         // To open it would make it.
-        return Ok(Vec::new());
+        return Ok(office::Trail { lines: Vec::new(), gone: Vec::new() });
     }
     let store = Store::open(&path).map_err(|error| Refusal::failed(error.to_string()))?;
     Ok(trail(&store, audit)?)

@@ -5,18 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{failure::Failure, output::Output};
 use crate::{
     control::{
         Client, DaemonLock, Told,
-        protocol::{Call, Query, Refusal},
+        protocol::{Call, Refusal},
         this_process,
     },
     kernel::{PinLock, Pins},
-    office::{Office, Opened, Reply},
+    office::{Office, Opened, Page, Reply},
     places,
 };
 
@@ -75,11 +75,15 @@ impl<'a> Desk<'a> {
     pub(super) fn answers(&mut self, call: &Call, each: Each<'_>) -> Result<(), Failure> {
         match self {
             Self::Daemon(client) => Ok(client.ask(call, each)??),
+            // Reading may take as long as somebody pages through it: nobody waits for that.
             Self::Own { office, lock } => match call {
                 Call::List(query) => {
-                    // Reading may take as long as somebody pages through it.
                     *lock = None;
-                    list(office, query, each)
+                    pages(|after| office.page(query, after), each)
+                }
+                Call::Accounts(which) => {
+                    *lock = None;
+                    pages(|after| Ok(office.accounts(which, after)), each)
                 }
                 call => perform(office, call, each),
             },
@@ -128,17 +132,20 @@ fn perform(office: &mut Office, call: &Call, each: Each<'_>) -> Result<(), Failu
     Ok(result?)
 }
 
-fn list(office: &mut Office, query: &Query, each: Each<'_>) -> Result<(), Failure> {
+fn pages<L: Serialize, K>(
+    mut page: impl FnMut(Option<K>) -> Result<Page<L, K>, Refusal>,
+    each: Each<'_>,
+) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let page = office.page(query, after)?;
-        for listed in &page.lines {
-            each(Told::Item(serde_json::to_value(listed).map_err(garbled)?))?;
+        let Page { lines, next } = page(after)?;
+        for line in &lines {
+            each(Told::Item(serde_json::to_value(line).map_err(garbled)?))?;
         }
-        if page.next.is_none() {
+        if next.is_none() {
             return Ok(());
         }
-        after = page.next;
+        after = next;
     }
 }
 

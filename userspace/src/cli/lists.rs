@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{
     desk::{answers, ask, decoded},
     failure::Failure,
-    output::{Align, Output, Table},
+    output::{Align, LongTable, Output, Table},
     target::Target,
 };
 use crate::{
@@ -101,65 +101,47 @@ impl Which {
         if self.sort == Order::Address && output.is_json() {
             return ask(&call, output, |_: item::Listed, _| Ok(()));
         }
-        let mut lines = Lines::new(self.sort == Order::Address);
+        let mut lines = Lines::new(self.sort);
         answers(&call, &mut |told| match told {
             Told::Notice(notice) => Ok(output.warn(&notice)?),
             Told::Item(item) => lines.take(decoded(item)?, output),
         })?;
-        match self.sort {
-            Order::Address => {}
-            Order::Expiry => lines.kept.sort_by_key(|listed| listed.until.unwrap_or(u64::MAX)),
-            Order::Newest => lines.kept.sort_by_key(|listed| std::cmp::Reverse(listed.since)),
-        }
         lines.finish(list, output)
     }
 }
 
-/// How many lines decide how wide the columns of a list are that is shown while it is read.
-const SAMPLE: usize = 1_000;
-
-/// The lines of a list on their way out.
+/// The lines of a list on their way out. By address they come as they are to be shown.
 struct Lines {
-    streams: bool,
+    sort: Order,
     kept: Vec<item::Listed>,
-    widths: Option<Vec<usize>>,
+    table: LongTable,
 }
 
 impl Lines {
-    const fn new(streams: bool) -> Self {
-        Self { streams, kept: Vec::new(), widths: None }
+    fn new(sort: Order) -> Self {
+        let columns = [("source", Align::Left), ("time left", Align::Right), ("note", Align::Left)];
+        Self { sort, kept: Vec::new(), table: LongTable::new(Table::new(columns)) }
     }
 
     fn take(&mut self, listed: item::Listed, output: &mut Output) -> Result<(), Failure> {
-        self.kept.push(listed);
-        if self.streams && self.kept.len() == SAMPLE {
-            self.flush(output)?;
+        if self.sort == Order::Address {
+            return Ok(self.table.row(row(&listed), output)?);
         }
+        self.kept.push(listed);
         Ok(())
     }
 
-    fn flush(&mut self, output: &mut Output) -> Result<(), Failure> {
-        let first = self.widths.is_none();
-        let mut table =
-            Table::new([("source", Align::Left), ("time left", Align::Right), ("note", Align::Left)]);
-        for listed in self.kept.drain(..) {
-            table.row(row(&listed));
-        }
-        let widths = self.widths.get_or_insert_with(|| table.widths());
-        Ok(output.part(&table, widths, first)?)
-    }
-
     fn finish(mut self, list: Standing, output: &mut Output) -> Result<(), Failure> {
-        if output.is_json() {
-            for listed in &self.kept {
-                output.object(listed)?;
-            }
-            return Ok(());
+        match self.sort {
+            Order::Address => {}
+            Order::Expiry => self.kept.sort_by_key(|listed| listed.until.unwrap_or(u64::MAX)),
+            Order::Newest => self.kept.sort_by_key(|listed| std::cmp::Reverse(listed.since)),
         }
-        if self.kept.is_empty() && self.widths.is_none() {
-            return Ok(output.say(format_args!("Nobody is {}.", list.name()))?);
+        for listed in &self.kept {
+            output.object(listed)?;
+            self.table.row(row(listed), output)?;
         }
-        self.flush(output)
+        Ok(self.table.finish(format_args!("Nobody is {}.", list.name()), output)?)
     }
 }
 

@@ -110,6 +110,41 @@ impl Table {
     }
 }
 
+/// How many lines decide how wide the columns of a table are that is shown while it is read.
+const SAMPLE: usize = 1_000;
+
+/// A table of any length, of which no more than some lines are in memory.
+#[derive(Debug)]
+pub(super) struct LongTable {
+    part: Table,
+    widths: Option<Vec<usize>>,
+}
+
+impl LongTable {
+    /// Its first lines, or none yet.
+    pub(super) const fn new(part: Table) -> Self {
+        Self { part, widths: None }
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N], output: &mut Output) -> io::Result<()> {
+        self.part.row(cells);
+        if self.part.rows.len() > SAMPLE { self.flush(output) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, output: &mut Output) -> io::Result<()> {
+        let first = self.widths.is_none();
+        let widths = self.widths.get_or_insert_with(|| self.part.widths());
+        output.part(&self.part, widths, first)?;
+        self.part.rows.truncate(1);
+        Ok(())
+    }
+
+    /// What is left; or this, if there was nothing.
+    pub(super) fn finish(mut self, nothing: impl Display, output: &mut Output) -> io::Result<()> {
+        if self.part.is_empty() && self.widths.is_none() { output.say(nothing) } else { self.flush(output) }
+    }
+}
+
 /// A number with its thousands apart.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();

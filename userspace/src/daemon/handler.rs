@@ -1,6 +1,6 @@
 //! What a client asks for, brought to whoever can answer it.
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -9,13 +9,13 @@ use crate::{
     address::show,
     control::{
         Answers, Gone, Handler,
-        protocol::{Account as Name, Call, Events, Explain, Query, Refusal, Who, item},
+        protocol::{Account as Name, Call, Events, Explain, Refusal, Who, item},
     },
     dropped::Offset,
     guard::Proof,
     kernel::now,
     observe::{Diagnosis, Subject},
-    office::{self, Explained, Office, Reply, Sighted, Status},
+    office::{self, Explained, Office, Page, Reply, Sighted, Status},
     sightings::{Seen, Sighting},
 };
 
@@ -40,7 +40,12 @@ impl Calls {
 impl Handler for Calls {
     async fn call(&self, call: Call, who: Who, mut answers: Answers) -> Result<(), Refusal> {
         let answered = match call {
-            Call::List(query) => self.list(query, &mut answers).await,
+            Call::List(query) => {
+                self.pages(&mut answers, move |office, after| office.page(&query, after)).await
+            }
+            Call::Accounts(which) => {
+                self.pages(&mut answers, move |office, after| Ok(office.accounts(&which, after))).await
+            }
             Call::Events(events) => self.events(events, &mut answers).await,
             Call::Top => self.top(&mut answers).await,
             Call::Explain(explain) => self.explain(explain, who, &mut answers).await,
@@ -93,18 +98,26 @@ impl Calls {
     }
 
     /// Page by page: a client that takes its time keeps nobody else waiting.
-    async fn list(&self, query: Query, answers: &mut Answers) -> Result<(), Unanswered> {
+    async fn pages<L, K>(
+        &self,
+        answers: &mut Answers,
+        page: impl Fn(&mut Office, Option<K>) -> Result<Page<L, K>, Refusal> + Clone + Send + 'static,
+    ) -> Result<(), Unanswered>
+    where
+        L: Serialize + Send + Sync + 'static,
+        K: Send + 'static,
+    {
         let mut after = None;
         loop {
-            let query = query.clone();
-            let page = self.desk.with(move |office| office.page(&query, after)).await?;
-            for listed in &page.lines {
-                answers.item(listed).await?;
+            let page = page.clone();
+            let Page { lines, next } = self.desk.with(move |office| page(office, after)).await?;
+            for line in &lines {
+                answers.item(line).await?;
             }
-            if page.next.is_none() {
+            if next.is_none() {
                 return Ok(());
             }
-            after = page.next;
+            after = next;
         }
     }
 

@@ -78,6 +78,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         warn!("the filter goes on handing over packets that nobody reads, which costs a little: {error}");
     }
     books.look(&desk, &hearing).await;
+    if let Err(fault) = desk.with(Office::keep_all_memory).await {
+        warn!("what the guard has counted lately is not saved: {fault}");
+    }
     // What was begun is finished, so that the next office finds nothing half done.
     desk.close().await;
     result

@@ -80,6 +80,9 @@ fn report(started: &Started) {
         Ok(lists) => info!("lists: {lists}"),
         Err(fault) => warn!("the lists cannot be saved: {fault}"),
     }
+    if let Err(fault) = &started.recalled {
+        warn!("the guard counts anew: {fault}");
+    }
     match &started.guarded {
         Ok(guarded) => info!("guard: {guarded}"),
         Err(fault) => warn!("suspensions stay as they are in the kernel: {fault}"),

@@ -12,9 +12,10 @@ use crate::{
 };
 
 const TICK: Duration = Duration::from_secs(1);
-/// In ticks: how often rates are measured, pins and the store looked at, the filter put to the proof, and what has run
+/// In ticks: how often rates are measured, what the guard counts saved, pins and the store looked at, the filter put to the proof, and what has run
 /// out removed.
 const RATES: u64 = 2;
+const MEMORY: u64 = 5;
 const FAULTS: u64 = 5;
 const PROOF: u64 = 300;
 const PURGE: u64 = 600;
@@ -54,6 +55,10 @@ fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
         && let Err(refusal) = office.look()
     {
         warn!("the counters cannot be read: {refusal}");
+    }
+    if tick.is_multiple_of(MEMORY) {
+        // A fault is told of the store.
+        let _ = office.keep_memory();
     }
     if tick.is_multiple_of(FAULTS) {
         told.store = look_after_store(office, told.store);

@@ -1,6 +1,8 @@
 //! Nothing is done; somebody should know, but not a thousand times.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::{
     Account, Because, Decision, Rule, What,
@@ -15,7 +17,7 @@ pub(super) const BURST: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(60);
 const SUBJECTS: usize = 4_096;
 
-type Subject = (Rule, Option<IpAddr>, Option<Account>);
+type Subject = (Rule, Option<IpNet>, Option<Account>);
 
 #[derive(Debug)]
 pub(super) struct Alerts {
@@ -52,7 +54,7 @@ impl Alerts {
     pub(super) fn raise(
         &mut self,
         at: u64,
-        source: Option<IpAddr>,
+        source: Option<IpNet>,
         account: Option<Account>,
         because: Because,
     ) -> Option<Decision> {

@@ -12,7 +12,7 @@ use super::{
     Flow, Scope,
     crowd::tally,
     moment::is_recent,
-    place::neighbourhood,
+    place::{Place, neighbourhood},
     room::{Keep, Room},
 };
 
@@ -82,7 +82,8 @@ impl Bans {
             Scope::Source { source },
             Scope::Prefix { net: neighbourhood(source) },
         ];
-        scopes.iter().any(|scope| self.until.get(scope).is_some_and(|until| *until > now))
+        let wider = Place::of(source).wider().map(|wider| Scope::Prefix { net: wider.net() });
+        scopes.iter().chain(&wider).any(|scope| self.until.get(scope).is_some_and(|until| *until > now))
     }
 
     pub(super) fn pardon(&mut self, net: IpNet) {

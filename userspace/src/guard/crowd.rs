@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     moment::{is_recent, seconds},
     place::Place,
@@ -15,7 +17,7 @@ use super::{
 /// What any rule can ask for.
 const MOST: usize = *COUNT.end() as usize;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Crowd {
     latest: BTreeMap<Place, u64>,
     failures: VecDeque<(u64, Place)>,
@@ -34,6 +36,10 @@ impl Crowd {
         if self.failures.len() > MOST {
             self.failures.pop_front();
         }
+    }
+
+    pub(super) fn knows(&self, place: Place) -> bool {
+        self.latest.contains_key(&place) || self.failures.iter().any(|(_, from)| *from == place)
     }
 
     pub(super) fn forget(&mut self, place: Place) {

@@ -62,7 +62,7 @@ pub enum What {
     },
     /// Nothing is done; somebody should know.
     Alert {
-        source: Option<IpAddr>,
+        source: Option<IpNet>,
         account: Option<Account>,
     },
 }

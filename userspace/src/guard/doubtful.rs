@@ -85,7 +85,7 @@ impl Doubtful {
         let raise = |because: Because| {
             let of_account = because.rule == Rule::Distributed;
             let (source, account) =
-                if of_account { (None, Some(account.clone())) } else { (Some(evidence.source), None) };
+                if of_account { (None, Some(account.clone())) } else { (Some(evidence.source.into()), None) };
             self.alerts.raise(evidence.at, source, account, because)
         };
         found.into_iter().filter_map(raise).collect()

@@ -68,6 +68,11 @@ impl Account {
         (end > 0).then(|| Self(name[..end].into()))
     }
 
+    /// Before all others, and nobody's.
+    pub(super) fn least() -> Self {
+        Self("".into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

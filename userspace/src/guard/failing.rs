@@ -13,6 +13,9 @@ use super::{
 };
 use crate::kernel::expiry;
 
+/// As many strangers as are let at the limits of their own in one neighbourhood are let at it in a /48.
+const HOMES: u32 = 6;
+
 /// How an account at a source stands after a failure.
 enum Standing {
     /// It was no new guess.
@@ -38,11 +41,12 @@ impl Guard {
             trail.addresses = trail.addresses.and(Same::One(evidence.source));
             trail.sequence.ask(account, evidence.at, in_vain);
         });
-        if in_vain {
-            self.judge(evidence, account, place).into_iter().flatten().collect()
-        } else {
-            Vec::new()
+        if !in_vain {
+            return Vec::new();
         }
+        self.count_wider(evidence, account, place);
+        let decisions = self.judge(evidence, account, place).into_iter().flatten();
+        decisions.chain(self.judge_wider(evidence, account, place)).collect()
     }
 
     pub(super) fn failed(&mut self, evidence: &Evidence) -> Vec<Decision> {
@@ -55,6 +59,7 @@ impl Guard {
         }
         let place = Place::of(source);
         let standing = self.count(evidence, account, place);
+        self.count_wider(evidence, account, place);
         let mut decisions = Vec::new();
         match standing {
             Standing::Nothing => return decisions,
@@ -68,6 +73,7 @@ impl Guard {
             decisions.extend(self.lock(evidence, account, place));
         }
         decisions.extend(self.judge(evidence, account, place).into_iter().flatten());
+        decisions.extend(self.judge_wider(evidence, account, place));
         decisions
     }
 
@@ -99,6 +105,22 @@ impl Guard {
         })
     }
 
+    /// For all /64s together. Not what was no guess there.
+    fn count_wider(&mut self, evidence: &Evidence, account: &Account, place: Place) {
+        let (at, within) = (evidence.at, self.settings.spray.within);
+        if let Some(wider) = place.wider()
+            && !self.familiar.has_worked(place, account, at)
+        {
+            self.trails.change(&wider, |trail| {
+                trail.last = trail.last.max(at);
+                if evidence.kind != Kind::Refused {
+                    trail.pair(account).fail(evidence, within);
+                }
+                trail.sequence.ask(account, at, true);
+            });
+        }
+    }
+
     fn suspend(
         &mut self,
         evidence: &Evidence,
@@ -114,11 +136,14 @@ impl Guard {
 
     fn persist(&mut self, evidence: &Evidence, account: &Account, pace: u32) {
         let within = self.settings.persistent.within;
-        self.trails.change(&Place::of(evidence.source), |trail| {
-            let pair = trail.pair(account);
-            let (flows, addresses) = (pair.flows, pair.addresses);
-            trail.persistent.add(pace, evidence.at, within, flows, addresses);
-        });
+        let place = Place::of(evidence.source);
+        for place in [Some(place), place.wider()].into_iter().flatten() {
+            self.trails.change(&place, |trail| {
+                let pair = trail.pair(account);
+                let (flows, addresses) = (pair.flows, pair.addresses);
+                trail.persistent.add(pace, evidence.at, within, flows, addresses);
+            });
+        }
     }
 
     /// Nobody who is only misconfigured goes on with the same account from the next address.
@@ -175,8 +200,15 @@ impl Guard {
             return [None, None];
         };
         let at = evidence.at;
-        let Some(scope) = scope(because.rule, evidence.source, place, &tally, phones) else {
-            return [self.alerts.raise(at, Some(evidence.source), Some(account.clone()), because), None];
+        let scope = match because.rule {
+            Rule::Persistent => self.scope_of_one(evidence.source, account, at, &tally, phones),
+            _ => Some(scope(evidence.source, place, &tally, phones > 0)),
+        };
+        let Some(scope) = scope else {
+            return [
+                self.alerts.raise(at, Some(evidence.source.into()), Some(account.clone()), because),
+                None,
+            ];
         };
         self.trails.remove(&place);
         let until = expiry(at, limit.lasts);
@@ -185,7 +217,21 @@ impl Guard {
         [Some(ban), self.judge_neighbours(scope, at)]
     }
 
-    /// The first rule that is broken. Each gives a source one more for each of its phones.
+    /// The same for all /64s of a /48 together; but nobody in it may have been at home there.
+    fn judge_wider(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Option<Decision> {
+        let (at, wider) = (evidence.at, place.wider()?);
+        let (because, limit, _) = self.worst(evidence, account, wider, 0)?;
+        let net = wider.net();
+        if self.known.any_within(net) || self.familiar.any_within(net, at) {
+            return self.alerts.raise(at, Some(net), None, because);
+        }
+        self.trails.remove(&wider);
+        let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
+        self.bans.add(scope, until);
+        Some(Decision { at, what: What::Ban { scope, until }, because })
+    }
+
+    /// The first rule that is broken. Each gives a source one more for each of its phones, and a /48 as much as several.
     fn worst(
         &self,
         evidence: &Evidence,
@@ -208,11 +254,31 @@ impl Guard {
         // Who is refused without credentials has not failed: that is part of a sequence and of nothing else.
         let applies = |rule| evidence.kind != Kind::Refused || rule == Rule::Sequential;
         let is_broken = |(rule, limit, tally): &(Rule, Threshold, Tally)| {
-            limit.on && applies(*rule) && tally.count >= limit.count + phones
+            let most = if place.is_wide() { limit.count * HOMES } else { limit.count + phones };
+            limit.on && applies(*rule) && tally.count >= most
         };
         let (rule, limit, tally) = rules.into_iter().find(is_broken)?;
         let because = Because { rule, count: tally.count, seconds: seconds(tally.since, at) };
         Some((because, limit, tally))
+    }
+
+    /// What is banned for one account that fails again and again. It is suspended as often as that, so nothing is banned
+    /// on which others have worked: a PBX may have all its accounts on one flow, and one of them a wrong password.
+    fn scope_of_one(
+        &self,
+        source: IpAddr,
+        account: &Account,
+        now: u64,
+        tally: &Tally,
+        phones: u32,
+    ) -> Option<Scope> {
+        let place = Place::of(source);
+        let others_have_worked = |flow| self.familiar.others_have_worked(place, flow, account, now);
+        let scope = scope(source, place, tally, phones > 0 || others_have_worked(None));
+        match scope {
+            Scope::Flow { flow, .. } => (!others_have_worked(Some(flow))).then_some(scope),
+            _ => (phones == 0 && !others_have_worked(None)).then_some(scope),
+        }
     }
 
     fn judge_neighbours(&mut self, scope: Scope, at: u64) -> Option<Decision> {
@@ -230,13 +296,12 @@ impl Guard {
     }
 }
 
-/// As narrow as it can be. Where phones work it is the flow, if one did it all; for one account that fails there again
-/// and again it is never more than that. A stranger that uses several addresses of its /64 has all of them.
-fn scope(rule: Rule, source: IpAddr, place: Place, tally: &Tally, phones: u32) -> Option<Scope> {
+/// As narrow as it can be. Where phones work it is the flow, if one did it all. A stranger that uses several addresses of
+/// its /64 has all of them.
+fn scope(source: IpAddr, place: Place, tally: &Tally, is_home: bool) -> Scope {
     match (tally.flows, tally.addresses) {
-        (Same::One(flow), Same::One(source)) if phones > 0 => Some(Scope::Flow { source, flow }),
-        _ if phones > 0 && rule == Rule::Persistent => None,
-        (_, Same::Several) if phones == 0 => Some(Scope::Prefix { net: place.net() }),
-        _ => Some(Scope::Source { source }),
+        (Same::One(flow), Same::One(source)) if is_home => Scope::Flow { source, flow },
+        (_, Same::Several) if !is_home => Scope::Prefix { net: place.net() },
+        _ => Scope::Source { source },
     }
 }

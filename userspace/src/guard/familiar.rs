@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Account,
-    moment::is_recent,
+    Account, Flow,
+    moment::after,
     place::Place,
     room::{Keep, Room},
 };
@@ -15,14 +18,64 @@ const FAMILIAR: usize = 65_536;
 /// An account that has worked at a source is nobody's guess there, even long after: a whole office may have wrong
 /// passwords after somebody changed them all.
 const MEMORY: Duration = Duration::from_secs(30 * 86_400);
+/// What is saved lasts longer than what is needed, so that not each refresh has to be saved.
+const SPARE: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
-pub(super) struct Familiar(Room<(Place, Account), Worked>);
+pub(super) struct Familiar(pub(super) Room<(Place, Account), Worked>);
 
 #[derive(Debug, Default)]
-struct Worked {
-    at: u64,
+pub(super) struct Worked {
+    /// Until then it works.
     until: u64,
+    /// Until then it has worked.
+    remembered: u64,
+    /// From which it worked last.
+    flow: Option<Flow>,
+    /// As they are saved: never before the two above.
+    saved_until: u64,
+    saved_remembered: u64,
+    is_news: bool,
+}
+
+/// As it is saved, beside until when it is remembered.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Saved {
+    /// So long before it is forgotten it ceases to work, in nanoseconds: that is the same in another boot.
+    before: u64,
+    flow: Option<Flow>,
+}
+
+impl Worked {
+    fn works(&mut self, flow: Flow, at: u64, until: u64) {
+        self.until = self.until.max(until);
+        self.remembered = self.remembered.max(after(at, MEMORY)).max(self.until);
+        let is_behind = self.saved_until < self.until || self.saved_remembered < self.remembered;
+        if is_behind {
+            self.saved_until = after(self.until, SPARE);
+            self.saved_remembered = after(self.remembered, SPARE);
+        }
+        self.is_news |= is_behind || self.flow != Some(flow);
+        self.flow = Some(flow);
+    }
+
+    /// Until when it is remembered, and the rest.
+    pub(super) fn saved(&self) -> (u64, Saved) {
+        let before = self.saved_remembered - self.saved_until;
+        (self.saved_remembered, Saved { before, flow: self.flow })
+    }
+
+    pub(super) fn restored(remembered: u64, saved: Saved) -> Self {
+        let until = remembered.saturating_sub(saved.before);
+        Self {
+            until,
+            remembered,
+            flow: saved.flow,
+            saved_until: until,
+            saved_remembered: remembered,
+            is_news: false,
+        }
+    }
 }
 
 impl Keep for Worked {
@@ -35,21 +88,23 @@ impl Keep for Worked {
     }
 
     fn last(&self) -> u64 {
-        self.at
+        self.remembered
+    }
+
+    fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.is_news)
     }
 }
 
 impl Default for Familiar {
     fn default() -> Self {
-        Self(Room::new(FAMILIAR))
+        Self(Room::saved(FAMILIAR))
     }
 }
 
 impl Familiar {
-    pub(super) fn works(&mut self, place: Place, account: &Account, at: u64, until: u64) {
-        self.0.change(&(place, account.clone()), |worked| {
-            *worked = Worked { at: worked.at.max(at), until: worked.until.max(until) };
-        });
+    pub(super) fn works(&mut self, place: Place, account: &Account, flow: Flow, at: u64, until: u64) {
+        self.0.change(&(place, account.clone()), |worked| worked.works(flow, at, until));
     }
 
     pub(super) fn works_until(&self, place: Place, account: &Account, now: u64) -> Option<u64> {
@@ -57,14 +112,31 @@ impl Familiar {
     }
 
     pub(super) fn has_worked(&self, place: Place, account: &Account, now: u64) -> bool {
-        self.0.get(&(place, account.clone())).is_some_and(|worked| is_recent(worked.at, now, MEMORY))
+        self.0.get(&(place, account.clone())).is_some_and(|worked| worked.remembered > now)
     }
 
     pub(super) fn accounts_at(&self, place: Place, now: u64) -> impl Iterator<Item = &Account> {
-        self.0
-            .iter()
-            .filter(move |((at, _), worked)| *at == place && worked.until > now)
-            .map(|((_, account), _)| account)
+        self.at(place).filter(move |(_, worked)| worked.until > now).map(|(account, _)| account)
+    }
+
+    /// Whether another account than this one has worked there: at the place, or on that flow of it.
+    pub(super) fn others_have_worked(
+        &self,
+        place: Place,
+        flow: Option<Flow>,
+        account: &Account,
+        now: u64,
+    ) -> bool {
+        self.at(place).any(|(other, worked)| {
+            other != account && worked.remembered > now && (flow.is_none() || worked.flow == flow)
+        })
+    }
+
+    /// Whether any account has worked at a source in it.
+    pub(super) fn any_within(&self, net: IpNet, now: u64) -> bool {
+        let all = self.0.starting_at((Place::of(net.network()), Account::least()));
+        all.take_while(|((place, _), _)| net.contains(&place.net()))
+            .any(|(_, worked)| worked.remembered > now)
     }
 
     pub(super) fn places_of(&self, account: &Account, now: u64) -> impl Iterator<Item = Place> {
@@ -72,5 +144,10 @@ impl Familiar {
             .iter()
             .filter(move |((_, name), worked)| name == account && worked.until > now)
             .map(|((place, _), _)| *place)
+    }
+
+    fn at(&self, place: Place) -> impl Iterator<Item = (&Account, &Worked)> {
+        let all = self.0.starting_at((place, Account::least()));
+        all.take_while(move |((at, _), _)| *at == place).map(|((_, account), worked)| (account, worked))
     }
 }

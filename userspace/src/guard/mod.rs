@@ -7,6 +7,8 @@
 //! nothing else. What failed goes to [`failing`]: the account at its source ([`pair`]), the source ([`trail`]), the
 //! account from wherever ([`crowd`]). What worked goes to [`working`]: it clears, and makes the source known.
 //!
+//! What counts against somebody and which accounts have worked where is kept for the next start: see [`memory`].
+//!
 //! Memory is bounded. What is in force (suspensions, locks, known sources) stays to its end; when there is too much of
 //! it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`room`] says.
 
@@ -21,7 +23,9 @@ mod failing;
 mod familiar;
 mod flows;
 mod known;
+mod memory;
 mod moment;
+mod news;
 mod order;
 mod pair;
 mod phones;
@@ -46,6 +50,7 @@ use self::{
 pub use self::{
     decision::{Because, Decision, Rule, Scope, What},
     evidence::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
+    memory::{Memory, News, Remembered},
     order::{Held, Order},
     settings::{
         COUNT, GRACE, KnownSettings, LASTS, PHONES, RETRIES, Retries, SUSPENSION, Settings, Threshold,
@@ -85,8 +90,8 @@ impl Guard {
             known: Known::new(SOURCES),
             flows: Flows::default(),
             familiar: Familiar::default(),
-            trails: Room::new(TRAILS),
-            crowds: Room::new(CROWDS),
+            trails: Room::saved(TRAILS),
+            crowds: Room::saved(CROWDS),
             bans: Bans::default(),
             alerts: Alerts::default(),
             doubtful: Doubtful::default(),

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Evidence, Flow, Kind, Method,
     moment::{is_recent, nanos, seconds},
@@ -17,7 +19,7 @@ const QUICK: Duration = Duration::from_secs(2);
 /// Attempts that are recognised when they come again.
 const ATTEMPTS: usize = 4;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Pair {
     register: Streak,
     calls: Streak,
@@ -33,7 +35,7 @@ pub(super) struct Pair {
 }
 
 /// Failures in a row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Streak {
     pub(super) count: u32,
     first: u64,

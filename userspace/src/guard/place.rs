@@ -1,30 +1,49 @@
 //! What counts as one source.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
-/// An IPv4 address, or an IPv6 /64 by its first address: whoever has one address of that has them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(IpAddr);
+const HOME: u8 = 64;
+const SITE: u8 = 48;
+
+/// An IPv4 address, or an IPv6 /64: whoever has one address of that has them all. Or the /48 around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Place(IpNet);
 
 impl Place {
-    pub(super) const fn of(source: IpAddr) -> Self {
-        match source {
-            IpAddr::V4(_) => Self(source),
-            IpAddr::V6(address) => Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
-        }
+    pub(super) fn of(source: IpAddr) -> Self {
+        Self(net(source, if source.is_ipv4() { 32 } else { HOME }))
     }
 
-    pub(super) fn net(self) -> IpNet {
-        match self.0 {
-            IpAddr::V4(address) => net(IpAddr::V4(address), 32),
-            IpAddr::V6(address) => net(IpAddr::V6(address), 64),
-        }
+    /// `None`: it is neither of these.
+    pub(super) fn new(net: IpNet) -> Option<Self> {
+        let home = Self::of(net.network());
+        [Some(home), home.wider()].into_iter().flatten().find(|place| place.0 == net)
+    }
+
+    /// What a customer may have with all of its /64s: in IPv6 alone, where he need not ask for another.
+    pub(super) fn wider(self) -> Option<Self> {
+        let is_home = self.0.addr().is_ipv6() && self.0.prefix_len() == HOME;
+        is_home.then(|| Self(net(self.0.addr(), SITE)))
+    }
+
+    pub(super) fn is_wide(self) -> bool {
+        self.0.prefix_len() == SITE
+    }
+
+    /// The first of it.
+    pub(super) fn address(self) -> IpAddr {
+        self.0.addr()
+    }
+
+    pub(super) const fn net(self) -> IpNet {
+        self.0
     }
 
     pub(super) fn touches(self, other: IpNet) -> bool {
-        let own = self.net();
+        let own = self.0;
         own.contains(&other) || other.contains(&own)
     }
 }
@@ -40,7 +59,7 @@ fn net(address: IpAddr, length: u8) -> IpNet {
 }
 
 /// How many different ones there were, as far as that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) enum Same<T> {
     #[default]
     None,

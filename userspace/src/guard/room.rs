@@ -4,12 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::news::News;
+
 pub(super) trait Keep: Default {
     /// How much room it takes. Nothing: it need not be kept.
     fn weight(&self) -> usize;
     fn worth(&self) -> u32;
     /// When it was touched.
     fn last(&self) -> u64;
+    /// Asked once after each change: whether the store has to know of it.
+    fn take_news(&mut self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -20,11 +26,18 @@ pub(super) struct Room<K, V> {
     weight: usize,
     most: usize,
     forgotten: u64,
+    /// Where it is saved.
+    news: Option<News<K>>,
 }
 
 impl<K: Ord + Clone, V: Keep> Room<K, V> {
     pub(super) const fn new(most: usize) -> Self {
-        Self { entries: BTreeMap::new(), order: BTreeSet::new(), weight: 0, most, forgotten: 0 }
+        Self { entries: BTreeMap::new(), order: BTreeSet::new(), weight: 0, most, forgotten: 0, news: None }
+    }
+
+    /// One that outlives a restart, as far as somebody [saves](Self::unsaved) it.
+    pub(super) fn saved(most: usize) -> Self {
+        Self { news: Some(News::default()), ..Self::new(most) }
     }
 
     pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -38,10 +51,35 @@ impl<K: Ord + Clone, V: Keep> Room<K, V> {
         self.entries.iter()
     }
 
+    pub(super) fn starting_at(&self, first: K) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.range(first..)
+    }
+
     /// Changes what is there, or what a default would be.
     pub(super) fn change<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> T {
-        let mut value = self.remove(key).unwrap_or_default();
+        let mut value = self.take(key).unwrap_or_default();
         let result = change(&mut value);
+        let is_news = value.take_news();
+        if !self.put(key, value) {
+            self.news.iter_mut().for_each(|news| news.removed(key));
+        } else if is_news {
+            self.news.iter_mut().for_each(|news| news.changed(key));
+        }
+        result
+    }
+
+    /// What the store had, unless there is something newer.
+    pub(super) fn restore(&mut self, key: &K, value: V) {
+        self.news.iter_mut().for_each(|news| news.is_stored(key));
+        if self.entries.contains_key(key) {
+            self.news.iter_mut().for_each(|news| news.changed(key));
+        } else if !self.put(key, value) {
+            self.news.iter_mut().for_each(|news| news.removed(key));
+        }
+    }
+
+    /// Whether it is worth to be kept.
+    fn put(&mut self, key: &K, value: V) -> bool {
         let weight = value.weight();
         if weight > 0 {
             self.weight += weight;
@@ -49,7 +87,35 @@ impl<K: Ord + Clone, V: Keep> Room<K, V> {
             self.entries.insert(key.clone(), value);
             self.make_room(key);
         }
-        result
+        weight > 0
+    }
+
+    /// What the store does not have as it is, `None` where it is no more: of about so much weight, which is taken off.
+    /// From now on it passes for saved.
+    pub(super) fn unsaved<T>(
+        &mut self,
+        most: &mut usize,
+        mut say: impl FnMut(&K, Option<&V>) -> T,
+    ) -> Vec<T> {
+        let mut said = Vec::new();
+        let Some(news) = &mut self.news else { return said };
+        while *most > 0
+            && let Some(key) = news.next()
+        {
+            let value = self.entries.get(&key);
+            match value {
+                Some(_) => news.is_stored(&key),
+                None => news.is_not_stored(&key),
+            }
+            *most = most.saturating_sub(value.map_or(1, Keep::weight));
+            said.push(say(&key, value));
+        }
+        said
+    }
+
+    /// The store has nothing of it.
+    pub(super) fn save_again(&mut self) {
+        self.news.iter_mut().for_each(|news| news.begin_again(self.entries.keys()));
     }
 
     /// Changes what is there.
@@ -58,6 +124,11 @@ impl<K: Ord + Clone, V: Keep> Room<K, V> {
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        self.news.iter_mut().for_each(|news| news.removed(key));
+        self.take(key)
+    }
+
+    fn take(&mut self, key: &K) -> Option<V> {
         let value = self.entries.remove(key)?;
         self.weight -= value.weight();
         self.order.remove(&(value.worth(), value.last(), key.clone()));

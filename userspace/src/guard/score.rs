@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::moment::nanos;
 
 /// One, in thousandths.
 pub(super) const WHOLE: u32 = 1000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Score {
     empty_at: u64,
 }
@@ -27,6 +29,10 @@ impl Score {
     pub(super) fn count(self, now: u64, within: Duration) -> u32 {
         let left = self.empty_at.saturating_sub(now);
         u32::try_from(left.div_ceil(nanos(within).max(1))).unwrap_or(u32::MAX)
+    }
+
+    pub(super) const fn empty_at(self) -> u64 {
+        self.empty_at
     }
 
     pub(super) fn thousandths(self, now: u64, within: Duration) -> u32 {

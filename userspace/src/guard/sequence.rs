@@ -6,18 +6,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Account, moment::is_recent};
 
 /// Names of one source that are remembered.
 const NAMES: usize = 128;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Saved>", into = "Vec<Saved>")]
 pub(super) struct Sequence {
     /// By what is before the number, and the number.
     names: BTreeMap<(Box<str>, u64), Asked>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// One of the names, as it is saved.
+type Saved = (Box<str>, u64, Asked);
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Asked {
     at: u64,
     in_vain: bool,
@@ -30,6 +36,18 @@ pub(super) struct Run {
     pub(super) since: u64,
 }
 
+impl From<Vec<Saved>> for Sequence {
+    fn from(saved: Vec<Saved>) -> Self {
+        Self { names: saved.into_iter().map(|(prefix, number, asked)| ((prefix, number), asked)).collect() }
+    }
+}
+
+impl From<Sequence> for Vec<Saved> {
+    fn from(sequence: Sequence) -> Self {
+        sequence.names.into_iter().map(|((prefix, number), asked)| (prefix, number, asked)).collect()
+    }
+}
+
 impl Sequence {
     pub(super) fn ask(&mut self, account: &Account, at: u64, in_vain: bool) {
         let Some(key) = numbered(account) else { return };
@@ -39,6 +57,10 @@ impl Sequence {
             let oldest = self.names.iter().min_by_key(|(_, asked)| asked.at).map(|(key, _)| key.clone());
             oldest.map(|key| self.names.remove(&key));
         }
+    }
+
+    pub(super) fn knows(&self, account: &Account) -> bool {
+        numbered(account).is_some_and(|key| self.names.contains_key(&key))
     }
 
     /// It was no guess.

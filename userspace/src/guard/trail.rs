@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Account, Flow, Settings, moment::is_recent, pair::Pair, place::Same, room::Keep, score::Score,
-    sequence::Sequence,
+    Account, Flow, Settings, memory::failed_over, moment::is_recent, pair::Pair, place::Same, room::Keep,
+    score::Score, sequence::Sequence,
 };
 
 /// Accounts of one source that are remembered: more than any rule can ask for, with the phones of an office on top.
@@ -12,7 +14,7 @@ const ACCOUNTS: usize = 512;
 /// Guesses at one account that still look like one password for all.
 pub(super) const SPRAYED: u32 = 2;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Trail {
     pub(super) pairs: BTreeMap<Account, Pair>,
     pub(super) sequence: Sequence,
@@ -24,7 +26,7 @@ pub(super) struct Trail {
 }
 
 /// Suspensions again and again.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Persistent {
     pub(super) score: Score,
     since: u64,
@@ -78,9 +80,18 @@ impl Trail {
         self.pairs.entry(account.clone()).or_default()
     }
 
+    pub(super) fn knows(&self, account: &Account) -> bool {
+        self.pairs.contains_key(account) || self.sequence.knows(account)
+    }
+
     pub(super) fn forget(&mut self, account: &Account) {
         self.pairs.remove(account);
         self.sequence.forget(account);
+    }
+
+    /// When nothing of it counts any more.
+    pub(super) fn over(&self) -> u64 {
+        failed_over(self.last).max(self.persistent.score.empty_at())
     }
 
     /// `is_guess` says whether an account is one that never worked here.

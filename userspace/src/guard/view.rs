@@ -100,7 +100,8 @@ impl Guard {
     pub fn account(&self, account: &Account, now: u64) -> Option<AccountView> {
         let mut sources = self.suspended_at(account, now);
         let suspended: BTreeSet<Place> = sources.iter().copied().map(Place::of).collect();
-        let failing = self.trails.iter().filter(|(_, trail)| trail.pairs.contains_key(account));
+        let failing =
+            self.trails.iter().filter(|(place, trail)| !place.is_wide() && trail.pairs.contains_key(account));
         let others = failing.map(|(place, _)| *place).chain(self.familiar.places_of(account, now));
         let others = others.filter(|place| !suspended.contains(place));
         sources.extend(others.map(|place| self.address(account, place)));

@@ -28,9 +28,15 @@ impl Guard {
             Kind::Unregistered { .. } => after(at, self.settings.known.grace),
             _ => after(at, self.settings.known.worked),
         };
-        self.familiar.works(place, account, at, until);
-        self.trails.change_if_any(&place, |trail| trail.forget(account));
-        self.crowds.change_if_any(account, |crowd| crowd.forget(place));
+        self.familiar.works(place, account, evidence.flow, at, until);
+        for place in [Some(place), place.wider()].into_iter().flatten() {
+            if self.trails.get(&place).is_some_and(|trail| trail.knows(account)) {
+                self.trails.change(&place, |trail| trail.forget(account));
+            }
+        }
+        if self.crowds.get(account).is_some_and(|crowd| crowd.knows(place)) {
+            self.crowds.change(account, |crowd| crowd.forget(place));
+        }
         let door: Door = (account.clone(), Some(source));
         let what = What::Lift { account: account.clone(), source: Some(source) };
         self.closed.open(&door).then_some(Decision { at, what, because: WORKED })

@@ -4,7 +4,13 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{Office, explain::HISTORY, guard::matches_account, lists::seconds, reply::Reply};
+use super::{
+    Office,
+    explain::HISTORY,
+    guard::matches_account,
+    lists::{PAGE, Page, seconds},
+    reply::Reply,
+};
 use crate::{
     control::protocol::{Account as Name, Accounts, Audit, Closing, Lock, Refusal, Unlock, Who, item},
     guard::{Account, AccountAt, Order, Status},
@@ -15,13 +21,20 @@ use crate::{
 };
 
 impl Office {
-    pub(super) fn accounts(&self, which: &Accounts, reply: &mut Reply) {
+    /// What may not authenticate, as far as it is asked for, after the one given.
+    pub fn accounts(&self, which: &Accounts, after: Option<Suspect>) -> Page<item::Closed, Suspect> {
         let clock = Clock::read();
-        for suspension in self.guarding.ward.suspensions(clock.kernel) {
+        let mut page = Page { lines: Vec::new(), next: None };
+        for (suspect, suspension) in self.guarding.ward.suspensions_after(after, clock.kernel) {
             if asked(which, suspension) {
-                reply.item(&shown(suspension, &clock));
+                page.lines.push(shown(suspension, &clock));
+            }
+            if page.lines.len() == PAGE {
+                page.next = Some(*suspect);
+                break;
             }
         }
+        page
     }
 
     /// All that is known of an account, but for what only the daemon has seen.

@@ -8,6 +8,7 @@ use super::{
     Office,
     flows::KnownFlow,
     lists::seconds,
+    memory::Shelf,
     settings::Settings,
     ward::{Ward, suspect, suspect_of},
 };
@@ -19,12 +20,9 @@ use crate::{
     lifeline::{self, Lifeline},
     precedence::{Standing, single},
     roster::{Banning, Roster},
-    store::{Change, Entry, Known, StoreError, Suspended, Suspension},
+    store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
     wall::Clock,
 };
-
-/// Who decides where nobody gives orders, in the audit trail and elsewhere.
-const GUARD: &str = "guard";
 
 /// Whoever wants to know what is decided.
 pub type Listener = Box<dyn Fn(Decided) + Send>;
@@ -34,6 +32,7 @@ pub(super) struct Guarding {
     pub(super) guard: Guard,
     pub(super) ward: Ward,
     listener: Option<Listener>,
+    pub(super) memory: Shelf,
 }
 
 impl fmt::Debug for Guarding {
@@ -47,7 +46,7 @@ impl Guarding {
     pub(super) fn new(settings: guard::Settings, ward: Ward, now: u64) -> Self {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&ward, now));
-        Self { guard, ward, listener: None }
+        Self { guard, ward, listener: None, memory: Shelf::default() }
     }
 
     fn tell(&self, decided: Decided) {
@@ -180,9 +179,13 @@ impl Office {
         note: Option<&str>,
     ) -> Result<Result<(), String>, Refusal> {
         let now = kernel::now();
+        // A fault is told of the store.
+        let _ = self.recall();
         let decisions = self.guarding.guard.order(order, now);
         let lifted = self.lifted(order, now);
-        self.carry_out(decisions, &lifted, who, note)
+        let saved = self.carry_out(decisions, &lifted, who, note)?;
+        // What is forgiven stays so, however soon the next restart is.
+        Ok(saved.and(self.keep_memory()))
     }
 
     /// The lists have changed there, so that who is known counts again, or does not.
@@ -273,11 +276,7 @@ impl Office {
                 Ok(self.guarding.ward.flows.forget(&mut self.tables, source, flow)?)
             }
             What::Alert { source, account } => {
-                let said = Said {
-                    account: account.map(String::from),
-                    source: source.map(IpNet::from),
-                    ..Said::of("alert")
-                };
+                let said = Said { account: account.map(String::from), source, ..Said::of("alert") };
                 self.say(said, because, None, batch);
                 Ok(())
             }

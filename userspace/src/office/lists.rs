@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Rows that are read at once; between two of them others have their turn.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// The same of what the kernel has, each time of all of it.
 const KERNEL_PAGE: usize = 50_000;
@@ -26,10 +26,10 @@ const KERNEL_PAGE: usize = 50_000;
 const AT_ONCE: usize = 1_000;
 
 #[derive(Debug)]
-pub struct Page {
-    pub lines: Vec<item::Listed>,
+pub struct Page<L, K> {
+    pub lines: Vec<L>,
     /// After which the next page begins, if there is more.
-    pub next: Option<IpNet>,
+    pub next: Option<K>,
 }
 
 impl Office {
@@ -135,7 +135,11 @@ impl Office {
     }
 
     /// A part of a list in the order of its addresses, after the one given.
-    pub fn page(&mut self, query: &Query, after: Option<IpNet>) -> Result<Page, Refusal> {
+    pub fn page(
+        &mut self,
+        query: &Query,
+        after: Option<IpNet>,
+    ) -> Result<Page<item::Listed, IpNet>, Refusal> {
         let clock = Clock::read();
         let saved = !self.roster(&clock)?.is_unsaved();
         let stored =

@@ -10,6 +10,7 @@ mod guard;
 mod import;
 mod last_good;
 mod lists;
+mod memory;
 mod proof;
 mod reconcile;
 mod reload;
@@ -20,6 +21,7 @@ mod start;
 mod status;
 mod switches;
 mod tapping;
+mod trail;
 mod vault;
 mod ward;
 
@@ -33,6 +35,7 @@ pub use self::{
     settings::Settings,
     start::{ProgramFate, Started},
     status::{Daemon, Guarded, Hits, Interface, Lists, Ports, Row, Status, StoreState},
+    trail::{Trail, trail},
     vault::Opened,
     ward::Warded,
 };
@@ -55,7 +58,7 @@ use crate::{
     kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     places,
     roster::{self, Roster},
-    store::{self, AuditEntry, Change, Store},
+    store::{self, Change},
     wall::Clock,
 };
 
@@ -87,21 +90,6 @@ pub struct Office {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
-}
-
-/// The latest lines of the audit trail.
-pub fn trail(store: &Store, audit: &Audit) -> Result<Vec<item::Audited>, Refusal> {
-    let Audit { limit, source, account } = audit;
-    let entries = store.audit(*limit as usize, *source, account.as_deref());
-    let entries = entries.map_err(|error| Refusal::failed(error.to_string()))?.into_iter();
-    let line = |entry: AuditEntry| item::Audited {
-        at: entry.at / 1_000,
-        who: entry.who,
-        what: entry.what,
-        target: entry.target,
-        detail: entry.detail,
-    };
-    Ok(entries.map(line).collect())
 }
 
 impl Office {
@@ -170,16 +158,12 @@ impl Office {
             }
             Call::Explain(explain) => self.explain(explain, reply),
             Call::Audit(audit) => self.audit(audit, reply),
-            Call::Accounts(which) => {
-                self.accounts(which, reply);
-                Ok(())
-            }
             Call::Account(name) => self.account(name, reply),
             Call::Lock(lock) => self.lock(lock, who, reply),
             Call::Unlock(unlock) => self.unlock(unlock, who, reply),
             Call::Rules => self.tell_rules(reply),
-            Call::List(_) | Call::Events(_) | Call::Top => {
-                // A list is read page by page, and the others are the daemon's.
+            Call::List(_) | Call::Accounts(_) | Call::Events(_) | Call::Top => {
+                // Lists are read page by page, and the others are the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))
             }
         }
@@ -187,7 +171,9 @@ impl Office {
 
     fn audit(&self, audit: &Audit, reply: &mut Reply) -> Result<(), Refusal> {
         let store = self.vault.store().map_err(|error| Refusal::failed(error.to_string()))?;
-        trail(store, audit)?.iter().for_each(|line| reply.item(line));
+        let Trail { lines, gone } = trail(store, audit)?;
+        lines.iter().for_each(|line| reply.item(line));
+        gone.into_iter().for_each(|gone| reply.notice(gone));
         Ok(())
     }
 
@@ -264,6 +250,7 @@ impl Office {
         if adopt {
             adopt_all(&mut self.tables)?;
             self.guarding.ward.adopt(&mut self.tables)?;
+            self.guarding.memory.is_lost();
             self.switched.save(&mut self.vault);
         }
         if let Some(settings) = &self.settings {

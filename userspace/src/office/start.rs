@@ -24,6 +24,8 @@ pub struct Started {
     pub lists: Result<Reconciled, String>,
     /// The same of what the guard has in force.
     pub guarded: Result<Warded, String>,
+    /// Of what it had counted.
+    pub recalled: Result<(), String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,8 @@ impl Office {
         office.reverts_at = switched.reverts_at();
         office.switched = switched;
         office.settings = settings;
-        Ok((office, Started { program, store, lists, guarded }))
+        let recalled = office.recall();
+        Ok((office, Started { program, store, lists, guarded, recalled }))
     }
 
     /// Attaches to an interface, if it is not already.

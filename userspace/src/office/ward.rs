@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::IpAddr,
+    ops::Bound,
 };
 
 use xdp_prog::account;
@@ -100,6 +101,16 @@ impl Ward {
 
     pub(super) fn suspensions(&self, now: u64) -> impl Iterator<Item = &Suspension> {
         self.suspensions.values().filter(move |suspension| suspension.until > now)
+    }
+
+    pub(super) fn suspensions_after(
+        &self,
+        after: Option<Suspect>,
+        now: u64,
+    ) -> impl Iterator<Item = (&Suspect, &Suspension)> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let all = self.suspensions.range((first, Bound::Unbounded));
+        all.filter(move |(_, suspension)| suspension.until > now)
     }
 
     pub(super) fn known(&self, now: u64) -> impl Iterator<Item = &Known> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::row::Unsigned;
 use crate::address::canonical;
@@ -18,6 +18,50 @@ pub struct AuditEntry {
     /// An address or prefix, or what else it was done to.
     pub target: String,
     pub detail: String,
+}
+
+/// Who decides where nobody gives orders. Strangers cause such lines, so they are counted apart.
+pub const GUARD: &str = "guard";
+
+/// Lines that are no longer kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditGone {
+    pub of_guard: bool,
+    pub lines: u64,
+    /// When the last of them was written.
+    pub at: u64,
+}
+
+/// Removes what is more than is kept, and remembers how much that was.
+pub(super) fn trim(connection: &Connection, of_guard: bool) -> Result<()> {
+    let who = if of_guard { "who = 'guard'" } else { "who <> 'guard'" };
+    let last = connection
+        .prepare_cached(&format!(
+            "SELECT id, at FROM audit WHERE {who} ORDER BY id DESC
+             LIMIT 1 OFFSET (SELECT keeps FROM audit_gone WHERE guard = ?1)",
+        ))?
+        .query_row([of_guard], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    let Some((last, at)) = last else { return Ok(()) };
+    connection
+        .prepare_cached("UPDATE audit_gone SET upto = ?2, at = ?3 WHERE guard = ?1")?
+        .execute(params![of_guard, last, at])?;
+    let lines =
+        connection.prepare_cached(&format!("DELETE FROM audit WHERE {who} AND id <= ?1"))?.execute([last])?;
+    connection
+        .prepare_cached("UPDATE audit_gone SET lines = lines + ?2 WHERE guard = ?1")?
+        .execute(params![of_guard, lines as i64])?;
+    Ok(())
+}
+
+pub(super) fn gone(connection: &Connection) -> Result<Vec<AuditGone>> {
+    let sql = "SELECT guard, lines, at FROM audit_gone WHERE lines > 0 ORDER BY guard";
+    let mut statement = connection.prepare_cached(sql)?;
+    let gone = statement.query_map([], |row| {
+        let (Unsigned(lines), Unsigned(at)) = (row.get(1)?, row.get(2)?);
+        Ok(AuditGone { of_guard: row.get(0)?, lines, at })
+    })?;
+    gone.collect()
 }
 
 /// The latest first. `about`: only what was done to this, to something in it or around it.

@@ -90,6 +90,10 @@ impl Boots {
         })
     }
 
+    pub(super) fn is_this(&self, boot: i64) -> bool {
+        self.last.get(&boot).is_some_and(Option::is_none)
+    }
+
     /// Each boot with the latest kernel time of its own that is over now.
     pub(super) fn over(&self, now: u64) -> impl Iterator<Item = (i64, i64)> + '_ {
         self.last.iter().map(move |(id, last)| {
@@ -106,7 +110,8 @@ fn forget(connection: &Connection, here: &str) -> Result<()> {
          AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.boot = boot.id)
          AND NOT EXISTS (SELECT 1 FROM switch WHERE switch.boot = boot.id)
          AND NOT EXISTS (SELECT 1 FROM suspension WHERE suspension.boot = boot.id)
-         AND NOT EXISTS (SELECT 1 FROM known WHERE known.boot = boot.id)",
+         AND NOT EXISTS (SELECT 1 FROM known WHERE known.boot = boot.id)
+         AND NOT EXISTS (SELECT 1 FROM memory WHERE memory.boot = boot.id)",
         [here],
     )?;
     Ok(())

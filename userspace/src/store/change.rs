@@ -5,7 +5,7 @@ use rusqlite::{Params, Transaction, TransactionBehavior, params};
 use xdp_prog::abi::FOREVER;
 
 use super::{
-    Store,
+    GUARD, Store, audit,
     error::Result,
     row::{Code, Entry, Net, Unsigned},
     schema::RUNS_OUT,
@@ -20,13 +20,15 @@ pub struct Change<'a> {
     transaction: Transaction<'a>,
     /// The number of this boot, once it was needed.
     boot: Option<i64>,
+    /// Whether it has lines for the audit trail: of all others, and of the guard.
+    audited: [bool; 2],
 }
 
 impl<'a> Change<'a> {
     pub(super) fn begin(store: &'a Store) -> Result<Self> {
         let transaction =
             store.run(|connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))?;
-        Ok(Self { store, transaction, boot: None })
+        Ok(Self { store, transaction, boot: None, audited: [false; 2] })
     }
 
     /// With what this change has done so far.
@@ -69,6 +71,7 @@ impl<'a> Change<'a> {
             "INSERT INTO audit (at, who, what, target, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![Unsigned(clock.wall_ms), who, what, target, detail],
         )?;
+        self.audited[usize::from(who == GUARD)] = true;
         Ok(())
     }
 
@@ -95,7 +98,10 @@ impl<'a> Change<'a> {
 
     /// When this returns, it is on the disk.
     pub fn commit(self) -> Result<()> {
-        let Self { store, transaction, .. } = self;
+        let Self { store, transaction, audited, .. } = self;
+        for of_guard in [false, true].into_iter().filter(|of_guard| audited[usize::from(*of_guard)]) {
+            store.run(|connection| audit::trim(connection, of_guard))?;
+        }
         store.run(|_| transaction.commit())
     }
 

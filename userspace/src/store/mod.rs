@@ -8,6 +8,7 @@ mod change;
 mod error;
 mod health;
 mod known;
+mod memory;
 mod open;
 mod read;
 mod row;
@@ -25,7 +26,7 @@ use std::{
 use rusqlite::{Connection, MAIN_DB};
 
 pub use self::{
-    audit::AuditEntry,
+    audit::{AuditEntry, AuditGone, GUARD},
     change::Change,
     error::{StoreError, StoreErrorKind},
     health::Health,

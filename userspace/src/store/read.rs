@@ -7,15 +7,19 @@ use rusqlite::{
 
 use super::{
     Store,
-    audit::{self, AuditEntry},
+    audit::{self, AuditEntry, AuditGone},
     boots::Boots,
     error::Result,
     known::{self, Known},
+    memory,
     row::{COLUMNS, Code, Entry, Net, entry},
     suspension::{self, Suspension},
     switch::{self, Switch},
 };
-use crate::{address::canonical, control::protocol::Query, ledger::Saved, precedence::Standing, wall::Clock};
+use crate::{
+    address::canonical, control::protocol::Query, guard::Memory, ledger::Saved, precedence::Standing,
+    wall::Clock,
+};
 
 /// How many are on each list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +136,11 @@ impl Store {
         self.run(|connection| audit::latest(connection, limit, about, account))
     }
 
+    /// What is no longer in it.
+    pub fn audit_gone(&self) -> Result<Vec<AuditGone>> {
+        self.run(audit::gone)
+    }
+
     /// All that has not run out.
     pub fn suspensions(&self, clock: &Clock) -> Result<Vec<Suspension>> {
         self.run(|connection| suspension::all(connection, &self.boots()?, clock))
@@ -140,6 +149,11 @@ impl Store {
     /// The same.
     pub fn known(&self, clock: &Clock) -> Result<Vec<Known>> {
         self.run(|connection| known::all(connection, &self.boots()?, clock))
+    }
+
+    /// What the guard had counted, as far as it is worth something in this boot.
+    pub fn memory(&self, clock: &Clock) -> Result<Vec<Memory>> {
+        self.run(|connection| memory::all(connection, &self.boots()?, clock))
     }
 
     /// Whom each rule hit by mistake.

@@ -13,11 +13,16 @@ pub(super) const STEPS: [&str; 3] =
 /// `SIPW`, in the header of the file.
 const APPLICATION: i64 = 0x5349_5057;
 
-const TABLES: [&str; 8] = ["boot", "entry", "tally", "audit", "switch", "suspension", "known", "ledger"];
+const TABLES: [&str; 10] =
+    ["boot", "entry", "tally", "audit", "audit_gone", "switch", "suspension", "known", "memory", "ledger"];
 
 /// Those with rows that run out, and the key of those rows.
-pub(super) const RUNS_OUT: [(&str, &str); 3] =
-    [("entry", "net"), ("suspension", "kind, name, source"), ("known", "source")];
+pub(super) const RUNS_OUT: [(&str, &str); 4] = [
+    ("entry", "net"),
+    ("suspension", "kind, name, source"),
+    ("known", "source"),
+    ("memory", "kind, source, account"),
+];
 
 /// Brings the database to the present layout, and looks at the ends of each table: it does not find every
 /// damage, but takes no time.

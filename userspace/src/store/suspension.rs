@@ -125,7 +125,7 @@ fn suspension(row: &Row<'_>, boots: &Boots) -> Result<Suspension> {
     let no_name = || Error::InvalidColumnType(1, name.to_owned(), Type::Text);
     Ok(Suspension {
         what: Suspended::read(kind, name).ok_or_else(no_name)?,
-        source: source(row)?,
+        source: source(row, 2)?,
         since: row.get::<_, Unsigned>(3)?.0,
         until: end(row, 4, boots)?,
         who: row.get(6)?,
@@ -134,14 +134,14 @@ fn suspension(row: &Row<'_>, boots: &Boots) -> Result<Suspension> {
     })
 }
 
-fn source(row: &Row<'_>) -> Result<Option<IpAddr>> {
-    if row.get_ref(2)?.as_blob()?.is_empty() {
+pub(super) fn source(row: &Row<'_>, column: usize) -> Result<Option<IpAddr>> {
+    if row.get_ref(column)?.as_blob()?.is_empty() {
         return Ok(None);
     }
-    let Net(net) = row.get(2)?;
-    single(net).map(Some).ok_or_else(|| Error::InvalidColumnType(2, net.to_string(), Type::Blob))
+    let Net(net) = row.get(column)?;
+    single(net).map(Some).ok_or_else(|| Error::InvalidColumnType(column, net.to_string(), Type::Blob))
 }
 
-fn key(source: Option<IpAddr>) -> Vec<u8> {
+pub(super) fn key(source: Option<IpAddr>) -> Vec<u8> {
     source.map_or_else(Vec::new, |source| Net(IpNet::from(source)).key().to_vec())
 }

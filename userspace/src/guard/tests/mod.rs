@@ -8,6 +8,7 @@ mod limits;
 mod memory;
 mod model;
 mod orders;
+mod restart;
 mod rules;
 mod scenes;
 

@@ -140,7 +140,7 @@ fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
     feed(&mut guard, office(10, 0, START, 1));
     let decisions = feed(&mut guard, crack(|n| 5000 + n as u16));
     assert_eq!(bans(&decisions), [], "from many ports: then it is only suspended, and told");
-    let alert = What::Alert { source: Some(host(1)), account: Some(account("boss")) };
+    let alert = What::Alert { source: Some(host(1).into()), account: Some(account("boss")) };
     assert!(
         decisions.iter().any(|decision| decision.what == alert && decision.because.rule == Rule::Persistent)
     );
@@ -157,7 +157,7 @@ fn svwar_is_banned_where_it_is_proven_and_told_where_it_is_not() {
     let decisions = feed(&mut Guard::default(), harvest(Proof::Proven));
     assert_eq!(bans(&decisions)[0], (Rule::Sequential, Scope::Source { source: host(1) }));
     let decisions = feed(&mut Guard::default(), harvest(Proof::Forgeable));
-    let alert = What::Alert { source: Some(host(1)), account: None };
+    let alert = What::Alert { source: Some(host(1).into()), account: None };
     assert!(decisions.iter().all(|decision| decision.what == alert));
     let mut told = rules(&decisions);
     told.sort_unstable();
@@ -222,4 +222,127 @@ fn the_order_of_unrelated_accounts_does_not_matter() {
     mixed.sort_by_key(key);
     assert_eq!(apart, mixed);
     assert_eq!(apart.len(), 2);
+}
+
+/// A PBX of a customer: its accounts come over one connection, and some of them have a wrong password and try again at
+/// once, whenever they may.
+fn pbx(accounts: u32, wrong: u32, at: u64, rounds: u64) -> Vec<Evidence> {
+    let over_one_flow =
+        |evidence| Evidence { flow: Flow { port: 40_123, transport: Transport::Tcp }, ..evidence };
+    let mut seen = Vec::new();
+    for round in 0..rounds {
+        let at = at + round * 185 * SECOND;
+        for name in (100..100 + wrong).map(|name| name.to_string()) {
+            seen.extend((0..6).map(|n| over_one_flow(failure(at + n * SECOND / 10, host(1), &name))));
+        }
+        for name in (100 + wrong..100 + accounts).map(|name| name.to_string()) {
+            seen.push(over_one_flow(registered(at + SECOND, host(1), &name, at + HOUR)));
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_pbx_with_all_its_accounts_on_one_flow_is_not_banned_for_one_of_them() {
+    for (before, wrong) in [(0, 1), (1, 1), (1, 5)] {
+        let mut guard = Guard::default();
+        // It has worked; by now it is a stranger, and known only as one that was there.
+        feed(&mut guard, pbx(30, 0, START - 24 * HOUR, before));
+        let decisions = feed(&mut guard, pbx(30, wrong, START, 40));
+        assert_eq!(bans(&decisions), [], "{before} {wrong}");
+        let suspended = suspensions(&decisions);
+        assert_eq!(suspended.len(), 40 * wrong as usize, "each as often as it fails");
+        assert!(suspended.iter().all(|(name, _)| name.parse::<u32>().unwrap() < 100 + wrong));
+        let is_told = |decision: &&Decision| {
+            decision.because.rule == Rule::Persistent && matches!(decision.what, What::Alert { .. })
+        };
+        assert!(decisions.iter().any(|decision| is_told(&decision)), "{before} {wrong}");
+        let now = START + 40 * 185 * SECOND - SECOND;
+        assert_eq!(status(&guard, "129", now), Status::Normal);
+        assert_eq!(guard.source(host(1), now).unwrap().phones, 30 - wrong);
+    }
+}
+
+#[test]
+fn a_flow_on_which_nobody_else_works_is_banned_also_beside_a_pbx() {
+    let mut guard = Guard::default();
+    feed(&mut guard, pbx(5, 0, START, 1));
+    let alone = |at| (0..6).map(move |n| from_port(5070, failure(at + n, host(1), "100")));
+    let decisions = feed(&mut guard, (1..=12).flat_map(|round| alone(START + round * 185 * SECOND)));
+    let flow = Flow { port: 5070, transport: Transport::Udp };
+    assert_eq!(bans(&decisions), [(Rule::Persistent, Scope::Flow { source: host(1), flow })]);
+}
+
+/// So many guesses at accounts of their own from each of some /64s of a customer's /48.
+fn harvest(homes: u64, guesses: u64) -> impl Iterator<Item = Evidence> {
+    (0..homes).flat_map(move |home| {
+        (0..guesses).map(move |n| {
+            let at = START + (home * guesses + n) * SECOND;
+            failure(at, ip(&format!("2001:db8:77:{home:x}::1")), &format!("{}", (home * guesses + n) * 10))
+        })
+    })
+}
+
+#[test]
+fn whoever_has_a_whole_48_does_not_begin_anew_with_each_64() {
+    // Seven are one less than what is a spray: nothing is said of any /64.
+    let decisions = feed(&mut Guard::default(), harvest(300, 7));
+    let net = net("2001:db8:77::/48");
+    assert_eq!(
+        bans(&decisions),
+        [(Rule::Spray, Scope::Prefix { net })],
+        "and nothing more counts from there"
+    );
+    assert_eq!((decisions.len(), decisions[0].because.count), (1, 48));
+    assert_eq!(feed(&mut Guard::default(), harvest(6, 7)), [], "several strangers are none");
+    // Elsewhere it counts anew.
+    let elsewhere = harvest(1000, 7).map(|evidence| {
+        let n = evidence.at / SECOND % 1000;
+        Evidence { source: ip(&format!("2001:db8:{n:x}::1")), ..evidence }
+    });
+    assert_eq!(bans(&feed(&mut Guard::default(), elsewhere.take(900))), []);
+    let one_after_the_other = (0..60).map(|n| {
+        of_kind(
+            Kind::Refused,
+            failure(START + n, ip(&format!("2001:db8:77:{n:x}::1")), &(100 + n).to_string()),
+        )
+    });
+    let found = feed(&mut Guard::default(), one_after_the_other);
+    assert_eq!(bans(&found), [(Rule::Sequential, Scope::Prefix { net })]);
+}
+
+#[test]
+fn a_wide_prefix_is_never_banned_where_a_phone_works_or_has_worked() {
+    let net = net("2001:db8:77::/48");
+    for later in [0, 20 * 24 * HOUR] {
+        let mut guard = Guard::default();
+        let phone = ip("2001:db8:77:ffff::5");
+        guard.witness(&registered(START, phone, "neighbour", START + HOUR));
+        guard.tick(START + later);
+        let attack = harvest(1000, 7).map(|evidence| Evidence { at: evidence.at + later, ..evidence });
+        let decisions = feed(&mut guard, attack);
+        assert_eq!(bans(&decisions), []);
+        let alert = What::Alert { source: Some(net), account: None };
+        let told = decisions.iter().filter(|decision| decision.what == alert).count();
+        assert!((1..=6).contains(&told), "of each rule once an hour: {told}");
+        assert!(decisions.iter().all(|decision| decision.what == alert));
+        let end = START + later + 7100 * SECOND;
+        assert_eq!(
+            suspensions(&feed(&mut guard, (0..6).map(|n| failure(end + n, phone, "neighbour")))).len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn an_account_that_works_somewhere_in_a_48_does_not_count_there() {
+    let mut guard = Guard::default();
+    // Many homes of one provider: each phone has a wrong password at first, and then the right one.
+    for home in 0..500u64 {
+        let (at, source) = (START + home, ip(&format!("2001:db8:77:{home:x}::1")));
+        let name = (home * 10).to_string();
+        assert_eq!(guard.witness(&failure(at, source, &name)), []);
+        assert!(bans(&guard.witness(&success(at, source, &name))).is_empty());
+    }
+    assert_eq!(guard.trails.weight(), 0);
 }

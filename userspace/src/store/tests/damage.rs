@@ -44,6 +44,7 @@ fn use_all(path: &Path) -> Result<(), super::super::StoreError> {
     store.switches()?;
     store.suspensions(&now)?;
     store.known(&now)?;
+    store.memory(&now)?;
     let mut change = store.begin()?;
     change.put(&ban(address(7), FOREVER), &now)?;
     change.audit("root", "ban add", "10.0.0.7", "", &now)?;

@@ -7,6 +7,7 @@ mod disks;
 mod guard;
 mod layout;
 mod lists;
+mod memory;
 mod model;
 mod trail;
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::{AuditGone, GUARD};
 
 fn written(path: &Path) -> Store {
     let now = clock("a", 10);
@@ -62,4 +63,55 @@ fn a_line_of_the_trail_cannot_be_changed() {
         assert!(error.to_string().contains("never changed"), "{sql}: {error}");
     }
     assert_eq!(store.audit(9, None, None).unwrap(), before);
+}
+
+fn count(store: &Store, who: &str) -> usize {
+    store.audit(usize::MAX, None, None).unwrap().iter().filter(|line| line.who == who).count()
+}
+
+#[test]
+fn of_what_the_guard_writes_the_latest_lines_are_kept_and_nobody_elses_have_to_go_for_them() {
+    let scratch = Scratch::new();
+    let mut store = written(&scratch.database());
+    let write = |store: &mut Store, who: &str, lines: u64, seconds| {
+        let now = clock("a", seconds);
+        let mut change = store.begin().unwrap();
+        (0..lines).for_each(|line| change.audit(who, "suspended", &line.to_string(), "", &now).unwrap());
+        change.commit().unwrap();
+    };
+    write(&mut store, GUARD, 20_000, 20);
+    assert_eq!(store.audit_gone().unwrap(), []);
+    write(&mut store, GUARD, 7, 30);
+    assert_eq!((count(&store, GUARD), count(&store, "root (alice)")), (20_000, 5));
+    let gone = |lines, seconds: u64| AuditGone { of_guard: true, lines, at: TODAY + seconds * 1_000 };
+    assert_eq!(store.audit_gone().unwrap(), [gone(7, 20)]);
+    write(&mut store, GUARD, 30_000, 40);
+    assert_eq!((count(&store, GUARD), count(&store, "root (alice)")), (20_000, 5));
+    assert_eq!(store.audit_gone().unwrap(), [gone(30_007, 40)]);
+    let latest = store.audit(1, None, None).unwrap().remove(0);
+    assert_eq!((latest.at, latest.target.as_str()), (TODAY + 40_000, "29999"));
+    // Of all others far more, and what the guard wrote does not have to go for them.
+    write(&mut store, "root", 99_995, 50);
+    assert_eq!(store.audit_gone().unwrap().len(), 1);
+    write(&mut store, "root", 6, 60);
+    assert_eq!(
+        (count(&store, GUARD), count(&store, "root"), count(&store, "root (alice)")),
+        (20_000, 99_999 + 1, 0)
+    );
+    assert_eq!(store.audit_gone().unwrap()[0], AuditGone { of_guard: false, lines: 6, at: TODAY + 50_000 });
+}
+
+#[test]
+fn what_is_to_be_kept_cannot_be_declared_gone() {
+    let scratch = Scratch::new();
+    let store = written(&scratch.database());
+    for sql in [
+        "UPDATE audit_gone SET upto = 1",
+        "UPDATE audit_gone SET keeps = 1",
+        "UPDATE audit_gone SET keeps = 1, upto = 4 WHERE guard = 0",
+    ] {
+        let error = store.connection.execute_batch(sql).unwrap_err();
+        assert!(error.to_string().contains("never changed"), "{sql}: {error}");
+    }
+    assert_eq!(count(&store, "root (alice)"), 5);
 }
