@@ -310,6 +310,9 @@ pub struct SignatureHead {
     /// Where a request, and where a response, begins.
     pub request: u16,
     pub response: u16,
+    /// Where a header of a request begins; zero: the start line must have been read, as there are signatures that
+    /// look at the whole message.
+    pub line: u16,
     /// First row of the states reached by the empty line after the headers.
     pub body: u16,
     /// First row of the states reached by a digit of Content-Length.
@@ -318,7 +321,6 @@ pub struct SignatureHead {
     /// `accept + (i << accept_shift)`.
     pub accept: u16,
     pub accept_shift: u16,
-    pub reserved: u16,
 }
 
 pub const PREFILTER_BITS: u32 = 20;

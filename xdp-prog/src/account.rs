@@ -9,7 +9,7 @@
 
 use crate::{
     bytes::{Bytes, opaque},
-    matcher,
+    stream,
 };
 
 /// Bytes of a name that count.
@@ -669,7 +669,7 @@ impl Message for Whole<'_> {
     }
 
     fn skip_blanks(&self, at: u32) -> u32 {
-        at + matcher::skip_blanks(self.from(at))
+        at + stream::skip_blanks(self.from(at))
     }
 
     fn uri(&self, at: u32, most: u32) -> u32 {

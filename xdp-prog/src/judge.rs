@@ -8,10 +8,10 @@ use crate::{
     account,
     bytes::Bytes,
     frame::{Depth, Packet, TCP, flag},
-    matcher::Stream,
     meter::ticks,
     reason::{Action, Class, Reason},
     sip::{self, Kind},
+    stream::Stream,
 };
 
 /// What the path needs from outside: the tables, the time, the frame, and those steps that the kernel verifies

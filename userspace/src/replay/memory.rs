@@ -19,9 +19,9 @@ use xdp_prog::{
     bytes::Bytes,
     frame::{self, Depth, Packet},
     judge::{self, Charge, Limit, Verdict, World},
-    matcher::{self, Stream},
     reason::{Action, Reason},
     sip::{self, Kind},
+    stream::Stream,
 };
 
 use super::recent::Recent;
@@ -292,10 +292,7 @@ impl World for View<'_> {
     }
 
     fn find_signature(&self, packet: &Packet) -> Option<u16> {
-        let set = &self.memory.signatures;
-        let payload = self.payload(packet);
-        let maybe = set.head.count != 0 && matcher::may_match(payload, packet.length, &set.prefilter);
-        maybe.then(|| set.find(payload, packet.length)).flatten()
+        self.memory.signatures.find(self.payload(packet), packet.length)
     }
 
     fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {

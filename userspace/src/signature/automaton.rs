@@ -215,6 +215,8 @@ struct Automaton {
     states: Vec<State>,
     /// By state, then class.
     targets: Vec<Vec<Target>>,
+    /// A walk may begin at a header's line.
+    lines: bool,
 }
 
 /// What begins where.
@@ -236,6 +238,8 @@ struct Explorer<'a> {
 
 const REQUEST: usize = 0;
 const RESPONSE: usize = 1;
+/// Only where no signature looks at the whole message.
+const LINE: usize = 2;
 
 impl Automaton {
     /// All states that requests and responses can reach; `None` if they are more than `limit`.
@@ -252,6 +256,11 @@ impl Automaton {
         let request = State { position: Position::Before, value: Text::NONE, message, judged: true };
         let response = State { message: Text::NONE, judged: false, ..request };
         assert_eq!([explorer.number(request), explorer.number(response)], [REQUEST, RESPONSE]);
+        let lines = message == Text::NONE;
+        if lines {
+            let line = State { position: Position::Break(Number::No), ..request };
+            assert_eq!(explorer.number(line), LINE);
+        }
         let mut targets = vec![];
         while let Some(state) = explorer.states.get(targets.len()).copied() {
             if explorer.states.len() > limit {
@@ -259,7 +268,7 @@ impl Automaton {
             }
             targets.push(classes.samples.iter().map(|byte| explorer.target(state, *byte)).collect());
         }
-        Some(Self { states: explorer.states, targets })
+        Some(Self { states: explorer.states, targets, lines })
     }
 }
 
@@ -348,11 +357,11 @@ impl Automaton {
             count: signatures as u16,
             request: row_of[REQUEST],
             response: row_of[RESPONSE],
+            line: if self.lines { row_of[LINE] } else { 0 },
             body: first(Zone::Body),
             digit: first(Zone::Digit),
             accept,
             accept_shift: units.trailing_zeros() as u16,
-            reserved: 0,
         };
         for (targets, row) in self.targets.iter().zip(&row_of) {
             let entries = &mut tables.rows[*row as usize * ROW_UNIT..];

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use sipward::signature::{Compiled, Reference, SignatureSet};
 use xdp_prog::{
     bytes::Bytes,
-    matcher::{SCAN_MAX, STREAM_SCAN_MAX, may_match},
+    matcher, stream,
     sip::{blanks, classify, classify_plain, shape},
 };
 
@@ -57,8 +57,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(classify_plain(payload, length).is_none_or(|plain| plain == kind));
 
     let found = ALL.find(data);
-    assert!(found.is_none() || may_match(payload, length, &ALL.compiled.tables.prefilter), "{found:?}");
-    let seen = &data[..data.len().min(SCAN_MAX as usize)];
+    assert_eq!(found, ALL.compiled.tables.find_from(payload, length, 0), "in short and in full");
+    let seen = &data[..data.len().min(matcher::SCAN_MAX as usize)];
     match found {
         Some(id) => assert!(ALL.references[usize::from(id)].matches(seen), "{id} is not there"),
         None => assert!(!ALL.references.iter().any(|reference| reference.matches(seen)), "not found"),
@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
     for response in [false, true] {
         ALL.compiled.tables.find_in_stream(payload, length, response);
     }
-    let segment = &data[..data.len().min(STREAM_SCAN_MAX as usize)];
+    let segment = &data[..data.len().min(stream::SCAN_MAX as usize)];
     let stream = HEADERS.compiled.tables.find_in_stream(Bytes::of(segment), segment.len() as u32, false);
     assert!(
         HEADERS.find(segment).is_none() || stream.signature().is_some() || stream.is_tangled(),

@@ -15,9 +15,10 @@ use xdp_prog::{
     bytes::Bytes,
     frame::{self, Depth, OFFSET_MAX, Packet},
     judge::{self, Charge, Limit, World},
-    matcher::{self, Advance, Segment, Stream, Walk},
+    lines, matcher,
     reason::Class,
     sip::{self, Kind},
+    stream::{self, Advance, Segment, Stream, Walk},
 };
 
 use super::maps::{
@@ -198,12 +199,12 @@ impl World for Kernel {
     #[inline(always)]
     fn find_signature(&self, packet: &Packet) -> Option<u16> {
         let slot = self.active.signatures;
-        if may_match(self.ctx, packet.offset, packet.length, slot) == 0 {
-            return None;
-        }
-        match find(self.ctx, packet.offset, packet.length, slot) {
+        match candidate(self.ctx, packet.offset, packet.length, slot) {
             0 => None,
-            id => Some((id - 1) as u16),
+            place => match find(self.ctx, packet.offset, packet.length, slot, place - 1) {
+                0 => None,
+                id => Some((id - 1) as u16),
+            },
         }
     }
 
@@ -298,10 +299,10 @@ const fn in_set(row: u16, slot: u32) -> u32 {
     slot << 16 | row as u32
 }
 
-/// 1: a signature may be there.
+/// Where a signature may be plus one, or 0.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn may_match(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
+extern "C" fn candidate(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
@@ -309,20 +310,27 @@ extern "C" fn may_match(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -
     if set.head.count == 0 {
         return 0;
     }
-    matcher::may_match(payload(ctx, offset), length, &set.prefilter) as u32
+    matcher::candidate(payload(ctx, offset), length, &set.prefilter).map_or(0, |place| place + 1)
 }
 
 /// The signature plus one, or 0.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
+extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32, candidate: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
     let Some(set) = signatures(slot) else { return 0 };
+    let start = set.start_with(
+        payload(ctx, offset),
+        candidate,
+        |most| without_empty_line(ctx, offset, most),
+        |at| start_of_line(ctx, offset, at),
+    );
     set.find_with(
         length,
-        |row, length| long_steps(ctx, offset, length, in_set(row, slot)) as u16,
+        start,
+        |row, at, most| long_steps(ctx, offset + at, most, in_set(row, slot)) as u16,
         |row, at, most| short_steps(ctx, offset + at, most, in_set(row, slot)) as u16,
     )
     .map_or(0, |id| id as u32 + 1)
@@ -330,12 +338,27 @@ extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn long_steps(ctx: *mut xdp_md, offset: u32, length: u32, row: u32) -> u32 {
+extern "C" fn without_empty_line(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
+    if ctx.is_null() {
+        return 0;
+    }
+    lines::without_empty_line(payload(ctx, offset), most, matcher::SCAN_MAX)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn start_of_line(ctx: *mut xdp_md, offset: u32, at: u32) -> u32 {
+    if ctx.is_null() { 0 } else { lines::start_of_line(payload(ctx, offset), at, matcher::SCAN_MAX) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn long_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
     let Some(set) = signatures(row >> 16) else { return 0 };
-    set.long_steps(payload(ctx, offset), length, row as u16) as u32
+    set.long_steps(payload(ctx, offset), most, row as u16) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -348,16 +371,28 @@ extern "C" fn short_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) ->
     set.short_steps(payload(ctx, offset), most, row as u16) as u32
 }
 
+/// 1: no message can begin behind the first.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn is_one_message(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+    if ctx.is_null() { 0 } else { stream::is_one_message(payload(ctx, offset), length) as u32 }
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -> u64 {
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = signatures(how >> 1) else { return 0 };
-    let mut walk = Walk::new(set, length, how & 1 != 0);
+    let slot = how >> 1;
+    let Some(set) = signatures(slot) else { return 0 };
+    let search = candidate(ctx, offset, stream::seen(length), slot) != 0;
+    if !search && is_one_message(ctx, offset, length) != 0 {
+        return 0;
+    }
+    let mut walk = Walk::new(set, length, how & 1 != 0, search);
     walk.offset = offset & OFFSET_MAX;
-    walk.slot = how >> 1;
+    walk.slot = slot;
     // SAFETY: a reference is what the function asks for.
     walk.finish(|walk| unsafe { walk_turn(ctx, walk) } != 0).word()
 }
@@ -413,13 +448,13 @@ extern "C" fn advance(ctx: *mut xdp_md, offset: u32, row: u32, most: u32) -> u64
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { 0 } else { matcher::skip_blanks(payload(ctx, offset)) }
+    if ctx.is_null() { 0 } else { stream::skip_blanks(payload(ctx, offset)) }
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { Kind::NotSip.code() } else { matcher::later_message(payload(ctx, offset)).code() }
+    if ctx.is_null() { Kind::NotSip.code() } else { stream::later_message(payload(ctx, offset)).code() }
 }
 
 /// # Safety

@@ -2,10 +2,19 @@
 
 use std::sync::LazyLock;
 
-use proptest::{prelude::*, sample::select};
-use xdp_prog::abi::{ROW_UNIT, Signatures};
+use proptest::{collection::vec, prelude::*, sample::select};
+use xdp_prog::{
+    abi::{ROW_UNIT, Signatures},
+    bytes::Bytes,
+    stream::Stream,
+};
 
-use super::{super::SignatureSet, Both, agreement::message, generated};
+use super::{
+    super::SignatureSet,
+    Both,
+    agreement::{IN_LINES, message, tight_message},
+    generated,
+};
 
 static EMPTY: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::default().compile().unwrap().tables);
 static SHIPPED: LazyLock<Box<Signatures>> =
@@ -101,4 +110,44 @@ fn a_response_is_never_judged() {
     assert!(walked(tables, tables.head.request, message).found);
     let expected = Frame { digits: vec![68, 69], headers_end: Some(73), found: false };
     assert_eq!(walked(tables, tables.head.response, message), expected);
+}
+
+/// What is seen of a segment in short is what the walk through all of it sees, but for one thing: a message that tells
+/// its length twice is tangled only if something is behind it.
+fn in_short_and_in_full(tables: &Signatures, segment: &[u8], response: bool) -> Result<(), TestCaseError> {
+    let (payload, length) = (Bytes::of(segment), segment.len() as u32);
+    let short = tables.find_in_stream(payload, length, response);
+    let full = tables.walk_stream(payload, length, response, true);
+    let alone = !segment.windows(4).any(|end| end.starts_with(b"\n\n") || end.starts_with(b"\n\r\n"));
+    let tangled_alone = alone && full.is_tangled() && short == Stream::default();
+    prop_assert!(short == full || tangled_alone, "{:?}, in full {:?}", short, full);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn segments_are_the_same_in_short_and_in_full(
+        messages in vec(prop_oneof![message(), tight_message(), framed()], 1..4),
+        response: bool,
+    ) {
+        let segment = messages.concat();
+        for tables in [&*EMPTY, &*SHIPPED, &IN_LINES.compiled.tables] {
+            in_short_and_in_full(tables, segment.as_bytes(), response)?;
+        }
+    }
+}
+
+/// A message whose length is mostly right.
+fn framed() -> impl Strategy<Value = String> {
+    let name = select(vec!["l", "Content-Length", "content-length ", "L\t"]);
+    let lines = vec("[A-Z][a-z]{0,9}: [a-z0-9 ]{0,60}(\r\n [a-z]{0,9})?\r\n", 0..9);
+    let off = prop_oneof![4 => Just(0), 1 => 0..9_usize];
+    (lines, name, "[a-z\r\n ]{0,40}", off, 0..3_usize).prop_map(|(lines, name, body, off, before)| {
+        let (before, after) = lines.split_at(lines.len().min(before));
+        let length = body.len() + off;
+        let (before, after) = (before.concat(), after.concat());
+        format!("INVITE sip:x SIP/2.0\r\n{before}{name}: {length}\r\n{after}\r\n{body}")
+    })
 }

@@ -28,36 +28,30 @@ impl Both {
 
     /// What the kernel says of a datagram.
     fn judge(&self, message: &[u8]) -> Option<u16> {
-        let (payload, length) = (Bytes::of(message), message.len() as u32);
-        let tables = &self.compiled.tables;
-        if matcher::may_match(payload, length, &tables.prefilter) {
-            tables.find(payload, length)
-        } else {
-            None
-        }
+        self.compiled.tables.find(Bytes::of(message), message.len() as u32)
+    }
+
+    /// The same by the automaton alone, over the whole message.
+    fn walk(&self, message: &[u8]) -> Option<u16> {
+        self.compiled.tables.find_from(Bytes::of(message), message.len() as u32, 0)
     }
 
     /// Whether the tables and the plain reading say the same.
     fn agrees(&self, message: &[u8]) -> Result<(), String> {
         let seen = &message[..message.len().min(matcher::SCAN_MAX as usize)];
         let mut expected = (0..).zip(&self.references).filter(|(_, reference)| reference.matches(seen));
-        let verdict = self.judge(message);
         let name = |number: u16| &self.compiled.names[number as usize];
+        let (verdict, walk) = (self.judge(message), self.walk(message));
+        if verdict != walk {
+            let names = (verdict.map(name), walk.map(name));
+            return Err(format!("in short {:?}, in full {:?}", names.0, names.1));
+        }
         match verdict {
             Some(number) if self.references[number as usize].matches(seen) => Ok(()),
             Some(number) => Err(format!("the tables find `{}`, which is not there", name(number))),
-            None => match expected.next() {
-                None => Ok(()),
-                Some((number, _)) => {
-                    let may = matcher::may_match(
-                        Bytes::of(message),
-                        message.len() as u32,
-                        &self.compiled.tables.prefilter,
-                    );
-                    let whose = if may { "automaton" } else { "prefilter" };
-                    Err(format!("the {whose} misses `{}`", name(number)))
-                }
-            },
+            None => {
+                expected.next().map_or(Ok(()), |(number, _)| Err(format!("`{}` is missed", name(number))))
+            }
         }
     }
 }
