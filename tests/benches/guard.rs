@@ -19,7 +19,7 @@ use sipward_tests::{
     exchange::{ACCOUNTS, SIP},
     guesser::{Answer, Attempt, another, message},
     namespace::{Lan, Namespace, v4},
-    report::{Case, Report},
+    report::{Case, Report, Unit},
     scratch::Scratch,
 };
 
@@ -56,13 +56,13 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(report: &mut Report, sipward: &Sipward<'_>, daemon: &Daemon, office: &Namespace, rate: u32) {
-    report.section(&format!("{rate} registrations a second"));
+    report.section("what the daemon keeps up with", &format!("{rate} registrations a second"));
     let (before, cpu) = (seen(sipward), cpu_time(daemon));
     let done = register(office, rate);
     let (lasted, used) = (LASTS.as_secs_f64(), cpu_time(daemon) - cpu);
-    let mut registered = Case::in_unit("registered", "a second");
+    let mut registered = Case::new("registered", Unit::PerSecond);
     registered.round(0, done as f64 / lasted);
-    let mut share = Case::in_unit("the daemon's share of a core", "%");
+    let mut share = Case::new("the daemon's share of a core", Unit::Percent);
     share.round(0, 100.0 * used.as_secs_f64() / lasted);
     for ((what, before), (_, now)) in before.into_iter().zip(seen(sipward)) {
         share.count(what, now - before);

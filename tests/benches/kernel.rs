@@ -16,15 +16,20 @@ use sipward::{
     policy::Config,
 };
 use sipward_tests::{
+    cpu::measure_here,
+    dispatched,
     frame::{tcp, udp},
     limits, message,
     raw_program::RawProgram,
-    report::{self, Report},
+    report::{self, Bound, Report, Unit},
     signatures,
+    turns::Turns,
 };
 use xdp_prog::abi::{EGRESS_PROGRAM as EGRESS, FOREVER, PROGRAM, SourceEntry, kind};
 
-const ROUNDS: usize = 5;
+const TURNS: Turns = Turns { rounds: 7, each: 3 };
+/// In one turn.
+const REPEAT: u32 = 300_000;
 
 /// How the filter is set up for a case.
 #[derive(Clone, Copy)]
@@ -284,20 +289,20 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
 }
 
 /// The mean time of one run in nanoseconds.
-fn run(filter: &mut Filter, taps: &mut Taps, case: &Case, repeat: u32) -> anyhow::Result<f64> {
+fn run(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::Result<f64> {
     if case.setting.tap == Tap::Drained && !case.drops {
         return run_and_drain(filter, taps, case);
     }
     let start = Instant::now();
-    run_once(filter, case, repeat)?;
-    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(repeat))
+    run_once(filter, case, REPEAT)?;
+    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(REPEAT))
 }
 
 /// Without the time of reading what was handed over. The kernel measures each round by itself, coarsely; they are many.
 fn run_and_drain(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::Result<f64> {
     /// So many fit into a ring.
     const ROUND: u32 = 3_500;
-    const ROUNDS: u32 = 100;
+    const ROUNDS: u32 = 30;
     let mut spent = Duration::ZERO;
     for _ in 0..ROUNDS {
         spent += run_once(filter, case, ROUND)?;
@@ -321,30 +326,57 @@ fn run_once(filter: &mut Filter, case: &Case, repeat: u32) -> anyhow::Result<Dur
     Ok(spent)
 }
 
+const HOSTILE: &str = "hostile";
 const XDP_PASS: u32 = 2;
 const NEXT: u32 = u32::MAX;
 
 fn main() -> anyhow::Result<()> {
     let mut report = Report::new("kernel");
+    measure_here();
     let trivial = RawProgram::drop_all()?;
-    report.section("a packet, to a trivial XDP_DROP");
+    let _trivial_is_on = dispatched::program(&trivial)?;
+    report.section("a packet, to a trivial XDP_DROP", "");
     for case in cases() {
         if !report.wants(case.name) {
             continue;
         }
         let mut filter = filter(case.setting)?;
+        let _filter_is_on = dispatched::filter(&mut filter)?;
         let mut taps = filter.taps()?;
-        let (mut ours, mut base) = (report::Case::new(case.name), report::Case::new("XDP_DROP"));
-        for round in 0..ROUNDS {
-            let repeat = if case.frame.len() > 300 { 1_000_000 } else { 3_000_000 };
-            base.round(round, trivial.run(&case.frame, 10_000_000)?);
-            ours.round(round, run(&mut filter, &mut taps, &case, repeat)?);
-        }
-        report.case(&ours, &base);
+        // Both have their turns in the same rounds.
+        let rounds = TURNS.take(&mut [true, false], |is_base| {
+            if *is_base {
+                Ok(trivial.run(&case.frame, 2_000_000)?)
+            } else {
+                run(&mut filter, &mut taps, &case)
+            }
+        })?;
+        let figures = |name, rounds: &[f64]| report::Case::of(name, Unit::Nanoseconds, rounds);
+        report.case(&figures(case.name, &rounds[1]), &figures("XDP_DROP", &rounds[0]));
     }
-    report.section("the programs");
+    if report.wants(HOSTILE) {
+        hostile_to_clean(&mut report)?;
+    }
     costs(&mut report)?;
     report.end()
+}
+
+/// The worst of messages, to an ordinary one of the same length.
+fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
+    let mut filter = filter(Setting { limits: false, ..SIGNATURES_64 })?;
+    let _filter_is_on = dispatched::filter(&mut filter)?;
+    let mut frames = [hostile(500), message::register_of(500)].map(|message| udp().carrying(message).build());
+    let rounds = TURNS.take(&mut frames, |frame| {
+        let start = Instant::now();
+        let (action, _) = filter.test_run(frame, REPEAT)?;
+        anyhow::ensure!(action == XDP_PASS, "it did not pass");
+        Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(REPEAT))
+    })?;
+    let case = |name, rounds: &[f64]| report::Case::of(name, Unit::Nanoseconds, rounds);
+    let (hostile, clean) = (case("hostile", &rounds[0]), case("clean", &rounds[1]));
+    let ratio = hostile.ratio(&clean).map(|ratio| ratio.figure);
+    report.goal("hostile payload to a clean one, 500 bytes", Bound::AtMost(4.0), ratio);
+    Ok(())
 }
 
 /// What the verifier had to follow, and what came of it.

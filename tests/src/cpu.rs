@@ -1,17 +1,38 @@
 //! Which CPU a test runs on, for what the kernel keeps on each of them.
 
-use std::io;
+use std::{io, thread};
 
 /// Keeps this thread on one CPU from now on.
 pub fn stay_on_one() {
     // SAFETY: no pointers.
     let here = unsafe { libc::sched_getcpu() };
-    let here = usize::try_from(here).expect("a CPU");
+    stay_on(usize::try_from(here).expect("a CPU"));
+}
+
+/// Keeps this thread, and what it starts from now on, on that CPU.
+pub fn stay_on(cpu: usize) {
     // SAFETY: all zeros are a valid, empty set; it is filled in range and lives through the call.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(here, &mut set);
+        libc::CPU_SET(cpu, &mut set);
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
     };
+    assert_eq!(result, 0, "CPU {cpu}: {}", io::Error::last_os_error());
+}
+
+/// For a thread that measures: on a CPU of its own, and before whatever else wants it.
+pub fn measure_here() {
+    stay_on(measuring());
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // SAFETY: a parameter that lives through the call.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const lowest) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
+
+/// The CPU that measurements have for themselves: the last, as devices interrupt the first.
+pub fn measuring() -> usize {
+    thread::available_parallelism().map_or(1, usize::from) - 1
+}
+
+/// The CPU for all that must not disturb a measurement, if there are two.
+pub const OTHER: usize = 0;

@@ -63,9 +63,16 @@ impl Exchange {
         Some(Self { make, program, _phone: phone, directory })
     }
 
-    /// Where an Asterisk writes what operators have fail2ban read.
+    pub const fn make(&self) -> Make {
+        self.make
+    }
+
+    /// Where it writes what operators have fail2ban read.
     pub fn messages(&self) -> PathBuf {
-        self.directory.0.join("messages")
+        self.directory.0.join(match self.make {
+            Make::Kamailio | Make::TalkativeKamailio => "log",
+            Make::Asterisk => "messages",
+        })
     }
 
     /// How many requests have reached it from an address.

@@ -20,23 +20,41 @@ pub enum Sources {
     Rotating(u16),
 }
 
+/// What a generator makes of its one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    pub sources: Sources,
+    /// Of so many frames one is sent, at random: a stream that is slower than the machine, and even.
+    pub one_in: u16,
+}
+
+impl From<Sources> for Load {
+    fn from(sources: Sources) -> Self {
+        Self { sources, one_in: 1 }
+    }
+}
+
+/// The source address of an Ethernet frame: the last four bytes of it name the interface that it is to leave by.
+const FROM: usize = 6;
+const VIA: usize = FROM + 2;
+
+/// A frame that is sent out of that interface of the generator.
+pub fn addressed_to(interface: u32, mut frame: Vec<u8>) -> Vec<u8> {
+    frame[VIA..VIA + 4].copy_from_slice(&interface.to_ne_bytes());
+    frame
+}
+
+const XDP_DROP: i32 = 1;
+
 impl RawProgram {
     /// Drops everything.
     pub fn drop_all() -> io::Result<Self> {
-        const XDP_DROP: i32 = 1;
-        load(&[moved(R0, XDP_DROP), EXIT])
+        load_program(&[moved(R0, XDP_DROP), EXIT])
     }
 
-    /// Sends every frame out of an interface.
-    pub fn redirect(interface: u32, sources: Sources) -> io::Result<Self> {
-        const REDIRECT: i32 = 23;
-        let interface = i32::try_from(interface).map_err(io::Error::other)?;
-        let mut program = match sources {
-            Sources::One => Vec::new(),
-            Sources::Rotating(sources) => rotate(sources),
-        };
-        program.extend([moved(R1, interface), moved(R2, 0), call(REDIRECT), EXIT]);
-        load(&program)
+    /// Sends each frame out of the interface that [`addressed_to`] has written into it.
+    pub fn redirect(load: Load) -> io::Result<Self> {
+        load_program(&redirecting(load))
     }
 
     /// Puts it onto an interface of this network namespace, in the driver, until the link is dropped.
@@ -78,6 +96,13 @@ impl RawProgram {
         }
         Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(run.repeat))
     }
+}
+
+/// The number of an interface of this network namespace.
+pub fn index(interface: &str) -> u32 {
+    let name = std::ffi::CString::new(interface).expect("a name without NUL");
+    // SAFETY: a C string that outlives the call.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
 /// As the kernel wants it.
@@ -135,28 +160,56 @@ const fn call(helper: i32) -> u64 {
     instruction(0x85, 0, 0, 0, helper)
 }
 
-/// Writes one of `sources` numbers into the first half of the source address, and its complement into the
-/// identification: so the checksum of the header stays what it is in a frame that has 0 and 0xffff there.
-fn rotate(sources: u16) -> Vec<u64> {
-    const LOAD_WORD: u64 = 0x61;
-    const STORE_HALF: u64 = 0x6b;
-    const ADD: u64 = 0x07;
-    const MODULO: u64 = 0x97;
-    const XOR: u64 = 0xa7;
-    const TO_BIG_ENDIAN: u64 = 0xdc;
-    const JUMP_GREATER: u64 = 0x2d;
-    const RANDOM: i32 = 7;
+const LOAD_WORD: u64 = 0x61;
+const STORE_HALF: u64 = 0x6b;
+const ADD: u64 = 0x07;
+const MODULO: u64 = 0x97;
+const XOR: u64 = 0xa7;
+const TO_BIG_ENDIAN: u64 = 0xdc;
+const JUMP_GREATER: u64 = 0x2d;
+const JUMP_IF: u64 = 0x15;
+/// Helpers of the kernel.
+const RANDOM: i32 = 7;
+const REDIRECT: i32 = 23;
+
+/// Drops what is shorter than its headers, and what has its turn not.
+fn redirecting(load: Load) -> Vec<u64> {
     const HEADERS: i32 = 34;
-    const IDENTIFICATION: i16 = 18;
-    const SOURCE: i16 = 26;
-    const FIRST: i32 = 10 << 8;
-    vec![
+    let mut rest = match load.one_in {
+        1 => Vec::new(),
+        one_in => vec![
+            call(RANDOM),
+            instruction(MODULO, R0, 0, 0, one_in.into()),
+            // Over the two that follow.
+            instruction(JUMP_IF, R0, 0, 2, 0),
+            moved(R0, XDP_DROP),
+            EXIT,
+        ],
+    };
+    if let Sources::Rotating(sources) = load.sources {
+        rest.extend(rotate(sources));
+    }
+    rest.extend([instruction(LOAD_WORD, R1, R7, VIA as i16, 0), moved(R2, 0), call(REDIRECT)]);
+    let mut program = vec![
+        moved(R0, XDP_DROP),
         instruction(LOAD_WORD, R7, R1, 0, 0),
         instruction(LOAD_WORD, R3, R1, 4, 0),
         copied(R2, R7),
         instruction(ADD, R2, 0, 0, HEADERS),
-        // Over the nine that follow.
-        instruction(JUMP_GREATER, R2, R3, 9, 0),
+        instruction(JUMP_GREATER, R2, R3, rest.len() as i16, 0),
+    ];
+    program.extend(rest);
+    program.push(EXIT);
+    program
+}
+
+/// Writes one of `sources` numbers into the first half of the source address, and its complement into the
+/// identification: so the checksum of the header stays what it is in a frame that has 0 and 0xffff there.
+fn rotate(sources: u16) -> [u64; 9] {
+    const IDENTIFICATION: i16 = 18;
+    const SOURCE: i16 = 26;
+    const FIRST: i32 = 10 << 8;
+    [
         call(RANDOM),
         instruction(MODULO, R0, 0, 0, sources.into()),
         instruction(ADD, R0, 0, 0, FIRST),
@@ -169,7 +222,7 @@ fn rotate(sources: u16) -> Vec<u64> {
     ]
 }
 
-fn load(program: &[u64]) -> io::Result<RawProgram> {
+fn load_program(program: &[u64]) -> io::Result<RawProgram> {
     const PROG_LOAD: i32 = 5;
     const XDP: u32 = 6;
     #[repr(C)]

@@ -75,6 +75,7 @@ fn is(value: &Value, kind: &Value) -> bool {
         "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
         "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
         kind => panic!("this does not know the type {kind:?}"),
     }
 }

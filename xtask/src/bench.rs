@@ -33,14 +33,19 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>) -> Result<()> {
         vec![("RUST_BACKTRACE", OsStr::new("1")), ("SIPWARD", sipward.executable.as_os_str())];
     let asterisk = asterisk::root();
     variables.extend(asterisk.as_ref().map(|root| (asterisk::VARIABLE, root.as_os_str())));
-    for part in parts {
+    for part in &parts {
         let bench =
-            built.iter().find(|artifact| artifact.name == part).context("cargo built no such benchmark")?;
+            built.iter().find(|artifact| artifact.name == *part).context("cargo built no such benchmark")?;
         let file = results.join(format!("{part}.json"));
         let mut bench_command = as_root(&bench.executable, &variables)?;
         bench_command.arg("--bench").arg("--json").arg(&file).args(only).current_dir(&bench.package);
         command::run(&mut bench_command)?;
         println!("bench: {} has the same as JSON\n", file.display());
+    }
+    println!("bench: what follows is for the README, between its two marks\n");
+    for part in parts {
+        // Of a benchmark that makes no tables there is none.
+        print!("{}", fs::read_to_string(results.join(format!("{part}.md"))).unwrap_or_default());
     }
     Ok(())
 }

@@ -1,4 +1,13 @@
-//! A customer's calls, while a flood fills the core that takes the packets.
+//! A customer's calls, while a flood fills the CPU that takes the packets.
+//!
+//! ```text
+//!   the other CPU                                   the measuring CPU
+//!   flood, customer ── wire0 ══════════════ eth0 ── its NAPI thread, with the filter
+//!   Kamailio, phone ◄── socket ◄───────────────────────┘
+//! ```
+//!
+//! The flood is as large whatever the receiver makes of it: who is too slow for it loses packets of the wire, customers'
+//! as well as others'.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -7,77 +16,121 @@ use std::{
 
 use sipward_tests::{
     caller::{CALLS, Caller, Plan},
+    cpu::{OTHER, measuring, stay_on},
     frame::udp,
     message,
-    raw_program::Sources,
-    report::{Case, Report},
-    scratch::Scratch,
-    tool::{Running, tool},
+    pbx::Pbx,
+    raw_program::{Load, Sources, addressed_to},
+    report::{Bound, Case, Report, Unit},
     wire::{CUSTOMER, Generator, PBX, Receiver, Seen, Server, with_checksum},
 };
 
-const PLAN: Plan<'static> = Plan { count: 24, rate: 8, ..CALLS };
+const PLAN: Plan<'static> = Plan { count: 16, rate: 8, ..CALLS };
 const ROUNDS: usize = 3;
+const RECEIVERS: [Receiver; 3] = [Receiver::Sipward, Receiver::ScriptLegacy, Receiver::Nothing];
+/// Frames a second, when the generator has its CPU for itself: some 4 Gbit/s.
+const FLOOD: f64 = 1e6;
+const SOURCES: Sources = Sources::Rotating(5_000);
 
-/// A flood that a rate for each source stops, and one that it does not.
-const FLOODS: [(&str, Sources, &str); 2] = [
-    ("calls beside REGISTERs of one source", Sources::One, "198.51.100.7"),
-    ("calls beside REGISTERs of 5,000 networks", Sources::Rotating(5_000), "0.0.7.7"),
+struct Flood {
+    name: &'static str,
+    message: fn() -> String,
+    /// What the filter is to make of it.
+    goal: Option<Bound>,
+}
+
+const FLOODS: [Flood; 2] = [
+    Flood {
+        name: "REGISTERs from 5,000 networks",
+        message: || message::register_of(500),
+        goal: Some(Bound::AtLeast(100.0)),
+    },
+    // Each of these sources may make ten calls a second.
+    Flood { name: "INVITEs from 5,000 networks", message: || message::clean("INVITE"), goal: None },
 ];
 
+/// What became of one customer's calls.
+struct Outcome {
+    completed: f64,
+    delay: f64,
+    sent: u64,
+    seen: Seen,
+}
+
 pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
-    for (name, sources, from) in FLOODS {
-        report.section(name);
-        let frame = with_checksum(udp().from(from).carrying(message::register_of(500)).build(), sources);
-        let mut cases = Vec::new();
-        for receiver in [Receiver::Sipward, Receiver::ScriptLegacy, Receiver::Nothing] {
-            let mut case = Case::in_unit(receiver.name(), "ms");
-            for round in 0..ROUNDS {
-                let generator = Generator::default();
-                let server = Server::without_reader(&generator, receiver, true)?;
-                one_round(&generator, &server, &frame, sources, round, &mut case)?;
-            }
-            cases.push(case);
+    // So do all that are started here. What is left is for the receiver.
+    stay_on(OTHER);
+    for flood in FLOODS {
+        if report.wants(flood.name) {
+            flood.measure(report)?;
         }
-        report.cases(&cases, Receiver::Sipward.name());
     }
     Ok(())
 }
 
-/// The time is from the INVITE to the answer.
-fn one_round(
-    generator: &Generator,
-    server: &Server,
-    frame: &[u8],
-    sources: Sources,
-    round: usize,
-    case: &mut Case,
-) -> anyhow::Result<()> {
-    let scratch = Scratch::new(server.host());
-    let mut pbx = server.host().command(tool("sipp"));
-    pbx.args(["-sn", "uas", "-i", PBX, "-p", "5060", "-nostdin", "-skip_rlimit"]);
-    let _pbx = Running::start(&mut pbx, &scratch.0.join("pbx"));
-    generator.live_at(CUSTOMER);
-    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (tally, delay) = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                const PART: u32 = 50_000;
-                if generator.send(server.interface, frame, sources, PART).is_err() {
-                    break;
+impl Flood {
+    fn measure(&self, report: &mut Report) -> anyhow::Result<()> {
+        let cases = |unit| RECEIVERS.map(|receiver| Case::new(receiver.name(), unit));
+        let (mut completed, mut delays) = (cases(Unit::Percent), cases(Unit::Milliseconds));
+        for round in 0..ROUNDS {
+            for (index, receiver) in RECEIVERS.into_iter().enumerate() {
+                report.progress(&format!("calls beside {}, {}", self.name, receiver.name()));
+                let outcome = self.beside(receiver)?;
+                completed[index].round(round, outcome.completed);
+                completed[index].count("flood", outcome.sent);
+                completed[index].count("arrived", outcome.seen.arrived);
+                completed[index].count("let through", outcome.seen.passed);
+                if outcome.completed > 0.0 {
+                    delays[index].round(round, outcome.delay);
                 }
-                sent.fetch_add(PART.into(), Ordering::Relaxed);
             }
-        });
-        let result = Caller::at(generator.host(), CUSTOMER, PBX).run_timed(&PLAN);
-        over.store(true, Ordering::Relaxed);
-        result
-    });
-    case.round(round, delay);
-    case.count("calls", tally.successful.into());
-    case.count("calls lost", tally.failed.into());
-    case.count("flood", sent.into_inner());
-    let Seen { passed, .. } = server.seen()?;
-    case.count("let through", passed);
-    Ok(())
+        }
+        let name = format!("beside {}", self.name);
+        report.section("calls of a customer that are completed", &name);
+        report.cases(&completed, Receiver::Sipward.name());
+        report.section("from the INVITE to the answer", &name);
+        report.cases(&delays, Receiver::Sipward.name());
+        if let Some(bound) = self.goal {
+            report.goal(&format!("calls completed {name}, %"), bound, Ok(completed[0].figure()));
+        }
+        Ok(())
+    }
+
+    fn beside(&self, receiver: Receiver) -> anyhow::Result<Outcome> {
+        let generator = Generator::default();
+        let server = Server::without_reader(&generator, receiver, true)?;
+        server.take_packets_on(measuring())?;
+        generator.live_at(CUSTOMER);
+        let frame = udp().from("0.0.7.7").to(&format!("{PBX}:5060")).carrying((self.message)());
+        let frame = addressed_to(server.interface, with_checksum(frame.build(), SOURCES));
+        let load = thinned(&generator, &frame)?;
+        let flood = generator.nozzle(load)?;
+        let _pbx = Pbx::start(server.host());
+        let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (tally, delay) = thread::scope(|scope| {
+            let flooding = scope.spawn(|| {
+                generator.host().enter(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        const PART: u32 = 500_000;
+                        flood.send(&frame, PART)?;
+                        sent.fetch_add(u64::from(PART) / u64::from(load.one_in), Ordering::Relaxed);
+                    }
+                    anyhow::Ok(())
+                })
+            });
+            let result = Caller::at(generator.host(), CUSTOMER, PBX).run_timed(&PLAN);
+            over.store(true, Ordering::Relaxed);
+            flooding.join().expect("it floods").map(|()| result)
+        })?;
+        let completed = 100.0 * f64::from(tally.successful) / f64::from(tally.successful + tally.failed);
+        Ok(Outcome { completed, delay, sent: sent.into_inner(), seen: server.seen()? })
+    }
+}
+
+/// So many frames are left out that as many are sent as the flood is to have.
+fn thinned(generator: &Generator, frame: &[u8]) -> anyhow::Result<Load> {
+    const TRIAL: Load = Load { sources: SOURCES, one_in: 1_000 };
+    let nozzle = generator.nozzle(TRIAL)?;
+    let a_frame = generator.host().enter(|| nozzle.send(frame, 1_000_000))?;
+    Ok(Load { one_in: (1e9 / FLOOD / a_frame).ceil() as u16, ..TRIAL })
 }

@@ -13,15 +13,23 @@ use sipward::{
     policy::Config,
 };
 use sipward_tests::{
+    cpu::measure_here,
+    dispatched,
     frame::{Frame, udp},
     limits, message,
-    report::{Case, Report},
+    report::{Bound, Case, Report, Unit},
     signatures,
+    turns::Turns,
 };
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
-const ROUNDS: usize = 5;
-const REPEAT: u32 = 1_000_000;
+const TURNS: Turns = Turns { rounds: 7, each: 3 };
+/// In one turn.
+const REPEAT: u32 = 200_000;
+const PACKET: &str = "a packet";
+const MEMORY: &str = "the kernel's memory for it";
+/// The sizes of a matter, in the columns of a table.
+const SIZES: [&str; 3] = ["few", "more", "many"];
 
 /// Something that there can be much of.
 struct Matter {
@@ -32,6 +40,8 @@ struct Matter {
     frame: fn() -> Frame,
     /// Limits are looked at and never reached.
     unlimited: bool,
+    /// Of much, to little.
+    goal: Option<Bound>,
 }
 
 const MATTERS: [Matter; 6] = [
@@ -41,6 +51,7 @@ const MATTERS: [Matter; 6] = [
         fill: bans,
         frame: || register().from("10.0.0.7"),
         unlimited: false,
+        goal: None,
     },
     Matter {
         name: "banned prefixes, a stranger's OPTIONS",
@@ -48,6 +59,7 @@ const MATTERS: [Matter; 6] = [
         fill: prefixes,
         frame: || udp().carrying(message::clean("OPTIONS")),
         unlimited: false,
+        goal: None,
     },
     Matter {
         name: "signatures, a clean REGISTER",
@@ -55,6 +67,7 @@ const MATTERS: [Matter; 6] = [
         fill: |filter, size| Ok(filter.set_signatures(&signatures::many(size as usize).compile()?.tables)?),
         frame: register,
         unlimited: true,
+        goal: Some(Bound::AtMost(1.1)),
     },
     Matter {
         name: "suspensions of others, a clean REGISTER",
@@ -62,6 +75,7 @@ const MATTERS: [Matter; 6] = [
         fill: suspensions,
         frame: register,
         unlimited: true,
+        goal: None,
     },
     Matter {
         name: "known sources, a known one's REGISTER",
@@ -69,6 +83,7 @@ const MATTERS: [Matter; 6] = [
         fill: known,
         frame: || register().from("10.0.0.7"),
         unlimited: true,
+        goal: None,
     },
     Matter {
         name: "sources with a rate, one that is over its own",
@@ -76,6 +91,7 @@ const MATTERS: [Matter; 6] = [
         fill: strangers,
         frame: register,
         unlimited: false,
+        goal: None,
     },
 ];
 
@@ -84,46 +100,92 @@ fn register() -> Frame {
 }
 
 pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
+    measure_here();
     for matter in MATTERS {
-        report.section(matter.name);
-        let frame = (matter.frame)().build();
-        let mut filled = Vec::new();
-        for size in matter.sizes {
-            filled.push(fill(&matter, size)?);
+        if report.wants(matter.name) {
+            report.progress(matter.name);
+            matter.measure(report)?;
         }
-        for round in 0..ROUNDS {
-            for (filter, case) in &mut filled {
-                let start = Instant::now();
-                filter.test_run(&frame, REPEAT)?;
-                case.round(round, start.elapsed().as_secs_f64() * 1e9 / f64::from(REPEAT));
-            }
-        }
-        let cases: Vec<_> = filled.into_iter().map(|(_, case)| case).collect();
-        let base = matter.sizes[0].to_string();
-        report.cases(&cases, &base);
+    }
+    if report.wants(MILLION) {
+        report.progress(MILLION);
+        a_million_bans(report)?;
     }
     Ok(())
 }
 
-fn fill(matter: &Matter, size: u32) -> anyhow::Result<(Filter, Case)> {
-    let mut filter = Filter::load(&LoadOptions::default())?;
-    let mut policy = Config::default().resolve()?.policy;
-    policy.enforce = 1;
-    if matter.unlimited {
-        limits::out_of_reach(&mut policy);
+impl Matter {
+    fn measure(&self, report: &mut Report) -> anyhow::Result<()> {
+        let frame = (self.frame)().build();
+        let (mut filters, mut memories) = (Vec::new(), Vec::new());
+        for (size, name) in self.sizes.into_iter().zip(SIZES) {
+            let (mut filter, memory) = self.filter(size)?;
+            let is_on = dispatched::filter(&mut filter)?;
+            filters.push((filter, is_on));
+            memories.push(Case::of(name, Unit::Mebibytes, &[memory]));
+        }
+        let rounds = TURNS.take(&mut filters, |(filter, _)| {
+            let start = Instant::now();
+            filter.test_run(&frame, REPEAT)?;
+            anyhow::Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(REPEAT))
+        })?;
+        let costs = SIZES.into_iter().zip(&rounds);
+        let costs: Vec<_> = costs.map(|(name, rounds)| Case::of(name, Unit::Nanoseconds, rounds)).collect();
+        let [few, more, many] = self.sizes;
+        let name = format!("{} ({few}, {more}, {many})", self.name);
+        report.section(PACKET, &name);
+        report.cases(&costs, SIZES[0]);
+        report.section(MEMORY, &name);
+        report.cases(&memories, SIZES[0]);
+        if let Some(bound) = self.goal {
+            report.goal(
+                &format!("{}, {many} : {few}", self.name),
+                bound,
+                costs[2].ratio(&costs[0]).map(|ratio| ratio.figure),
+            );
+        }
+        Ok(())
     }
-    filter.set_policy(&policy)?;
-    filter.set_signatures(&signatures::many(64).compile()?.tables)?;
-    let mut case = Case::new(size.to_string());
-    let (before, start) = (memory()?, Instant::now());
-    (matter.fill)(&mut filter, size)?;
-    case.count("filled in ms", u64::try_from(start.elapsed().as_millis())?);
-    case.count("KiB more", memory()?.saturating_sub(before) / 1024);
-    Ok((filter, case))
+
+    /// With so much of it, and how many MiB more that is than without.
+    fn filter(&self, size: u32) -> anyhow::Result<(Filter, f64)> {
+        let mut filter = Filter::load(&LoadOptions::default())?;
+        let mut policy = Config::default().resolve()?.policy;
+        policy.enforce = 1;
+        if self.unlimited {
+            limits::out_of_reach(&mut policy);
+        }
+        filter.set_policy(&policy)?;
+        filter.set_signatures(&signatures::many(64).compile()?.tables)?;
+        let before = memory()?;
+        (self.fill)(&mut filter, size)?;
+        Ok((filter, memory()? - before))
+    }
 }
 
-/// What the kernel holds in the maps of this process.
-fn memory() -> anyhow::Result<u64> {
+const MILLION: &str = "a million bans";
+
+/// How long they take, and what an empty filter has already.
+fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
+    const LOADS: usize = 3;
+    let (mut seconds, mut empty) = (Vec::new(), Vec::new());
+    for _ in 0..LOADS {
+        let before = memory()?;
+        let mut filter = Filter::load(&LoadOptions::default())?;
+        empty.push(memory()? - before);
+        let start = Instant::now();
+        bans(&mut filter, 1_000_000)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    report.section("a million bans, into the kernel", "");
+    report.cases(&[Case::of("all of them", Unit::Seconds, &seconds)], "");
+    report.section("the kernel's memory for a filter", "");
+    report.cases(&[Case::of("an empty one", Unit::Mebibytes, &empty)], "");
+    Ok(())
+}
+
+/// What the kernel holds in the maps of this process, in MiB.
+fn memory() -> anyhow::Result<f64> {
     let mut sum = 0;
     for entry in fs::read_dir("/proc/self/fdinfo")? {
         // The directory's own descriptor is gone by now.
@@ -131,7 +193,7 @@ fn memory() -> anyhow::Result<u64> {
         let bytes = text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse::<u64>().ok());
         sum += bytes.unwrap_or_default();
     }
-    Ok(sum)
+    Ok(sum as f64 / f64::from(1 << 20))
 }
 
 fn address(index: u32) -> IpAddr {

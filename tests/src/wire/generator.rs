@@ -2,17 +2,24 @@
 
 use std::{
     io,
+    os::fd::OwnedFd,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use crate::{
+    cpu::measure_here,
     namespace::Namespace,
-    raw_program::{RawProgram, Sources},
+    raw_program::{Load, RawProgram, Sources, index},
 };
 
 /// The address of every server.
-pub const PBX: &str = "203.0.113.1";
+pub const PBX: &str = "10.90.0.1";
+/// What answers to strangers are sent to.
+pub(super) const GATEWAY: &str = "10.90.0.254";
+pub(super) const GATEWAY_MAC: &str = "02:00:00:00:00:fe";
 const FIRST_WIRE: &str = "wire0";
+/// An interface that leads nowhere.
+const SPARE: &str = "spare";
 
 /// A host with a wire to each of the others.
 #[derive(Debug)]
@@ -23,7 +30,9 @@ pub struct Generator {
 
 impl Default for Generator {
     fn default() -> Self {
-        Self { host: Namespace::new("generator"), wires: AtomicU32::default() }
+        let host = Namespace::new("generator");
+        host.ip(&format!("link add {SPARE} type veth peer name {SPARE}-end"));
+        Self { host, wires: AtomicU32::default() }
     }
 }
 
@@ -40,10 +49,10 @@ impl Generator {
 
     fn wire(&self, host: &str, other: &str) -> u32 {
         let here = format!("wire{}", self.wires.fetch_add(1, Ordering::Relaxed));
-        // One queue: what is sent on one core is received there.
+        // One queue: what is sent on one CPU is received there.
         self.host.ip(&format!(
-            "link add {here} numtxqueues 1 numrxqueues 1 type veth peer name {other} numtxqueues 1 numrxqueues 1 \
-             address 02:00:00:00:00:02 netns {host}"
+            "link add {here} address {GATEWAY_MAC} numtxqueues 1 numrxqueues 1 type veth peer name {other} \
+             address 02:00:00:00:00:02 numtxqueues 1 numrxqueues 1 netns {host}"
         ));
         self.host.ip(&format!("link set {here} up"));
         self.host.enter(|| index(&here))
@@ -59,28 +68,37 @@ impl Generator {
         &self.host
     }
 
-    /// Nanoseconds a frame.
-    pub fn send(&self, interface: u32, frame: &[u8], sources: Sources, count: u32) -> io::Result<f64> {
+    /// One at a time.
+    pub fn nozzle(&self, load: Load) -> io::Result<Nozzle> {
+        let program = RawProgram::redirect(load)?;
+        // On an interface without traffic: a program that is not on any is built into the kernel's XDP dispatcher and out
+        // of it again for each run (bpf_prog_change_xdp in bpf_prog_test_run_xdp), and each time all CPUs are waited for.
+        let spare = self.host.enter(|| program.attach(index(SPARE)))?;
+        Ok(Nozzle { program, _spare: spare })
+    }
+
+    /// Runs `work` where frames are sent, on the CPU that has nothing else to do.
+    pub fn on_its_cpu<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.host.enter(|| {
-            on_one_core();
-            RawProgram::redirect(interface, sources)?.send(frame, count)
+            measure_here();
+            work()
         })
     }
 }
 
-pub(super) fn index(interface: &str) -> u32 {
-    let name = std::ffi::CString::new(interface).expect("a name without NUL");
-    // SAFETY: a C string that outlives the call.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
+/// Makes frames of one, and sends them.
+#[derive(Debug)]
+pub struct Nozzle {
+    program: RawProgram,
+    /// Kept for its drop.
+    _spare: OwnedFd,
 }
 
-/// What is sent is received on the same core, and nothing else is to be on it.
-fn on_one_core() {
-    // SAFETY: an empty set is all zero; it is written and read only here.
-    unsafe {
-        let mut cores = std::mem::zeroed::<libc::cpu_set_t>();
-        libc::CPU_SET(1, &mut cores);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const cores);
+impl Nozzle {
+    /// Sends a frame so many times out of the interface that it is [addressed to](crate::raw_program::addressed_to);
+    /// nanoseconds for each. It has to be called where the generator is: see [`Generator::on_its_cpu`].
+    pub fn send(&self, frame: &[u8], count: u32) -> io::Result<f64> {
+        self.program.send(frame, count)
     }
 }
 

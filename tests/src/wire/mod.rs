@@ -1,4 +1,4 @@
-//! Hosts that take frames from a wire, as fast as one core can send them, with what operators use there.
+//! Hosts that take frames from a wire, as fast as one CPU can send them, with what operators use there.
 //!
 //! ```text
 //!   generator  wire0 ── eth0  server     one for each receiver: sipward, the guides' scripts, sets, nothing
@@ -10,7 +10,7 @@ mod receiver;
 mod server;
 
 pub use self::{
-    generator::{Generator, PBX, with_checksum},
+    generator::{Generator, Nozzle, PBX, with_checksum},
     receiver::{BANNED, CUSTOMER, Receiver},
     server::{Seen, Server},
 };

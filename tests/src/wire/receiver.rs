@@ -10,8 +10,13 @@ use sipward::{
 };
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
-use super::generator::index;
-use crate::{command::Done, limits, namespace::Namespace, raw_program::RawProgram, scratch::Scratch};
+use crate::{
+    command::Done,
+    limits,
+    namespace::Namespace,
+    raw_program::{RawProgram, index},
+    scratch::Scratch,
+};
 
 /// Dropped by every receiver that drops sources, with as many others.
 pub const BANNED: &str = "10.0.0.7";

@@ -1,7 +1,9 @@
 //! A host that takes the frames, and what became of them.
 
 use std::{
+    collections::BTreeSet,
     net::UdpSocket,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,12 +12,17 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
+
 use super::{
-    generator::{Generator, PBX},
+    generator::{GATEWAY, GATEWAY_MAC, Generator, PBX},
     receiver::{Installed, Receiver},
 };
-use crate::namespace::Namespace;
-use anyhow::Context as _;
+use crate::{
+    command::Done,
+    cpu::{OTHER, stay_on},
+    namespace::{Namespace, v6},
+};
 
 /// The filter goes before its interface does.
 #[derive(Debug)]
@@ -50,12 +57,34 @@ impl Server {
         let host = Namespace::new("server");
         let interface = generator.wire_to(&host);
         host.ip(&format!("address add {PBX}/24 dev eth0"));
+        // As on the tests' LAN, so that its PBX can be here.
+        host.ip(&format!("address add {}/64 dev eth0 nodad", v6(1)));
         host.ip("link set eth0 up");
-        host.ip("route add default dev eth0");
+        host.ip(&format!("neighbour add {GATEWAY} lladdr {GATEWAY_MAC} dev eth0"));
+        host.ip(&format!("route add default via {GATEWAY}"));
         // Without XDP, this is what makes a veth take frames as a NIC's driver does.
         host.run("ethtool -K eth0 gro on");
         let installed = receiver.install(&host, rates)?;
         Ok(Self { receiver, interface, _installed: installed, _reader: None, host })
+    }
+
+    /// Has its packets taken by a thread of their own on that CPU, and no longer by whoever sends them.
+    pub fn take_packets_on(&self, cpu: usize) -> anyhow::Result<()> {
+        let others = takers()?;
+        // Of `ip netns exec`, which shows the host's own /sys.
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.host.name(), "sh", "-c"]);
+        let done = Done::of(command.arg("echo 1 > /sys/class/net/eth0/threaded"));
+        anyhow::ensure!(done.code == Some(0), "{done}");
+        for thread in takers()?.difference(&others) {
+            let cpu = cpu.to_string();
+            // Before all programs, as an interrupt of a NIC is.
+            for line in [["taskset", "-p", "-c", &cpu, thread], ["chrt", "-f", "-p", "1", thread]] {
+                let done = Done::of(Command::new(line[0]).args(&line[1..]));
+                anyhow::ensure!(done.code == Some(0), "{done}");
+            }
+        }
+        Ok(())
     }
 
     pub const fn host(&self) -> &Namespace {
@@ -71,6 +100,20 @@ impl Server {
             Ok(Seen { arrived: arrived.context("eth0")?, passed: datagrams(&snmp).context("Udp")? })
         })
     }
+}
+
+/// The kernel's threads that take packets of an `eth0`.
+fn takers() -> anyhow::Result<BTreeSet<String>> {
+    let mut takers = BTreeSet::new();
+    for process in std::fs::read_dir("/proc")? {
+        let process = process?;
+        // Others end meanwhile.
+        let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        if name.starts_with("napi/eth0-") {
+            takers.insert(process.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(takers)
 }
 
 /// Those that UDP took, and those for which there was no room.
@@ -98,6 +141,8 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let work = move || {
+            // Not on the CPU that is measured: a PBX has others, too.
+            stay_on(OTHER);
             let mut buffer = [0; 2048];
             while !told.load(Ordering::Relaxed) {
                 // What arrives is counted by the kernel; an error is the timeout.

@@ -1,0 +1,107 @@
+//! What an attacker does, and what of it gets through.
+
+use std::{
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use sipward_tests::{
+    exchange::Make,
+    namespace::{Namespace, v4},
+    scratch::Scratch,
+    tool::tool,
+};
+
+use crate::Site;
+
+/// Of each attack, five milliseconds apart.
+const TRIES: usize = 1_000;
+const LOOK: Duration = Duration::from_millis(20);
+/// Of so long a silence the attack is over. Its programs need a part of it to start.
+const SILENCE: Duration = Duration::from_secs(3);
+/// What a PBX still writes down after the attacker has ended.
+const LATE: Duration = Duration::from_millis(300);
+
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    pub(crate) make: Make,
+    /// Its number on the LAN: each comes from an address of its own.
+    attacker: usize,
+    program: &'static str,
+    aim: fn(&mut Command, &Scratch),
+}
+
+pub(crate) const ATTACKS: [Attack; 4] = [
+    Attack {
+        name: "svcrack at an account of Asterisk",
+        make: Make::Asterisk,
+        attacker: 2,
+        program: "svcrack",
+        aim: guess,
+    },
+    Attack { name: "svwar at Asterisk", make: Make::Asterisk, attacker: 3, program: "svwar", aim: walk },
+    Attack {
+        name: "svcrack at an account of Kamailio",
+        make: Make::TalkativeKamailio,
+        attacker: 2,
+        program: "svcrack",
+        aim: guess,
+    },
+    Attack {
+        name: "svwar at Kamailio",
+        make: Make::TalkativeKamailio,
+        attacker: 3,
+        program: "svwar",
+        aim: walk,
+    },
+];
+
+/// Forced: it would not begin where accounts that do not exist are answered as others are. (There it ends soon: of
+/// Asterisk's answers it makes nothing.)
+fn walk(svwar: &mut Command, _: &Scratch) {
+    svwar.args(["--force", "-e", &format!("1000-{}", 999 + TRIES)]);
+}
+
+fn guess(svcrack: &mut Command, scratch: &Scratch) {
+    let passwords: String = (0..TRIES).map(|n| format!("guess-{n}\n")).collect();
+    svcrack.args(["-u", "201", "-d", &scratch.file("passwords", &passwords)]);
+}
+
+/// Of a PBX and its guardian.
+pub(crate) struct Reaction {
+    pub(crate) requests: usize,
+    /// From the first of the requests that got through to the last.
+    pub(crate) lasted: Duration,
+}
+
+impl Attack {
+    pub(crate) fn at(&self, site: &Site) -> anyhow::Result<Reaction> {
+        let hosts: [&Namespace; 3] = site.lan.hosts();
+        let host = hosts[self.attacker - 1];
+        let scratch = Scratch::new(host);
+        let from = v4(self.attacker);
+        let mut program = host.command(tool(self.program));
+        program.env("HOME", &scratch.0).args(["-x", &from]).stdout(Stdio::null()).stderr(Stdio::null());
+        (self.aim)(&mut program, &scratch);
+        let mut program = program.arg(v4(1)).spawn()?;
+        let mut requests = 0;
+        let (mut first, mut last) = (None, Instant::now());
+        loop {
+            let patience = if program.try_wait()?.is_some() { LATE } else { SILENCE };
+            let heard = site.exchange.heard(&from);
+            if heard > requests {
+                (requests, last) = (heard, Instant::now());
+                first.get_or_insert(last);
+            }
+            if last.elapsed() > patience {
+                break;
+            }
+            thread::sleep(LOOK);
+        }
+        // It may have ended by itself.
+        let _ = program.kill();
+        program.wait()?;
+        Ok(Reaction { requests, lasted: first.map_or(Duration::ZERO, |first| last - first) })
+    }
+}
