@@ -1,7 +1,5 @@
 //! Known flows: what a phone sends has its own budget, whatever comes in its address's name from other ports.
 
-use std::{thread::sleep, time::Duration};
-
 use sipward::{
     guard::{Flow, Transport},
     kernel::now,
@@ -10,6 +8,7 @@ use sipward_tests::{
     frame::{Frame, SYN, tcp, udp},
     judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean},
+    wait::sleep_until,
 };
 use xdp_prog::abi::{
     FOREVER, SourceEntry,
@@ -145,9 +144,10 @@ fn a_flow_ends_in_time_or_when_it_is_forgotten() {
     let [here, _] = HERE;
     let mut judges = judges();
     know(&mut judges, here, 1);
-    judges.know_flow(here, over(Transport::Udp), 1, now() + 300_000_000);
+    let end = now() + 300_000_000;
+    judges.know_flow(here, over(Transport::Udp), 1, end);
     judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
-    sleep(Duration::from_millis(350));
+    sleep_until(end);
     flood(&mut judges, &register(), here);
     assert_eq!(passed(&mut judges, &register(), here, PORT, 3).0, 0, "its time is over");
     let tcp = tcp().carrying(clean("REGISTER"));
