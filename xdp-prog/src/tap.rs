@@ -36,37 +36,22 @@ pub const fn tells(line: &[u8; 9]) -> bool {
     matches!(line[8], b'2' | b'4' | b'6')
 }
 
-/// Whose packet could not be handed over.
+/// What could not be handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
 pub enum Loss {
     /// A request.
-    Asked = 0,
+    Asked,
     /// Of what comes, what may be an answer to somebody else.
-    Foreign = 1,
+    Foreign,
     /// What left.
-    Answer = 2,
+    Answer,
 }
 
 impl Loss {
-    /// Of what comes: of a stream nobody knows what was in the segment.
+    /// Of what comes, and passes for the reason with that code: of a stream nobody knows what was in the segment.
     #[inline(always)]
-    pub const fn of_incoming(reason: Reason, packet: &Packet) -> Self {
-        if packet.protocol == TCP || matches!(reason, Reason::Response) { Self::Foreign } else { Self::Asked }
-    }
-
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Asked,
-            1 => Self::Foreign,
-            _ => Self::Answer,
-        }
-    }
-
-    #[inline(always)]
-    pub const fn is_out(self) -> bool {
-        matches!(self, Self::Answer)
+    pub const fn of_incoming(reason: u32, packet: &Packet) -> Self {
+        if packet.protocol == TCP || reason == Reason::Response as u32 { Self::Foreign } else { Self::Asked }
     }
 }
 
@@ -249,10 +234,7 @@ mod tests {
             (Reason::Request, TCP, Loss::Foreign),
             (Reason::Stream, TCP, Loss::Foreign),
         ] {
-            assert_eq!(Loss::of_incoming(reason, &packet(protocol, 0)), expected);
-        }
-        for loss in [Loss::Asked, Loss::Foreign, Loss::Answer] {
-            assert_eq!(Loss::from_code(loss as u32), loss);
+            assert_eq!(Loss::of_incoming(reason as u32, &packet(protocol, 0)), expected);
         }
     }
 }

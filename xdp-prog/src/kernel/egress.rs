@@ -49,7 +49,7 @@ fn watch(sent: &Sent) {
     if hidden {
         tap::hide();
     } else {
-        tap::hand_over(&packet, Loss::Answer, known, &Part { sent, offset: packet.offset });
+        tap::hand_over(&packet, true, known, Loss::Answer, &Part { sent, offset: packet.offset });
     }
 }
 

@@ -43,13 +43,13 @@ pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict:
     let clear = || kernel.policy().is_some_and(|policy| policy.tcp.has(packet.destination_port));
     let tells = || kernel.payload(packet).chunk::<9>(0).is_some_and(tap::tells);
     if tap::is_wanted(verdict.reason, packet, clear, tells) {
-        let loss = Loss::of_incoming(verdict.reason, packet);
+        let how = verdict.known as u32 | (verdict.reason as u32) << 1;
         // SAFETY: the packet is borrowed for longer than the call.
-        unsafe { tap_packet(ctx.as_ptr().cast(), packet, verdict.known as u32 | (loss as u32) << 1) };
+        unsafe { tap_packet(ctx.as_ptr().cast(), packet, how) };
     }
 }
 
-/// A global function, for the same reason as `send`. `how`: 1 if its source is known, and twice what it is if it is lost.
+/// A global function, for the same reason as `send`. `how`: 1 if its source is known, and twice the reason's code.
 ///
 /// # Safety
 /// The kernel checks `packet` at every call: null, or a whole packet.
@@ -60,7 +60,7 @@ unsafe extern "C" fn tap_packet(ctx: *mut xdp_md, packet: *const Packet, how: u3
     match unsafe { packet.as_ref() } {
         Some(packet) if !ctx.is_null() => {
             let payload = Received { ctx, offset: packet.offset & OFFSET_MAX };
-            hand_over(packet, Loss::from_code(how >> 1), how & 1 != 0, &payload) as u32
+            hand_over(packet, false, how & 1 != 0, Loss::of_incoming(how >> 1, packet), &payload) as u32
         }
         _ => 0,
     }
@@ -81,14 +81,14 @@ impl Payload for Received {
 
 /// Whether it was handed over, and not lost. `loss`: what it is then.
 #[inline(always)]
-pub(super) fn hand_over(packet: &Packet, loss: Loss, known: bool, payload: &impl Payload) -> bool {
+pub(super) fn hand_over(packet: &Packet, out: bool, known: bool, loss: Loss, payload: &impl Payload) -> bool {
     let (Some(guard), Some(state)) = (wanted(), TAP_STATE.get_ptr_mut(0)) else { return false };
     // SAFETY: a per-CPU slot; neither what comes nor what goes is interrupted by the other on a CPU.
     let state = unsafe { &mut *state };
     // SAFETY: the helper has no preconditions. Not the coarse clock: who answers comes after who asks.
     let now = unsafe { bpf_ktime_get_ns() };
-    let head = TapHead::new(packet, loss.is_out(), now);
-    let stored = state.admits(now, known, loss.is_out(), guard.stranger_taps) && store(&head, known, payload);
+    let head = TapHead::new(packet, out, now);
+    let stored = state.admits(now, known, out, guard.stranger_taps) && store(&head, known, payload);
     if !stored {
         state.lose(known, loss);
     }
