@@ -19,7 +19,7 @@ use xdp_prog::abi::FOREVER;
 /// Two pages and a half.
 const COUNT: u32 = 2_500;
 /// At the last of the sources.
-const LONG: &str = "somebody-whose-name-is-so-long-that-a-table-would-be-as-wide-as-this";
+const LONG: &str = "somebody-whose-name-is-so-long-that-tables-would-be-this-wide";
 
 fn suspension(number: u32) -> Suspension {
     let name = if number == COUNT - 1 { LONG.to_owned() } else { (100 + number % 7).to_string() };
