@@ -1,16 +1,19 @@
 //! What an attacker does, and what of it gets through.
 
 use std::{
+    fs,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use sipward_tests::{
     exchange::Make,
     namespace::{Namespace, v4},
     scratch::Scratch,
     tool::tool,
+    wait::wait_until,
 };
 
 use crate::Site;
@@ -18,8 +21,10 @@ use crate::Site;
 /// Of each attack, five milliseconds apart.
 const TRIES: usize = 1_000;
 const LOOK: Duration = Duration::from_millis(20);
-/// Of so long a silence the attack is over. Its programs need a part of it to start.
-const SILENCE: Duration = Duration::from_secs(3);
+/// In which an attacker's program begins.
+const START: Duration = Duration::from_secs(30);
+/// After so long a silence nothing comes any more.
+const SILENCE: Duration = Duration::from_secs(2);
 /// What a PBX still writes down after the attacker has ended.
 const LATE: Duration = Duration::from_millis(300);
 
@@ -71,7 +76,7 @@ fn guess(svcrack: &mut Command, scratch: &Scratch) {
 /// Of a PBX and its guardian.
 pub(crate) struct Reaction {
     pub(crate) requests: usize,
-    /// From the first of the requests that got through to the last.
+    /// From the first hostile packet to the last request that got through.
     pub(crate) lasted: Duration,
 }
 
@@ -84,15 +89,16 @@ impl Attack {
         let mut program = host.command(tool(self.program));
         program.env("HOME", &scratch.0).args(["-x", &from]).stdout(Stdio::null()).stderr(Stdio::null());
         (self.aim)(&mut program, &scratch);
+        let quiet = sent(host)?;
         let mut program = program.arg(v4(1)).spawn()?;
-        let mut requests = 0;
-        let (mut first, mut last) = (None, Instant::now());
+        wait_until("the attack begins", START, || sent(host).is_ok_and(|sent| sent > quiet));
+        let begun = Instant::now();
+        let (mut requests, mut last) = (0, begun);
         loop {
             let patience = if program.try_wait()?.is_some() { LATE } else { SILENCE };
             let heard = site.exchange.heard(&from);
             if heard > requests {
                 (requests, last) = (heard, Instant::now());
-                first.get_or_insert(last);
             }
             if last.elapsed() > patience {
                 break;
@@ -102,6 +108,14 @@ impl Attack {
         // It may have ended by itself.
         let _ = program.kill();
         program.wait()?;
-        Ok(Reaction { requests, lasted: first.map_or(Duration::ZERO, |first| last - first) })
+        Ok(Reaction { requests, lasted: last - begun })
     }
+}
+
+/// Packets that have left a host.
+fn sent(host: &Namespace) -> anyhow::Result<u64> {
+    let table = host.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))?;
+    let line = table.lines().find_map(|line| line.trim().strip_prefix("eth0:")).context("eth0")?;
+    // After the eight columns of what was received, and the bytes.
+    line.split_whitespace().nth(9).and_then(|packets| packets.parse().ok()).context("packets")
 }

@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<()> {
         report.cases(requests, Guardian::SipwardByEvidence.name());
     }
     for Figures { attack, seconds, .. } in &figures {
-        report.section("from the first of them to the last", attack.name);
+        report.section("from the first hostile packet to the last request that got through", attack.name);
         report.cases(seconds, Guardian::SipwardByEvidence.name());
     }
     report.end()
