@@ -127,67 +127,67 @@ pub struct Walk {
     lines: u32,
     /// The request line was met; before it there may be empty ones.
     started: u32,
-    /// Not 0: of the header before, whose user name was found here, there may be another behind it.
-    further: u32,
+    /// Not 0: where the names of the header before are, and whether that is the [From](FROM).
+    names: u32,
 }
 
 impl Walk {
     #[inline(always)]
     pub const fn new(offset: u32, length: u32) -> Self {
         let length = if length > MESSAGE_MAX as u32 { MESSAGE_MAX as u32 } else { length };
-        Self { offset, length, at: 0, lines: 0, started: 0, further: 0 }
+        Self { offset, length, at: 0, lines: 0, started: 0, names: 0 }
     }
 
-    /// The hash of the next name, or [`NONE`] if there is no other. `line` is [`line`](Self::line), which the kernel
-    /// verifies as a function by itself.
+    /// The hash of the next name, or [`NONE`] if there is no other. `line` is [`line`](Self::line) and `name` is
+    /// [`name`](Self::name), which the kernel verifies as functions by themselves: one for both takes too much stack.
     #[inline(always)]
-    pub fn next(&mut self, line: impl Fn(&mut Self) -> u64) -> u64 {
-        let mut lines = 0;
-        while lines < LINES_MAX {
-            if self.at >= self.length && self.further == 0 || self.lines >= LINES_MAX {
-                return NONE;
+    pub fn next(&mut self, line: impl Fn(&mut Self), name: impl Fn(&mut Self) -> u64) -> u64 {
+        let mut steps = 0;
+        while steps < LINES_MAX {
+            if self.names == 0 {
+                if self.at >= self.length || self.lines >= LINES_MAX {
+                    return NONE;
+                }
+                line(self);
+            } else {
+                let name = name(self);
+                if name != NONE {
+                    return name;
+                }
             }
-            let name = line(self);
-            if name != NONE {
-                return name;
-            }
-            lines += 1;
+            steps += 1;
         }
         NONE
     }
 
-    /// Goes on by one header, its further lines with it, or by one user name of such a header. The hash of the name in it, or
-    /// [`NONE`].
+    /// Goes on by one line. Where a header with names begins, these are to be [looked for](Self::name).
     #[inline(always)]
-    pub fn line(&mut self, message: &impl Message) -> u64 {
+    pub fn line(&mut self, message: &impl Message) {
         self.lines += 1;
-        if self.further != 0 {
-            return self.username(message, self.further);
-        }
         let at = self.at;
         let header = message.header(at);
         self.at = at + message.line_length(at, self.length - at);
-        match header.kind {
+        let from = match header.kind {
             HeaderKind::Empty => {
                 if self.started != 0 {
                     self.at = self.length;
                 }
-                NONE
+                return;
             }
             HeaderKind::Other => {
                 self.started = 1;
-                NONE
+                return;
             }
-            HeaderKind::From | HeaderKind::Credentials => {
-                self.started = 1;
-                self.name(message, header, at + header.value)
-            }
-        }
+            HeaderKind::From => FROM,
+            HeaderKind::Credentials => 0,
+        };
+        self.started = 1;
+        self.names = message.skip_blanks(at + header.value) | from;
     }
 
-    /// The hash of the name in a header whose value begins `at`.
+    /// Goes on by the further lines of a header.
     #[inline(always)]
-    fn name(&mut self, message: &impl Message, header: Header, at: u32) -> u64 {
+    fn unfold(&mut self, message: &impl Message) {
         let mut folds = 0;
         while folds < FOLDS_MAX {
             if self.at >= self.length || !matches!(message.byte(self.at), Some(b' ' | b'\t')) {
@@ -196,21 +196,29 @@ impl Walk {
             self.at += message.line_length(self.at, self.length - self.at);
             folds += 1;
         }
-        let at = message.skip_blanks(at);
-        if matches!(header.kind, HeaderKind::From) {
-            Value { message, end: self.at }.user_of_from(at)
-        } else {
-            self.username(message, at)
-        }
     }
 
-    /// The hash of the next user name in credentials that go on `at`.
+    /// The hash of the next name in the header, or [`NONE`]; goes on by the header's further lines.
     #[inline(always)]
-    fn username(&mut self, message: &impl Message, at: u32) -> u64 {
-        let value = Value { message, end: self.at };
-        let name = value.username(at);
-        self.further = if name == NOWHERE { 0 } else { at + (name & POSITION) };
-        if name == NOWHERE { NONE } else { value.hash_of_username(self.further, name & QUOTED != 0) }
+    pub fn name(&mut self, message: &impl Message) -> u64 {
+        self.unfold(message);
+        let (value, names) = (self.value(message), self.names);
+        self.names = 0;
+        if names & FROM != 0 {
+            return value.user_of_from(names & !FROM);
+        }
+        let name = value.username(names);
+        if name == NOWHERE {
+            return NONE;
+        }
+        // There may be another behind it.
+        self.names = names + (name & POSITION);
+        value.hash_of_username(self.names, name & QUOTED != 0)
+    }
+
+    #[inline(always)]
+    const fn value<'a, M: Message>(&self, message: &'a M) -> Value<'a, M> {
+        Value { message, end: self.at }
     }
 }
 
@@ -258,6 +266,8 @@ impl<M: Message> Value<'_, M> {
     }
 }
 
+/// With a position: it is that of the From header's value.
+const FROM: u32 = 1 << 31;
 /// Instead of a position.
 const NOWHERE: u32 = u32::MAX;
 const POSITION: u32 = 0xffff;
@@ -699,8 +709,11 @@ mod tests {
         let length = message.len() as u32;
         let mut walk = Walk::new(0, length);
         let message = Whole { payload: Bytes::of(message), length };
-        core::iter::from_fn(|| Some(walk.next(|walk| walk.line(&message))).filter(|name| *name != NONE))
-            .collect()
+        core::iter::from_fn(|| {
+            Some(walk.next(|walk| walk.line(&message), |walk| walk.name(&message)))
+                .filter(|name| *name != NONE)
+        })
+        .collect()
     }
 
     fn hashes(names: &[&str]) -> Vec<u64> {
@@ -860,8 +873,8 @@ mod tests {
         // What lies behind the message's end is not of it.
         let mut walk = Walk::new(0, 60);
         let whole = Whole { payload: Bytes::of(message.as_bytes()), length: 60 };
-        assert_eq!(walk.next(|walk| walk.line(&whole)), all[0]);
-        assert_eq!(walk.next(|walk| walk.line(&whole)), NONE);
+        assert_eq!(walk.next(|walk| walk.line(&whole), |walk| walk.name(&whole)), all[0]);
+        assert_eq!(walk.next(|walk| walk.line(&whole), |walk| walk.name(&whole)), NONE);
     }
 
     #[test]

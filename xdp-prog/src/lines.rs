@@ -17,7 +17,7 @@ const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
 #[inline(always)]
 const fn feeds(word: u64) -> u64 {
     let others = word ^ FEEDS;
-    !((others & LOW) + LOW | others | LOW)
+    !(((others & LOW) + LOW) | others | LOW)
 }
 
 #[inline(always)]

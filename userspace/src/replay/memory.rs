@@ -288,7 +288,7 @@ impl World for View<'_> {
     fn next_account(&self, walk: &mut Walk) -> u64 {
         let payload = self.frame.skip(walk.offset as usize);
         let message = Whole { payload, length: walk.length };
-        walk.next(|walk| walk.line(&message))
+        walk.next(|walk| walk.line(&message), |walk| walk.name(&message))
     }
 
     fn find_signature(&self, packet: &Packet) -> Option<u16> {

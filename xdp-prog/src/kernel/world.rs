@@ -210,8 +210,14 @@ impl World for Kernel {
 
     #[inline(always)]
     fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
-        let how = response as u32 | self.active.signatures << 1;
-        Stream::from_word(walk_stream(self.ctx, packet.offset, packet.length, how))
+        let (offset, length, slot) = (packet.offset, packet.length, self.active.signatures);
+        // Here and not in the walk: that has no stack left for who calls it.
+        let search = candidate(self.ctx, offset, stream::seen(length), slot) != 0;
+        if !search && is_one_message(self.ctx, offset, length) != 0 {
+            return Stream::default();
+        }
+        let how = response as u32 | (search as u32) << 1 | slot << 2;
+        Stream::from_word(walk_stream(self.ctx, offset, length, how))
     }
 }
 
@@ -384,13 +390,9 @@ extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) 
     if ctx.is_null() {
         return 0;
     }
-    let slot = how >> 1;
+    let slot = how >> 2;
     let Some(set) = signatures(slot) else { return 0 };
-    let search = candidate(ctx, offset, stream::seen(length), slot) != 0;
-    if !search && is_one_message(ctx, offset, length) != 0 {
-        return 0;
-    }
-    let mut walk = Walk::new(set, length, how & 1 != 0, search);
+    let mut walk = Walk::new(set, length, how & 1 != 0, how & 2 != 0);
     walk.offset = offset & OFFSET_MAX;
     walk.slot = slot;
     // SAFETY: a reference is what the function asks for.
@@ -478,8 +480,13 @@ unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, known
 unsafe extern "C" fn next_account(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
     // SAFETY: see above.
     match unsafe { walk.as_mut() } {
-        // SAFETY: a reference is what the function asks for.
-        Some(walk) => walk.next(|walk| unsafe { account_in_line(ctx, walk) }),
+        // SAFETY: a reference is what both functions ask for.
+        Some(walk) => walk.next(
+            |walk| unsafe {
+                header_in_line(ctx, walk);
+            },
+            |walk| unsafe { account_in_header(ctx, walk) },
+        ),
         None => account::NONE,
     }
 }
@@ -488,12 +495,27 @@ unsafe extern "C" fn next_account(ctx: *mut xdp_md, walk: *mut account::Walk) ->
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn account_in_line(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
+unsafe extern "C" fn header_in_line(ctx: *mut xdp_md, walk: *mut account::Walk) -> u32 {
+    // SAFETY: see above.
+    if let Some(walk) = unsafe { walk.as_mut() }
+        && !ctx.is_null()
+    {
+        let message = KernelMessage { ctx, offset: walk.offset };
+        walk.line(&message);
+    }
+    0
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn account_in_header(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
     // SAFETY: see above.
     match unsafe { walk.as_mut() } {
         Some(walk) if !ctx.is_null() => {
             let message = KernelMessage { ctx, offset: walk.offset };
-            walk.line(&message)
+            walk.name(&message)
         }
         _ => account::NONE,
     }
