@@ -19,9 +19,14 @@ pub fn wait_until(what: &str, timeout: Duration, mut is_so: impl FnMut() -> bool
     }
 }
 
-/// A moment on the kernel's clock that is far enough for what is to happen before, on a machine that does much else.
+/// A moment on the kernel's clock before which nothing need happen.
 pub fn soon() -> u64 {
-    now() + 2_000_000_000
+    now() + 300_000_000
+}
+
+/// One before which everything happens, however slow the machine is.
+pub fn much_later() -> u64 {
+    now() + 3_600_000_000_000
 }
 
 /// Sleeps until that is over, for the filter, too.

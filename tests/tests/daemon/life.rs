@@ -73,6 +73,21 @@ fn the_filter_outlives_the_daemon_until_it_is_detached() {
 }
 
 #[test]
+fn a_lock_down_that_nobody_takes_back_says_so() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let (sipward, directory) = (Sipward::new(pbx), Scratch::new(pbx));
+    let config = directory.file("sipward.toml", CONFIG);
+    let daemon = Daemon::start(&sipward, &config);
+    sipward.ok("trust only on --force --confirm 1h");
+    daemon.kill();
+    let said = sipward.ok("status");
+    assert!(said.contains("only trusted sources, which nobody takes back without the daemon"), "{said}");
+    let _daemon = Daemon::start(&sipward, &config);
+    assert!(sipward.ok("status").contains("unless confirmed"), "the next one does");
+}
+
+#[test]
 fn a_daemon_told_to_reload_takes_what_is_valid() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();

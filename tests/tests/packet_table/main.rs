@@ -6,7 +6,7 @@ mod flows;
 mod suspensions;
 mod taps;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sipward::kernel::{Captured, Capturing, Judged, now};
 use sipward_tests::{
@@ -14,7 +14,7 @@ use sipward_tests::{
     frame::{ACK, Frame, SYN, tcp, udp},
     judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request, with_body, with_header},
-    wait::{sleep_until, soon, wait_until},
+    wait::{much_later, sleep_until, soon, wait_until},
 };
 use xdp_prog::{
     abi::{
@@ -25,9 +25,12 @@ use xdp_prog::{
 };
 
 const ENFORCE: &str = "mode = \"enforce\"\n";
-/// At most so many packets a minute.
-const fn a_minute(packets: u32) -> RateLimit {
-    RateLimit { window: 57_220, window_max: packets, ..RateLimit::OFF }
+/// In ticks: longer than any test takes, on any machine.
+const HOUR: u32 = 3_433_227;
+
+/// At most so many packets an hour.
+const fn an_hour(packets: u32) -> RateLimit {
+    RateLimit { window: HOUR, window_max: packets, ..RateLimit::OFF }
 }
 
 /// Judges each frame, all of them for a different stranger, so that no limit carries over.
@@ -363,13 +366,17 @@ fn lists_come_first_and_trust_beats_bans() {
 #[test]
 fn entries_end_by_themselves() {
     let mut judges = Judges::unlimited(ENFORCE);
-    let expires = soon();
-    for net in ["192.0.2.1", "2001:db8:9::/48"] {
-        judges.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
-    }
+    let put = |judges: &mut Judges, expires| {
+        for net in ["192.0.2.1", "2001:db8:9::/48"] {
+            judges.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
+        }
+    };
+    put(&mut judges, much_later());
     let frames =
         ["192.0.2.1", "2001:db8:9::1"].map(|from| udp().from(from).carrying(clean("INVITE")).build());
     assert_eq!(verdicts(&mut judges, &frames), ["ban", "ban-prefix"]);
+    let expires = soon();
+    put(&mut judges, expires);
     sleep_until(expires);
     assert_eq!(verdicts(&mut judges, &frames), ["request", "request"]);
 }
@@ -377,11 +384,12 @@ fn entries_end_by_themselves() {
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut judges = Judges::unlimited(ENFORCE);
-    let shadowed_until = soon();
-    let entry = SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
-    judges.put_entry("192.0.2.1", entry);
+    let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
+    judges.put_entry("192.0.2.1", entry(much_later()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(judges.judge(&frame), "trusted");
+    let shadowed_until = soon();
+    judges.put_entry("192.0.2.1", entry(shadowed_until));
     sleep_until(shadowed_until);
     assert_eq!(judges.judge(&frame), "ban");
 }
@@ -415,9 +423,9 @@ fn monitor_mode_counts_and_passes() {
 fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        policy.stranger[Class::Register as usize] = a_minute(10);
-        policy.stranger[Class::Invite as usize] = a_minute(3);
-        policy.prefix[Class::Register as usize] = a_minute(25);
+        policy.stranger[Class::Register as usize] = an_hour(10);
+        policy.stranger[Class::Invite as usize] = an_hour(3);
+        policy.prefix[Class::Register as usize] = an_hour(25);
     });
     let from = |source: &str, method: &str| udp().from(source).carrying(clean(method)).build();
     let mut passed = |source: &str, method: &str, packets: usize| {
@@ -443,8 +451,8 @@ fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
 fn requests_that_share_a_segment_are_charged_one_by_one() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        policy.stranger[Class::Register as usize] = a_minute(5);
-        policy.stranger[Class::Other as usize] = a_minute(5);
+        policy.stranger[Class::Register as usize] = an_hour(5);
+        policy.stranger[Class::Other as usize] = an_hour(5);
     });
     let unknown = tcp().carrying(clean("ACK") + &clean("VENDORX").repeat(3)).build();
     assert_eq!(judges.judge(&unknown), "request");
@@ -466,9 +474,9 @@ fn a_segment_whose_messages_cannot_be_told_apart_is_refused() {
 #[test]
 fn a_known_source_has_the_budget_of_its_phones() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
-        policy.stranger[Class::Register as usize] = a_minute(2);
-        policy.prefix[Class::Register as usize] = a_minute(1);
-        policy.known[Class::Register as usize] = a_minute(5);
+        policy.stranger[Class::Register as usize] = an_hour(2);
+        policy.prefix[Class::Register as usize] = an_hour(1);
+        policy.known[Class::Register as usize] = an_hour(5);
     });
     let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: 4, ..SourceEntry::default() };
     judges.put_entry("198.51.100.1", entry);
@@ -484,8 +492,8 @@ fn a_known_source_has_the_budget_of_its_phones() {
 fn what_one_limit_refuses_is_charged_to_no_other() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        policy.stranger[Class::Register as usize] = a_minute(12);
-        (policy.flow_window, policy.flows_per_source) = (57_220, 10);
+        policy.stranger[Class::Register as usize] = an_hour(12);
+        (policy.flow_window, policy.flows_per_source) = (HOUR, 10);
     });
     let mut register = |port| judges.judge(&udp().source_port(port).carrying(clean("REGISTER")).build());
     let opened: Vec<_> = (40_000..40_010).map(&mut register).collect();
@@ -499,7 +507,7 @@ fn what_one_limit_refuses_is_charged_to_no_other() {
 fn flows_are_limited_per_source_and_per_prefix() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (57_220, 10, 25);
+        (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 10, 25);
     });
     for (transport, pass) in
         [(udp().carrying(clean("REGISTER")), "request"), (tcp().flags(SYN), "tcp-control")]
@@ -596,9 +604,10 @@ fn an_event_says_what_was_dropped() {
         .source_port(5071)
         .carrying(request("REGISTER", "friendly-scanner"))
         .build();
-    judges.judge(&frame);
-    judges.judge(&frame);
-    judges.judge(&udp().from("198.51.100.10").carrying(clean("REGISTER")).build());
+    let other = udp().from("198.51.100.10").carrying(clean("REGISTER")).build();
+    // At once: a machine may take a second from one to the next.
+    judges.filter().test_run(&frame, 2).unwrap();
+    judges.filter().test_run(&other, 1).unwrap();
     let events: Vec<_> = judges.filter().events().unwrap().collect();
     let [event] = events.as_slice() else { panic!("one event a second and source: {events:?}") };
     assert_eq!(event.source.to_string(), "198.51.100.9");
@@ -607,7 +616,7 @@ fn an_event_says_what_was_dropped() {
     assert_eq!(event.frame_length as usize, frame.len());
     assert_eq!(event.head, frame[..384]);
     let short = udp().from("198.51.100.11").carrying("OPTIONS sip:a SIP/2.0\r\n").build();
-    judges.judge(&short);
+    judges.filter().test_run(&short, 1).unwrap();
     let events: Vec<_> = judges.filter().events().unwrap().collect();
     assert_eq!(events[0].head, short, "to the last byte");
 }
@@ -621,13 +630,16 @@ fn the_next_event_counts_the_drops_that_were_not_told() {
     filter.test_run(&frame, 1_000).unwrap();
     let mut drops = 1_000;
     let mut events: Vec<_> = filter.events().unwrap().collect();
-    wait_until("a second event", Duration::from_secs(10), || {
+    wait_until("another event", Duration::from_secs(60), || {
         filter.test_run(&frame, 1).unwrap();
         drops += 1;
+        let before = events.len();
         events.extend(filter.events().unwrap());
-        events.len() == 2
+        events.len() > before
     });
-    assert_eq!((events[0].unseen, events[1].unseen), (0, drops - 2));
+    assert!(events.len() >= 2 && events[0].unseen == 0, "{events:?}");
+    let told: u32 = events.iter().map(|event| event.unseen + 1).sum();
+    assert_eq!(told, drops, "{events:?}");
 }
 
 /// What is captured of these frames, and the verdict on each of all.
@@ -682,10 +694,12 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     let mut captures = filter.captures().unwrap();
     let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: FOREVER };
     filter.set_capturing(Some(capturing)).unwrap();
+    let begun = Instant::now();
     filter.test_run(&frame, 100).unwrap();
+    // Seconds that may have begun meanwhile, with the first.
+    let seconds = begun.elapsed().as_secs() + 2;
     let captured = captures.by_ref().count() as u64;
-    // A new second may have begun meanwhile.
-    assert!(captured == 5 || captured == 10, "{captured}");
+    assert!((5..=5 * seconds).contains(&captured), "{captured}");
     assert_eq!(filter.captures_missed().unwrap(), 100 - captured);
 
     // A reader that does not read: what does not fit is missed, and nothing else changes.

@@ -10,7 +10,7 @@ use sipward_tests::{
     frame::{Frame, tcp, udp},
     judges::Judges,
     message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
-    wait::{sleep_until, soon},
+    wait::{much_later, sleep_until, soon},
 };
 use xdp_prog::abi::{
     FOREVER, MAX_SUSPENSIONS,
@@ -176,14 +176,19 @@ fn a_flow_is_suspended_with_all_its_accounts_and_its_neighbours_are_not() {
 fn suspensions_end_by_themselves() {
     let mut judges = Judges::unlimited(ENFORCE);
     let [here, _] = HERE;
-    let sentence = Sentence { until: soon(), exempt_known: false, unsaved: false };
-    judges.suspend_as(account(Some(here), "201"), sentence);
-    judges.suspend_as(account(None, "202"), sentence);
+    let suspend = |judges: &mut Judges, until| {
+        let sentence = Sentence { until, exempt_known: false, unsaved: false };
+        judges.suspend_as(account(Some(here), "201"), sentence);
+        judges.suspend_as(account(None, "202"), sentence);
+    };
+    suspend(&mut judges, much_later());
     judges.suspend(account(Some(here), "203"));
     let of_203 = || udp().carrying(of_201("INVITE").replace("sip:201@", "sip:203@"));
     assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
     assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), SUSPENDED);
-    sleep_until(sentence.until);
+    let until = soon();
+    suspend(&mut judges, until);
+    sleep_until(until);
     assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), "request");
     assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), "request");
     assert_eq!(judge(&mut judges, of_203(), here), SUSPENDED, "another's end is not its own");

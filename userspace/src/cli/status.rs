@@ -39,6 +39,10 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
     let only = match (status.trusted_only, status.reverts_in) {
         (false, _) => String::new(),
         (true, None) => ", only trusted sources".to_owned(),
+        (true, Some(_)) if status.daemon.is_none() => ", only trusted sources, which nobody takes back without \
+                                                       the daemon: `systemctl start sipward`, or `sipward trust \
+                                                       only off`"
+            .to_owned(),
         (true, Some(_)) => {
             format!(", only trusted sources for {} unless confirmed", time_left(status.reverts_in))
         }
