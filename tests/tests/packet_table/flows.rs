@@ -15,7 +15,7 @@ use xdp_prog::abi::{
     kind::{BANNED, KNOWN, TRUSTED},
 };
 
-use crate::{ENFORCE, a_minute};
+use crate::{ENFORCE, an_hour};
 
 const HERE: [&str; 2] = ["198.51.100.7", "2001:db8:7::7"];
 const ELSEWHERE: [&str; 2] = ["198.51.101.7", "2001:db8:8::7"];
@@ -27,7 +27,7 @@ const BUDGET: u32 = 5;
 fn judges() -> Judges {
     Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        policy.known.fill(a_minute(BUDGET));
+        policy.known.fill(an_hour(BUDGET));
     })
 }
 
@@ -162,8 +162,8 @@ fn without_a_known_source_a_flow_is_nothing() {
     let frame = register().from(here).source_port(PORT).build();
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
-        policy.stranger.fill(a_minute(2));
-        policy.known.fill(a_minute(BUDGET));
+        policy.stranger.fill(an_hour(2));
+        policy.known.fill(an_hour(BUDGET));
     });
     judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
     assert_eq!(passed(&mut judges, &register(), here, PORT, 30).0, 2, "a stranger's limits");
