@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 use sipward::{
-    guard::Account,
+    guard::{Account, Flow, Transport},
     kernel::{Filter, LoadOptions, Sentence, Suspect},
     policy::Config,
 };
@@ -44,7 +44,7 @@ struct Matter {
     goal: Option<Bound>,
 }
 
-const MATTERS: [Matter; 6] = [
+const MATTERS: [Matter; 7] = [
     Matter {
         name: "bans, a banned source",
         sizes: [1_000, 100_000, 1_000_000],
@@ -82,6 +82,14 @@ const MATTERS: [Matter; 6] = [
         sizes: [1_000, 100_000, 1_000_000],
         fill: known,
         frame: || register().from("10.0.0.7"),
+        unlimited: true,
+        goal: None,
+    },
+    Matter {
+        name: "known flows, a known one's REGISTER",
+        sizes: [1, 1_000, 60_000],
+        fill: known_flows,
+        frame: || register().from("10.0.0.7").source_port(FLOW.port),
         unlimited: true,
         goal: None,
     },
@@ -208,6 +216,18 @@ fn bans(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
 fn known(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     let known = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::KNOWN, budget: 1 };
     Ok(filter.sources()?.put_all((0..size).map(|index| (address(index), known)))?)
+}
+
+const FLOW: Flow = Flow { port: 40_000, transport: Transport::Udp };
+
+/// One of each source.
+fn known_flows(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
+    known(filter, size)?;
+    let mut flows = filter.known_flows()?;
+    for index in 0..size {
+        flows.put(address(index), FLOW, 1, FOREVER)?;
+    }
+    Ok(())
 }
 
 fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {

@@ -26,7 +26,7 @@ const PARTS: [&str; 4] = ["qemu-system-common", "qemu-system-data", "seabios", "
 pub(super) const END: &str = "sipward vm: the test ended with ";
 
 /// Several times what the packet table takes without hardware support, beside other tests.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Installs the program where it is not here. Where apt cannot, it is unpacked into `target`, and only the libraries it
 /// needs are installed: one that is newer than the distribution's may be here in parts, and these exclude the rest.
