@@ -68,8 +68,7 @@ pub fn candidate(payload: Bytes<'_>, length: u32, prefilter: &[u8; PREFILTER_SIZ
         let Some(chunk) = payload.chunk::<{ STEP + 1 }>(at) else { return Some(0) };
         let (hit, groups) = grams::<GRAMS_PER_STEP>(chunk, previous, prefilter);
         if hit {
-            // The first of two neighbours may be in the step before.
-            let first = at.saturating_sub(STRIDE);
+            let first = (at + first_hit(chunk, previous, prefilter)).saturating_sub(STRIDE);
             return Some(if first < last { first } else { last } as u32);
         }
         previous = groups;
@@ -96,15 +95,34 @@ fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_
     (hits != 0, previous)
 }
 
+/// Where the first gram begins that hits. Of two neighbours it is the second one.
+#[inline(always)]
+fn first_hit(chunk: &[u8; STEP + 1], previous: u8, prefilter: &[u8; PREFILTER_SIZE]) -> usize {
+    let mut previous = previous;
+    let mut gram = 0;
+    while gram < GRAMS_PER_STEP {
+        let at = gram * STRIDE;
+        let Some(bytes) = chunk[at..].first_chunk() else { break };
+        let groups = prefilter[slot(*bytes)];
+        if groups & (previous | LONE_GROUP) != 0 {
+            return at;
+        }
+        previous = groups;
+        gram += 1;
+    }
+    0
+}
+
 impl Signatures {
     /// The row after `byte` in `row`.
     #[inline(always)]
     pub(crate) fn step(&self, row: u16, byte: u8) -> u16 {
-        let column = self.classes[byte as usize] as usize;
-        let rows = (&raw const self.rows).cast::<u8>();
+        let column = self.classes[byte as usize] as usize & 0xfe;
+        // Opaque, so that the column is added before the row is known, for which everything waits.
+        let rows = opaque((&raw const self.rows) as usize + column);
         // SAFETY: `row` units of 64 bytes plus a column of at most 255 is within `rows`, whose size allows
         // for any `u16` and the pad; columns are even, so the entry is aligned.
-        unsafe { *rows.add(((row as usize) << 6) + (column & 0xfe)).cast::<u16>() }
+        unsafe { *((rows + ((row as usize) << 6)) as *const u16) }
     }
 
     /// The signature of an accepting row.

@@ -129,6 +129,8 @@ pub fn message(payload: Bytes<'_>, length: u32) -> Option<Kind> {
 #[inline(always)]
 pub(crate) fn known(head: &[u8; SHORTEST]) -> Option<Kind> {
     let word = u64::from_le_bytes([head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]]);
+    // As a whole: for comparisons with parts of it the compiler would load byte by byte.
+    let word = opaque(word as usize) as u64;
     if fold(word) as u32 == fold(name(b"SIP/")) as u32 {
         return Some(Kind::Response);
     }

@@ -30,6 +30,7 @@ pub(super) struct Kernel {
     ctx: *mut xdp_md,
     /// Which policy and signatures this packet is judged by.
     active: Active,
+    policy: Option<&'static Policy>,
     /// When, once somebody has asked: the clock costs a call.
     now: Cell<u64>,
 }
@@ -37,21 +38,25 @@ pub(super) struct Kernel {
 impl Kernel {
     #[inline(always)]
     pub(super) fn new(ctx: &XdpContext) -> Self {
-        let active = ACTIVE.get(0).copied().unwrap_or_default();
-        Self { ctx: ctx.as_ptr().cast(), active, now: Cell::new(0) }
+        Self { ctx: ctx.as_ptr().cast(), ..Self::lists() }
     }
 
     /// The lists alone, with no packet at hand.
     #[inline(always)]
     pub(super) fn lists() -> Self {
-        let active = ACTIVE.get(0).copied().unwrap_or_default();
-        Self { ctx: core::ptr::null_mut(), active, now: Cell::new(0) }
+        Self::of(core::ptr::null_mut(), ACTIVE.get(0).copied().unwrap_or_default(), 0)
+    }
+
+    #[inline(always)]
+    fn of(ctx: *mut xdp_md, active: Active, now: u64) -> Self {
+        // "None yet" wraps around to no slot.
+        Self { ctx, active, policy: POLICY.get(active.policy.wrapping_sub(1)), now: Cell::new(now) }
     }
 }
 
 #[inline(always)]
 fn signatures(slot: u32) -> Option<&'static Signatures> {
-    // "None yet" wraps around to no slot.
+    // As for the policy.
     SIGNATURES.get(slot.wrapping_sub(1))
 }
 
@@ -99,7 +104,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn policy(&self) -> Option<&Policy> {
-        POLICY.get(self.active.policy.wrapping_sub(1))
+        self.policy
     }
 
     #[inline(always)]
@@ -181,13 +186,13 @@ impl World for Kernel {
         let opens = (charge.opens as u32) << 8;
         let class = charge.class as u32 | opens | self.active.policy << 16;
         // SAFETY: a reference is what the function asks for.
-        Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget) })
+        Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget, self.now()) })
     }
 
     #[inline(always)]
     fn suspended(&self, packet: &Packet, known: bool) -> bool {
         // SAFETY: a reference is what the function asks for.
-        unsafe { is_suspended(self.ctx, packet, known as u32) != 0 }
+        unsafe { is_suspended(self.ctx, packet, known as u32, self.now()) != 0 }
     }
 
     #[inline(always)]
@@ -249,13 +254,19 @@ unsafe extern "C" fn parse(ctx: *mut xdp_md, packet: *mut Packet) -> u32 {
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn charge_source(packet: *const Packet, class: u32, packets: u32, budget: u32) -> u32 {
+unsafe extern "C" fn charge_source(
+    packet: *const Packet,
+    class: u32,
+    packets: u32,
+    budget: u32,
+    now: u64,
+) -> u32 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
     let charge =
         Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
     let active = Active { policy: class >> 16, signatures: 0 };
-    let kernel = Kernel { ctx: core::ptr::null_mut(), active, now: Cell::new(0) };
+    let kernel = Kernel::of(core::ptr::null_mut(), active, now);
     judge::charge(&kernel, packet, charge) as u32
 }
 
@@ -463,13 +474,13 @@ extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, known: u32) -> u32 {
+unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, known: u32, now: u64) -> u32 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
     if ctx.is_null() {
         return 0;
     }
-    let kernel = Kernel { ctx, active: Active::default(), now: Cell::new(0) };
+    let kernel = Kernel::of(ctx, Active::default(), now);
     judge::suspended(&kernel, packet, known != 0) as u32
 }
 
