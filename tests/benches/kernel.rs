@@ -6,6 +6,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    os::fd::AsFd as _,
     time::{Duration, Instant},
 };
 
@@ -23,13 +24,15 @@ use sipward_tests::{
     raw_program::RawProgram,
     report::{self, Bound, Report, Unit},
     signatures,
+    stack::Stack,
     turns::Turns,
 };
 use xdp_prog::abi::{EGRESS_PROGRAM as EGRESS, FOREVER, PROGRAM, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
-/// In one turn.
-const REPEAT: u32 = 300_000;
+/// Nanoseconds of one turn; the number of runs follows from what a first look says.
+const TURN: f64 = 15e6;
+const FIRST_LOOK: u32 = 10_000;
 
 /// How the filter is set up for a case.
 #[derive(Clone, Copy)]
@@ -289,13 +292,18 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
 }
 
 /// The mean time of one run in nanoseconds.
-fn run(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::Result<f64> {
+fn run(filter: &mut Filter, taps: &mut Taps, case: &Case, repeat: u32) -> anyhow::Result<f64> {
     if case.setting.tap == Tap::Drained && !case.drops {
         return run_and_drain(filter, taps, case);
     }
     let start = Instant::now();
-    run_once(filter, case, REPEAT)?;
-    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(REPEAT))
+    run_once(filter, case, repeat)?;
+    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(repeat))
+}
+
+/// So many runs make a turn.
+fn in_a_turn(a_run: f64) -> u32 {
+    (TURN / a_run) as u32
 }
 
 /// Without the time of reading what was handed over. The kernel measures each round by itself, coarsely; they are many.
@@ -335,6 +343,7 @@ fn main() -> anyhow::Result<()> {
     measure_here();
     let trivial = RawProgram::drop_all()?;
     let _trivial_is_on = dispatched::program(&trivial)?;
+    let trivially = in_a_turn(trivial.run(&udp().build(), FIRST_LOOK)?);
     report.section("a packet, to a trivial XDP_DROP", "");
     for case in cases() {
         if !report.wants(case.name) {
@@ -343,12 +352,13 @@ fn main() -> anyhow::Result<()> {
         let mut filter = filter(case.setting)?;
         let _filter_is_on = dispatched::filter(&mut filter)?;
         let mut taps = filter.taps()?;
+        let repeat = in_a_turn(run(&mut filter, &mut taps, &case, FIRST_LOOK)?);
         // Both have their turns in the same rounds.
         let rounds = TURNS.take(&mut [true, false], |is_base| {
             if *is_base {
-                Ok(trivial.run(&case.frame, 2_000_000)?)
+                Ok(trivial.run(&case.frame, trivially)?)
             } else {
-                run(&mut filter, &mut taps, &case)
+                run(&mut filter, &mut taps, &case, repeat)
             }
         })?;
         let figures = |name, rounds: &[f64]| report::Case::of(name, Unit::Nanoseconds, rounds);
@@ -363,6 +373,7 @@ fn main() -> anyhow::Result<()> {
 
 /// The worst of messages, to an ordinary one of the same length.
 fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
+    const REPEAT: u32 = 20_000;
     let mut filter = filter(Setting { limits: false, ..SIGNATURES_64 })?;
     let _filter_is_on = dispatched::filter(&mut filter)?;
     let mut frames = [hostile(500), message::register_of(500)].map(|message| udp().carrying(message).build());
@@ -392,8 +403,10 @@ fn costs(report: &mut Report) -> anyhow::Result<()> {
         let Some(program) = program else { continue };
         let verified = program.verified_instruction_count().unwrap_or_default();
         let jited = program.size_jitted();
+        let Stack { first, deepest } = Stack::of(program.fd()?.as_fd())?;
         report.note(&format!(
-            "{name}: the verifier followed {verified} instructions; {jited} bytes of machine code"
+            "{name}: the verifier followed {verified} instructions; {jited} bytes of machine code; {first} bytes of \
+             stack, {deepest} of 512 with what it calls"
         ));
     }
     Ok(())

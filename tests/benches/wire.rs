@@ -70,7 +70,9 @@ const PROFILES: [Profile; 6] = [
     },
     Profile {
         name: "banned source",
-        receivers: &[Sipward, Trivial, ScriptLegacy, ScriptNft, NftSet, IpSet, XdpFilter, Nothing],
+        receivers: &[
+            Sipward, Trivial, LookAtPort, LookUp, ScriptLegacy, ScriptNft, NftSet, IpSet, XdpFilter, Nothing,
+        ],
         message: || message::register_of(500),
         from: BANNED,
         goals: &[

@@ -18,12 +18,14 @@ pub mod message;
 pub mod namespace;
 pub mod pbx;
 pub mod phone;
+mod raw_map;
 pub mod raw_program;
 pub mod report;
 #[cfg(test)]
 mod schema;
 pub mod scratch;
 pub mod signatures;
+pub mod stack;
 pub mod tool;
 pub mod turns;
 pub mod wait;

@@ -241,4 +241,4 @@ pub(crate) fn still_below(at: usize, most: u32) -> bool {
 }
 
 /// Bytes between two looks at the row.
-const LONG_STEP: usize = 16;
+const LONG_STEP: usize = 8;

@@ -12,6 +12,7 @@ use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 use crate::{
     command::Done,
+    exchange::SIP,
     limits,
     namespace::Namespace,
     raw_program::{RawProgram, index},
@@ -28,6 +29,10 @@ pub const CUSTOMER: &str = "192.0.2.10";
 pub enum Receiver {
     /// An XDP program that drops everything.
     Trivial,
+    /// One that looks at the port before, and one that looks up the source in a hash map of 100,000 besides: what any
+    /// filter of sources has to do.
+    LookAtPort,
+    LookUp,
     /// This filter with 100,000 bans and the signatures that come with it.
     Sipward,
     /// The complete setup of the guides, by iptables-legacy and by iptables over nftables.
@@ -66,6 +71,8 @@ impl Receiver {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Trivial => "XDP_DROP",
+            Self::LookAtPort => "XDP_DROP by port",
+            Self::LookUp => "XDP_DROP by source",
             Self::Sipward => "sipward",
             Self::ScriptLegacy => "iptables-legacy script",
             Self::ScriptNft => "iptables-nft script",
@@ -78,10 +85,9 @@ impl Receiver {
 
     pub(super) fn install(self, host: &Namespace, rates: bool) -> anyhow::Result<Installed> {
         match self {
-            Self::Trivial => {
-                let link = host.enter(|| RawProgram::drop_all()?.attach(index("eth0")))?;
-                Ok(Installed::Link(link))
-            }
+            Self::Trivial => attach(host, RawProgram::drop_all()?),
+            Self::LookAtPort => attach(host, RawProgram::drop_port(SIP)?),
+            Self::LookUp => attach(host, RawProgram::drop_sources(SIP, banned())?),
             Self::Sipward => Ok(Installed::Filter(Box::new(sipward(host, rates)?))),
             Self::ScriptLegacy => script(host, "iptables-legacy", rates),
             Self::ScriptNft => script(host, "iptables-nft", rates),
@@ -91,6 +97,10 @@ impl Receiver {
             Self::Nothing => Ok(Installed::Rules),
         }
     }
+}
+
+fn attach(host: &Namespace, program: RawProgram) -> anyhow::Result<Installed> {
+    Ok(Installed::Link(host.enter(|| program.attach(index("eth0")))?))
 }
 
 /// The first of these is [`BANNED`].
