@@ -143,6 +143,9 @@ proptest! {
             println!("{error:?}");
             // The two that can be said by a few bytes at the very front.
             let told = matches!(error.kind(), StoreErrorKind::Newer | StoreErrorKind::Other) && head;
+            // SQLite has believed a length. A host without memory says the same, so it is not taken for damage: that would
+            // put a good database aside.
+            let told = told || error.to_string().ends_with("out of memory");
             prop_assert!(told || error.kind() == StoreErrorKind::Corrupt, "{:?}", error);
         }
     }
