@@ -71,7 +71,16 @@ const PROFILES: [Profile; 6] = [
     Profile {
         name: "banned source",
         receivers: &[
-            Sipward, Trivial, LookAtPort, LookUp, ScriptLegacy, ScriptNft, NftSet, IpSet, XdpFilter, Nothing,
+            Sipward,
+            Trivial,
+            LookAtPort,
+            LookUp,
+            ScriptLegacy,
+            ScriptNft,
+            NftSet,
+            IpSet,
+            XdpFilter,
+            Nothing,
         ],
         message: || message::register_of(500),
         from: BANNED,

@@ -140,8 +140,7 @@ impl Info {
             info: &raw mut self as u64,
         };
         // SAFETY: the attributes, and what they and the info point to, live through the call.
-        let result =
-            unsafe { libc::syscall(libc::SYS_bpf, INFO, &attributes, size_of::<Attributes>()) };
+        let result = unsafe { libc::syscall(libc::SYS_bpf, INFO, &attributes, size_of::<Attributes>()) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(self) }
     }
 }
