@@ -169,6 +169,6 @@ fn virtual_machine(built: &Built, filter: Option<&str>) -> Result<Outcome> {
     let Some(test) = built.kernel.iter().find(|test| test.name == vm::TEST) else {
         bail!("there is no test called {}", vm::TEST);
     };
-    vm::boot(VM_KERNEL, &test.executable, None)?;
+    vm::boot_for_every_run(VM_KERNEL, &test.executable)?;
     Ok(Outcome::Passed)
 }

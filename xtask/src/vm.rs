@@ -5,10 +5,13 @@ mod initramfs;
 mod kernel;
 pub(crate) mod qemu;
 
-use std::{env::consts::ARCH, fs, path::Path};
+use std::{env::consts::ARCH, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
-use xtask::{command::locate, ebpf::workspace_root};
+use xtask::{
+    command::{locate, output},
+    ebpf::workspace_root,
+};
 
 use crate::{
     apt::Apt,
@@ -19,6 +22,35 @@ use crate::{
 /// The test program of `sipward-tests` that needs nothing but a kernel.
 pub(crate) const TEST: &str = "packet_table";
 
+/// What is looked at on every run: each thing that the kernel has a part in. Emulated, every test takes seconds to load
+/// the filter; `cargo xtask vm` has patience for all of them.
+const EVERY_RUN: [&str; 24] = [
+    "a_capture_keeps_to_its_budget_and_ends_by_itself",
+    "a_captured_packet_is_whole_and_says_what_was_done_with_it",
+    "an_event_says_what_was_dropped",
+    "each_source_has_its_rate_and_its_neighbour_has_its_own",
+    "entries_end_by_themselves",
+    "flows::a_flow_ends_in_time_or_when_it_is_forgotten",
+    "flows::a_known_flow_has_its_budget_while_its_address_is_over",
+    "flows_are_limited_per_source_and_per_prefix",
+    "fragments_follow_their_first_one",
+    "headers_below_sip_are_followed",
+    "legitimate_traffic_passes",
+    "lists_come_first_and_trust_beats_bans",
+    "requests_that_share_a_segment_are_charged_one_by_one",
+    "scanners_are_dropped_however_they_dress",
+    "suspensions::a_lock_holds_everywhere_and_may_leave_out_known_sources",
+    "suspensions::a_suspended_account_opens_nothing_from_where_it_is_suspended",
+    "suspensions::suspensions_end_by_themselves",
+    "suspensions::where_the_account_stands_in_the_message_does_not_matter",
+    "taps::a_packet_that_leaves_goes_on_wherever_it_is_cut",
+    "taps::a_reader_that_does_not_read_loses_packets_and_changes_nothing_else",
+    "taps::a_request_that_passes_is_handed_over_as_it_came",
+    "taps::a_segment_says_what_its_sender_has_read",
+    "taps::both_lanes_are_read_in_the_order_of_time_and_strangers_have_a_budget",
+    "taps::what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over",
+];
+
 pub(crate) fn run(version: &str, filter: Option<&str>) -> Result<()> {
     setup::run(Purpose::Test)?;
     if let Some(reason) = unavailable() {
@@ -27,7 +59,7 @@ pub(crate) fn run(version: &str, filter: Option<&str>) -> Result<()> {
     let built = programs(&["build", "--locked", "--workspace", "--test", TEST])?;
     let test =
         built.into_iter().find(|artifact| artifact.name == TEST).context("cargo built no packet table")?;
-    boot(version, &test.executable, filter)
+    boot(version, &test.executable, filter.as_slice())
 }
 
 /// Why this machine cannot boot another kernel, if it cannot.
@@ -44,14 +76,25 @@ pub(crate) fn unavailable() -> Option<String> {
         .map(|program| format!("there is no {program}"))
 }
 
+/// Boots the kernel series for the tests of [`EVERY_RUN`].
+pub(crate) fn boot_for_every_run(version: &str, test: &Path) -> Result<()> {
+    let arguments: Vec<_> = ["--exact"].into_iter().chain(EVERY_RUN).collect();
+    let list = output(Command::new(test).arg("--list").args(&arguments)).unwrap_or_default();
+    let found = list.lines().filter(|line| line.ends_with(": test")).count();
+    if found != EVERY_RUN.len() {
+        bail!("of the tests that xtask/src/vm.rs names for every run, {TEST} has only {found}:\n{list}");
+    }
+    boot(version, test, &arguments)
+}
+
 /// Boots the kernel series with the test as its only job; an error if the test fails or does not end.
-pub(crate) fn boot(version: &str, test: &Path, filter: Option<&str>) -> Result<()> {
+fn boot(version: &str, test: &Path, arguments: &[&str]) -> Result<()> {
     let directory = workspace_root().join("target/vm");
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let apt = Apt::find().context("Debian's kernels come through apt, which is not here")?;
     let kernel = kernel::fetch(&apt, version, &directory)?;
     let initramfs = directory.join("initramfs.cpio");
-    let image = initramfs::build(test, filter)?;
+    let image = initramfs::build(test, arguments)?;
     fs::write(&initramfs, image).with_context(|| format!("cannot write {}", initramfs.display()))?;
     qemu::boot(&kernel, &initramfs)
 }

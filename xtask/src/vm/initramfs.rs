@@ -14,7 +14,7 @@ use super::{cpio::Archive, qemu::END};
 
 const MOUNT_POINTS: [&str; 4] = ["dev", "proc", "sys", "tmp"];
 
-pub(super) fn build(test: &Path, filter: Option<&str>) -> Result<Vec<u8>> {
+pub(super) fn build(test: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let busybox = locate("busybox").context("there is no busybox for the virtual machine")?;
     let mut files = vec![("bin/busybox".into(), busybox.clone()), ("test".into(), test.to_owned())];
     for library in libraries(&busybox).into_iter().chain(libraries(test)).collect::<BTreeSet<_>>() {
@@ -27,13 +27,14 @@ pub(super) fn build(test: &Path, filter: Option<&str>) -> Result<Vec<u8>> {
     for (path, source) in files {
         archive.file(&path, &fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?);
     }
-    archive.file("init", init(filter).as_bytes());
+    archive.file("init", init(arguments).as_bytes());
     Ok(archive.finish())
 }
 
 /// What the kernel starts. With `-no-reboot` the reboot ends the machine.
-fn init(filter: Option<&str>) -> String {
-    let filter = filter.unwrap_or_default().replace('\'', r"'\''");
+fn init(arguments: &[&str]) -> String {
+    let word = |argument: &&str| format!(" '{}'", argument.replace('\'', r"'\''"));
+    let arguments: String = arguments.iter().map(word).collect();
     format!(
         "#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -44,7 +45,7 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t tmpfs tmp /tmp
 ip link set lo up
 uname -sr
-RUST_BACKTRACE=1 /test '{filter}'
+RUST_BACKTRACE=1 /test{arguments}
 echo \"{END}$?\"
 reboot -f
 "
@@ -96,8 +97,8 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_reaches_the_test_as_one_word() {
-        assert!(init(Some("it's")).contains(r"/test 'it'\''s'"));
-        assert!(init(None).contains("/test ''"));
+    fn an_argument_reaches_the_test_as_one_word() {
+        assert!(init(&["--exact", "it's"]).contains(r"/test '--exact' 'it'\''s'"));
+        assert!(init(&[]).contains("/test\n"));
     }
 }
