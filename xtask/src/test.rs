@@ -21,8 +21,8 @@ const VM_KERNEL: &str = "6.1";
 /// The tests of this package need root; all others run as the user.
 const KERNEL_PACKAGE: &str = "tests";
 
-/// This test waits for the times of others much more than it works: several at once on few cores, beside the rest.
-const WAITS: &str = "guard";
+/// These wait for the times of others much more than they work: several at once on few cores, beside the rest.
+const WAITING: [&str; 2] = ["guard", "faults"];
 
 pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     setup::run(Purpose::Test)?;
@@ -48,7 +48,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
         thread::scope(|scope| {
             let machine =
                 scope.spawn(|| part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
-            let waits = scope.spawn(|| part(&format!("{WAITS} tests"), || waiting_test(&built, filter)));
+            let waits = scope.spawn(|| part("waiting tests", || waiting_tests(&built, filter)));
             parts.push(part("kernel tests", || kernel_tests(&built, filter)));
             parts.push(waits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             parts.push(machine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -101,15 +101,15 @@ fn is_kernel_test(test: &Artifact) -> bool {
 }
 
 fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
-    let tests = built.kernel.iter().filter(|test| test.name != WAITS);
+    let tests = built.kernel.iter().filter(|test| !WAITING.contains(&test.name.as_str()));
     run_all(tests, |test| command::run(&mut kernel_test(test, built, filter, None)?))
 }
 
-fn waiting_test(built: &Built, filter: Option<&str>) -> Result<Outcome> {
+/// One program after the other, in the order of their names there.
+fn waiting_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
     let threads = Some(("RUST_TEST_THREADS", OsStr::new("4")));
-    run_all(built.kernel.iter().filter(|test| test.name == WAITS), |test| {
-        command::run_beside(WAITS, &mut kernel_test(test, built, filter, threads)?)
-    })
+    let tests = WAITING.iter().flat_map(|name| built.kernel.iter().filter(move |test| test.name == *name));
+    run_all(tests, |test| command::run_beside(&test.name, &mut kernel_test(test, built, filter, threads)?))
 }
 
 fn kernel_test(
