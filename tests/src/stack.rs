@@ -72,9 +72,12 @@ fn callee(instruction: u64, at: usize) -> Option<usize> {
     const CALL: u8 = 0x85;
     /// And not one of the kernel's.
     const OF_THE_PROGRAM: u8 = 1;
-    let is_call = code(instruction) == CALL && from(instruction) == OF_THE_PROGRAM;
-    let start = (at as i64 + 1).checked_add(number(instruction).into())?;
-    is_call.then(|| usize::try_from(start).ok()).flatten()
+    if code(instruction) != CALL || from(instruction) != OF_THE_PROGRAM {
+        return None;
+    }
+    // Of a program that became machine code the kernel keeps the distance here, and a function's number there.
+    let distance = if offset(instruction) == 0 { number(instruction) } else { offset(instruction) };
+    (at + 1).checked_add_signed(distance as isize)
 }
 
 /// How far below the stack's end a function reads, writes or points.
@@ -164,7 +167,8 @@ mod tests {
             // Uses 40, calls the one with 64 and the one with none.
             store(-40),
             call(2),
-            call(4),
+            // As machine code has it.
+            instruction(0x85, 0, 1, 4, 2),
             EXIT,
             // Points to 64.
             instruction(0xbf, 2, 10, 0, 0),
