@@ -125,6 +125,7 @@ fn cases() -> Vec<Case> {
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
     let banned = |bans| Setting { bans, ..SIGNATURES_64 };
     let register = || udp().carrying(message::register_of(500));
+    let invite = |length| udp().carrying(message::invite_of(length));
     let over_rate = Setting { limits: true, ..SIGNATURES_64 };
     let unlimited = |setting| Setting { limits: false, ..setting };
     vec![
@@ -157,6 +158,15 @@ fn cases() -> Vec<Case> {
             udp().carrying(message::register_of(1400)),
             false,
         ),
+        case(
+            "clean REGISTER, 300 bytes, 64 signatures",
+            unlimited(with(64)),
+            udp().carrying(message::short_register()),
+            false,
+        ),
+        case("clean INVITE, 700 bytes, 8 signatures", unlimited(with(8)), invite(700), false),
+        case("clean INVITE, 700 bytes, 512 signatures", unlimited(with(512)), invite(700), false),
+        case("clean INVITE, 1,400 bytes, 64 signatures", unlimited(with(64)), invite(1400), false),
         case("clean REGISTER, IPv6, 64 signatures", unlimited(with(64)), register().v6(), false),
         case(
             "clean REGISTER, TCP, 64 signatures",
