@@ -16,9 +16,10 @@ const STRANGER: u32 = 11;
 
 struct Explained<'a> {
     site: &'a Site,
+    /// Dropped before the installation, whose pins it would make again.
+    _daemon: Daemon,
     sipward: Sipward<'a>,
     registrar: Registrar,
-    _daemon: Daemon,
     _scratch: Scratch,
 }
 

@@ -24,9 +24,10 @@ use xdp_prog::reason::Action;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Site<'a> {
+    /// Dropped before the installation, whose pins it would make again.
+    daemon: Option<Daemon>,
     pub(crate) sipward: Sipward<'a>,
     pub(crate) config: PathBuf,
-    daemon: Option<Daemon>,
     /// How long the log of the daemons before this one is.
     logged: usize,
     /// Kept for its drop.

@@ -89,8 +89,9 @@ impl Site {
 /// A filter and a daemon before a PBX.
 #[derive(Debug)]
 pub(crate) struct Ward<'a> {
-    pub(crate) sipward: Sipward<'a>,
+    /// Dropped before the installation, whose pins it would make again.
     pub(crate) daemon: Option<Daemon>,
+    pub(crate) sipward: Sipward<'a>,
     config: String,
     _directory: Scratch,
 }
