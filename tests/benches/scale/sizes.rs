@@ -25,7 +25,7 @@ use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
 /// In one turn.
-const REPEAT: u32 = 200_000;
+const REPEAT: u32 = 100_000;
 const PACKET: &str = "a packet";
 const MEMORY: &str = "the kernel's memory for it";
 /// The sizes of a matter, in the columns of a table.
