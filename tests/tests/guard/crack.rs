@@ -108,7 +108,7 @@ fn attack(make: Make, site: &Site, exchange: &Exchange, ward: &Ward<'_>) {
     ward.wait_for("its time is over", Duration::from_secs(90), |ward| {
         ward.closed(ACCOUNT, &attacker).is_none().then_some(true.into())
     });
-    // More than once, as a phone would: the kernel's clock is a tick behind the daemon's, and this machine is busy.
+    // More than once, as a phone would: beside other tests the first has been seen to get no answer within its second.
     ward.wait_for("the PBX answers again, after the suspension", SOON, |_| {
         let asked = Guesser::new(site.host(ATTACKER), &attacker).guess(&ACCOUNT.to_string());
         asked.map(|answer| answer.status.into())
