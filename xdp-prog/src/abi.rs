@@ -4,12 +4,15 @@
 //! no `bool`, no enum in memory that the other side could fill with an invalid value.
 
 use crate::{
+    account,
+    frame::Packet,
     reason::{Class, Reason},
+    stream,
     word::Word,
 };
 
 /// Changes whenever the layout of any map changes; part of the pin directory's name.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Map names, as the object and userspace know them.
 pub mod map {
@@ -34,7 +37,9 @@ pub mod map {
     pub const TAPS_KNOWN: &str = "TAPS_KNOWN";
     pub const TAPS_STRANGERS: &str = "TAPS_STRANGERS";
     pub const TAP_STATE: &str = "TAP_STATE";
-    pub const ALL: [&str; 21] = [
+    pub const WATCHED: &str = "WATCHED";
+    pub const SCRATCH: &str = "SCRATCH";
+    pub const ALL: [&str; 23] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -56,6 +61,8 @@ pub mod map {
         TAPS_KNOWN,
         TAPS_STRANGERS,
         TAP_STATE,
+        WATCHED,
+        SCRATCH,
     ];
 }
 
@@ -564,6 +571,20 @@ pub struct TapCount {
     /// Since when it counts, in kernel monotonic nanoseconds.
     pub since: u64,
     pub packets: u64,
+}
+
+/// After this many nanoseconds without a packet from a SIP port it is not known whether the egress program is attached:
+/// the daemon holds it, and what leaves is unseen while no daemon runs.
+pub const WATCHED_FOR: u64 = 10_000_000_000;
+
+/// One CPU's working memory for the packet that it judges. It is not on the stack, which has 512 bytes for the whole
+/// chain of calls.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Scratch {
+    pub packet: Packet,
+    pub names: account::Walk,
+    pub messages: stream::Walk,
 }
 
 const _: () = {

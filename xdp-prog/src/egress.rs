@@ -143,6 +143,13 @@ const fn ports<const N: usize>(packet: &mut Packet, header: &Chunk<N>) {
     packet.destination_port = header.be16(2);
 }
 
+/// Whether it leaves a port where SIP is spoken.
+#[inline(always)]
+pub const fn is_from_sip_port(packet: &Packet, policy: &Policy) -> bool {
+    let port = packet.source_port;
+    if packet.protocol == TCP { policy.tcp.has(port) || policy.tls.has(port) } else { policy.udp.has(port) }
+}
+
 /// Whether the PBX says something that nobody reads here: over TLS, or a challenge on a connection that it has opened
 /// itself, as Kamailio does for who hangs up before he is answered.
 #[inline(always)]

@@ -9,6 +9,7 @@ pub mod abi;
 pub mod account;
 pub mod bytes;
 pub mod capture;
+pub mod charge;
 pub mod egress;
 pub mod flows;
 pub mod frame;

@@ -226,10 +226,10 @@ impl Walk {
 
     /// The whole walk. `turn` is [`turn`](Self::turn), which the kernel verifies as a function by itself.
     #[inline(always)]
-    pub fn finish(mut self, turn: impl Fn(&mut Self) -> bool) -> Stream {
+    pub fn finish(&mut self, turn: impl Fn(&mut Self) -> bool) -> Stream {
         let mut turns = 0;
         while turns < TURNS {
-            if turn(&mut self) {
+            if turn(self) {
                 return self.found;
             }
             turns += 1;

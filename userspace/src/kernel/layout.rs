@@ -8,7 +8,8 @@ use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter, EVENT_RING_BYTES,
     EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow, MAX_FRAGMENTS, MAX_KNOWN_FLOWS,
     MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
-    SLOTS, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
+    SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES,
+    TapState, map,
 };
 
 use super::{
@@ -82,6 +83,8 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<(), ()>(map::TAPS_KNOWN, MapType::RingBuf, TAP_RING_BYTES),
     of::<(), ()>(map::TAPS_STRANGERS, MapType::RingBuf, TAP_RING_BYTES),
     of::<u32, TapState>(map::TAP_STATE, MapType::PerCpuArray, 1),
+    of::<u32, u64>(map::WATCHED, MapType::Array, 1),
+    of::<u32, Scratch>(map::SCRATCH, MapType::PerCpuArray, 1),
 ];
 
 /// The maps that only userspace knows.

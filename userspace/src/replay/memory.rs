@@ -17,8 +17,9 @@ use xdp_prog::{
     },
     account::{Walk, Whole},
     bytes::Bytes,
+    charge::{self, Charge, Limit},
     frame::{self, Depth, Packet},
-    judge::{self, Charge, Limit, Verdict, World},
+    judge::{self, Verdict, World},
     reason::{Action, Reason},
     sip::{self, Kind},
     stream::Stream,
@@ -191,11 +192,18 @@ struct View<'a> {
     // The frame has one source, so each state is fetched at most once and held while it is judged.
     source_state: OnceCell<Rc<SourceState>>,
     prefix_state: OnceCell<Rc<SourceState>>,
+    names: Cell<Walk>,
 }
 
 impl<'a> View<'a> {
     fn new(memory: &'a Memory, frame: &'a [u8]) -> Self {
-        Self { memory, frame: Bytes::of(frame), source_state: OnceCell::new(), prefix_state: OnceCell::new() }
+        Self {
+            memory,
+            frame: Bytes::of(frame),
+            source_state: OnceCell::new(),
+            prefix_state: OnceCell::new(),
+            names: Cell::default(),
+        }
     }
 }
 
@@ -258,6 +266,11 @@ impl World for View<'_> {
         GuardState { suspended: suspended as u32, locked: locked as u32, ..GuardState::default() }
     }
 
+    /// A capture without answers says nothing of what the PBX has sent.
+    fn watched(&self) -> bool {
+        false
+    }
+
     fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
         self.memory.suspensions.get(key).copied()
     }
@@ -278,17 +291,24 @@ impl World for View<'_> {
     }
 
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
-        judge::charge(self, packet, charge)
+        charge::charge(self, packet, charge)
     }
 
     fn suspended(&self, packet: &Packet, known: bool) -> bool {
         judge::suspended(self, packet, known)
     }
 
-    fn next_account(&self, walk: &mut Walk) -> u64 {
+    fn walk_accounts(&self, packet: &Packet) {
+        self.names.set(Walk::new(packet.offset, packet.length));
+    }
+
+    fn next_account(&self) -> u64 {
+        let mut walk = self.names.get();
         let payload = self.frame.skip(walk.offset as usize);
         let message = Whole { payload, length: walk.length };
-        walk.next(|walk| walk.line(&message), |walk| walk.name(&message))
+        let name = walk.next(|walk| walk.line(&message), |walk| walk.name(&message));
+        self.names.set(walk);
+        name
     }
 
     fn find_signature(&self, packet: &Packet) -> Option<u16> {

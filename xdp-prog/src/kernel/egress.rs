@@ -3,7 +3,10 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{
-    bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes, macros::classifier, programs::TcContext,
+    bindings::__sk_buff,
+    helpers::generated::{bpf_ktime_get_coarse_ns, bpf_skb_load_bytes},
+    macros::classifier,
+    programs::TcContext,
 };
 use xdp_prog::{
     egress::{self, Chunk, Pieces},
@@ -13,6 +16,7 @@ use xdp_prog::{
 };
 
 use super::{
+    maps::WATCHED,
     tap::{self, Payload},
     world::Kernel,
 };
@@ -22,9 +26,7 @@ const NEXT: i32 = -1;
 
 #[classifier]
 pub(crate) fn sipward_egress(ctx: TcContext) -> i32 {
-    if tap::wanted().is_some() {
-        watch(&Sent { skb: ctx.skb.skb });
-    }
+    watch(&Sent { skb: ctx.skb.skb });
     NEXT
 }
 
@@ -36,6 +38,12 @@ fn watch(sent: &Sent) {
     }
     let lists = Kernel::lists();
     let Some(policy) = lists.policy() else { return };
+    if egress::is_from_sip_port(&packet, policy) {
+        stamp();
+    }
+    if tap::wanted().is_none() {
+        return;
+    }
     let hidden = egress::is_hidden(sent, &packet, policy);
     if !hidden && !egress::is_wanted(sent, &packet, policy) {
         return;
@@ -50,6 +58,15 @@ fn watch(sent: &Sent) {
         tap::hide();
     } else {
         tap::hand_over(&packet, true, known, Loss::Answer, &Part { sent, offset: packet.offset });
+    }
+}
+
+/// Says that what leaves is seen.
+#[inline(always)]
+fn stamp() {
+    if let Some(at) = WATCHED.get_ptr_mut(0) {
+        // SAFETY: one aligned word, of which any recent value serves; the helper has no preconditions.
+        unsafe { at.write_volatile(bpf_ktime_get_coarse_ns()) };
     }
 }
 

@@ -9,7 +9,7 @@ use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
     EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow,
     MAX_FRAGMENTS, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES,
-    MAX_SOURCES, MAX_SUSPENSIONS, Policy, SLOTS, Signatures, SourceEntry, SourceState, Suspension,
+    MAX_SOURCES, MAX_SUSPENSIONS, Policy, SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension,
     SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
 };
 
@@ -75,3 +75,8 @@ pub(super) static TAPS_KNOWN: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
 pub(super) static TAPS_STRANGERS: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
 #[btf_map]
 pub(super) static TAP_STATE: PerCpuArray<TapState, 1> = PerCpuArray::new();
+/// When the egress program last saw something leave a SIP port, in kernel monotonic nanoseconds.
+#[btf_map]
+pub(super) static WATCHED: Array<u64, 1> = Array::new();
+#[btf_map]
+pub(super) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();

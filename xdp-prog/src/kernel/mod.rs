@@ -19,21 +19,25 @@ use xdp_prog::{
 
 use self::{
     maps::{COUNTERS, SIGNATURE_HITS},
-    world::Kernel,
+    world::{Kernel, scratch},
 };
 
 #[xdp]
 pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     let kernel = Kernel::new(&ctx);
     let frame = frame(&ctx);
-    let mut packet = Packet::default();
-    let verdict = judge(&kernel, &mut packet);
+    // Pass: an array of one always has its element, which the verifier cannot know.
+    let Some(scratch) = scratch() else { return xdp_action::XDP_PASS };
+    // SAFETY: this CPU's own; XDP does not preempt itself on a CPU, and nothing else refers to the packet.
+    let packet = unsafe { &mut (*scratch).packet };
+    *packet = Packet::default();
+    let verdict = judge(&kernel, packet);
     count(&verdict, frame.len() as u64);
     // What is not ours pays nothing for the rest.
     if verdict.reason.is_for_sip() {
         match verdict.reason.action() {
-            Action::Drop => event::sample(&ctx, &kernel, &packet, &verdict),
-            Action::Pass => tap::offer(&ctx, &kernel, &packet, &verdict),
+            Action::Drop => event::sample(&ctx, &kernel, packet, &verdict),
+            Action::Pass => tap::offer(&ctx, &kernel, packet, &verdict),
         }
         capture::offer(&ctx, &verdict);
     }

@@ -8,13 +8,14 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, Signatures,
-        SourceEntry, SourceState, Suspension, SuspensionKey,
+        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, Scratch,
+        Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{self, End, Header, Message},
     bytes::Bytes,
+    charge::{self, Charge, Limit},
     frame::{self, Depth, OFFSET_MAX, Packet},
-    judge::{self, Charge, Limit, World},
+    judge::{self, World},
     lines, matcher,
     reason::Class,
     sip::{self, Kind},
@@ -22,8 +23,8 @@ use xdp_prog::{
 };
 
 use super::maps::{
-    ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SIGNATURES, SOURCE_STATE, SOURCES,
-    SUSPENDED,
+    ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SCRATCH, SIGNATURES, SOURCE_STATE,
+    SOURCES, SUSPENDED, WATCHED,
 };
 
 pub(super) struct Kernel {
@@ -58,6 +59,12 @@ impl Kernel {
 fn signatures(slot: u32) -> Option<&'static Signatures> {
     // As for the policy.
     SIGNATURES.get(slot.wrapping_sub(1))
+}
+
+/// This CPU's working memory. The parts are borrowed one by one: the packet goes with all of its judgement.
+#[inline(always)]
+pub(super) fn scratch() -> Option<*mut Scratch> {
+    SCRATCH.get_ptr_mut(0)
 }
 
 /// What a source's state starts as. A static, because 216 bytes are too much for the stack.
@@ -160,6 +167,11 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn watched(&self) -> bool {
+        WATCHED.get(0).is_some_and(|at| self.now().saturating_sub(*at) < WATCHED_FOR)
+    }
+
+    #[inline(always)]
     fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
         // SAFETY: copied at once; a slot that was reused for another key has another end at worst.
         unsafe { SUSPENDED.get(key).copied() }
@@ -196,9 +208,20 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn next_account(&self, walk: &mut account::Walk) -> u64 {
-        // SAFETY: as above.
-        unsafe { next_account(self.ctx, walk) }
+    fn walk_accounts(&self, packet: &Packet) {
+        if let Some(scratch) = scratch() {
+            // SAFETY: this CPU's own, and nothing else refers to this part of it.
+            unsafe { (*scratch).names = account::Walk::new(packet.offset, packet.length) };
+        }
+    }
+
+    #[inline(always)]
+    fn next_account(&self) -> u64 {
+        match scratch() {
+            // SAFETY: as above, and a pointer is what the function asks for.
+            Some(scratch) => unsafe { next_account(self.ctx, &raw mut (*scratch).names) },
+            None => account::NONE,
+        }
     }
 
     #[inline(always)]
@@ -267,7 +290,7 @@ unsafe extern "C" fn charge_source(
         Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
     let active = Active { policy: class >> 16, signatures: 0 };
     let kernel = Kernel::of(core::ptr::null_mut(), active, now);
-    judge::charge(&kernel, packet, charge) as u32
+    charge::charge(&kernel, packet, charge) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -403,7 +426,10 @@ extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) 
     }
     let slot = how >> 2;
     let Some(set) = signatures(slot) else { return 0 };
-    let mut walk = Walk::new(set, length, how & 1 != 0, how & 2 != 0);
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: this CPU's own, and nothing else refers to this part of it.
+    let walk = unsafe { &mut (*scratch).messages };
+    *walk = Walk::new(set, length, how & 1 != 0, how & 2 != 0);
     walk.offset = offset & OFFSET_MAX;
     walk.slot = slot;
     // SAFETY: a reference is what the function asks for.
