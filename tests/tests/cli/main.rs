@@ -4,6 +4,7 @@ mod accounts;
 mod attach;
 mod hearing;
 mod lists;
+mod private;
 mod refusals;
 mod signatures;
 mod watching;

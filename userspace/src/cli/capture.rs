@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -98,7 +99,10 @@ impl Capture {
             Box::new(io::stdout())
         } else {
             let fail = |error: io::Error| wrong(format!("{}: {}", self.file.display(), told(&error)));
-            Box::new(File::create_new(&self.file).map_err(fail)?)
+            // Of this user alone: it may have names and digests in it.
+            let mut private = File::options();
+            private.write(true).create_new(true).mode(0o600);
+            Box::new(private.open(&self.file).map_err(fail)?)
         };
         Ok(BufWriter::new(to))
     }

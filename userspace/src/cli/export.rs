@@ -3,7 +3,9 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, BufWriter, Write},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +23,7 @@ use crate::{
     },
     list_file::text_line,
     precedence::Standing,
+    printable::write_json,
     text_file::told,
 };
 
@@ -60,7 +63,8 @@ fn write_list(list: Standing, json: bool, to: &mut impl Write) -> Result<Written
             Told::Notice(notice) => written.notices.push(notice),
             Told::Item(item) => {
                 if json {
-                    writeln!(to, "{item}")?;
+                    write_json(&mut *to, &item)?;
+                    writeln!(to)?;
                 } else {
                     writeln!(to, "{}", text_line(&decoded(item)?))?;
                 }
@@ -85,16 +89,20 @@ struct NewFile {
 
 impl NewFile {
     fn create(path: &Path) -> io::Result<Self> {
+        check_links(path)?;
+        let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         let before = fs::metadata(path).ok();
         if before.as_ref().is_some_and(|before| !before.is_file()) {
-            return Ok(Self { writer: BufWriter::new(File::create(path)?), names: None });
+            // Nobody else can replace a link that was checked; where there was none, none is followed.
+            let follow = if is_link { 0 } else { libc::O_NOFOLLOW };
+            let device = File::options().write(true).custom_flags(follow).open(path)?;
+            return Ok(Self { writer: BufWriter::new(device), names: None });
         }
-        // The file itself, and not a link to it.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = OsString::from(&path);
-        name.push(format!(".{}.new", std::process::id()));
-        let file = File::create(&name)?;
-        let new = Self { writer: BufWriter::new(file), names: Some((name.into(), path)) };
+        // The file itself, and not the link to it.
+        let path = if is_link { fs::canonicalize(path)? } else { path.to_owned() };
+        let mode = before.as_ref().map_or(0o666, |before| before.mode() & 0o777);
+        let (file, name) = beside(&path, mode)?;
+        let new = Self { writer: BufWriter::new(file), names: Some((name, path)) };
         if let Some(before) = before {
             new.writer.get_ref().set_permissions(before.permissions())?;
         }
@@ -109,6 +117,44 @@ impl NewFile {
         }
         Ok(())
     }
+}
+
+/// A new file in the same directory, with a name that nobody can have taken before.
+fn beside(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
+    let mut name = OsString::from(path);
+    name.push(format!(".{:016x}.new", RandomState::new().build_hasher().finish()));
+    let mut options = File::options();
+    // A link that is there already is not followed.
+    let file = options.write(true).create_new(true).mode(mode).open(&name)?;
+    Ok((file, name.into()))
+}
+
+/// Follows only links that root or this user has made: in `/tmp`, somebody else's link could lead to any file of the
+/// host.
+fn check_links(path: &Path) -> io::Result<()> {
+    /// As many as the kernel follows.
+    const LONGEST: usize = 40;
+    // SAFETY: no arguments, cannot fail.
+    let me = unsafe { libc::geteuid() };
+    let mut place = path.to_owned();
+    for _ in 0..LONGEST {
+        match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_symlink() && ![0, me].contains(&found.uid()) => {
+                let problem = format!(
+                    "{} is a link of the user with number {}, which is not followed: name the file itself",
+                    place.display(),
+                    found.uid()
+                );
+                return Err(io::Error::other(problem));
+            }
+            Ok(found) if found.is_symlink() => {
+                let to = fs::read_link(&place)?;
+                place = place.parent().unwrap_or(Path::new("/")).join(to);
+            }
+            _ => return Ok(()),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
 impl Drop for NewFile {

@@ -36,6 +36,7 @@ use std::{io::Write as _, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use self::{failure::Failure, output::Output};
+use crate::printable::printable_lines;
 
 /// Drops SIP scanners, brute force and floods at the NIC.
 #[derive(Debug, Parser)]
@@ -93,7 +94,7 @@ pub fn main() -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
     if let Some(message) = failure.message(arguments.verbose) {
         // Standard error is the last resort: there is nowhere to report that it is closed.
-        let _ = writeln!(std::io::stderr(), "sipward: {message}");
+        let _ = writeln!(std::io::stderr(), "sipward: {}", printable_lines(&message));
     }
     failure.exit_code()
 }

@@ -1,4 +1,5 @@
-//! What commands print: text for people, or JSON, one object a line.
+//! What commands print: text for people, or JSON, one object a line. Whatever names, keys and notes are in it, nothing
+//! reaches the terminal but what can be seen there.
 
 use std::{
     fmt::Display,
@@ -6,6 +7,8 @@ use std::{
 };
 
 use serde::Serialize;
+
+use crate::printable::{printable, printable_lines, write_json};
 
 #[derive(Debug)]
 pub(super) struct Output {
@@ -24,7 +27,7 @@ impl Output {
 
     /// A line for people; nothing with `--json`.
     pub(super) fn say(&mut self, line: impl Display) -> io::Result<()> {
-        if self.json { Ok(()) } else { writeln!(self.stdout, "{line}") }
+        if self.json { Ok(()) } else { writeln!(self.stdout, "{}", printable_lines(&line.to_string())) }
     }
 
     /// An object for programs; nothing without `--json`.
@@ -32,7 +35,7 @@ impl Output {
         if !self.json {
             return Ok(());
         }
-        serde_json::to_writer(&mut self.stdout, object)?;
+        write_json(&mut self.stdout, object)?;
         writeln!(self.stdout)
     }
 
@@ -48,7 +51,7 @@ impl Output {
     /// Something to know besides, which is no part of the answer.
     pub(super) fn warn(&mut self, notice: &str) -> io::Result<()> {
         self.stdout.flush()?;
-        writeln!(io::stderr(), "sipward: {notice}")
+        writeln!(io::stderr(), "sipward: {}", printable_lines(notice))
     }
 
     pub(super) fn writer(&mut self) -> &mut impl Write {
@@ -82,7 +85,7 @@ impl Table {
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         debug_assert_eq!(N, self.columns.len(), "a cell for each column");
-        self.rows.push(cells.into());
+        self.rows.push(cells.map(|cell| printable(cell.as_bytes())).into());
     }
 
     /// No row but the names of the columns.
@@ -177,6 +180,15 @@ options-stranger        5  é
         let mut text = Vec::new();
         table.write(&mut text, &table.widths(), 0).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cell_is_as_wide_as_what_is_shown_of_it() {
+        let mut table = Table::new([("name", Align::Left), ("n", Align::Left)]);
+        table.row(["a\x1b[2J".into(), "1".into()]);
+        let mut text = Vec::new();
+        table.write(&mut text, &table.widths(), 0).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), "name         n\na\\u{1b}[2J  1\n");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     control::protocol::{self, Call, Refusal, RefusalKind, item},
     lifeline,
     precedence::Standing,
+    printable::printable_lines,
     time::Lifetime,
 };
 
@@ -150,7 +151,7 @@ fn asked(message: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
-    write!(io::stderr(), "sipward: {message}\nLock down all the same? [y/N] ")?;
+    write!(io::stderr(), "sipward: {}\nLock down all the same? [y/N] ", printable_lines(message))?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -1,11 +1,17 @@
 //! Where the filter lives on in bpffs when no process of ours runs:
 //! `BASE/vN/{program, maps/NAME, link-INTERFACE}`, `N` being the version of the maps' layout.
+//!
+//! The base directory is of root alone. A bpffs may well let everybody make directories in it, and whoever can open a
+//! directory can lock it, and so keep the daemon and all commands waiting.
 
 use std::{
     ffi::CString,
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, Permissions, TryLockError},
     io,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -23,6 +29,8 @@ const BASE_VARIABLE: &str = "SIPWARD_PIN_DIR";
 /// For tests, which play a build with maps of another layout.
 const VERSION_VARIABLE: &str = "SIPWARD_PIN_VERSION";
 const LINK: &str = "link-";
+/// Of the base directory.
+const PRIVATE: u32 = 0o700;
 const BPF_FS_MAGIC: libc::__fsword_t = 0xcafe_4a11;
 
 /// The place of one filter in bpffs.
@@ -187,7 +195,7 @@ impl Pins {
         self.check_bpffs()?;
         let fail = |error: io::Error| Error::io(format!("create {}", self.directory().display()), &error);
         loop {
-            fs::create_dir_all(&self.base).map_err(fail)?;
+            self.make_base().map_err(fail)?;
             let lock = match self.lock() {
                 Err(Error::NothingAttached) => continue,
                 result => result?,
@@ -206,17 +214,24 @@ impl Pins {
 
     pub(super) fn make_directories(&self) -> Result<()> {
         let maps = self.directory().join("maps");
-        fs::create_dir_all(&maps).map_err(|error| Error::io(format!("create {}", maps.display()), &error))
+        self.make_base()
+            .and_then(|()| fs::create_dir_all(&maps))
+            .map_err(|error| Error::io(format!("create {}", maps.display()), &error))
+    }
+
+    fn make_base(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(PRIVATE).create(&self.base)
     }
 
     /// Keeps other sipward commands from changing the filter until the lock is dropped.
     pub fn lock(&self) -> Result<PinLock<'_>> {
         let fail = |error: io::Error| Error::io(format!("lock {}", self.base.display()), &error);
         loop {
-            let directory = match File::open(&self.base) {
+            let directory = match open_directory(&self.base) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NothingAttached),
                 result => result.map_err(fail)?,
             };
+            self.keep_private(&directory)?;
             directory.lock().map_err(fail)?;
             // While this waited, a `detach` may have removed the directory that is now locked.
             let locked = directory.metadata().map_err(fail)?.ino();
@@ -224,6 +239,27 @@ impl Pins {
                 return Ok(PinLock { pins: self, _directory: directory });
             }
         }
+    }
+
+    /// What somebody else made in this place is not used. An earlier version let everybody open it.
+    fn keep_private(&self, directory: &File) -> Result<()> {
+        let fail = |error: io::Error| Error::io(format!("look at {}", self.base.display()), &error);
+        let found = directory.metadata().map_err(fail)?;
+        // SAFETY: no arguments, cannot fail.
+        let me = unsafe { libc::geteuid() };
+        if ![0, me].contains(&found.uid()) {
+            let base = self.base.display();
+            let cause = format!(
+                "it belongs to the user with number {}: remove it with `rm -r {base}`, and keep others from making it \
+                 again with `chmod 700 /sys/fs/bpf`",
+                found.uid()
+            );
+            return Err(Error::failed(format!("use {base}"), cause));
+        }
+        if found.uid() == me && found.mode() & 0o777 != PRIVATE {
+            directory.set_permissions(Permissions::from_mode(PRIVATE)).map_err(fail)?;
+        }
+        Ok(())
     }
 
     /// Makes this the one reader of the events, until the lock is dropped.
@@ -235,6 +271,11 @@ impl Pins {
     pub fn lock_captures(&self) -> Result<File> {
         lock_one(&self.directory(), "capture")
     }
+}
+
+/// The directory itself, and not one that a link leads to.
+fn open_directory(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)
 }
 
 /// `command`: of whoever else has it.

@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     address::{canonical, holds_v4_unsaid, show},
     control::protocol::{Origin, item::Listed},
+    printable::is_hidden,
 };
 
 fn entry(source: &str, until: Option<u64>, note: Option<&str>) -> Imported {
@@ -149,7 +150,7 @@ proptest! {
     #[test]
     fn what_is_written_as_text_reads_back(
         lists in prop::collection::vec(listed(prop::option::of("[!-~éü€](.*[!-~éü€])?".prop_map(|note| {
-            note.chars().filter(|c| !c.is_control()).collect()
+            note.chars().filter(|c| !is_hidden(*c)).collect()
         }))), 0..20),
     ) {
         let text: String = lists.iter().map(|listed| text_line(listed) + "\n").collect();

@@ -5,7 +5,7 @@ use super::{
     moment::{format_utc, parse_utc},
     quoted, source,
 };
-use crate::control::protocol::item::Listed;
+use crate::{control::protocol::item::Listed, printable::is_hidden};
 
 const UNTIL: &str = "until";
 
@@ -41,7 +41,7 @@ pub fn text_line(listed: &Listed) -> String {
         line += &format!("  {UNTIL} {}", format_utc(until));
     }
     if let Some(note) = &listed.note {
-        let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let note: String = note.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
         if !note.trim().is_empty() {
             line += &format!("  # {}", note.trim());
         }

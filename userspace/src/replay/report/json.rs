@@ -11,6 +11,7 @@ use super::{
     Judged, Names,
     sums::{Sums, Tally},
 };
+use crate::printable::write_json;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -62,7 +63,7 @@ pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names) -> io
 }
 
 fn write_line(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, value)?;
+    write_json(&mut *output, value)?;
     output.write_all(b"\n")
 }
 

@@ -17,7 +17,7 @@ use xdp_prog::{
 };
 
 use self::sums::Sums;
-use crate::address::from_key;
+use crate::{address::from_key, printable::printable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -125,7 +125,12 @@ pub(super) struct Report<W> {
 impl<W: Write> Report<W> {
     /// `signatures`: the names, by number.
     pub(super) fn new(output: W, format: Format, signatures: &[String]) -> Self {
-        let signatures = signatures.iter().map(|name| format!("signature:{name}")).collect();
+        // JSON escapes what a terminal must not get, so that programs have the name as it is.
+        let shown = |name: &String| match format {
+            Format::Human => printable(name.as_bytes()),
+            Format::Json => name.clone(),
+        };
+        let signatures = signatures.iter().map(|name| format!("signature:{}", shown(name))).collect();
         Self { output, format, names: Names { signatures }, sums: Sums::default() }
     }
 
