@@ -22,6 +22,16 @@ impl Dice {
         Self(seed)
     }
 
+    /// One of many in a run whose seed was printed.
+    pub const fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number for [`seeded`](Self::seeded).
+    pub fn seed(&mut self) -> u64 {
+        self.next()
+    }
+
     /// SplitMix64.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

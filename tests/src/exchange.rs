@@ -28,6 +28,8 @@ pub enum Make {
     Kamailio,
     /// It answers accounts that do not exist with 404, as careless configurations do.
     TalkativeKamailio,
+    /// It asks for a password whatever the request is, says in each answer whom it read there, and calls nobody.
+    ReadingKamailio,
     Asterisk,
 }
 
@@ -48,6 +50,7 @@ impl Exchange {
             Make::TalkativeKamailio => {
                 (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
             }
+            Make::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             Make::Asterisk => (asterisk(host, &directory)?, None),
         };
         program.wait_until("the PBX listens", || {
@@ -70,7 +73,7 @@ impl Exchange {
     /// Where it writes what operators have fail2ban read.
     pub fn messages(&self) -> PathBuf {
         self.directory.0.join(match self.make {
-            Make::Kamailio | Make::TalkativeKamailio => "log",
+            Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => "log",
             Make::Asterisk => "messages",
         })
     }
@@ -79,7 +82,7 @@ impl Exchange {
     pub fn heard(&self, from: &str) -> usize {
         let log = self.program.log();
         match self.make {
-            Make::Kamailio | Make::TalkativeKamailio => log
+            Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => log
                 .lines()
                 .filter(|line| line.contains(" request ") && line.ends_with(&format!(" from {from}")))
                 .count(),

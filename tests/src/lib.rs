@@ -5,6 +5,7 @@ pub mod command;
 pub mod cpu;
 pub mod daemon;
 pub mod dice;
+pub mod digest;
 pub mod dispatched;
 pub mod exchange;
 pub mod figures;

@@ -31,7 +31,7 @@ pub(crate) fn start(site: &Site) -> anyhow::Result<Running> {
     );
     let filter = match exchange.make() {
         Make::Asterisk => "asterisk",
-        Make::Kamailio | Make::TalkativeKamailio => "kamailio",
+        Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => "kamailio",
     };
     scratch.file(
         "jail.conf",

@@ -1,0 +1,289 @@
+//! A request in pieces, before it is written down: what mutations change.
+
+use sipward_tests::digest::{Asked, Secret, response};
+
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub leading: Vec<u8>,
+    pub method: Vec<u8>,
+    /// Between method and URI, and between URI and version.
+    pub gaps: [Vec<u8>; 2],
+    pub uri: Vec<u8>,
+    pub version: Vec<u8>,
+    pub start_end: Vec<u8>,
+    pub headers: Vec<Header>,
+    /// The line that ends the headers.
+    pub blank: Vec<u8>,
+    pub body: Vec<u8>,
+    /// Changes of single bytes, once it is written.
+    pub edits: Vec<Edit>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Header {
+    pub name: Vec<u8>,
+    pub colon: Vec<u8>,
+    pub value: Value,
+    pub end: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Value {
+    Text(Vec<u8>),
+    Party(Party),
+    Credentials(Credentials),
+}
+
+/// Of From or To, in the order in which it is written.
+#[derive(Clone, Debug)]
+pub struct Party {
+    pub display: Vec<u8>,
+    pub open: Vec<u8>,
+    pub scheme: Vec<u8>,
+    pub user: Vec<u8>,
+    pub host: Vec<u8>,
+    pub close: Vec<u8>,
+    pub tag: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub before: Vec<u8>,
+    pub scheme: Vec<u8>,
+    pub gap: Vec<u8>,
+    pub parameters: Vec<Parameter>,
+    pub separator: Vec<u8>,
+    pub after: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    pub name: Vec<u8>,
+    pub equals: Vec<u8>,
+    /// With its quotes.
+    pub value: Vec<u8>,
+}
+
+/// At this part of the message, in thousandths of it.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    pub place: usize,
+    pub remove: usize,
+    pub insert: Vec<u8>,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    pub method: &'a str,
+    pub account: &'a str,
+    /// Different in every request that is sent.
+    pub id: u64,
+    /// The port that the answer is to come to.
+    pub port: u16,
+    pub transport: &'a str,
+    /// `None`: no credentials.
+    pub answers: Option<Answers<'a>>,
+}
+
+/// Credentials for a challenge.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers<'a> {
+    pub header: &'a str,
+    pub realm: &'a str,
+    pub nonce: &'a str,
+    pub password: &'a str,
+}
+
+impl Draft {
+    pub fn new(plan: &Plan<'_>) -> Self {
+        let Plan { method, account, id, port, transport, answers } = *plan;
+        let uri = if method == "REGISTER" { "sip:pbx".to_owned() } else { "sip:999@pbx".to_owned() };
+        let text = |name: &str, value: String| Header::new(name, Value::Text(value.into_bytes()));
+        let via = format!("SIP/2.0/{transport} 10.90.0.2:{port};rport;branch=z9hG4bKb{id}x");
+        let mut headers = vec![
+            text("Via", via),
+            text("Max-Forwards", "70".into()),
+            Header::new("From", Value::Party(Party::new(account, &format!(";tag=f{id}x")))),
+            Header::new("To", Value::Party(Party::new(account, ""))),
+            text("Call-ID", format!("c{id}x@10.90.0.2")),
+            text("CSeq", format!("{id} {method}")),
+            text("Contact", format!("<sip:{account}@10.90.0.2:{port}>")),
+        ];
+        if let Some(answers) = answers {
+            let credentials = Credentials::new(account, &uri, answers);
+            headers.push(Header::new(answers.header, Value::Credentials(credentials)));
+        }
+        headers.push(text("Expires", "60".into()));
+        headers.push(text("User-Agent", "Yealink SIP-T46S 66.86.0.15".into()));
+        headers.push(text("Content-Length", "0".into()));
+        Self {
+            leading: Vec::new(),
+            method: method.into(),
+            gaps: [b" ".to_vec(), b" ".to_vec()],
+            uri: uri.into_bytes(),
+            version: b"SIP/2.0".to_vec(),
+            start_end: b"\r\n".to_vec(),
+            headers,
+            blank: b"\r\n".to_vec(),
+            body: Vec::new(),
+            edits: Vec::new(),
+        }
+    }
+
+    pub fn write(&self) -> Vec<u8> {
+        let start: [&[u8]; 7] = [
+            &self.leading,
+            &self.method,
+            &self.gaps[0],
+            &self.uri,
+            &self.gaps[1],
+            &self.version,
+            &self.start_end,
+        ];
+        let mut bytes = start.concat();
+        for header in &self.headers {
+            bytes.extend([&header.name[..], &header.colon, &header.value.write(), &header.end].concat());
+        }
+        for edit in &self.edits {
+            let at = bytes.len() * edit.place / 1000;
+            let end = (at + edit.remove).min(bytes.len());
+            bytes.splice(at..end, edit.insert.iter().copied());
+        }
+        [bytes, self.blank.clone(), self.body.clone()].concat()
+    }
+
+    /// The response of the credentials that name `account`, for what they are now.
+    pub fn sign(&mut self, account: &str, password: &str) {
+        let method = self.method.clone();
+        for header in &mut self.headers {
+            if let Value::Credentials(credentials) = &mut header.value {
+                credentials.sign(&method, account, password);
+            }
+        }
+    }
+
+    pub fn named(&mut self, name: &str) -> Option<&mut Header> {
+        self.headers.iter_mut().find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    pub fn party(&mut self, name: &str) -> Option<&mut Party> {
+        match &mut self.named(name)?.value {
+            Value::Party(party) => Some(party),
+            _ => None,
+        }
+    }
+
+    pub fn credentials(&mut self) -> Option<&mut Credentials> {
+        self.headers.iter_mut().find_map(|header| match &mut header.value {
+            Value::Credentials(credentials) => Some(credentials),
+            _ => None,
+        })
+    }
+}
+
+impl Header {
+    pub fn new(name: &str, value: Value) -> Self {
+        Self { name: name.into(), colon: b": ".to_vec(), value, end: b"\r\n".to_vec() }
+    }
+}
+
+impl Value {
+    pub fn write(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Party(party) => [
+                &party.display[..],
+                &party.open,
+                &party.scheme,
+                &party.user,
+                &party.host,
+                &party.close,
+                &party.tag,
+            ]
+            .concat(),
+            Self::Credentials(credentials) => credentials.write(),
+        }
+    }
+}
+
+impl Party {
+    pub fn new(user: &str, tag: &str) -> Self {
+        Self {
+            display: Vec::new(),
+            open: b"<".to_vec(),
+            scheme: b"sip:".to_vec(),
+            user: user.into(),
+            host: b"@pbx".to_vec(),
+            close: b">".to_vec(),
+            tag: tag.into(),
+        }
+    }
+}
+
+impl Credentials {
+    pub fn new(username: &str, uri: &str, answers: Answers<'_>) -> Self {
+        let quoted = |name: &str, value: &str| Parameter::new(name, &format!("\"{value}\""));
+        let bare = |name: &str, value: &str| Parameter::new(name, value);
+        Self {
+            before: Vec::new(),
+            scheme: b"Digest".to_vec(),
+            gap: b" ".to_vec(),
+            parameters: vec![
+                quoted("username", username),
+                quoted("realm", answers.realm),
+                quoted("nonce", answers.nonce),
+                quoted("uri", uri),
+                quoted("response", "00000000000000000000000000000000"),
+                bare("algorithm", "MD5"),
+                quoted("cnonce", "c0ffee00"),
+                bare("qop", "auth"),
+                bare("nc", "00000001"),
+            ],
+            separator: b", ".to_vec(),
+            after: Vec::new(),
+        }
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let parameters: Vec<Vec<u8>> = self
+            .parameters
+            .iter()
+            .map(|parameter| [&parameter.name[..], &parameter.equals, &parameter.value].concat())
+            .collect();
+        let parts: [&[u8]; 5] =
+            [&self.before, &self.scheme, &self.gap, &parameters.join(&self.separator[..]), &self.after];
+        parts.concat()
+    }
+
+    /// Decoys keep a response that is nobody's.
+    fn sign(&mut self, method: &[u8], account: &str, password: &str) {
+        let value = |name: &str| {
+            let found = self.parameters.iter().rfind(|parameter| parameter.is(name));
+            found.map(|parameter| unquoted(&parameter.value)).unwrap_or_default()
+        };
+        let (realm, uri, nonce) = (value("realm"), value("uri"), value("nonce"));
+        let (count, cnonce, qop) = (value("nc"), value("cnonce"), value("qop"));
+        let asked =
+            Asked { method, uri: &uri, nonce: &nonce, count: &count, cnonce: &cnonce, qop: &qop };
+        let digest = response(&Secret { username: account, realm: &realm, password }, &asked);
+        for parameter in self.parameters.iter_mut().filter(|parameter| parameter.is("response")) {
+            parameter.value = format!("\"{digest}\"").into_bytes();
+        }
+    }
+}
+
+impl Parameter {
+    pub fn new(name: &str, value: &str) -> Self {
+        Self { name: name.into(), equals: b"=".to_vec(), value: value.into() }
+    }
+
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+fn unquoted(value: &[u8]) -> Vec<u8> {
+    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    inner.unwrap_or(value).to_vec()
+}

@@ -1,0 +1,157 @@
+//! The PBX that is asked: its challenges, and what it says of whom it read in a request.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use sipward_tests::{
+    exchange::{Exchange, Make},
+    namespace::Namespace,
+};
+
+use crate::{
+    draft::{Draft, Plan},
+    wire::{Exchanged, Wire, Written, header},
+};
+
+/// It asks for the first challenge, and is in no other request.
+const ASKER: &str = "239";
+/// Until Asterisk has written what it has answered.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A request without credentials and the challenge that it got.
+#[derive(Debug)]
+pub struct Challenge {
+    pub request: Vec<u8>,
+    pub answer: Vec<u8>,
+    pub realm: String,
+    pub nonce: String,
+}
+
+pub struct Pbx {
+    pub make: Make,
+    exchange: Exchange,
+    log: Log,
+}
+
+struct Plain(u64);
+
+impl Written for Plain {
+    fn id(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&self, port: u16) -> Vec<u8> {
+        let Self(id) = *self;
+        let plan =
+            Plan { method: "REGISTER", account: ASKER, id, port, transport: "UDP", answers: None };
+        Draft::new(&plan).write()
+    }
+}
+
+impl Pbx {
+    /// `None`: there is none of this make here, and that was said.
+    pub fn start(make: Make, host: &Namespace) -> Option<Self> {
+        let exchange = Exchange::start(make, host)?;
+        let log = Log { path: exchange.messages(), at: 0, text: String::new() };
+        Some(Self { make, exchange, log })
+    }
+
+    /// The header that its challenges are answered in.
+    pub fn credentials_header(&self, method: &str) -> &'static str {
+        match self.make {
+            Make::Asterisk => "Authorization",
+            _ if method == "REGISTER" => "Authorization",
+            _ => "Proxy-Authorization",
+        }
+    }
+
+    pub fn challenge(&self, wire: &Wire, id: u64) -> Arc<Challenge> {
+        let [exchanged] = &wire.exchange(&[Plain(id)])[..] else { panic!("one request, one answer") };
+        let answer = exchanged.answer.clone().expect("a PBX that challenges");
+        let text = String::from_utf8_lossy(&answer);
+        let value = header(&text, "WWW-Authenticate").expect("a challenge");
+        let quoted = |name: &str| {
+            let (_, rest) = value.split_once(&format!("{name}=\"")).expect("a parameter of the challenge");
+            rest.split('"').next().expect("a value").to_owned()
+        };
+        let (realm, nonce) = (quoted("realm"), quoted("nonce"));
+        Arc::new(Challenge { request: exchanged.request.clone(), answer, realm, nonce })
+    }
+
+    /// The names that it read in each answered request, whether or not they were of use to it.
+    pub fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
+        match self.make {
+            Make::Asterisk => self.log.names(exchanged),
+            _ => exchanged.iter().map(|(_, exchanged)| in_answer(exchanged)).collect(),
+        }
+    }
+
+    pub fn is_there(&self) -> bool {
+        self.exchange.messages().exists()
+    }
+}
+
+/// Kamailio writes them into its answers.
+fn in_answer(exchanged: &Exchanged) -> Vec<String> {
+    let Some(answer) = &exchanged.answer else { return Vec::new() };
+    let text = String::from_utf8_lossy(answer);
+    let read = header(&text, "X-Read").unwrap_or_default();
+    read.split_whitespace().filter_map(|hex| text_of(hex)).collect()
+}
+
+fn text_of(hex: &str) -> Option<String> {
+    let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
+    String::from_utf8(bytes?).ok().filter(|name| !name.is_empty())
+}
+
+/// Asterisk says in its log of security events which account it took each request for.
+struct Log {
+    path: PathBuf,
+    at: u64,
+    text: String,
+}
+
+impl Log {
+    fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
+        let until = Instant::now() + LOG_PATIENCE;
+        self.text.clear();
+        let is_told = |text: &str, id: u64| text.contains(&format!("c{id}x@"));
+        loop {
+            self.read();
+            let challenged = |it: &Exchanged| matches!(it.status(), Some(401 | 403));
+            let missing = exchanged.iter().filter(|(_, it)| challenged(it)).find(|(id, _)| !is_told(&self.text, *id));
+            if missing.is_none() || Instant::now() > until {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        let mut all: std::collections::HashMap<u64, Vec<String>> = std::collections::HashMap::new();
+        for line in self.text.lines() {
+            let Some(id) = between(line, "SessionID=\"c", "x@").and_then(|id| id.parse().ok()) else { continue };
+            let Some(name) = between(line, "AccountID=\"", "\"") else { continue };
+            all.entry(id).or_default().push(name.to_owned());
+        }
+        exchanged.iter().map(|(id, _)| all.remove(id).unwrap_or_default()).collect()
+    }
+
+    fn read(&mut self) {
+        let Ok(mut file) = File::open(&self.path) else { return };
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(self.at)).expect("a place in a file");
+        file.read_to_end(&mut bytes).expect("a file that can be read");
+        self.at += bytes.len() as u64;
+        self.text += &String::from_utf8_lossy(&bytes);
+    }
+}
+
+fn between<'a>(line: &'a str, before: &str, behind: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(before)?;
+    rest.split_once(behind).map(|(found, _)| found)
+}

@@ -1,0 +1,166 @@
+//! How sipward reads a request and its answer: the observer, the kernel's walk and the kernel's verdict, in process.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
+
+use sipward::{
+    guard::{Evidence, Kind},
+    observe::{Direction, Observer, Settings, Tapped},
+    policy::Config,
+    replay::Memory,
+    signature::SignatureSet,
+};
+use sipward_tests::frame::udp;
+use xdp_prog::{
+    abi::{Policy, Signatures, TAP_MAX},
+    account::{NONE, Walk, Whole, hash},
+    bytes::Bytes,
+    reason::{Action, Reason},
+};
+
+const PBX: &str = "10.90.0.1:5060";
+const SENDER: &str = "10.90.0.2";
+const SECOND: u64 = 1_000_000_000;
+/// Of a datagram, in the first fragment of its packet.
+const FIRST_FRAGMENT: usize = 1472;
+
+static SHIPPED: LazyLock<Arc<Signatures>> =
+    LazyLock::new(|| SignatureSet::shipped().compile().expect("the shipped signatures").tables.into());
+static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
+    let config = Config::parse("mode = \"enforce\"\n", "campaign").expect("a configuration");
+    config.resolve().expect("a configuration").policy.into()
+});
+
+/// A request with its answer, and before it a challenge with the nonce that it answers to.
+#[derive(Clone, Debug)]
+pub struct Exchange<'a> {
+    pub challenge: (&'a [u8], &'a [u8]),
+    pub request: &'a [u8],
+    pub answer: &'a [u8],
+    pub port: u16,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Whom the observer names, and what for.
+    pub told: Vec<(Option<String>, &'static str)>,
+    /// The request and its answer were found to belong together.
+    pub joined: bool,
+    /// Those that the kernel's walk finds, by their hashes.
+    pub names: Vec<u64>,
+    /// What the kernel says in its default policy.
+    pub reason: Reason,
+    /// Only the beginning came in one packet.
+    pub fragmented: bool,
+}
+
+impl Reading {
+    pub fn of(exchange: &Exchange<'_>) -> Self {
+        let before = observe(exchange, false);
+        let (told, joined) = observe(exchange, true);
+        let told = told[before.0.len()..].iter();
+        let told = told.map(|evidence| (evidence.account.as_ref().map(ToString::to_string), kind(evidence)));
+        Self {
+            told: told.collect(),
+            joined: joined > before.1,
+            names: names(first(exchange.request)),
+            reason: reason(exchange.request, exchange.port),
+            fragmented: first(exchange.request).len() < exchange.request.len(),
+        }
+    }
+
+    pub fn is_attributed(&self, account: &str) -> bool {
+        self.told.iter().any(|(named, _)| named.as_deref() == Some(account))
+    }
+
+    pub fn kernel_found(&self, account: &str) -> bool {
+        self.names.contains(&hash(account.as_bytes()))
+    }
+
+    /// Strangers do not get through with it.
+    pub fn is_refused(&self) -> bool {
+        self.reason.action() == Action::Drop
+    }
+}
+
+/// What is in the packet that the kernel sees first.
+fn first(request: &[u8]) -> &[u8] {
+    &request[..request.len().min(FIRST_FRAGMENT)]
+}
+
+/// What is told of the challenge, and then of the request; and how many requests found their answers.
+fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
+    let room = 64;
+    let settings =
+        Settings { transactions: room, nonces: room, acquaintances: room, connections: 8, histories: room };
+    let mut observer = Observer::new(settings);
+    let mut told = Vec::new();
+    let mut see = |at: u64, direction, bytes: &[u8], port| {
+        let part = direction == Direction::In && bytes.len() > FIRST_FRAGMENT;
+        let seen = if part { &bytes[..FIRST_FRAGMENT] } else { bytes };
+        let tapped = Tapped {
+            at: at * SECOND / 10,
+            direction,
+            remote: SocketAddr::new(SENDER.parse().expect("an address"), port),
+            local: PBX.parse().expect("an address"),
+            tcp: None,
+            length: seen.len() as u32,
+            part,
+            payload: &seen[..seen.len().min(TAP_MAX)],
+        };
+        observer.see(&tapped, &mut told);
+    };
+    let (challenged, challenge) = exchange.challenge;
+    see(10, Direction::In, challenged, 40_000);
+    see(11, Direction::Out, challenge, 40_000);
+    if all {
+        see(12, Direction::In, exchange.request, exchange.port);
+        see(13, Direction::Out, exchange.answer, exchange.port);
+    }
+    observer.tick(200 * SECOND, &mut told);
+    (told, observer.counters().joined)
+}
+
+fn kind(evidence: &Evidence) -> &'static str {
+    match evidence.kind {
+        Kind::Challenged => "challenged",
+        Kind::Failed { .. } => "failed",
+        Kind::Stale => "stale",
+        Kind::Refused => "refused",
+        Kind::UnknownAccount => "unknown-account",
+        Kind::Succeeded => "succeeded",
+        Kind::Registered { .. } => "registered",
+        Kind::Unregistered { .. } => "unregistered",
+        Kind::Qualified => "qualified",
+    }
+}
+
+/// More names than anybody looks at.
+const NAMES_MAX: usize = 64;
+
+fn names(message: &[u8]) -> Vec<u64> {
+    let length = message.len() as u32;
+    let mut walk = Walk::new(0, length);
+    let message = Whole { payload: Bytes::of(message), length };
+    let next = || {
+        let name = walk.next(|walk| walk.line(&message), |walk| walk.name(&message));
+        Some(name).filter(|name| *name != NONE)
+    };
+    std::iter::from_fn(next).take(NAMES_MAX).collect()
+}
+
+fn reason(request: &[u8], port: u16) -> Reason {
+    let memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
+    memory.set_now(100 * SECOND);
+    let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
+    let frames = if request.len() > FIRST_FRAGMENT {
+        frame.fragments(7, FIRST_FRAGMENT + 8)
+    } else {
+        vec![frame.build()]
+    };
+    let reasons: Vec<Reason> = frames.iter().map(|frame| memory.judge(frame).0.reason).collect();
+    let dropped = reasons.iter().find(|reason| reason.action() == Action::Drop);
+    *dropped.unwrap_or(&reasons[0])
+}

@@ -1,0 +1,163 @@
+//! Requests to a PBX, many at a time, and the answer to each: a port of its own waits for it.
+
+use std::{
+    net::UdpSocket,
+    os::fd::AsRawFd as _,
+    time::{Duration, Instant},
+};
+
+use sipward_tests::namespace::{Namespace, v4};
+
+const PBX_PORT: u16 = 5060;
+/// Ports that ask at the same time.
+const PORTS: usize = 48;
+/// Where answers go that are not sent to where the request came from.
+const DEFAULT_PORT: u16 = 5060;
+
+/// One request of one number, written for the port that it leaves by.
+pub trait Written {
+    fn id(&self) -> u64;
+    fn write(&self, port: u16) -> Vec<u8>;
+}
+
+/// What was sent, from where, and the final answer.
+#[derive(Clone, Debug)]
+pub struct Exchanged {
+    pub request: Vec<u8>,
+    pub port: u16,
+    pub answer: Option<Vec<u8>>,
+}
+
+impl Exchanged {
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_deref().and_then(status)
+    }
+}
+
+#[derive(Debug)]
+pub struct Wire {
+    sockets: Vec<UdpSocket>,
+    patience: Duration,
+}
+
+struct InFlight {
+    case: usize,
+    mark: String,
+    until: Instant,
+    exchanged: Exchanged,
+}
+
+impl Wire {
+    /// At the second host of a LAN, to the first. `patience`: whoever has not answered by then does not.
+    pub fn new(host: &Namespace, patience: Duration) -> Self {
+        let socket = |port: u16| {
+            let socket = host.roomy_udp(&format!("{}:{port}", v4(2)));
+            socket.connect((v4(1).as_str(), PBX_PORT)).expect("an address on this wire");
+            socket.set_nonblocking(true).expect("a socket");
+            socket
+        };
+        let ports = (0..PORTS).map(|_| 0);
+        Self { sockets: ports.chain([DEFAULT_PORT]).map(socket).collect(), patience }
+    }
+
+    /// Sends all of them, and answers in their order.
+    pub fn exchange(&self, cases: &[impl Written]) -> Vec<Exchanged> {
+        let mut done: Vec<Option<Exchanged>> = cases.iter().map(|_| None).collect();
+        let mut waiting: Vec<Option<InFlight>> = (0..PORTS).map(|_| None).collect();
+        let mut next = 0;
+        while done.iter().any(Option::is_none) {
+            for (slot, place) in waiting.iter_mut().enumerate() {
+                if let Some(over) = place.take_if(|it| it.until < Instant::now()) {
+                    done[over.case] = Some(over.exchanged);
+                }
+                if place.is_none() && next < cases.len() {
+                    *place = Some(self.send(slot, next, &cases[next]));
+                    next += 1;
+                }
+            }
+            self.wait();
+            for slot in 0..self.sockets.len() {
+                while let Some(bytes) = self.receive(slot) {
+                    if let Some(over) = self.take(&mut waiting, &bytes) {
+                        done[over.case] = Some(over.exchanged);
+                    }
+                }
+            }
+        }
+        done.into_iter().flatten().collect()
+    }
+
+    fn send(&self, slot: usize, case: usize, written: &impl Written) -> InFlight {
+        let socket = &self.sockets[slot];
+        let port = socket.local_addr().expect("a bound socket").port();
+        let request = written.write(port);
+        // Refused where the PBX was gone for a moment: that is no answer, and noticed by its number.
+        let _ = socket.send(&request);
+        InFlight {
+            case,
+            mark: format!("c{}x@", written.id()),
+            until: Instant::now() + self.patience,
+            exchanged: Exchanged { request, port, answer: None },
+        }
+    }
+
+    /// The request that a final answer is for. An INVITE's is acknowledged, or it would come again and again.
+    fn take(&self, waiting: &mut [Option<InFlight>], bytes: &[u8]) -> Option<InFlight> {
+        if status(bytes)? < 200 {
+            return None;
+        }
+        let is_for = |it: &InFlight| contains(bytes, it.mark.as_bytes());
+        let (slot, place) =
+            waiting.iter_mut().enumerate().find(|(_, it)| it.as_ref().is_some_and(is_for))?;
+        if let Some(ack) = acknowledgement(bytes) {
+            let _ = self.sockets[slot].send(&ack);
+        }
+        let mut over = place.take()?;
+        over.exchanged.answer = Some(bytes.to_vec());
+        Some(over)
+    }
+
+    fn receive(&self, slot: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; 65_536];
+        let length = self.sockets[slot].recv(&mut bytes).ok()?;
+        bytes.truncate(length);
+        Some(bytes)
+    }
+
+    fn wait(&self) {
+        let mut polled: Vec<libc::pollfd> = self
+            .sockets
+            .iter()
+            .map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 })
+            .collect();
+        // SAFETY: the array is there while the call runs, and its length is its own.
+        unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 5) };
+    }
+}
+
+pub fn status(answer: &[u8]) -> Option<u16> {
+    let digits = answer.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// The value of the first header of that name.
+pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    message.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn acknowledgement(answer: &[u8]) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(answer);
+    let sequence = header(&text, "CSeq")?;
+    let number = sequence.strip_suffix("INVITE")?;
+    let line = |name: &str| header(&text, name).map(|value| format!("{name}: {value}\r\n"));
+    let headers = [line("Via")?, line("From")?, line("To")?, line("Call-ID")?].concat();
+    let ack = format!("ACK sip:999@pbx SIP/2.0\r\n{headers}CSeq: {number}ACK\r\nContent-Length: 0\r\n\r\n");
+    Some(ack.into_bytes())
+}
