@@ -3,7 +3,7 @@
 /// What a response is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Secret<'a> {
-    pub username: &'a str,
+    pub username: &'a [u8],
     pub realm: &'a [u8],
     pub password: &'a str,
 }
@@ -21,7 +21,7 @@ pub struct Asked<'a> {
 
 pub fn response(secret: &Secret<'_>, asked: &Asked<'_>) -> String {
     let joined = |parts: &[&[u8]]| hex(&parts.join(&b':'));
-    let a1 = joined(&[secret.username.as_bytes(), secret.realm, secret.password.as_bytes()]);
+    let a1 = joined(&[secret.username, secret.realm, secret.password.as_bytes()]);
     let a2 = joined(&[asked.method, asked.uri]);
     if asked.qop.is_empty() {
         return joined(&[a1.as_bytes(), asked.nonce, a2.as_bytes()]);
@@ -82,8 +82,7 @@ mod tests {
     /// RFC 2617 §3.5.
     #[test]
     fn a_response_is_that_of_rfc_2617() {
-        let secret =
-            Secret { username: "Mufasa", realm: b"testrealm@host.com", password: "Circle Of Life" };
+        let secret = Secret { username: b"Mufasa", realm: b"testrealm@host.com", password: "Circle Of Life" };
         let asked = Asked {
             method: b"GET",
             uri: b"/dir/index.html",

@@ -1,6 +1,6 @@
 //! Mutated requests to one PBX: which of its answers sipward did not see for what they are.
 
-use std::{collections::BTreeMap, fmt::Write as _, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use sipward_tests::{
     dice::Dice,
@@ -9,6 +9,7 @@ use sipward_tests::{
 };
 
 use crate::{
+    corpus::Entry,
     draft::{Answers, Draft, Plan},
     mutation::Mutation,
     pbx::{Challenge, Pbx},
@@ -23,19 +24,30 @@ const BATCH: usize = 600;
 const MUTATIONS: RangeInclusive<usize> = 1..=4;
 const ACCOUNTS: RangeInclusive<usize> = 201..=230;
 const METHODS: [&str; 10] = [
-    "REGISTER", "REGISTER", "REGISTER", "INVITE", "INVITE", "MESSAGE", "INFO", "SUBSCRIBE", "PUBLISH", "FOO",
+    "REGISTER",
+    "REGISTER",
+    "REGISTER",
+    "INVITE",
+    "INVITE",
+    "MESSAGE",
+    "INFO",
+    "SUBSCRIBE",
+    "PUBLISH",
+    "FOO",
 ];
 
 /// What its credentials are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shows {
+pub(crate) enum Shows {
     Nothing,
     Wrong,
     Right,
+    /// Right for the user name in the bytes in which it is written.
+    RightAsWritten,
 }
 
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     id: u64,
     method: &'static str,
     account: String,
@@ -59,9 +71,10 @@ impl Case {
     /// The request, and what was changed.
     fn draft(&self, port: u16) -> (Draft, Vec<String>) {
         let right = password(self.account.parse().expect("an account's number"));
-        let password = if self.shows == Shows::Right { right.as_str() } else { "wrong" };
+        let is_right = matches!(self.shows, Shows::Right | Shows::RightAsWritten);
+        let password = if is_right { right.as_str() } else { "wrong" };
         let Challenge { realm, nonce, .. } = &*self.challenge;
-        let answers = Answers { header: self.header, realm, nonce, password };
+        let answers = Answers { header: self.header, realm, nonce };
         let mut draft = Draft::new(&Plan {
             method: self.method,
             account: &self.account,
@@ -72,14 +85,14 @@ impl Case {
         });
         let done = self.mutations.iter().map(|mutation| mutation.apply(&mut draft));
         let done = done.filter(|label| !label.is_empty()).collect();
-        draft.sign(&self.account, password);
+        draft.sign((self.shows != Shows::RightAsWritten).then_some(&self.account), password);
         (draft, done)
     }
 }
 
 /// In which way an answer was not seen for what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Miss {
+pub(crate) enum Miss {
     /// A guess, and the observer does not name the account that was guessed at.
     Guess,
     /// A guess, and the kernel neither finds that account nor says that it cannot tell.
@@ -93,29 +106,29 @@ pub enum Miss {
 }
 
 #[derive(Clone, Debug)]
-pub struct Find {
-    pub miss: Miss,
-    pub case: Case,
-    pub exchanged: Exchanged,
-    pub reading: Reading,
+pub(crate) struct Find {
+    pub(crate) miss: Miss,
+    pub(crate) case: Case,
+    pub(crate) exchanged: Exchanged,
+    pub(crate) reading: Reading,
     /// Whom the PBX read.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
-pub struct Campaign {
+pub(crate) struct Campaign {
     pbx: Pbx,
     wire: Wire,
     next: u64,
-    pub sent: usize,
-    pub answered: usize,
+    pub(crate) sent: usize,
+    pub(crate) answered: usize,
     /// Of the answered: what strangers do not get through with.
-    pub refused: usize,
-    pub statuses: BTreeMap<u16, usize>,
+    pub(crate) refused: usize,
+    pub(crate) statuses: BTreeMap<u16, usize>,
     _lan: Lan,
 }
 
 impl Campaign {
-    pub fn start(make: Make) -> Option<Self> {
+    pub(crate) fn start(make: Make) -> Option<Self> {
         let lan = Lan::new(["pbx", "sender"]);
         let [host, sender]: [&Namespace; 2] = lan.hosts();
         let pbx = Pbx::start(make, host)?;
@@ -125,7 +138,7 @@ impl Campaign {
     }
 
     /// That many requests: those that were answered and not seen, each as small as it can be.
-    pub fn run(&mut self, dice: &mut Dice, count: usize) -> Vec<Find> {
+    pub(crate) fn run(&mut self, dice: &mut Dice, count: usize) -> Vec<Find> {
         let mut finds = Vec::new();
         let end = self.sent + count;
         while self.sent < end {
@@ -177,74 +190,82 @@ impl Campaign {
         let ids: Vec<(u64, Exchanged)> = cases.iter().map(|case| case.id).zip(exchanged).collect();
         let names = self.pbx.names(&ids);
         let outcomes = cases.into_iter().zip(ids).zip(names);
-        outcomes.map(|((case, (_, exchanged)), names)| {
-            let reading = read(&case, &exchanged);
-            (case, exchanged, reading, names)
-        }).collect()
+        outcomes
+            .map(|((case, (_, exchanged)), names)| {
+                let reading = read(&case, &exchanged);
+                (case, exchanged, reading, names)
+            })
+            .collect()
     }
 
     /// Of what was answered, what was not seen. Whether a refusal was one of a guess, its twin with the right password
     /// says: if that is answered otherwise, the PBX has read the credentials.
     fn finds(&mut self, outcomes: Vec<Outcome>) -> Vec<Find> {
-        let (suspects, others): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(case, exchanged, reading, _)| {
-            let guess = matches!(exchanged.status(), Some(401 | 403 | 407)) && case.shows == Shows::Wrong;
-            guess && reading.as_ref().is_some_and(|it| guess_missed(case, it).is_some())
-        });
-        let challenge = (!suspects.is_empty()).then(|| self.challenge());
-        let twins: Vec<Case> = suspects
-            .iter()
-            .zip(challenge.iter().cycle())
-            .map(|((case, ..), challenge)| {
-                self.next += 1;
-                Case { id: self.next, shows: Shows::Right, challenge: Arc::clone(challenge), ..case.clone() }
-            })
-            .collect();
-        let twins = self.outcomes(twins);
-        let mut finds = Vec::new();
-        for (outcome, (_, twin, ..)) in suspects.into_iter().zip(twins) {
-            let is_guess = twin.status().is_some_and(|status| {
-                Some(status) != outcome.1.status() && !matches!(status, 400..=403 | 407 | 500..)
+        let (suspects, others): (Vec<_>, Vec<_>) =
+            outcomes.into_iter().partition(|(case, exchanged, reading, _)| {
+                let guess = matches!(exchanged.status(), Some(401 | 403 | 407)) && case.shows == Shows::Wrong;
+                guess && reading.as_ref().is_some_and(|it| guess_missed(case, it).is_some())
             });
+        let twins = self.twins(&suspects, Shows::Right);
+        let written = self.twins(&suspects, Shows::RightAsWritten);
+        let mut finds = Vec::new();
+        for (outcome, twins) in suspects.into_iter().zip(twins.iter().zip(&written)) {
+            let is_guess = [twins.0, twins.1].into_iter().any(|twin| let_in(twin.1.status()));
             finds.extend(find(outcome, is_guess));
         }
         finds.extend(others.into_iter().filter_map(|outcome| find(outcome, false)));
         finds
     }
 
-    /// The same finds with as few changes as they need.
+    /// The same requests with another password.
+    fn twins(&mut self, of: &[Outcome], shows: Shows) -> Vec<Outcome> {
+        if of.is_empty() {
+            return Vec::new();
+        }
+        let challenge = self.challenge();
+        let twin = |(case, ..): &Outcome| {
+            self.next += 1;
+            Case { id: self.next, shows, challenge: Arc::clone(&challenge), ..case.clone() }
+        };
+        let twins = of.iter().map(twin).collect();
+        self.outcomes(twins)
+    }
+
+    /// The same finds with as few changes as they need: each change is left out once, and stays so if it was not needed.
     fn minimized(&mut self, mut finds: Vec<Find>) -> Vec<Find> {
-        for place in 0..*MUTATIONS.end() {
-            let challenge = self.challenge();
-            let mut tried = Vec::new();
-            for (number, find) in finds.iter().enumerate() {
-                // From the last to the first, so that each is left out once.
-                let Some(at) = find.case.mutations.len().checked_sub(place + 1) else { continue };
-                let mut case = find.case.clone();
-                case.mutations.remove(at);
-                self.next += 1;
-                tried.push((number, Case { id: self.next, challenge: Arc::clone(&challenge), ..case }));
+        let mut kept = vec![0; finds.len()];
+        for _ in 0..*MUTATIONS.end() {
+            let tried: Vec<Option<Case>> =
+                finds.iter().zip(&kept).map(|(find, kept)| self.without(find, *kept)).collect();
+            let mut smaller = Vec::new();
+            for batch in tried.iter().flatten().cloned().collect::<Vec<_>>().chunks_mut(BATCH) {
+                let challenge = self.challenge();
+                batch.iter_mut().for_each(|case| case.challenge = Arc::clone(&challenge));
+                let outcomes = self.outcomes(batch.to_vec());
+                smaller.extend(self.finds(outcomes));
             }
-            let mut shrunk = vec![None; finds.len()];
-            for batch in tried.chunks(BATCH) {
-                let fresh = self.challenge();
-                let cases = batch.iter().map(|(_, case)| Case { challenge: Arc::clone(&fresh), ..case.clone() });
-                let outcomes = self.outcomes(cases.collect());
-                let smaller = self.finds(outcomes);
-                for (number, case) in batch {
-                    let same = |find: &&Find| find.case.id == case.id && find.miss == finds[*number].miss;
-                    shrunk[*number] = smaller.iter().find(same).cloned();
-                }
-            }
-            for (find, smaller) in finds.iter_mut().zip(shrunk) {
-                if let Some(smaller) = smaller {
-                    *find = smaller;
+            for ((find, kept), case) in finds.iter_mut().zip(&mut kept).zip(tried) {
+                let Some(case) = case else { continue };
+                let same = |smaller: &&Find| smaller.case.id == case.id && smaller.miss == find.miss;
+                match smaller.iter().find(same) {
+                    Some(smaller) => *find = smaller.clone(),
+                    None => *kept += 1,
                 }
             }
         }
         finds
     }
 
-    pub fn summary(&self) -> String {
+    /// Without the last change before those that are to be kept.
+    fn without(&mut self, find: &Find, kept: usize) -> Option<Case> {
+        let mut case = find.case.clone();
+        case.mutations.remove(case.mutations.len().checked_sub(kept + 1)?);
+        self.next += 1;
+        case.id = self.next;
+        Some(case)
+    }
+
+    pub(crate) fn summary(&self) -> String {
         let statuses: Vec<String> =
             self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         format!(
@@ -287,21 +308,24 @@ fn find((case, exchanged, reading, names): Outcome, is_guess: bool) -> Option<Fi
     let miss = match (status, case.shows) {
         _ if reading.is_refused() => None,
         (401 | 403 | 407, Shows::Wrong) if is_guess => guess_missed(&case, &reading),
-        (200..300, Shows::Right) => {
-            let let_in = ["succeeded", "registered", "unregistered"];
-            let seen = |(named, kind): &(Option<String>, &str)| {
-                named.as_ref() == Some(&case.account) && let_in.contains(kind)
-            };
-            (!reading.told.iter().any(seen)).then_some(Miss::Success)
+        // In fragments nobody sees who it was.
+        (200..300, Shows::Right) if !reading.fragmented && !reading.is_let_in(&case.account) => {
+            Some(Miss::Success)
         }
-        (401 | 403 | 404 | 407, _) => asked_missed(&names, &reading),
+        (401 | 403 | 404 | 407, shows) => asked_missed(&names, shows, &reading),
         _ => None,
     };
     miss.map(|miss| Find { miss, case, exchanged, reading, names })
 }
 
-fn asked_missed(names: &[String], reading: &Reading) -> Option<Miss> {
-    if names.is_empty() {
+/// Asterisk knows no extension or event of these, once it has let somebody in.
+const fn let_in(status: Option<u16>) -> bool {
+    matches!(status, Some(200..300 | 404 | 405 | 481 | 489 | 501))
+}
+
+/// Credentials that nobody can be let in with may have any name.
+fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Miss> {
+    if names.is_empty() || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some()) {
         None
     } else if !names.iter().any(|name| reading.is_attributed(name)) {
         Some(Miss::Asked)
@@ -313,38 +337,44 @@ fn asked_missed(names: &[String], reading: &Reading) -> Option<Miss> {
 }
 
 impl Find {
-    pub fn class(&self) -> String {
+    pub(crate) fn class(&self) -> String {
         let (_, mut done) = self.case.draft(self.exchanged.port);
         done.sort();
         format!("{:?}: {}", self.miss, done.join(" + "))
     }
 
-    pub fn shown(&self) -> String {
-        let mut text = String::new();
-        let answer = self.exchanged.answer.as_deref().unwrap_or_default();
-        let status = answer.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    /// As it would stand in the corpus.
+    pub(crate) fn entry(&self, make: Make) -> Entry {
+        let asked = matches!(self.miss, Miss::Asked | Miss::KernelAsked);
+        let named = self.names.first().filter(|_| asked);
+        Entry {
+            title: self.class(),
+            pbx: format!("{make:?}").to_lowercase(),
+            account: named.unwrap_or(&self.case.account).clone(),
+            realm: self.case.challenge.realm.clone(),
+            nonce: self.case.challenge.nonce.clone(),
+            expected: "open".into(),
+            port: self.exchanged.port,
+            request: self.exchanged.request.clone(),
+            answer: self.exchanged.answer.clone().unwrap_or_default(),
+        }
+    }
+
+    /// What each read.
+    pub(crate) fn read(&self) -> String {
         let Reading { told, joined, names, reason, .. } = &self.reading;
-        let lines = self.exchanged.request.split_inclusive(|&byte| byte == b'\n');
-        lines.for_each(|line| writeln!(text, "    {}", line.escape_ascii()).expect("a string"));
         let own = self.reading.kernel_found(&self.case.account);
-        writeln!(
-            text,
-            "  account {} ({:?}); answered {}; the PBX read {:?}\n  observer: joined {joined}, {told:?}; kernel: {} \
-             names, its own among them: {own}; verdict {}",
-            self.case.account,
-            self.case.shows,
-            status.escape_ascii(),
+        format!(
+            "the PBX read {:?}; the observer joined {joined}: {told:?}; the kernel {} names, its own among them: {own}; {}",
             self.names,
             names.len(),
             reason.name(),
         )
-        .expect("a string");
-        text
     }
 }
 
 /// Finds by what was changed, the most frequent first.
-pub fn classes(finds: &[Find]) -> Vec<(String, Vec<&Find>)> {
+pub(crate) fn classes(finds: &[Find]) -> Vec<(String, Vec<&Find>)> {
     let mut classes: BTreeMap<String, Vec<&Find>> = BTreeMap::new();
     finds.iter().for_each(|find| classes.entry(find.class()).or_default().push(find));
     let mut classes: Vec<_> = classes.into_iter().collect();

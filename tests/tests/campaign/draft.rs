@@ -3,32 +3,32 @@
 use sipward_tests::digest::{Asked, Secret, response};
 
 #[derive(Clone, Debug)]
-pub struct Draft {
-    pub leading: Vec<u8>,
-    pub method: Vec<u8>,
+pub(crate) struct Draft {
+    pub(crate) leading: Vec<u8>,
+    pub(crate) method: Vec<u8>,
     /// Between method and URI, and between URI and version.
-    pub gaps: [Vec<u8>; 2],
-    pub uri: Vec<u8>,
-    pub version: Vec<u8>,
-    pub start_end: Vec<u8>,
-    pub headers: Vec<Header>,
+    pub(crate) gaps: [Vec<u8>; 2],
+    pub(crate) uri: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) start_end: Vec<u8>,
+    pub(crate) headers: Vec<Header>,
     /// The line that ends the headers.
-    pub blank: Vec<u8>,
-    pub body: Vec<u8>,
+    pub(crate) blank: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// Changes of single bytes, once it is written.
-    pub edits: Vec<Edit>,
+    pub(crate) edits: Vec<Edit>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Header {
-    pub name: Vec<u8>,
-    pub colon: Vec<u8>,
-    pub value: Value,
-    pub end: Vec<u8>,
+pub(crate) struct Header {
+    pub(crate) name: Vec<u8>,
+    pub(crate) colon: Vec<u8>,
+    pub(crate) value: Value,
+    pub(crate) end: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
-pub enum Value {
+pub(crate) enum Value {
     Text(Vec<u8>),
     Party(Party),
     Credentials(Credentials),
@@ -36,67 +36,66 @@ pub enum Value {
 
 /// Of From or To, in the order in which it is written.
 #[derive(Clone, Debug)]
-pub struct Party {
-    pub display: Vec<u8>,
-    pub open: Vec<u8>,
-    pub scheme: Vec<u8>,
-    pub user: Vec<u8>,
-    pub host: Vec<u8>,
-    pub close: Vec<u8>,
-    pub tag: Vec<u8>,
+pub(crate) struct Party {
+    pub(crate) display: Vec<u8>,
+    pub(crate) open: Vec<u8>,
+    pub(crate) scheme: Vec<u8>,
+    pub(crate) user: Vec<u8>,
+    pub(crate) host: Vec<u8>,
+    pub(crate) close: Vec<u8>,
+    pub(crate) tag: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Credentials {
-    pub before: Vec<u8>,
-    pub scheme: Vec<u8>,
-    pub gap: Vec<u8>,
-    pub parameters: Vec<Parameter>,
-    pub separator: Vec<u8>,
-    pub after: Vec<u8>,
+pub(crate) struct Credentials {
+    pub(crate) before: Vec<u8>,
+    pub(crate) scheme: Vec<u8>,
+    pub(crate) gap: Vec<u8>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) separator: Vec<u8>,
+    pub(crate) after: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Parameter {
-    pub name: Vec<u8>,
-    pub equals: Vec<u8>,
+pub(crate) struct Parameter {
+    pub(crate) name: Vec<u8>,
+    pub(crate) equals: Vec<u8>,
     /// With its quotes.
-    pub value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// At this part of the message, in thousandths of it.
 #[derive(Clone, Debug)]
-pub struct Edit {
-    pub place: usize,
-    pub remove: usize,
-    pub insert: Vec<u8>,
+pub(crate) struct Edit {
+    pub(crate) place: usize,
+    pub(crate) remove: usize,
+    pub(crate) insert: Vec<u8>,
 }
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
-    pub method: &'a str,
-    pub account: &'a str,
+pub(crate) struct Plan<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) account: &'a str,
     /// Different in every request that is sent.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The port that the answer is to come to.
-    pub port: u16,
-    pub transport: &'a str,
+    pub(crate) port: u16,
+    pub(crate) transport: &'a str,
     /// `None`: no credentials.
-    pub answers: Option<Answers<'a>>,
+    pub(crate) answers: Option<Answers<'a>>,
 }
 
 /// Credentials for a challenge.
 #[derive(Clone, Copy, Debug)]
-pub struct Answers<'a> {
-    pub header: &'a str,
-    pub realm: &'a str,
-    pub nonce: &'a str,
-    pub password: &'a str,
+pub(crate) struct Answers<'a> {
+    pub(crate) header: &'a str,
+    pub(crate) realm: &'a str,
+    pub(crate) nonce: &'a str,
 }
 
 impl Draft {
-    pub fn new(plan: &Plan<'_>) -> Self {
+    pub(crate) fn new(plan: &Plan<'_>) -> Self {
         let Plan { method, account, id, port, transport, answers } = *plan;
         let uri = if method == "REGISTER" { "sip:pbx".to_owned() } else { "sip:999@pbx".to_owned() };
         let text = |name: &str, value: String| Header::new(name, Value::Text(value.into_bytes()));
@@ -131,7 +130,7 @@ impl Draft {
         }
     }
 
-    pub fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let start: [&[u8]; 7] = [
             &self.leading,
             &self.method,
@@ -153,8 +152,9 @@ impl Draft {
         [bytes, self.blank.clone(), self.body.clone()].concat()
     }
 
-    /// The response of the credentials that name `account`, for what they are now.
-    pub fn sign(&mut self, account: &str, password: &str) {
+    /// The response of the credentials, for what they are now. `account`: who answers; `None`: whoever they say, in the
+    /// very bytes.
+    pub(crate) fn sign(&mut self, account: Option<&str>, password: &str) {
         let method = self.method.clone();
         for header in &mut self.headers {
             if let Value::Credentials(credentials) = &mut header.value {
@@ -163,18 +163,18 @@ impl Draft {
         }
     }
 
-    pub fn named(&mut self, name: &str) -> Option<&mut Header> {
+    pub(crate) fn named(&mut self, name: &str) -> Option<&mut Header> {
         self.headers.iter_mut().find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))
     }
 
-    pub fn party(&mut self, name: &str) -> Option<&mut Party> {
+    pub(crate) fn party(&mut self, name: &str) -> Option<&mut Party> {
         match &mut self.named(name)?.value {
             Value::Party(party) => Some(party),
             _ => None,
         }
     }
 
-    pub fn credentials(&mut self) -> Option<&mut Credentials> {
+    pub(crate) fn credentials(&mut self) -> Option<&mut Credentials> {
         self.headers.iter_mut().find_map(|header| match &mut header.value {
             Value::Credentials(credentials) => Some(credentials),
             _ => None,
@@ -183,13 +183,13 @@ impl Draft {
 }
 
 impl Header {
-    pub fn new(name: &str, value: Value) -> Self {
+    pub(crate) fn new(name: &str, value: Value) -> Self {
         Self { name: name.into(), colon: b": ".to_vec(), value, end: b"\r\n".to_vec() }
     }
 }
 
 impl Value {
-    pub fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.clone(),
             Self::Party(party) => [
@@ -208,7 +208,7 @@ impl Value {
 }
 
 impl Party {
-    pub fn new(user: &str, tag: &str) -> Self {
+    pub(crate) fn new(user: &str, tag: &str) -> Self {
         Self {
             display: Vec::new(),
             open: b"<".to_vec(),
@@ -222,7 +222,7 @@ impl Party {
 }
 
 impl Credentials {
-    pub fn new(username: &str, uri: &str, answers: Answers<'_>) -> Self {
+    pub(crate) fn new(username: &str, uri: &str, answers: Answers<'_>) -> Self {
         let quoted = |name: &str, value: &str| Parameter::new(name, &format!("\"{value}\""));
         let bare = |name: &str, value: &str| Parameter::new(name, value);
         Self {
@@ -257,16 +257,17 @@ impl Credentials {
     }
 
     /// Decoys keep a response that is nobody's.
-    fn sign(&mut self, method: &[u8], account: &str, password: &str) {
+    fn sign(&mut self, method: &[u8], account: Option<&str>, password: &str) {
         let value = |name: &str| {
             let found = self.parameters.iter().rfind(|parameter| parameter.is(name));
             found.map(|parameter| unquoted(&parameter.value)).unwrap_or_default()
         };
         let (realm, uri, nonce) = (value("realm"), value("uri"), value("nonce"));
         let (count, cnonce, qop) = (value("nc"), value("cnonce"), value("qop"));
-        let asked =
-            Asked { method, uri: &uri, nonce: &nonce, count: &count, cnonce: &cnonce, qop: &qop };
-        let digest = response(&Secret { username: account, realm: &realm, password }, &asked);
+        let asked = Asked { method, uri: &uri, nonce: &nonce, count: &count, cnonce: &cnonce, qop: &qop };
+        let written = value("username");
+        let username = account.map_or(&written[..], str::as_bytes);
+        let digest = response(&Secret { username, realm: &realm, password }, &asked);
         for parameter in self.parameters.iter_mut().filter(|parameter| parameter.is("response")) {
             parameter.value = format!("\"{digest}\"").into_bytes();
         }
@@ -274,11 +275,11 @@ impl Credentials {
 }
 
 impl Parameter {
-    pub fn new(name: &str, value: &str) -> Self {
+    pub(crate) fn new(name: &str, value: &str) -> Self {
         Self { name: name.into(), equals: b"=".to_vec(), value: value.into() }
     }
 
-    pub fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 }

@@ -8,7 +8,7 @@ use crate::draft::{Credentials, Draft, Edit, Header, Parameter, Party, Value};
 const DECOY: &str = "240";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mutation {
+pub(crate) struct Mutation {
     kind: usize,
     seed: u64,
 }
@@ -17,11 +17,11 @@ pub struct Mutation {
 type Change = fn(&mut Draft, &mut Dice) -> String;
 
 impl Mutation {
-    pub fn any(dice: &mut Dice) -> Self {
+    pub(crate) fn any(dice: &mut Dice) -> Self {
         Self { kind: dice.below(KINDS.len()), seed: dice.seed() }
     }
 
-    pub fn apply(self, draft: &mut Draft) -> String {
+    pub(crate) fn apply(self, draft: &mut Draft) -> String {
         KINDS[self.kind](draft, &mut Dice::seeded(self.seed))
     }
 }
@@ -87,8 +87,7 @@ fn pick<'a>(dice: &mut Dice, of: &[&'a [u8]]) -> &'a [u8] {
 /// A header that says who it is, rather than another.
 fn any_header(draft: &Draft, dice: &mut Dice) -> usize {
     let names = |value: &Value| !matches!(value, Value::Text(_));
-    let naming: Vec<usize> =
-        (0..draft.headers.len()).filter(|&at| names(&draft.headers[at].value)).collect();
+    let naming: Vec<usize> = (0..draft.headers.len()).filter(|&at| names(&draft.headers[at].value)).collect();
     if dice.one_in(3) || naming.is_empty() { dice.below(draft.headers.len()) } else { *dice.pick(&naming) }
 }
 
@@ -241,7 +240,11 @@ fn header_case(draft: &mut Draft, dice: &mut Dice) -> String {
     let at = any_header(draft, dice);
     let upper = dice.one_in(2);
     let header = &mut draft.headers[at];
-    if upper { header.name.make_ascii_uppercase() } else { header.name.make_ascii_lowercase() }
+    if upper {
+        header.name.make_ascii_uppercase()
+    } else {
+        header.name.make_ascii_lowercase()
+    }
     format!("case of {}", name_of(header))
 }
 
@@ -638,8 +641,11 @@ fn leading(draft: &mut Draft, dice: &mut Dice) -> String {
         b"SIP/2.0 200 OK\r\n\r\n",
         b"\x01",
     ];
-    draft.leading =
-        if dice.one_in(8) { b"\r\n".repeat(*dice.pick(&[40, 200, 300])) } else { pick(dice, &leads).to_vec() };
+    draft.leading = if dice.one_in(8) {
+        b"\r\n".repeat(*dice.pick(&[40, 200, 300]))
+    } else {
+        pick(dice, &leads).to_vec()
+    };
     format!("leading {}", shown(&draft.leading))
 }
 
@@ -659,7 +665,12 @@ fn text_in_header(draft: &mut Draft, dice: &mut Dice) -> String {
         b"From-X: <sip:240@pbx>",
     ];
     let line = pick(dice, &names).to_vec();
-    let header = Header { name: line.clone(), colon: Vec::new(), value: Value::Text(Vec::new()), end: b"\r\n".to_vec() };
+    let header = Header {
+        name: line.clone(),
+        colon: Vec::new(),
+        value: Value::Text(Vec::new()),
+        end: b"\r\n".to_vec(),
+    };
     let at = dice.below(draft.headers.len() + 1);
     draft.headers.insert(at, header);
     format!("line {}", shown(&line))
@@ -667,8 +678,21 @@ fn text_in_header(draft: &mut Draft, dice: &mut Dice) -> String {
 
 fn content_length(draft: &mut Draft, dice: &mut Dice) -> String {
     let value = *dice.pick(&[
-        "", "1", "10", "1000", "99999", "4294967296", "-1", "0x0", "00000000", "0, 0", "0;x", "0 0", "abc",
-        " 0 ", "+0",
+        "",
+        "1",
+        "10",
+        "1000",
+        "99999",
+        "4294967296",
+        "-1",
+        "0x0",
+        "00000000",
+        "0, 0",
+        "0;x",
+        "0 0",
+        "abc",
+        " 0 ",
+        "+0",
     ]);
     let Some(Header { value: Value::Text(text), .. }) = draft.named("Content-Length") else {
         return String::new();
@@ -732,6 +756,9 @@ fn many(draft: &mut Draft, dice: &mut Dice) -> String {
 }
 
 fn other_scheme(draft: &mut Draft, dice: &mut Dice) -> String {
+    if draft.credentials().is_none() {
+        return String::new();
+    }
     let value = *dice.pick(&[
         "Basic MjQwOnNlY3JldA==",
         "Negotiate YII=",
@@ -779,8 +806,8 @@ fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
         }
         1 => {
             let separators: [&[u8]; 14] = [
-                b",", b" ,", b",,", b", ,", b";", b" ", b",\r\n ", b"\r\n ,", b",\n\t", b"\t", b",\0", b",\r",
-                b"&", b",\x0b",
+                b",", b" ,", b",,", b", ,", b";", b" ", b",\r\n ", b"\r\n ,", b",\n\t", b"\t", b",\0",
+                b",\r", b"&", b",\x0b",
             ];
             credentials.separator = pick(dice, &separators).to_vec();
             format!("separator {}", shown(&credentials.separator))
@@ -807,7 +834,10 @@ fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
         3 => {
             let equals = pick(
                 dice,
-                &[b" =", b"= ", b" = ", b"\r\n =", b"=\r\n ", b"==", b"\t=\t", b"=\n ", b":", b"", b"\0=", b"=\x0b"],
+                &[
+                    b" =", b"= ", b" = ", b"\r\n =", b"=\r\n ", b"==", b"\t=\t", b"=\n ", b":", b"", b"\0=",
+                    b"=\x0b",
+                ],
             );
             let at = if dice.one_in(2) { 0 } else { dice.below(credentials.parameters.len()) };
             credentials.parameters[at].equals = equals.to_vec();
@@ -882,7 +912,17 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
     match dice.below(4) {
         0 => {
             let gaps: [&[u8]; 11] = [
-                b"  ", b"\t", b" \t ", b"\r\n ", b"\n ", b"\r", b"\0", b"\x0b", b"", b"\n", b"                ",
+                b"  ",
+                b"\t",
+                b" \t ",
+                b"\r\n ",
+                b"\n ",
+                b"\r",
+                b"\0",
+                b"\x0b",
+                b"",
+                b"\n",
+                b"                ",
             ];
             let gap = pick(dice, &gaps);
             let at = dice.below(2);
@@ -912,7 +952,10 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
         2 => {
             let end = pick(
                 dice,
-                &[b"\n", b"\r", b" \r\n", b"\t\r\n", b"\r\r\n", b"\n\r", b"\r\n ", b"\r\n\t", b"\r\n:", b"\0\r\n"],
+                &[
+                    b"\n", b"\r", b" \r\n", b"\t\r\n", b"\r\r\n", b"\n\r", b"\r\n ", b"\r\n\t", b"\r\n:",
+                    b"\0\r\n",
+                ],
             );
             draft.start_end = end.to_vec();
             format!("start line ends {}", shown(end))
@@ -925,8 +968,7 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
 }
 
 fn any_byte(draft: &mut Draft, dice: &mut Dice) -> String {
-    const BYTES: [u8; 24] =
-        *b"\0\x01\x07\x08\t\n\x0b\x0c\r\x1b \"\\<>:;,=@%\x7f\x80\xff";
+    const BYTES: [u8; 24] = *b"\0\x01\x07\x08\t\n\x0b\x0c\r\x1b \"\\<>:;,=@%\x7f\x80\xff";
     let insert = vec![if dice.one_in(6) { dice.byte() } else { *dice.pick(&BYTES) }];
     let (remove, what) = match dice.below(3) {
         0 => (1, "in place of one"),

@@ -26,16 +26,17 @@ const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request without credentials and the challenge that it got.
 #[derive(Debug)]
-pub struct Challenge {
-    pub request: Vec<u8>,
-    pub answer: Vec<u8>,
-    pub realm: String,
-    pub nonce: String,
+pub(crate) struct Challenge {
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) realm: String,
+    pub(crate) nonce: String,
 }
 
-pub struct Pbx {
-    pub make: Make,
-    exchange: Exchange,
+pub(crate) struct Pbx {
+    pub(crate) make: Make,
+    /// Kept for its drop.
+    _exchange: Exchange,
     log: Log,
 }
 
@@ -48,22 +49,21 @@ impl Written for Plain {
 
     fn write(&self, port: u16) -> Vec<u8> {
         let Self(id) = *self;
-        let plan =
-            Plan { method: "REGISTER", account: ASKER, id, port, transport: "UDP", answers: None };
+        let plan = Plan { method: "REGISTER", account: ASKER, id, port, transport: "UDP", answers: None };
         Draft::new(&plan).write()
     }
 }
 
 impl Pbx {
     /// `None`: there is none of this make here, and that was said.
-    pub fn start(make: Make, host: &Namespace) -> Option<Self> {
+    pub(crate) fn start(make: Make, host: &Namespace) -> Option<Self> {
         let exchange = Exchange::start(make, host)?;
         let log = Log { path: exchange.messages(), at: 0, text: String::new() };
-        Some(Self { make, exchange, log })
+        Some(Self { make, log, _exchange: exchange })
     }
 
     /// The header that its challenges are answered in.
-    pub fn credentials_header(&self, method: &str) -> &'static str {
+    pub(crate) fn credentials_header(&self, method: &str) -> &'static str {
         match self.make {
             Make::Asterisk => "Authorization",
             _ if method == "REGISTER" => "Authorization",
@@ -71,7 +71,7 @@ impl Pbx {
         }
     }
 
-    pub fn challenge(&self, wire: &Wire, id: u64) -> Arc<Challenge> {
+    pub(crate) fn challenge(&self, wire: &Wire, id: u64) -> Arc<Challenge> {
         let [exchanged] = &wire.exchange(&[Plain(id)])[..] else { panic!("one request, one answer") };
         let answer = exchanged.answer.clone().expect("a PBX that challenges");
         let text = String::from_utf8_lossy(&answer);
@@ -85,15 +85,11 @@ impl Pbx {
     }
 
     /// The names that it read in each answered request, whether or not they were of use to it.
-    pub fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
+    pub(crate) fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
         match self.make {
             Make::Asterisk => self.log.names(exchanged),
             _ => exchanged.iter().map(|(_, exchanged)| in_answer(exchanged)).collect(),
         }
-    }
-
-    pub fn is_there(&self) -> bool {
-        self.exchange.messages().exists()
     }
 }
 
@@ -102,7 +98,7 @@ fn in_answer(exchanged: &Exchanged) -> Vec<String> {
     let Some(answer) = &exchanged.answer else { return Vec::new() };
     let text = String::from_utf8_lossy(answer);
     let read = header(&text, "X-Read").unwrap_or_default();
-    read.split_whitespace().filter_map(|hex| text_of(hex)).collect()
+    read.split_whitespace().filter_map(text_of).collect()
 }
 
 fn text_of(hex: &str) -> Option<String> {
@@ -126,7 +122,8 @@ impl Log {
         loop {
             self.read();
             let challenged = |it: &Exchanged| matches!(it.status(), Some(401 | 403));
-            let missing = exchanged.iter().filter(|(_, it)| challenged(it)).find(|(id, _)| !is_told(&self.text, *id));
+            let missing =
+                exchanged.iter().filter(|(_, it)| challenged(it)).find(|(id, _)| !is_told(&self.text, *id));
             if missing.is_none() || Instant::now() > until {
                 break;
             }
@@ -134,7 +131,9 @@ impl Log {
         }
         let mut all: std::collections::HashMap<u64, Vec<String>> = std::collections::HashMap::new();
         for line in self.text.lines() {
-            let Some(id) = between(line, "SessionID=\"c", "x@").and_then(|id| id.parse().ok()) else { continue };
+            let Some(id) = between(line, "SessionID=\"c", "x@").and_then(|id| id.parse().ok()) else {
+                continue;
+            };
             let Some(name) = between(line, "AccountID=\"", "\"") else { continue };
             all.entry(id).or_default().push(name.to_owned());
         }

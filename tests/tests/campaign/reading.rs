@@ -6,7 +6,7 @@ use std::{
 };
 
 use sipward::{
-    guard::{Evidence, Kind},
+    guard::{Account, Evidence, Kind},
     observe::{Direction, Observer, Settings, Tapped},
     policy::Config,
     replay::Memory,
@@ -18,6 +18,7 @@ use xdp_prog::{
     account::{NONE, Walk, Whole, hash},
     bytes::Bytes,
     reason::{Action, Reason},
+    tap,
 };
 
 const PBX: &str = "10.90.0.1:5060";
@@ -35,54 +36,67 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 
 /// A request with its answer, and before it a challenge with the nonce that it answers to.
 #[derive(Clone, Debug)]
-pub struct Exchange<'a> {
-    pub challenge: (&'a [u8], &'a [u8]),
-    pub request: &'a [u8],
-    pub answer: &'a [u8],
-    pub port: u16,
+pub(crate) struct Exchange<'a> {
+    pub(crate) challenge: (&'a [u8], &'a [u8]),
+    pub(crate) request: &'a [u8],
+    pub(crate) answer: &'a [u8],
+    pub(crate) port: u16,
 }
 
 #[derive(Clone, Debug)]
-pub struct Reading {
-    /// Whom the observer names, and what for.
-    pub told: Vec<(Option<String>, &'static str)>,
+pub(crate) struct Reading {
+    /// Whom the observer names, if it gets to see the request, and what for.
+    pub(crate) told: Vec<(Option<String>, &'static str)>,
     /// The request and its answer were found to belong together.
-    pub joined: bool,
+    pub(crate) joined: bool,
     /// Those that the kernel's walk finds, by their hashes.
-    pub names: Vec<u64>,
+    pub(crate) names: Vec<u64>,
     /// What the kernel says in its default policy.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// Only the beginning came in one packet.
-    pub fragmented: bool,
+    pub(crate) fragmented: bool,
 }
 
 impl Reading {
-    pub fn of(exchange: &Exchange<'_>) -> Self {
+    pub(crate) fn of(exchange: &Exchange<'_>) -> Self {
+        let (reason, is_tapped) = verdict(exchange.request, exchange.port);
         let before = observe(exchange, false);
-        let (told, joined) = observe(exchange, true);
+        let (told, joined) = observe(exchange, is_tapped);
         let told = told[before.0.len()..].iter();
         let told = told.map(|evidence| (evidence.account.as_ref().map(ToString::to_string), kind(evidence)));
         Self {
             told: told.collect(),
             joined: joined > before.1,
             names: names(first(exchange.request)),
-            reason: reason(exchange.request, exchange.port),
+            reason,
             fragmented: first(exchange.request).len() < exchange.request.len(),
         }
     }
 
-    pub fn is_attributed(&self, account: &str) -> bool {
-        self.told.iter().any(|(named, _)| named.as_deref() == Some(account))
+    pub(crate) fn is_attributed(&self, account: &str) -> bool {
+        self.told.iter().any(|(named, _)| is(named.as_deref(), account))
     }
 
-    pub fn kernel_found(&self, account: &str) -> bool {
+    /// The observer says that the PBX has let it in.
+    pub(crate) fn is_let_in(&self, account: &str) -> bool {
+        let kinds = ["succeeded", "registered", "unregistered"];
+        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))
+    }
+
+    pub(crate) fn kernel_found(&self, account: &str) -> bool {
         self.names.contains(&hash(account.as_bytes()))
     }
 
     /// Strangers do not get through with it.
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.reason.action() == Action::Drop
     }
+}
+
+/// Of long names only the beginning counts.
+fn is(named: Option<&str>, account: &str) -> bool {
+    let account = Account::new(account.as_bytes());
+    account.is_some_and(|account| named == Some(account.as_str()))
 }
 
 /// What is in the packet that the kernel sees first.
@@ -151,7 +165,8 @@ fn names(message: &[u8]) -> Vec<u64> {
     std::iter::from_fn(next).take(NAMES_MAX).collect()
 }
 
-fn reason(request: &[u8], port: u16) -> Reason {
+/// What the kernel says, and whether the observer gets to see it.
+fn verdict(request: &[u8], port: u16) -> (Reason, bool) {
     let memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
     memory.set_now(100 * SECOND);
     let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
@@ -160,7 +175,9 @@ fn reason(request: &[u8], port: u16) -> Reason {
     } else {
         vec![frame.build()]
     };
-    let reasons: Vec<Reason> = frames.iter().map(|frame| memory.judge(frame).0.reason).collect();
-    let dropped = reasons.iter().find(|reason| reason.action() == Action::Drop);
-    *dropped.unwrap_or(&reasons[0])
+    let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
+    let (first, packet) = &verdicts[0];
+    let is_tapped = tap::is_wanted(first.reason, packet, || true, || true);
+    let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
+    (dropped.map_or(first.reason, |(verdict, _)| verdict.reason), is_tapped)
 }

@@ -15,27 +15,27 @@ const PORTS: usize = 48;
 const DEFAULT_PORT: u16 = 5060;
 
 /// One request of one number, written for the port that it leaves by.
-pub trait Written {
+pub(crate) trait Written {
     fn id(&self) -> u64;
     fn write(&self, port: u16) -> Vec<u8>;
 }
 
 /// What was sent, from where, and the final answer.
 #[derive(Clone, Debug)]
-pub struct Exchanged {
-    pub request: Vec<u8>,
-    pub port: u16,
-    pub answer: Option<Vec<u8>>,
+pub(crate) struct Exchanged {
+    pub(crate) request: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) answer: Option<Vec<u8>>,
 }
 
 impl Exchanged {
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.answer.as_deref().and_then(status)
     }
 }
 
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     sockets: Vec<UdpSocket>,
     patience: Duration,
 }
@@ -49,7 +49,7 @@ struct InFlight {
 
 impl Wire {
     /// At the second host of a LAN, to the first. `patience`: whoever has not answered by then does not.
-    pub fn new(host: &Namespace, patience: Duration) -> Self {
+    pub(crate) fn new(host: &Namespace, patience: Duration) -> Self {
         let socket = |port: u16| {
             let socket = host.roomy_udp(&format!("{}:{port}", v4(2)));
             socket.connect((v4(1).as_str(), PBX_PORT)).expect("an address on this wire");
@@ -61,7 +61,7 @@ impl Wire {
     }
 
     /// Sends all of them, and answers in their order.
-    pub fn exchange(&self, cases: &[impl Written]) -> Vec<Exchanged> {
+    pub(crate) fn exchange(&self, cases: &[impl Written]) -> Vec<Exchanged> {
         let mut done: Vec<Option<Exchanged>> = cases.iter().map(|_| None).collect();
         let mut waiting: Vec<Option<InFlight>> = (0..PORTS).map(|_| None).collect();
         let mut next = 0;
@@ -107,8 +107,7 @@ impl Wire {
             return None;
         }
         let is_for = |it: &InFlight| contains(bytes, it.mark.as_bytes());
-        let (slot, place) =
-            waiting.iter_mut().enumerate().find(|(_, it)| it.as_ref().is_some_and(is_for))?;
+        let (slot, place) = waiting.iter_mut().enumerate().find(|(_, it)| it.as_ref().is_some_and(is_for))?;
         if let Some(ack) = acknowledgement(bytes) {
             let _ = self.sockets[slot].send(&ack);
         }
@@ -135,7 +134,7 @@ impl Wire {
     }
 }
 
-pub fn status(answer: &[u8]) -> Option<u16> {
+pub(crate) fn status(answer: &[u8]) -> Option<u16> {
     let digits = answer.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -145,7 +144,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// The value of the first header of that name.
-pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
