@@ -10,6 +10,7 @@ use crate::{
     namespace::Namespace,
     pbx::listens,
     scratch::Scratch,
+    skipped::skipped,
     tool::{Running, tool},
 };
 
@@ -127,9 +128,7 @@ fn phone(host: &Namespace, directory: &Scratch) -> Running {
 /// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
 fn asterisk(host: &Namespace, directory: &Scratch) -> Option<Running> {
     let Some(root) = env::var_os("SIPWARD_ASTERISK").map(PathBuf::from) else {
-        println!(
-            "skipped: there is no Asterisk here; `cargo xtask test` looks for one and says why it has none"
-        );
+        skipped("there is no Asterisk here; `cargo xtask setup` looks for one and says why it has none");
         return None;
     };
     for file in ["modules.conf", "extensions.conf", "logger.conf", "pjsip.conf"] {

@@ -54,8 +54,14 @@ enum Command {
         outside: Vec<PathBuf>,
     },
     /// Run all tests: format, lints, host, kernel (as root), another kernel in a virtual machine
-    #[command(after_help = "Examples: cargo xtask test\n          cargo xtask test prefix")]
+    #[command(
+        after_help = "Examples: cargo xtask test\n          cargo xtask test prefix\n          cargo xtask test --long restarts"
+    )]
     Test {
+        /// The long form of what has one: hundreds of restarts, floods of a hundred thousand packets, attacks at their real
+        /// pace. It takes hours
+        #[arg(long)]
+        long: bool,
         /// Run only the tests whose name contains this, and neither lints nor the virtual machine
         filter: Option<String>,
     },
@@ -84,7 +90,7 @@ fn main() -> ExitCode {
         Command::Build { debug } => build::run(debug),
         Command::Run { attach } => run::run(&attach),
         Command::Demo { sipward, outside } => demo::perform(&sipward, &outside),
-        Command::Test { filter } => test::run(filter.as_deref()),
+        Command::Test { filter, long } => test::run(&test::Wanted { filter, long }),
         Command::Vm { version, filter } => vm::run(&version, filter.as_deref()),
         Command::Bench { part, only } => bench::run(part.as_deref(), only.as_deref()),
     };

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every part runs even when one before it failed; the summary names each.
 
+mod lane;
 mod part;
 
 use std::{ffi::OsStr, process::Command, thread};
@@ -21,10 +22,30 @@ const VM_KERNEL: &str = "6.1";
 /// The tests of this package need root; all others run as the user.
 const KERNEL_PACKAGE: &str = "tests";
 
-/// These wait for the times of others much more than they work: several at once on few cores, beside the rest.
-const WAITING: [&str; 2] = ["guard", "faults"];
+/// Names a directory with the messages of RFC 4475, which are not part of this repository.
+const TORTURE: &str = "SIPWARD_RFC4475";
+/// Set for the long form of tests.
+const LONG: (&str, &str) = ("SIPWARD_LONG", "1");
 
-pub(crate) fn run(filter: Option<&str>) -> Result<()> {
+/// Which tests, and in which form.
+pub(crate) struct Wanted {
+    /// Only those whose name contains this.
+    pub(crate) filter: Option<String>,
+    pub(crate) long: bool,
+}
+
+impl Wanted {
+    fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
+    fn variable(&self) -> Option<(&'static str, &'static str)> {
+        self.long.then_some(LONG)
+    }
+}
+
+pub(crate) fn run(wanted: &Wanted) -> Result<()> {
+    let filter = wanted.filter();
     setup::run(Purpose::Test)?;
     let mut parts = Vec::new();
     match filter {
@@ -37,21 +58,20 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
         Ok(Outcome::Passed)
     }));
     if parts.iter().any(|part| part.name == "build" && !part.failed()) {
-        parts.push(part("host tests", || {
-            run_all(built.host.iter(), |test| {
-                command::run(Command::new(&test.executable).args(filter).current_dir(&test.package))
-            })
-        }));
+        parts.push(part("host tests", || host_tests(&built, wanted)));
         parts.push(part("doc tests", || doc_tests(filter)));
         mount_bpffs()?;
         // The machine takes what the tests beside it leave: most of these wait for something.
         thread::scope(|scope| {
             let machine =
                 scope.spawn(|| part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
-            let waits = scope.spawn(|| part("waiting tests", || waiting_tests(&built, filter)));
-            parts.push(part("kernel tests", || kernel_tests(&built, filter)));
-            parts.push(waits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            parts.push(machine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let built = &built;
+            let lanes =
+                lane::WAITING.map(|lane| scope.spawn(move || part(lane.name, || lane.run(built, wanted))));
+            parts.push(part("kernel tests", || lane::rest(built, wanted)));
+            for other in lanes.into_iter().chain([machine]) {
+                parts.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
         });
     }
     part::summarize(&parts)
@@ -100,27 +120,22 @@ fn is_kernel_test(test: &Artifact) -> bool {
     test.package.ends_with(KERNEL_PACKAGE) && test.source.starts_with("tests")
 }
 
-fn kernel_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
-    let tests = built.kernel.iter().filter(|test| !WAITING.contains(&test.name.as_str()));
-    run_all(tests, |test| command::run(&mut kernel_test(test, built, filter, None)?))
+fn host_tests(built: &Built, wanted: &Wanted) -> Result<Outcome> {
+    let outcome = run_all(built.host.iter(), |test| {
+        let mut command = Command::new(&test.executable);
+        command::run(command.args(wanted.filter()).envs(wanted.variable()).current_dir(&test.package))
+    })?;
+    if outcome == Outcome::Passed && std::env::var_os(TORTURE).is_none() {
+        return Ok(Outcome::Without(vec![format!("the messages of RFC 4475: {TORTURE} is not set")]));
+    }
+    Ok(outcome)
 }
 
-/// One program after the other, in the order of their names there.
-fn waiting_tests(built: &Built, filter: Option<&str>) -> Result<Outcome> {
-    let threads = Some(("RUST_TEST_THREADS", OsStr::new("4")));
-    let tests = WAITING.iter().flat_map(|name| built.kernel.iter().filter(move |test| test.name == *name));
-    run_all(tests, |test| command::run_beside(&test.name, &mut kernel_test(test, built, filter, threads)?))
-}
-
-fn kernel_test(
-    test: &Artifact,
-    built: &Built,
-    filter: Option<&str>,
-    more: Option<(&str, &OsStr)>,
-) -> Result<Command> {
+fn kernel_test(test: &Artifact, built: &Built, wanted: &Wanted, more: &[(&str, &OsStr)]) -> Result<Command> {
     let mut variables = vec![("RUST_BACKTRACE", OsStr::new("1"))];
-    let torture = std::env::var_os("SIPWARD_RFC4475");
-    variables.extend(torture.as_deref().map(|directory| ("SIPWARD_RFC4475", directory)));
+    let torture = std::env::var_os(TORTURE);
+    variables.extend(torture.as_deref().map(|directory| (TORTURE, directory)));
+    variables.extend(wanted.variable().map(|(name, value)| (name, OsStr::new(value))));
     let asterisk = asterisk::root();
     variables.extend(asterisk.as_deref().map(|root| (asterisk::VARIABLE, root.as_os_str())));
     if let Some(sipward) = &built.sipward {
@@ -128,7 +143,7 @@ fn kernel_test(
     }
     variables.extend(more);
     let mut command = as_root(&test.executable, &variables)?;
-    command.args(filter).current_dir(&test.package);
+    command.args(wanted.filter()).current_dir(&test.package);
     Ok(command)
 }
 

@@ -17,8 +17,8 @@ use sipward::{
     store::Store,
 };
 use sipward_tests::{
-    command::Sipward, daemon::Daemon, dice::Dice, frame::udp, message::clean, namespace::Lan,
-    scratch::Scratch, wait::wait_until,
+    command::Sipward, daemon::Daemon, dice::Dice, frame::udp, length::by_length, message::clean,
+    namespace::Lan, scratch::Scratch, wait::wait_until,
 };
 use xdp_prog::{abi::VERSION, reason::Action};
 
@@ -31,12 +31,15 @@ use crate::{
 };
 
 const SEED: u64 = 1_000;
-const KILLS: usize = 50;
 /// Between two kills.
 const DEEDS: usize = 20;
 /// So many kills apart, everything is compared.
-const COMPARED: usize = 10;
+const COMPARED: usize = 5;
 const CLERKS: [Clerk; 3] = [Clerk::Person, Clerk::Person, Clerk::Program];
+
+fn kills() -> usize {
+    by_length(15, 50)
+}
 
 #[test]
 fn what_was_acknowledged_is_there_and_nothing_else() {
@@ -85,7 +88,7 @@ fn plan(clerk: usize, dice: &mut Dice) -> Vec<Task> {
         let killed_after = dice.one_in(3).then(|| Duration::from_millis(dice.below(60) as u64));
         Task { source: dice.pick(&sources).clone(), deed, killed_after }
     };
-    (0..KILLS * DEEDS).map(task).collect()
+    (0..kills() * DEEDS).map(task).collect()
 }
 
 /// Addresses, and prefixes in one another around some of them.
@@ -149,7 +152,7 @@ impl Common {
 
     fn kill_and_compare(&self, sipward: &Sipward<'_>, config: &str, dice: &mut Dice) {
         let mut daemon = Daemon::start(sipward, config);
-        for kill in 0..KILLS {
+        for kill in 0..kills() {
             if kill % COMPARED == 0 {
                 daemon.wait_until_ready();
                 self.compare(sipward);
@@ -166,12 +169,12 @@ impl Common {
             daemon = Daemon::spawn(sipward, config, VERSION);
         }
         // Each of them waits for another turn.
-        self.wait_until_begun(KILLS * DEEDS + CLERKS.len());
+        self.wait_until_begun(kills() * DEEDS + CLERKS.len());
         daemon.wait_until_ready();
         self.compare(sipward);
         let (log, nothing) = (daemon.log(), "lists: 0 written into the kernel, 0 removed from it");
         let repaired = log.matches("lists: ").count() - log.matches(nothing).count();
-        println!("{KILLS} kills, after which {repaired} daemons found something half done");
+        println!("{} kills, after which {repaired} daemons found something half done", kills());
         assert!(repaired > 0, "nobody was killed at the right moment");
         daemon.terminate();
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    iter,
     net::UdpSocket,
     sync::atomic::AtomicBool,
     thread,
@@ -15,6 +15,7 @@ use sipward_tests::{
     daemon::Daemon,
     dice::Dice,
     flood::{Jet, flood},
+    length::is_long,
     message::{clean, request},
     namespace::Namespace,
     scratch::Scratch,
@@ -30,6 +31,7 @@ use crate::{
 };
 
 const SEED: u64 = 5060;
+/// In the long form.
 const ROUNDS: usize = 200;
 /// Packets a second.
 const FLOOD: u32 = 50_000;
@@ -52,6 +54,7 @@ enum Build {
     OtherLayout,
 }
 
+/// How often each has its turn.
 const BUILDS: [Build; 8] = {
     use Build::{OtherLayout, OtherProgram, Same};
     [Same, Same, Same, Same, Same, Same, OtherProgram, OtherLayout]
@@ -168,16 +171,17 @@ fn connected(from: &Namespace, wire: Wire, address: fn(Wire, u32) -> String, hos
 
 /// Ends the daemon and starts another, again and again; the last one takes calls.
 fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
-    let rounds = env::var("SIPWARD_RESTARTS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
     let (mut dice, begun) = (Dice::loaded(SEED), Instant::now());
+    let plan = plan(&mut dice);
+    let rounds = plan.len();
     let mut counts = BTreeMap::new();
     let mut layout = VERSION;
     let mut run = Run { daemon, build: Build::Same, layout, begun };
-    for _ in 0..rounds {
-        let end = *dice.pick(run.build.ends());
+    let mut end = End::Terminated;
+    for (build, next_end) in plan.into_iter().chain(iter::once((Build::Same, End::Terminated))) {
         *counts.entry((run.build, end)).or_insert(0) += 1;
         run.end(end, sipward, &mut dice);
-        let build = *dice.pick(&BUILDS);
+        end = next_end;
         match build {
             Build::Same => {}
             Build::OtherProgram => pretend_another_build(sipward, layout),
@@ -191,9 +195,27 @@ fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
     counts.into_iter().for_each(|((build, end), count)| println!("{count:5} {build:?} {end:?}"));
     let log = run.daemon.log();
     for fate in ["goes on", "another build was replaced\n", "was replaced, and so were its maps"] {
-        assert!(rounds < ROUNDS || log.contains(fate), "no filter {fate:?}\n{log}");
+        assert!(log.contains(fate), "no filter {fate:?}\n{log}");
     }
     run.daemon
+}
+
+/// Which builds are started one after the other, and how each ends: two hundred by chance, or every combination once.
+fn plan(dice: &mut Dice) -> Vec<(Build, End)> {
+    if is_long() {
+        let mut one = || {
+            let build = *dice.pick(&BUILDS);
+            (build, *dice.pick(build.ends()))
+        };
+        return (0..ROUNDS).map(|_| one()).collect();
+    }
+    let builds = [Build::Same, Build::OtherProgram, Build::OtherLayout];
+    let mut all: Vec<_> =
+        builds.into_iter().flat_map(|build| build.ends().iter().map(move |end| (build, *end))).collect();
+    all.sort_unstable();
+    all.dedup();
+    dice.shuffle(&mut all);
+    all
 }
 
 struct Run {

@@ -11,6 +11,7 @@ use sipward::{guard::Account, kernel::Suspect};
 use sipward_tests::{
     dice::Dice,
     judges::{Judges, lift_limits},
+    length::by_length,
 };
 use xdp_prog::abi::{
     FOREVER, Policy, RateLimit, SourceEntry,
@@ -18,13 +19,12 @@ use xdp_prog::abi::{
 };
 
 const ENFORCE: &str = "mode = \"enforce\"\n";
-const PACKETS: usize = 5000;
 
 /// Judges packets until there were enough, and answers how often each verdict was given.
 fn judge(judges: &mut Judges) -> BTreeMap<String, usize> {
     let mut dice = Dice::thrown();
     let mut verdicts = BTreeMap::new();
-    let mut packets = 0;
+    let (mut packets, enough) = (0, by_length(5_000, 30_000));
     // An id is never used again: a dropped fragment is remembered for a time that the two clocks end a
     // little apart.
     for id in (0..u32::from(u16::MAX)).step_by(2) {
@@ -33,7 +33,7 @@ fn judge(judges: &mut Judges) -> BTreeMap<String, usize> {
             *verdicts.entry(judges.judge(&frame)).or_default() += 1;
             packets += 1;
         }
-        if packets >= PACKETS {
+        if packets >= enough {
             break;
         }
     }

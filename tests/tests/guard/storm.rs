@@ -3,26 +3,26 @@
 use sipward_tests::{
     caller::{Plan, Tally},
     exchange::{ACCOUNTS, Exchange, Make},
+    length::by_length,
     namespace::v4,
 };
 
 use crate::site::{OFFICE, PATIENT, SOON, Site, Ward, login, plan};
 
-const REGISTRATIONS: u32 = 10_000;
-
 /// Each of them is challenged first, and comes back with its password.
 #[test]
-fn ten_thousand_first_challenges_are_no_failures() {
+fn thousands_of_first_challenges_are_no_failures() {
+    let registrations = by_length(2_000, 10_000);
     let site = Site::new();
     let exchange = Exchange::start(Make::Kamailio, site.pbx()).expect("Kamailio is everywhere");
     let ward = Ward::start(&site, &format!("{PATIENT}[known_rate]\nregister = 'off'\n"));
     let logins: Vec<_> = ACCOUNTS.map(login).collect();
-    let storm = Plan { own_ports: false, ..plan("login", REGISTRATIONS, 500, &logins) };
-    assert_eq!(site.caller(OFFICE).run(&storm), Tally::all(REGISTRATIONS));
-    assert!(exchange.heard(&v4(OFFICE)) >= 2 * REGISTRATIONS as usize);
+    let storm = Plan { own_ports: false, ..plan("login", registrations, 500, &logins) };
+    assert_eq!(site.caller(OFFICE).run(&storm), Tally::all(registrations));
+    assert!(exchange.heard(&v4(OFFICE)) >= 2 * registrations as usize);
 
     ward.wait_for("all of it is seen", SOON, |ward| {
-        (ward.guard("evidence") >= u64::from(REGISTRATIONS)).then_some(true.into())
+        (ward.guard("evidence") >= u64::from(registrations)).then_some(true.into())
     });
     println!(
         "{} packets looked at, {} outcomes, {} of them unproven; {} packets came too fast",

@@ -14,6 +14,7 @@ use sipward_tests::{
     frame::{ACK, Frame, SYN, tcp, udp},
     judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request, with_body, with_header},
+    skipped::skipped,
     wait::{much_later, sleep_until, soon, wait_until},
 };
 use xdp_prog::{
@@ -725,7 +726,7 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
 #[test]
 fn the_valid_torture_messages_pass() {
     let Some(directory) = std::env::var_os("SIPWARD_RFC4475") else {
-        println!("skipped: SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
+        skipped("SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
         return;
     };
     let mut judges = Judges::unlimited(ENFORCE);

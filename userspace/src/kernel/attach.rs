@@ -86,7 +86,9 @@ pub(super) fn already(pins: Option<&Pins>, interface: &str, choice: XdpChoice) -
 fn ours(pins: &Pins, interface: &str) -> Result<Option<Running>> {
     let Some(running) = interface::running(interface)? else { return Ok(None) };
     let path = pins.link(interface);
-    if !path.exists() {
+    // A user who may not look there does not know.
+    let pinned = path.try_exists();
+    if !pinned.map_err(|error| Error::io(format!("look for {}", path.display()), &error))? {
         return Ok(None);
     }
     let info = PinnedLink::from_pin(&path).and_then(|link| FdLink::from(link).info());

@@ -10,6 +10,8 @@ use anyhow::{Result, bail};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Passed,
+    /// But for tests that cannot run on this machine, of which each has its line.
+    Without(Vec<String>),
     /// With the reason.
     Skipped(String),
     /// With what went wrong, in a line.
@@ -48,6 +50,13 @@ impl fmt::Display for Part {
         let seconds = self.took.as_secs_f32();
         match &self.outcome {
             Outcome::Passed => write!(f, "{:<14} ok       {seconds:6.1} s", self.name),
+            Outcome::Without(tests) => write!(
+                f,
+                "{:<14} ok       {seconds:6.1} s  without {} that cannot run here: {}",
+                self.name,
+                tests.len(),
+                tests.join("; ")
+            ),
             Outcome::Skipped(reason) => write!(f, "{:<14} skipped  {reason}", self.name),
             Outcome::Failed(what) => write!(f, "{:<14} FAILED   {seconds:6.1} s  {what}", self.name),
         }
@@ -77,6 +86,14 @@ mod tests {
         let bad = part("bad", || bail!("broken"));
         assert_eq!(bad.outcome, Outcome::Failed("broken".into()));
         assert_eq!(summarize(&[good, bad]).unwrap_err().to_string(), "failed: bad");
+    }
+
+    #[test]
+    fn tests_that_could_not_run_are_counted_and_named() {
+        let part = part("kernel", || Ok(Outcome::Without(vec!["a: no PBX".into(), "b: no PBX".into()])));
+        let said = part.to_string();
+        assert!(said.contains("without 2 that cannot run here: a: no PBX; b: no PBX"), "{said}");
+        assert!(summarize(&[part]).is_ok());
     }
 
     #[test]
