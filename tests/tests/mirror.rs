@@ -70,6 +70,7 @@ impl World {
             method: Method::Register,
             kind,
             proof: Proof::Proven,
+            made_after: 0,
         };
         let _saved = self.office.witness(&[evidence]).expect("the kernel does what it is told");
     }

@@ -17,6 +17,7 @@ use crate::{
     kernel::DropEvent,
     ledger::{DAY, Ledger, Tally},
     office::{Office, Silenced},
+    store::GUARD,
 };
 
 /// How often rules are judged and saved.
@@ -44,6 +45,15 @@ impl Books {
         let mut ledger = self.ledger();
         for evidence in evidence.iter().filter(|evidence| speaks_for_its_source(evidence)) {
             ledger.authenticated(evidence.source, offset.wall(evidence.at).as_secs());
+        }
+    }
+
+    /// Whom the guard suspends or bans has failed as an attacker does.
+    pub(super) fn decided(&self, decided: &Decided) {
+        let restricts = matches!(decided.decision.as_str(), "suspended" | "banned") && decided.who == GUARD;
+        let source = decided.source.as_deref().filter(|_| restricts);
+        if let Some(Ok(net)) = source.map(crate::address::parse) {
+            self.ledger().attacked(net.addr(), decided.ts as u64);
         }
     }
 

@@ -56,8 +56,11 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let pins = office.pins().clone();
     let books = Books::open(&mut office);
     let hearing = Hearing::start(pins.clone(), books.clone())?;
-    let ear = hearing.clone();
-    office.listen(Box::new(move |decided| ear.tell_decided(decided)));
+    let (ear, noted) = (hearing.clone(), books.clone());
+    office.listen(Box::new(move |decided| {
+        noted.decided(&decided);
+        ear.tell_decided(decided);
+    }));
     let desk = Desk::open(office)?;
     let observing = Observing::start(pins, desk.clone(), books.clone())?;
     let calls = Calls::new(desk.clone(), hearing.clone(), observing, books.clone());

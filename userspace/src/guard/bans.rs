@@ -86,6 +86,13 @@ impl Bans {
         scopes.iter().chain(&wider).any(|scope| self.until.get(scope).is_some_and(|until| *until > now))
     }
 
+    /// It is not in force after all.
+    pub(super) fn remove(&mut self, scope: Scope) {
+        if let Some(until) = self.until.remove(&scope) {
+            self.ends.remove(&(until, scope));
+        }
+    }
+
     pub(super) fn pardon(&mut self, net: IpNet) {
         let touched = |scope: &Scope| match *scope {
             Scope::Flow { source, .. } | Scope::Source { source } => net.contains(&source),

@@ -1,4 +1,6 @@
 //! One account: the sources from which it fails.
+//!
+//! IPv6 counts by /48 here: the sixteen /64s of a home's line are no crowd, and must not lock an account.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,7 +27,19 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
+    /// As it was saved. Older versions counted each /64.
+    pub(super) fn restored(self) -> Self {
+        let mut latest = BTreeMap::new();
+        for (place, at) in self.latest {
+            let last: &mut u64 = latest.entry(place.widest()).or_default();
+            *last = at.max(*last);
+        }
+        let failures = self.failures.into_iter().map(|(at, place)| (at, place.widest())).collect();
+        Self { latest, failures, last: self.last }
+    }
+
     pub(super) fn fail(&mut self, place: Place, at: u64) {
+        let place = place.widest();
         self.last = self.last.max(at);
         self.latest.insert(place, at);
         if self.latest.len() > MOST {
@@ -39,10 +53,12 @@ impl Crowd {
     }
 
     pub(super) fn knows(&self, place: Place) -> bool {
+        let place = place.widest();
         self.latest.contains_key(&place) || self.failures.iter().any(|(_, from)| *from == place)
     }
 
     pub(super) fn forget(&mut self, place: Place) {
+        let place = place.widest();
         self.latest.remove(&place);
         self.failures.retain(|(_, from)| *from != place);
     }

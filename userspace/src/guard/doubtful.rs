@@ -61,7 +61,9 @@ impl Doubtful {
         let failed = match evidence.kind {
             Kind::Failed { .. } | Kind::UnknownAccount => true,
             Kind::Challenged | Kind::Refused => false,
-            Kind::Stale
+            Kind::Named { .. }
+            | Kind::Stale
+            | Kind::Accepted
             | Kind::Succeeded
             | Kind::Registered { .. }
             | Kind::Unregistered { .. }

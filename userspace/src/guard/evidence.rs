@@ -17,6 +17,8 @@ pub struct Evidence {
     pub method: Method,
     pub kind: Kind,
     pub proof: Proof,
+    /// The request was made later than that: then the nonce that it answers was sent there; or, over TCP, it came.
+    pub made_after: u64,
 }
 
 /// With its source: where the packets came from, as narrow as they show it.
@@ -51,8 +53,9 @@ pub enum Method {
     Other,
 }
 
-/// The user part that tries to authenticate: the user name of the credentials, and where there are none, the user of
-/// the From header. As the kernel does, by its first bytes only, and as it is written: no unescaping.
+/// The user part that tries to authenticate: the user name of the credentials; where there are none, the user of the To
+/// header of a REGISTER and of the From header of other requests. As the kernel does, by its first bytes only, and as it
+/// is written: no unescaping.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Account(Arc<str>);
@@ -119,13 +122,19 @@ pub enum Kind {
         /// A hash of the response, nonce and all, that is the same where the very same request comes again.
         attempt: u64,
     },
+    /// Credentials were refused, and this name stood in them beside that of the account which [`Failed`](Self::Failed).
+    /// It counts against the source, and against nobody who has that name.
+    Named {
+        /// As of a failure.
+        attempt: u64,
+    },
     /// Credentials were refused because of their nonce alone: old, of another server, or sent before any challenge.
     Stale,
     /// Refused with 403 or the like, without credentials; or with some that were good lately, so that it is not for them.
     Refused,
     /// The PBX says that there is no such account.
     UnknownAccount,
-    /// Credentials were accepted.
+    /// Credentials were accepted, of a request that is not accepted without.
     Succeeded,
     /// The same for a REGISTER: a phone is reachable until then.
     Registered {
@@ -137,6 +146,9 @@ pub enum Kind {
         /// 0: all phones of the account.
         phone: u64,
     },
+    /// Accepted, although the PBX was not seen to refuse the like of it without credentials there: whether those that it
+    /// had were right, nobody knows.
+    Accepted,
     /// We asked it, by OPTIONS or REGISTER, and it answered: a trunk of ours.
     Qualified,
 }

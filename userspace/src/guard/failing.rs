@@ -77,6 +77,23 @@ impl Guard {
         decisions
     }
 
+    /// A name stood beside another one in what was refused.
+    pub(super) fn named(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        let (at, source, within) = (evidence.at, evidence.source, self.settings.spray.within);
+        let Some(account) = &evidence.account else { return Vec::new() };
+        if self.bans.covers(source, evidence.flow, at) {
+            return Vec::new();
+        }
+        let place = Place::of(source);
+        self.trails.change(&place, |trail| {
+            trail.last = trail.last.max(at);
+            trail.pair(account).guess(evidence, within);
+        });
+        self.count_wider(evidence, account, place);
+        let decisions = self.judge(evidence, account, place).into_iter().flatten();
+        decisions.chain(self.judge_wider(evidence, account, place)).collect()
+    }
+
     fn count(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Standing {
         let settings = &self.settings;
         let at = evidence.at;

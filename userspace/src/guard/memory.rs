@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Account, Guard, WITHIN, familiar::Worked, moment::after, place::Place, room::Keep as _};
+use super::{Account, Guard, WITHIN, crowd::Crowd, familiar::Worked, moment::after, place::Place, room::Keep as _};
 
 /// What is remembered of one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,10 @@ impl Guard {
                 self.familiar.0.restore(&(Place::of(*source), account.clone()), worked);
             }
             Remembered::Place(net) => self.trails.restore(&Place::new(*net)?, read(&memory.state)?),
-            Remembered::Account(account) => self.crowds.restore(account, read(&memory.state)?),
+            Remembered::Account(account) => {
+                let crowd: Crowd = read(&memory.state)?;
+                self.crowds.restore(account, crowd.restored());
+            }
         }
         Some(())
     }

@@ -116,7 +116,8 @@ impl Guard {
             Kind::Challenged => self.asked(evidence, false),
             Kind::Refused => self.asked(evidence, true),
             Kind::Failed { .. } | Kind::UnknownAccount => self.failed(evidence),
-            Kind::Stale => Vec::new(),
+            Kind::Named { .. } => self.named(evidence),
+            Kind::Stale | Kind::Accepted => Vec::new(),
             Kind::Succeeded | Kind::Registered { .. } | Kind::Unregistered { .. } | Kind::Qualified => {
                 self.worked(evidence)
             }

@@ -40,6 +40,19 @@ impl Guard {
         }
     }
 
+    /// A decision was not put in force, as somebody here could not do without that source. From now on it is watched as if
+    /// nothing had been decided; what had counted against it until then is forgotten.
+    pub fn refused(&mut self, decision: &Decision) {
+        match &decision.what {
+            What::Ban { scope, .. } => self.bans.remove(*scope),
+            What::Suspend { account, source, .. } => {
+                self.closed.open(&(account.clone(), Some(*source)));
+                self.trails.change_if_any(&Place::of(*source), |trail| trail.forget(account));
+            }
+            _ => {}
+        }
+    }
+
     /// Takes over what was in force before a restart. Where two say different ends, the later one is right.
     pub fn restore(&mut self, now: u64, held: impl IntoIterator<Item = Held>) {
         for held in held {

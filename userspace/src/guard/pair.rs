@@ -76,9 +76,18 @@ impl Streak {
 impl Pair {
     /// The streak that it continues; `None`: it is the very attempt that came before.
     pub(super) fn fail(&mut self, evidence: &Evidence, quiet: Duration) -> Option<Streak> {
-        if let Kind::Failed { attempt } = evidence.kind {
+        let is_register = evidence.method == Method::Register;
+        self.guess(evidence, quiet).then(|| {
+            let streak = if is_register { &mut self.register } else { &mut self.calls };
+            streak.fail(evidence.at)
+        })
+    }
+
+    /// Counts against the source alone. False: it is the very attempt that came before.
+    pub(super) fn guess(&mut self, evidence: &Evidence, quiet: Duration) -> bool {
+        if let Kind::Failed { attempt } | Kind::Named { attempt } = evidence.kind {
             if self.attempts.contains(&Some(attempt)) {
-                return None;
+                return false;
             }
             self.attempts[self.next_attempt] = Some(attempt);
             self.next_attempt = (self.next_attempt + 1) % ATTEMPTS;
@@ -90,8 +99,7 @@ impl Pair {
         self.last = self.last.max(evidence.at);
         self.flows = self.flows.and(Same::One(evidence.flow));
         self.addresses = self.addresses.and(Same::One(evidence.source));
-        let streak = if evidence.method == Method::Register { &mut self.register } else { &mut self.calls };
-        Some(streak.fail(evidence.at))
+        true
     }
 
     pub(super) const fn suspend(&mut self, until: u64) {

@@ -29,6 +29,11 @@ impl Place {
         is_home.then(|| Self(net(self.0.addr(), SITE)))
     }
 
+    /// What one customer may have at most: an IPv4 address, or all of a /48.
+    pub(super) fn widest(self) -> Self {
+        self.wider().unwrap_or(self)
+    }
+
     pub(super) fn is_wide(self) -> bool {
         self.0.prefix_len() == SITE
     }

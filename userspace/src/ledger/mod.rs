@@ -4,6 +4,8 @@
 //! Pure: drops as the kernel tells them, proven successes and times go in, and what to think of each rule comes out.
 //! Times are seconds since 1970, as it outlives a boot.
 //!
+//! Who has failed as an attacker does is no such mistake, even if he finds the password in the end.
+//!
 //! A source is what it is for the limits, an IPv4 address or an IPv6 /64. Of each rule so many sources are remembered
 //! and no more: when they are too many, a fair sample of them, each of which stands for several. Which ones is decided
 //! by a key that nobody else knows, so that a flood of made-up senders makes the sample coarser, but cannot choose who
@@ -16,7 +18,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
 use self::rule::Rule;
 pub use self::{
@@ -31,9 +36,14 @@ pub const DAY: u64 = 86_400;
 /// More than there can be reasons and signatures in force at once; names that signatures had before go first.
 const RULES: usize = 640;
 
+/// Attackers that are remembered. The one that attacked longest ago goes first.
+const ATTACKERS: usize = 4_096;
+
 #[derive(Debug)]
 pub struct Ledger {
     settings: Settings,
+    /// Sources that failed as an attacker does, and when they did last.
+    attackers: HashMap<IpAddr, u64>,
     /// Decides which sources are in a sample.
     key: u64,
     rules: BTreeMap<String, Rule>,
@@ -42,7 +52,7 @@ pub struct Ledger {
 impl Ledger {
     /// `key`: random, and the same for all that is restored.
     pub fn new(settings: Settings, key: u64) -> Self {
-        Self { settings, key, rules: BTreeMap::new() }
+        Self { settings, attackers: HashMap::new(), key, rules: BTreeMap::new() }
     }
 
     pub fn set(&mut self, settings: Settings) {
@@ -61,15 +71,29 @@ impl Ledger {
         self.rules.entry(rule.to_owned()).or_default().dropped(source, rank, at);
     }
 
+    /// It was suspended or banned for what it did, and that was proven.
+    pub fn attacked(&mut self, source: IpAddr, at: u64) {
+        let (source, _) = self.place(source);
+        if self.attackers.len() >= ATTACKERS && !self.attackers.contains_key(&source) {
+            let oldest = self.attackers.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source);
+            oldest.map(|source| self.attackers.remove(&source));
+        }
+        self.attackers.insert(source, at);
+    }
+
     /// A source has authenticated, and it was proven that it is that source.
     pub fn authenticated(&mut self, source: IpAddr, at: u64) {
         let (source, _) = self.place(source);
+        if self.attackers.get(&source).is_some_and(|attacked| at.saturating_sub(*attacked) <= DAY) {
+            return;
+        }
         self.rules.values_mut().for_each(|rule| rule.authenticated(source, at));
     }
 
     /// Forgets what is over.
     pub fn tick(&mut self, now: u64) {
         self.rules.retain(|_, rule| rule.tick(now));
+        self.attackers.retain(|_, at| now.abs_diff(*at) <= DAY);
     }
 
     /// What is to be thought of the rules, of those that dropped anything within a day.

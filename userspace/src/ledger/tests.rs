@@ -46,6 +46,24 @@ fn only_who_authenticates_within_a_day_after_a_drop_speaks_against_the_rule() {
 }
 
 #[test]
+fn who_attacked_before_speaks_against_no_rule() {
+    for (attacked, at, expected) in [(NOW + 1, NOW + 2, 0), (NOW, NOW + DAY, 0), (NOW - 60, NOW + DAY, 1)] {
+        let mut ledger = ledger();
+        ledger.dropped("rate:register", v4(1), NOW);
+        ledger.attacked(v4(1), attacked);
+        ledger.tick(NOW);
+        ledger.authenticated(v4(1), at);
+        assert_eq!(counts(&ledger, "rate:register"), (1, expected), "{attacked}");
+    }
+    let mut ledger = ledger();
+    ledger.dropped("rate:register", v4(1), NOW);
+    (0..10_000).for_each(|n| ledger.attacked(v4(2 + n), NOW + u64::from(n)));
+    assert_eq!(ledger.attackers.len(), ATTACKERS);
+    ledger.authenticated(v4(1), NOW + 1);
+    assert_eq!(counts(&ledger, "rate:register"), (1, 1), "a neighbour of many attackers");
+}
+
+#[test]
 fn a_success_speaks_against_each_rule_that_dropped_the_source_and_no_other() {
     let mut ledger = ledger();
     ledger.dropped("options-stranger", v4(1), NOW);

@@ -53,7 +53,7 @@ impl Asked {
         let length =
             message.via.branch.len() + message.call_id.len() + message.from.tag.map_or(0, <[u8]>::len);
         let names = know.prints.of(("names", message.call_id, message.from.tag));
-        let receiver = Receiver { address: to.ip(), has_asked: true, in_dialog: false };
+        let receiver = Receiver { has_asked: true, ..Receiver::unasked(to.ip()) };
         know.nonces.send(
             Echo { print: names, length, realm: None, maker: Maker::Question },
             receiver,
@@ -98,6 +98,7 @@ impl Asked {
             method,
             kind: Kind::Qualified,
             proof,
+            made_after: at,
         });
     }
 

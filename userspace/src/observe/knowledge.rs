@@ -13,6 +13,7 @@ use super::{
     recent::Recent,
     request::Request,
     rounds::Rounds,
+    shelves::Shelves,
     tags::Tags,
     verdict::{Shown, Verdict, verdict},
 };
@@ -34,6 +35,8 @@ pub(super) struct Knowledge {
     pub(super) histories: Histories,
     pub(super) rounds: Rounds,
     patience: Patience,
+    /// By nonce and question: what is not accepted without credentials.
+    challenged: Shelves<Print, ()>,
     /// By account and source: when credentials were accepted.
     works: Recent<Print, u64>,
     pub(super) counters: Counters,
@@ -49,6 +52,7 @@ impl Knowledge {
             histories: Histories::new(settings.histories),
             rounds: Rounds::new(settings.histories),
             patience: Patience::new(settings.histories),
+            challenged: Shelves::new(settings.nonces),
             works: Recent::new(settings.acquaintances),
             counters: Counters::default(),
         }
@@ -74,12 +78,13 @@ impl Knowledge {
     /// What the answer says about the request, if anything. Not yet told.
     pub(super) fn conclude(&mut self, request: &Request, answer: &Answer) -> Option<Evidence> {
         let shown = self.shown(request);
+        let is_right = answer.accepted() && self.is_right(request);
         let proof = if request.proven { Proof::Proven } else { Proof::Forgeable };
         if proof == Proof::Proven {
             self.acquaintances.met(request.source);
             self.patience.ended(request.who);
         }
-        let kind = match verdict(request, shown.as_ref(), answer) {
+        let kind = match verdict(request, shown.as_ref(), answer, is_right) {
             // They may have been in what was not seen of it: a guess, and nobody's proof.
             Verdict::Is(Kind::Challenged) if request.is_cut => Some(Kind::Failed { attempt: request.number }),
             // Passwords do not go wrong for a while: it is the destination, or one phone too many.
@@ -91,6 +96,7 @@ impl Knowledge {
             Verdict::Kept => Some(self.kept(request, shown.as_ref()?, proof)),
         };
         self.remember(request, answer, kind, proof);
+        let made_after = self.made_after(request, shown.as_ref());
         Some(Evidence {
             at: answer.at,
             source: request.source,
@@ -99,6 +105,7 @@ impl Knowledge {
             method: request.method,
             kind: kind?,
             proof,
+            made_after,
         })
     }
 
@@ -107,6 +114,12 @@ impl Knowledge {
         for echo in answer.challenges.iter().chain(&answer.next_nonce) {
             let shared = self.nonces.send(*echo, to, answer.at, &self.acquaintances);
             self.counters.shared_nonces += u64::from(shared);
+        }
+        if let (Some(question), true) = (to.question, answer.challenged()) {
+            let whose = self.acquaintances.find(to.address);
+            for echo in &answer.challenges {
+                self.challenged.insert(self.prints.of((echo.print, question)), (), whose);
+            }
         }
         if let Some(tag) = answer.tag {
             self.nonces.send(tag.half, to, answer.at, &self.acquaintances);
@@ -154,6 +167,8 @@ impl Knowledge {
             | Kind::Succeeded
             | Kind::Registered { .. }
             | Kind::Unregistered { .. }
+            | Kind::Named { .. }
+            | Kind::Accepted
             | Kind::Qualified => return,
         };
         self.note(&Line {
@@ -194,6 +209,29 @@ impl Knowledge {
         })
     }
 
+    /// Whether what accepted it has accepted its credentials: one of its nonces was sent with the refusal of such a
+    /// request, or was right for that account before. Otherwise it may be something that anybody is allowed.
+    fn is_right(&self, request: &Request) -> bool {
+        let was_challenged = |nonce: Print| {
+            [request.question, request.own_question]
+                .iter()
+                .any(|question| self.challenged.get(&self.prints.of((nonce, *question))).is_some())
+        };
+        request.credentials.iter().any(|presented| {
+            was_challenged(presented.nonce) || request.is_of_one && self.nonces.was_right(presented)
+        })
+    }
+
+    fn made_after(&self, request: &Request, shown: Option<&Shown>) -> u64 {
+        match request.flow.transport {
+            Transport::Tcp => request.at,
+            Transport::Udp => shown
+                .and_then(|shown| self.nonces.sent_at(shown.presented.nonce))
+                .filter(|_| request.proven)
+                .unwrap_or_default(),
+        }
+    }
+
     fn works(&self, request: &Request) -> bool {
         self.works.get(&request.who).is_some_and(|at| request.at < at.saturating_add(WORKS_FOR))
     }
@@ -219,7 +257,9 @@ impl Knowledge {
         if request.is_cut {
             // Nobody knows what of it was accepted or refused.
         } else if answer.accepted() {
-            self.worked(request, proof);
+            if kind != Some(Kind::Accepted) {
+                self.worked(request, answer, proof);
+            }
         } else if answer.challenged() && request.has_credentials() {
             for presented in &request.credentials {
                 self.nonces.refused(presented);
@@ -238,9 +278,13 @@ impl Knowledge {
         }
     }
 
-    fn worked(&mut self, request: &Request, proof: Proof) {
+    fn worked(&mut self, request: &Request, answer: &Answer, proof: Proof) {
         for presented in &request.credentials {
-            self.nonces.accepted(presented);
+            self.nonces.accepted(presented, request.is_of_one);
+        }
+        for next in answer.next_nonce.iter().filter(|_| request.is_of_one) {
+            let used = self.prints.of((next.print, request.who));
+            self.nonces.announced(used, request.source, &self.acquaintances);
         }
         if request.has_credentials() {
             self.rounds.worked(request);

@@ -86,11 +86,16 @@ impl Mints {
         }
     }
 
-    /// Whether only the address that was sent a nonce can get it, as far as is known.
+    /// Whether only who sends from that address can have a nonce made that is the same, as far as is known.
     pub(super) fn is_for_one(&self, mint: Mint) -> bool {
         self.0.get(&mint).is_some_and(|habit| {
             !habit.shared && (habit.by_chance || habit.not_by_names && habit.not_by_time)
         })
+    }
+
+    /// Whether no two answers have the same.
+    pub(super) fn is_by_chance(&self, mint: Mint) -> bool {
+        self.0.get(&mint).is_some_and(|habit| !habit.shared && habit.by_chance)
     }
 }
 
@@ -145,6 +150,7 @@ mod tests {
         coins.iter().for_each(|coin| mints.see(MINT, *coin));
         assert!(!mints.is_for_one(Mint { of_register: false, ..MINT }), "its neighbour");
         let known = mints.is_for_one(MINT);
+        assert!(known || !mints.is_by_chance(MINT));
         mints.shares(Maker::Pbx);
         assert_eq!(mints.is_for_one(MINT), known);
         mints.shares(Maker::Mint(MINT));

@@ -6,8 +6,11 @@
 //!
 //! Nor does what was made while something left that nobody saw, as that may have told it somebody else: an answer that
 //! was lost on its way here or of which only the beginning was seen, and anything over TLS. Who wants a nonce that is not
-//! seen with him gets it that way. What the PBX makes for each address or each request alone he cannot get so: see
-//! [`mints`](super::mints).
+//! seen with him gets it that way. What the PBX makes for each request alone he cannot get so. What it makes for each
+//! address alone he cannot get over TLS; but a Via may send the answer elsewhere (`maddr`), so an answer that was not seen
+//! may have told it to him. See [`mints`](super::mints).
+//!
+//! An answer is looked at whoever it goes to, also to whom is banned or trusted: what it tells was sent there.
 
 use std::net::IpAddr;
 
@@ -15,6 +18,7 @@ use super::{
     acquaintances::Acquaintances,
     mints::{Coin, Mint, Mints},
     prints::Print,
+    recent::Recent,
     request::{Presented, Request},
     shelves::Shelves,
 };
@@ -26,6 +30,8 @@ const FRESH: u64 = 60_000_000_000;
 const ALIKE: u64 = 5_000_000_000;
 /// In bytes: shorter ones can be guessed.
 const UNGUESSABLE: usize = 8;
+/// A PBX has few, unless it takes what the request says for one.
+const REALMS_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Nonces {
@@ -33,6 +39,8 @@ pub(super) struct Nonces {
     /// By nonce, account and source: a nonce that phones behind one address share was used by each for itself.
     used: Shelves<Print, Used>,
     mints: Mints,
+    /// In which the PBX asks for credentials.
+    realms: Recent<Print, ()>,
     /// When the last of each may have gone unseen.
     unseen: [Option<u64>; 3],
     forgotten: u64,
@@ -84,6 +92,8 @@ struct Used {
     times: u32,
     refused: u64,
     accepted: bool,
+    /// With it the password was right, and nobody else's was beside it.
+    is_right: bool,
 }
 
 /// A thing that goes out and may come back.
@@ -99,6 +109,8 @@ pub(super) struct Echo {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiver {
     pub(super) address: IpAddr,
+    /// What the answered request asked for; of one with credentials with whose they were. `None`: nobody knows.
+    pub(super) question: Option<Print>,
     /// It is in an answer to a request that came from there, or in a request of ours.
     pub(super) has_asked: bool,
     /// That request was part of a call.
@@ -106,8 +118,19 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) const fn of(request: &Request) -> Self {
-        Self { address: request.source, has_asked: true, in_dialog: request.in_dialog }
+    /// Something that answers nothing that was seen to come from there.
+    pub(super) const fn unasked(address: IpAddr) -> Self {
+        Self { address, question: None, has_asked: false, in_dialog: false }
+    }
+
+    pub(super) fn of(request: &Request) -> Self {
+        let question = if request.has_credentials() { request.own_question } else { request.question };
+        Self {
+            address: request.source,
+            question: (!request.is_cut).then_some(question),
+            has_asked: true,
+            in_dialog: request.in_dialog,
+        }
     }
 }
 
@@ -133,6 +156,7 @@ impl Nonces {
             sent: Shelves::new(capacity),
             used: Shelves::new(capacity),
             mints: Mints::default(),
+            realms: Recent::new(REALMS_MAX),
             unseen: [None; 3],
             forgotten: 0,
         }
@@ -144,8 +168,13 @@ impl Nonces {
 
     /// True: another address has got the same.
     pub(super) fn send(&mut self, echo: Echo, to: Receiver, at: u64, acquaintances: &Acquaintances) -> bool {
-        let Receiver { address: to, has_asked, in_dialog } = to;
+        let Receiver { address: to, has_asked, in_dialog, .. } = to;
         let maker = if in_dialog { Maker::Pbx } else { echo.maker };
+        if let (true, Some(realm)) = (has_asked, echo.realm)
+            && self.realms.renew(&realm).is_none()
+        {
+            self.realms.insert(realm, ());
+        }
         let mut whose = acquaintances.find(to);
         let sent = match self.sent.remove(&echo.print) {
             Some(before) => {
@@ -204,10 +233,34 @@ impl Nonces {
         Some(Standing { use_of: if current { Use::Current } else { Use::Kept }, realm: sent.realm })
     }
 
-    pub(super) fn accepted(&mut self, presented: &Presented) {
+    /// `alone`: nobody else's credentials were beside it.
+    pub(super) fn accepted(&mut self, presented: &Presented, alone: bool) {
         if let Some(used) = self.used.get_mut(&presented.used) {
             used.accepted = true;
+            used.is_right |= alone;
         }
+    }
+
+    /// With a success the PBX announces a nonce for the next request of the same account and source: as good as this one.
+    pub(super) fn announced(&mut self, used: Print, by: IpAddr, acquaintances: &Acquaintances) {
+        if self.used.get(&used).is_none() {
+            let next = Used { accepted: true, is_right: true, ..Used::default() };
+            self.forgotten += u64::from(self.used.insert(used, next, acquaintances.find(by)));
+        }
+    }
+
+    /// Whether the account's password was right there with that nonce.
+    pub(super) fn was_right(&self, presented: &Presented) -> bool {
+        self.used.get(&presented.used).is_some_and(|used| used.is_right)
+    }
+
+    pub(super) fn is_own_realm(&self, realm: Print) -> bool {
+        self.realms.get(&realm).is_some()
+    }
+
+    /// When it was sent for the first time.
+    pub(super) fn sent_at(&self, print: Print) -> Option<u64> {
+        self.sent.get(&print).map(|sent| sent.since)
     }
 
     pub(super) fn refused(&mut self, presented: &Presented) {
@@ -248,8 +301,12 @@ impl Nonces {
             .filter(|sent| sent.to == by && !sent.shared && !sent.guessable && !sent.unasked)
             .is_some_and(|sent| match sent.maker {
                 Maker::Question => seen_all(Unseen::Answer, sent),
+                // An answer goes to whom the request names: only one that nobody saw can have told it somebody else.
                 Maker::Mint(mint) => {
-                    seen_all(Unseen::Foreign, sent) && (self.mints.is_for_one(mint) || told_nobody(sent))
+                    seen_all(Unseen::Foreign, sent)
+                        && (self.mints.is_by_chance(mint)
+                            || seen_all(Unseen::Answer, sent)
+                                && (self.mints.is_for_one(mint) || seen_all(Unseen::Hidden, sent)))
                 }
                 Maker::Pbx => seen_all(Unseen::Foreign, sent) && told_nobody(sent),
                 Maker::Elsewhere => false,

@@ -116,6 +116,9 @@ impl Joiner {
             None => {
                 let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
                 self.know.counters.garbage += u64::from(!is_keepalive);
+                if packet.direction == Direction::Out && !is_keepalive {
+                    self.know.nonces.miss(Unseen::Answer, packet.at);
+                }
             }
         }
     }
@@ -155,6 +158,10 @@ impl Joiner {
             (Direction::Out, Start::Answer { status }) if status >= 200 => {
                 let sighting = Sighting { at, mint: Some(mint), acknowledged };
                 let answer = Answer::of(message, status, sighting, &know.prints);
+                if answer.challenged() && answer.challenges.is_empty() {
+                    // It challenges with something that is not understood here.
+                    know.nonces.miss(Unseen::Answer, at);
+                }
                 transactions.answer(message, &answer, remote, transport, know, told);
             }
             (Direction::Out, Start::Request { .. }) => asked.ask(message, remote, transport, at, know),
@@ -165,7 +172,7 @@ impl Joiner {
             (Direction::In, Start::Answer { status: status @ 400.. }) => {
                 let sighting = Sighting { at, mint: None, acknowledged: None };
                 let answer = Answer::of(message, status, sighting, &know.prints);
-                know.sent(&answer, Receiver { address: remote.ip(), has_asked: false, in_dialog: false });
+                know.sent(&answer, Receiver::unasked(remote.ip()));
             }
             (Direction::In | Direction::Out, Start::Answer { .. }) => {}
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
+    knowledge::Knowledge,
     message::{Credentials, Message, Start},
     prints::{Print, Prints},
     registration::{Wish, stable},
@@ -21,6 +22,11 @@ pub(super) struct Request {
     pub(super) others: Vec<Account>,
     /// All its credentials are that account's, as far as they were seen.
     pub(super) is_of_one: bool,
+    /// What a PBX goes by when it decides whether it asks for credentials: source, method, sender and destination, and
+    /// whether it is part of a call.
+    pub(super) question: Print,
+    /// The same with whose credentials it has.
+    pub(super) own_question: Print,
     /// A part of its header was not seen, and there may have been credentials in it.
     pub(super) is_cut: bool,
     /// Of what it is called, the same where it comes again.
@@ -82,12 +88,12 @@ impl Request {
         method: &[u8],
         origin: Origin,
         rewritten: bool,
-        prints: &Prints,
+        know: &Knowledge,
     ) -> Self {
         let Origin { at, source, flow, ends } = origin;
-        let from = message.from.uri.user;
-        let name = message.credentials.iter().map(|credentials| credentials.username);
-        let account = name.chain([from]).find_map(Account::new);
+        let prints = &know.prints;
+        let from = &message.from.uri;
+        let account = account(message, method, know);
         let others = others(message, account.as_ref());
         let who = prints.of((source, account.as_ref().map(Account::as_str)));
         let presented = message.credentials.iter().map(|credentials| {
@@ -100,6 +106,12 @@ impl Request {
                 earlier: 0,
             }
         });
+        let uri = match message.start {
+            Start::Request { uri, .. } => prints.of(uri),
+            Start::Answer { .. } => 0,
+        };
+        let in_dialog = message.to.tag.is_some();
+        let question = prints.of(("question", source, method, from.user, from.host, uri, in_dialog));
         let method = match method {
             b"REGISTER" => Method::Register,
             b"INVITE" => Method::Invite,
@@ -110,16 +122,15 @@ impl Request {
             source,
             flow,
             method,
-            about_itself: !from.is_empty() && from == message.to.uri.user,
+            about_itself: !from.user.is_empty() && from.user == message.to.uri.user,
+            question,
+            own_question: prints.of((question, who)),
             is_cut: message.body.is_none(),
             number: stable(&[message.call_id, message.via.branch]),
             is_of_one: others.is_empty() && message.body.is_some(),
             others,
-            in_dialog: message.to.tag.is_some(),
-            uri: match message.start {
-                Start::Request { uri, .. } => prints.of(uri),
-                Start::Answer { .. } => 0,
-            },
+            in_dialog,
+            uri,
             call_id: prints.of(message.call_id),
             tag: prints.of(message.from.tag),
             ends,
@@ -152,6 +163,16 @@ impl Request {
     pub(super) fn repeats(&self, before: &Self) -> bool {
         self.attempts == before.attempts
     }
+}
+
+/// Of several credentials a PBX looks at the first that have its realm.
+fn account(message: &Message<'_>, method: &[u8], know: &Knowledge) -> Option<Account> {
+    let is_own = |own: &&Credentials<'_>| know.nonces.is_own_realm(know.prints.of(own.realm));
+    let own = message.credentials.iter().filter(is_own);
+    let names = own.chain(&message.credentials).map(|credentials| credentials.username);
+    let to = message.to.uri.user;
+    let owner = if method == b"REGISTER" && !to.is_empty() { to } else { message.from.uri.user };
+    names.chain([owner]).find_map(Account::new)
 }
 
 fn others(message: &Message<'_>, account: Option<&Account>) -> Vec<Account> {

@@ -107,7 +107,7 @@ impl Transactions {
             _ => {}
         }
         let rewritten = super::rewriting::looks_rewritten(message, origin.source, whole);
-        let mut request = Request::of(message, method, origin, rewritten, &know.prints);
+        let mut request = Request::of(message, method, origin, rewritten, know);
         if self.is_repeated(key, &request, know) {
             know.counters.again += 1;
             return;
@@ -165,7 +165,7 @@ impl Transactions {
             }
             None => {
                 self.unmatched(key, answer, know);
-                know.sent(answer, Receiver { address: to.ip(), has_asked: false, in_dialog: false });
+                know.sent(answer, Receiver::unasked(to.ip()));
             }
         }
     }
@@ -367,10 +367,11 @@ impl Done {
     }
 }
 
-/// Nobody knows which of its accounts the PBX looked at: all of them have failed, as the kernel suspends any of them.
+/// What failed is the account that the PBX looked at. The names beside it are told too.
 fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
-    if matches!(evidence.kind, Kind::Failed { .. }) {
-        let of = |account: &Account| Evidence { account: Some(account.clone()), ..evidence.clone() };
+    if let Kind::Failed { attempt } = evidence.kind {
+        let kind = Kind::Named { attempt };
+        let of = |account: &Account| Evidence { account: Some(account.clone()), kind, ..evidence.clone() };
         told.extend(others.iter().map(of));
     }
     told.push(evidence);

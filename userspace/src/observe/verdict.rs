@@ -26,9 +26,17 @@ pub(super) enum Verdict {
     Kept,
 }
 
-pub(super) fn verdict(request: &Request, shown: Option<&Shown>, answer: &Answer) -> Verdict {
+/// `is_right`: what accepted it has accepted its credentials.
+pub(super) fn verdict(
+    request: &Request,
+    shown: Option<&Shown>,
+    answer: &Answer,
+    is_right: bool,
+) -> Verdict {
     match (answer.status, shown) {
-        (200..300, _) => accepted(request, answer),
+        (200..300, _) if is_right => accepted(request, answer),
+        (200..300, Some(_)) => Verdict::Is(Kind::Accepted),
+        (200..300, None) if request.wish != Wish::Nothing => Verdict::Is(Kind::Accepted),
         (401 | 407, None) => Verdict::Is(Kind::Challenged),
         (401 | 407, Some(_)) if answer.stale => Verdict::Is(Kind::Stale),
         (401 | 407, Some(shown)) if is_another_server(request, shown, answer) => {
@@ -71,7 +79,6 @@ fn accepted(request: &Request, answer: &Answer) -> Verdict {
             }),
         },
         Wish::Unregister { phone } => Verdict::Is(Kind::Unregistered { phone }),
-        Wish::Nothing if request.has_credentials() => Verdict::Is(Kind::Succeeded),
-        Wish::Nothing => Verdict::Nothing,
+        Wish::Nothing => Verdict::Is(Kind::Succeeded),
     }
 }

@@ -118,6 +118,8 @@ struct Batch<'a> {
     note: Option<&'a str>,
     trusted: BTreeSet<IpAddr>,
     done: Vec<Done>,
+    /// Not put in force.
+    refused: Vec<Decision>,
     /// Looked up once somebody is to be banned.
     lifelines: Option<Vec<Lifeline>>,
 }
@@ -204,10 +206,13 @@ impl Office {
     ) -> Result<Result<(), String>, Refusal> {
         let clock = Clock::read();
         let trusted = self.trusted_of(&decisions, &clock)?;
-        let mut batch = Batch { clock, who, note, trusted, done: Vec::new(), lifelines: None };
+        let mut batch = Batch { clock, who, note, trusted, done: Vec::new(), refused: Vec::new(), lifelines: None };
         let mut result = Ok(());
         for decision in decisions {
             result = result.and(self.apply(&decision, &mut batch));
+        }
+        for decision in std::mem::take(&mut batch.refused) {
+            self.guarding.guard.refused(&decision);
         }
         for suspect in lifted {
             let because = Because { rule: Rule::Hand, count: 0, seconds: 0 };
@@ -240,14 +245,16 @@ impl Office {
 
     fn apply(&mut self, decision: &Decision, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         let because = decision.because;
-        match decision.what.clone() {
+        let is_in_force = match decision.what.clone() {
             What::Suspend { account, source, until } => {
                 self.suspend(Suspended::Account(account), Some(source), until, because, batch)
             }
             What::Lock { account, until } => {
                 self.suspend(Suspended::Account(account), None, until, because, batch)
             }
-            What::Lift { account, source } => self.lift(Suspect::account(source, &account), because, batch),
+            What::Lift { account, source } => {
+                return self.lift(Suspect::account(source, &account), because, batch);
+            }
             What::Ban { scope: Scope::Flow { source, flow }, until } => {
                 self.suspend(Suspended::Flow(flow), Some(source), until, because, batch)
             }
@@ -255,6 +262,24 @@ impl Office {
                 self.ban_for(source.into(), until, because, batch)
             }
             What::Ban { scope: Scope::Prefix { net }, until } => self.ban_for(net, until, because, batch),
+            known @ (What::Know { .. }
+            | What::Forget { .. }
+            | What::KnowFlow { .. }
+            | What::ForgetFlow { .. }) => return self.know(known, because, batch),
+            What::Alert { source, account } => {
+                let said = Said { account: account.map(String::from), source, ..Said::of("alert") };
+                self.say(said, because, None, batch);
+                return Ok(());
+            }
+        };
+        if !is_in_force? {
+            batch.refused.push(decision.clone());
+        }
+        Ok(())
+    }
+
+    fn know(&mut self, what: What, because: Because, batch: &mut Batch<'_>) -> Result<(), Refusal> {
+        match what {
             What::Know { source, phones, until } => {
                 let since = batch.clock.wall_ms;
                 let known = Known { source, phones, until, since, rule: because.rule };
@@ -275,14 +300,11 @@ impl Office {
             What::ForgetFlow { source, flow } => {
                 Ok(self.guarding.ward.flows.forget(&mut self.tables, source, flow)?)
             }
-            What::Alert { source, account } => {
-                let said = Said { account: account.map(String::from), source, ..Said::of("alert") };
-                self.say(said, because, None, batch);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
+    /// False: the source may not be touched.
     fn suspend(
         &mut self,
         what: Suspended,
@@ -290,10 +312,10 @@ impl Office {
         until: u64,
         because: Because,
         batch: &mut Batch<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if source.is_some_and(|source| batch.trusted.contains(&source)) {
             // It was trusted after it was seen.
-            return Ok(());
+            return Ok(false);
         }
         let suspension = Suspension {
             what,
@@ -321,7 +343,7 @@ impl Office {
         let (said, until) = (Said::about(Said::name(&suspension), &suspension), suspension.until);
         self.say(said, because, Some(until), batch);
         batch.done.push(Done::Suspended(suspension));
-        Ok(())
+        Ok(true)
     }
 
     fn lift(&mut self, suspect: Suspect, because: Because, batch: &mut Batch<'_>) -> Result<(), Refusal> {
@@ -332,28 +354,28 @@ impl Office {
         Ok(())
     }
 
-    /// Bans a source or a prefix, unless this host or somebody here could not do without it.
+    /// Bans a source or a prefix, unless this host or somebody here could not do without it: then it says false.
     fn ban_for(
         &mut self,
         net: IpNet,
         until: u64,
         because: Because,
         batch: &mut Batch<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let net = canonical(net);
         let danger = lifeline::danger(net, batch.lifelines.get_or_insert_with(|| lifeline::all(None)));
         let said = Said { source: Some(net), ..Said::of("banned") };
         if let Some(danger) = danger {
             let note = format!("it {danger}, and so it is not banned");
             self.say(Said { decision: "alert", note: Some(note), ..said }, because, None, batch);
-            return Ok(());
+            return Ok(false);
         }
         if self.vault.configured(net).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let mut roster = Roster::open(&mut self.tables, batch.clock.kernel)?;
         let before = roster.get(net)?;
-        let Banning::Done { until, .. } = roster.ban(net, until)? else { return Ok(()) };
+        let Banning::Done { until, .. } = roster.ban(net, until)? else { return Ok(false) };
         let before = before.map(|claim| self.entry(net, claim, &batch.clock));
         self.know_again(&[net])?;
         let (since, note) = before.map_or((batch.clock.wall_ms, None), |before| (before.since, before.note));
@@ -361,7 +383,7 @@ impl Office {
         let (standing, origin) = (Standing::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, standing, until, since, origin, note, evidence }));
         self.say(said, because, Some(until), batch);
-        Ok(())
+        Ok(true)
     }
 
     /// Tells whoever listens, and the audit trail unless it is nothing but the end that was known before.

@@ -119,7 +119,7 @@ pub(super) fn any_evidence() -> impl Strategy<Value = Evidence> {
     (source, flow, prop::option::weighted(0.95, 100..110u32), method, kind).prop_map(
         |(source, flow, name, method, kind)| {
             let account = name.map(|name| account(&name.to_string()));
-            Evidence { at: START, source, flow, account, method, kind, proof: Proof::Proven }
+            Evidence { at: START, source, flow, account, method, kind, proof: Proof::Proven, made_after: 0 }
         },
     )
 }

@@ -56,6 +56,7 @@ fn failure(at: u64, source: IpAddr, name: &str) -> Evidence {
         method: Method::Register,
         kind: Kind::Failed { attempt: at },
         proof: Proof::Proven,
+        made_after: 0,
     }
 }
 

@@ -161,6 +161,8 @@ pub(super) fn line(evidence: &Evidence) -> String {
     let kind = match evidence.kind {
         Kind::Challenged => "challenged".to_owned(),
         Kind::Failed { .. } => "failed".to_owned(),
+        Kind::Named { .. } => "named".to_owned(),
+        Kind::Accepted => "accepted".to_owned(),
         Kind::Stale => "stale".to_owned(),
         Kind::Refused => "refused".to_owned(),
         Kind::UnknownAccount => "unknown".to_owned(),

@@ -275,6 +275,57 @@ fn answers_without_credentials_are_told_apart() {
     }
 }
 
+/// With `nonce-one` and that contact, and a 200 with that header.
+fn registered(contact: &str, answer: &str) -> String {
+    let credentials = "Authorization: Digest username=100, realm=pbx, nonce=nonce-one, response=1";
+    format!(
+        "1.0 > {PHONE}\nREGISTER 100\nContact: {contact}\n{credentials}\n1.1 < {PHONE}\n200 REGISTER 100 tag=t\n{answer}"
+    )
+}
+
+#[test]
+fn what_was_not_challenged_is_no_success() {
+    let first = register(1.0, 1, "", "401 nonce-one");
+    let call = |n: u32, at: f64, sender: &str, nonce: &str, status: &str| {
+        let credentials = if nonce.is_empty() {
+            String::new()
+        } else {
+            format!("Authorization: Digest username=100, realm=pbx, nonce={nonce}, response={n}\n")
+        };
+        let names = format!("INVITE {sender} branch=i{n} call=i{n} cseq={n}");
+        let (status, challenge) = status.split_once(' ').unwrap_or((status, "none"));
+        format!(
+            "{at} > {PHONE}\n{names}\n{credentials}{} < {PHONE}\n{status} {names} tag=t{n}\nWWW-Authenticate: Digest realm=pbx, nonce={challenge}\n",
+            at + 0.01
+        )
+    };
+    let last = |script: &str| {
+        // A challenge of a call waits for its ACK.
+        let others = told(script).into_iter().filter(|line| !line.contains("challenged"));
+        others.last().unwrap_or_default()
+    };
+    // A call that anybody may make, with wrong credentials of somebody, and a nonce that was sent there indeed.
+    let anonymous = first.clone() + &call(2, 2.0, "nobody", "nonce-one", "200");
+    assert_eq!(last(&anonymous), "192.0.2.7:5062 100 invite accepted proven");
+    // Nor does it help to have been asked for some as somebody else, or with some of somebody else.
+    let asked = first.clone() + &call(2, 2.0, "100", "", "401 nonce-two");
+    assert_eq!(
+        last(&(asked.clone() + &call(3, 2.5, "nobody", "nonce-two", "200"))),
+        "192.0.2.7:5062 100 invite accepted proven"
+    );
+    assert_eq!(
+        last(&(asked + &call(3, 2.5, "100", "nonce-two", "200"))),
+        "192.0.2.7:5062 100 invite succeeded proven"
+    );
+    // A nonce that was right once is right for whatever the account does with it.
+    let kept = first + &register(1.1, 2, "nonce-one", "200") + &call(3, 2.5, "other", "nonce-one", "200");
+    assert_eq!(last(&kept), "192.0.2.7:5062 100 invite succeeded proven");
+    // Nor is a registration without credentials one.
+    assert_eq!(last(&register(1.0, 1, "", "200")), "192.0.2.7:5062 100 register accepted forgeable");
+    let over_tcp = register(1.0, 1, "", "200").replace(&format!("{PHONE}\n"), &format!("{PHONE} tcp\n"));
+    assert_eq!(last(&over_tcp), "192.0.2.7:5062 100 register accepted proven");
+}
+
 #[test]
 fn registrations_end_when_the_pbx_says() {
     let table = [
@@ -294,21 +345,20 @@ fn registrations_end_when_the_pbx_says() {
         ("*", "X: y", "unregistered(all)"),
     ];
     for (contact, answer, kind) in table {
-        let script = format!(
-            "1.0 > {PHONE}\nREGISTER 100\nContact: {contact}\n1.1 < {PHONE}\n200 REGISTER 100 tag=t\n{answer}"
+        assert_eq!(
+            told(&(register(0.5, 1, "", "401 nonce-one") + &registered(contact, answer)))[1..],
+            [format!("192.0.2.7:5062 100 register {kind} proven")],
+            "{contact}"
         );
-        // Without credentials nothing came back: anybody could have sent that.
-        assert_eq!(told(&script), [format!("192.0.2.7:5062 100 register {kind} forgeable")], "{contact}");
     }
 }
 
 #[test]
 fn a_phone_is_the_same_at_a_new_address_if_it_says_so() {
     let phone = |contact: &str| {
-        let script =
-            format!("1.0 > {PHONE}\nREGISTER 100\nContact: {contact}\n1.1 < {PHONE}\n200 REGISTER 100 tag=t");
+        let script = register(0.5, 1, "", "401 nonce-one") + &registered(contact, "X: y");
         let told = run(&mut Observer::new(Settings::default()), &packets(&script));
-        let [Kind::Registered { phone, .. }] = told.iter().map(|it| it.kind).collect::<Vec<_>>()[..] else {
+        let [_, Kind::Registered { phone, .. }] = told.iter().map(|it| it.kind).collect::<Vec<_>>()[..] else {
             panic!("{told:?}")
         };
         phone

@@ -50,21 +50,26 @@ fn nothing_in_the_headers_hides_a_guess() {
         let script = fetched(ATTACKER) + &refused(1, &headers);
         assert_eq!(kinds(&script), ["challenged forgeable", "failed proven"], "{headers}");
     }
-    let script = fetched(ATTACKER) + &refused(1, &(decoys + &guess));
-    assert_eq!(kinds(&script)[1..], ["failed proven"; 2], "both accounts");
+    let script = fetched(ATTACKER) + &refused(1, &(decoys.clone() + &guess));
+    assert_eq!(kinds(&script)[1..], ["named proven", "failed proven"], "the first of the PBX's realm");
+    let of_this_realm = decoys.replace("\"pbx\"", "\"elsewhere\"") + &guess;
+    assert_eq!(
+        told(&(fetched(ATTACKER) + &refused(1, &of_this_realm)))[1..],
+        ["203.0.113.9:5060 x register named proven", "203.0.113.9:5060 100 register failed proven"]
+    );
 }
 
 #[test]
-fn who_names_several_accounts_has_failed_with_each() {
+fn who_names_several_accounts_has_failed_with_the_one_that_the_pbx_reads() {
     let twice = credentials("100", "nonce-one", 1).replace(", realm", ", username=\"200\", realm");
     let last = credentials("100", "nonce-one", 1).replace("response", "USERNAME = 200, response");
     let headers = credentials("100", "nonce-one", 1) + &credentials("200", "nonce-one", 2);
-    for headers in [twice, last, headers] {
-        let mut told = told(&(fetched(ATTACKER) + &refused(1, &headers)));
-        told.sort();
-        let [_, one, other] = told.as_slice() else { panic!("{told:?}") };
-        assert_eq!(one, "203.0.113.9:5060 100 register failed proven", "{headers}");
-        assert_eq!(other, "203.0.113.9:5060 200 register failed proven", "{headers}");
+    // The last of a header, and the first header of its realm.
+    for (headers, failed, named) in [(twice, "200", "100"), (last, "200", "100"), (headers, "100", "200")] {
+        let told = told(&(fetched(ATTACKER) + &refused(1, &headers)));
+        let [_, other, one] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(*one, format!("203.0.113.9:5060 {failed} register failed proven"), "{headers}");
+        assert_eq!(*other, format!("203.0.113.9:5060 {named} register named proven"), "{headers}");
     }
     // Nobody works by it.
     let names = "REGISTER 100 branch=b1 call=c cseq=2";
@@ -163,9 +168,10 @@ fn whose_credentials_were_good_is_not_said_where_there_are_several() {
         )
     };
     let decoy = credentials("100", "nonce-none", 1);
-    let script = fetched(ATTACKER) + &accepted(&(decoy + &own));
+    let fetched = fetched(ATTACKER).replace("REGISTER 100", "REGISTER 300");
+    let script = fetched.clone() + &accepted(&(decoy + &own));
     assert_eq!(told(&script)[1], "203.0.113.9:5060 - register registered(600) proven");
-    let script = fetched(ATTACKER) + &accepted(&own);
+    let script = fetched + &accepted(&own);
     assert_eq!(told(&script)[1], "203.0.113.9:5060 300 register registered(600) proven");
 }
 

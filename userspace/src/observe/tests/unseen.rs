@@ -74,9 +74,9 @@ fn a_pbx_whose_nonces_are_for_one_address_tells_nobody_those_of_others() {
     ] {
         let mut observer = Observer::new(Settings::default());
         see(&mut observer, &others(50.0, nonces));
-        for (at, unseen) in [(200.0, Unseen::Hidden), (300.0, Unseen::Answer)] {
-            assert_eq!(is_proven(&mut observer, at, Some(unseen)), is_known, "{nonces:?} {unseen:?}");
-        }
+        assert_eq!(is_proven(&mut observer, 200.0, Some(Unseen::Hidden)), is_known, "{nonces:?}");
+        // A Via may have sent an answer for that address elsewhere.
+        assert!(!is_proven(&mut observer, 300.0, Some(Unseen::Answer)), "{nonces:?}");
         // Whoever makes one of his own that the PBX passes on makes it for whom he likes.
         assert!(!is_proven(&mut observer, 400.0, Some(Unseen::Foreign)));
         // Once it has given one to two addresses all that is over.
@@ -130,7 +130,7 @@ fn a_request_of_which_a_part_was_not_seen_may_have_been_a_guess() {
     for (status, whole, part) in [
         ("401", "100 register challenged forgeable", "100 register failed forgeable"),
         ("403", "100 register refused forgeable", "100 register refused forgeable"),
-        ("200", "100 register registered(3600) forgeable", "- register registered(3600) forgeable"),
+        ("200", "100 register accepted forgeable", "- register accepted forgeable"),
     ] {
         for (part, expected) in [("", whole), ("part", part)] {
             let told = run(&mut Observer::new(Settings::default()), &cut(&(asked(part) + &answered(status))));
@@ -171,7 +171,7 @@ fn credentials_in_what_was_seen_are_a_guess_and_no_proof_of_what_was_not() {
 #[test]
 fn an_answer_of_which_a_part_was_not_seen_may_have_told_more() {
     let names = "REGISTER 100 branch=long call=long cseq=1";
-    let long = format!("99.5 < {ATTACKER} part\n401 {names} tag=t\n");
+    let long = format!("99.5 < {ATTACKER} part\n404 {names} tag=t\n");
     for (packets, expected) in [(cut(&long), false), (packets(&long.replace(" part", "")), true)] {
         let mut observer = Observer::new(Settings::default());
         let mut told = Vec::new();
