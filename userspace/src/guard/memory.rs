@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Account, Guard, WITHIN, crowd::Crowd, familiar::Worked, moment::after, place::Place, room::Keep as _};
+use super::{
+    Account, Guard, WITHIN, crowd::Crowd, familiar::Worked, moment::after, place::Place, room::Keep as _,
+};
 
 /// What is remembered of one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,12 +27,7 @@ pub(super) enum Verdict {
 }
 
 /// `is_right`: what accepted it has accepted its credentials.
-pub(super) fn verdict(
-    request: &Request,
-    shown: Option<&Shown>,
-    answer: &Answer,
-    is_right: bool,
-) -> Verdict {
+pub(super) fn verdict(request: &Request, shown: Option<&Shown>, answer: &Answer, is_right: bool) -> Verdict {
     match (answer.status, shown) {
         (200..300, _) if is_right => accepted(request, answer),
         (200..300, Some(_)) => Verdict::Is(Kind::Accepted),

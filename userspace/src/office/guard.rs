@@ -206,7 +206,8 @@ impl Office {
     ) -> Result<Result<(), String>, Refusal> {
         let clock = Clock::read();
         let trusted = self.trusted_of(&decisions, &clock)?;
-        let mut batch = Batch { clock, who, note, trusted, done: Vec::new(), refused: Vec::new(), lifelines: None };
+        let mut batch =
+            Batch { clock, who, note, trusted, done: Vec::new(), refused: Vec::new(), lifelines: None };
         let mut result = Ok(());
         for decision in decisions {
             result = result.and(self.apply(&decision, &mut batch));

@@ -188,3 +188,48 @@ fn a_network_of_ipv6_is_one_source_and_is_banned_as_one() {
     assert_eq!(bans(&decisions), [(Rule::Persistent, Scope::Prefix { net: net("2001:db8::/64") })]);
     assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(START, ip("2001:db8:0:1::1"), &format!("{n}")))), []);
 }
+
+#[test]
+fn the_64s_of_one_line_are_no_crowd_and_lock_nothing() {
+    let mut guard = Guard::default();
+    let of_a_line = (0..256u64).map(|n| failure(START + n, ip(&format!("2001:db8:1:{n:x}::1")), "100"));
+    assert!(!rules(&feed(&mut guard, of_a_line)).contains(&Rule::Distributed));
+    assert_ne!(status(&guard, "100", START + 256), Status::Locked);
+    let of_many = (2..11u64).map(|n| failure(START + 300 + n, ip(&format!("2001:db8:{n:x}::1")), "100"));
+    assert_eq!(rules(&feed(&mut guard, of_many)), [Rule::Distributed], "with nine others there are ten");
+}
+
+#[test]
+fn a_name_beside_another_counts_against_the_source_alone() {
+    let named =
+        |n: u64, source, name: &str| of_kind(Kind::Named { attempt: n }, failure(START + n, source, name));
+    let mut guard = Guard::default();
+    let at_one = (0..100).map(|n| named(n, host(1), "100"));
+    let from_many = (2..60u32).map(|n| named(u64::from(n), host(n), "100"));
+    assert_eq!(feed(&mut guard, at_one.chain(from_many)), [], "nobody is suspended, nobody is locked");
+    assert_eq!(status(&guard, "100", START + 100), Status::Normal);
+    let names = (0..12).map(|n| named(n, host(70), &format!("name-{n}x")));
+    assert_eq!(bans(&feed(&mut guard, names)), [(Rule::Spray, Scope::Source { source: host(70) })]);
+    let forged = (0..12).map(|n| forged(named(n, host(71), &format!("name-{n}x"))));
+    assert_eq!(feed(&mut guard, forged), []);
+}
+
+#[test]
+fn a_ban_that_is_refused_is_none_and_the_next_one_is_decided_as_well() {
+    let mut guard = Guard::default();
+    let spray = |at| (0..8).map(move |n| failure(at + n, host(1), &format!("name-{n}x")));
+    for at in [START, START + MINUTE, START + 2 * MINUTE] {
+        let decisions = feed(&mut guard, spray(at));
+        assert_eq!(bans(&decisions), [(Rule::Spray, Scope::Source { source: host(1) })], "{at}");
+        assert_eq!(feed(&mut guard, spray(at + SECOND)), [], "until somebody says otherwise");
+        guard.refused(&decisions[0]);
+    }
+    // The same of a suspension.
+    let guesses = |at| (0..6).map(move |n| failure(at + n, host(2), "100"));
+    for at in [START, START + MINUTE] {
+        let decisions = feed(&mut guard, guesses(at));
+        assert_eq!(suspensions(&decisions), [("100", host(2))], "{at}");
+        guard.refused(&decisions[0]);
+        assert_eq!(status(&guard, "100", at + 6), Status::Normal);
+    }
+}

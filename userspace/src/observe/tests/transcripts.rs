@@ -302,7 +302,7 @@ fn what_was_not_challenged_is_no_success() {
     let last = |script: &str| {
         // A challenge of a call waits for its ACK.
         let others = told(script).into_iter().filter(|line| !line.contains("challenged"));
-        others.last().unwrap_or_default()
+        others.collect::<Vec<_>>().pop().unwrap_or_default()
     };
     // A call that anybody may make, with wrong credentials of somebody, and a nonce that was sent there indeed.
     let anonymous = first.clone() + &call(2, 2.0, "nobody", "nonce-one", "200");
@@ -358,7 +358,8 @@ fn a_phone_is_the_same_at_a_new_address_if_it_says_so() {
     let phone = |contact: &str| {
         let script = register(0.5, 1, "", "401 nonce-one") + &registered(contact, "X: y");
         let told = run(&mut Observer::new(Settings::default()), &packets(&script));
-        let [_, Kind::Registered { phone, .. }] = told.iter().map(|it| it.kind).collect::<Vec<_>>()[..] else {
+        let [_, Kind::Registered { phone, .. }] = told.iter().map(|it| it.kind).collect::<Vec<_>>()[..]
+        else {
             panic!("{told:?}")
         };
         phone
