@@ -29,6 +29,15 @@ pub fn measure_here() {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
+/// Lets this thread, and what it starts from now on, run before most others: on a busy machine a PBX that gets no CPU would
+/// look like one that is not let through to.
+pub fn go_ahead() {
+    const NICE: libc::c_int = -10;
+    // SAFETY: no pointers.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 /// The CPU that measurements have for themselves: the last, as devices interrupt the first.
 pub fn measuring() -> usize {
     thread::available_parallelism().map_or(1, usize::from) - 1

@@ -32,7 +32,14 @@ pub enum Make {
     /// It asks for a password whatever the request is, says in each answer whom it read there, and calls nobody.
     ReadingKamailio,
     Asterisk,
+    /// Kamailio with Debian's configuration, in which authentication by a table is switched on.
+    DebianKamailio,
+    /// Asterisk with an endpoint for calls of anybody, and one for a carrier of [`CARRIER`].
+    OpenAsterisk,
 }
+
+/// A carrier's network: Asterisk knows it by its addresses.
+pub const CARRIER: &str = "10.93.48.0/24";
 
 #[derive(Debug)]
 pub struct Exchange {
@@ -45,19 +52,28 @@ pub struct Exchange {
 impl Exchange {
     /// On the first host of a LAN. `None`, with the reason printed: there is no such PBX on this machine.
     pub fn start(make: Make, host: &Namespace) -> Option<Self> {
+        Self::start_with(make, host, ACCOUNTS)
+    }
+
+    /// The same with other accounts.
+    pub fn start_with(make: Make, host: &Namespace, accounts: RangeInclusive<u32>) -> Option<Self> {
         let directory = Scratch::new(host);
+        if make.is_kamailio() {
+            subscribers(&directory, accounts.clone());
+        }
         let (mut program, phone) = match make {
             Make::Kamailio => (kamailio(host, &directory, &[]), Some(phone(host, &directory))),
             Make::TalkativeKamailio => {
                 (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
             }
             Make::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
-            Make::Asterisk => (asterisk(host, &directory)?, None),
+            Make::DebianKamailio => (debian_kamailio(host, &directory), None),
+            Make::Asterisk | Make::OpenAsterisk => (asterisk(make, host, &directory, accounts)?, None),
         };
         program.wait_until("the PBX listens", || {
             ["udp", "tcp"].into_iter().all(|table| listens(host, table, SIP))
         });
-        if make == Make::Asterisk {
+        if !make.is_kamailio() {
             // It listens long before its accounts are there.
             let log = directory.0.join("log");
             program.wait_until("Asterisk is ready", || {
@@ -73,36 +89,56 @@ impl Exchange {
 
     /// Where it writes what operators have fail2ban read.
     pub fn messages(&self) -> PathBuf {
-        self.directory.0.join(match self.make {
-            Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => "log",
-            Make::Asterisk => "messages",
-        })
+        self.directory.0.join(if self.make.is_kamailio() { "log" } else { "messages" })
     }
 
     /// How many requests have reached it from an address.
     pub fn heard(&self, from: &str) -> usize {
         let log = self.program.log();
-        match self.make {
-            Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => log
-                .lines()
-                .filter(|line| line.contains(" request ") && line.ends_with(&format!(" from {from}")))
-                .count(),
-            Make::Asterisk => {
-                let mark = format!("UDP:{from}:");
-                log.lines()
-                    .filter(|line| line.contains("Received SIP request") && line.contains(&mark))
-                    .count()
-            }
+        if self.make.is_kamailio() {
+            let mark = format!(" from {from}");
+            log.lines().filter(|line| line.contains(" request ") && line.ends_with(&mark)).count()
+        } else {
+            let mark = format!("UDP:{from}:");
+            log.lines().filter(|line| line.contains("Received SIP request") && line.contains(&mark)).count()
         }
     }
 }
 
-fn kamailio(host: &Namespace, directory: &Scratch, options: &[&str]) -> Running {
+impl Make {
+    pub const fn is_kamailio(self) -> bool {
+        !matches!(self, Self::Asterisk | Self::OpenAsterisk)
+    }
+}
+
+/// In a table that Kamailio reads.
+fn subscribers(directory: &Scratch, accounts: RangeInclusive<u32>) {
     directory.file("version", "table_name(string) table_version(int)\nsubscriber:7\n");
     let columns =
         "id(int,auto) username(string) domain(string) password(string) ha1(string,null) ha1b(string,null)";
-    let rows = ACCOUNTS.map(|account| format!("{account}:{account}:pbx:{}::\n", password(account)));
+    let rows = accounts.map(|account| format!("{account}:{account}:pbx:{}::\n", password(account)));
     directory.file("subscriber", &format!("{columns}\n{}", rows.collect::<String>()));
+}
+
+/// Debian's own file, which begins with what its operator writes beside it.
+fn debian_kamailio(host: &Namespace, directory: &Scratch) -> Running {
+    let shipped = "/etc/kamailio/kamailio.cfg";
+    let config = fs::read_to_string(shipped).unwrap_or_else(|error| panic!("{shipped}: {error}"));
+    let config = directory.file("kamailio.cfg", &config);
+    directory.file(
+        "kamailio-local.cfg",
+        &format!(
+            "#!define WITH_AUTH\n#!define DBURL \"text://{}\"\nloadmodule \"db_text.so\"\nauto_aliases=no\ndns=no\nrev_dns=no\n\
+             listen=udp:10.90.0.1:5060\nlisten=tcp:10.90.0.1:5060\nlisten=udp:[2001:db8:90::1]:5060\n",
+            directory.0.display()
+        ),
+    );
+    let mut kamailio = host.command(tool("kamailio"));
+    kamailio.args(["-DD", "-E", "-m", "64", "-M", "8", "-f", &config, "-Y"]).arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("log"))
+}
+
+fn kamailio(host: &Namespace, directory: &Scratch, options: &[&str]) -> Running {
     let trunk = directory.file("trunk", "1 sip:10.90.0.5:5060\n");
     let mut kamailio = host.command(tool("kamailio"));
     // In the foreground, complaints to standard error, little memory: several of them run at the same time.
@@ -126,7 +162,12 @@ fn phone(host: &Namespace, directory: &Scratch) -> Running {
 }
 
 /// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
-fn asterisk(host: &Namespace, directory: &Scratch) -> Option<Running> {
+fn asterisk(
+    make: Make,
+    host: &Namespace,
+    directory: &Scratch,
+    accounts: RangeInclusive<u32>,
+) -> Option<Running> {
     let Some(root) = env::var_os("SIPWARD_ASTERISK").map(PathBuf::from) else {
         skipped("there is no Asterisk here; `cargo xtask setup` looks for one and says why it has none");
         return None;
@@ -139,7 +180,8 @@ fn asterisk(host: &Namespace, directory: &Scratch) -> Option<Running> {
     for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
         directory.file(&format!("{file}.conf"), "");
     }
-    directory.file("accounts.conf", &accounts());
+    let anybody = if make == Make::OpenAsterisk { anybody() } else { String::new() };
+    directory.file("accounts.conf", &(account_sections(accounts) + &anybody));
     let own = |path: &str| directory.0.join(path).display().to_string();
     let shipped = |path: &str| root.join(path).display().to_string();
     let places = [
@@ -161,9 +203,17 @@ fn asterisk(host: &Namespace, directory: &Scratch) -> Option<Running> {
     Some(Running::start(&mut asterisk, &directory.0.join("log")))
 }
 
-fn accounts() -> String {
+/// Calls of strangers are taken, as guides to "anonymous SIP" have it, and those of a carrier.
+fn anybody() -> String {
+    format!(
+        "[udp6]\ntype=transport\nprotocol=udp\nbind=[2001:db8:90::1]:5060\n[anonymous](phone)\n\
+         [carrier](phone)\n[carrier]\ntype=identify\nendpoint=carrier\nmatch={CARRIER}\n"
+    )
+}
+
+fn account_sections(accounts: RangeInclusive<u32>) -> String {
     let mut text = String::new();
-    for account in ACCOUNTS {
+    for account in accounts {
         let password = password(account);
         writeln!(
             text,

@@ -103,7 +103,7 @@ impl Forged {
     }
 }
 
-fn address(to: SocketAddrV4) -> libc::sockaddr_in {
+pub(crate) fn address(to: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: 0,

@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod attack;
 pub mod caller;
 pub mod command;
 pub mod cpu;

