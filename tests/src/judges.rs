@@ -15,9 +15,10 @@ use xdp_prog::{
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
-/// Nobody is ever over a limit.
+/// Nobody is ever over a limit, and nobody is a newcomer to whom a limit that a test sets would not apply.
 pub fn lift_limits(policy: &mut Policy) {
     policy.stranger = [RateLimit::OFF; Class::COUNT];
+    (policy.newcomer_packets, policy.newcomers) = (0, policy.stranger);
     policy.prefix = policy.stranger;
     policy.known = policy.stranger;
     (policy.flows_per_source, policy.flows_per_prefix) = (0, 0);

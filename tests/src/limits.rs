@@ -4,8 +4,8 @@ use xdp_prog::abi::{Policy, RateLimit, WINDOW_MAX_LIMIT};
 
 /// The work stays on the path.
 pub fn out_of_reach(policy: &mut Policy) {
-    for limit in policy.stranger.iter_mut().chain(&mut policy.prefix).chain(&mut policy.known) {
-        raise(limit);
+    for limits in [&mut policy.stranger, &mut policy.newcomers, &mut policy.prefix, &mut policy.known] {
+        limits.iter_mut().for_each(raise);
     }
 }
 

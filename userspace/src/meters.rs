@@ -2,11 +2,12 @@
 //! are.
 
 use xdp_prog::{
-    abi::{KnownFlow, Meter, SourceState},
+    abi::{Flows, KnownFlow, Meter, PrefixState, SourceState},
     word::Word,
 };
 
 pub(crate) const SOURCE_WORDS: usize = size_of::<SourceState>() / size_of::<u64>();
+pub(crate) const PREFIX_WORDS: usize = size_of::<PrefixState>() / size_of::<u64>();
 pub(crate) const FLOW_WORDS: usize = size_of::<KnownFlow>() / size_of::<u64>();
 
 pub(crate) fn source_from_words(values: &[u64; SOURCE_WORDS]) -> SourceState {
@@ -18,6 +19,18 @@ pub(crate) fn source_from_words(values: &[u64; SOURCE_WORDS]) -> SourceState {
 pub(crate) fn copy_source(from: &SourceState) -> SourceState {
     let state = SourceState::default();
     source_words(&state).zip(source_words(from)).for_each(|(to, from)| to.set(from.get()));
+    state
+}
+
+pub(crate) fn prefix_from_words(values: &[u64; PREFIX_WORDS]) -> PrefixState {
+    let state = PrefixState::default();
+    prefix_words(&state).zip(values).for_each(|(word, value)| word.set(*value));
+    state
+}
+
+pub(crate) fn copy_prefix(from: &PrefixState) -> PrefixState {
+    let state = PrefixState::default();
+    prefix_words(&state).zip(prefix_words(from)).for_each(|(to, from)| to.set(from.get()));
     state
 }
 
@@ -36,8 +49,17 @@ pub(crate) fn copy_flow(from: &KnownFlow) -> KnownFlow {
 
 /// In the order in which they lie in memory.
 fn source_words(state: &SourceState) -> impl Iterator<Item = &Word> {
-    let SourceState { meters, flows } = state;
-    meter_words(meters).chain([&flows.head]).chain(&flows.current).chain(&flows.previous)
+    let SourceState { meters, flows, sent } = state;
+    meter_words(meters).chain(words_of_flows(flows)).chain([sent])
+}
+
+fn prefix_words(state: &PrefixState) -> impl Iterator<Item = &Word> {
+    let PrefixState { newcomers, others, flows } = state;
+    meter_words(newcomers).chain(meter_words(others)).chain(words_of_flows(flows))
+}
+
+fn words_of_flows(flows: &Flows) -> impl Iterator<Item = &Word> {
+    [&flows.head].into_iter().chain(&flows.current).chain(&flows.previous)
 }
 
 fn meter_words(meters: &[Meter]) -> impl Iterator<Item = &Word> {
@@ -54,6 +76,11 @@ mod tests {
         let state = copy_source(&source_from_words(&values));
         // SAFETY: a state is that many words, and any bytes are a `u64`.
         let memory = unsafe { (&raw const state).cast::<[u64; SOURCE_WORDS]>().read() };
+        assert_eq!(memory, values);
+        let values = std::array::from_fn(|index| index as u64 + 1);
+        let state = copy_prefix(&prefix_from_words(&values));
+        // SAFETY: as above.
+        let memory = unsafe { (&raw const state).cast::<[u64; PREFIX_WORDS]>().read() };
         assert_eq!(memory, values);
         let values = std::array::from_fn(|index| 1 << index);
         let flow = copy_flow(&flow_from_words(&values));

@@ -194,15 +194,18 @@ pub struct Policy {
     pub drop_unknown_methods: u8,
     /// Ticks in which distinct flows are counted.
     pub flow_window: u32,
-    /// Distinct flows per source and per neighbourhood. Zero: no limit.
+    /// Distinct flows over UDP per source and per neighbourhood. Zero: no limit.
     pub flows_per_source: u32,
     pub flows_per_prefix: u32,
     /// Of the hashes of flows and of event slots: whoever does not know it cannot choose flows that count as one,
     /// nor addresses that share a slot.
     pub key: u32,
-    pub reserved: u32,
+    /// Who has sent no more packets than this in a minute is a newcomer. Zero: nobody is.
+    pub newcomer_packets: u32,
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
+    /// Of a neighbourhood's newcomers together, and of all others there.
+    pub newcomers: [RateLimit; Class::COUNT],
     pub prefix: [RateLimit; Class::COUNT],
     /// Of one phone; a known source gets this times its budget.
     pub known: [RateLimit; Class::COUNT],
@@ -230,11 +233,22 @@ impl PortSet {
     }
 }
 
-/// How much one source, or one neighbourhood, has sent lately. All zero is a valid fresh state.
+/// How much one source has sent lately. All zero is a valid fresh state.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SourceState {
     pub meters: [Meter; Class::COUNT],
+    pub flows: Flows,
+    /// Packets of whatever class, those that were refused included. A window as in [`Meter`].
+    pub sent: Word,
+}
+
+/// How much the strangers of one neighbourhood have sent lately. All zero is a valid fresh state.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct PrefixState {
+    pub newcomers: [Meter; Class::COUNT],
+    pub others: [Meter; Class::COUNT],
     pub flows: Flows,
 }
 
@@ -591,8 +605,9 @@ const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
     assert!(size_of::<RateLimit>() == 24);
-    assert!(size_of::<Policy>() == 24 + 3 * 24 * Class::COUNT + 3 * 8192);
-    assert!(size_of::<SourceState>() == 16 * Class::COUNT + 72);
+    assert!(size_of::<Policy>() == 24 + 4 * 24 * Class::COUNT + 3 * 8192);
+    assert!(size_of::<SourceState>() == 16 * Class::COUNT + 80);
+    assert!(size_of::<PrefixState>() == 2 * 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);
     assert!(size_of::<SignatureHead>() == 16);
     assert!(size_of::<Event>() == 64 + EVENT_HEAD);

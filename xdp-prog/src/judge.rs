@@ -2,8 +2,8 @@
 
 use crate::{
     abi::{
-        Address, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, SourceEntry, SourceState, Suspension,
-        SuspensionKey, kind, suspension,
+        Address, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, PrefixState, SourceEntry, SourceState,
+        Suspension, SuspensionKey, kind, suspension,
     },
     account,
     bytes::Bytes,
@@ -25,7 +25,7 @@ pub trait World {
     fn prefix(&self, address: &Address) -> Option<SourceEntry>;
     /// The state of a source, made if there is none.
     fn source_state(&self, source: &Address) -> Option<&SourceState>;
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState>;
+    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState>;
     fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow>;
     fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool;
     fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64);
@@ -285,21 +285,22 @@ impl<W: World> Turn<'_, W> {
     #[inline(always)]
     fn nature(&self, encrypted: bool) -> Nature {
         let tcp = self.packet.protocol == TCP;
-        let quiet = |class, pass, opens| Nature { kind: Kind::NotSip, class, pass, opens, message: false };
+        let quiet = |class, pass| Nature { kind: Kind::NotSip, class, pass, opens: false, message: false };
         if self.packet.is(flag::CONNECT) && self.packet.length == 0 {
-            return quiet(Class::Connect, Reason::TcpControl, true);
+            // No flow: a crowd that connects is bounded by connects a second, not by its ports.
+            return quiet(Class::Connect, Reason::TcpControl);
         }
         if tcp && self.packet.length == 0 {
-            return quiet(Class::Stream, Reason::TcpControl, false);
+            return quiet(Class::Stream, Reason::TcpControl);
         }
         if encrypted {
-            return quiet(Class::Stream, Reason::Stream, false);
+            return quiet(Class::Stream, Reason::Stream);
         }
         let kind = self.kind();
         match kind {
-            Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive, false),
+            Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive),
             // Blanks may be the middle of a text that was sent in pieces.
-            Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream, false),
+            Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream),
             // Behind a response in a TCP segment there may be a request.
             Kind::Response => {
                 Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }

@@ -3,10 +3,19 @@
 //! Two CPUs that charge the same meter at the same moment may lose one packet of the count. That errs
 //! towards passing, and costs nothing on the path.
 
-use crate::abi::{Meter, RateLimit, TICK_SHIFT, WINDOW_MAX_LIMIT};
+use crate::{
+    abi::{Meter, RateLimit, TICK_SHIFT, WINDOW_MAX_LIMIT},
+    word::Word,
+};
 
 impl RateLimit {
     pub const OFF: Self = Self { interval: 0, tolerance: 0, window: 0, window_max: 0 };
+
+    /// Half of what may come at once, so that the other half is left for others.
+    #[inline(always)]
+    pub const fn half(&self) -> Self {
+        Self { tolerance: self.tolerance / 2, window_max: self.window_max / 2, ..*self }
+    }
 }
 
 /// Nanoseconds in ticks.
@@ -57,11 +66,25 @@ impl Meter {
     }
 }
 
-/// Ticks from `start` to `tick`. Another CPU's clock may be a tick ahead of this one's.
+/// Adds `packets` to the window in `word`, and says how many came in the last `length` ticks, times `length`.
+#[inline(always)]
+pub fn count(word: &Word, packets: u32, tick: u32, length: u32) -> u64 {
+    let window = Window::load(word.get()).turned_to(tick, length);
+    let current = window.current.saturating_add(packets);
+    let current = if current > Window::COUNT_MAX { Window::COUNT_MAX } else { current };
+    word.set(Window { current, ..window }.store());
+    window.weighted(current as u64, tick, length)
+}
+
+/// How far another CPU's clock may be ahead of this one's: about a second, which is far more than it ever is.
+const AHEAD_MAX: u32 = 1 << 10;
+
+/// Ticks from `start` to `tick`. A fresh state starts at tick 0, which may be up to 52 days ago: only a start that is
+/// just ahead is taken for another CPU's.
 #[inline(always)]
 pub const fn elapsed(start: u32, tick: u32) -> u32 {
     let ticks = tick.wrapping_sub(start);
-    if ticks > u32::MAX / 2 { 0 } else { ticks }
+    if ticks > u32::MAX - AHEAD_MAX { 0 } else { ticks }
 }
 
 /// Two adjoining windows: the count of the older one fades as the newer one fills its time.
@@ -73,6 +96,8 @@ struct Window {
 }
 
 impl Window {
+    const COUNT_MAX: u32 = u16::MAX as u32;
+
     #[inline(always)]
     const fn load(word: u64) -> Self {
         Self {
@@ -161,6 +186,35 @@ mod tests {
         }
         assert!(!admit(&meter, &limit, 1, 60 * SECOND, 1), "the window has not passed");
         assert!(admit(&meter, &limit, 1, 125 * SECOND, 1), "two windows later everything is forgotten");
+    }
+
+    #[test]
+    fn a_window_turns_whatever_the_uptime() {
+        const DAY: u64 = 86_400 * SECOND;
+        let limit = window(10, 60);
+        for days in 0..120 {
+            let (meter, sent, now) = (Meter::default(), Word::default(), days * DAY + SECOND);
+            for minute in 0..10 {
+                let now = now + minute * 180 * SECOND;
+                let passed = (0..20).filter(|_| admit(&meter, &limit, 1, now, 1)).count();
+                assert_eq!(passed, 10, "after {days} days, minute {minute}");
+                let length = limit.window;
+                let counted = (0..7).map(|_| count(&sent, 1, ticks(now), length)).last();
+                assert_eq!(counted, Some(7 * u64::from(length)), "after {days} days, minute {minute}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_fades_and_never_overflows() {
+        let (sent, length) = (Word::default(), ticks(60 * SECOND));
+        let counted = |seconds: u64, packets| count(&sent, packets, ticks(seconds * SECOND), length);
+        assert_eq!(counted(1, 8), 8 * u64::from(length));
+        assert!(counted(91, 0) < 5 * u64::from(length), "half of them are older than a minute");
+        assert_eq!(counted(400, 0), 0);
+        for _ in 0..3 {
+            assert_eq!(counted(400, u32::MAX / 2), 0xffff * u64::from(length));
+        }
     }
 
     #[test]

@@ -449,6 +449,33 @@ fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
 }
 
 #[test]
+fn newcomers_have_a_limit_that_who_floods_cannot_spend() {
+    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+        lift_limits(policy);
+        policy.newcomer_packets = 8;
+        policy.newcomers[Class::Register as usize] = an_hour(24);
+        policy.prefix[Class::Register as usize] = an_hour(10);
+    });
+    for [flood, slow, first, second, elsewhere] in [
+        ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4", "198.51.101.1"],
+        ["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1", "2001:db8:1:4::1", "2001:db8:2:1::1"],
+    ] {
+        let mut passed = |source: &str, packets: usize| {
+            let frame = udp().from(source).carrying(clean("REGISTER")).build();
+            let all: Vec<_> = (0..packets).map(|_| judges.judge(&frame)).collect();
+            let over = all.iter().filter(|reason| *reason == "prefix-rate:register").count();
+            assert_eq!(all.iter().filter(|reason| *reason == "request").count() + over, packets, "{all:?}");
+            packets - over
+        };
+        assert_eq!(passed(flood, 100), 8 + 10, "as a newcomer, and of what all others may send");
+        assert_eq!(passed(slow, 8), 2 + 2, "the first two, and what is left of the first half");
+        assert_eq!(passed(first, 100), 2, "the other half is for those who have sent next to nothing");
+        assert_eq!(passed(second, 2), 2);
+        assert_eq!(passed(elsewhere, 100), 18, "another neighbourhood is not touched");
+    }
+}
+
+#[test]
 fn requests_that_share_a_segment_are_charged_one_by_one() {
     let mut judges = Judges::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
@@ -510,23 +537,26 @@ fn flows_are_limited_per_source_and_per_prefix() {
         lift_limits(policy);
         (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 10, 25);
     });
-    for (transport, pass) in
-        [(udp().carrying(clean("REGISTER")), "request"), (tcp().flags(SYN), "tcp-control")]
-    {
-        let net = if pass == "request" { 100 } else { 101 };
-        let mut open = |host: u8, port: u16| {
-            judges.judge(&transport.clone().from(&format!("198.51.{net}.{host}")).source_port(port).build())
-        };
-        let flows: Vec<_> = (0..12).map(|port| open(1, 40_000 + port)).collect();
-        assert!(flows[..10].iter().all(|reason| reason == pass), "{flows:?}");
-        assert_eq!(flows[10..], ["flows", "flows"]);
-        assert_eq!(open(1, 40_003), pass, "a flow in use goes on");
-        for port in 0..10 {
-            assert_eq!(open(2, 41_000 + port), pass, "the neighbour");
-        }
-        let last: Vec<_> = (0..6).map(|port| open(3, 42_000 + port)).collect();
-        assert_eq!(last.iter().filter(|reason| *reason == pass).count(), 5, "{last:?}");
-        assert_eq!(last[5], "flows-prefix");
+    let mut open = |frame: Frame, host: u8, port: u16| {
+        judges.judge(&frame.from(&format!("198.51.100.{host}")).source_port(port).build())
+    };
+    let mut request = |host, port| open(udp().carrying(clean("REGISTER")), host, port);
+    let flows: Vec<_> = (0..12).map(|port| request(1, 40_000 + port)).collect();
+    assert!(flows[..10].iter().all(|reason| reason == "request"), "{flows:?}");
+    assert_eq!(flows[10..], ["flows", "flows"]);
+    assert_eq!(request(1, 40_003), "request", "a flow in use goes on");
+    for port in 0..10 {
+        assert_eq!(request(2, 41_000 + port), "request", "the neighbour");
+    }
+    let last: Vec<_> = (0..6).map(|port| request(3, 42_000 + port)).collect();
+    assert_eq!(last.iter().filter(|reason| *reason == "request").count(), 5, "{last:?}");
+    assert_eq!(last[5], "flows-prefix");
+    for (host, port) in (1..=4).flat_map(|host| (50_000..50_050).map(move |port| (host, port))) {
+        assert_eq!(
+            open(tcp().flags(SYN), host, port),
+            "tcp-control",
+            "connects are counted by their rate alone"
+        );
     }
 }
 

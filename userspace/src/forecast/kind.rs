@@ -22,7 +22,7 @@ pub enum Kind {
     /// To a port that speaks SIP in the clear.
     Connect,
     ConnectTls,
-    /// What may open a flow, from a port that the source has not used lately: its ports are counted, too.
+    /// A request over UDP from a port that the source has not used lately: its ports are counted, too.
     NewPort,
 }
 
@@ -88,8 +88,7 @@ impl Kind {
             Self::NotSip => Some(udp(from, ports.udp?, b"\x80 no SIP")),
             Self::Connect => Some(tcp(from, ports.tcp?, SYN, b"")),
             Self::ConnectTls => Some(tcp(from, ports.tls?, SYN, b"")),
-            Self::NewPort if ports.udp.is_some() => message(from, ports, &request("INVITE")),
-            Self::NewPort => Some(tcp(from, ports.tcp.or(ports.tls)?, SYN, b"")),
+            Self::NewPort => Some(udp(from, ports.udp?, request("INVITE").as_bytes())),
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::{
 };
 
 const SECOND: u64 = 1_000_000_000;
+/// Where flows are what a source runs out of first.
+const STRICT: &str = "[flows]\npreset = 'strict'";
 const NOW: u64 = 1_000 * SECOND;
 
 static NO_SIGNATURES: LazyLock<Arc<Signatures>> =
@@ -71,19 +73,21 @@ fn a_stranger_has_the_budget_that_the_configuration_says() {
     let forecasts = of(&filter(""), "192.0.2.9");
     let shown: Vec<_> = forecasts.iter().map(|forecast| (forecast.kind.name(), short(forecast))).collect();
     let expected = [
-        ("register", "pass request, 10 then rate:register"),
+        ("register", "pass request, 60 then rate:register"),
         ("invite", "pass request, 20 then rate:invite"),
         ("options", "drop options-stranger"),
         ("dialog", "pass request, 100 then rate:dialog"),
-        ("other", "pass request, 100 then rate:other"),
+        ("other", "pass request, 300 then rate:other"),
         ("response", "pass response, 200 then rate:response"),
         ("keepalive", "pass keepalive, 200 then rate:keepalive"),
-        ("not-sip", "pass not-sip, 100 then rate:other"),
+        ("not-sip", "pass not-sip, 300 then rate:other"),
         ("connect", "pass tcp-control, 20 then rate:connect"),
         ("connect-tls", "pass tcp-control, 20 then rate:connect"),
-        ("new-port", "pass request, 10 then flows"),
+        ("new-port", "pass request, 20 then rate:invite"),
     ];
     assert_eq!(shown, expected.map(|(kind, fate)| (kind, fate.to_owned())));
+    let strict = one(&filter(STRICT), "192.0.2.9", Kind::NewPort);
+    assert_eq!(short(&strict), "pass request, 10 then flows");
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn monitor_mode_says_what_it_would_do() {
         register.sentence,
         "a REGISTER would drop, but passes in monitor mode: the source address is banned"
     );
-    send(&memory, "192.0.2.7", Kind::Register, 30, 5060, false);
+    send(&memory, "192.0.2.7", Kind::Register, 70, 5060, false);
     let over = one(&memory, "192.0.2.7", Kind::Register);
     assert_eq!(short(&over), "would drop rate:register, 0 then rate:register");
 }
@@ -152,7 +156,7 @@ fn monitor_mode_says_what_it_would_do() {
 fn what_was_sent_is_gone_from_the_budget_and_forecasts_cost_nothing() {
     for address in ["192.0.2.9", "2001:db8:7::9"] {
         let memory = filter("");
-        send(&memory, address, Kind::Register, 7, 5060, false);
+        send(&memory, address, Kind::Register, 57, 5060, false);
         for _ in 0..3 {
             let register = one(&memory, address, Kind::Register);
             assert_eq!(short(&register), "pass request, 3 then rate:register");
@@ -165,21 +169,21 @@ fn what_was_sent_is_gone_from_the_budget_and_forecasts_cost_nothing() {
         assert_eq!(short(&one(&memory, address, Kind::Register)), "drop rate:register, 0 then rate:register");
         assert_eq!(short(&one(&memory, address, Kind::Invite)), "pass request, 20 then rate:invite");
         memory.set_now(NOW + 300 * SECOND);
-        assert_eq!(short(&one(&memory, address, Kind::Register)), "pass request, 10 then rate:register");
+        assert_eq!(short(&one(&memory, address, Kind::Register)), "pass request, 60 then rate:register");
     }
 }
 
 #[test]
 fn what_a_limit_refuses_passes_when_it_is_said_to_and_not_before() {
     for (kind, count, wait) in [
-        // Of a window of a minute, a tenth must have passed once more.
-        (Kind::Register, 10, 66),
+        // Of a window of a minute, a sixtieth must have passed once more.
+        (Kind::Register, 60, 61),
         // Ten a second.
         (Kind::Invite, 20, 1),
         // A flow is counted in its window of half a minute and in the next one.
         (Kind::NewPort, 16, 60),
     ] {
-        let memory = filter("");
+        let memory = filter(STRICT);
         send(&memory, "192.0.2.9", kind, count, 40_000, kind == Kind::NewPort);
         let refused = one(&memory, "192.0.2.9", kind);
         assert_eq!(refused.again_in, Some(Duration::from_secs(wait)), "{refused:?}");
@@ -189,43 +193,48 @@ fn what_a_limit_refuses_passes_when_it_is_said_to_and_not_before() {
         assert_eq!(one(&memory, "192.0.2.9", kind).action, Action::Pass);
     }
     let memory = filter("");
-    send(&memory, "192.0.2.9", Kind::Register, 10, 5060, false);
+    send(&memory, "192.0.2.9", Kind::Register, 60, 5060, false);
     assert_eq!(
         one(&memory, "192.0.2.9", Kind::Register).sentence,
-        "a REGISTER drops: REGISTER above the source's rate; there is room again in 1m6s"
+        "a REGISTER drops: REGISTER above the source's rate; there is room again in 1m1s"
     );
     assert_eq!(one(&memory, "192.0.2.9", Kind::Options).again_in, None, "no limit objects");
 }
 
 #[test]
 fn an_ipv6_source_shares_the_budget_of_its_64_and_an_ipv4_one_that_of_its_24() {
-    let memory = filter("");
-    send(&memory, "2001:db8:7::9", Kind::Register, 10, 5060, false);
+    let memory = filter("[newcomers]\npackets = 'off'");
+    send(&memory, "2001:db8:7::9", Kind::Register, 60, 5060, false);
     let fate = |address| short(&one(&memory, address, Kind::Register));
     assert_eq!(fate("2001:db8:7::77"), "drop rate:register, 0 then rate:register");
-    assert_eq!(fate("2001:db8:7:1::9"), "pass request, 10 then rate:register");
-    for last in 1..=6 {
-        send(
-            &memory,
-            &format!("192.0.2.{last}"),
-            Kind::Register,
-            if last == 6 { 6 } else { 10 },
-            5060,
-            false,
-        );
+    assert_eq!(fate("2001:db8:7:1::9"), "pass request, 60 then rate:register");
+    for (last, count) in [(1, 60), (2, 56)] {
+        send(&memory, &format!("192.0.2.{last}"), Kind::Register, count, 5060, false);
     }
     assert_eq!(fate("192.0.2.9"), "pass request, 4 then prefix-rate:register");
-    assert_eq!(fate("192.0.3.9"), "pass request, 10 then rate:register");
+    assert_eq!(fate("192.0.3.9"), "pass request, 60 then rate:register");
+}
+
+#[test]
+fn a_newcomer_has_room_where_its_neighbours_flood() {
+    let memory = filter("");
+    for last in 1..=50 {
+        send(&memory, &format!("192.0.2.{last}"), Kind::Keepalive, 21, 5060, false);
+        send(&memory, &format!("192.0.2.{last}"), Kind::Register, 60, 5060, false);
+    }
+    let fate = |address| short(&one(&memory, address, Kind::Register));
+    assert_eq!(fate("192.0.2.50"), "drop prefix-rate:register, 0 then prefix-rate:register");
+    assert_eq!(fate("192.0.2.99"), "pass request, 20 then prefix-rate:register");
 }
 
 #[test]
 fn a_phone_goes_on_where_new_ports_are_refused() {
-    let memory = filter("");
+    let memory = filter(STRICT);
     send(&memory, "192.0.2.9", Kind::Invite, 16, 40_000, true);
     let new = one(&memory, "192.0.2.9", Kind::NewPort);
     assert_eq!(short(&new), "drop flows, 0 then flows");
     let register = one(&memory, "192.0.2.9", Kind::Register);
-    assert_eq!(short(&register), "pass request, 10 then rate:register");
+    assert_eq!(short(&register), "pass request, 60 then rate:register");
     // What is said of the ports is true.
     let judge = |kind: Kind, port| {
         let from = SocketAddr::new("192.0.2.9".parse().unwrap(), port);
@@ -241,7 +250,7 @@ fn a_known_source_has_the_budget_of_all_its_phones() {
     let known = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 3, ..SourceEntry::default() };
     put(&mut memory, "192.0.2.9/32", known);
     for (kind, expected) in [
-        (Kind::Register, "pass request, 60 then rate:register"),
+        (Kind::Register, "pass request, 180 then rate:register"),
         (Kind::Options, "pass request, 60 then rate:options"),
         (Kind::NewPort, "pass request, 60 then rate:invite"),
     ] {
@@ -261,10 +270,10 @@ fn of_a_known_source_it_is_about_a_known_flow_but_for_new_ports() {
     know(&mut memory, 4_000, Transport::Udp, NOW);
     know(&mut memory, 40_001, Transport::Udp, FOREVER);
     know(&mut memory, 40_002, Transport::Tcp, FOREVER);
-    send(&memory, "192.0.2.9", Kind::Register, 20, 1_024, true);
+    send(&memory, "192.0.2.9", Kind::Register, 60, 1_024, true);
     send(&memory, "192.0.2.9", Kind::Invite, 20, 1_024, true);
     for (kind, port, expected) in [
-        (Kind::Register, 40_001, "pass request, 20 then rate:register"),
+        (Kind::Register, 40_001, "pass request, 60 then rate:register"),
         (Kind::Invite, 40_001, "pass request, 20 then rate:invite"),
         (Kind::Connect, 40_002, "pass tcp-control, 20 then rate:connect"),
         (Kind::NewPort, 5_060, "drop rate:invite, 0 then rate:invite"),
@@ -299,8 +308,8 @@ fn only_open_ports_are_forecast() {
     };
     let messages = "register invite options dialog other response keepalive";
     assert_eq!(kinds("tcp = []\ntls = []"), format!("{messages} not-sip new-port"));
-    assert_eq!(kinds("udp = []\ntls = []"), format!("{messages} connect new-port"));
-    assert_eq!(kinds("udp = []\ntcp = []"), "connect-tls new-port");
+    assert_eq!(kinds("udp = []\ntls = []"), format!("{messages} connect"));
+    assert_eq!(kinds("udp = []\ntcp = []"), "connect-tls");
     let over_tcp = of(&filter("[ports]\nudp = []"), "192.0.2.9");
-    assert_eq!(short(&over_tcp[0]), "pass request, 10 then rate:register");
+    assert_eq!(short(&over_tcp[0]), "pass request, 60 then rate:register");
 }

@@ -8,8 +8,8 @@ use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter, EVENT_RING_BYTES,
     EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow, MAX_FRAGMENTS, MAX_KNOWN_FLOWS,
     MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
-    SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES,
-    TapState, map,
+    PrefixState, SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
+    TAP_RING_BYTES, TapState, map,
 };
 
 use super::{
@@ -68,7 +68,7 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<Address, SourceEntry>(map::SOURCES, MapType::Hash, MAX_SOURCES),
     of::<PrefixKey, SourceEntry>(map::PREFIXES, MapType::LpmTrie, MAX_PREFIXES),
     of::<Address, SourceState>(map::SOURCE_STATE, MapType::LruHash, MAX_SOURCE_STATES),
-    of::<Address, SourceState>(map::PREFIX_STATE, MapType::LruHash, MAX_PREFIX_STATES),
+    of::<Address, PrefixState>(map::PREFIX_STATE, MapType::LruHash, MAX_PREFIX_STATES),
     of::<FragmentKey, u64>(map::FRAGMENTS, MapType::LruHash, MAX_FRAGMENTS),
     of::<u32, Counter>(map::COUNTERS, MapType::PerCpuArray, COUNTER_COUNT),
     of::<u32, u64>(map::SIGNATURE_HITS, MapType::PerCpuArray, MAX_SIGNATURES),

@@ -3,35 +3,33 @@
 use std::net::IpAddr;
 
 use aya::maps::{HashMap, MapData};
-use xdp_prog::abi::{Address, SourceState};
+use xdp_prog::abi::{Address, PrefixState, SourceState};
 
 use super::{error::Result, hash::found};
 use crate::{
     address::to_key,
-    meters::{SOURCE_WORDS, source_from_words},
+    meters::{PREFIX_WORDS, SOURCE_WORDS, prefix_from_words, source_from_words},
 };
 
-pub(super) type StateMap<'a> = HashMap<&'a MapData, Address, [u64; SOURCE_WORDS]>;
+pub(super) type StateMap<'a, const WORDS: usize> = HashMap<&'a MapData, Address, [u64; WORDS]>;
 
 /// The meters as they stand: looking at them does not count as use, and keeps none from being forgotten.
 #[derive(Debug)]
 pub struct States<'a> {
-    pub(super) sources: StateMap<'a>,
-    pub(super) prefixes: StateMap<'a>,
+    pub(super) sources: StateMap<'a, SOURCE_WORDS>,
+    pub(super) prefixes: StateMap<'a, PREFIX_WORDS>,
 }
 
 impl States<'_> {
     /// Of the source that the address belongs to; `None`: it has not sent anything, or not for long.
     pub fn source(&self, address: IpAddr) -> Result<Option<SourceState>> {
-        get(&self.sources, to_key(address).source())
+        let words = found(self.sources.get(&to_key(address).source(), 0))?;
+        Ok(words.map(|words| source_from_words(&words)))
     }
 
     /// Of its neighbourhood.
-    pub fn prefix(&self, address: IpAddr) -> Result<Option<SourceState>> {
-        get(&self.prefixes, to_key(address).neighbourhood())
+    pub fn prefix(&self, address: IpAddr) -> Result<Option<PrefixState>> {
+        let words = found(self.prefixes.get(&to_key(address).neighbourhood(), 0))?;
+        Ok(words.map(|words| prefix_from_words(&words)))
     }
-}
-
-fn get(map: &StateMap<'_>, key: Address) -> Result<Option<SourceState>> {
-    Ok(found(map.get(&key, 0))?.map(|words| source_from_words(&words)))
 }

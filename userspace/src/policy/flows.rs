@@ -1,4 +1,4 @@
-//! How many flows (source ports) one source and one neighbourhood may use.
+//! How many flows (source ports over UDP) one source and one neighbourhood may use.
 
 use std::time::Duration;
 
@@ -20,13 +20,19 @@ pub struct FlowLimits {
 
 impl Default for FlowLimits {
     fn default() -> Self {
-        Self { per_source: Some(10), per_prefix: Some(30), window: Duration::from_secs(30) }
+        // All phones behind one address of an office or a carrier may start at once. A neighbourhood of such addresses
+        // has no number of flows that would tell it from an attacker's.
+        Self { per_source: Some(100), per_prefix: None, window: Duration::from_secs(30) }
     }
 }
 
 impl FlowLimits {
+    /// What a connlimit rule of the usual guides sets.
+    const STRICT: Self = Self { per_source: Some(10), per_prefix: Some(30), window: Duration::from_secs(30) };
+
     pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
-        let default = Self::default();
+        let presets = [("default", Self::default()), ("strict", Self::STRICT)];
+        let default = section.read("preset", Self::default(), |value| value.choice(&presets))?;
         let flows = Self {
             per_source: section
                 .read("per_source", default.per_source, |v| amount_or_off(&v, 1..=FLOWS_MAX))?,

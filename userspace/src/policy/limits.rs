@@ -62,31 +62,48 @@ impl Limits {
     /// One stranger. A phone, or a PBX with a handful of lines, stays below it on its worst day.
     pub(super) fn stranger() -> Self {
         Self::by_class(|class| match class {
-            // Two for each registration (challenge, answer), every few minutes.
-            Class::Register => Limit::window(10),
+            // Two for each registration (challenge, answer), every few minutes, of all phones behind one address. What
+            // bounds guesses and questions is elsewhere: this one only bounds a flood.
+            Class::Register => Limit::window(60),
             Class::Invite | Class::Connect => Limit::bucket(10, 20),
             // Only where `options = "pass"` lets them come this far: a trickle for monitoring.
             Class::Options => Limit::window(10),
             Class::Dialog => Limit::bucket(50, 100),
-            // A phone with a full panel of busy lamps subscribes to all of them when it starts.
-            Class::Other => Limit::bucket(20, 100),
+            // A phone with a full panel of busy lamps subscribes to all of them when it starts, twice each.
+            Class::Other => Limit::bucket(20, 300),
             // All the answers of a provider that we call through; all the phones of an office.
             Class::Response | Class::Keepalive => Limit::bucket(100, 200),
             Class::Stream => Limit::bucket(500, 1000),
         })
     }
 
-    /// One neighbourhood: six strangers at full rate, or a whole street at an ordinary one.
+    /// A neighbourhood's strangers that send much: six of them at full rate. To send REGISTER or other requests at full
+    /// rate for long is a flood.
     pub(super) fn prefix() -> Self {
         let stranger = Self::stranger();
-        Self::by_class(|class| stranger.of(class).times(6))
+        Self::by_class(|class| match class {
+            Class::Register => stranger.of(class).times(2),
+            Class::Other => Limit::bucket(120, 600),
+            _ => stranger.of(class).times(6),
+        })
     }
 
-    /// One phone that has registered. It may retry, and it may ask for OPTIONS as a keepalive.
+    /// A neighbourhood's newcomers: a carrier's phones that all start anew are in within minutes, and a PBX of ordinary
+    /// size bears as much.
+    pub(super) fn newcomers() -> Self {
+        let prefix = Self::prefix();
+        Self::by_class(|class| match class {
+            Class::Register => Limit::bucket(50, 200),
+            Class::Other => Limit::bucket(100, 500),
+            _ => prefix.of(class),
+        })
+    }
+
+    /// One phone that has registered. It may ask for OPTIONS as a keepalive.
     pub(super) fn known() -> Self {
         let stranger = Self::stranger();
         Self::by_class(|class| match class {
-            Class::Register | Class::Options => Limit::window(20),
+            Class::Options => Limit::window(20),
             _ => stranger.of(class),
         })
     }

@@ -7,6 +7,7 @@ mod flows;
 mod guard;
 mod ledger;
 mod limits;
+mod newcomers;
 mod ports;
 mod resolve;
 mod sources;
@@ -19,6 +20,7 @@ pub use self::{
     flows::FlowLimits,
     guard::GuardPolicy,
     limits::{Bucket, Limit, Limits, Window},
+    newcomers::Newcomers,
     ports::Ports,
     resolve::Resolved,
 };

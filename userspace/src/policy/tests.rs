@@ -81,6 +81,7 @@ fn the_example_has_every_key() {
             "known_rate",
             "ledger",
             "mode",
+            "newcomers",
             "options",
             "ports",
             "prefix_rate",
@@ -91,12 +92,14 @@ fn the_example_has_every_key() {
             "unknown_methods"
         ]
     );
-    for section in ["rate", "prefix_rate", "known_rate"] {
-        let mut classes = Class::ALL.map(Class::name);
+    for (section, other) in
+        [("rate", None), ("newcomers", Some("packets")), ("prefix_rate", None), ("known_rate", None)]
+    {
+        let mut classes: Vec<_> = Class::ALL.map(Class::name).into_iter().chain(other).collect();
         classes.sort_unstable();
         assert_eq!(keys(table[section].as_table().unwrap()), classes, "{section}");
     }
-    assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "window"]);
+    assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "preset", "window"]);
     assert_eq!(keys(table["ports"].as_table().unwrap()), ["tcp", "tls", "udp"]);
     assert_eq!(
         keys(table["guard"].as_table().unwrap()),
@@ -127,7 +130,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         (
             "colour = \"red\"",
             "1: colour: there is no such key; here are: banned, flows, group, guard, interface, known_rate, ledger, mode, \
-             options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
+             newcomers, options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
         (
@@ -207,9 +210,17 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
             "2: flows.per_source: 0 would let nothing pass; write \"off\" for no limit, or a number of at least 1",
         ),
         (
-            "[flows]\nper_source = 40",
-            "2: flows.per_source: one source may have 40 flows but its whole prefix only 30; raise per_prefix or \
+            "[flows]\npreset = \"strict\"\nper_source = 40",
+            "3: flows.per_source: one source may have 40 flows but its whole prefix only 30; raise per_prefix or \
              write \"off\" there",
+        ),
+        (
+            "[flows]\npreset = \"stern\"",
+            "2: flows.preset: \"stern\" is not known here; write \"default\" or \"strict\"",
+        ),
+        (
+            "[newcomers]\npackets = 0",
+            "2: newcomers.packets: 0 is out of range; write a whole number from 1 to 10000",
         ),
         (
             "[flows]\nwindow = \"30\"",
@@ -243,7 +254,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
             "1: prefix_rate.invite.burst: a burst of 120 cannot carry 20000 a second; write 200 or more",
         ),
         (
-            "[rate.register]\nmax = 100",
+            "[rate.register]\nmax = 200",
             "1: rate: one source may send more register than its whole prefix; raise prefix_rate.register or \
              lower rate.register",
         ),
@@ -259,7 +270,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
              leave it out, or lower rate.invite",
         ),
         (
-            "[known_rate]\nregister = { max = 20, window = \"10m\" }",
+            "[known_rate]\nregister = { max = 60, window = \"10m\" }",
             "1: known_rate: a known source may send less register than a stranger; raise known_rate.register or \
              leave it out, or lower rate.register",
         ),
@@ -350,7 +361,7 @@ fn a_value_that_is_left_out_keeps_its_default() {
     let invite = config.rate.of(Class::Invite);
     assert_eq!(invite.bucket.map(|bucket| (bucket.per_second, bucket.burst)), Some((20, 20)));
     assert_eq!(config.rate.of(Class::Other), Config::default().rate.of(Class::Other));
-    assert_eq!((config.flows.per_source, config.flows.per_prefix), (None, Some(30)));
+    assert_eq!((config.flows.per_source, config.flows.per_prefix), (None, None));
 }
 
 #[test]
@@ -419,12 +430,12 @@ fn the_defaults_resolve_to_what_the_meters_take() {
     let policy = Config::default().resolve().unwrap().policy;
     assert_eq!((policy.enforce, policy.trusted_only), (1, 0));
     assert_eq!((policy.drop_options, policy.drop_unknown_methods), (1, 0));
-    assert_eq!((policy.flows_per_source, policy.flows_per_prefix), (10, 30));
+    assert_eq!((policy.flows_per_source, policy.flows_per_prefix, policy.newcomer_packets), (100, 0, 20));
     let minute = (60_000_000_000u64 >> 20) as u32;
     assert_eq!(policy.flow_window, minute / 2);
     assert_eq!(
         policy.stranger[Class::Register as usize],
-        RateLimit { interval: 0, tolerance: 0, window: minute, window_max: 10 }
+        RateLimit { interval: 0, tolerance: 0, window: minute, window_max: 60 }
     );
     assert_eq!(
         policy.stranger[Class::Invite as usize],
@@ -479,6 +490,18 @@ fn a_signature_file_is_beside_the_configuration() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// The numbers of the usual guides have a name, and each of them may still be said otherwise.
+#[test]
+fn the_strict_preset_has_ten_flows_for_an_address_and_thirty_for_its_neighbours() {
+    let flows = |text: &str| {
+        let policy = parse(text).unwrap().resolve().unwrap().policy;
+        (policy.flows_per_source, policy.flows_per_prefix)
+    };
+    assert_eq!(flows("[flows]\npreset = \"strict\""), (10, 30));
+    assert_eq!(flows("[flows]\npreset = \"strict\"\nper_prefix = \"off\""), (10, 0));
+    assert_eq!(flows("[flows]\npreset = \"default\""), flows(""));
+}
+
 /// What no phone and no small PBX may ever run into.
 #[test]
 fn the_defaults_leave_room_for_a_bad_day() {
@@ -510,7 +533,7 @@ fn who_is_known_is_never_slower_than_a_stranger_whatever_is_left_out() {
     assert_eq!(other, Config::default().known_rate.of(Class::Invite), "only of what was said");
     for text in [
         "[rate]\nregister = { max = 300 }",
-        "[rate]\nregister = { max = 10, window = \"10s\" }",
+        "[rate]\nregister = { max = 20, window = \"10s\" }",
         "[rate]\nregister = { max = \"off\", per_second = 50, burst = 100 }",
     ] {
         let (stranger, known) = limits(text, Class::Register);

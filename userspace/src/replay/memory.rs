@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use xdp_prog::{
     abi::{
         Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow,
-        MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, Signatures, SourceEntry, SourceState,
-        Suspension, SuspensionKey,
+        MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, PrefixState, Signatures, SourceEntry,
+        SourceState, Suspension, SuspensionKey,
     },
     account::{Walk, Whole},
     bytes::Bytes,
@@ -31,7 +31,7 @@ use crate::{
     meters,
 };
 
-type States = RefCell<Recent<Address, Rc<SourceState>>>;
+type States<T> = RefCell<Recent<Address, Rc<T>>>;
 
 /// A filter with its tables. The clock stands still until it is set.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ pub struct Memory {
     sources: HashMap<Address, SourceEntry>,
     /// By length, so that the longest is found first from the end.
     prefixes: BTreeMap<u8, HashMap<u128, SourceEntry>>,
-    source_states: States,
-    prefix_states: States,
+    source_states: States<SourceState>,
+    prefix_states: States<PrefixState>,
     suspensions: HashMap<SuspensionKey, Suspension>,
     known_flows: HashMap<FlowKey, KnownFlow>,
     /// Of each, until when it is remembered.
@@ -116,7 +116,7 @@ impl Memory {
     }
 
     /// The same for its neighbourhood.
-    pub fn set_prefix_state(&mut self, address: IpAddr, state: SourceState) {
+    pub fn set_prefix_state(&mut self, address: IpAddr, state: PrefixState) {
         self.prefix_states.get_mut().insert(to_key(address).neighbourhood(), Rc::new(state));
     }
 
@@ -137,7 +137,7 @@ impl Memory {
             copy.set_source_state(address, meters::copy_source(state));
         }
         if let Some(state) = self.prefix_states.borrow_mut().get(&key.neighbourhood()) {
-            copy.set_prefix_state(address, meters::copy_source(state));
+            copy.set_prefix_state(address, meters::copy_prefix(state));
         }
         copy
     }
@@ -191,7 +191,7 @@ struct View<'a> {
     frame: Bytes<'a>,
     // The frame has one source, so each state is fetched at most once and held while it is judged.
     source_state: OnceCell<Rc<SourceState>>,
-    prefix_state: OnceCell<Rc<SourceState>>,
+    prefix_state: OnceCell<Rc<PrefixState>>,
     names: Cell<Walk>,
 }
 
@@ -208,12 +208,12 @@ impl<'a> View<'a> {
 }
 
 /// The state of `key`, made if there is none.
-fn state(states: &States, key: &Address) -> Rc<SourceState> {
+fn state<T: Default>(states: &States<T>, key: &Address) -> Rc<T> {
     let mut states = states.borrow_mut();
     if let Some(state) = states.get(key) {
         return Rc::clone(state);
     }
-    let state = Rc::new(SourceState::default());
+    let state = Rc::new(T::default());
     states.insert(*key, Rc::clone(&state));
     state
 }
@@ -239,7 +239,7 @@ impl World for View<'_> {
         Some(self.source_state.get_or_init(|| state(&self.memory.source_states, source)))
     }
 
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState> {
+    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState> {
         Some(self.prefix_state.get_or_init(|| state(&self.memory.prefix_states, neighbourhood)))
     }
 

@@ -9,8 +9,8 @@ use xdp_prog::abi::{
     Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
     EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow,
     MAX_FRAGMENTS, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES,
-    MAX_SOURCES, MAX_SUSPENSIONS, Policy, SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension,
-    SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
+    MAX_SOURCES, MAX_SUSPENSIONS, Policy, PrefixState, SLOTS, Scratch, Signatures, SourceEntry, SourceState,
+    Suspension, SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -33,7 +33,7 @@ pub(super) static PREFIXES: LpmTrie<[u32; 4], SourceEntry, MAX_PREFIXES> = LpmTr
 #[btf_map]
 pub(super) static SOURCE_STATE: LruHashMap<Address, SourceState, MAX_SOURCE_STATES> = LruHashMap::new();
 #[btf_map]
-pub(super) static PREFIX_STATE: LruHashMap<Address, SourceState, MAX_PREFIX_STATES> = LruHashMap::new();
+pub(super) static PREFIX_STATE: LruHashMap<Address, PrefixState, MAX_PREFIX_STATES> = LruHashMap::new();
 #[btf_map]
 pub(super) static FRAGMENTS: LruHashMap<FragmentKey, u64, MAX_FRAGMENTS> = LruHashMap::new();
 

@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, Scratch,
-        Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, WATCHED_FOR,
+        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, PrefixState,
+        Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{self, End, Header, Message},
     bytes::Bytes,
@@ -67,14 +67,20 @@ pub(super) fn scratch() -> Option<*mut Scratch> {
     SCRATCH.get_ptr_mut(0)
 }
 
-/// What a source's state starts as. A static, because 216 bytes are too much for the stack.
-static FRESH: [u64; size_of::<SourceState>() / 8] = [0; size_of::<SourceState>() / 8];
+/// What rate state starts as. A static, because so many bytes are too much for the stack.
+static FRESH: [u64; size_of::<PrefixState>() / 8] = [0; size_of::<PrefixState>() / 8];
 
 #[inline(always)]
-fn fresh() -> &'static SourceState {
-    // SAFETY: the same size and alignment; all zero is a valid state; nobody writes through it.
+fn fresh<T: RateState>() -> &'static T {
+    const { assert!(size_of::<T>() <= size_of_val(&FRESH)) };
+    // SAFETY: it is large enough and of the same alignment; all zero is a valid state; nobody writes through it.
     unsafe { &*(&raw const FRESH).cast() }
 }
+
+/// Of words only, all of which may be zero.
+trait RateState {}
+impl RateState for SourceState {}
+impl RateState for PrefixState {}
 
 /// A trie's key begins with four bytes of length, so its address would stand across two stack words, which
 /// the verifier refuses to see written at once. Four bytes before it put that right.
@@ -133,7 +139,7 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&SourceState> {
+    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState> {
         state_or_fresh!(PREFIX_STATE, neighbourhood)
     }
 

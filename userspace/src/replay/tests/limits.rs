@@ -27,16 +27,16 @@ fn phone(_: u64) -> String {
 }
 
 #[test]
-fn ten_registrations_a_minute_pass_and_no_more() {
+fn sixty_registrations_a_minute_pass_and_no_more() {
     let memory = filter("");
-    assert_eq!(passed(&memory, "REGISTER", phone, START, SECOND, 50), 10);
+    assert_eq!(passed(&memory, "REGISTER", phone, START, SECOND / 2, 100), 60);
     assert_eq!(reason(&memory, &ethernet(&datagram(PHONE, PBX, &request("REGISTER")))), "rate:register");
     assert_eq!(
         passed(&memory, "INVITE", phone, START + 50 * SECOND, SECOND, 50),
         50,
         "calls are counted apart"
     );
-    assert_eq!(passed(&memory, "REGISTER", phone, START + 300 * SECOND, SECOND, 10), 10, "it is forgotten");
+    assert_eq!(passed(&memory, "REGISTER", phone, START + 300 * SECOND, SECOND, 60), 60, "it is forgotten");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_bucket_is_full_after_its_burst_and_fills_at_its_rate() {
 
 #[test]
 fn the_eleventh_port_of_a_source_is_one_too_many() {
-    let memory = filter("");
+    let memory = filter("[flows]\npreset = \"strict\"");
     let from = |index: u64| format!("192.0.2.9:{}", 40_000 + index);
     assert_eq!(passed(&memory, "INVITE", from, START, SECOND / 10, 15), 10);
     assert_eq!(reason(&memory, &ethernet(&datagram("192.0.2.9:50000", PBX, &request("INVITE")))), "flows");
@@ -63,15 +63,15 @@ fn the_eleventh_port_of_a_source_is_one_too_many() {
 
 #[test]
 fn a_neighbourhood_has_its_own_limits() {
-    let memory = filter("[flows]\nper_prefix = \"off\"");
+    let memory = filter("[newcomers]\npackets = \"off\"");
     let from = |index: u64| format!("192.0.2.{}:5060", 1 + index);
-    assert_eq!(passed(&memory, "REGISTER", from, START, 0, 200), 60);
+    assert_eq!(passed(&memory, "REGISTER", from, START, 0, 200), 120);
     let last = ethernet(&datagram("192.0.2.250:5060", PBX, &request("REGISTER")));
     assert_eq!(reason(&memory, &last), "prefix-rate:register");
     let next_door = ethernet(&datagram("192.0.3.1:5060", PBX, &request("REGISTER")));
     assert_eq!(reason(&memory, &next_door), "request");
 
-    let memory = filter("");
+    let memory = filter("[flows]\npreset = \"strict\"");
     assert_eq!(passed(&memory, "INVITE", from, START, SECOND, 50), 30, "flows");
 }
 
@@ -82,8 +82,8 @@ fn an_ipv6_source_is_its_64() {
         ethernet(&datagram(&format!("[2001:db8:{net}::{host:x}]:5060"), PBX6, &request("REGISTER")))
     };
     memory.set_now(START);
-    let passes = (1..=20).filter(|host| reason(&memory, &frame(*host, "1:1")) == "request").count();
-    assert_eq!(passes, 10);
+    let passes = (1..=80).filter(|host| reason(&memory, &frame(*host, "1:1")) == "request").count();
+    assert_eq!(passes, 60);
     assert_eq!(reason(&memory, &frame(1, "1:2")), "request", "another /64");
 }
 
@@ -96,7 +96,7 @@ fn off_is_no_limit() {
 #[test]
 fn the_clock_never_goes_back() {
     let memory = filter("");
-    assert_eq!(passed(&memory, "REGISTER", phone, START, 0, 10), 10);
+    assert_eq!(passed(&memory, "REGISTER", phone, START, 0, 60), 60);
     memory.set_now(START - 3600 * SECOND);
     assert_eq!(reason(&memory, &ethernet(&datagram(PHONE, PBX, &request("REGISTER")))), "rate:register");
 }
