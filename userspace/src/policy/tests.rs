@@ -542,7 +542,7 @@ fn who_is_known_is_never_slower_than_a_stranger_whatever_is_left_out() {
     let (stranger, known) = limits("[rate]\ninvite = { per_second = 50, burst = 60 }", Class::Invite);
     assert_eq!(known, stranger);
     let (_, known) = limits("[rate]\nregister = { max = 15 }", Class::Register);
-    assert_eq!(known.window.map(|window| window.max), Some(20), "what is more already stays");
+    assert_eq!(known.window.map(|window| window.max), Some(60), "what is more already stays");
 }
 
 proptest! {
