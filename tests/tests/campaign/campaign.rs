@@ -18,9 +18,11 @@ use crate::{
 };
 
 /// A PBX that does not answer within this time does not answer.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Requests that are sent for one challenge.
 const BATCH: usize = 600;
+/// One in so many goes over TCP.
+const STREAMS: usize = 8;
 const MUTATIONS: RangeInclusive<usize> = 1..=4;
 const ACCOUNTS: RangeInclusive<usize> = 201..=230;
 const METHODS: [&str; 10] = [
@@ -46,6 +48,37 @@ pub(crate) enum Shows {
     RightAsWritten,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Carrier {
+    Datagram,
+    Stream {
+        /// Where it is cut, in thousandths.
+        cuts: Vec<usize>,
+        /// Another request in front of it, and one behind it.
+        companions: (bool, bool),
+    },
+}
+
+impl Carrier {
+    fn any(dice: &mut Dice) -> Self {
+        if !dice.one_in(STREAMS) {
+            return Self::Datagram;
+        }
+        let mut cuts: Vec<usize> = (0..dice.below(4)).map(|_| dice.below(1000)).collect();
+        cuts.sort_unstable();
+        Self::Stream { cuts, companions: (dice.one_in(3), dice.one_in(3)) }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Datagram => "",
+            Self::Stream { cuts, companions: (false, false) } if cuts.is_empty() => ", TCP",
+            Self::Stream { companions: (false, false), .. } => ", TCP in pieces",
+            Self::Stream { .. } => ", TCP beside others",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     id: u64,
@@ -53,6 +86,7 @@ pub(crate) struct Case {
     account: String,
     shows: Shows,
     mutations: Vec<Mutation>,
+    carrier: Carrier,
     header: &'static str,
     challenge: Arc<Challenge>,
 }
@@ -62,12 +96,48 @@ impl Written for Case {
         self.id
     }
 
-    fn write(&self, port: u16) -> Vec<u8> {
-        self.draft(port).0.write()
+    fn is_stream(&self) -> bool {
+        self.carrier != Carrier::Datagram
+    }
+
+    fn write(&self, port: u16) -> Vec<Vec<u8>> {
+        let message = self.draft(port).0.write();
+        match &self.carrier {
+            Carrier::Datagram => vec![message],
+            Carrier::Stream { cuts, companions: (before, behind) } => {
+                let companion = |is_there: &bool| is_there.then(|| self.companion(port)).unwrap_or_default();
+                cut(&[companion(before), message, companion(behind)].concat(), cuts)
+            }
+        }
     }
 }
 
+fn cut(stream: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let ends = cuts.iter().map(|cut| stream.len() * cut / 1000).chain([stream.len()]);
+    let mut start = 0;
+    let piece = |end: usize| {
+        let piece = stream[start..end].to_vec();
+        start = end;
+        piece
+    };
+    ends.map(piece).filter(|piece| !piece.is_empty()).collect()
+}
+
 impl Case {
+    /// A clean request of somebody else's, to which no mark leads.
+    fn companion(&self, port: u16) -> Vec<u8> {
+        let draft = Draft::new(&Plan {
+            method: "REGISTER",
+            account: "239",
+            id: self.id,
+            port,
+            transport: "TCP",
+            answers: None,
+        });
+        let text = String::from_utf8(draft.write()).expect("a clean request");
+        text.replace(&format!("c{}x@", self.id), "companion@").replace("z9hG4bKb", "z9hG4bKp").into_bytes()
+    }
+
     /// The request, and what was changed.
     fn draft(&self, port: u16) -> (Draft, Vec<String>) {
         let right = password(self.account.parse().expect("an account's number"));
@@ -80,7 +150,7 @@ impl Case {
             account: &self.account,
             id: self.id,
             port,
-            transport: "UDP",
+            transport: if self.is_stream() { "TCP" } else { "UDP" },
             answers: (self.shows != Shows::Nothing).then_some(answers),
         });
         let done = self.mutations.iter().map(|mutation| mutation.apply(&mut draft));
@@ -180,6 +250,7 @@ impl Campaign {
             account: (ACCOUNTS.start() + dice.below(ACCOUNTS.count())).to_string(),
             shows,
             mutations: (0..count).map(|_| Mutation::any(dice)).collect(),
+            carrier: Carrier::any(dice),
             header: self.pbx.credentials_header(method),
             challenge: Arc::clone(challenge),
         }
@@ -286,7 +357,8 @@ fn read(case: &Case, exchanged: &Exchanged) -> Option<Reading> {
     Some(Reading::of(&Exchange {
         challenge: (&case.challenge.request, &case.challenge.answer),
         request: &exchanged.request,
-        answer,
+        pieces: &exchanged.pieces,
+        answer: if exchanged.pieces.is_empty() { answer } else { &exchanged.replies },
         port: exchanged.port,
     }))
 }
@@ -340,7 +412,7 @@ impl Find {
     pub(crate) fn class(&self) -> String {
         let (_, mut done) = self.case.draft(self.exchanged.port);
         done.sort();
-        format!("{:?}: {}", self.miss, done.join(" + "))
+        format!("{:?}: {}{}", self.miss, done.join(" + "), self.case.carrier.name())
     }
 
     /// As it would stand in the corpus.
@@ -356,6 +428,7 @@ impl Find {
             expected: "open".into(),
             port: self.exchanged.port,
             request: self.exchanged.request.clone(),
+            pieces: self.exchanged.pieces.clone(),
             answer: self.exchanged.answer.clone().unwrap_or_default(),
         }
     }

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! `>` is the request, `<` the answer, with escapes for what is no printable ASCII; a number behind it says how often
-//! the piece stands there. `expected` is `read`, `refused REASON`, `charged` (the kernel says that it cannot tell) or
+//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is `read`, `refused REASON`, `charged` (the kernel says that it cannot tell) or
 //! `open`: none of these.
 
 use std::fmt::{self, Write as _};
@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) nonce: String,
     pub(crate) port: u16,
     pub(crate) expected: String,
+    /// How long the pieces of a stream are; none: it is a datagram.
+    pub(crate) pieces: Vec<usize>,
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
 }
@@ -52,6 +54,7 @@ impl Entry {
         Reading::of(&Exchange {
             challenge: (&asked, challenge.as_bytes()),
             request: &self.request,
+            pieces: &self.pieces,
             answer: &self.answer,
             port: self.port,
         })
@@ -88,6 +91,9 @@ pub(crate) fn parse(text: &str) -> Vec<Entry> {
             "realm" => entry.realm = rest.to_owned(),
             "nonce" => entry.nonce = rest.to_owned(),
             "port" => entry.port = rest.parse().expect("a port"),
+            "pieces" => {
+                entry.pieces = rest.split(' ').map(|piece| piece.parse().expect("a length")).collect();
+            }
             "expected" => entry.expected = rest.to_owned(),
             _ => {
                 let (bytes, times) = match word.split_at(1) {
@@ -105,8 +111,12 @@ pub(crate) fn parse(text: &str) -> Vec<Entry> {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, pbx, account, realm, nonce, port, expected, request, answer } = self;
+        let Self { title, pbx, account, realm, nonce, port, pieces, expected, request, answer } = self;
         writeln!(f, "== {title}\npbx {pbx}\naccount {account}\nrealm {realm}\nnonce {nonce}\nport {port}")?;
+        if !pieces.is_empty() {
+            let pieces: Vec<String> = pieces.iter().map(ToString::to_string).collect();
+            writeln!(f, "pieces {}", pieces.join(" "))?;
+        }
         writeln!(f, "expected {expected}")?;
         write_lines(f, '>', request)?;
         write_lines(f, '<', answer)
@@ -179,6 +189,7 @@ fn entries_are_read_as_they_are_written() {
         nonce: "a/b=".into(),
         port: 40_000,
         expected: "refused form:nul".into(),
+        pieces: vec![100, 200],
         request: bytes,
         answer: b"SIP/2.0 401 Unauthorized\r\n\r\n".to_vec(),
     };

@@ -11,6 +11,7 @@ mod draft;
 mod mutation;
 mod pbx;
 mod reading;
+mod tcp;
 mod wire;
 
 use std::{env, time::Instant};

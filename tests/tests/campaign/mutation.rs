@@ -825,6 +825,8 @@ fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
                 ("auth-param", "'\"'"),
                 ("x", "\\\""),
                 ("realm", "\"elsewhere\""),
+                ("nonce", "\"elsewhere\""),
+                ("response", "\"0123456789abcdef0123456789abcdef\""),
                 ("uri", "\"sip:username=\""),
             ]);
             let at = if dice.one_in(2) { 0 } else { dice.below(credentials.parameters.len() + 1) };

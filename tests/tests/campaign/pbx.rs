@@ -1,12 +1,13 @@
 //! The PBX that is asked: its challenges, and what it says of whom it read in a request.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
     path::PathBuf,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sipward_tests::{
@@ -21,8 +22,8 @@ use crate::{
 
 /// It asks for the first challenge, and is in no other request.
 const ASKER: &str = "239";
-/// Until Asterisk has written what it has answered.
-const LOG_PATIENCE: Duration = Duration::from_secs(2);
+/// Looks, 10 ms apart, at a log that does not grow: what is not written by then is not.
+const LOG_QUIET: u32 = 15;
 
 /// A request without credentials and the challenge that it got.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Pbx {
     log: Log,
 }
 
+/// Without credentials, in a datagram.
+#[derive(Clone, Debug)]
 struct Plain(u64);
 
 impl Written for Plain {
@@ -47,10 +50,14 @@ impl Written for Plain {
         self.0
     }
 
-    fn write(&self, port: u16) -> Vec<u8> {
+    fn is_stream(&self) -> bool {
+        false
+    }
+
+    fn write(&self, port: u16) -> Vec<Vec<u8>> {
         let Self(id) = *self;
         let plan = Plan { method: "REGISTER", account: ASKER, id, port, transport: "UDP", answers: None };
-        Draft::new(&plan).write()
+        vec![Draft::new(&plan).write()]
     }
 }
 
@@ -58,7 +65,7 @@ impl Pbx {
     /// `None`: there is none of this make here, and that was said.
     pub(crate) fn start(make: Make, host: &Namespace) -> Option<Self> {
         let exchange = Exchange::start(make, host)?;
-        let log = Log { path: exchange.messages(), at: 0, text: String::new() };
+        let log = Log { path: exchange.messages(), at: 0, rest: String::new(), names: HashMap::new() };
         Some(Self { make, log, _exchange: exchange })
     }
 
@@ -111,33 +118,26 @@ fn text_of(hex: &str) -> Option<String> {
 struct Log {
     path: PathBuf,
     at: u64,
-    text: String,
+    /// The beginning of a line that is still being written.
+    rest: String,
+    names: HashMap<u64, Vec<String>>,
 }
 
 impl Log {
     fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
-        let until = Instant::now() + LOG_PATIENCE;
-        self.text.clear();
-        let is_told = |text: &str, id: u64| text.contains(&format!("c{id}x@"));
-        loop {
+        self.names.clear();
+        let mut quiet = 0;
+        while quiet < LOG_QUIET {
+            let before = self.at;
             self.read();
-            let challenged = |it: &Exchanged| matches!(it.status(), Some(401 | 403));
-            let missing =
-                exchanged.iter().filter(|(_, it)| challenged(it)).find(|(id, _)| !is_told(&self.text, *id));
-            if missing.is_none() || Instant::now() > until {
+            let is_refused = |it: &Exchanged| matches!(it.status(), Some(401 | 403));
+            if exchanged.iter().all(|(id, it)| !is_refused(it) || self.names.contains_key(id)) {
                 break;
             }
-            thread::sleep(Duration::from_millis(50));
+            quiet = if self.at == before { quiet + 1 } else { 0 };
+            thread::sleep(Duration::from_millis(10));
         }
-        let mut all: std::collections::HashMap<u64, Vec<String>> = std::collections::HashMap::new();
-        for line in self.text.lines() {
-            let Some(id) = between(line, "SessionID=\"c", "x@").and_then(|id| id.parse().ok()) else {
-                continue;
-            };
-            let Some(name) = between(line, "AccountID=\"", "\"") else { continue };
-            all.entry(id).or_default().push(name.to_owned());
-        }
-        exchanged.iter().map(|(id, _)| all.remove(id).unwrap_or_default()).collect()
+        exchanged.iter().map(|(id, _)| self.names.remove(id).unwrap_or_default()).collect()
     }
 
     fn read(&mut self) {
@@ -146,7 +146,15 @@ impl Log {
         file.seek(SeekFrom::Start(self.at)).expect("a place in a file");
         file.read_to_end(&mut bytes).expect("a file that can be read");
         self.at += bytes.len() as u64;
-        self.text += &String::from_utf8_lossy(&bytes);
+        let text = std::mem::take(&mut self.rest) + &String::from_utf8_lossy(&bytes);
+        let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
+        self.rest = rest.to_owned();
+        for line in lines.lines() {
+            let id = between(line, "SessionID=\"c", "x@").and_then(|id| id.parse().ok());
+            if let (Some(id), Some(name)) = (id, between(line, "AccountID=\"", "\"")) {
+                self.names.entry(id).or_default().push(name.to_owned());
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use sipward::{
     guard::{Account, Evidence, Kind},
-    observe::{Direction, Observer, Settings, Tapped},
+    observe::{Direction, Observer, Settings, Tapped, TcpSegment},
     policy::Config,
     replay::Memory,
     signature::SignatureSet,
@@ -39,6 +39,9 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 pub(crate) struct Exchange<'a> {
     pub(crate) challenge: (&'a [u8], &'a [u8]),
     pub(crate) request: &'a [u8],
+    /// How long the segments of a stream are; none: it is a datagram.
+    pub(crate) pieces: &'a [usize],
+    /// Of a stream: all that came back.
     pub(crate) answer: &'a [u8],
     pub(crate) port: u16,
 }
@@ -59,7 +62,10 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn of(exchange: &Exchange<'_>) -> Self {
-        let (reason, is_tapped) = verdict(exchange.request, exchange.port);
+        let is_stream = !exchange.pieces.is_empty();
+        let (reason, is_tapped) =
+            if is_stream { (Reason::Request, true) } else { verdict(exchange.request, exchange.port) };
+        let whole = if is_stream { exchange.request } else { first(exchange.request) };
         let before = observe(exchange, false);
         let (told, joined) = observe(exchange, is_tapped);
         let told = told[before.0.len()..].iter();
@@ -67,9 +73,9 @@ impl Reading {
         Self {
             told: told.collect(),
             joined: joined > before.1,
-            names: names(first(exchange.request)),
+            names: names(whole),
             reason,
-            fragmented: first(exchange.request).len() < exchange.request.len(),
+            fragmented: whole.len() < exchange.request.len(),
         }
     }
 
@@ -107,34 +113,80 @@ fn first(request: &[u8]) -> &[u8] {
 /// What is told of the challenge, and then of the request; and how many requests found their answers.
 fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
     let room = 64;
-    let settings =
-        Settings { transactions: room, nonces: room, acquaintances: room, connections: 8, histories: room };
+    let settings = Settings {
+        transactions: room,
+        nonces: room,
+        acquaintances: room,
+        connections: room,
+        histories: room,
+    };
     let mut observer = Observer::new(settings);
     let mut told = Vec::new();
-    let mut see = |at: u64, direction, bytes: &[u8], port| {
-        let part = direction == Direction::In && bytes.len() > FIRST_FRAGMENT;
-        let seen = if part { &bytes[..FIRST_FRAGMENT] } else { bytes };
-        let tapped = Tapped {
-            at: at * SECOND / 10,
-            direction,
-            remote: SocketAddr::new(SENDER.parse().expect("an address"), port),
-            local: PBX.parse().expect("an address"),
-            tcp: None,
-            length: seen.len() as u32,
-            part,
-            payload: &seen[..seen.len().min(TAP_MAX)],
-        };
-        observer.see(&tapped, &mut told);
-    };
     let (challenged, challenge) = exchange.challenge;
-    see(10, Direction::In, challenged, 40_000);
-    see(11, Direction::Out, challenge, 40_000);
-    if all {
-        see(12, Direction::In, exchange.request, exchange.port);
-        see(13, Direction::Out, exchange.answer, exchange.port);
+    let mut packets =
+        vec![datagram(Direction::In, challenged, 40_000), datagram(Direction::Out, challenge, 40_000)];
+    if all && exchange.pieces.is_empty() {
+        packets.push(datagram(Direction::In, exchange.request, exchange.port));
+        packets.push(datagram(Direction::Out, exchange.answer, exchange.port));
+    } else if all {
+        packets.extend(stream(exchange));
+    }
+    for (number, packet) in packets.iter().enumerate() {
+        observer.see(&Tapped { at: SECOND + number as u64 * 1_000_000, ..*packet }, &mut told);
     }
     observer.tick(200 * SECOND, &mut told);
     (told, observer.counters().joined)
+}
+
+fn tapped(direction: Direction, port: u16, payload: &[u8]) -> Tapped<'_> {
+    Tapped {
+        at: 0,
+        direction,
+        remote: SocketAddr::new(SENDER.parse().expect("an address"), port),
+        local: PBX.parse().expect("an address"),
+        tcp: None,
+        length: payload.len() as u32,
+        part: false,
+        payload: &payload[..payload.len().min(TAP_MAX)],
+    }
+}
+
+fn datagram(direction: Direction, bytes: &[u8], port: u16) -> Tapped<'_> {
+    let part = direction == Direction::In && bytes.len() > FIRST_FRAGMENT;
+    let seen = if part { first(bytes) } else { bytes };
+    Tapped { part, ..tapped(direction, port, seen) }
+}
+
+/// A connection from its beginning, with what was sent in its pieces, each acknowledged, and then all of the answers.
+fn stream<'a>(exchange: &Exchange<'a>) -> Vec<Tapped<'a>> {
+    let (theirs, ours) = (1_000, 9_000);
+    let segment = |direction, sequence: u32, acknowledged, payload| {
+        let segment = TcpSegment { sequence, acknowledged, begins: false, ends: false };
+        Tapped { tcp: Some(segment), ..tapped(direction, exchange.port, payload) }
+    };
+    let begins = |direction, sequence, acknowledged| {
+        let segment = TcpSegment { sequence, acknowledged, begins: true, ends: false };
+        Tapped { tcp: Some(segment), ..tapped(direction, exchange.port, &[]) }
+    };
+    let mut packets = vec![begins(Direction::In, theirs, None), begins(Direction::Out, ours, Some(theirs))];
+    let mut at = 0;
+    for piece in pieces(exchange) {
+        packets.push(segment(Direction::In, theirs + at, Some(ours), piece));
+        at += piece.len() as u32;
+        packets.push(segment(Direction::Out, ours, Some(theirs + at), &[]));
+    }
+    packets.push(segment(Direction::Out, ours, Some(theirs + at), exchange.answer));
+    packets
+}
+
+fn pieces<'a>(exchange: &Exchange<'a>) -> Vec<&'a [u8]> {
+    let mut rest = exchange.request;
+    let piece = |length: &usize| {
+        let (piece, behind) = rest.split_at(*length.min(&rest.len()));
+        rest = behind;
+        piece
+    };
+    exchange.pieces.iter().map(piece).collect()
 }
 
 fn kind(evidence: &Evidence) -> &'static str {

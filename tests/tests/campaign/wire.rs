@@ -3,29 +3,39 @@
 use std::{
     net::UdpSocket,
     os::fd::AsRawFd as _,
+    sync::mpsc::channel,
     time::{Duration, Instant},
 };
 
 use sipward_tests::namespace::{Namespace, v4};
 
+use crate::tcp::{Connections, Job};
+
 const PBX_PORT: u16 = 5060;
 /// Ports that ask at the same time.
-const PORTS: usize = 48;
+const PORTS: usize = 128;
 /// Where answers go that are not sent to where the request came from.
 const DEFAULT_PORT: u16 = 5060;
 
 /// One request of one number, written for the port that it leaves by.
-pub(crate) trait Written {
+pub(crate) trait Written: Clone + Send + 'static {
     fn id(&self) -> u64;
-    fn write(&self, port: u16) -> Vec<u8>;
+    /// Over TCP: not in one datagram.
+    fn is_stream(&self) -> bool;
+    /// The datagram, or the pieces of a stream.
+    fn write(&self, port: u16) -> Vec<Vec<u8>>;
 }
 
 /// What was sent, from where, and the final answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchanged {
     pub(crate) request: Vec<u8>,
+    /// How long the pieces were in which a stream was sent; empty: it is a datagram.
+    pub(crate) pieces: Vec<usize>,
     pub(crate) port: u16,
     pub(crate) answer: Option<Vec<u8>>,
+    /// All that came on the stream.
+    pub(crate) replies: Vec<u8>,
 }
 
 impl Exchanged {
@@ -37,6 +47,7 @@ impl Exchanged {
 #[derive(Debug)]
 pub(crate) struct Wire {
     sockets: Vec<UdpSocket>,
+    connections: Connections,
     patience: Duration,
 }
 
@@ -57,22 +68,42 @@ impl Wire {
             socket
         };
         let ports = (0..PORTS).map(|_| 0);
-        Self { sockets: ports.chain([DEFAULT_PORT]).map(socket).collect(), patience }
+        let sockets = ports.chain([DEFAULT_PORT]).map(socket).collect();
+        Self { sockets, connections: Connections::new(host, patience), patience }
     }
 
     /// Sends all of them, and answers in their order.
     pub(crate) fn exchange(&self, cases: &[impl Written]) -> Vec<Exchanged> {
         let mut done: Vec<Option<Exchanged>> = cases.iter().map(|_| None).collect();
+        let (sender, over) = channel();
+        let (streams, datagrams): (Vec<_>, Vec<_>) =
+            cases.iter().enumerate().partition(|(_, case)| case.is_stream());
+        for (number, case) in streams {
+            let mark = mark(case.id());
+            let case = case.clone();
+            let pieces = Box::new(move |port| case.write(port));
+            self.connections.send(Job { number, pieces, mark, done: sender.clone() });
+        }
+        drop(sender);
+        self.datagrams(&datagrams, &mut done);
+        over.into_iter().for_each(|(number, exchanged)| done[number] = Some(exchanged));
+        done.into_iter().flatten().collect()
+    }
+
+    fn datagrams(&self, cases: &[(usize, &impl Written)], done: &mut [Option<Exchanged>]) {
         let mut waiting: Vec<Option<InFlight>> = (0..PORTS).map(|_| None).collect();
-        let mut next = 0;
-        while done.iter().any(Option::is_none) {
+        let mut next = cases.iter();
+        let mut left = cases.len();
+        while left > 0 {
             for (slot, place) in waiting.iter_mut().enumerate() {
                 if let Some(over) = place.take_if(|it| it.until < Instant::now()) {
                     done[over.case] = Some(over.exchanged);
+                    left -= 1;
                 }
-                if place.is_none() && next < cases.len() {
-                    *place = Some(self.send(slot, next, &cases[next]));
-                    next += 1;
+                if place.is_none()
+                    && let Some((number, case)) = next.next()
+                {
+                    *place = Some(self.send(slot, *number, *case));
                 }
             }
             self.wait();
@@ -80,24 +111,24 @@ impl Wire {
                 while let Some(bytes) = self.receive(slot) {
                     if let Some(over) = self.take(&mut waiting, &bytes) {
                         done[over.case] = Some(over.exchanged);
+                        left -= 1;
                     }
                 }
             }
         }
-        done.into_iter().flatten().collect()
     }
 
     fn send(&self, slot: usize, case: usize, written: &impl Written) -> InFlight {
         let socket = &self.sockets[slot];
         let port = socket.local_addr().expect("a bound socket").port();
-        let request = written.write(port);
+        let request = written.write(port).concat();
         // Refused where the PBX was gone for a moment: that is no answer, and noticed by its number.
         let _ = socket.send(&request);
         InFlight {
             case,
-            mark: format!("c{}x@", written.id()),
+            mark: mark(written.id()),
             until: Instant::now() + self.patience,
-            exchanged: Exchanged { request, port, answer: None },
+            exchanged: Exchanged { request, pieces: Vec::new(), port, answer: None, replies: Vec::new() },
         }
     }
 
@@ -132,6 +163,25 @@ impl Wire {
         // SAFETY: the array is there while the call runs, and its length is its own.
         unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 5) };
     }
+}
+
+/// It is in the Call-ID, so also in the answer.
+pub(crate) fn mark(id: u64) -> String {
+    format!("c{id}x@")
+}
+
+/// The first final answer with that mark among answers that follow each other.
+pub(crate) fn final_answer(stream: &[u8], mark: &str) -> Option<Vec<u8>> {
+    let begin = b"SIP/2.0 ";
+    let starts: Vec<usize> = (0..stream.len()).filter(|&at| stream[at..].starts_with(begin)).collect();
+    let ends = starts.iter().skip(1).copied().chain([stream.len()]);
+    let mut answers = starts.iter().zip(ends).map(|(&start, end)| &stream[start..end]);
+    let is_final = |answer: &&[u8]| {
+        status(answer).is_some_and(|status| status >= 200)
+            && contains(answer, mark.as_bytes())
+            && contains(answer, b"\r\n\r\n")
+    };
+    answers.find(is_final).map(<[u8]>::to_vec)
 }
 
 pub(crate) fn status(answer: &[u8]) -> Option<u16> {
