@@ -171,8 +171,6 @@ pub(crate) enum Miss {
     Success,
     /// The PBX refused somebody whom it read in the request, and the observer names nobody of that name.
     Asked,
-    /// The same, and the kernel does not find him.
-    KernelAsked,
 }
 
 #[derive(Clone, Debug)]
@@ -399,12 +397,8 @@ const fn let_in(status: Option<u16>) -> bool {
 fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Miss> {
     if names.is_empty() || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some()) {
         None
-    } else if !names.iter().any(|name| reading.is_attributed(name)) {
-        Some(Miss::Asked)
-    } else if !names.iter().any(|name| reading.kernel_found(name)) {
-        Some(Miss::KernelAsked)
     } else {
-        None
+        (!names.iter().any(|name| reading.is_attributed(name))).then_some(Miss::Asked)
     }
 }
 
@@ -417,8 +411,7 @@ impl Find {
 
     /// As it would stand in the corpus.
     pub(crate) fn entry(&self, make: Make) -> Entry {
-        let asked = matches!(self.miss, Miss::Asked | Miss::KernelAsked);
-        let named = self.names.first().filter(|_| asked);
+        let named = self.names.first().filter(|_| self.miss == Miss::Asked);
         Entry {
             title: self.class(),
             pbx: format!("{make:?}").to_lowercase(),

@@ -26,7 +26,7 @@ impl Mutation {
     }
 }
 
-const KINDS: [Change; 46] = [
+const KINDS: [Change; 48] = [
     all_line_ends,
     one_line_end,
     one_line_end,
@@ -45,6 +45,8 @@ const KINDS: [Change; 46] = [
     second_credentials,
     second_username,
     second_username,
+    shadowed_username,
+    shadowed_username,
     username_spelling,
     username_spelling,
     username_spelling,
@@ -349,6 +351,37 @@ fn second_username(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("{times} second {name}={value} {}", if place == 0 { "before" } else { "behind" })
 }
 
+/// A decoy in front, and the account's own name where some reader of quotes sees a part of another parameter.
+fn shadowed_username(draft: &mut Draft, dice: &mut Dice) -> String {
+    let Some(credentials) = draft.credentials() else { return String::new() };
+    let Some(at) = credentials.parameters.iter().position(|parameter| parameter.is("username")) else {
+        return String::new();
+    };
+    let own = credentials.parameters.remove(at);
+    let own = [&own.name[..], &own.equals, &own.value].concat();
+    let shadows: [(&[u8], &[u8]); 10] = [
+        (b"\"\\\", ", b", y=\"\\\""),
+        (b"\"\\\", ", b""),
+        (b"a\"b, ", b", z=\""),
+        (b"a\"b, ", b""),
+        (b"\"a\"\", ", b", z=\""),
+        (b"'\", ", b", z='\""),
+        (b"<\", ", b", z=>\""),
+        (b"[\", ", b", z=]\""),
+        (b"\"a\" \"b, ", b", z=\"c\""),
+        (b"a;", b""),
+    ];
+    let (before, behind) = *dice.pick(&shadows);
+    let decoy = Parameter::new("username", &format!("\"{DECOY}\""));
+    let value = [before, &own, behind].concat();
+    let shadow = Parameter { name: b"x".to_vec(), equals: b"=".to_vec(), value };
+    let first = dice.one_in(2);
+    let place = if dice.one_in(2) { 0 } else { credentials.parameters.len() };
+    credentials.parameters.insert(place, shadow);
+    credentials.parameters.insert(if first { 0 } else { credentials.parameters.len() }, decoy);
+    format!("shadowed username x={}…{}, decoy first {first}", shown(before), shown(behind))
+}
+
 /// The account's name in its credentials, in another way.
 fn username_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
@@ -385,6 +418,16 @@ fn username_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
         format!("\"{head}\"{tail}\""),
         format!("{name};x"),
         format!("\"{name}\";x=y"),
+        format!("[{name}]"),
+        format!("\"x:{name}@pbx\""),
+        format!("\"x:{name}\""),
+        format!("\"{name}@\""),
+        format!("\"@{name}\""),
+        format!("{name}@pbx"),
+        format!("\"{name}:x@pbx\""),
+        format!("\"{name}\"\""),
+        format!("\"{name}\"=x"),
+        format!("\"{name}\" \"x\""),
     ];
     let spelling = dice.pick(&spellings).clone();
     parameter.value = spelling.clone().into_bytes();

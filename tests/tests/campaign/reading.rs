@@ -56,6 +56,8 @@ pub(crate) struct Reading {
     pub(crate) names: Vec<u64>,
     /// What the kernel says in its default policy.
     pub(crate) reason: Reason,
+    /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
+    pub(crate) has_credentials: bool,
     /// Only the beginning came in one packet.
     pub(crate) fragmented: bool,
 }
@@ -75,17 +77,22 @@ impl Reading {
             joined: joined > before.1,
             names: names(whole),
             reason,
+            has_credentials: exchange
+                .request
+                .to_ascii_lowercase()
+                .windows(13)
+                .any(|name| name == b"authorization"),
             fragmented: whole.len() < exchange.request.len(),
         }
     }
 
     pub(crate) fn is_attributed(&self, account: &str) -> bool {
-        self.told.iter().any(|(named, _)| is(named.as_deref(), account))
+        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && *kind != "named")
     }
 
     /// The observer says that the PBX has let it in.
     pub(crate) fn is_let_in(&self, account: &str) -> bool {
-        let kinds = ["succeeded", "registered", "unregistered"];
+        let kinds = ["succeeded", "registered", "unregistered", "accepted"];
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))
     }
 
@@ -99,10 +106,26 @@ impl Reading {
     }
 }
 
-/// Of long names only the beginning counts.
+/// Of long names only the beginning counts. Asterisk decodes escapes in the user of From, Kamailio does not, and sipward
+/// leaves them as they are: nobody guesses by that name.
 fn is(named: Option<&str>, account: &str) -> bool {
-    let account = Account::new(account.as_bytes());
-    account.is_some_and(|account| named == Some(account.as_str()))
+    let account = Account::new(&decoded(account));
+    let named = named.and_then(|named| Account::new(&decoded(named)));
+    account.is_some() && named == account
+}
+
+/// Without `%` escapes.
+fn decoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = name.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = behind.first_chunk::<2>().filter(|_| *first == b'%');
+        let escaped =
+            escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    bytes
 }
 
 /// What is in the packet that the kernel sees first.
