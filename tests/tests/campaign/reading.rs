@@ -6,7 +6,7 @@ use std::{
 };
 
 use sipward::{
-    guard::{Account, Evidence, Kind},
+    guard::{Evidence, Kind},
     observe::{Direction, Observer, Settings, Tapped, TcpSegment},
     policy::Config,
     replay::Memory,
@@ -106,15 +106,16 @@ impl Reading {
     }
 }
 
-/// Of long names only the beginning counts. Asterisk decodes escapes in the user of From, Kamailio does not, and sipward
+/// Of long names only the beginning counts, and Asterisk shows less of them. Asterisk decodes escapes in the user of From, Kamailio does not, and sipward
 /// leaves them as they are: nobody guesses by that name.
 fn is(named: Option<&str>, account: &str) -> bool {
-    let account = Account::new(&decoded(account));
-    let named = named.and_then(|named| Account::new(&decoded(named)));
-    account.is_some() && named == account
+    let account = decoded(account);
+    let Some(named) = named.map(decoded) else { return false };
+    let is_long = account.len().min(named.len()) >= SHOWN && account[..SHOWN] == named[..SHOWN];
+    !account.is_empty() && (named == account || is_long)
 }
 
-/// Without `%` escapes.
+/// Without `%` escapes, up to where a string of C would end.
 fn decoded(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = name.as_bytes();
@@ -125,7 +126,7 @@ fn decoded(name: &str) -> Vec<u8> {
         bytes.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { &behind[2..] } else { behind };
     }
-    bytes
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
 }
 
 /// What is in the packet that the kernel sees first.
@@ -226,6 +227,8 @@ fn kind(evidence: &Evidence) -> &'static str {
     }
 }
 
+/// Bytes of a name that Asterisk shows.
+const SHOWN: usize = 32;
 /// More names than anybody looks at.
 const NAMES_MAX: usize = 64;
 
