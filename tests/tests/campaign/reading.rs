@@ -224,6 +224,8 @@ fn kind(evidence: &Evidence) -> &'static str {
         Kind::Registered { .. } => "registered",
         Kind::Unregistered { .. } => "unregistered",
         Kind::Qualified => "qualified",
+        Kind::Named { .. } => "named",
+        Kind::Accepted => "accepted",
     }
 }
 
