@@ -16,6 +16,8 @@ use crate::{
 
 pub const SIP: u16 = 5060;
 const PHONE: u16 = 5070;
+/// Where an Asterisk listens that another program is before.
+const BEHIND: &str = "127.0.0.1:5070";
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
 pub const ACCOUNTS: RangeInclusive<u32> = 201..=240;
@@ -34,8 +36,13 @@ pub enum Make {
     Asterisk,
     /// Kamailio with Debian's configuration, in which authentication by a table is switched on.
     DebianKamailio,
-    /// Asterisk with an endpoint for calls of anybody, and one for a carrier of [`CARRIER`].
+    /// Asterisk over IPv6, too, and with a carrier in [`CARRIER`].
     OpenAsterisk,
+    /// The same with an endpoint for calls of anybody.
+    AnonymousAsterisk,
+    /// The same as [`OpenAsterisk`](Self::OpenAsterisk), behind a Kamailio that knows no more than what Debian's configuration
+    /// does against floods.
+    GuardedAsterisk,
 }
 
 /// A carrier's network: Asterisk knows it by its addresses.
@@ -45,7 +52,8 @@ pub const CARRIER: &str = "10.93.48.0/24";
 pub struct Exchange {
     make: Make,
     program: Running,
-    _phone: Option<Running>,
+    /// Behind it or before it.
+    _other: Option<Running>,
     directory: Scratch,
 }
 
@@ -61,14 +69,20 @@ impl Exchange {
         if make.is_kamailio() {
             subscribers(&directory, accounts.clone());
         }
-        let (mut program, phone) = match make {
+        let (mut program, other) = match make {
             Make::Kamailio => (kamailio(host, &directory, &[]), Some(phone(host, &directory))),
             Make::TalkativeKamailio => {
                 (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
             }
             Make::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             Make::DebianKamailio => (debian_kamailio(host, &directory), None),
-            Make::Asterisk | Make::OpenAsterisk => (asterisk(make, host, &directory, accounts)?, None),
+            Make::Asterisk | Make::OpenAsterisk | Make::AnonymousAsterisk => {
+                (asterisk(make, host, &directory, accounts)?, None)
+            }
+            Make::GuardedAsterisk => {
+                let asterisk = asterisk(make, host, &directory, accounts)?;
+                (asterisk, Some(antiflood(host, &directory)))
+            }
         };
         program.wait_until("the PBX listens", || {
             ["udp", "tcp"].into_iter().all(|table| listens(host, table, SIP))
@@ -80,7 +94,7 @@ impl Exchange {
                 fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Asterisk Ready."))
             });
         }
-        Some(Self { make, program, _phone: phone, directory })
+        Some(Self { make, program, _other: other, directory })
     }
 
     pub const fn make(&self) -> Make {
@@ -107,7 +121,10 @@ impl Exchange {
 
 impl Make {
     pub const fn is_kamailio(self) -> bool {
-        !matches!(self, Self::Asterisk | Self::OpenAsterisk)
+        matches!(
+            self,
+            Self::Kamailio | Self::TalkativeKamailio | Self::ReadingKamailio | Self::DebianKamailio
+        )
     }
 }
 
@@ -118,6 +135,15 @@ fn subscribers(directory: &Scratch, accounts: RangeInclusive<u32>) {
         "id(int,auto) username(string) domain(string) password(string) ha1(string,null) ha1b(string,null)";
     let rows = accounts.map(|account| format!("{account}:{account}:pbx:{}::\n", password(account)));
     directory.file("subscriber", &format!("{columns}\n{}", rows.collect::<String>()));
+}
+
+/// It relays all requests to the Asterisk of this host.
+fn antiflood(host: &Namespace, directory: &Scratch) -> Running {
+    let mut kamailio = host.command(tool("kamailio"));
+    kamailio
+        .args(["-DD", "-E", "-m", "64", "-M", "8", "-f", &format!("{SCENARIOS}/antiflood.cfg"), "-Y"])
+        .arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("kamailio.log"))
 }
 
 /// Debian's own file, which begins with what its operator writes beside it.
@@ -174,14 +200,15 @@ fn asterisk(
     };
     for file in ["modules.conf", "extensions.conf", "logger.conf", "pjsip.conf"] {
         let from = format!("{SCENARIOS}/asterisk/{file}");
-        fs::copy(&from, directory.0.join(file)).unwrap_or_else(|error| panic!("{from}: {error}"));
+        let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
+        let is_behind = make == Make::GuardedAsterisk;
+        directory.file(file, &if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text });
     }
     // It complains about these where they are not there.
     for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
         directory.file(&format!("{file}.conf"), "");
     }
-    let anybody = if make == Make::OpenAsterisk { anybody() } else { String::new() };
-    directory.file("accounts.conf", &(account_sections(accounts) + &anybody));
+    directory.file("accounts.conf", &(account_sections(accounts) + &more_endpoints(make)));
     let own = |path: &str| directory.0.join(path).display().to_string();
     let shipped = |path: &str| root.join(path).display().to_string();
     let places = [
@@ -203,12 +230,15 @@ fn asterisk(
     Some(Running::start(&mut asterisk, &directory.0.join("log")))
 }
 
-/// Calls of strangers are taken, as guides to "anonymous SIP" have it, and those of a carrier.
-fn anybody() -> String {
-    format!(
-        "[udp6]\ntype=transport\nprotocol=udp\nbind=[2001:db8:90::1]:5060\n[anonymous](phone)\n\
-         [carrier](phone)\n[carrier]\ntype=identify\nendpoint=carrier\nmatch={CARRIER}\n"
-    )
+fn more_endpoints(make: Make) -> String {
+    let carrier = format!("[carrier](phone)\n[carrier]\ntype=identify\nendpoint=carrier\nmatch={CARRIER}\n");
+    let v6 = "[udp6]\ntype=transport\nprotocol=udp\nbind=[2001:db8:90::1]:5060\n";
+    match make {
+        Make::OpenAsterisk => v6.to_owned() + &carrier,
+        // Calls of strangers are taken.
+        Make::AnonymousAsterisk => format!("{v6}{carrier}[anonymous](phone)\n"),
+        _ => String::new(),
+    }
 }
 
 fn account_sections(accounts: RangeInclusive<u32>) -> String {

@@ -55,5 +55,5 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>) -> Result<()> {
 /// Of those that measure the filter, and of those that measure the daemon: it is not built as fast as it could be for the
 /// former, as building it takes longest.
 fn profile(part: &str) -> &'static str {
-    if PARTS.contains(&part) { "bench-filter" } else { "release" }
+    if PARTS.contains(&part) || part == "attacks" { "bench-filter" } else { "release" }
 }

@@ -75,7 +75,7 @@ enum Command {
     },
     /// Measure, and print ratios: `kernel`, a packet in the kernel; `wire`, beside iptables, nft and others; `react`, beside
     /// fail2ban; `scale`, against sizes, and calls beside a flood. All four where none is named; and by name `lists`, what
-    /// a million bans cost
+    /// a million bans cost, and `attacks`, attacks and crowds beside fail2ban, Kamailio's pike and the guides' script
     #[command(after_help = "Examples: cargo xtask bench\n          cargo xtask bench kernel banned")]
     Bench {
         part: Option<String>,

@@ -141,8 +141,11 @@ pub(super) fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
 /// What ends the transaction of an INVITE: an ACK, and where the call was taken, a BYE.
 pub(super) fn ends(answer: &str, to: SocketAddr) -> Vec<String> {
     let copied = |name| header(answer, name).unwrap_or_default();
-    let Some(sequence) = copied("CSeq").strip_suffix(" INVITE") else { return Vec::new() };
-    let is_taken = status(answer).is_some_and(|status| (200..300).contains(&status));
+    let (Some(sequence), Some(status @ 200..)) = (copied("CSeq").strip_suffix(" INVITE"), status(answer))
+    else {
+        return Vec::new();
+    };
+    let is_taken = status < 300;
     let via = copied("Via");
     let write = |method: &str, sequence: &str, branch: &str| {
         // Of a call that was taken, an ACK is a transaction of its own.

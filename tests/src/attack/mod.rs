@@ -1,9 +1,13 @@
 //! Password guessing in all its shapes, as values that read as sentences, and what became of it.
 
 mod channel;
+mod crowd;
+mod enumeration;
+mod forgery;
 mod fragments;
 mod message;
 mod run;
+mod site;
 mod subscriber;
 mod tcp;
 
@@ -11,8 +15,12 @@ use std::fmt;
 
 pub use self::{
     channel::Channel,
+    crowd::{Crowd, busy_lamps, office},
+    enumeration::enumerate,
+    forgery::{Credentials, Forgery, Left, MADDR, Victim, stolen_nonce},
     message::{Challenge, Guess, Request, challenge},
     run::{Attacker, Figures},
+    site::{SCANNER, Site, pbx, v4_of, v6_of},
     subscriber::{Registration, Subscriber},
     tcp::connect,
 };

@@ -106,13 +106,19 @@ impl Attacker {
     fn accomplice_challenge(&self) -> Option<Challenge> {
         let attack = Attack { transport: Transport::Udp, form: Form::Plain, ..self.attack };
         let accomplice = Self { attack, from: vec![self.accomplice], ..self.clone() };
-        let channel = Channel::open(attack.transport, (self.accomplice, 0).into(), self.pbx).ok()?;
-        let mut channel = channel;
+        let mut channel = Channel::open(attack.transport, (self.accomplice, 0).into(), self.pbx).ok()?;
         let (number, account) = (another(), accomplice.account_of(0).to_string());
         let request = accomplice.request(&channel, &account, number, None);
         channel.send(request.write().as_bytes()).ok()?;
-        let said = channel.receive(PATIENCE).ok()??;
-        challenge(&said)
+        loop {
+            let said = channel.receive(PATIENCE).ok()??;
+            for message in ends(&said, self.pbx) {
+                channel.send(message.as_bytes()).ok()?;
+            }
+            if status(&said) >= Some(200) {
+                return challenge(&said);
+            }
+        }
     }
 
     fn request<'a>(
@@ -248,10 +254,8 @@ impl Work<'_> {
             let Some(said) = channel.receive(left)? else { return Ok(()) };
             let is_awaited = self.hear(&said);
             heard += usize::from(is_awaited);
-            if status(&said) >= Some(200) {
-                for message in ends(&said, self.attacker.pbx) {
-                    self.send(message.as_bytes())?;
-                }
+            for message in ends(&said, self.attacker.pbx) {
+                self.send(message.as_bytes())?;
             }
         }
         Ok(())

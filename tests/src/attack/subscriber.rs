@@ -23,6 +23,7 @@ pub struct Subscriber {
     pbx: SocketAddr,
     transport: Transport,
     account: u32,
+    password: String,
     sequence: u32,
 }
 
@@ -37,8 +38,17 @@ pub struct Registration {
 impl Subscriber {
     /// In the namespace of this thread, from any port.
     pub fn new(transport: Transport, from: IpAddr, pbx: SocketAddr, account: u32) -> io::Result<Self> {
-        let channel = Channel::open(transport, (from, 0).into(), pbx)?;
-        Ok(Self { channel, pbx, transport, account, sequence: 0 })
+        Self::at(transport, (from, 0).into(), pbx, account)
+    }
+
+    /// From that port.
+    pub fn at(transport: Transport, from: SocketAddr, pbx: SocketAddr, account: u32) -> io::Result<Self> {
+        let channel = Channel::open(transport, from, pbx)?;
+        Ok(Self { channel, pbx, transport, account, password: password(account), sequence: 0 })
+    }
+
+    pub fn forget_password(&mut self) {
+        self.password = "forgotten".to_owned();
     }
 
     pub const fn account(&self) -> u32 {
@@ -80,9 +90,9 @@ impl Subscriber {
         asked: Option<&Challenge>,
         end: Instant,
     ) -> Option<(String, u32)> {
-        let (number, account, password) = (another(), self.account.to_string(), password(self.account));
+        let (number, account) = (another(), self.account.to_string());
         self.sequence += 1;
-        let guess = asked.map(|challenge| Guess { password: &password, challenge, count: 1 });
+        let guess = asked.map(|challenge| Guess { password: &self.password, challenge, count: 1 });
         let request = Request {
             method,
             account: &account,

@@ -11,6 +11,6 @@ mod server;
 
 pub use self::{
     generator::{Generator, Nozzle, PBX, with_checksum},
-    receiver::{BANNED, CUSTOMER, Receiver},
+    receiver::{BANNED, CUSTOMER, Receiver, guides_script},
     server::{Seen, Server},
 };

@@ -127,6 +127,15 @@ fn sipward(host: &Namespace, rates: bool) -> anyhow::Result<Filter> {
     Ok(filter)
 }
 
+/// The complete setup of the guides on a host that has calls over TCP, too, with their limit of connections.
+pub fn guides_script(host: &Namespace) -> anyhow::Result<()> {
+    script(host, "iptables-legacy", true)?;
+    for rule in ["-m connlimit --connlimit-above 10 --connlimit-mask 32 -j DROP", "-j ACCEPT"] {
+        host.run(&format!("iptables-legacy -A INPUT -p tcp --dport {SIP} {rule}"));
+    }
+    Ok(())
+}
+
 /// What the guides tell operators to paste, in their order.
 fn script(host: &Namespace, iptables: &str, rates: bool) -> anyhow::Result<Installed> {
     let mut rules = String::from("*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n");

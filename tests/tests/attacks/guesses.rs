@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 use sipward_tests::{
-    attack::{Attacker, Figures, Subscriber, Transport},
+    attack::{Attacker, Figures, Site, Subscriber, Transport, pbx, v4_of, v6_of},
     cpu::go_ahead,
     exchange::{Exchange, Make},
     namespace::Namespace,
@@ -17,7 +17,7 @@ use sipward_tests::{
 
 use crate::{
     rows::{Row, rows},
-    site::{Guarded, Site, covers, next_second, pbx, v4_of, v6_of},
+    site::{Guarded, covers, next_second},
 };
 
 /// So long the attacks go on, and so many wrong guesses come before the right one.
@@ -37,7 +37,7 @@ const NEIGHBOUR: u32 = STEP - 1;
 
 #[test]
 fn who_guesses_at_an_asterisk_gets_nowhere_and_nobody_notices() {
-    suite(Make::OpenAsterisk);
+    suite(Make::AnonymousAsterisk);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn suite(make: Make) {
     go_ahead();
     let rows = rows(make);
     let last = 1000 + u32::try_from(rows.len()).expect("few attacks") * STEP;
-    let site = Site::new();
+    let site = Site::default();
     let Some(_exchange) = Exchange::start_with(make, site.pbx(), 1000..=last) else { return };
     let guarded = Guarded::start(&site, "");
     let places = || rows.iter().enumerate().map(|(n, row)| Place { n, row: *row });

@@ -85,7 +85,7 @@ fn attacks(make: Make) -> Vec<Attack> {
         attacks.push(Attack { form, ..PLAIN });
     }
     attacks.push(Attack { form: Form::EarlyDecoys, nonce: Nonce::MadeUp, ..INFO });
-    if make == Make::OpenAsterisk || make == Make::DebianKamailio {
+    if make == Make::AnonymousAsterisk || make == Make::DebianKamailio {
         for transport in [Transport::UdpV6, Transport::UdpV6Networks, Transport::UdpV6Fragments] {
             attacks.push(Attack { transport, ..PLAIN });
         }
