@@ -1,13 +1,15 @@
 //! `cargo xtask bench`: the benchmarks of `sipward-tests`, as root because they load programs into the kernel.
 
-use std::{ffi::OsStr, fs};
+mod against;
 
-use anyhow::{Context, Result};
+use std::{ffi::OsStr, fs, path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
 use xtask::{command, ebpf::workspace_root};
 
 use crate::{
     asterisk,
-    cargo::programs,
+    cargo::{Artifact, cargo, programs_by},
     root::{as_root, mount_bpffs},
     setup::{self, Purpose},
 };
@@ -15,27 +17,29 @@ use crate::{
 /// What is measured where nothing is named.
 const PARTS: [&str; 4] = ["kernel", "wire", "react", "scale"];
 
-/// `part`: one of the benchmarks. `only`: of that one, what has this in its name.
-pub(crate) fn run(part: Option<&str>, only: Option<&str>) -> Result<()> {
+/// `part`: one of the benchmarks. `only`: of that one, what has this in its name. `against`: beside that commit.
+pub(crate) fn run(part: Option<&str>, only: Option<&str>, against: Option<&str>) -> Result<()> {
     setup::run(Purpose::Bench)?;
+    match (part, against) {
+        (_, None) => {}
+        (Some("kernel"), Some(commit)) => return against::run(commit, only),
+        _ => bail!(
+            "only `kernel` is measured against another commit: `cargo xtask bench kernel --against COMMIT`"
+        ),
+    }
     let results = workspace_root().join("target/bench");
     fs::create_dir_all(&results).with_context(|| format!("cannot create {}", results.display()))?;
     let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
-    let profile = profile(parts[0]);
-    let wanted = ["--package", "sipward-tests", "--package", "sipward", "--bin", "sipward"];
-    let chosen = parts.iter().flat_map(|part| ["--bench", part]);
-    let arguments = ["build", "--locked", "--profile", profile].into_iter().chain(wanted).chain(chosen);
-    let built = programs(&arguments.collect::<Vec<_>>())?;
+    let built = build_bench(cargo(), &parts)?;
     let program = |name: &str| {
         let found = built.iter().find(|artifact| artifact.name == name);
         found.with_context(|| format!("cargo built no {name}"))
     };
     let sipward = program("sipward")?;
     mount_bpffs()?;
-    let mut variables =
-        vec![("RUST_BACKTRACE", OsStr::new("1")), ("SIPWARD", sipward.executable.as_os_str())];
     let asterisk = asterisk::root();
-    variables.extend(asterisk.as_ref().map(|root| (asterisk::VARIABLE, root.as_os_str())));
+    let mut variables = variables(asterisk.as_deref());
+    variables.push(("SIPWARD", sipward.executable.as_os_str()));
     for part in &parts {
         let bench = program(part)?;
         let file = results.join(format!("{part}.json"));
@@ -50,6 +54,20 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>) -> Result<()> {
         print!("{}", fs::read_to_string(results.join(format!("{part}.md"))).unwrap_or_default());
     }
     Ok(())
+}
+
+fn build_bench(cargo: Command, parts: &[&str]) -> Result<Vec<Artifact>> {
+    let wanted = ["--package", "sipward-tests", "--package", "sipward", "--bin", "sipward"];
+    let chosen = parts.iter().flat_map(|part| ["--bench", part]);
+    let arguments =
+        ["build", "--locked", "--profile", profile(parts[0])].into_iter().chain(wanted).chain(chosen);
+    programs_by(cargo, &arguments.collect::<Vec<_>>())
+}
+
+fn variables(asterisk: Option<&Path>) -> Vec<(&str, &OsStr)> {
+    let mut variables = vec![("RUST_BACKTRACE", OsStr::new("1"))];
+    variables.extend(asterisk.map(|root| (asterisk::VARIABLE, root.as_os_str())));
+    variables
 }
 
 /// Of those that measure the filter, and of those that measure the daemon: it is not built as fast as it could be for the

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -24,14 +24,23 @@ pub(crate) struct Artifact {
 }
 
 pub(crate) fn cargo() -> Command {
+    cargo_in(&workspace_root())
+}
+
+/// For another workspace than this one.
+pub(crate) fn cargo_in(workspace: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace_root());
+    command.current_dir(workspace);
     command
 }
 
 /// Runs a cargo command that builds, and returns the programs it built.
 pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<Artifact>> {
-    let mut command = cargo();
+    programs_by(cargo(), arguments)
+}
+
+/// The same by that cargo.
+pub(crate) fn programs_by(mut command: Command, arguments: &[&str]) -> Result<Vec<Artifact>> {
     command.args(arguments);
     println!("$ {}", shown(&command));
     let output = command

@@ -76,11 +76,17 @@ enum Command {
     /// Measure, and print ratios: `kernel`, a packet in the kernel; `wire`, beside iptables, nft and others; `react`, beside
     /// fail2ban; `scale`, against sizes, and calls beside a flood. All four where none is named; and by name `lists`, what
     /// a million bans cost, and `attacks`, attacks and crowds beside fail2ban, Kamailio's pike and the guides' script
-    #[command(after_help = "Examples: cargo xtask bench\n          cargo xtask bench kernel banned")]
+    #[command(
+        after_help = "Examples: cargo xtask bench\n          cargo xtask bench kernel banned\n          cargo xtask bench \
+                      kernel \"clean REGISTER\" --against 6d4dc77"
+    )]
     Bench {
         part: Option<String>,
         /// Of that part, only what has this in its name
         only: Option<String>,
+        /// Of `kernel`: measure the filter of this commit, too, in turns with this one's, and print the ratio of both
+        #[arg(long, value_name = "COMMIT")]
+        against: Option<String>,
     },
 }
 
@@ -92,7 +98,9 @@ fn main() -> ExitCode {
         Command::Demo { sipward, outside } => demo::perform(&sipward, &outside),
         Command::Test { filter, long } => test::run(&test::Wanted { filter, long }),
         Command::Vm { version, filter } => vm::run(&version, filter.as_deref()),
-        Command::Bench { part, only } => bench::run(part.as_deref(), only.as_deref()),
+        Command::Bench { part, only, against } => {
+            bench::run(part.as_deref(), only.as_deref(), against.as_deref())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
