@@ -6,11 +6,9 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    os::fd::AsFd as _,
     time::{Duration, Instant},
 };
 
-use aya::programs::loaded_programs;
 use sipward::{
     guard::{Account, Flow, Transport},
     kernel::{Filter, LoadOptions, Sentence, Suspect, Tapping, Taps},
@@ -24,10 +22,10 @@ use sipward_tests::{
     raw_program::RawProgram,
     report::{self, Bound, Report, Unit},
     signatures,
-    stack::Stack,
+    stack::Loaded,
     turns::Turns,
 };
-use xdp_prog::abi::{EGRESS_PROGRAM as EGRESS, FOREVER, PROGRAM, SourceEntry, kind};
+use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
 /// Nanoseconds of one turn; the number of runs follows from what a first look says.
@@ -402,22 +400,8 @@ fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
 
 /// What the verifier had to follow, and what came of it.
 fn costs(report: &mut Report) -> anyhow::Result<()> {
-    let mut filter = Filter::load(&LoadOptions::default())?;
-    // Loads the other program, too.
-    filter.test_run_egress(&udp().build(), 1)?;
-    for name in [PROGRAM, EGRESS] {
-        let programs = loaded_programs().filter_map(Result::ok);
-        // The newest of that name is this one.
-        let program =
-            programs.filter(|program| program.name_as_str() == Some(name)).max_by_key(|program| program.id());
-        let Some(program) = program else { continue };
-        let verified = program.verified_instruction_count().unwrap_or_default();
-        let jited = program.size_jitted();
-        let Stack { first, deepest } = Stack::of(program.fd()?.as_fd())?;
-        report.note(&format!(
-            "{name}: the verifier followed {verified} instructions; {jited} bytes of machine code; {first} bytes of \
-             stack, {deepest} of 512 with what it calls"
-        ));
+    for loaded in Loaded::both()? {
+        report.note(&loaded.to_string());
     }
     Ok(())
 }

@@ -2,9 +2,62 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
-    os::fd::{AsRawFd as _, BorrowedFd},
+    fmt, io,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
 };
+
+use anyhow::Context as _;
+use aya::programs::loaded_programs;
+use sipward::kernel::{Filter, LoadOptions};
+use xdp_prog::abi::{EGRESS_PROGRAM, PROGRAM};
+
+use crate::frame::udp;
+
+/// What the kernel says of one of our programs.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub name: &'static str,
+    /// The instructions that the verifier followed, all ways together: a million is all that it follows.
+    pub verified: u32,
+    /// In bytes.
+    pub machine_code: u32,
+    pub stack: Stack,
+}
+
+impl Loaded {
+    /// Both programs, of a filter that is loaded for that.
+    pub fn both() -> anyhow::Result<[Self; 2]> {
+        let mut filter = Filter::load(&LoadOptions::default())?;
+        // Loads the other program, too.
+        filter.test_run_egress(&udp().build(), 1)?;
+        Ok([Self::newest(PROGRAM)?, Self::newest(EGRESS_PROGRAM)?])
+    }
+
+    /// Of that name: whoever asks has just loaded it.
+    fn newest(name: &'static str) -> anyhow::Result<Self> {
+        let programs = loaded_programs().filter_map(Result::ok);
+        let program =
+            programs.filter(|program| program.name_as_str() == Some(name)).max_by_key(|program| program.id());
+        let program = program.with_context(|| format!("no program called {name} is loaded"))?;
+        Ok(Self {
+            name,
+            verified: program.verified_instruction_count().unwrap_or_default(),
+            machine_code: program.size_jitted(),
+            stack: Stack::of(program.fd()?.as_fd())?,
+        })
+    }
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, verified, machine_code, stack: Stack { first, deepest } } = self;
+        write!(
+            f,
+            "{name}: the verifier followed {verified} instructions; {machine_code} bytes of machine code; {first} bytes \
+             of stack, {deepest} of 512 with what it calls"
+        )
+    }
+}
 
 /// In bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

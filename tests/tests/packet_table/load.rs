@@ -1,0 +1,17 @@
+//! What the kernel makes of the programs: with room for a kernel that counts otherwise.
+
+use sipward_tests::stack::Loaded;
+
+/// In bytes, of 512 that Linux allows.
+const STACK: u32 = 480;
+/// Of a million that Linux follows.
+const VERIFIED: u32 = 900_000;
+
+#[test]
+fn both_programs_are_loaded_with_room_to_spare() {
+    for loaded in Loaded::both().unwrap() {
+        println!("{loaded}");
+        assert!(loaded.stack.deepest <= STACK, "{loaded}");
+        assert!((1..=VERIFIED).contains(&loaded.verified), "{loaded}");
+    }
+}
