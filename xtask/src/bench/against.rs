@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -127,7 +128,20 @@ fn worktree(commit: &str) -> Result<PathBuf> {
             .arg(id.trim());
         command::run(&mut add)?;
     }
+    share_tools(&directory)?;
     Ok(directory)
+}
+
+/// What the setup has put into this workspace's target directory is looked for in that of the other.
+fn share_tools(workspace: &Path) -> Result<()> {
+    let (ours, target) = (workspace_root().join("target/tools"), workspace.join("target"));
+    let theirs = target.join("tools");
+    if theirs.exists() || !ours.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(&target)
+        .and_then(|()| symlink(&ours, &theirs))
+        .with_context(|| format!("cannot create {}", theirs.display()))
 }
 
 /// Both share what they do not differ in: the dependencies are built once.
