@@ -24,7 +24,7 @@ pub(crate) struct Artifact {
 }
 
 pub(crate) fn cargo() -> Command {
-    cargo_in(&workspace_root())
+    cargo_in(workspace_root())
 }
 
 /// For another workspace than this one.

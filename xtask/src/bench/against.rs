@@ -37,7 +37,7 @@ pub(super) fn run(commit: &str, only: Option<&str>) -> Result<()> {
     let results = workspace_root().join("target/bench");
     fs::create_dir_all(&results).with_context(|| format!("cannot create {}", results.display()))?;
     let then = side(&worktree(commit)?, results.join("kernel-then.json"))?;
-    let now = side(&workspace_root(), results.join("kernel-now.json"))?;
+    let now = side(workspace_root(), results.join("kernel-now.json"))?;
     mount_bpffs()?;
     println!("bench: finding the cases of both, and then {PAIRS} pairs of turns for each");
     let [before, after] = [then.measure(only)?, now.measure(only)?];
@@ -71,7 +71,7 @@ fn pairs(mut take: impl FnMut(usize) -> Result<Option<(f64, f64)>>) -> Result<Ve
 /// Of one pair: what the case was then, and what it is now. Either goes first every other time.
 fn take_turns(then: &Side, now: &Side, name: &str, pair: usize) -> Result<Option<(f64, f64)>> {
     let of = |side: &Side| Ok::<_, anyhow::Error>(side.measure(Some(name))?.remove(name).flatten());
-    let (before, after) = if pair % 2 == 0 {
+    let (before, after) = if pair.is_multiple_of(2) {
         let before = of(then)?;
         (before, of(now)?)
     } else {
