@@ -476,6 +476,8 @@ pub struct SuspensionKey {
 impl SuspensionKey {
     /// Says that there are others of this source, so that all other sources pay for one look.
     pub const ANYTHING: u64 = 0;
+    /// What asks for something without credentials; `source` is a [line](Address::line). Below every flow.
+    pub const ASKING: u64 = 1;
     pub const ANYWHERE: Address = Address([0; 4]);
 
     /// Below every account's hash. `protocol`: the IP protocol number.

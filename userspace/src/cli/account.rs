@@ -137,6 +137,7 @@ const fn closing(status: Closing) -> &'static str {
         Closing::Suspended => "suspended",
         Closing::Locked => "locked",
         Closing::Banned => "banned",
+        Closing::Limited => "limited",
     }
 }
 

@@ -202,6 +202,8 @@ pub enum Closing {
     Locked,
     /// A flow: whatever comes from one port of a source.
     Banned,
+    /// A line, named by its first address: strangers' requests without credentials.
+    Limited,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -546,7 +548,7 @@ pub mod item {
     pub struct Decided {
         /// Seconds since 1970.
         pub ts: f64,
-        /// "suspended", "locked", "lifted", "banned" or "alert".
+        /// "suspended", "locked", "limited", "lifted", "banned" or "alert".
         pub decision: String,
         pub account: Option<String>,
         /// An address or a prefix; null: wherever it comes from.

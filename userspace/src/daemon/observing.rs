@@ -124,6 +124,7 @@ impl Observing {
         let mut told = Vec::new();
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
         let mut missed = tables.tap_losses()?;
+        let mut unseen = 0;
         locked(&self.0.observer).miss(Unseen::Answer, now());
         locked(&self.0.observer).miss(Unseen::Foreign, now());
         // Whoever waits for it is told by that.
@@ -143,6 +144,7 @@ impl Observing {
                     observer.miss(what, now());
                 }
             }
+            unseen += losses.may_have_shown(&missed);
             missed = losses;
             let seen = taps.drain(until, PACKETS, |tap| observer.see(&tap.tapped(), &mut told));
             if ticked.elapsed() >= TICK {
@@ -152,7 +154,8 @@ impl Observing {
             drop(observer);
             let lost = waiting.add(&mut told);
             self.0.lost.fetch_add(lost, Ordering::Relaxed);
-            self.hand_in(&mut waiting);
+            unseen += lost;
+            self.hand_in(&mut waiting, &mut unseen);
             if counted.elapsed() >= LOSSES {
                 self.count_losses(losses);
                 counted = Instant::now();
@@ -166,17 +169,19 @@ impl Observing {
     }
 
     /// What waits, as soon as the office has time for it.
-    fn hand_in(&self, waiting: &mut Waiting) {
-        if waiting.0.is_empty() || self.0.is_busy.swap(true, Ordering::AcqRel) {
+    fn hand_in(&self, waiting: &mut Waiting, unseen: &mut u64) {
+        if waiting.0.is_empty() && *unseen == 0 || self.0.is_busy.swap(true, Ordering::AcqRel) {
             return;
         }
         let batch = waiting.take();
-        let (inner, given) = (Arc::clone(&self.0), batch.clone());
+        let (inner, given, missed) = (Arc::clone(&self.0), batch.clone(), *unseen);
         let job = move |office: &mut Office| {
-            inner.judge(office, &given);
+            inner.judge(office, &given, missed);
             inner.is_busy.store(false, Ordering::Release);
         };
-        if !self.0.desk.try_hand_in(job) {
+        if self.0.desk.try_hand_in(job) {
+            *unseen = 0;
+        } else {
             waiting.put_back(batch);
             self.0.is_busy.store(false, Ordering::Release);
         }
@@ -201,10 +206,12 @@ impl Observing {
 }
 
 impl Inner {
-    fn judge(&self, office: &mut Office, evidence: &[Evidence]) {
+    /// `missed`: packets that were not seen until then.
+    fn judge(&self, office: &mut Office, evidence: &[Evidence], missed: u64) {
         self.books.witnessed(evidence);
         // That something is not saved is told of the store.
-        let fault = office.witness(evidence).err().map(|refusal| refusal.to_string());
+        let told = if missed > 0 { office.missed(missed).err() } else { None };
+        let fault = told.or(office.witness(evidence).err()).map(|refusal| refusal.to_string());
         let mut told = locked(&self.fault);
         if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
             error!("what the guard decided is not all in force: {fault}");

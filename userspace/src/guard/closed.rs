@@ -24,6 +24,8 @@ pub(super) struct ClosedDoors {
     doors: BTreeMap<Door, Closed>,
     by_source: BTreeMap<IpAddr, BTreeSet<Account>>,
     ends: BTreeSet<(u64, Door)>,
+    /// Since when the filter drops what comes for it.
+    dropping: BTreeMap<Door, u64>,
     refused: u64,
 }
 
@@ -52,6 +54,7 @@ impl ClosedDoors {
     /// Whether it was closed.
     pub(super) fn open(&mut self, door: &Door) -> bool {
         let Some(closed) = self.doors.remove(door) else { return false };
+        self.dropping.remove(door);
         self.ends.remove(&(closed.until, door.clone()));
         if let Some(source) = door.1
             && let Some(accounts) = self.by_source.get_mut(&source)
@@ -62,6 +65,22 @@ impl ClosedDoors {
             }
         }
         true
+    }
+
+    /// The filter has it, and drops what comes for it from now on.
+    pub(super) fn is_dropping(&mut self, door: &Door, now: u64) {
+        if self.doors.contains_key(door) {
+            self.dropping.insert(door.clone(), now);
+        }
+    }
+
+    /// The same of all there are.
+    pub(super) fn all_are_dropping(&mut self, now: u64) {
+        self.dropping = self.doors.keys().map(|door| (door.clone(), now)).collect();
+    }
+
+    pub(super) fn dropping_since(&self, door: &Door) -> Option<u64> {
+        self.dropping.get(door).copied()
     }
 
     /// One whose time is over.

@@ -60,6 +60,11 @@ pub enum What {
         source: IpAddr,
         flow: Flow,
     },
+    /// Strangers of this line, an address or the first of an IPv6 /56, may ask without credentials once a minute.
+    LimitAsking {
+        source: IpAddr,
+        until: u64,
+    },
     /// Nothing is done; somebody should know.
     Alert {
         source: Option<IpNet>,
@@ -107,6 +112,12 @@ pub enum Rule {
     Persistent,
     /// Several sources of one prefix were banned.
     Neighbours,
+    /// What was suspended and drops came through all the same, and failed.
+    Bypass,
+    /// One line asked again and again without credentials and gave none when it was asked for them.
+    Enumeration,
+    /// Packets were not seen, again and again.
+    Missed,
     /// It authenticated, or we asked it and it answered.
     Worked,
     /// Its time was over.

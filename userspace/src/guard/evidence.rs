@@ -152,3 +152,22 @@ pub enum Kind {
     /// We asked it, by OPTIONS or REGISTER, and it answered: a trunk of ours.
     Qualified,
 }
+
+impl Kind {
+    /// The request had some, as far as can be told by how it ended.
+    pub(super) const fn has_credentials(&self) -> bool {
+        match self {
+            Self::Failed { .. }
+            | Self::Stale
+            | Self::Succeeded
+            | Self::Registered { .. }
+            | Self::Unregistered { .. } => true,
+            Self::Challenged
+            | Self::Named { .. }
+            | Self::Refused
+            | Self::UnknownAccount
+            | Self::Accepted
+            | Self::Qualified => false,
+        }
+    }
+}

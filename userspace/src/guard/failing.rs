@@ -1,12 +1,13 @@
 //! What failed, and what follows.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Account, Because, Decision, Evidence, Guard, Kind, Method, Rule, Scope, Threshold, What,
+    Account, Because, Decision, Evidence, Guard, Kind, Method, Proof, Rule, Scope, Threshold, What,
+    asking::Follows,
     moment::{after, seconds},
     pair::Streak,
-    place::{Place, Same, neighbourhood},
+    place::{Line, Place, Same, neighbourhood},
     score::WHOLE,
     trail::Tally,
     view::Closed,
@@ -15,6 +16,12 @@ use crate::kernel::expiry;
 
 /// As many strangers as are let at the limits of their own in one neighbourhood are let at it in a /48.
 const HOMES: u32 = 6;
+/// Between what the filter lets pass and what is written into it.
+const UNDER_WAY: Duration = Duration::from_secs(1);
+/// How long who goes around a suspension is banned.
+const BYPASS_LASTS: Duration = Duration::from_secs(3_600);
+/// How long who looks for accounts is banned.
+const ENUMERATION_LASTS: Duration = Duration::from_secs(3_600);
 
 /// How an account at a source stands after a failure.
 enum Standing {
@@ -27,6 +34,41 @@ enum Standing {
 }
 
 impl Guard {
+    /// Somebody asked without credentials, and was asked for some.
+    pub(super) fn challenged(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        let Evidence { at, source, flow, .. } = *evidence;
+        if self.bans.covers(source, flow, at) {
+            return Vec::new();
+        }
+        let line = Line::of(source);
+        let is_known = self.known.has(source);
+        let rule = Rule::Enumeration;
+        match self.asking.challenged(evidence, is_known) {
+            Follows::Nothing => Vec::new(),
+            Follows::Limit { until, count } => {
+                let because = Because { rule, count, seconds: 0 };
+                let what = What::LimitAsking { source: line.net().network(), until };
+                let limit = Decision { at, what, because };
+                let alerts = match evidence.proof {
+                    Proof::Proven => &mut self.alerts,
+                    Proof::Forgeable => &mut self.doubtful.alerts,
+                };
+                let alert = alerts.raise(at, Some(line.net()), None, because);
+                [Some(limit), alert].into_iter().flatten().collect()
+            }
+            Follows::Ban { count } => {
+                self.asking.banned(line);
+                let because = Because { rule, count, seconds: 0 };
+                if is_known || self.familiar.any_within(Place::of(source).net(), at) {
+                    return self.alerts.raise(at, Some(source.into()), None, because).into_iter().collect();
+                }
+                let (scope, until) = (Scope::Source { source }, after(at, ENUMERATION_LASTS));
+                self.bans.add(scope, until);
+                vec![Decision { at, what: What::Ban { scope, until }, because }]
+            }
+        }
+    }
+
     /// Somebody asked without credentials.
     pub(super) fn asked(&mut self, evidence: &Evidence, in_vain: bool) -> Vec<Decision> {
         let Some(account) = &evidence.account else { return Vec::new() };
@@ -52,10 +94,11 @@ impl Guard {
     pub(super) fn failed(&mut self, evidence: &Evidence) -> Vec<Decision> {
         let (at, source) = (evidence.at, evidence.source);
         let Some(account) = &evidence.account else { return Vec::new() };
-        // What was under way when it was decided counts nothing.
-        let is_closed = self.closed.get(account, Some(source), at).is_some();
-        if is_closed || self.bans.covers(source, evidence.flow, at) {
+        if self.bans.covers(source, evidence.flow, at) {
             return Vec::new();
+        }
+        if self.closed.get(account, Some(source), at).is_some() {
+            return self.failed_although_closed(evidence, account).into_iter().collect();
         }
         let place = Place::of(source);
         let standing = self.count(evidence, account, place);
@@ -75,6 +118,24 @@ impl Guard {
         decisions.extend(self.judge(evidence, account, place).into_iter().flatten());
         decisions.extend(self.judge_wider(evidence, account, place));
         decisions
+    }
+
+    /// What was under way when it was decided counts nothing. What was made later should have dropped: somebody has found a
+    /// way around. Where nobody works it is the source that does so, elsewhere it is its flow.
+    fn failed_although_closed(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
+        let Evidence { at, source, flow, made_after, .. } = *evidence;
+        let since = self.closed.dropping_since(&(account.clone(), Some(source))).filter(|_| self.drops)?;
+        if made_after <= after(since, UNDER_WAY) {
+            return None;
+        }
+        let place = Place::of(source);
+        let is_home = self.known.phones(place, at, &self.settings.known) > 0
+            || self.familiar.any_within(place.net(), at);
+        let scope = if is_home { Scope::Flow { source, flow } } else { Scope::Source { source } };
+        let until = after(at, BYPASS_LASTS);
+        self.bans.add(scope, until);
+        let because = Because { rule: Rule::Bypass, count: 1, seconds: seconds(since, at) };
+        Some(Decision { at, what: What::Ban { scope, until }, because })
     }
 
     /// A name stood beside another one in what was refused.

@@ -1,6 +1,6 @@
 //! Where accounts work, and have worked.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,16 @@ const MEMORY: Duration = Duration::from_secs(30 * 86_400);
 /// What is saved lasts longer than what is needed, so that not each refresh has to be saved.
 const SPARE: Duration = Duration::from_secs(3600);
 
+/// Of one account, and of one IPv6 /48: neither fills the table. Again the one that worked longest ago goes.
+pub(super) const OF_ACCOUNT: usize = 64;
+pub(super) const OF_SITE: usize = 8_192;
+
 #[derive(Debug)]
-pub(super) struct Familiar(pub(super) Room<(Place, Account), Worked>);
+pub(super) struct Familiar {
+    pub(super) pairs: Room<(Place, Account), Worked>,
+    /// The same, to be found by the account. There may be some that were forgotten since.
+    by_account: BTreeSet<(Account, Place)>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Worked {
@@ -98,21 +106,74 @@ impl Keep for Worked {
 
 impl Default for Familiar {
     fn default() -> Self {
-        Self(Room::saved(FAMILIAR))
+        Self { pairs: Room::saved(FAMILIAR), by_account: BTreeSet::new() }
     }
 }
 
 impl Familiar {
     pub(super) fn works(&mut self, place: Place, account: &Account, flow: Flow, at: u64, until: u64) {
-        self.0.change(&(place, account.clone()), |worked| worked.works(flow, at, until));
+        let is_new = self.pairs.get(&(place, account.clone())).is_none();
+        self.pairs.change(&(place, account.clone()), |worked| worked.works(flow, at, until));
+        if is_new {
+            self.note(place, account);
+            self.forget_others_of(account);
+            if let Some(site) = place.wider() {
+                self.forget_others_in(site);
+            }
+        }
+    }
+
+    /// What was saved. What there is too much of goes when the next one works.
+    pub(super) fn restore(&mut self, place: Place, account: &Account, worked: Worked) {
+        self.pairs.restore(&(place, account.clone()), worked);
+        self.note(place, account);
+    }
+
+    fn note(&mut self, place: Place, account: &Account) {
+        self.by_account.insert((account.clone(), place));
+        if self.by_account.len() > 2 * FAMILIAR {
+            let all = self.pairs.iter().map(|((place, account), _)| (account.clone(), *place));
+            self.by_account = all.collect();
+        }
+    }
+
+    fn forget_others_of(&mut self, account: &Account) {
+        loop {
+            let places: Vec<_> = self
+                .all_places_of(account)
+                .filter_map(|place| Some((self.pairs.get(&(place, account.clone()))?.remembered, place)))
+                .collect();
+            let Some((_, oldest)) = places.iter().min().filter(|_| places.len() > OF_ACCOUNT) else { return };
+            self.pairs.remove(&(*oldest, account.clone()));
+            self.by_account.remove(&(account.clone(), *oldest));
+        }
+    }
+
+    fn forget_others_in(&mut self, site: Place) {
+        while self.in_net(site.net()).count() > OF_SITE {
+            let oldest = self.in_net(site.net()).min_by_key(|(_, worked)| worked.remembered);
+            let Some(oldest) = oldest.map(|(pair, _)| pair.clone()) else { return };
+            self.pairs.remove(&oldest);
+        }
+    }
+
+    fn all_places_of(&self, account: &Account) -> impl Iterator<Item = Place> {
+        let all = self.by_account.range((account.clone(), Place::first())..);
+        let account = account.clone();
+        all.take_while(move |(of, _)| *of == account).map(|(_, place)| *place)
+    }
+
+    fn in_net(&self, net: IpNet) -> impl Iterator<Item = (&(Place, Account), &Worked)> {
+        let all = self.pairs.starting_at((Place::of(net.network()), Account::least()));
+        all.take_while(move |((place, _), _)| net.contains(&place.net()))
     }
 
     pub(super) fn works_until(&self, place: Place, account: &Account, now: u64) -> Option<u64> {
-        self.0.get(&(place, account.clone())).map(|worked| worked.until).filter(|until| *until > now)
+        self.pairs.get(&(place, account.clone())).map(|worked| worked.until).filter(|until| *until > now)
     }
 
     pub(super) fn has_worked(&self, place: Place, account: &Account, now: u64) -> bool {
-        self.0.get(&(place, account.clone())).is_some_and(|worked| worked.remembered > now)
+        self.pairs.get(&(place, account.clone())).is_some_and(|worked| worked.remembered > now)
     }
 
     pub(super) fn accounts_at(&self, place: Place, now: u64) -> impl Iterator<Item = &Account> {
@@ -134,20 +195,16 @@ impl Familiar {
 
     /// Whether any account has worked at a source in it.
     pub(super) fn any_within(&self, net: IpNet, now: u64) -> bool {
-        let all = self.0.starting_at((Place::of(net.network()), Account::least()));
-        all.take_while(|((place, _), _)| net.contains(&place.net()))
-            .any(|(_, worked)| worked.remembered > now)
+        self.in_net(net).any(|(_, worked)| worked.remembered > now)
     }
 
     pub(super) fn places_of(&self, account: &Account, now: u64) -> impl Iterator<Item = Place> {
-        self.0
-            .iter()
-            .filter(move |((_, name), worked)| name == account && worked.until > now)
-            .map(|((place, _), _)| *place)
+        let works = move |place: &Place| self.works_until(*place, account, now).is_some();
+        self.all_places_of(account).filter(works)
     }
 
     fn at(&self, place: Place) -> impl Iterator<Item = (&Account, &Worked)> {
-        let all = self.0.starting_at((place, Account::least()));
+        let all = self.pairs.starting_at((place, Account::least()));
         all.take_while(move |((at, _), _)| *at == place).map(|((_, account), worked)| (account, worked))
     }
 }

@@ -7,17 +7,16 @@
 //! used longest ago for one more. A source (an IPv6 /64) has no more flows than it may have phones, and all together
 //! have a number as well; of what is too many, nothing is made. A flow without a budget of its own has that of its source.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
 use super::{
     Account, Flow, Transport, What,
+    blind::Blind,
     known::{Known, Whom},
     phones::CONTACTS,
     place::Place,
     settings::KnownSettings,
+    uses::Uses,
 };
 
 /// All together.
@@ -46,16 +45,13 @@ impl Whom for Line {
 #[derive(Debug)]
 pub(super) struct Flows {
     lines: Known<Line>,
-    /// Those that an account has used, the latest last.
-    of_account: BTreeMap<Account, Vec<Line>>,
-    /// The same, to be found by the flow.
-    users: BTreeMap<Line, BTreeSet<Account>>,
+    uses: Uses<Line>,
     refused: u64,
 }
 
 impl Default for Flows {
     fn default() -> Self {
-        Self { lines: Known::new(FLOWS), of_account: BTreeMap::new(), users: BTreeMap::new(), refused: 0 }
+        Self { lines: Known::new(FLOWS), uses: Uses::new(FLOWS_OF_ACCOUNT), refused: 0 }
     }
 }
 
@@ -139,8 +135,13 @@ impl Flows {
     }
 
     /// One flow whose phones have become fewer, and what is to be told of it.
-    pub(super) fn ended(&mut self, now: u64, settings: &KnownSettings) -> Option<Option<What>> {
-        let what = self.lines.ended(now, settings)?;
+    pub(super) fn ended(
+        &mut self,
+        now: u64,
+        settings: &KnownSettings,
+        blind: &Blind,
+    ) -> Option<Option<What>> {
+        let what = self.lines.ended(now, settings, blind)?;
         Some(self.told(what))
     }
 
@@ -161,44 +162,21 @@ impl Flows {
 
     /// What follows for the flow that the account gives up for this one.
     fn note_use(&mut self, line: Line, account: &Account, at: u64, settings: &KnownSettings) -> Option<What> {
-        let users = self.users.entry(line).or_default();
-        if !users.contains(account) && users.len() >= settings.phones as usize {
-            return None;
-        }
-        users.insert(account.clone());
-        let lines = self.of_account.entry(account.clone()).or_default();
-        lines.retain(|other| *other != line);
-        lines.push(line);
-        if lines.len() <= FLOWS_OF_ACCOUNT {
-            return None;
-        }
-        let oldest = lines.remove(0);
-        self.users.get_mut(&oldest)?.remove(account);
-        let what = self.lines.take(oldest, account, at, settings);
+        let given_up = self.uses.note(line, account, settings.phones as usize)?;
+        let what = self.lines.take(given_up, account, at, settings);
         self.told(what)
     }
 
     fn of_account_at(&self, account: Option<&Account>, source: IpAddr) -> Vec<Line> {
-        let lines = account.and_then(|account| self.of_account.get(account)).into_iter().flatten();
-        lines.filter(|(at, _)| *at == source).copied().collect()
+        let lines = account.into_iter().flat_map(|account| self.uses.of(account));
+        lines.filter(|(at, _)| *at == source).collect()
     }
 
     /// On its way out: who used a flow that is no more has one less.
     fn told(&mut self, what: Option<What>) -> Option<What> {
         if let Some(What::ForgetFlow { source, flow }) = what {
-            self.forget_users((source, flow));
+            self.uses.forget((source, flow));
         }
         what
-    }
-
-    fn forget_users(&mut self, line: Line) {
-        for account in self.users.remove(&line).into_iter().flatten() {
-            if let Some(lines) = self.of_account.get_mut(&account) {
-                lines.retain(|other| *other != line);
-                if lines.is_empty() {
-                    self.of_account.remove(&account);
-                }
-            }
-        }
     }
 }

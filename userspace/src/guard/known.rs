@@ -16,10 +16,12 @@ use xdp_prog::abi::FOREVER;
 
 use super::{
     Account, What,
-    moment::after,
+    blind::{Blind, LONGEST, RENEWS},
+    moment::{after, is_recent},
     phones::{Phone, Phones},
     place::Place,
     settings::KnownSettings,
+    uses::GivenUp,
 };
 
 /// Of a /64 with many known sources, the first ones are enough to know that it is no stranger.
@@ -61,6 +63,8 @@ struct Home {
     restored: (u32, u64),
     told: Option<(u32, u64)>,
     due: u64,
+    /// Since when it lasts only because packets were missed.
+    lasts_since: Option<u64>,
 }
 
 impl Home {
@@ -76,6 +80,14 @@ impl Home {
             }
         }
         (phones.min(settings.phones), until)
+    }
+
+    /// It stays as it is told for a while, if it has not for too long: packets were missed.
+    fn renew(&mut self, now: u64) {
+        let since = *self.lasts_since.get_or_insert(now);
+        if let Some((phones, _)) = self.told.filter(|_| is_recent(since, now, LONGEST)) {
+            self.restored = (phones.max(1), after(now, RENEWS));
+        }
     }
 
     fn next_end(&self, now: u64, settings: &KnownSettings) -> u64 {
@@ -100,6 +112,7 @@ impl<W: Whom> Known<W> {
             return None;
         }
         let home = self.home(whom)?;
+        home.lasts_since = None;
         if !home.phones.register(phone, until, settings.phones) {
             self.refused += 1;
         }
@@ -122,6 +135,7 @@ impl<W: Whom> Known<W> {
 
     pub(super) fn work(&mut self, whom: W, at: u64, settings: &KnownSettings) -> Option<What> {
         let home = self.home(whom)?;
+        home.lasts_since = None;
         home.worked_until = home.worked_until.max(after(at, settings.worked));
         self.settle(whom, at, settings)
     }
@@ -149,24 +163,45 @@ impl<W: Whom> Known<W> {
         self.settle(whom, at, settings)
     }
 
-    /// What worked there was this account, and it counts no more.
+    /// What worked there was this account, perhaps with others, and it counts no more.
     pub(super) fn take(
         &mut self,
-        whom: W,
+        given_up: GivenUp<W>,
         account: &Account,
         at: u64,
         settings: &KnownSettings,
     ) -> Option<What> {
-        let home = self.homes.get_mut(&whom)?;
+        let home = self.homes.get_mut(&given_up.place)?;
         home.phones.remove_account(account);
-        home.worked_until = 0;
-        self.settle(whom, at, settings)
+        if !given_up.has_others {
+            home.worked_until = 0;
+        }
+        self.settle(given_up.place, at, settings)
     }
 
     /// One whose phones have become fewer, and what is to be told of it.
-    pub(super) fn ended(&mut self, now: u64, settings: &KnownSettings) -> Option<Option<What>> {
+    pub(super) fn ended(
+        &mut self,
+        now: u64,
+        settings: &KnownSettings,
+        blind: &Blind,
+    ) -> Option<Option<What>> {
         let (_, whom) = *self.due.first().filter(|(due, _)| *due <= now)?;
+        if blind.may_have_missed(now)
+            && let Some(home) = self.homes.get_mut(&whom)
+        {
+            home.renew(now);
+        }
         Some(self.settle(whom, now, settings))
+    }
+
+    /// Forgets the one in there that ends first.
+    pub(super) fn forget_one(&mut self, range: RangeInclusive<W>) -> Option<What> {
+        let ends = |(_, home): &(&W, &Home)| home.told.map_or(0, |(_, until)| until);
+        let whom = *self.homes.range(range).min_by_key(ends)?.0;
+        let home = self.homes.remove(&whom)?;
+        self.due.remove(&(home.due, whom));
+        home.told.map(|_| whom.forget())
     }
 
     pub(super) fn of(&self, whom: W, now: u64, settings: &KnownSettings) -> (u32, u64) {

@@ -51,7 +51,7 @@ type Kept = Option<(u64, String)>;
 impl Guard {
     /// What the store does not have, of about so many accounts at sources. From now on it passes for saved.
     pub fn unsaved(&mut self, mut most: usize) -> News {
-        let worked = self.familiar.0.unsaved(&mut most, |(place, account), worked| {
+        let worked = self.familiar.pairs.unsaved(&mut most, |(place, account), worked| {
             let kept = worked.map(|worked| {
                 let (until, saved) = worked.saved();
                 (until, text(&saved))
@@ -70,7 +70,7 @@ impl Guard {
 
     /// The store has lost what it had: all is news.
     pub fn save_again(&mut self) {
-        self.familiar.0.save_again();
+        self.familiar.pairs.save_again();
         self.trails.save_again();
         self.crowds.save_again();
     }
@@ -85,7 +85,7 @@ impl Guard {
         match &memory.of {
             Remembered::Worked(source, account) => {
                 let worked = Worked::restored(memory.until, read(&memory.state)?);
-                self.familiar.0.restore(&(Place::of(*source), account.clone()), worked);
+                self.familiar.restore(Place::of(*source), account, worked);
             }
             Remembered::Place(net) => self.trails.restore(&Place::new(*net)?, read(&memory.state)?),
             Remembered::Account(account) => {

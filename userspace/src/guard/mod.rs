@@ -9,11 +9,13 @@
 //!
 //! What counts against somebody and which accounts have worked where is kept for the next start: see [`memory`].
 //!
-//! Memory is bounded. What is in force (suspensions, locks, known sources) stays to its end; when there is too much of
-//! it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`room`] says.
+//! Memory is bounded, and no account and no IPv6 /48 can fill what is kept of those that work. What is in force
+//! (suspensions, locks, known sources) stays to its end; when there is too much of it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`room`] says.
 
 mod alerts;
+mod asking;
 mod bans;
+mod blind;
 mod closed;
 mod crowd;
 mod decision;
@@ -38,14 +40,16 @@ mod settings;
 mod tests;
 mod tick;
 mod trail;
+mod uses;
 mod view;
 mod working;
 
 use std::net::IpAddr;
 
 use self::{
-    alerts::Alerts, bans::Bans, closed::ClosedDoors, crowd::Crowd, doubtful::Doubtful, familiar::Familiar,
-    flows::Flows, known::Known, place::Place, room::Room, trail::Trail,
+    alerts::Alerts, asking::Asking, bans::Bans, blind::Blind, closed::ClosedDoors, crowd::Crowd,
+    doubtful::Doubtful, familiar::Familiar, flows::Flows, known::Known, place::Place, room::Room,
+    trail::Trail, uses::Uses,
 };
 pub use self::{
     decision::{Because, Decision, Rule, Scope, What},
@@ -61,6 +65,10 @@ pub use self::{
 
 /// Known ones: a newcomer has only a stranger's budget.
 const SOURCES: usize = 65_536;
+/// Of one account; it gives up the one that it used longest ago for one more.
+const SOURCES_OF_ACCOUNT: usize = 64;
+/// Of one IPv6 /48: there may be a phone in each of its /64s, and one of them must not fill the table.
+const SOURCES_OF_SITE: usize = 8_192;
 /// Accounts at sources, and numbers of sequences, all together: what the failures of real sources may take.
 const TRAILS: usize = 131_072;
 /// Sources and failures of accounts, all together.
@@ -71,6 +79,12 @@ pub struct Guard {
     settings: Settings,
     closed: ClosedDoors,
     known: Known<IpAddr>,
+    /// The sources where an account is used.
+    uses: Uses<IpAddr>,
+    asking: Asking,
+    blind: Blind,
+    /// The filter drops what is suspended.
+    drops: bool,
     flows: Flows,
     familiar: Familiar,
     trails: Room<Place, Trail>,
@@ -88,6 +102,10 @@ impl Guard {
             settings,
             closed: ClosedDoors::default(),
             known: Known::new(SOURCES),
+            uses: Uses::new(SOURCES_OF_ACCOUNT),
+            asking: Asking::default(),
+            blind: Blind::default(),
+            drops: false,
             flows: Flows::default(),
             familiar: Familiar::default(),
             trails: Room::saved(TRAILS),
@@ -110,10 +128,21 @@ impl Guard {
         self.evidence += 1;
         if evidence.proof == Proof::Forgeable {
             self.forgeable += 1;
-            return self.doubtful.witness(evidence, &self.settings);
+            let mut decisions = self.doubtful.witness(evidence, &self.settings);
+            if evidence.kind == Kind::Challenged {
+                decisions.extend(self.challenged(evidence));
+            }
+            return decisions;
+        }
+        if evidence.kind.has_credentials() {
+            self.asking.followed(evidence);
         }
         match evidence.kind {
-            Kind::Challenged => self.asked(evidence, false),
+            Kind::Challenged => {
+                let mut decisions = self.asked(evidence, false);
+                decisions.extend(self.challenged(evidence));
+                decisions
+            }
             Kind::Refused => self.asked(evidence, true),
             Kind::Failed { .. } | Kind::UnknownAccount => self.failed(evidence),
             Kind::Named { .. } => self.named(evidence),

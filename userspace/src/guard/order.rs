@@ -40,6 +40,21 @@ impl Guard {
         }
     }
 
+    /// It is in force, as far as the filter drops what is suspended.
+    pub fn in_force(&mut self, decision: &Decision, now: u64) {
+        if let What::Suspend { account, source, .. } = &decision.what {
+            self.closed.is_dropping(&(account.clone(), Some(*source)), now);
+        }
+    }
+
+    /// Whether the filter drops what is suspended, instead of counting it or leaving it to the PBX.
+    pub fn set_drops(&mut self, drops: bool, now: u64) {
+        if drops && !self.drops {
+            self.closed.all_are_dropping(now);
+        }
+        self.drops = drops;
+    }
+
     /// A decision was not put in force, as somebody here could not do without that source. From now on it is watched as if
     /// nothing had been decided; what had counted against it until then is forgotten.
     pub fn refused(&mut self, decision: &Decision) {
@@ -49,7 +64,14 @@ impl Guard {
                 self.closed.open(&(account.clone(), Some(*source)));
                 self.trails.change_if_any(&Place::of(*source), |trail| trail.forget(account));
             }
-            _ => {}
+            What::LimitAsking { .. }
+            | What::Lock { .. }
+            | What::Lift { .. }
+            | What::Know { .. }
+            | What::Forget { .. }
+            | What::KnowFlow { .. }
+            | What::ForgetFlow { .. }
+            | What::Alert { .. } => {}
         }
     }
 
@@ -72,7 +94,8 @@ impl Guard {
             };
             let before = self.closed.get(&door.0, door.1, now).map_or(now, |closed| closed.until);
             if until > before {
-                self.closed.close(door, Closed { until, because });
+                self.closed.close(door.clone(), Closed { until, because });
+                self.closed.is_dropping(&door, now);
             }
         }
     }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 const HOME: u8 = 64;
+const LINE: u8 = 56;
 const SITE: u8 = 48;
 
 /// An IPv4 address, or an IPv6 /64: whoever has one address of that has them all. Or the /48 around it.
@@ -15,6 +16,11 @@ pub(super) struct Place(IpNet);
 impl Place {
     pub(super) fn of(source: IpAddr) -> Self {
         Self(net(source, if source.is_ipv4() { 32 } else { HOME }))
+    }
+
+    /// Before all others.
+    pub(super) fn first() -> Self {
+        Self(net(IpAddr::from([0, 0, 0, 0]), 0))
     }
 
     /// `None`: it is neither of these.
@@ -50,6 +56,20 @@ impl Place {
     pub(super) fn touches(self, other: IpNet) -> bool {
         let own = self.0;
         own.contains(&other) || other.contains(&own)
+    }
+}
+
+/// What one subscriber has: an IPv4 address, or an IPv6 /56.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Line(IpNet);
+
+impl Line {
+    pub(super) fn of(source: IpAddr) -> Self {
+        Self(net(source, if source.is_ipv4() { 32 } else { LINE }))
+    }
+
+    pub(super) const fn net(self) -> IpNet {
+        self.0
     }
 }
 

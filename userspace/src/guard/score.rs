@@ -25,6 +25,12 @@ impl Score {
         self.empty_at = self.empty_at.max(at).saturating_add(lasts);
     }
 
+    /// Takes back as much as was added, if there is any left.
+    pub(super) fn take(&mut self, thousandths: u32, within: Duration) {
+        let lasts = u128::from(nanos(within)) * u128::from(thousandths) / u128::from(WHOLE);
+        self.empty_at = self.empty_at.saturating_sub(u64::try_from(lasts).unwrap_or(u64::MAX));
+    }
+
     /// What has begun to be forgotten still counts.
     pub(super) fn count(self, now: u64, within: Duration) -> u32 {
         let left = self.empty_at.saturating_sub(now);

@@ -1,7 +1,8 @@
 //! What worked, and what follows: it clears what failed, and the source is known.
 
 use super::{
-    Account, Because, Decision, Evidence, Guard, Kind, Rule, What, closed::Door, moment::after, place::Place,
+    Account, Because, Decision, Evidence, Guard, Kind, Rule, SOURCES_OF_SITE, What, closed::Door,
+    moment::after, place::Place,
 };
 
 const WORKED: Because = Because { rule: Rule::Worked, count: 0, seconds: 0 };
@@ -15,8 +16,15 @@ impl Guard {
         {
             decisions.extend(self.clear(evidence, account));
         }
-        let whats = self.know(evidence).into_iter().chain(self.know_flow(evidence));
-        decisions.extend(whats.map(|what| Decision { at: evidence.at, what, because: WORKED }));
+        self.asking.worked(evidence);
+        let mut whats = self.make_room(evidence);
+        whats.extend(self.know(evidence));
+        whats.extend(self.know_flow(evidence));
+        let forgotten = |what: &What| matches!(what, What::Forget { source } if *source == evidence.source);
+        if whats.iter().any(forgotten) {
+            self.uses.forget(evidence.source);
+        }
+        decisions.extend(whats.into_iter().map(|what| Decision { at: evidence.at, what, because: WORKED }));
         decisions
     }
 
@@ -40,6 +48,33 @@ impl Guard {
         let door: Door = (account.clone(), Some(source));
         let what = What::Lift { account: account.clone(), source: Some(source) };
         self.closed.open(&door).then_some(Decision { at, what, because: WORKED })
+    }
+
+    /// No account and no /48 fills the table of those that are known: what it has had longest goes for one more.
+    fn make_room(&mut self, evidence: &Evidence) -> Vec<What> {
+        let Evidence { at, source, ref account, kind, .. } = *evidence;
+        let mut whats = Vec::new();
+        if matches!(kind, Kind::Unregistered { .. }) {
+            return whats;
+        }
+        let settings = &self.settings.known;
+        if let Some(account) = account
+            && let Some(given_up) = self.uses.note(source, account, settings.phones as usize)
+        {
+            whats.extend(self.known.take(given_up, account, at, settings));
+        }
+        if let Some(site) = Place::of(source).wider().filter(|_| !self.known.has(source)) {
+            let range = site.net().network()..=site.net().broadcast();
+            if self.known.within(range.clone()).count() >= SOURCES_OF_SITE {
+                whats.extend(self.known.forget_one(range));
+            }
+        }
+        for what in &whats {
+            if let What::Forget { source } = what {
+                self.uses.forget(*source);
+            }
+        }
+        whats
     }
 
     fn know(&mut self, evidence: &Evidence) -> Option<What> {

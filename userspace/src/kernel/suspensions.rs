@@ -31,6 +31,8 @@ pub enum Suspected {
     /// The [hash](xdp_prog::account::hash) of an account's name, which is all that the filter knows of it.
     Account(u64),
     Flow(Flow),
+    /// Requests without credentials, of a line: of the strangers in it, a few pass.
+    Asking,
 }
 
 impl Suspect {
@@ -221,6 +223,7 @@ fn to_map(suspect: Suspect) -> SuspensionKey {
     let what = match suspect.what {
         Suspected::Account(hash) => hash,
         Suspected::Flow(flow) => flow_number(flow),
+        Suspected::Asking => SuspensionKey::ASKING,
     };
     SuspensionKey { source: suspect.source.map_or(SuspensionKey::ANYWHERE, to_key), what }
 }
@@ -232,6 +235,8 @@ fn suspect(key: SuspensionKey) -> Option<Suspect> {
         Suspected::Account(key.what)
     } else if key.what == SuspensionKey::ANYTHING {
         return None;
+    } else if key.what == SuspensionKey::ASKING {
+        Suspected::Asking
     } else {
         Suspected::Flow(flow_of(key.what))
     };
@@ -261,6 +266,7 @@ mod tests {
                 Suspect::account(None, &account),
                 flow(Transport::Udp),
                 flow(Transport::Tcp),
+                Suspect { source: Some(source), what: Suspected::Asking },
             ] {
                 assert_eq!(suspect(to_map(whom)), Some(whom));
             }

@@ -90,6 +90,14 @@ pub struct TapLosses {
     pub hidden: u64,
 }
 
+impl TapLosses {
+    /// Packets since then that may have shown that somebody works: all but requests of strangers.
+    pub fn may_have_shown(&self, before: &Self) -> u64 {
+        let since = |of: fn(&Self) -> u64| of(self).saturating_sub(of(before));
+        since(|losses| losses.answers).max(since(|losses| losses.known)) + since(|losses| losses.foreign)
+    }
+}
+
 pub(super) fn losses<'a>(states: impl IntoIterator<Item = &'a TapState>) -> TapLosses {
     states.into_iter().fold(TapLosses::default(), |sum, state| TapLosses {
         known: sum.known + state.lost_known,

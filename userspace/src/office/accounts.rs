@@ -131,7 +131,8 @@ fn unless_saved(saved: Result<(), String>, account: &Account, reply: &mut Reply)
 fn asked(which: &Accounts, suspension: &Suspension) -> bool {
     let named = |name: &String| {
         let text = suspension.what.to_string().to_lowercase();
-        !matches!(suspension.what, Suspended::Flow(_)) && text.contains(&name.to_lowercase())
+        !matches!(suspension.what, Suspended::Flow(_) | Suspended::Asking)
+            && text.contains(&name.to_lowercase())
     };
     which.status.is_none_or(|status| status == closing(suspension))
         && which.within.is_none_or(|within| suspension.source.is_some_and(|source| within.contains(&source)))
@@ -141,6 +142,7 @@ fn asked(which: &Accounts, suspension: &Suspension) -> bool {
 pub(super) const fn closing(suspension: &Suspension) -> Closing {
     match (&suspension.what, suspension.source) {
         (Suspended::Flow(_), _) => Closing::Banned,
+        (Suspended::Asking, _) => Closing::Limited,
         (_, Some(_)) => Closing::Suspended,
         (_, None) => Closing::Locked,
     }
@@ -150,7 +152,7 @@ fn shown(suspension: &Suspension, clock: &Clock) -> item::Closed {
     let Suspension { what, source, until, since, who, because, strict } = suspension;
     let name = Some(what.to_string());
     let (account, flow) = match what {
-        Suspended::Flow(_) => (None, name),
+        Suspended::Flow(_) | Suspended::Asking => (None, name),
         Suspended::Account(_) | Suspended::Hash(_) => (name, None),
     };
     item::Closed {

@@ -64,8 +64,8 @@ fn held(ward: &Ward, now: u64) -> Vec<Held> {
                 Some(Held::Suspended { account, source, until, because })
             }
             (Suspended::Account(account), None) => Some(Held::Locked { account, until, because }),
-            // A flow's ban ends by itself; of a hash it is not known whose it is.
-            (Suspended::Flow(_) | Suspended::Hash(_), _) => None,
+            // A flow's ban and a line's limit end by themselves; of a hash it is not known whose it is.
+            (Suspended::Flow(_) | Suspended::Asking | Suspended::Hash(_), _) => None,
         }
     });
     let known = ward.known(now).map(|known| {
@@ -147,11 +147,20 @@ impl Office {
 
     /// Judges what was seen. What follows is in force when this returns, and saved; or why not.
     pub fn witness(&mut self, evidence: &[Evidence]) -> Result<Result<(), String>, Refusal> {
+        let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
+        let drops = enforces && !self.guarding.ward.passes();
+        self.guarding.guard.set_drops(drops, kernel::now());
         let mut decisions = Vec::new();
         for evidence in evidence {
             decisions.extend(self.guarding.guard.witness(evidence));
         }
         self.carry_out(decisions, &[], GUARD, None)
+    }
+
+    /// So many packets were not seen that may have shown who works.
+    pub fn missed(&mut self, count: u64) -> Result<Result<(), String>, Refusal> {
+        let alert = self.guarding.guard.missed(kernel::now(), count);
+        self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
     }
 
     /// Has end what is over.
@@ -259,6 +268,9 @@ impl Office {
             What::Ban { scope: Scope::Flow { source, flow }, until } => {
                 self.suspend(Suspended::Flow(flow), Some(source), until, because, batch)
             }
+            What::LimitAsking { source, until } => {
+                self.suspend(Suspended::Asking, Some(source), until, because, batch)
+            }
             What::Ban { scope: Scope::Source { source }, until } => {
                 self.ban_for(source.into(), until, because, batch)
             }
@@ -268,12 +280,15 @@ impl Office {
             | What::KnowFlow { .. }
             | What::ForgetFlow { .. }) => return self.know(known, because, batch),
             What::Alert { source, account } => {
-                let said = Said { account: account.map(String::from), source, ..Said::of("alert") };
+                let note = (because.rule == Rule::Missed).then(|| MISSED.to_owned());
+                let said = Said { account: account.map(String::from), source, note, ..Said::of("alert") };
                 self.say(said, because, None, batch);
                 return Ok(());
             }
         };
-        if !is_in_force? {
+        if is_in_force? {
+            self.guarding.guard.in_force(decision, kernel::now());
+        } else {
             batch.refused.push(decision.clone());
         }
         Ok(())
@@ -475,7 +490,7 @@ impl Said {
     fn about(decision: &'static str, suspension: &Suspension) -> Self {
         let name = Some(suspension.what.to_string());
         let (account, flow) = match suspension.what {
-            Suspended::Flow(_) => (None, name),
+            Suspended::Flow(_) | Suspended::Asking => (None, name),
             Suspended::Account(_) | Suspended::Hash(_) => (name, None),
         };
         Self { account, flow, source: suspension.source.map(IpNet::from), ..Self::of(decision) }
@@ -484,6 +499,7 @@ impl Said {
     const fn name(suspension: &Suspension) -> &'static str {
         match (&suspension.what, suspension.source) {
             (Suspended::Flow(_), _) => "banned",
+            (Suspended::Asking, _) => "limited",
             (_, Some(_)) => "suspended",
             (_, None) => "locked",
         }
@@ -523,6 +539,11 @@ impl Said {
         }
     }
 }
+
+/// What to do where packets are not seen.
+const MISSED: &str = "so many packets of the PBX, or of known sources, went by unseen: until it ends, no nonce proves \
+    anything over UDP, so that nobody is suspended or banned for what comes that way, and who is known stays so. \
+    `sipward status` says what was not seen and `sipward top` who sends most: ban who floods, or give sipward more CPU";
 
 /// `many-accounts: 12 in 40s`
 fn counted(because: Because) -> String {

@@ -157,9 +157,13 @@ impl Ward {
         Ok(())
     }
 
-    /// A flow is banned, whatever is done with accounts.
+    pub(super) const fn passes(&self) -> bool {
+        self.passes
+    }
+
+    /// A flow is banned, and who only asks is limited, whatever is done with accounts.
     fn is_written(&self, suspect: Suspect) -> bool {
-        !self.passes || matches!(suspect.what, Suspected::Flow(_))
+        !self.passes || matches!(suspect.what, Suspected::Flow(_) | Suspected::Asking)
     }
 
     /// What has run out goes, and then what the guard has said and ends first. What a hand has said stays.
@@ -428,6 +432,7 @@ pub(super) fn suspect_of(what: &Suspended, source: Option<IpAddr>) -> Suspect {
         Suspended::Account(account) => Suspected::Account(account::hash(account.as_str().as_bytes())),
         Suspended::Flow(flow) => Suspected::Flow(*flow),
         Suspended::Hash(hash) => Suspected::Account(*hash),
+        Suspended::Asking => Suspected::Asking,
     };
     Suspect { source, what }
 }
@@ -443,6 +448,7 @@ fn nameless(suspect: Suspect, sentence: Sentence, clock: &Clock) -> Suspension {
         what: match suspect.what {
             Suspected::Account(hash) => Suspended::Hash(hash),
             Suspected::Flow(flow) => Suspended::Flow(flow),
+            Suspected::Asking => Suspended::Asking,
         },
         source: suspect.source,
         until: sentence.until,

@@ -37,6 +37,8 @@ pub struct Suspension {
 pub enum Suspended {
     Account(Account),
     Flow(Flow),
+    /// Requests of a line without credentials; the source is the first address of the line.
+    Asking,
     /// An account that was found in the kernel by a store that did not have it: of its name there is only a hash.
     Hash(u64),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Suspended {
         match self {
             Self::Account(account) => account.fmt(f),
             Self::Flow(flow) => flow.fmt(f),
+            Self::Asking => f.write_str("asking"),
             Self::Hash(hash) => write!(f, "{hash:016x}"),
         }
     }
@@ -57,6 +60,7 @@ impl Suspended {
             Self::Account(_) => 0,
             Self::Flow(_) => 1,
             Self::Hash(_) => 2,
+            Self::Asking => 3,
         }
     }
 
@@ -65,6 +69,7 @@ impl Suspended {
             0 => Account::try_from(name.to_owned()).ok().map(Self::Account),
             1 => flow(name).map(Self::Flow),
             2 => u64::from_str_radix(name, 16).ok().map(Self::Hash),
+            3 => Some(Self::Asking),
             _ => None,
         }
     }

@@ -1,5 +1,8 @@
 //! The engine, from outside: evidence in, decisions out.
 
+mod asking;
+mod bounds;
+mod bypass;
 mod flows;
 mod forged;
 mod journal;

@@ -197,6 +197,7 @@ fn verdict(decision: &Decision) -> Option<Verdict> {
         | What::Forget { .. }
         | What::KnowFlow { .. }
         | What::ForgetFlow { .. }
+        | What::LimitAsking { .. }
         | What::Alert { .. } => None,
     }
 }

@@ -202,9 +202,9 @@ fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
 }
 
 #[test]
-fn challenges_alone_are_never_anything() {
+fn challenges_alone_are_nothing_while_they_may_be_answered() {
     let mut guard = Guard::default();
-    for n in 0..10_000u64 {
+    for n in 0..500u64 {
         let asked = of_kind(Kind::Challenged, failure(START + n, host(1), &n.to_string()));
         assert_eq!(guard.witness(&asked), []);
         assert_eq!(guard.witness(&forged(asked)), []);

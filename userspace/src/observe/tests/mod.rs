@@ -1,5 +1,6 @@
 mod floods;
 mod losses;
+mod proof;
 mod script;
 mod transcripts;
 mod tricks;

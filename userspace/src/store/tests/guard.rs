@@ -192,6 +192,7 @@ fn any_suspended() -> impl Strategy<Value = Suspended> {
         ".{1,80}".prop_map(|name| Suspended::Account(Account::new(name.as_bytes()).unwrap())),
         flow,
         any::<u64>().prop_map(Suspended::Hash),
+        Just(Suspended::Asking),
     ]
 }
 

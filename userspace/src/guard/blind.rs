@@ -1,0 +1,50 @@
+//! Times in which packets went by that nobody saw.
+//!
+//! Who is known stays known meanwhile, as what would have renewed it may have been among them. It has a bound, or one who
+//! floods could keep himself known for ever.
+
+use std::time::Duration;
+
+use super::moment::{is_recent, seconds};
+
+/// What runs out so soon after packets were missed may have been renewed by one of them.
+pub(super) const RENEWS: Duration = Duration::from_secs(1_800);
+/// So long at most, without anything that was seen.
+pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
+/// Packets that are missed with less than that between them are missed all the time.
+const PAUSE: Duration = Duration::from_secs(10);
+/// What is missed all the time for so long is told.
+const TOLERATED: u32 = 60;
+
+#[derive(Debug, Default)]
+pub(super) struct Blind {
+    since: u64,
+    last: Option<u64>,
+    missed: u64,
+}
+
+/// How many packets were missed, over how many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missed {
+    pub(super) count: u32,
+    pub(super) seconds: u32,
+}
+
+impl Blind {
+    /// What is to be told, if it goes on for too long.
+    pub(super) fn miss(&mut self, at: u64, count: u64) -> Option<Missed> {
+        if self.last.is_none_or(|last| !is_recent(last, at, PAUSE)) {
+            (self.since, self.missed) = (at, 0);
+        }
+        self.last = self.last.max(Some(at));
+        self.missed = self.missed.saturating_add(count);
+        let seconds = seconds(self.since, at);
+        let count = u32::try_from(self.missed).unwrap_or(u32::MAX);
+        (seconds >= TOLERATED).then_some(Missed { count, seconds })
+    }
+
+    /// Whether what runs out now may only seem to.
+    pub(super) fn may_have_missed(&self, now: u64) -> bool {
+        self.last.is_some_and(|last| is_recent(last, now, RENEWS))
+    }
+}
