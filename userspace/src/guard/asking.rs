@@ -25,6 +25,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// In vain at once, and then one each minute.
 pub(super) const FREE: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(60);
+/// How many more are counted.
+const AFTERWARDS: u32 = 10;
 /// Of those that are proven, as all are that come over TCP; and then one each ten minutes.
 pub(super) const PROVEN_FREE: u32 = 120;
 const PROVEN_PAUSE: Duration = Duration::from_secs(600);
@@ -88,11 +90,11 @@ impl Asking {
         let at = evidence.at;
         self.0.change(&Line::of(evidence.source), |asked| {
             asked.last = asked.last.max(at);
-            asked.all.wait(evidence, PAUSE);
+            asked.all.wait(evidence, PAUSE, FREE + AFTERWARDS);
             if evidence.proof == Proof::Forgeable {
                 return asked.limit(at, is_known);
             }
-            asked.proven.wait(evidence, PROVEN_PAUSE);
+            asked.proven.wait(evidence, PROVEN_PAUSE, PROVEN_FREE + 1);
             let count = asked.proven.count.count(at, PROVEN_PAUSE);
             if count > PROVEN_FREE { Follows::Ban { count } } else { asked.limit(at, is_known) }
         })
@@ -149,12 +151,15 @@ impl Asked {
 }
 
 impl InVain {
-    fn wait(&mut self, evidence: &Evidence, pause: Duration) {
+    /// `most` are counted: a flood ends soon after it has ended.
+    fn wait(&mut self, evidence: &Evidence, pause: Duration, most: u32) {
         self.waiting.push_back((evidence.at, evidence.account.clone()));
         while let Some((at, _)) = self.waiting.front()
             && (self.waiting.len() > WAITING || !is_recent(*at, evidence.at, ANSWERED_WITHIN))
         {
-            self.count.add(WHOLE, evidence.at, pause);
+            if self.count.count(evidence.at, pause) < most {
+                self.count.add(WHOLE, evidence.at, pause);
+            }
             self.waiting.pop_front();
         }
     }

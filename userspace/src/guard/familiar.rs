@@ -10,6 +10,7 @@ use super::{
     moment::after,
     place::Place,
     room::{Keep, Room},
+    sites::{AT_ONCE, Sites},
 };
 
 /// Accounts at a source that are remembered. The one that worked longest ago goes first, and with it goes only that it
@@ -21,15 +22,15 @@ const MEMORY: Duration = Duration::from_secs(30 * 86_400);
 /// What is saved lasts longer than what is needed, so that not each refresh has to be saved.
 const SPARE: Duration = Duration::from_secs(3600);
 
-/// Of one account, and of one IPv6 /48: neither fills the table. Again the one that worked longest ago goes.
-pub(super) const OF_ACCOUNT: usize = 64;
-pub(super) const OF_SITE: usize = 8_192;
+/// Of one account, which must not fill the table. Again the one that worked longest ago goes.
+const OF_ACCOUNT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Familiar {
     pub(super) pairs: Room<(Place, Account), Worked>,
     /// The same, to be found by the account. There may be some that were forgotten since.
     by_account: BTreeSet<(Account, Place)>,
+    sites: Sites,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +107,7 @@ impl Keep for Worked {
 
 impl Default for Familiar {
     fn default() -> Self {
-        Self { pairs: Room::saved(FAMILIAR), by_account: BTreeSet::new() }
+        Self { pairs: Room::saved(FAMILIAR), by_account: BTreeSet::new(), sites: Sites::default() }
     }
 }
 
@@ -117,7 +118,9 @@ impl Familiar {
         if is_new {
             self.note(place, account);
             self.forget_others_of(account);
-            if let Some(site) = place.wider() {
+            if let Some(site) = place.wider()
+                && self.sites.add(site, || in_net(&self.pairs, site.net()).count())
+            {
                 self.forget_others_in(site);
             }
         }
@@ -150,22 +153,19 @@ impl Familiar {
     }
 
     fn forget_others_in(&mut self, site: Place) {
-        while self.in_net(site.net()).count() > OF_SITE {
-            let oldest = self.in_net(site.net()).min_by_key(|(_, worked)| worked.remembered);
-            let Some(oldest) = oldest.map(|(pair, _)| pair.clone()) else { return };
-            self.pairs.remove(&oldest);
-        }
+        let ends = |((place, account), worked): (&(Place, Account), &Worked)| {
+            (worked.remembered, (*place, account.clone()))
+        };
+        let mut pairs: Vec<_> = in_net(&self.pairs, site.net()).map(ends).collect();
+        pairs.sort_unstable();
+        pairs.iter().take(AT_ONCE).for_each(|(_, pair)| drop(self.pairs.remove(pair)));
+        self.sites.recount(site);
     }
 
     fn all_places_of(&self, account: &Account) -> impl Iterator<Item = Place> {
         let all = self.by_account.range((account.clone(), Place::first())..);
         let account = account.clone();
         all.take_while(move |(of, _)| *of == account).map(|(_, place)| *place)
-    }
-
-    fn in_net(&self, net: IpNet) -> impl Iterator<Item = (&(Place, Account), &Worked)> {
-        let all = self.pairs.starting_at((Place::of(net.network()), Account::least()));
-        all.take_while(move |((place, _), _)| net.contains(&place.net()))
     }
 
     pub(super) fn works_until(&self, place: Place, account: &Account, now: u64) -> Option<u64> {
@@ -195,7 +195,7 @@ impl Familiar {
 
     /// Whether any account has worked at a source in it.
     pub(super) fn any_within(&self, net: IpNet, now: u64) -> bool {
-        self.in_net(net).any(|(_, worked)| worked.remembered > now)
+        in_net(&self.pairs, net).any(|(_, worked)| worked.remembered > now)
     }
 
     pub(super) fn places_of(&self, account: &Account, now: u64) -> impl Iterator<Item = Place> {
@@ -207,4 +207,12 @@ impl Familiar {
         let all = self.pairs.starting_at((place, Account::least()));
         all.take_while(move |((at, _), _)| *at == place).map(|((_, account), worked)| (account, worked))
     }
+}
+
+fn in_net(
+    pairs: &Room<(Place, Account), Worked>,
+    net: IpNet,
+) -> impl Iterator<Item = (&(Place, Account), &Worked)> {
+    let all = pairs.starting_at((Place::of(net.network()), Account::least()));
+    all.take_while(move |((place, _), _)| net.contains(&place.net()))
 }

@@ -195,13 +195,17 @@ impl<W: Whom> Known<W> {
         Some(self.settle(whom, now, settings))
     }
 
-    /// Forgets the one in there that ends first.
-    pub(super) fn forget_one(&mut self, range: RangeInclusive<W>) -> Option<What> {
-        let ends = |(_, home): &(&W, &Home)| home.told.map_or(0, |(_, until)| until);
-        let whom = *self.homes.range(range).min_by_key(ends)?.0;
-        let home = self.homes.remove(&whom)?;
-        self.due.remove(&(home.due, whom));
-        home.told.map(|_| whom.forget())
+    /// Forgets those in there that end first.
+    pub(super) fn forget_some(&mut self, range: RangeInclusive<W>, count: usize) -> Vec<What> {
+        let ends = |(whom, home): (&W, &Home)| (home.told.map_or(0, |(_, until)| until), *whom);
+        let mut homes: Vec<_> = self.homes.range(range).map(ends).collect();
+        homes.sort_unstable();
+        let forget = |(_, whom): (u64, W)| {
+            let home = self.homes.remove(&whom)?;
+            self.due.remove(&(home.due, whom));
+            home.told.map(|_| whom.forget())
+        };
+        homes.into_iter().take(count).filter_map(forget).collect()
     }
 
     pub(super) fn of(&self, whom: W, now: u64, settings: &KnownSettings) -> (u32, u64) {

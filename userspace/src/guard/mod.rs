@@ -36,6 +36,7 @@ mod room;
 mod score;
 mod sequence;
 mod settings;
+mod sites;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -49,7 +50,7 @@ use std::net::IpAddr;
 use self::{
     alerts::Alerts, asking::Asking, bans::Bans, blind::Blind, closed::ClosedDoors, crowd::Crowd,
     doubtful::Doubtful, familiar::Familiar, flows::Flows, known::Known, place::Place, room::Room,
-    trail::Trail, uses::Uses,
+    sites::Sites, trail::Trail, uses::Uses,
 };
 pub use self::{
     decision::{Because, Decision, Rule, Scope, What},
@@ -67,8 +68,6 @@ pub use self::{
 const SOURCES: usize = 65_536;
 /// Of one account; it gives up the one that it used longest ago for one more.
 const SOURCES_OF_ACCOUNT: usize = 64;
-/// Of one IPv6 /48: there may be a phone in each of its /64s, and one of them must not fill the table.
-const SOURCES_OF_SITE: usize = 8_192;
 /// Accounts at sources, and numbers of sequences, all together: what the failures of real sources may take.
 const TRAILS: usize = 131_072;
 /// Sources and failures of accounts, all together.
@@ -81,6 +80,7 @@ pub struct Guard {
     known: Known<IpAddr>,
     /// The sources where an account is used.
     uses: Uses<IpAddr>,
+    sites: Sites,
     asking: Asking,
     blind: Blind,
     /// The filter drops what is suspended.
@@ -103,6 +103,7 @@ impl Guard {
             closed: ClosedDoors::default(),
             known: Known::new(SOURCES),
             uses: Uses::new(SOURCES_OF_ACCOUNT),
+            sites: Sites::default(),
             asking: Asking::default(),
             blind: Blind::default(),
             drops: false,

@@ -1,8 +1,8 @@
 //! What worked, and what follows: it clears what failed, and the source is known.
 
 use super::{
-    Account, Because, Decision, Evidence, Guard, Kind, Rule, SOURCES_OF_SITE, What, closed::Door,
-    moment::after, place::Place,
+    Account, Because, Decision, Evidence, Guard, Kind, Rule, What, closed::Door, moment::after, place::Place,
+    sites::AT_ONCE,
 };
 
 const WORKED: Because = Because { rule: Rule::Worked, count: 0, seconds: 0 };
@@ -58,15 +58,16 @@ impl Guard {
             return whats;
         }
         let settings = &self.settings.known;
-        if let Some(account) = account
+        if let Some(account) = account.as_ref().filter(|_| kind != Kind::Qualified)
             && let Some(given_up) = self.uses.note(source, account, settings.phones as usize)
         {
             whats.extend(self.known.take(given_up, account, at, settings));
         }
         if let Some(site) = Place::of(source).wider().filter(|_| !self.known.has(source)) {
             let range = site.net().network()..=site.net().broadcast();
-            if self.known.within(range.clone()).count() >= SOURCES_OF_SITE {
-                whats.extend(self.known.forget_one(range));
+            if self.sites.add(site, || 1 + self.known.within(range.clone()).count()) {
+                whats.extend(self.known.forget_some(range, AT_ONCE));
+                self.sites.recount(site);
             }
         }
         for what in &whats {

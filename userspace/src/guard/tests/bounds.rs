@@ -52,7 +52,8 @@ fn one_48_fills_no_more_than_its_share() {
     }
     let now = START + MINUTE;
     let known = |site, homes: u32| (0..homes).filter(|n| is_known(&guard, address(site, *n, 1), now)).count();
-    assert_eq!((known(2, 4_000), known(1, 20_000)), (4_000, 8_192));
+    assert_eq!(known(2, 4_000), 4_000);
+    assert!((7_680..=8_192).contains(&known(1, 20_000)), "{}", known(1, 20_000));
     assert!(is_known(&guard, address(1, 19_999, 1), now), "the newest is");
     let works = |site, n: u32, name: String| {
         let view = guard.source(address(site, n, 1), now);
@@ -66,7 +67,7 @@ fn who_is_known_stays_so_while_packets_are_missed_and_not_for_ever() {
     let mut guard = Guard::default();
     feed(&mut guard, (0..3).map(|n| registered(START, host(1), &format!("{n}"), START + HOUR)));
     let end = START + HOUR + 30 * MINUTE;
-    let mut kernel = 0;
+    let mut kernel = end + HOUR;
     let mut minutes = 0;
     for minute in 0..40 * 60 {
         let now = START + minute * MINUTE;
