@@ -158,7 +158,9 @@ impl Familiar {
         };
         let mut pairs: Vec<_> = in_net(&self.pairs, site.net()).map(ends).collect();
         pairs.sort_unstable();
-        pairs.iter().take(AT_ONCE).for_each(|(_, pair)| drop(self.pairs.remove(pair)));
+        for (_, pair) in pairs.iter().take(AT_ONCE) {
+            self.pairs.remove(pair);
+        }
         self.sites.recount(site);
     }
 

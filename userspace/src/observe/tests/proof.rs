@@ -66,6 +66,16 @@ fn steps() -> impl Strategy<Value = Vec<(f64, Step)>> {
     prop::collection::vec((pause, step), 1..60)
 }
 
+/// A request and whom its answer goes to, if not back.
+#[derive(Clone, Copy, Debug)]
+struct Asked<'a> {
+    source: &'a str,
+    names: &'a str,
+    headers: &'a str,
+    call: u8,
+    to: Option<usize>,
+}
+
 /// The PBX, the attacker and the observer.
 struct Scene {
     makes: Makes,
@@ -104,17 +114,9 @@ impl Scene {
         }
     }
 
-    /// A request from `source`, seen or not, and its answer.
-    fn exchange(
-        &mut self,
-        source: &str,
-        is_seen: bool,
-        names: &str,
-        headers: &str,
-        call: u8,
-        to: Option<usize>,
-        seen: Seen,
-    ) {
+    /// A request, seen or not, and its answer.
+    fn exchange(&mut self, asked: Asked<'_>, is_seen: bool, seen: Seen) {
+        let Asked { source, names, headers, call, to } = asked;
         self.number += 1;
         let names = format!("{names} branch=b{} call=c{call} from=f{call} cseq={}", self.number, self.number);
         if is_seen {
@@ -152,18 +154,30 @@ impl Scene {
             // What comes over UDP is not answered over TLS.
             Step::Forge { call, to, invites, seen } => {
                 let seen = if matches!(seen, Seen::Hidden) { Seen::Lost } else { seen };
-                self.exchange(VICTIM, true, method(invites), "", call, to, seen);
+                self.exchange(
+                    Asked { source: VICTIM, names: method(invites), headers: "", call, to },
+                    true,
+                    seen,
+                );
             }
             Step::Ask { call, who, is_listed, seen } => {
                 let is_seen = !is_listed && !matches!(seen, Seen::Hidden);
-                self.exchange(ACCOMPLICES[who], is_seen, "REGISTER 100", "", call, None, seen);
+                self.exchange(
+                    Asked { source: ACCOMPLICES[who], names: "REGISTER 100", headers: "", call, to: None },
+                    is_seen,
+                    seen,
+                );
             }
             Step::Guess { back, invites, to } => {
                 let Some(nonce) = self.nonces.iter().rev().nth(back).cloned() else { return };
                 let n = self.number;
                 let guess =
                     format!("Authorization: Digest username=u{n}, realm=pbx, nonce={nonce}, response={n}\n");
-                self.exchange(VICTIM, true, method(invites), &guess, 9, to, Seen::Whole);
+                self.exchange(
+                    Asked { source: VICTIM, names: method(invites), headers: &guess, call: 9, to },
+                    true,
+                    Seen::Whole,
+                );
             }
             Step::Acknowledge { call, back } => {
                 let Some(tag) = self.tags.iter().rev().nth(back).cloned() else { return };
@@ -206,7 +220,11 @@ fn who_answers_his_own_challenge_is_proven() {
         scene.step(Step::Ask { call: 1, who: 0, is_listed: false, seen: Seen::Whole });
         let nonce = scene.nonces[0].clone();
         let guess = format!("Authorization: Digest username=100, realm=pbx, nonce={nonce}, response=1\n");
-        scene.exchange(ACCOMPLICES[0], true, "REGISTER 100", &guess, 1, None, Seen::Whole);
+        scene.exchange(
+            Asked { source: ACCOMPLICES[0], names: "REGISTER 100", headers: &guess, call: 1, to: None },
+            true,
+            Seen::Whole,
+        );
         let proven = scene.proven_of(ACCOMPLICES[0]);
         assert!(matches!(proven[..], [Evidence { kind: Kind::Failed { .. }, .. }]), "{makes:?}: {proven:?}");
     }
@@ -242,6 +260,10 @@ fn an_answer_that_is_no_sip_may_have_told_more() {
     assert!(run(&mut scene.observer, &[packet]).is_empty());
     let nonce = scene.nonces[0].clone();
     let guess = format!("Authorization: Digest username=100, realm=pbx, nonce={nonce}, response=1\n");
-    scene.exchange(ACCOMPLICES[0], true, "REGISTER 100", &guess, 1, None, Seen::Whole);
+    scene.exchange(
+        Asked { source: ACCOMPLICES[0], names: "REGISTER 100", headers: &guess, call: 1, to: None },
+        true,
+        Seen::Whole,
+    );
     assert!(scene.proven_of(ACCOMPLICES[0]).is_empty());
 }
