@@ -1,4 +1,5 @@
 mod captures;
+mod crowds;
 mod flows;
 mod frames;
 mod hostile;
