@@ -93,7 +93,7 @@ impl Limits {
     pub(super) fn newcomers() -> Self {
         let prefix = Self::prefix();
         Self::by_class(|class| match class {
-            Class::Register => Limit::bucket(50, 200),
+            Class::Register => Limit::bucket(100, 300),
             Class::Other => Limit::bucket(100, 500),
             _ => prefix.of(class),
         })
