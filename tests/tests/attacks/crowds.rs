@@ -3,12 +3,12 @@
 use std::{net::IpAddr, thread, time::Duration};
 
 use sipward_tests::{
-    attack::{Crowd, Transport},
+    attack::{Crowd, Site, Transport, pbx, v4_of, v6_of},
     cpu::go_ahead,
     exchange::{Exchange, Make},
 };
 
-use crate::site::{Guarded, Site, pbx, v4_of, v6_of};
+use crate::site::Guarded;
 
 const PHONES: u32 = 200;
 /// In which they start.
@@ -30,7 +30,7 @@ fn mobile(n: u32) -> IpAddr {
 fn two_hundred_phones_of_a_carrier_are_in_at_once() {
     const FIRST: u32 = 1_000;
     go_ahead();
-    let site = Site::new();
+    let site = Site::default();
     let make = Make::OpenAsterisk;
     let Some(_exchange) = Exchange::start_with(make, site.pbx(), FIRST..=FIRST + 2 * PHONES) else { return };
     let guarded = Guarded::start(&site, "");
