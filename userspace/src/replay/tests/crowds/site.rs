@@ -322,6 +322,11 @@ fn enforce(memory: &mut Memory, decision: &Decision) {
         What::Ban { scope: Scope::Prefix { net }, until } => {
             memory.insert(*net, listed(*until, kind::BANNED, 0))
         }
+        What::LimitAsking { source, until } => {
+            let suspension = Suspension { expires: *until, flags: 0, others: 1 };
+            let source = to_key(*source);
+            memory.suspend(SuspensionKey { source, what: SuspensionKey::ASKING }, suspension);
+        }
         // Suspensions end by themselves; no scene here is about the rest.
         What::Lift { .. } | What::Lock { .. } | What::Ban { .. } | What::Alert { .. } => {}
     }
