@@ -2,13 +2,15 @@
 
 use ipnet::IpNet;
 use sipward::{
-    guard::Flow,
-    kernel::{Filter, LoadOptions, Sentence, Suspect, flow_key, now},
+    address::to_key,
+    guard::{Account, Flow},
+    kernel::{Filter, LoadOptions, Sentence, Suspect, flow_key, now, worked_key},
     policy::Config,
     replay::Memory,
 };
 use xdp_prog::{
-    abi::{Counter, FOREVER, Policy, RateLimit, SourceEntry},
+    abi::{AddressHash, Counter, FOREVER, GuessLimits, Policy, RateLimit, Refunds, SourceEntry},
+    account::nonce_hash,
     reason::{Action, Class, Reason},
 };
 
@@ -22,6 +24,7 @@ pub fn lift_limits(policy: &mut Policy) {
     policy.prefix = policy.stranger;
     policy.known = policy.stranger;
     (policy.flows_per_source, policy.flows_per_prefix) = (0, 0);
+    policy.guesses = GuessLimits::default();
 }
 
 pub struct Judges {
@@ -59,7 +62,8 @@ impl Judges {
         filter.set_policy(&resolved.policy).unwrap();
         filter.set_signatures(&compiled.tables).unwrap();
         let enforce = resolved.policy.enforce != 0;
-        let memory = Memory::new(resolved.policy, compiled.tables);
+        let mut memory = Memory::new(resolved.policy, compiled.tables);
+        memory.judge_guesses();
         let mut judges =
             Self { filter, memory, names: compiled.names, enforce, before: Vec::new(), hits: Vec::new() };
         judges.before = judges.counts();
@@ -113,6 +117,28 @@ impl Judges {
         let source = source.parse().unwrap();
         assert!(self.filter.known_flows().unwrap().remove(source, flow).unwrap());
         self.memory.forget_flow(&flow_key(source, flow));
+    }
+
+    /// A nonce was sent to an address, and both have seen it.
+    pub fn issue(&mut self, address: &str, nonce: &str) {
+        let (address, nonce) = (address.parse().unwrap(), nonce_hash(nonce.as_bytes()));
+        self.filter.issue(address, nonce, now()).unwrap();
+        self.memory.set_watched(true);
+        self.memory.judge_guesses().issue(AddressHash { address: to_key(address), hash: nonce }, now());
+    }
+
+    /// An account has worked at a source, or has not any more.
+    pub fn set_worked(&mut self, source: &str, account: &str, until: u64) {
+        let (source, account) = (source.parse().unwrap(), Account::new(account.as_bytes()).unwrap());
+        self.filter.worked().unwrap().put(source, &account, until).unwrap();
+        self.memory.judge_guesses().set_worked(worked_key(source, &account), until);
+    }
+
+    /// What was given back to a line, in all.
+    pub fn give_back(&mut self, address: &str, refunds: Refunds) {
+        let address = address.parse().unwrap();
+        self.filter.given_back().unwrap().put(address, refunds).unwrap();
+        self.memory.judge_guesses().set_refunds(to_key(address).line(), refunds);
     }
 
     /// The kernel's own entries, as they are.

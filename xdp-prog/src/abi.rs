@@ -6,6 +6,7 @@
 use crate::{
     account,
     frame::Packet,
+    guess,
     reason::{Class, Reason},
     stream,
     word::Word,
@@ -37,9 +38,16 @@ pub mod map {
     pub const TAPS_KNOWN: &str = "TAPS_KNOWN";
     pub const TAPS_STRANGERS: &str = "TAPS_STRANGERS";
     pub const TAP_STATE: &str = "TAP_STATE";
+    pub const ISSUED: &str = "ISSUED";
+    pub const WORKED: &str = "WORKED";
+    pub const GUESSES_ISSUED: &str = "GUESSES_ISSUED";
+    pub const GUESSES_OTHER: &str = "GUESSES_OTHER";
+    pub const NEW_LINES: &str = "NEW_LINES";
+    pub const CHARGED: &str = "CHARGED";
+    pub const REFUNDS: &str = "REFUNDS";
     pub const WATCHED: &str = "WATCHED";
     pub const SCRATCH: &str = "SCRATCH";
-    pub const ALL: [&str; 23] = [
+    pub const ALL: [&str; 30] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -61,6 +69,13 @@ pub mod map {
         TAPS_KNOWN,
         TAPS_STRANGERS,
         TAP_STATE,
+        ISSUED,
+        WORKED,
+        GUESSES_ISSUED,
+        GUESSES_OTHER,
+        NEW_LINES,
+        CHARGED,
+        REFUNDS,
         WATCHED,
         SCRATCH,
     ];
@@ -83,6 +98,15 @@ pub const CAPTURE_RING_BYTES: usize = 1 << 22;
 pub const TAP_RING_BYTES: usize = 1 << 22;
 pub const MAX_SUSPENSIONS: usize = 1 << 16;
 pub const MAX_KNOWN_FLOWS: usize = 1 << 16;
+/// Challenges of a dozen seconds in a flood of five thousand requests a second.
+pub const MAX_ISSUED: usize = 1 << 16;
+pub const MAX_WORKED: usize = 1 << 16;
+/// Lines that have been challenged and answered.
+pub const MAX_GUESSES_ISSUED: usize = 1 << 15;
+/// More than [`NEW_LINES`](crate::guess::NEW_LINES) lets in within an hour.
+pub const MAX_GUESSES_OTHER: usize = 1 << 16;
+pub const MAX_CHARGED: usize = 1 << 14;
+pub const MAX_REFUNDS: usize = 1 << 16;
 
 /// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and
 /// waits until no packet is left that saw the old one. A packet looks here once and keeps to what it saw.
@@ -119,6 +143,12 @@ impl Address {
     #[inline(always)]
     pub const fn source(self) -> Self {
         if self.is_v4() { self } else { Self([self.0[0], self.0[1], 0, 0]) }
+    }
+
+    /// What one subscriber has: an IPv4 address, or an IPv6 /56.
+    #[inline(always)]
+    pub const fn line(self) -> Self {
+        if self.is_v4() { self } else { Self([self.0[0], self.0[1] & 0xffff_ff00_u32.to_be(), 0, 0]) }
     }
 
     /// The neighbourhood of a source: an IPv4 /24, or an IPv6 /48.
@@ -180,6 +210,25 @@ pub struct RateLimit {
 pub const WINDOW_LIMIT: u32 = 1 << 27;
 pub const WINDOW_MAX_LIMIT: u32 = 60_000;
 
+/// How many passwords one line may try: so many at once, and one more after each interval. See `guess.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct GuessLimit {
+    /// Nanoseconds.
+    pub interval: u64,
+    pub burst: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct GuessLimits {
+    /// With nonces that were issued to the very address. An interval of zero: none of this is judged.
+    pub issued: GuessLimit,
+    /// With all others.
+    pub other: GuessLimit,
+}
+
 /// Everything an operator sets, resolved. Swapped as a whole, never edited in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -209,6 +258,7 @@ pub struct Policy {
     pub prefix: [RateLimit; Class::COUNT],
     /// Of one phone; a known source gets this times its budget.
     pub known: [RateLimit; Class::COUNT],
+    pub guesses: GuessLimits,
     pub udp: PortSet,
     pub tcp: PortSet,
     /// TCP ports that speak TLS: the handshake is all that can be seen.
@@ -525,6 +575,37 @@ pub struct KnownFlow {
     pub meters: [Meter; Class::COUNT],
 }
 
+/// An address and a hash that belongs to it: a nonce that was issued to it (in `ISSUED`), an account that has worked there
+/// (in `WORKED`, a source), or credentials that it was charged for (in `CHARGED`, a line). The value of each is a time
+/// in kernel monotonic nanoseconds: for nonces when, for the others until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct AddressHash {
+    pub address: Address,
+    pub hash: u64,
+}
+
+/// What one line has tried lately. All zero is a valid fresh state.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct GuessState {
+    /// When the bucket is empty again, in nanoseconds.
+    pub empty_at: Word,
+    /// Of what was given back ever: how much is counted in.
+    pub counted: Word,
+}
+
+/// What the daemon has given back to a line, in all since the entry was made: only ever grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Refunds {
+    pub issued: u64,
+    pub other: u64,
+    /// How many guesses more than usual it may have outstanding, and until when.
+    pub room: u64,
+    pub room_until: u64,
+}
+
 /// The beginning of the record of a packet that was handed over; its payload follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -559,6 +640,9 @@ pub mod tap {
     pub const ACKNOWLEDGES: u32 = 16;
     /// The first fragment of a packet: its rest is not handed over.
     pub const PART: u32 = 32;
+    /// Its credentials were charged to the [budget](crate::guess::Budget) for issued nonces, or to the other one.
+    pub const CHARGED_ISSUED: u32 = 64;
+    pub const CHARGED_OTHER: u32 = 128;
 }
 
 /// Longer payloads are cut.
@@ -600,14 +684,17 @@ pub const WATCHED_FOR: u64 = 10_000_000_000;
 pub struct Scratch {
     pub packet: Packet,
     pub names: account::Walk,
+    /// Through what leaves, which may be interrupted by what comes.
+    pub challenges: account::Walk,
     pub messages: stream::Walk,
+    pub tally: guess::Tally,
 }
 
 const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
     assert!(size_of::<RateLimit>() == 24);
-    assert!(size_of::<Policy>() == 24 + 4 * 24 * Class::COUNT + 3 * 8192);
+    assert!(size_of::<Policy>() == 24 + 4 * 24 * Class::COUNT + 32 + 3 * 8192);
     assert!(size_of::<SourceState>() == 16 * Class::COUNT + 80);
     assert!(size_of::<PrefixState>() == 2 * 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);
@@ -622,6 +709,9 @@ const _: () = {
     assert!(size_of::<Suspension>() == 16);
     assert!(size_of::<FlowKey>() == 24);
     assert!(size_of::<KnownFlow>() == 16 + 16 * Class::COUNT);
+    assert!(size_of::<AddressHash>() == 24);
+    assert!(size_of::<GuessState>() == 16);
+    assert!(size_of::<Refunds>() == 32);
     assert!(size_of::<TapHead>() == 64);
     assert!(size_of::<TapState>() == 72);
     assert!(Reason::COUNT <= 255);
@@ -631,9 +721,9 @@ const _: () = {
 #[cfg(not(target_arch = "bpf"))]
 mod pod {
     use super::{
-        Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FlowKey, FragmentKey,
-        GuardState, Policy, SignatureHead, Signatures, SourceEntry, Suspension, SuspensionKey, TapHead,
-        TapState,
+        Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FlowKey,
+        FragmentKey, GuardState, Policy, Refunds, SignatureHead, Signatures, SourceEntry, Suspension,
+        SuspensionKey, TapHead, TapState,
     };
 
     macro_rules! pod {
@@ -642,12 +732,13 @@ mod pod {
             unsafe impl aya::Pod for $type {}
         )+};
     }
-    pod!(Active, Address, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
+    pod!(Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
     pod!(
         FlowKey,
         FragmentKey,
         GuardState,
         Policy,
+        Refunds,
         SignatureHead,
         SourceEntry,
         Suspension,

@@ -2,10 +2,11 @@
 //! written, and in the kernel only their hashes.
 //!
 //! Credentials may have several user names, in one header or in several. Kamailio and PJSIP, so Asterisk too, take the
-//! last of a header, and the first header for their realm, which nobody knows here. So all of them count.
+//! last of a header, and the first header for their realm, which nobody knows here. So all headers count, and a header
+//! with two names, or with one that a PBX may read otherwise, is [marked](flag).
 //!
-//! The message is walked line by line. What is read of a line has a bound, and what lies behind is not seen: who hides
-//! a name there is not recognised here, and answered by the PBX.
+//! The message is walked line by line. What is read has a bound, and a message that goes on behind it is reported as
+//! such ([`MORE`]).
 
 use crate::{
     bytes::{Bytes, opaque},
@@ -69,9 +70,9 @@ impl Hash {
 }
 
 /// Lines of a message that are looked at: no phone or trunk has half as many headers.
-const LINES_MAX: u32 = 128;
+pub const LINES_MAX: u32 = 128;
 /// Bytes of a message.
-const MESSAGE_MAX: usize = 4096;
+pub const MESSAGE_MAX: usize = 4096;
 /// More lines of one header than these hide something.
 const FOLDS_MAX: u32 = 8;
 /// Blanks between a header's name and its colon.
@@ -80,8 +81,14 @@ const BLANKS_MAX: usize = 16;
 const DISPLAY_MAX: usize = 512;
 /// Bytes of a URI up to its `@`.
 const USER_MAX: usize = 256;
-/// Bytes of credentials in front of their user name.
-const CREDENTIALS_MAX: usize = 1024;
+/// Bytes of a nonce or a realm that count: longer than any that is known.
+const VALUE_MAX: usize = 128;
+/// Bytes of credentials that are read at once, and how often that is done: more than a whole message at once, and many
+/// more parameters than any phone sends.
+const PARAMETER_STEP: usize = 256;
+const PARAMETER_TURNS: u32 = 64;
+/// Credentials whose realms are compared.
+const REALMS: usize = 4;
 
 /// No name here.
 pub const NONE: u64 = 0;
@@ -102,10 +109,14 @@ pub trait Message {
     fn uri(&self, at: u32, most: u32) -> u32;
     /// [`user`] of the URI that begins there.
     fn user(&self, at: u32, most: u32, bracketed: bool) -> u32;
-    /// [`username`] in the credentials that begin there.
-    fn username(&self, at: u32, most: u32) -> u32;
+    /// [`has_tag`] of the To header whose value begins there.
+    fn has_tag(&self, at: u32, most: u32) -> bool;
+    /// [`parameter`] of the credentials that go on there.
+    fn parameter(&self, at: u32, most: u32, state: u8) -> u32;
     /// [`name_hash`] of the name that begins there.
     fn name_hash(&self, at: u32, most: u32, end: End) -> u64;
+    /// [`value_hash`] of the value that begins there.
+    fn value_hash(&self, at: u32, most: u32, end: End) -> u64;
 
     /// How many bytes there are up to the end of this line, its LF with it; or up to the end of `most`.
     #[inline(always)]
@@ -113,6 +124,57 @@ pub trait Message {
         let steps = self.line_steps(at, most);
         let length = steps & POSITION;
         if steps & REST == 0 { length } else { length + self.rest_of_line(at + length, most - length) }
+    }
+}
+
+/// What a walk looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// From and credentials, and whether To has a tag.
+    Names,
+    Credentials,
+    /// Those of a response, which give nonces to the other side.
+    Challenges,
+}
+
+/// What a header says about who sends the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Named {
+    /// [`NOTHING`], [`BY_FROM`], [`BY_CREDENTIALS`] or [`MORE`].
+    pub kind: u32,
+    /// A set of [`flag`]s.
+    pub flags: u32,
+    /// The hash of the user name, the last one of credentials; [`NONE`]: it has none.
+    pub name: u64,
+    /// Of credentials: the hash of their nonce, or [`NONE`].
+    pub nonce: u64,
+    /// Of credentials: where their value begins in the message, and where it ends.
+    pub start: u32,
+    pub end: u32,
+}
+
+/// The message names nobody else.
+pub const NOTHING: u32 = 0;
+pub const BY_FROM: u32 = 1;
+pub const BY_CREDENTIALS: u32 = 2;
+/// The message has more lines or bytes of headers than are looked at.
+pub const MORE: u32 = 3;
+
+pub mod flag {
+    /// Credentials have two user names that differ, or those before for the same realm have another one.
+    pub const NAMES: u32 = 1;
+    /// A PBX may read another name here than this walk does: it decodes `%` escapes, or `\` escapes in quotes.
+    pub const ODD: u32 = 2;
+    /// At the end of the message: its To header has a tag.
+    pub const IN_DIALOG: u32 = 4;
+}
+
+impl Named {
+    /// The name is certain: every PBX reads this one.
+    #[inline(always)]
+    pub const fn is_certain(&self) -> bool {
+        self.flags == 0 && self.name != NONE
     }
 }
 
@@ -127,62 +189,120 @@ pub struct Walk {
     lines: u32,
     /// The request line was met; before it there may be empty ones.
     started: u32,
-    /// Not 0: where the names of the header before are, and whether that is the [From](FROM).
+    /// Not 0: where the value of the header before is, and whether that is the [From](FROM) or the [To](TO).
     names: u32,
+    /// A set of [`how`] flags.
+    how: u32,
+    /// Whether To headers were met [with a tag](dialog::INSIDE) and [without](dialog::OUTSIDE).
+    dialog: u32,
+    pub found: Named,
+    realm: u64,
+    /// Of the credentials before: their realms, and the names for those.
+    realms: [u64; REALMS],
+    owners: [u64; REALMS],
+    headers: u32,
+    /// Where in the credentials' value the walk is, and in which state of [`parameter`].
+    value_at: u32,
+    state: u32,
+    /// User names in these credentials.
+    count: u32,
+}
+
+mod dialog {
+    pub(super) const INSIDE: u32 = 1;
+    pub(super) const OUTSIDE: u32 = 2;
+}
+
+mod how {
+    /// From and To are not looked at.
+    pub(super) const NO_ADDRESSES: u32 = 1;
+    /// Challenges are looked for, instead of credentials.
+    pub(super) const CHALLENGES: u32 = 16;
+    /// Behind an empty line there may be another message: all lines count.
+    pub(super) const STREAM: u32 = 2;
+    /// There are more bytes than are looked at.
+    pub(super) const CUT: u32 = 4;
+    /// The end of the headers was met.
+    pub(super) const ENDED: u32 = 8;
 }
 
 impl Walk {
+    /// `stream`: it may be several messages, one behind the other, so that all of it is walked through.
     #[inline(always)]
-    pub const fn new(offset: u32, length: u32) -> Self {
+    pub fn new(offset: u32, length: u32, wanted: Wanted, stream: bool) -> Self {
+        let cut = if length > MESSAGE_MAX as u32 { how::CUT } else { 0 };
         let length = if length > MESSAGE_MAX as u32 { MESSAGE_MAX as u32 } else { length };
-        Self { offset, length, at: 0, lines: 0, started: 0, names: 0 }
+        let only = match wanted {
+            Wanted::Names => 0,
+            Wanted::Credentials => how::NO_ADDRESSES,
+            Wanted::Challenges => how::NO_ADDRESSES | how::CHALLENGES,
+        };
+        let stream = if stream { how::STREAM } else { 0 };
+        Self { offset, length, how: cut | only | stream, ..Self::default() }
     }
 
-    /// The hash of the next name, or [`NONE`] if there is no other. `line` is [`line`](Self::line) and `name` is
-    /// [`name`](Self::name), which the kernel verifies as functions by themselves: one for both takes too much stack.
+    /// Goes on to the next name and leaves it in [`found`](Self::found). `line` is [`line`](Self::line), `address` is
+    /// [`address`](Self::address) and `credentials` is [`credentials`](Self::credentials), which the kernel verifies as
+    /// functions by themselves.
     #[inline(always)]
-    pub fn next(&mut self, line: impl Fn(&mut Self), name: impl Fn(&mut Self) -> u64) -> u64 {
+    pub fn next(
+        &mut self,
+        line: impl Fn(&mut Self),
+        address: impl Fn(&mut Self),
+        credentials: impl Fn(&mut Self),
+    ) {
+        self.found = Named::default();
         let mut steps = 0;
-        while steps < LINES_MAX {
+        while steps < 2 * LINES_MAX {
             if self.names == 0 {
-                if self.at >= self.length || self.lines >= LINES_MAX {
-                    return NONE;
+                let over = self.at >= self.length;
+                if over || self.lines >= LINES_MAX {
+                    let more = self.how & how::ENDED == 0 && (!over || self.how & how::CUT != 0);
+                    self.found.kind = if more { MORE } else { NOTHING };
+                    self.found.flags = if self.dialog == dialog::INSIDE { flag::IN_DIALOG } else { 0 };
+                    return;
                 }
                 line(self);
-            } else {
-                let name = name(self);
-                if name != NONE {
-                    return name;
+            } else if self.names & (FROM | TO) != 0 {
+                address(self);
+                if self.found.kind != NOTHING {
+                    return;
                 }
+            } else {
+                credentials(self);
+                return;
             }
             steps += 1;
         }
-        NONE
+        self.found.kind = MORE;
     }
 
-    /// Goes on by one line. Where a header with names begins, these are to be [looked for](Self::name).
+    /// Goes on by one line. Where a header with names begins, these are to be looked for.
     #[inline(always)]
     pub fn line(&mut self, message: &impl Message) {
         self.lines += 1;
         let at = self.at;
         let header = message.header(at);
         self.at = at + message.line_length(at, self.length - at);
-        let from = match header.kind {
+        let mark = match header.kind {
             HeaderKind::Empty => {
-                if self.started != 0 {
+                if self.started != 0 && self.how & how::STREAM == 0 {
                     self.at = self.length;
+                    self.how |= how::ENDED;
                 }
                 return;
             }
-            HeaderKind::Other => {
+            HeaderKind::From if self.how & how::NO_ADDRESSES == 0 => FROM,
+            HeaderKind::To if self.how & how::NO_ADDRESSES == 0 => TO,
+            HeaderKind::Credentials if self.how & how::CHALLENGES == 0 => 0,
+            HeaderKind::Challenge if self.how & how::CHALLENGES != 0 => 0,
+            _ => {
                 self.started = 1;
                 return;
             }
-            HeaderKind::From => FROM,
-            HeaderKind::Credentials => 0,
         };
         self.started = 1;
-        self.names = message.skip_blanks(at + header.value) | from;
+        self.names = message.skip_blanks(at + header.value) | mark;
     }
 
     /// Goes on by the further lines of a header.
@@ -198,22 +318,125 @@ impl Walk {
         }
     }
 
-    /// The hash of the next name in the header, or [`NONE`]; goes on by the header's further lines.
+    /// Reads the From header, or whether the To header has a tag; goes on by the header's further lines.
     #[inline(always)]
-    pub fn name(&mut self, message: &impl Message) -> u64 {
+    pub fn address(&mut self, message: &impl Message) {
         self.unfold(message);
         let (value, names) = (self.value(message), self.names);
         self.names = 0;
-        if names & FROM != 0 {
-            return value.user_of_from(names & !FROM);
+        if names & TO != 0 {
+            let at = names & !TO;
+            self.dialog |= if message.has_tag(at, value.most(at)) { dialog::INSIDE } else { dialog::OUTSIDE };
+            return;
         }
-        let name = value.username(names);
-        if name == NOWHERE {
-            return NONE;
+        let name = value.user_of_from(names & !FROM);
+        if name != NONE {
+            self.found.name = name;
+            self.found.kind = BY_FROM;
         }
-        // There may be another behind it.
-        self.names = names + (name & POSITION);
-        value.hash_of_username(self.names, name & QUOTED != 0)
+    }
+
+    /// Begins to read credentials, and goes on by the header's further lines.
+    #[inline(always)]
+    pub fn begin_credentials(&mut self, message: &impl Message) {
+        self.unfold(message);
+        self.found = Named { kind: BY_CREDENTIALS, start: self.names, end: self.at, ..Named::default() };
+        self.value_at = self.names;
+        self.names = 0;
+        self.state = parameter::SCHEME as u32;
+        self.count = 0;
+        self.realm = NONE;
+    }
+
+    /// Reads credentials that were begun. `turn` is [`turn`](Self::turn), which the kernel verifies as a function by
+    /// itself.
+    #[inline(always)]
+    pub fn credentials(&mut self, turn: impl Fn(&mut Self) -> bool) {
+        let mut turns = 0;
+        while turns < PARAMETER_TURNS {
+            if turn(self) {
+                self.compare();
+                return;
+            }
+            turns += 1;
+        }
+        // More parameters than are looked at.
+        self.found.flags |= flag::ODD;
+    }
+
+    /// Goes on to the next parameter that matters; true: the credentials are over.
+    #[inline(always)]
+    pub fn turn(&mut self, message: &impl Message) -> bool {
+        let (at, end) = (self.value_at, self.found.end);
+        if at >= end {
+            return true;
+        }
+        let step = message.parameter(at, end - at, self.state as u8);
+        let (state, read) = ((step >> 16) as u8, step & POSITION);
+        self.value_at = at + read;
+        self.state = state as u32;
+        let value = Value { message, end };
+        match state {
+            parameter::ODD => {
+                self.found.flags |= flag::ODD;
+                self.state = parameter::OTHER_VALUE as u32;
+            }
+            parameter::ODD_ESCAPE => {
+                self.found.flags |= flag::ODD;
+                self.state = parameter::ESCAPED_NAME as u32;
+            }
+            parameter::NAME | parameter::NAME_QUOTE => {
+                let start = self.begin_value(state == parameter::NAME_QUOTE, parameter::NAME_VALUE);
+                let name = value.name_hash(start, End::of_value(state == parameter::NAME_QUOTE));
+                if self.count != 0 && self.found.name != name {
+                    self.found.flags |= flag::NAMES;
+                }
+                self.found.name = name;
+                self.count += 1;
+            }
+            parameter::NONCE | parameter::NONCE_QUOTE => {
+                let start = self.begin_value(state == parameter::NONCE_QUOTE, parameter::OTHER_VALUE);
+                self.found.nonce = value.hash(start, End::of_value(state == parameter::NONCE_QUOTE));
+            }
+            parameter::REALM | parameter::REALM_QUOTE => {
+                let start = self.begin_value(state == parameter::REALM_QUOTE, parameter::OTHER_VALUE);
+                self.realm = value.hash(start, End::of_value(state == parameter::REALM_QUOTE));
+            }
+            _ => return read == 0,
+        }
+        false
+    }
+
+    /// Where the value begins whose first byte was read. That byte is read again, in the state for values.
+    #[inline(always)]
+    const fn begin_value(&mut self, quoted: bool, state: u8) -> u32 {
+        self.value_at -= 1;
+        self.state = state as u32;
+        if quoted { self.value_at + 1 } else { self.value_at }
+    }
+
+    /// Marks credentials for a realm that others in the message are for, too, under another name.
+    #[inline(always)]
+    fn compare(&mut self) {
+        if self.how & how::STREAM != 0 {
+            return;
+        }
+        let mut at = 0;
+        while at < REALMS {
+            if (at as u32) < self.headers {
+                if self.realms[at] == self.realm && self.owners[at] != self.found.name {
+                    self.found.flags |= flag::NAMES;
+                }
+            } else if at as u32 == self.headers {
+                self.realms[at] = self.realm;
+                self.owners[at] = self.found.name;
+            }
+            at += 1;
+        }
+        self.headers += 1;
+        if self.headers > REALMS as u32 {
+            self.found.flags |= flag::ODD;
+        }
     }
 
     #[inline(always)]
@@ -250,30 +473,25 @@ impl<M: Message> Value<'_, M> {
     }
 
     #[inline(always)]
-    fn username(&self, at: u32) -> u32 {
-        self.message.username(at, self.most(at))
-    }
-
-    /// In quotes it begins behind the first one.
-    #[inline(always)]
-    fn hash_of_username(&self, at: u32, quoted: bool) -> u64 {
-        if quoted { self.name_hash(at + 1, End::Quote) } else { self.name_hash(at, End::Token) }
-    }
-
-    #[inline(always)]
     fn name_hash(&self, at: u32, end: End) -> u64 {
         self.message.name_hash(at, self.most(at), end)
+    }
+
+    #[inline(always)]
+    fn hash(&self, at: u32, end: End) -> u64 {
+        self.message.value_hash(at, self.most(at), end)
     }
 }
 
 /// With a position: it is that of the From header's value.
 const FROM: u32 = 1 << 31;
+/// The same for the To header.
+const TO: u32 = 1 << 30;
 /// Instead of a position.
 const NOWHERE: u32 = u32::MAX;
 const POSITION: u32 = 0xffff;
 const BRACKETED: u32 = 1 << 16;
 const TELEPHONE: u32 = 1 << 17;
-const QUOTED: u32 = 1 << 18;
 const REST: u32 = 1 << 19;
 
 /// What a line begins with.
@@ -292,6 +510,8 @@ pub enum HeaderKind {
     Other = 1,
     From = 2,
     Credentials = 3,
+    To = 4,
+    Challenge = 5,
 }
 
 impl Header {
@@ -309,6 +529,8 @@ impl Header {
             0 => HeaderKind::Empty,
             2 => HeaderKind::From,
             3 => HeaderKind::Credentials,
+            4 => HeaderKind::To,
+            5 => HeaderKind::Challenge,
             _ => HeaderKind::Other,
         };
         Self { kind, value: word & POSITION }
@@ -328,6 +550,11 @@ pub enum End {
 }
 
 impl End {
+    #[inline(always)]
+    const fn of_value(quoted: bool) -> Self {
+        if quoted { Self::Quote } else { Self::Token }
+    }
+
     #[inline(always)]
     pub const fn from_code(code: u32) -> Self {
         match code {
@@ -397,19 +624,25 @@ pub fn header(payload: Bytes<'_>) -> Header {
         0x2a | 0x2d => return empty_or_other(payload, first),
         b'f' if begins_with(payload, b"from") => (HeaderKind::From, 4),
         b'f' => (HeaderKind::From, 1),
+        b't' if begins_with(payload, b"to") => (HeaderKind::To, 2),
+        b't' => (HeaderKind::To, 1),
         b'a' if begins_with(payload, b"authorization") => (HeaderKind::Credentials, 13),
         b'p' if begins_with(payload, b"proxy-authorization") => (HeaderKind::Credentials, 19),
+        b'p' if begins_with(payload, b"proxy-authenticate") => (HeaderKind::Challenge, 18),
+        b'w' if begins_with(payload, b"www-authenticate") => (HeaderKind::Challenge, 16),
         _ => return Header::OTHER,
     };
     let mut at = name;
     while at < name + BLANKS_MAX {
         match payload.byte(at) {
-            Some(b' ' | b'\t') => at += 1,
+            // PJSIP folds even here.
+            Some(b' ' | b'\t' | b'\r' | b'\n') => at += 1,
             Some(b':') => return Header { kind, value: at as u32 + 1 },
-            _ => break,
+            _ => return Header::OTHER,
         }
     }
-    Header::OTHER
+    // Too many blanks to say: credentials are not missed for it, though nothing that follows may be read as a name.
+    if matches!(kind, HeaderKind::Credentials) { Header { kind, value: at as u32 } } else { Header::OTHER }
 }
 
 #[inline(always)]
@@ -548,57 +781,176 @@ pub fn user(payload: Bytes<'_>, most: u32, bracketed: bool) -> u32 {
     }
 }
 
-/// Where in credentials a byte stands.
-mod parameter {
-    pub(super) const ELSEWHERE: u8 = 0;
-    /// A parameter may begin here.
-    const BOUNDARY: u8 = 1;
-    /// So many letters of the name were there, and one.
-    const BEHIND_FIRST: u8 = 2;
-    const BEHIND_NAME: u8 = BEHIND_FIRST + NAME.len() as u8 - 1;
-    /// Behind its `=`.
-    const VALUE: u8 = BEHIND_NAME + 1;
-    const QUOTED: u8 = VALUE + 1;
-    const ESCAPED: u8 = QUOTED + 1;
-    pub(super) const FOUND: u8 = ESCAPED + 1;
-    pub(super) const FOUND_QUOTE: u8 = FOUND + 1;
-
-    const NAME: &[u8] = b"username";
+/// Where in a To header its tag is.
+mod tag {
+    pub(super) const OUTSIDE: u8 = 0;
+    const QUOTED: u8 = 1;
+    const ESCAPED: u8 = 2;
+    const BRACKETED: u8 = 3;
+    const BOUNDARY: u8 = 4;
+    const T: u8 = 5;
+    const TA: u8 = 6;
+    const TAG: u8 = 7;
+    pub(super) const FOUND: u8 = 8;
 
     pub(super) const fn next(state: u8, byte: u8) -> u8 {
         match (state, byte) {
             (ESCAPED, _) => QUOTED,
             (QUOTED, b'\\') => ESCAPED,
-            (QUOTED, b'"') => ELSEWHERE,
-            (QUOTED, _) => QUOTED,
-            (VALUE, b'"') => FOUND_QUOTE,
-            (VALUE, 0..=b' ') => VALUE,
-            (VALUE, _) => FOUND,
+            (QUOTED, b'"') | (BRACKETED, b'>') => OUTSIDE,
+            (QUOTED | BRACKETED, _) => state,
             (_, b'"') => QUOTED,
-            (BEHIND_NAME, b'=') => VALUE,
-            (BEHIND_NAME, 0..=b' ') => BEHIND_NAME,
-            (_, b',' | 0..=b' ') => BOUNDARY,
-            (BOUNDARY..BEHIND_NAME, _) => {
-                if byte.to_ascii_lowercase() == NAME[(state - BOUNDARY) as usize] {
-                    state + 1
-                } else {
-                    ELSEWHERE
-                }
-            }
-            _ => ELSEWHERE,
+            (_, b'<') => BRACKETED,
+            (_, b';') => BOUNDARY,
+            (TAG, b'=') => FOUND,
+            (BOUNDARY | TAG, 0..=b' ') => state,
+            (BOUNDARY, b't' | b'T') => T,
+            (T, b'a' | b'A') => TA,
+            (TA, b'g' | b'G') => TAG,
+            _ => OUTSIDE,
         }
     }
 }
-table!(PARAMETERS, 16, parameter::next);
+table!(TAGS, 16, tag::next);
 
-/// Where the value of the parameter `username` begins in credentials, its quote with it, and whether it has one.
+/// Whether the value of a To header has a tag: the request is one within a dialog.
 #[inline(always)]
-pub fn username(payload: Bytes<'_>, most: u32) -> u32 {
-    match PARAMETERS.run(payload, most, parameter::ELSEWHERE, parameter::FOUND, CREDENTIALS_MAX) {
-        Some((parameter::FOUND_QUOTE, at)) => (at - 1) | QUOTED,
-        Some((_, at)) => at - 1,
-        None => NOWHERE,
+pub fn has_tag(payload: Bytes<'_>, most: u32) -> bool {
+    TAGS.run(payload, most, tag::OUTSIDE, tag::FOUND, DISPLAY_MAX).is_some()
+}
+
+/// Where in credentials a byte stands.
+mod parameter {
+    /// In the scheme, or in a parameter's name that does not matter.
+    pub(super) const SCHEME: u8 = 0;
+    /// A parameter may begin here.
+    const BOUNDARY: u8 = 1;
+    /// So many letters of a name were there, and one.
+    const USERNAME: u8 = 2;
+    const NONCE_NAME: u8 = USERNAME + 8;
+    const REALM_NAME: u8 = NONCE_NAME + 5;
+    /// From the second letter on: the first one is that of `nonce`.
+    const NEXT_NONCE: u8 = REALM_NAME + 5;
+    /// Behind the `=`.
+    const NAME_EQUALS: u8 = NEXT_NONCE + 8;
+    const NONCE_EQUALS: u8 = NAME_EQUALS + 1;
+    const REALM_EQUALS: u8 = NAME_EQUALS + 2;
+    /// In a value that does not matter.
+    pub(super) const OTHER_VALUE: u8 = NAME_EQUALS + 3;
+    /// In a user name.
+    pub(super) const NAME_VALUE: u8 = NAME_EQUALS + 4;
+    const QUOTED: u8 = NAME_EQUALS + 5;
+    const ESCAPED: u8 = NAME_EQUALS + 6;
+    const QUOTED_NAME: u8 = NAME_EQUALS + 7;
+    pub(super) const ESCAPED_NAME: u8 = NAME_EQUALS + 8;
+    /// States from here on are for the walk to look at.
+    pub(super) const FOUND: u8 = 48;
+    pub(super) const ODD: u8 = FOUND;
+    pub(super) const ODD_ESCAPE: u8 = FOUND + 1;
+    pub(super) const NAME: u8 = FOUND + 2;
+    pub(super) const NAME_QUOTE: u8 = FOUND + 3;
+    pub(super) const NONCE: u8 = FOUND + 4;
+    pub(super) const NONCE_QUOTE: u8 = FOUND + 5;
+    pub(super) const REALM: u8 = FOUND + 6;
+    pub(super) const REALM_QUOTE: u8 = FOUND + 7;
+    const _: () = assert!(ESCAPED_NAME < FOUND);
+
+    pub(super) const fn next(state: u8, byte: u8) -> u8 {
+        match (state, byte) {
+            (ESCAPED, _) => QUOTED,
+            (ESCAPED_NAME, _) => QUOTED_NAME,
+            (QUOTED, b'\\') => ESCAPED,
+            (QUOTED_NAME, b'\\') => ODD_ESCAPE,
+            (QUOTED | QUOTED_NAME, b'"') => OTHER_VALUE,
+            (QUOTED | QUOTED_NAME, _) => state,
+            (NAME_EQUALS..=REALM_EQUALS, 0..=b' ') => state,
+            (NAME_EQUALS, b'"') => NAME_QUOTE,
+            (NONCE_EQUALS, b'"') => NONCE_QUOTE,
+            (REALM_EQUALS, b'"') => REALM_QUOTE,
+            (NAME_EQUALS..=REALM_EQUALS, b',') => BOUNDARY,
+            (NAME_EQUALS, _) => NAME,
+            (NONCE_EQUALS, _) => NONCE,
+            (REALM_EQUALS, _) => REALM,
+            (NAME_VALUE, b'"') => QUOTED_NAME,
+            (_, b'"') => QUOTED,
+            (NAME_VALUE, b'%') => ODD,
+            (OTHER_VALUE | NAME_VALUE, b',' | 0..=b' ') => BOUNDARY,
+            (OTHER_VALUE | NAME_VALUE, _) => state,
+            (..NAME_EQUALS, b'%') => ODD,
+            (..NAME_EQUALS, b'=') => behind_equals(state),
+            (..NAME_EQUALS, 0..=b' ') if behind_equals(state) != OTHER_VALUE => state,
+            (..NAME_EQUALS, b',' | 0..=b' ') => BOUNDARY,
+            (..NAME_EQUALS, _) => in_name(state, byte.to_ascii_lowercase()),
+            _ => OTHER_VALUE,
+        }
     }
+
+    /// Which value follows a whole name.
+    const fn behind_equals(state: u8) -> u8 {
+        if state == USERNAME + 7 {
+            NAME_EQUALS
+        } else if state == NONCE_NAME + 4 || state == NEXT_NONCE + 7 {
+            NONCE_EQUALS
+        } else if state == REALM_NAME + 4 {
+            REALM_EQUALS
+        } else {
+            OTHER_VALUE
+        }
+    }
+
+    const fn in_name(state: u8, letter: u8) -> u8 {
+        if state == BOUNDARY {
+            return match letter {
+                b'u' => USERNAME,
+                b'n' => NONCE_NAME,
+                b'r' => REALM_NAME,
+                _ => SCHEME,
+            };
+        }
+        // `nonce` and `nextnonce` part behind their first letter.
+        if state == NONCE_NAME && letter == b'e' {
+            return NEXT_NONCE;
+        }
+        let names: [(u8, &[u8]); 4] = [
+            (USERNAME, b"username"),
+            (NONCE_NAME, b"nonce"),
+            (REALM_NAME, b"realm"),
+            (NEXT_NONCE, b"extnonce"),
+        ];
+        let mut at = 0;
+        while at < names.len() {
+            let (first, name) = names[at];
+            if state >= first
+                && (state - first + 1) < name.len() as u8
+                && name[(state - first) as usize + 1] == letter
+            {
+                return state + 1;
+            }
+            at += 1;
+        }
+        SCHEME
+    }
+}
+table!(PARAMETERS, 64, parameter::next);
+
+/// Reads on in credentials, or in a challenge, until there is something to look at or the step is done. The state in
+/// the high half, in the low half how many bytes were read.
+#[inline(always)]
+pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> u32 {
+    let mut state = state;
+    let mut at = 0;
+    while at < PARAMETER_STEP {
+        if opaque(at) >= most as usize {
+            break;
+        }
+        let Some(byte) = payload.byte(at) else { break };
+        state = PARAMETERS.next(state, byte);
+        at += 1;
+        if state >= parameter::FOUND {
+            break;
+        }
+    }
+    (state as u32) << 16 | at as u32
 }
 
 /// Whether a name goes on: the first states are those of [`End`].
@@ -648,6 +1000,36 @@ pub fn name_hash(payload: Bytes<'_>, most: u32, end: End) -> u64 {
     hash.of_whole_characters()
 }
 
+/// The hash of the value that begins here, or of as much of it as counts; [`NONE`]: it has no end, or is empty.
+#[inline(always)]
+pub fn value_hash(payload: Bytes<'_>, most: u32, end: End) -> u64 {
+    let mut hash = Hash::default();
+    let mut state = end as u8;
+    let mut at = 0;
+    while at < VALUE_MAX {
+        let byte = if opaque(at) < most as usize { payload.byte(at) } else { None };
+        let Some(byte) = byte else {
+            return if at != 0 && matches!(end, End::Token) { hash.of_all() } else { NONE };
+        };
+        state = NAMES.next(state, byte);
+        if state == name::ENDS {
+            return if at == 0 { NONE } else { hash.of_all() };
+        }
+        hash.add(byte);
+        at += 1;
+    }
+    hash.of_all()
+}
+
+/// The [`value_hash`] of a nonce that is at hand as a whole.
+pub fn nonce_hash(nonce: &[u8]) -> u64 {
+    let mut hash = Hash::default();
+    for byte in &nonce[..nonce.len().min(VALUE_MAX)] {
+        hash.add(*byte);
+    }
+    if nonce.is_empty() { NONE } else { hash.of_all() }
+}
+
 /// A message that can be read in one go: everywhere but in the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole<'a> {
@@ -658,6 +1040,19 @@ pub struct Whole<'a> {
 impl Whole<'_> {
     const fn from(&self, at: u32) -> Bytes<'_> {
         self.payload.skip(at as usize)
+    }
+
+    /// [`Walk::next`] through this message.
+    pub fn next(&self, walk: &mut Walk) -> Named {
+        walk.next(
+            |walk| walk.line(self),
+            |walk| walk.address(self),
+            |walk| {
+                walk.begin_credentials(self);
+                walk.credentials(|walk| walk.turn(self));
+            },
+        );
+        walk.found
     }
 }
 
@@ -690,12 +1085,20 @@ impl Message for Whole<'_> {
         user(self.from(at), most, bracketed)
     }
 
-    fn username(&self, at: u32, most: u32) -> u32 {
-        username(self.from(at), most)
+    fn has_tag(&self, at: u32, most: u32) -> bool {
+        has_tag(self.from(at), most)
+    }
+
+    fn parameter(&self, at: u32, most: u32, state: u8) -> u32 {
+        parameter(self.from(at), most, state)
     }
 
     fn name_hash(&self, at: u32, most: u32, end: End) -> u64 {
         name_hash(self.from(at), most, end)
+    }
+
+    fn value_hash(&self, at: u32, most: u32, end: End) -> u64 {
+        value_hash(self.from(at), most, end)
     }
 }
 
@@ -705,15 +1108,28 @@ mod tests {
 
     use super::*;
 
-    fn names(message: &[u8]) -> Vec<u64> {
+    fn all(message: &[u8], wanted: Wanted, stream: bool) -> Vec<Named> {
         let length = message.len() as u32;
-        let mut walk = Walk::new(0, length);
+        let mut walk = Walk::new(0, length, wanted, stream);
         let message = Whole { payload: Bytes::of(message), length };
-        core::iter::from_fn(|| {
-            Some(walk.next(|walk| walk.line(&message), |walk| walk.name(&message)))
-                .filter(|name| *name != NONE)
-        })
-        .collect()
+        let mut found = vec![];
+        while found.last().is_none_or(|last: &Named| !matches!(last.kind, NOTHING | MORE)) {
+            found.push(message.next(&mut walk));
+        }
+        found
+    }
+
+    fn names(message: &[u8]) -> Vec<u64> {
+        let found = all(message, Wanted::Names, false);
+        found.iter().map(|named| named.name).filter(|name| *name != NONE).collect()
+    }
+
+    /// The credentials in a request with these header lines.
+    fn credentials(headers: &str) -> Vec<Named> {
+        let message = format!("REGISTER sip:a SIP/2.0\r\n{headers}\r\nCall-ID: x\r\n\r\n");
+        let mut found = all(message.as_bytes(), Wanted::Credentials, false);
+        assert_eq!(found.pop().map(|last| last.kind), Some(NOTHING), "{headers}");
+        found
     }
 
     fn hashes(names: &[&str]) -> Vec<u64> {
@@ -827,28 +1243,163 @@ mod tests {
     }
 
     #[test]
-    fn all_user_names_of_credentials_are_found() {
-        for (header, names) in [
-            ("Authorization: Digest username=\"201\", username=\"202\"", &["201", "202"][..]),
-            ("Authorization: Digest username=201,username=202 , username=\"203\"", &["201", "202", "203"]),
-            ("Authorization: Digest username=\"username=1\", username=\"202\"", &["username=1", "202"]),
-            (
-                "Authorization: Digest username=\"a\\\" username=1\", username=\"202\"",
-                &["a\\\" username=1", "202"],
-            ),
-            ("Authorization: Digest username=\"201\",\r\n username=\"202\"", &["201", "202"]),
-            (
-                "Authorization: Digest username=\"201\"\r\nAuthorization: Digest username=\"202\"",
-                &["201", "202"],
-            ),
-            ("Authorization: Digest username=\"201\", realm=\"username=202\"", &["201"]),
-            ("Authorization: Digest username=\"201\"\r\nX: username=\"202\"", &["201"]),
+    fn of_several_user_names_the_last_is_taken_and_the_credentials_are_marked() {
+        for (header, name) in [
+            ("Authorization: Digest username=\"201\", username=\"202\"", "202"),
+            ("Authorization: Digest username=201,username=202 , username=\"203\"", "203"),
+            ("Authorization: Digest username=\"username=1\", username=\"202\"", "202"),
+            ("Authorization: Digest username=\"201\",\r\n username=\"202\"", "202"),
+            ("Authorization: Digest username=\"201\", realm=\"x\", Digest username=\"202\"", "202"),
         ] {
-            assert_eq!(of(header), hashes(names), "{header}");
+            assert_eq!(of(header), hashes(&[name]), "{header}");
+            assert_eq!(credentials(header)[0].flags, flag::NAMES, "{header}");
+        }
+        for header in [
+            "Authorization: Digest username=\"201\", realm=\"username=202\"",
+            "Authorization: Digest username=\"201\"\r\nX: username=\"202\"",
+            "Authorization: Digest username=\"201\", username=201",
+        ] {
+            assert_eq!(credentials(header)[0].flags, 0, "{header}");
         }
         // The last header of all, without an end.
         let cut = "REGISTER sip:a SIP/2.0\r\nAuthorization: Digest username=201, username=202";
-        assert_eq!(names(cut.as_bytes()), hashes(&["201", "202"]));
+        assert_eq!(names(cut.as_bytes()), hashes(&["202"]));
+    }
+
+    #[test]
+    fn two_credentials_for_one_realm_under_two_names_are_marked() {
+        let of = |first: &str, second: &str| {
+            let found = credentials(&format!(
+                "Authorization: Digest {first}\r\nProxy-Authorization: Digest {second}"
+            ));
+            [found[0].flags, found[1].flags]
+        };
+        let (a, b) = ("username=\"201\", realm=\"a\"", "username=\"202\", realm=\"a\"");
+        assert_eq!(of(a, b), [0, flag::NAMES]);
+        assert_eq!(of(a, "realm=a,username=202"), [0, flag::NAMES]);
+        assert_eq!(of("username=\"201\"", "username=\"202\""), [0, flag::NAMES]);
+        assert_eq!(of(a, a), [0, 0]);
+        assert_eq!(of(a, "username=\"202\", realm=\"b\""), [0, 0]);
+        // Several requests in one segment are not for one to compare.
+        let two = format!("REGISTER sip:a SIP/2.0\r\nAuthorization: Digest {a}\r\n\r\n").into_bytes();
+        let two = [two.as_slice(), &two].concat();
+        let two = String::from_utf8(two).unwrap().replacen("201", "202", 1);
+        assert!(all(two.as_bytes(), Wanted::Credentials, true).iter().all(|named| named.flags == 0));
+    }
+
+    #[test]
+    fn a_name_that_a_pbx_may_read_otherwise_is_marked() {
+        for header in [
+            "Authorization: Digest username=\"x\", %75sername=\"201\"",
+            "Authorization: Digest username=\"x\", user%6Eame=\"201\"",
+            "Authorization: Digest username=%32%30%31",
+            "Authorization: Digest username=2%301",
+            "Authorization: Digest username=\"2\\01\"",
+        ] {
+            assert_eq!(credentials(header)[0].flags & flag::ODD, flag::ODD, "{header}");
+        }
+        for header in [
+            "Authorization: Digest username=\"201\", uri=\"sip:%20@x\", realm=\"a\\b\"",
+            "Authorization: Digest username=\"201\", uri=sip:%20@x",
+            "Authorization: Digest username=\"%32\"",
+        ] {
+            assert_eq!(credentials(header)[0].flags, 0, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_nonce_is_found_however_it_is_written() {
+        let nonce = nonce_hash(b"1764470516/0123456789abcdef0123456789abcdef");
+        for header in [
+            "username=\"201\", nonce=\"1764470516/0123456789abcdef0123456789abcdef\"",
+            "NONCE = \"1764470516/0123456789abcdef0123456789abcdef\",username=\"201\"",
+            "cnonce=\"x\",nonce=1764470516/0123456789abcdef0123456789abcdef , opaque=\"nonce=1\"",
+            "nonce=\"1764470516/0123456789abcdef0123456789abcdef\", nc=00000001, cnonce=\"nonce=2\"",
+            "nextnonce=\"1764470516/0123456789abcdef0123456789abcdef\", nextnonc=\"x\", nnonce=\"y\"",
+        ] {
+            let found = credentials(&format!("Authorization: Digest {header}"));
+            assert_eq!(found[0].nonce, nonce, "{header}");
+        }
+        for header in ["nonce=\"\"", "cnonce=\"x\"", "xnonce=\"x\"", "nonce", "nonce=\"x"] {
+            assert_eq!(credentials(&format!("Authorization: Digest {header}"))[0].nonce, NONE, "{header}");
+        }
+    }
+
+    #[test]
+    fn no_decoy_hides_credentials() {
+        let decoys = "X: username=\"x\"\r\n".repeat(20);
+        let long = "a".repeat(3000);
+        for headers in [
+            format!("{decoys}Authorization: Digest username=\"201\""),
+            format!("Authorization: Digest realm=\"{long}\", username=\"201\""),
+            format!("X: {long}\r\nAuthorization: Digest username=\"201\""),
+            "Authorization\r\n : Digest username=\"201\"".to_owned(),
+            format!("Authorization{}: Digest username=\"201\"", " ".repeat(300)),
+            format!("Authorization: Digest {}username=\"201\"", "a=b,".repeat(500)),
+        ] {
+            let found = credentials(&headers);
+            assert_eq!((found[0].kind, found[0].name), (BY_CREDENTIALS, hash(b"201")), "{headers}");
+        }
+        let many = credentials(&format!("Authorization: Digest {}username=\"201\"", "nonce=b,".repeat(70)));
+        assert!(!many[0].is_certain());
+        let nine = "Authorization: Digest username=\"x\"\r\n".repeat(9);
+        let nine = credentials(&format!("{nine}Authorization: Digest username=\"201\""));
+        assert_eq!(nine.len(), 10);
+        assert!(!nine[9].is_certain());
+    }
+
+    #[test]
+    fn a_message_that_goes_on_behind_what_is_looked_at_says_so() {
+        let last =
+            |message: &str| all(message.as_bytes(), Wanted::Credentials, false).last().map(|last| last.kind);
+        assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(120))), Some(NOTHING));
+        assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(130))), Some(MORE));
+        assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\nX: {}\r\n\r\n", "y".repeat(5000))), Some(MORE));
+        assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\n\r\n{}", "X: y\r\n".repeat(2000))), Some(NOTHING));
+    }
+
+    #[test]
+    fn credentials_of_the_second_message_in_a_segment_are_found() {
+        let request =
+            |name| format!("INFO sip:a SIP/2.0\r\nAuthorization: Digest username=\"{name}\"\r\n\r\n");
+        let both = request("201") + &request("202");
+        let found = all(both.as_bytes(), Wanted::Credentials, true);
+        assert_eq!(
+            found.iter().map(|named| named.name).collect::<Vec<_>>(),
+            [hash(b"201"), hash(b"202"), NONE]
+        );
+    }
+
+    #[test]
+    fn the_nonces_of_challenges_are_found_and_none_that_is_echoed() {
+        let response = "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP x;a,nonce=\"forged\"\r\n\
+                        Call-ID: ,nonce=\"forged\"\r\nFrom: \"nonce=\" <sip:a@b>;x=\"\r\n\
+                        Authorization: Digest nonce=\"forged\"\r\n\
+                        WWW-Authenticate: Digest realm=\"a\",nonce=\"one\",opaque=\"nonce=1\"\r\n\
+                        proxy-authenticate : Digest\r\n nonce=\"two\"\r\n\r\nWWW-Authenticate: Digest nonce=\"forged\"";
+        let found = all(response.as_bytes(), Wanted::Challenges, false);
+        let nonces: Vec<_> = found.iter().map(|named| named.nonce).collect();
+        assert_eq!(nonces, [nonce_hash(b"one"), nonce_hash(b"two"), NONE]);
+    }
+
+    #[test]
+    fn a_tag_of_to_is_found_however_it_is_written() {
+        for (to, inside) in [
+            ("To: <sip:201@pbx>;tag=1", true),
+            ("t:sip:201@pbx ; TAG = 1", true),
+            ("To: \"a;tag=1\" <sip:201@pbx>;x=y;tag=1", true),
+            ("To: <sip:201@pbx>\r\n ;tag=1", true),
+            ("To: <sip:201@pbx>", false),
+            ("To: <sip:201@pbx;tag=1>", false),
+            ("To: \"a;tag=1\" <sip:201@pbx>", false),
+            ("To: <sip:201@pbx>;xtag=1;tagx=1", false),
+            ("Via: x;tag=1", false),
+            ("To: <sip:201@pbx>;tag=1\r\nTo: <sip:201@pbx>", false),
+        ] {
+            let message = format!("INFO sip:a SIP/2.0\r\n{to}\r\n\r\n");
+            let last = *all(message.as_bytes(), Wanted::Names, false).last().unwrap();
+            assert_eq!((last.kind, last.flags != 0), (NOTHING, inside), "{to}");
+        }
     }
 
     #[test]
@@ -871,10 +1422,12 @@ mod tests {
             assert!(all.starts_with(&found), "{length}");
         }
         // What lies behind the message's end is not of it.
-        let mut walk = Walk::new(0, 60);
+        let mut walk = Walk::new(0, 60, Wanted::Names, false);
         let whole = Whole { payload: Bytes::of(message.as_bytes()), length: 60 };
-        assert_eq!(walk.next(|walk| walk.line(&whole), |walk| walk.name(&whole)), all[0]);
-        assert_eq!(walk.next(|walk| walk.line(&whole), |walk| walk.name(&whole)), NONE);
+        assert_eq!(whole.next(&mut walk).name, all[0]);
+        let cut = whole.next(&mut walk);
+        assert_eq!((cut.kind, cut.name), (BY_CREDENTIALS, NONE));
+        assert_eq!(whole.next(&mut walk).kind, NOTHING);
     }
 
     #[test]
@@ -900,6 +1453,9 @@ mod tests {
             "Authorization:",
             "Digest ",
             "username=",
+            "nonce=",
+            "%",
+            "To:",
             "\"",
             "\\",
             "<",

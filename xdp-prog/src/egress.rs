@@ -182,3 +182,18 @@ pub fn is_wanted(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool
         _ => false,
     }
 }
+
+/// Bytes of a challenge in which its nonces are looked for.
+pub const CHALLENGE_MAX: u32 = 2048;
+
+/// Whether it is a response with a nonce for the other side: 401 or 407. (A nonce that a success brings along,
+/// `nextnonce`, is for an account that has just worked.)
+#[inline(always)]
+pub fn is_challenge(pieces: &impl Pieces, packet: &Packet) -> bool {
+    if packet.length < sip::SHORTEST as u32 {
+        return false;
+    }
+    let Some(Chunk(head)) = pieces.read::<{ sip::SHORTEST }>(packet.offset) else { return false };
+    let challenges = head[8] == b'4' && head[9] == b'0' && (head[10] == b'1' || head[10] == b'7');
+    challenges && matches!(sip::known(&head), Some(Kind::Response))
+}

@@ -2,13 +2,15 @@
 
 use crate::{
     abi::{
-        Address, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, PrefixState, SourceEntry, SourceState,
-        Suspension, SuspensionKey, kind, suspension,
+        Address, AddressHash, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow, Policy, PrefixState,
+        Refunds, SourceEntry, SourceState, Suspension, SuspensionKey, kind, suspension,
     },
-    account,
+    account::{self, BY_CREDENTIALS, BY_FROM, MORE, Named, Wanted},
     bytes::Bytes,
     charge::{Charge, Limit},
     frame::{Depth, Packet, TCP, flag},
+    guess::{Budget, Guess, Tally},
+    matcher::Scan,
     reason::{Action, Class, Reason},
     sip::{self, Kind},
     stream::Stream,
@@ -44,15 +46,37 @@ pub trait World {
     /// [`charge`](crate::charge::charge).
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit;
     /// [`suspended`].
-    fn suspended(&self, packet: &Packet, known: bool) -> bool;
-    /// Begins a walk through the accounts that the packet's message names.
-    fn walk_accounts(&self, packet: &Packet);
-    /// The next one, by its hash, or [`account::NONE`].
-    fn next_account(&self) -> u64;
-    /// The signature in a datagram's payload.
-    fn find_signature(&self, packet: &Packet) -> Option<u16>;
-    /// The same for a TCP segment, with what else is in it.
-    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream;
+    fn suspended(&self, packet: &Packet, asked: Asked) -> bool;
+    /// Begins a walk through the accounts that the packet's message names, or all of its messages.
+    fn walk_accounts(&self, packet: &Packet, wanted: Wanted);
+    /// The next one.
+    fn next_account(&self) -> Named;
+    /// Which signatures there may be in the packet's payload, and whether there may be credentials.
+    fn scan(&self, packet: &Packet) -> Scan;
+    /// The signature in a datagram's payload, of which the first one may be at `candidate`.
+    fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16>;
+    /// What is in a TCP segment: with a signature, if it is to `search` for one.
+    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream;
+
+    /// [`guess::judge`](crate::guess::judge).
+    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess;
+    /// [`guess::charge`](crate::guess::charge).
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess;
+    /// What was set last.
+    fn tally(&self) -> Tally;
+    fn set_tally(&self, tally: Tally);
+    /// Whether an account has worked at a source.
+    fn worked(&self, there: &AddressHash) -> bool;
+    /// Whether a nonce was issued to an address.
+    fn issued(&self, to: &AddressHash) -> bool;
+    /// The hash of credentials, as [`siphash`](crate::siphash) makes it.
+    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64;
+    /// A line's state, made if there is none and room for it.
+    fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
+    fn refunds(&self, line: &Address) -> Refunds;
+    /// Until when credentials are not charged once more; zero: they were not charged.
+    fn charged_until(&self, credentials: &AddressHash) -> u64;
+    fn charge_once(&self, credentials: &AddressHash, until: u64);
 }
 
 /// A packet's fate.
@@ -65,6 +89,8 @@ pub struct Verdict {
     pub enforced: bool,
     /// Its source has authenticated lately.
     pub known: bool,
+    /// Which budget its credentials were charged to.
+    pub charged: Option<Budget>,
 }
 
 impl Verdict {
@@ -80,12 +106,13 @@ impl Verdict {
 struct Because {
     reason: Reason,
     signature: u16,
+    charged: Option<Budget>,
 }
 
 impl From<Reason> for Because {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self { reason, signature: 0 }
+        Self { reason, signature: 0, charged: None }
     }
 }
 
@@ -114,13 +141,13 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     if packet.is(flag::FIRST_FRAGMENT) {
         settle_fragment(world, packet, because.reason);
     }
-    let Because { reason, signature } = because;
-    Verdict { reason, signature, enforced: policy.enforce != 0, known }
+    let Because { reason, signature, charged } = because;
+    Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }
 }
 
 #[inline(always)]
 fn untouched(reason: Reason) -> Verdict {
-    Verdict { reason, signature: 0, enforced: true, known: false }
+    Verdict { reason, signature: 0, enforced: true, known: false, charged: None }
 }
 
 /// Whether the packet is for a SIP port, and if so whether that port speaks TLS.
@@ -143,7 +170,7 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Verdict {
         return untouched(Reason::Fragment);
     }
     let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
-    Verdict { reason: Reason::FragmentRest, signature: 0, enforced, known: false }
+    Verdict { reason: Reason::FragmentRest, signature: 0, enforced, known: false, charged: None }
 }
 
 #[inline(always)]
@@ -266,18 +293,35 @@ impl<W: World> Turn<'_, W> {
         if !nature.message {
             return nature.pass.into();
         }
-        if self.suspended(nature.kind) {
+        let scan = self.world.scan(self.packet);
+        if self.suspended(nature.kind, scan) {
             return Reason::Suspended.into();
         }
+        let guess = self.guess(scan);
+        if let Some(reason) = guess.reason() {
+            return reason.into();
+        }
+        let refused = self.message_refused(nature.kind, scan.candidate());
+        refused.unwrap_or(Because { charged: guess.charged(), ..nature.pass.into() })
+    }
+
+    /// Because of a signature, or of a request behind the first one in a segment.
+    #[inline(always)]
+    fn message_refused(&self, kind: Kind, candidate: Option<u32>) -> Option<Because> {
         if self.packet.protocol == TCP {
-            let response = matches!(nature.kind, Kind::Response);
-            let stream = self.world.walk_stream(self.packet, response);
-            return self.later_refused(stream).unwrap_or(nature.pass.into());
+            let response = matches!(kind, Kind::Response);
+            return self.later_refused(self.world.walk_stream(self.packet, response, candidate.is_some()));
         }
-        match self.world.find_signature(self.packet) {
-            Some(signature) => Because { reason: Reason::Signature, signature },
-            None => nature.pass.into(),
-        }
+        let signature = self.world.find_signature(self.packet, candidate?)?;
+        Some(Because { signature, ..Reason::Signature.into() })
+    }
+
+    /// Charges credentials.
+    #[inline(always)]
+    fn guess(&self, scan: Scan) -> Guess {
+        let refuse_names = self.stranger();
+        let judged = self.policy.guesses.issued.interval != 0 || refuse_names;
+        if judged && scan.credentials() { self.world.guess(self.packet, refuse_names) } else { Guess::Free }
     }
 
     /// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the
@@ -327,7 +371,7 @@ impl<W: World> Turn<'_, W> {
     #[inline(always)]
     fn later_refused(&self, stream: Stream) -> Option<Because> {
         if let Some(signature) = stream.signature() {
-            return Some(Because { reason: Reason::Signature, signature });
+            return Some(Because { signature, ..Reason::Signature.into() });
         }
         if stream.nothing_later() {
             return None;
@@ -370,15 +414,18 @@ impl<W: World> Turn<'_, W> {
         }
     }
 
-    /// Only what opens something: a call that runs goes on, and ends as it should.
+    /// Only what opens something, or carries credentials: a call that runs goes on, and ends as it should.
     #[inline(always)]
-    fn suspended(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Request(Class::Dialog) => false,
-            Kind::Request(_) | Kind::UnknownMethod => {
-                self.world.guard().suspends() && self.world.suspended(self.packet, !self.stranger())
-            }
-            Kind::Keepalive | Kind::Response | Kind::NotSip | Kind::Hidden => false,
+    fn suspended(&self, kind: Kind, scan: Scan) -> bool {
+        let opens = match kind {
+            Kind::Request(Class::Dialog) | Kind::Response | Kind::NotSip | Kind::Hidden => false,
+            Kind::Request(_) | Kind::UnknownMethod => true,
+            Kind::Keepalive => return false,
+        };
+        let credentials = scan.credentials();
+        (opens || credentials) && self.world.guard().suspends() && {
+            let in_dialog = matches!(kind, Kind::Request(Class::Dialog));
+            self.world.suspended(self.packet, Asked { known: !self.stranger(), in_dialog, credentials })
         }
     }
 
@@ -395,18 +442,43 @@ impl GuardState {
     }
 }
 
-/// Names in one message that are looked at.
-const NAMES_MAX: u32 = 8;
+/// A request of which is asked whether it is suspended.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Its source has authenticated lately.
+    pub known: bool,
+    /// Its method belongs into a dialog.
+    pub in_dialog: bool,
+    /// It may carry credentials.
+    pub credentials: bool,
+}
 
-/// Whether the request's flow, or an account that it names, is suspended here or everywhere.
+impl Asked {
+    /// In a word, because that is all a separately verified function takes.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.known as u32 | (self.in_dialog as u32) << 1 | (self.credentials as u32) << 2
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self { known: word & 1 != 0, in_dialog: word & 2 != 0, credentials: word & 4 != 0 }
+    }
+}
+
+/// Names in one message that are looked at.
+const NAMES_MAX: u32 = 16;
+
+/// Whether the request's flow, or an account that it names, is suspended here or everywhere. Credentials whose name is
+/// not certain, or more of them than are looked at, count as suspended: they could be of anybody.
 #[inline(always)]
-pub fn suspended<W: World>(world: &W, packet: &Packet, known: bool) -> bool {
+pub fn suspended<W: World>(world: &W, packet: &Packet, asked: Asked) -> bool {
     let guard = world.guard();
     let now = world.now();
     let source = packet.source;
     let holds = |source, what| match world.suspension(&SuspensionKey { source, what }) {
         Some(Suspension { expires, flags, .. }) => {
-            expires > now && !(known && flags & suspension::EXEMPT_KNOWN != 0)
+            expires > now && !(asked.known && flags & suspension::EXEMPT_KNOWN != 0)
         }
         None => false,
     };
@@ -417,17 +489,28 @@ pub fn suspended<W: World>(world: &W, packet: &Packet, known: bool) -> bool {
     if !here && guard.locked == 0 {
         return false;
     }
-    world.walk_accounts(packet);
+    // Somewhere some account is locked: of a known source that says nothing.
+    let anybody = here || !asked.known;
+    // The calls of who is known go on.
+    let may_go_on = asked.in_dialog && asked.known;
+    let mut held = false;
     let mut names = 0;
+    world.walk_accounts(packet, Wanted::Names);
     while names < NAMES_MAX {
-        let name = world.next_account();
-        if name == account::NONE {
-            return false;
-        }
-        if here && holds(source, name) || guard.locked != 0 && holds(SuspensionKey::ANYWHERE, name) {
-            return true;
+        let named = world.next_account();
+        let name = named.name;
+        held |= match named.kind {
+            BY_FROM | BY_CREDENTIALS if named.kind == BY_FROM || named.is_certain() => {
+                here && holds(source, name) || guard.locked != 0 && holds(SuspensionKey::ANYWHERE, name)
+            }
+            BY_CREDENTIALS => anybody,
+            MORE => anybody && asked.credentials,
+            _ => return held && !(may_go_on && named.flags & account::flag::IN_DIALOG != 0),
+        };
+        if held && !may_go_on || named.kind == MORE {
+            return held;
         }
         names += 1;
     }
-    false
+    held || anybody && asked.credentials
 }

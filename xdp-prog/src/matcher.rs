@@ -6,7 +6,8 @@
 //! "nothing here" or "maybe" at a third of a nanosecond a byte, however many signatures there are.
 //!
 //! A table entry is a set of eight groups of literals. Groups 0–6 need two neighbouring grams of the same
-//! group; group 7 is for short literals, where one gram must do.
+//! group; group 7 is for short literals, where one gram must do. Group 6 is for one literal that is no signature's:
+//! [`CREDENTIALS`], so that the same look says whether a request may carry any.
 //!
 //! **Automaton.** On "maybe", one exact automaton decides. It knows the start line, the headers with their compact
 //! forms and folded lines, and the body, so that a name in the wrong place is innocent. What is before the first
@@ -26,6 +27,10 @@ pub const SCAN_MAX: u32 = 4096;
 pub const STRIDE: usize = 3;
 /// The group whose grams count alone.
 pub const LONE_GROUP: u8 = 0x80;
+/// The group of the literal [`CREDENTIALS`].
+pub const CREDENTIALS_GROUP: u8 = 0x40;
+/// What both headers with credentials have in their names.
+pub const CREDENTIALS: &[u8; 13] = b"authorization";
 /// From the first byte of the first gram that the compiler chooses of a literal to the last byte of the last.
 pub const LITERAL_SPAN_MAX: usize = 16;
 
@@ -44,42 +49,95 @@ pub const fn slot(gram: [u8; 4]) -> usize {
     (folded.wrapping_mul(0x9e37_79b1) >> (32 - PREFILTER_BITS)) as usize
 }
 
-/// Where in the first `length` bytes of `payload` the first signature may be: it does not touch any byte before. `None`:
-/// there is none, for certain.
+/// What the prefilter says of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Scan(u32);
+
+impl Scan {
+    const CREDENTIALS: u32 = 1 << 31;
+    /// Anything may be there.
+    pub const ANYTHING: Self = Self(1 | Self::CREDENTIALS);
+    /// No signature, and maybe credentials: there are no tables to say more.
+    pub const UNSEEN: Self = Self(Self::CREDENTIALS);
+
+    #[inline(always)]
+    const fn at(place: u32) -> Self {
+        Self((place + 1) | Self::CREDENTIALS)
+    }
+
+    /// In a word, because that is all a separately verified function may return.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// Where the first signature may be: it does not touch any byte before. `None`: there is none, for certain.
+    #[inline(always)]
+    pub const fn candidate(self) -> Option<u32> {
+        (self.0 & !Self::CREDENTIALS).checked_sub(1)
+    }
+
+    /// The same for a set without signatures.
+    #[inline(always)]
+    pub const fn without_signatures(self) -> Self {
+        Self(self.0 & Self::CREDENTIALS)
+    }
+
+    /// False: there are no credentials, for certain.
+    #[inline(always)]
+    pub const fn credentials(self) -> bool {
+        self.0 & Self::CREDENTIALS != 0
+    }
+}
+
+/// Looks for signatures and credentials in the first `length` bytes of `payload`, up to where the first signature may
+/// be.
 #[inline(always)]
-pub fn candidate(payload: Bytes<'_>, length: u32, prefilter: &[u8; PREFILTER_SIZE]) -> Option<u32> {
-    let length = if length > SCAN_MAX { SCAN_MAX } else { length };
+pub fn scan(payload: Bytes<'_>, length: u32, prefilter: &[u8; PREFILTER_SIZE]) -> Scan {
+    let beyond = length > SCAN_MAX;
+    let length = if beyond { SCAN_MAX } else { length };
     // Too short for the last step's reach: the automaton is cheap there.
     if (length as usize) < LAST_STEP {
-        return Some(0);
+        return Scan::ANYTHING;
     }
     // First, so that every way out of the loop is the end. Opaque and masked: the verifier gives no range to a
     // pointer that went back before it went forth.
     let last = opaque(length as usize - LAST_STEP) & (SCAN_MAX as usize - 1);
     // Maybe: cannot happen, as `length` bytes are there.
-    let Some(chunk) = payload.chunk::<LAST_STEP>(last) else { return Some(0) };
+    let Some(chunk) = payload.chunk::<LAST_STEP>(last) else { return Scan::ANYTHING };
     let in_last = grams::<LAST_GRAMS>(chunk, 0, prefilter).0;
+    let mut seen = in_last;
     let mut previous = 0;
     let mut at = 0;
     while at < SCAN_MAX as usize {
         if at + STEP + 1 > length as usize {
             break;
         }
-        let Some(chunk) = payload.chunk::<{ STEP + 1 }>(at) else { return Some(0) };
-        let (hit, groups) = grams::<GRAMS_PER_STEP>(chunk, previous, prefilter);
-        if hit {
+        let Some(chunk) = payload.chunk::<{ STEP + 1 }>(at) else { return Scan::ANYTHING };
+        let (hits, groups) = grams::<GRAMS_PER_STEP>(chunk, previous, prefilter);
+        if hits & !CREDENTIALS_GROUP != 0 {
             let first = (at + first_hit(chunk, previous, prefilter)).saturating_sub(STRIDE);
-            return Some(if first < last { first } else { last } as u32);
+            return Scan::at(if first < last { first } else { last } as u32);
         }
+        seen |= hits;
         previous = groups;
         at += STEP;
     }
-    in_last.then_some(last as u32)
+    if in_last & !CREDENTIALS_GROUP != 0 {
+        return Scan::at(last as u32);
+    }
+    if seen != 0 || beyond { Scan::UNSEEN } else { Scan(0) }
 }
 
-/// Looks up `N` grams; says whether any hits, and the groups of the last one.
+/// Looks up `N` grams; the groups that hit, and those of the last gram.
 #[inline(always)]
-fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_SIZE]) -> (bool, u8) {
+fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_SIZE]) -> (u8, u8) {
     let mut previous = previous;
     let mut hits = 0;
     let mut gram = 0;
@@ -92,7 +150,7 @@ fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_
         previous = groups;
         gram += 1;
     }
-    (hits != 0, previous)
+    (hits, previous)
 }
 
 /// Where the first gram begins that hits. Of two neighbours it is the second one.
@@ -104,7 +162,7 @@ fn first_hit(chunk: &[u8; STEP + 1], previous: u8, prefilter: &[u8; PREFILTER_SI
         let at = gram * STRIDE;
         let Some(bytes) = chunk[at..].first_chunk() else { break };
         let groups = prefilter[slot(*bytes)];
-        if groups & (previous | LONE_GROUP) != 0 {
+        if groups & (previous | LONE_GROUP) & !CREDENTIALS_GROUP != 0 {
             return at;
         }
         previous = groups;
@@ -133,7 +191,7 @@ impl Signatures {
 
     /// The first signature that the datagram's message carries.
     pub fn find(&self, payload: Bytes<'_>, length: u32) -> Option<u16> {
-        let candidate = candidate(payload, length, &self.prefilter)?;
+        let candidate = scan(payload, length, &self.prefilter).candidate()?;
         self.find_from(payload, length, self.start(payload, candidate))
     }
 

@@ -105,6 +105,13 @@ reasons! {
     /// TCP or TLS stream segments above the source's rate.
     RateStream = "rate:stream" => Drop;
 
+    /// Credentials for a nonce that was issued to this address, above the number that one line may try.
+    RateCredentials = "rate:credentials" => Drop;
+    /// Credentials for a nonce that was not issued to this address, above the number that one line may try.
+    RateNonce = "rate:nonce" => Drop;
+    /// Two user names in one header with credentials, or in two for the same realm.
+    FormNames = "form:names" => Drop;
+
     /// REGISTER above the prefix's rate.
     PrefixRateRegister = "prefix-rate:register" => Drop;
     /// INVITE above the prefix's rate.

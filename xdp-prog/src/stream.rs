@@ -317,7 +317,7 @@ impl Segment for Whole<'_> {
 impl Signatures {
     /// What a TCP segment of `length` bytes holds that begins with a message. `response`: that one is a response.
     pub fn find_in_stream(&self, payload: Bytes<'_>, length: u32, response: bool) -> Stream {
-        let search = matcher::candidate(payload, seen(length), &self.prefilter).is_some();
+        let search = matcher::scan(payload, seen(length), &self.prefilter).candidate().is_some();
         if !search && is_one_message(payload, length) {
             return Stream::default();
         }

@@ -55,11 +55,23 @@ impl Loss {
     }
 }
 
+/// The flag that says which [budget](crate::guess::Budget) was charged: its code plus one, or none.
+#[inline(always)]
+pub const fn charged(code: u32) -> u32 {
+    match code {
+        1 => tap::CHARGED_ISSUED,
+        2 => tap::CHARGED_OTHER,
+        _ => 0,
+    }
+}
+
 impl TapHead {
-    /// Of a packet that has come in, or of one that leaves: then its source is the PBX.
+    /// Of a packet that has come in, or of one that leaves ([`tap::OUT`]): then its source is the PBX. `flags`: what its
+    /// headers do not say.
     #[inline(always)]
-    pub const fn new(packet: &Packet, out: bool, at: u64) -> Self {
-        let mut flags = if out { tap::OUT } else { 0 };
+    pub const fn new(packet: &Packet, flags: u32, at: u64) -> Self {
+        let out = flags & tap::OUT != 0;
+        let mut flags = flags;
         if packet.protocol == TCP {
             flags |= tap::TCP;
         }
@@ -196,15 +208,15 @@ mod tests {
             acknowledged: 9,
             ..Packet::default()
         };
-        let head = TapHead::new(&packet, false, 7);
+        let head = TapHead::new(&packet, 0, 7);
         assert_eq!((head.remote, head.remote_port, head.local, head.local_port), (there, 1, here, 2));
         let flags = tap::TCP | tap::BEGINS | tap::ENDS | tap::ACKNOWLEDGES;
         assert_eq!((head.flags, head.at, head.acknowledged), (flags, 7, 9));
-        let head = TapHead::new(&packet, true, 7);
+        let head = TapHead::new(&packet, tap::OUT, 7);
         assert_eq!((head.remote, head.remote_port, head.local, head.local_port), (here, 2, there, 1));
         assert_eq!(head.flags, tap::OUT | flags);
         let first = Packet { flags: flag::FIRST_FRAGMENT, ..packet };
-        assert_eq!(TapHead::new(&first, false, 7).flags, tap::TCP | tap::PART);
+        assert_eq!(TapHead::new(&first, 0, 7).flags, tap::TCP | tap::PART);
     }
 
     #[test]

@@ -16,6 +16,11 @@ mod inner {
         pub fn set(&self, value: u64) {
             self.0.store(value, Relaxed);
         }
+
+        /// Sets it if it is still `old`, and says whether it was.
+        pub fn replace(&self, old: u64, new: u64) -> bool {
+            self.0.compare_exchange(old, new, Relaxed, Relaxed).is_ok()
+        }
     }
 }
 
@@ -43,6 +48,24 @@ mod inner {
         pub fn set(&self, value: u64) {
             // SAFETY: as above.
             unsafe { self.0.get().write_volatile(value) }
+        }
+
+        /// Sets it if it is still `old`, and says whether it was.
+        #[inline(always)]
+        pub fn replace(&self, old: u64, new: u64) -> bool {
+            let found;
+            // SAFETY: the cell is valid and aligned. The target has the instruction, and the compiler no name for it.
+            unsafe {
+                core::arch::asm!(
+                    "r0 = cmpxchg_64({cell} + 0, r0, {new})",
+                    cell = in(reg) self.0.get(),
+                    new = in(reg) new,
+                    inout("r0") old => found,
+                    options(nostack)
+                );
+            }
+            let found: u64 = found;
+            found == old
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Needs root and nothing else, so that it also runs in the virtual machines with older kernels.
 
 mod flows;
+mod guesses;
 mod load;
 mod suspensions;
 mod taps;

@@ -81,6 +81,20 @@ fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
                 (of_201("REGISTER").replace("From:", "f:"), SUSPENDED),
                 // First of all rules that look into a message.
                 (request("REGISTER", "friendly-scanner"), SUSPENDED),
+                // Credentials say who it is, whatever the method, and where nobody can say it is anybody.
+                (as_201("INFO", "Authorization"), SUSPENDED),
+                (as_201("UPDATE", "Authorization").replace(">\r\nFrom", ">;tag=1\r\nFrom"), SUSPENDED),
+                (as_201("PRACK", "Proxy-Authorization"), SUSPENDED),
+                (as_201("REGISTER", "Authorization").replace("username=", "user%6eame="), SUSPENDED),
+                (as_201("REGISTER", "Authorization").replace("\"201\"", "\"2\\01\""), SUSPENDED),
+                (
+                    as_201(
+                        "REGISTER",
+                        &format!("{}Authorization", "Authorization: Digest username=202\r\n".repeat(17)),
+                    ),
+                    SUSPENDED,
+                ),
+                (with_header("INFO", "Authorization: Digest realm=\"pbx\""), SUSPENDED),
                 // Calls that run go on and end.
                 (of_201("ACK"), "request"),
                 (of_201("BYE"), "request"),
@@ -134,7 +148,7 @@ fn where_the_account_stands_in_the_message_does_not_matter() {
     let cut = register.split_once("From").unwrap().0;
     assert_eq!(judge(&mut judges, udp().carrying(cut), here), "request", "no account to be seen");
     let second = tcp().carrying(of_202("REGISTER") + &register);
-    assert_eq!(judge(&mut judges, second, here), "request", "only the first in a segment is looked at");
+    assert_eq!(judge(&mut judges, second, here), SUSPENDED, "all in a segment are looked at");
 }
 
 #[test]
@@ -153,6 +167,21 @@ fn a_lock_holds_everywhere_and_may_leave_out_known_sources() {
     }
     judges.lift(account(None, "201"));
     assert_eq!(verdicts(&mut judges, of_201("INVITE")), ["request", "request", "trusted"]);
+}
+
+#[test]
+fn the_calls_of_a_known_source_go_on_and_nothing_else_does() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let [here, _] = HERE;
+    judges.put(here, KNOWN);
+    judges.suspend(account(Some(here), "201"));
+    let inside = as_201("INFO", "Authorization")
+        .replace("<sip:202@pbx.example.com>\r\n", "<sip:202@pbx.example.com>;tag=1\r\n");
+    assert!(inside.contains("To: <sip:202@pbx.example.com>;tag=1"));
+    assert_eq!(judge(&mut judges, udp().carrying(&inside), here), "request");
+    assert_eq!(judge(&mut judges, udp().carrying(as_201("INFO", "Authorization")), here), SUSPENDED);
+    let both = tcp().carrying(inside + &as_201("INFO", "Authorization"));
+    assert_eq!(judge(&mut judges, both, here), SUSPENDED);
 }
 
 #[test]

@@ -5,11 +5,12 @@
 
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
-    Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter, EVENT_RING_BYTES,
-    EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow, MAX_FRAGMENTS, MAX_KNOWN_FLOWS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, Policy,
-    PrefixState, SLOTS, Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
-    TAP_RING_BYTES, TapState, map,
+    Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter,
+    EVENT_RING_BYTES, EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow,
+    MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED, MAX_KNOWN_FLOWS,
+    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES,
+    MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch, Signatures,
+    SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
 };
 
 use super::{
@@ -83,6 +84,13 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<(), ()>(map::TAPS_KNOWN, MapType::RingBuf, TAP_RING_BYTES),
     of::<(), ()>(map::TAPS_STRANGERS, MapType::RingBuf, TAP_RING_BYTES),
     of::<u32, TapState>(map::TAP_STATE, MapType::PerCpuArray, 1),
+    of::<AddressHash, u64>(map::ISSUED, MapType::LruHash, MAX_ISSUED),
+    of::<AddressHash, u64>(map::WORKED, MapType::Hash, MAX_WORKED),
+    of::<Address, GuessState>(map::GUESSES_ISSUED, MapType::LruHash, MAX_GUESSES_ISSUED),
+    of::<Address, GuessState>(map::GUESSES_OTHER, MapType::LruHash, MAX_GUESSES_OTHER),
+    of::<u32, Meter>(map::NEW_LINES, MapType::Array, 1),
+    of::<AddressHash, u64>(map::CHARGED, MapType::LruHash, MAX_CHARGED),
+    of::<Address, Refunds>(map::REFUNDS, MapType::Hash, MAX_REFUNDS),
     of::<u32, u64>(map::WATCHED, MapType::Array, 1),
     of::<u32, Scratch>(map::SCRATCH, MapType::PerCpuArray, 1),
 ];

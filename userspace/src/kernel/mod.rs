@@ -11,6 +11,7 @@ mod events;
 mod features;
 mod filter;
 mod flows;
+mod guesses;
 mod hash;
 mod hold;
 mod interface;
@@ -41,6 +42,7 @@ pub use self::{
     features::Features,
     filter::{Filter, LoadOptions},
     flows::{KnownFlows, flow_key},
+    guesses::{GivenBack, GuessStates, Worked, worked_key},
     hash::Batch,
     hold::Hold,
     interface::{index as interface_index, name as interface_name},

@@ -1,12 +1,14 @@
 //! The filter's maps as userspace reads and writes them.
 
-use std::{fmt, os::fd::AsFd as _};
+use std::{fmt, net::IpAddr, os::fd::AsFd as _};
 
 use aya::{
     Pod,
-    maps::{Array, Map, MapError, PerCpuArray},
+    maps::{Array, HashMap, Map, MapError, PerCpuArray},
 };
-use xdp_prog::abi::{Active, Capture, CaptureState, GuardState, Policy, SLOTS, Signatures, TapState, map};
+use xdp_prog::abi::{
+    Active, AddressHash, Capture, CaptureState, GuardState, Policy, SLOTS, Signatures, TapState, map,
+};
 
 use super::{
     captures::{self, Captures, Capturing},
@@ -15,6 +17,8 @@ use super::{
     error::{Error, Result},
     events::Events,
     flows::KnownFlows,
+    guesses::{GivenBack, GuessStates, Worked},
+    hash::found,
     layout::{BUILD, DECLARED, Hash, NAMES, Text},
     lists::{Declarations, Prefixes, Sources},
     maps::{self, Maps},
@@ -25,6 +29,8 @@ use super::{
     sys,
     taps::{self, TapLosses, Tapping, Taps},
 };
+
+use crate::address::to_key;
 
 /// The maps, with or without the program at hand.
 pub struct Tables {
@@ -228,6 +234,48 @@ impl Tables {
     /// Whose budgets are their own.
     pub fn known_flows(&mut self) -> Result<KnownFlows<'_>> {
         KnownFlows::new(self.map_mut(map::KNOWN_FLOWS)?)
+    }
+
+    /// Which accounts have worked where.
+    pub fn worked(&mut self) -> Result<Worked<'_>> {
+        Worked::new(self.map_mut(map::WORKED)?)
+    }
+
+    /// What was given back of what lines were charged for.
+    pub fn given_back(&mut self) -> Result<GivenBack<'_>> {
+        GivenBack::new(self.map_mut(map::REFUNDS)?)
+    }
+
+    /// What lines have tried.
+    pub fn guess_states(&self) -> Result<GuessStates<'_>> {
+        let watched: Array<_, u64> = self.typed(map::WATCHED)?;
+        let watched_at = watched.get(&0, 0);
+        Ok(GuessStates {
+            issued: self.typed(map::GUESSES_ISSUED)?,
+            other: self.typed(map::GUESSES_OTHER)?,
+            watched_at: watched_at
+                .map_err(|error| Error::map(format!("read the map {}", map::WATCHED), &error))?,
+        })
+    }
+
+    /// Whether a nonce, by its [hash](xdp_prog::account::nonce_hash), was sent to an address.
+    pub fn was_issued(&self, address: IpAddr, nonce: u64) -> Result<bool> {
+        let map: HashMap<_, AddressHash, u64> = self.typed(map::ISSUED)?;
+        Ok(found(map.get(&AddressHash { address: to_key(address), hash: nonce }, 0))?.is_some())
+    }
+
+    /// Has a nonce count as sent to an address, as the egress program does it; and what leaves as seen until `now` and a
+    /// little longer.
+    pub fn issue(&mut self, address: IpAddr, nonce: u64, now: u64) -> Result<()> {
+        let mut issued: HashMap<_, AddressHash, u64> = self.typed_mut(map::ISSUED)?;
+        let key = AddressHash { address: to_key(address), hash: nonce };
+        issued
+            .insert(key, now, 0)
+            .map_err(|error| Error::map(format!("write to the map {}", map::ISSUED), &error))?;
+        let mut watched: Array<_, u64> = self.typed_mut(map::WATCHED)?;
+        watched
+            .set(0, now, 0)
+            .map_err(|error| Error::map(format!("write to the map {}", map::WATCHED), &error))
     }
 
     fn active(&self) -> Result<Active> {

@@ -10,6 +10,7 @@ use super::{
     error::{ConfigError, FileError},
     flows::FlowLimits,
     guard::GuardPolicy,
+    guesses::GuessPolicy,
     ledger,
     limits::Limits,
     newcomers::Newcomers,
@@ -53,6 +54,7 @@ pub struct Config {
     pub newcomers: Newcomers,
     pub prefix_rate: Limits,
     pub known_rate: Limits,
+    pub guesses: GuessPolicy,
     pub guard: GuardPolicy,
     pub ledger: LedgerSettings,
 }
@@ -77,6 +79,7 @@ impl Default for Config {
             newcomers: Newcomers::default(),
             prefix_rate: Limits::prefix(),
             known_rate: Limits::known(),
+            guesses: GuessPolicy::default(),
             guard: GuardPolicy::default(),
             ledger: LedgerSettings::default(),
         }
@@ -123,6 +126,8 @@ impl Config {
             prefix_rate: Limits::read(root.section("prefix_rate")?, &default.prefix_rate)?,
             known_rate: Limits::read(root.section("known_rate")?, &default.known_rate.at_least(&rate))?,
             rate,
+            guesses: root
+                .read("guesses", default.guesses, |value| GuessPolicy::read(value, default.guesses))?,
             guard: GuardPolicy::read(root.section("guard")?)?,
             ledger: ledger::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),

@@ -5,6 +5,7 @@ mod document;
 mod error;
 mod flows;
 mod guard;
+mod guesses;
 mod ledger;
 mod limits;
 mod newcomers;
@@ -19,6 +20,7 @@ pub use self::{
     error::{ConfigError, FileError},
     flows::FlowLimits,
     guard::GuardPolicy,
+    guesses::GuessPolicy,
     limits::{Bucket, Limit, Limits, Window},
     newcomers::Newcomers,
     ports::Ports,

@@ -65,6 +65,7 @@ impl Config {
             newcomers: self.newcomers.limits.resolve(),
             prefix: self.prefix_rate.resolve(),
             known: self.known_rate.resolve(),
+            guesses: self.guesses.resolve(),
             udp: port_set(&self.ports.udp),
             tcp: port_set(&self.ports.tcp),
             tls: port_set(&self.ports.tls),

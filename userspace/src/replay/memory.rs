@@ -11,21 +11,24 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{
     abi::{
-        Address, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow,
-        MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, PrefixState, Signatures, SourceEntry,
-        SourceState, Suspension, SuspensionKey,
+        Address, AddressHash, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState,
+        GuessState, KnownFlow, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, PrefixState,
+        Refunds, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
     },
-    account::{Walk, Whole},
+    account::{Named, Walk, Wanted, Whole},
     bytes::Bytes,
     charge::{self, Charge, Limit},
-    frame::{self, Depth, Packet},
-    judge::{self, Verdict, World},
+    frame::{self, Depth, Packet, TCP},
+    guess::{self, Budget, Guess, Tally},
+    judge::{self, Asked, Verdict, World},
+    matcher::{self, Scan},
     reason::{Action, Reason},
     sip::{self, Kind},
-    stream::Stream,
+    siphash,
+    stream::{self, Stream},
 };
 
-use super::recent::Recent;
+use super::{guesses::Guesses, recent::Recent};
 use crate::{
     address::{to_key, to_prefix},
     meters,
@@ -48,6 +51,10 @@ pub struct Memory {
     known_flows: HashMap<FlowKey, KnownFlow>,
     /// Of each, until when it is remembered.
     fragments: RefCell<Recent<FragmentKey, u64>>,
+    /// What lines have tried; none: nobody has seen what was sent to them, and guesses are not judged.
+    guesses: Option<Guesses>,
+    /// What leaves is seen.
+    watched: bool,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
     now: Cell<u64>,
 }
@@ -64,6 +71,8 @@ impl Memory {
             suspensions: HashMap::new(),
             known_flows: HashMap::new(),
             fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
+            guesses: None,
+            watched: false,
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
         }
@@ -142,6 +151,16 @@ impl Memory {
         copy
     }
 
+    /// Has guesses judged.
+    pub fn judge_guesses(&mut self) -> &mut Guesses {
+        self.guesses.get_or_insert_default()
+    }
+
+    /// Says whether what leaves is seen, from now on.
+    pub const fn set_watched(&mut self, watched: bool) {
+        self.watched = watched;
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.now.get()
     }
@@ -192,7 +211,9 @@ struct View<'a> {
     // The frame has one source, so each state is fetched at most once and held while it is judged.
     source_state: OnceCell<Rc<SourceState>>,
     prefix_state: OnceCell<Rc<PrefixState>>,
+    guess_states: [OnceCell<Option<Rc<GuessState>>>; 2],
     names: Cell<Walk>,
+    tally: Cell<Tally>,
 }
 
 impl<'a> View<'a> {
@@ -202,8 +223,16 @@ impl<'a> View<'a> {
             frame: Bytes::of(frame),
             source_state: OnceCell::new(),
             prefix_state: OnceCell::new(),
+            guess_states: Default::default(),
             names: Cell::default(),
+            tally: Cell::default(),
         }
+    }
+}
+
+impl View<'_> {
+    fn guesses<T: Default>(&self, ask: impl FnOnce(&Guesses) -> T) -> T {
+        self.memory.guesses.as_ref().map(ask).unwrap_or_default()
     }
 }
 
@@ -266,9 +295,8 @@ impl World for View<'_> {
         GuardState { suspended: suspended as u32, locked: locked as u32, ..GuardState::default() }
     }
 
-    /// A capture without answers says nothing of what the PBX has sent.
     fn watched(&self) -> bool {
-        false
+        self.memory.watched
     }
 
     fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
@@ -294,29 +322,86 @@ impl World for View<'_> {
         charge::charge(self, packet, charge)
     }
 
-    fn suspended(&self, packet: &Packet, known: bool) -> bool {
-        judge::suspended(self, packet, known)
+    fn suspended(&self, packet: &Packet, asked: Asked) -> bool {
+        judge::suspended(self, packet, asked)
     }
 
-    fn walk_accounts(&self, packet: &Packet) {
-        self.names.set(Walk::new(packet.offset, packet.length));
+    fn walk_accounts(&self, packet: &Packet, wanted: Wanted) {
+        self.names.set(Walk::new(packet.offset, packet.length, wanted, packet.protocol == TCP));
     }
 
-    fn next_account(&self) -> u64 {
+    fn next_account(&self) -> Named {
         let mut walk = self.names.get();
         let payload = self.frame.skip(walk.offset as usize);
-        let message = Whole { payload, length: walk.length };
-        let name = walk.next(|walk| walk.line(&message), |walk| walk.name(&message));
+        let named = Whole { payload, length: walk.length }.next(&mut walk);
         self.names.set(walk);
-        name
+        named
     }
 
-    fn find_signature(&self, packet: &Packet) -> Option<u16> {
-        self.memory.signatures.find(self.payload(packet), packet.length)
+    fn scan(&self, packet: &Packet) -> Scan {
+        let scan = matcher::scan(self.payload(packet), packet.length, &self.memory.signatures.prefilter);
+        if self.memory.signatures.head.count == 0 { scan.without_signatures() } else { scan }
     }
 
-    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
-        self.memory.signatures.find_in_stream(self.payload(packet), packet.length, response)
+    fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16> {
+        let (payload, signatures) = (self.payload(packet), &self.memory.signatures);
+        signatures.find_from(payload, packet.length, signatures.start(payload, candidate))
+    }
+
+    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream {
+        let (payload, length) = (self.payload(packet), packet.length);
+        if !search && stream::is_one_message(payload, length) {
+            return Stream::default();
+        }
+        self.memory.signatures.walk_stream(payload, length, response, search)
+    }
+
+    /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
+    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
+        if self.memory.guesses.is_none() { Guess::Free } else { guess::judge(self, packet, refuse_names) }
+    }
+
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
+        guess::charge(self, packet, budget, print, guesses)
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally.get()
+    }
+
+    fn set_tally(&self, tally: Tally) {
+        self.tally.set(tally);
+    }
+
+    fn worked(&self, there: &AddressHash) -> bool {
+        self.guesses(|guesses| guesses.worked(there, self.now()))
+    }
+
+    fn issued(&self, to: &AddressHash) -> bool {
+        self.guesses(|guesses| guesses.issued(to))
+    }
+
+    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
+        let value = self.payload(packet).skip(named.start as usize);
+        siphash::hash(value, named.end.saturating_sub(named.start), key)
+    }
+
+    fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
+        let state = &self.guess_states[budget as usize];
+        let fetch = || self.guesses(|guesses| guesses.state(budget, line, self.now()));
+        state.get_or_init(fetch).as_deref()
+    }
+
+    fn refunds(&self, line: &Address) -> Refunds {
+        self.guesses(|guesses| guesses.refunds(line))
+    }
+
+    fn charged_until(&self, credentials: &AddressHash) -> u64 {
+        self.guesses(|guesses| guesses.charged_until(credentials))
+    }
+
+    fn charge_once(&self, credentials: &AddressHash, until: u64) {
+        self.guesses(|guesses| guesses.charge_once(credentials, until));
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod capture;
 mod error;
+mod guesses;
 mod memory;
 mod recent;
 mod report;
@@ -22,7 +23,7 @@ use self::{
     capture::Capture,
     report::{Judged, Report, Why},
 };
-pub use self::{capture::CaptureError, error::ReplayError, memory::Memory, report::Format};
+pub use self::{capture::CaptureError, error::ReplayError, guesses::Guesses, memory::Memory, report::Format};
 use crate::policy::Resolved;
 
 /// Judges the packets of the file `capture` and writes the report as it goes. A capture that breaks is

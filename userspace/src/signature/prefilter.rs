@@ -8,7 +8,7 @@
 use regex_syntax::hir::Hir;
 use xdp_prog::{
     abi::PREFILTER_SIZE,
-    matcher::{LITERAL_SPAN_MAX, LONE_GROUP, STRIDE, slot},
+    matcher::{CREDENTIALS, CREDENTIALS_GROUP, LITERAL_SPAN_MAX, LONE_GROUP, STRIDE, slot},
 };
 
 use super::{
@@ -20,8 +20,9 @@ use super::{
 
 /// Bytes of a gram.
 const GRAM: usize = 4;
-/// Groups of pairs.
-const GROUPS: usize = 7;
+/// Groups of pairs that signatures are in.
+const GROUPS: usize = 6;
+const _: () = assert!(CREDENTIALS_GROUP == 1 << GROUPS);
 
 /// Four bytes as the table sees them: without their case.
 pub(super) type Gram = [u8; GRAM];
@@ -61,6 +62,7 @@ pub(super) fn fill(
             filler.enter(&choice.way);
         }
     }
+    filler.enter_credentials();
     Ok(())
 }
 
@@ -179,6 +181,18 @@ impl Filler<'_> {
                 let group = (0..GROUPS).min_by_key(|group| self.price(&grams, *group)).unwrap_or_default();
                 self.filled[group] += self.missing(&grams, 1 << group);
                 self.mark(&grams, 1 << group);
+            }
+        }
+    }
+
+    /// The literal that every header with credentials has, however it lies on the grid: no signature, but looked for
+    /// with the same eyes.
+    fn enter_credentials(&mut self) {
+        for first in 0..STRIDE {
+            for place in [first, first + STRIDE] {
+                if let Some(gram) = CREDENTIALS[place..].first_chunk() {
+                    self.mark(&[*gram], CREDENTIALS_GROUP);
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use xdp_prog::{
+    abi::tap::OUT,
     egress::{self, Chunk, Pieces},
     frame::Packet,
     judge::{Standing, World as _, standing},
@@ -16,6 +17,7 @@ use xdp_prog::{
 };
 
 use super::{
+    challenge,
     maps::WATCHED,
     tap::{self, Payload},
     world::Kernel,
@@ -40,6 +42,10 @@ fn watch(sent: &Sent) {
     let Some(policy) = lists.policy() else { return };
     if egress::is_from_sip_port(&packet, policy) {
         stamp();
+        if egress::is_challenge(sent, &packet) {
+            // SAFETY: the context is the program's own, and all else is read through helpers.
+            unsafe { challenge::remember(sent.skb, &packet) };
+        }
     }
     if tap::wanted().is_none() {
         return;
@@ -57,7 +63,7 @@ fn watch(sent: &Sent) {
     if hidden {
         tap::hide();
     } else {
-        tap::hand_over(&packet, true, known, Loss::Answer, &Part { sent, offset: packet.offset });
+        tap::hand_over(&packet, OUT, known, Loss::Answer, &Part { sent, offset: packet.offset });
     }
 }
 

@@ -6,11 +6,12 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use xdp_prog::abi::{
-    Active, Address, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState, Counter,
-    EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState, KnownFlow,
-    MAX_FRAGMENTS, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_SIGNATURES, MAX_SOURCE_STATES,
-    MAX_SOURCES, MAX_SUSPENSIONS, Policy, PrefixState, SLOTS, Scratch, Signatures, SourceEntry, SourceState,
-    Suspension, SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
+    Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState,
+    Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState,
+    GuessState, KnownFlow, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED,
+    MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES,
+    MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch,
+    Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -75,6 +76,26 @@ pub(super) static TAPS_KNOWN: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
 pub(super) static TAPS_STRANGERS: RingBuf<TapHead, TAP_RING_BYTES> = RingBuf::new();
 #[btf_map]
 pub(super) static TAP_STATE: PerCpuArray<TapState, 1> = PerCpuArray::new();
+// An LRU: what is pushed out is charged to the other budget.
+#[btf_map]
+pub(super) static ISSUED: LruHashMap<AddressHash, u64, MAX_ISSUED> = LruHashMap::new();
+// Written by the daemon alone.
+#[btf_map]
+pub(super) static WORKED: HashMap<AddressHash, u64, MAX_WORKED, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+#[btf_map]
+pub(super) static REFUNDS: HashMap<Address, Refunds, MAX_REFUNDS, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+// Two, so that forged senders cannot push out those whose addresses are real; and these not each other, as `NEW_LINES`
+// bounds how many come in.
+#[btf_map]
+pub(super) static GUESSES_ISSUED: LruHashMap<Address, GuessState, MAX_GUESSES_ISSUED> = LruHashMap::new();
+#[btf_map]
+pub(super) static GUESSES_OTHER: LruHashMap<Address, GuessState, MAX_GUESSES_OTHER> = LruHashMap::new();
+#[btf_map]
+pub(super) static NEW_LINES: Array<Meter, 1> = Array::new();
+#[btf_map]
+pub(super) static CHARGED: LruHashMap<AddressHash, u64, MAX_CHARGED> = LruHashMap::new();
 /// When the egress program last saw something leave a SIP port, in kernel monotonic nanoseconds.
 #[btf_map]
 pub(super) static WATCHED: Array<u64, 1> = Array::new();

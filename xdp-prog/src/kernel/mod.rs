@@ -1,9 +1,12 @@
 //! The kernel side of the path.
 
+mod accounts;
 mod capture;
+mod challenge;
 mod copy;
 mod egress;
 mod event;
+mod guess;
 mod maps;
 mod tap;
 mod world;

@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use xdp_prog::{
-    abi::{GuardState, TAP_MAX, TapHead},
+    abi::{GuardState, TAP_MAX, TapHead, tap as abi_tap},
     frame::{OFFSET_MAX, Packet},
     judge::{Verdict, World as _},
     tap::{self, Loss},
@@ -43,13 +43,15 @@ pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict:
     let clear = || kernel.policy().is_some_and(|policy| policy.tcp.has(packet.destination_port));
     let tells = || kernel.payload(packet).chunk::<9>(0).is_some_and(tap::tells);
     if tap::is_wanted(verdict.reason, packet, clear, tells) {
-        let how = verdict.known as u32 | (verdict.reason as u32) << 1;
+        let charged = verdict.charged.map_or(0, |budget| budget as u32 + 1);
+        let how = verdict.known as u32 | charged << 1 | (verdict.reason as u32) << 3;
         // SAFETY: the packet is borrowed for longer than the call.
         unsafe { tap_packet(ctx.as_ptr().cast(), packet, how) };
     }
 }
 
-/// A global function, for the same reason as `send`. `how`: 1 if its source is known, and twice the reason's code.
+/// A global function, for the same reason as `send`. `how`: 1 if its source is known; twice the budget
+/// that was charged plus one, or zero; eight times the reason's code.
 ///
 /// # Safety
 /// The kernel checks `packet` at every call: null, or a whole packet.
@@ -60,7 +62,8 @@ unsafe extern "C" fn tap_packet(ctx: *mut xdp_md, packet: *const Packet, how: u3
     match unsafe { packet.as_ref() } {
         Some(packet) if !ctx.is_null() => {
             let payload = Received { ctx, offset: packet.offset & OFFSET_MAX };
-            hand_over(packet, false, how & 1 != 0, Loss::of_incoming(how >> 1, packet), &payload) as u32
+            let loss = Loss::of_incoming(how >> 3, packet);
+            hand_over(packet, tap::charged(how >> 1 & 3), how & 1 != 0, loss, &payload) as u32
         }
         _ => 0,
     }
@@ -79,15 +82,23 @@ impl Payload for Received {
     }
 }
 
-/// Whether it was handed over, and not lost. `loss`: what it is then.
+/// Whether it was handed over, and not lost. `flags`: those that the packet's
+/// headers do not say. `loss`: what it is then.
 #[inline(always)]
-pub(super) fn hand_over(packet: &Packet, out: bool, known: bool, loss: Loss, payload: &impl Payload) -> bool {
+pub(super) fn hand_over(
+    packet: &Packet,
+    flags: u32,
+    known: bool,
+    loss: Loss,
+    payload: &impl Payload,
+) -> bool {
     let (Some(guard), Some(state)) = (wanted(), TAP_STATE.get_ptr_mut(0)) else { return false };
     // SAFETY: a per-CPU slot; neither what comes nor what goes is interrupted by the other on a CPU.
     let state = unsafe { &mut *state };
     // SAFETY: the helper has no preconditions. Not the coarse clock: who answers comes after who asks.
     let now = unsafe { bpf_ktime_get_ns() };
-    let head = TapHead::new(packet, out, now);
+    let out = flags & abi_tap::OUT != 0;
+    let head = TapHead::new(packet, flags, now);
     let stored = state.admits(now, known, out, guard.stranger_taps) && store(&head, known, payload);
     if !stored {
         state.lose(known, loss);

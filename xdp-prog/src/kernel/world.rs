@@ -8,15 +8,18 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, KnownFlow, Policy, PrefixState,
-        Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, WATCHED_FOR,
+        Active, Address, AddressHash, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, GuessState,
+        KnownFlow, Policy, PrefixState, Refunds, Scratch, Signatures, SourceEntry, SourceState, Suspension,
+        SuspensionKey, WATCHED_FOR,
     },
-    account::{self, End, Header, Message},
+    account::{Named, Wanted},
     bytes::Bytes,
     charge::{self, Charge, Limit},
     frame::{self, Depth, OFFSET_MAX, Packet},
-    judge::{self, World},
-    lines, matcher,
+    guess::{Budget, Guess, Tally},
+    judge::{self, Asked, World},
+    lines,
+    matcher::{self, Scan},
     reason::Class,
     sip::{self, Kind},
     stream::{self, Advance, Segment, Stream, Walk},
@@ -26,9 +29,10 @@ use super::maps::{
     ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SCRATCH, SIGNATURES, SOURCE_STATE,
     SOURCES, SUSPENDED, WATCHED,
 };
+use super::{accounts, guess};
 
 pub(super) struct Kernel {
-    ctx: *mut xdp_md,
+    pub(super) ctx: *mut xdp_md,
     /// Which policy and signatures this packet is judged by.
     active: Active,
     policy: Option<&'static Policy>,
@@ -49,7 +53,7 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn of(ctx: *mut xdp_md, active: Active, now: u64) -> Self {
+    pub(super) fn of(ctx: *mut xdp_md, active: Active, now: u64) -> Self {
         // "None yet" wraps around to no slot.
         Self { ctx, active, policy: POLICY.get(active.policy.wrapping_sub(1)), now: Cell::new(now) }
     }
@@ -208,50 +212,97 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn suspended(&self, packet: &Packet, known: bool) -> bool {
+    fn suspended(&self, packet: &Packet, asked: Asked) -> bool {
         // SAFETY: a reference is what the function asks for.
-        unsafe { is_suspended(self.ctx, packet, known as u32, self.now()) != 0 }
+        unsafe { is_suspended(self.ctx, packet, asked.word(), self.now()) != 0 }
     }
 
     #[inline(always)]
-    fn walk_accounts(&self, packet: &Packet) {
-        if let Some(scratch) = scratch() {
-            // SAFETY: this CPU's own, and nothing else refers to this part of it.
-            unsafe { (*scratch).names = account::Walk::new(packet.offset, packet.length) };
-        }
+    fn walk_accounts(&self, packet: &Packet, wanted: Wanted) {
+        accounts::begin(packet, wanted);
     }
 
     #[inline(always)]
-    fn next_account(&self) -> u64 {
-        match scratch() {
-            // SAFETY: as above, and a pointer is what the function asks for.
-            Some(scratch) => unsafe { next_account(self.ctx, &raw mut (*scratch).names) },
-            None => account::NONE,
-        }
+    fn next_account(&self) -> Named {
+        accounts::next(self.ctx)
     }
 
     #[inline(always)]
-    fn find_signature(&self, packet: &Packet) -> Option<u16> {
-        let slot = self.active.signatures;
-        match candidate(self.ctx, packet.offset, packet.length, slot) {
+    fn scan(&self, packet: &Packet) -> Scan {
+        Scan::from_word(scan(self.ctx, packet.offset, packet.length, self.active.signatures))
+    }
+
+    #[inline(always)]
+    fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16> {
+        match find(self.ctx, packet.offset, packet.length, self.active.signatures, candidate) {
             0 => None,
-            place => match find(self.ctx, packet.offset, packet.length, slot, place - 1) {
-                0 => None,
-                id => Some((id - 1) as u16),
-            },
+            id => Some((id - 1) as u16),
         }
     }
 
     #[inline(always)]
-    fn walk_stream(&self, packet: &Packet, response: bool) -> Stream {
+    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream {
         let (offset, length, slot) = (packet.offset, packet.length, self.active.signatures);
-        // Here and not in the walk: that has no stack left for who calls it.
-        let search = candidate(self.ctx, offset, stream::seen(length), slot) != 0;
         if !search && is_one_message(self.ctx, offset, length) != 0 {
             return Stream::default();
         }
         let how = response as u32 | (search as u32) << 1 | slot << 2;
         Stream::from_word(walk_stream(self.ctx, offset, length, how))
+    }
+
+    #[inline(always)]
+    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
+        guess::judge(self, packet, self.active.policy, refuse_names)
+    }
+
+    #[inline(always)]
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
+        guess::charge(packet, self.active.policy, budget, print, guesses, self.now())
+    }
+
+    #[inline(always)]
+    fn tally(&self) -> Tally {
+        guess::tally()
+    }
+
+    #[inline(always)]
+    fn set_tally(&self, tally: Tally) {
+        guess::set_tally(tally);
+    }
+
+    #[inline(always)]
+    fn worked(&self, there: &AddressHash) -> bool {
+        guess::worked(there, self.now())
+    }
+
+    #[inline(always)]
+    fn issued(&self, to: &AddressHash) -> bool {
+        guess::issued(to)
+    }
+
+    #[inline(always)]
+    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
+        guess::print(self.ctx, packet, named, key)
+    }
+
+    #[inline(always)]
+    fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
+        guess::state(budget, line, self.now())
+    }
+
+    #[inline(always)]
+    fn refunds(&self, line: &Address) -> Refunds {
+        guess::refunds(line)
+    }
+
+    #[inline(always)]
+    fn charged_until(&self, credentials: &AddressHash) -> u64 {
+        guess::charged_until(credentials)
+    }
+
+    #[inline(always)]
+    fn charge_once(&self, credentials: &AddressHash, until: u64) {
+        guess::charge_once(credentials, until);
     }
 }
 
@@ -259,7 +310,7 @@ impl World for Kernel {
 // leads to it. They take scalars and the context, and find the packet again from there.
 
 #[inline(always)]
-fn payload<'a>(ctx: *mut xdp_md, offset: u32) -> Bytes<'a> {
+pub(super) fn payload<'a>(ctx: *mut xdp_md, offset: u32) -> Bytes<'a> {
     // SAFETY: the context is the program's own, and the packet outlives the call.
     unsafe { Bytes::new((*ctx).data as usize, (*ctx).data_end as usize) }.skip((offset & OFFSET_MAX) as usize)
 }
@@ -345,18 +396,16 @@ const fn in_set(row: u16, slot: u32) -> u32 {
     slot << 16 | row as u32
 }
 
-/// Where a signature may be plus one, or 0.
+/// A [`Scan`] as a word.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn candidate(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
+extern "C" fn scan(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
     if ctx.is_null() {
         return 0;
     }
-    let Some(set) = signatures(slot) else { return 0 };
-    if set.head.count == 0 {
-        return 0;
-    }
-    matcher::candidate(payload(ctx, offset), length, &set.prefilter).map_or(0, |place| place + 1)
+    let Some(set) = signatures(slot) else { return Scan::UNSEEN.word() };
+    let scan = matcher::scan(payload(ctx, offset), length, &set.prefilter);
+    if set.head.count == 0 { scan.without_signatures().word() } else { scan.word() }
 }
 
 /// The signature plus one, or 0.
@@ -492,7 +541,7 @@ extern "C" fn advance(ctx: *mut xdp_md, offset: u32, row: u32, most: u32) -> u64
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
+pub(super) extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
     if ctx.is_null() { 0 } else { stream::skip_blanks(payload(ctx, offset)) }
 }
 
@@ -506,157 +555,12 @@ extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, known: u32, now: u64) -> u32 {
+unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, asked: u32, now: u64) -> u32 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
     if ctx.is_null() {
         return 0;
     }
     let kernel = Kernel::of(ctx, Active::default(), now);
-    judge::suspended(&kernel, packet, known != 0) as u32
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn next_account(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
-    // SAFETY: see above.
-    match unsafe { walk.as_mut() } {
-        // SAFETY: a reference is what both functions ask for.
-        Some(walk) => walk.next(
-            |walk| unsafe {
-                header_in_line(ctx, walk);
-            },
-            |walk| unsafe { account_in_header(ctx, walk) },
-        ),
-        None => account::NONE,
-    }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn header_in_line(ctx: *mut xdp_md, walk: *mut account::Walk) -> u32 {
-    // SAFETY: see above.
-    if let Some(walk) = unsafe { walk.as_mut() }
-        && !ctx.is_null()
-    {
-        let message = KernelMessage { ctx, offset: walk.offset };
-        walk.line(&message);
-    }
-    0
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn account_in_header(ctx: *mut xdp_md, walk: *mut account::Walk) -> u64 {
-    // SAFETY: see above.
-    match unsafe { walk.as_mut() } {
-        Some(walk) if !ctx.is_null() => {
-            let message = KernelMessage { ctx, offset: walk.offset };
-            walk.name(&message)
-        }
-        _ => account::NONE,
-    }
-}
-
-struct KernelMessage {
-    ctx: *mut xdp_md,
-    offset: u32,
-}
-
-impl Message for KernelMessage {
-    #[inline(always)]
-    fn byte(&self, at: u32) -> Option<u8> {
-        payload(self.ctx, self.offset + at).byte(0)
-    }
-
-    #[inline(always)]
-    fn line_steps(&self, at: u32, most: u32) -> u32 {
-        line_steps(self.ctx, self.offset + at, most)
-    }
-
-    #[inline(always)]
-    fn rest_of_line(&self, at: u32, most: u32) -> u32 {
-        rest_of_line(self.ctx, self.offset + at, most)
-    }
-
-    #[inline(always)]
-    fn header(&self, at: u32) -> Header {
-        Header::from_word(header(self.ctx, self.offset + at))
-    }
-
-    #[inline(always)]
-    fn skip_blanks(&self, at: u32) -> u32 {
-        at + skip_blanks(self.ctx, self.offset + at)
-    }
-
-    #[inline(always)]
-    fn uri(&self, at: u32, most: u32) -> u32 {
-        uri(self.ctx, self.offset + at, most)
-    }
-
-    #[inline(always)]
-    fn user(&self, at: u32, most: u32, bracketed: bool) -> u32 {
-        user(self.ctx, self.offset + at, most, bracketed as u32)
-    }
-
-    #[inline(always)]
-    fn username(&self, at: u32, most: u32) -> u32 {
-        username(self.ctx, self.offset + at, most)
-    }
-
-    #[inline(always)]
-    fn name_hash(&self, at: u32, most: u32, end: End) -> u64 {
-        name_hash(self.ctx, self.offset + at, most, end as u32)
-    }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn line_steps(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
-    if ctx.is_null() { most } else { account::line_steps(payload(ctx, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rest_of_line(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
-    if ctx.is_null() { most } else { account::rest_of_line(payload(ctx, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn header(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { 0 } else { account::header(payload(ctx, offset)).word() }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn uri(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
-    if ctx.is_null() { 0 } else { account::uri(payload(ctx, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn user(ctx: *mut xdp_md, offset: u32, most: u32, bracketed: u32) -> u32 {
-    if ctx.is_null() { 0 } else { account::user(payload(ctx, offset), most, bracketed != 0) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn username(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
-    if ctx.is_null() { 0 } else { account::username(payload(ctx, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn name_hash(ctx: *mut xdp_md, offset: u32, most: u32, end: u32) -> u64 {
-    if ctx.is_null() {
-        return account::NONE;
-    }
-    account::name_hash(payload(ctx, offset), most, End::from_code(end))
+    judge::suspended(&kernel, packet, Asked::from_word(asked)) as u32
 }

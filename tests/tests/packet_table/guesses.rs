@@ -1,0 +1,278 @@
+//! How many passwords a line may try: the kernel and replay agree, and nobody pays for what somebody else has tried.
+
+use sipward_tests::{
+    frame::{Frame, tcp, udp},
+    judges::Judges,
+    message::{clean, with_header},
+};
+use xdp_prog::abi::{FOREVER, Refunds, kind::KNOWN};
+
+use crate::ENFORCE;
+
+const ATTACKER: &str = "198.51.100.66";
+const CUSTOMER: &str = "198.51.100.7";
+const ISSUED: &str = "rate:credentials";
+const OTHER: &str = "rate:nonce";
+
+/// A try of one password for an account.
+struct Try<'a> {
+    method: &'a str,
+    account: &'a str,
+    nonce: &'a str,
+    number: u32,
+}
+
+impl Try<'_> {
+    fn request(&self) -> String {
+        let Self { method, account, nonce, number } = self;
+        let credentials = format!(
+            "Authorization: Digest username=\"{account}\", realm=\"pbx\", nonce=\"{nonce}\", uri=\"sip:pbx\", \
+             response=\"{number:032x}\""
+        );
+        with_header(method, &credentials)
+    }
+}
+
+fn guess(nonce: &str, number: u32) -> String {
+    Try { method: "REGISTER", account: "201", nonce, number }.request()
+}
+
+fn judges() -> Judges {
+    Judges::adjusted(ENFORCE, |policy| {
+        let guesses = policy.guesses;
+        sipward_tests::judges::lift_limits(policy);
+        policy.guesses = guesses;
+    })
+}
+
+fn judge(judges: &mut Judges, frame: Frame, from: &str) -> String {
+    judges.judge(&frame.from(from).build())
+}
+
+/// How many of a hundred pass, and why the others do not.
+fn hundred(judges: &mut Judges, from: &str, request: impl Fn(u32) -> Frame) -> (usize, Vec<String>) {
+    let verdicts: Vec<_> = (0..100).map(|number| judge(judges, request(number), from)).collect();
+    let mut reasons: Vec<_> = verdicts.iter().filter(|verdict| *verdict != "request").cloned().collect();
+    reasons.dedup();
+    (verdicts.iter().filter(|verdict| *verdict == "request").count(), reasons)
+}
+
+#[test]
+fn guesses_are_few_whatever_the_method_and_the_nonce() {
+    for method in
+        ["REGISTER", "INVITE", "INFO", "UPDATE", "PRACK", "MESSAGE", "SUBSCRIBE", "OPTIONS", "BYE", "VENDORX"]
+    {
+        let mut judges = Judges::adjusted("options = \"pass\"", |policy| {
+            let guesses = policy.guesses;
+            sipward_tests::judges::lift_limits(policy);
+            policy.guesses = guesses;
+        });
+        judges.issue(ATTACKER, "right");
+        let request =
+            |nonce| move |number| udp().carrying(Try { method, account: "201", nonce, number }.request());
+        assert_eq!(
+            hundred(&mut judges, ATTACKER, request("made up")),
+            (2, vec![OTHER.to_owned()]),
+            "{method}"
+        );
+        assert_eq!(
+            hundred(&mut judges, ATTACKER, request("right")),
+            (8, vec![ISSUED.to_owned()]),
+            "{method}"
+        );
+        assert_eq!(judge(&mut judges, udp().carrying(clean("REGISTER")), ATTACKER), "request");
+        assert_eq!(judge(&mut judges, request("made up")(0), CUSTOMER), "request", "{method}");
+    }
+}
+
+#[test]
+fn a_forger_spends_nothing_that_a_phone_needs_who_answers_its_challenge() {
+    let mut judges = judges();
+    judges.issue(CUSTOMER, "of the customer");
+    judges.issue(ATTACKER, "of the attacker");
+    for nonce in ["made up", "of the attacker", ""] {
+        let forged = |number| udp().carrying(guess(nonce, number));
+        hundred(&mut judges, CUSTOMER, forged);
+    }
+    for number in 0..8 {
+        assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", number)), CUSTOMER), "request");
+    }
+    assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", 8)), CUSTOMER), ISSUED);
+}
+
+#[test]
+fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
+    let mut judges = judges();
+    judges.issue(ATTACKER, "right");
+    judges.set_worked(CUSTOMER, "201", FOREVER);
+    judges.put(CUSTOMER, KNOWN);
+    let of = |account, number| {
+        udp().carrying(Try { method: "REGISTER", account, nonce: "made up", number }.request())
+    };
+    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 100);
+    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("202", number)).0, 2, "another account there");
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| of("201", number)).0, 2, "the account elsewhere");
+    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 100);
+    judges.set_worked(CUSTOMER, "201", 1);
+    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 0, "it was long ago");
+}
+
+#[test]
+fn no_decoy_makes_another_account_of_it() {
+    let header = |header: &str| with_header("INFO", header);
+    let long = "a".repeat(1_100);
+    let nine = "Authorization: Digest username=\"201\"\r\n".repeat(9);
+    for (decoy, expected) in [
+        (header("Authorization: Digest username=\"201\", user%6eame=\"202\""), OTHER),
+        (header("Authorization: Digest username=\"202\", username=\"201\""), "form:names"),
+        (header("Authorization: Digest username=\"201\", username=\"202\""), "form:names"),
+        (
+            header("Authorization: Digest username=\"201\"\r\nProxy-Authorization: Digest username=\"202\""),
+            "form:names",
+        ),
+        (
+            header(
+                "Authorization: Digest username=\"201\", realm=\"a\"\r\nAuthorization: Digest realm=\"b\", username=\"202\"",
+            ),
+            OTHER,
+        ),
+        (header(&format!("{nine}Authorization: Digest realm=\"pbx\", username=\"201\"")), OTHER),
+        (header(&format!("Authorization: Digest realm=\"{long}\", username=\"202\"")), OTHER),
+        (header("Authorization: Digest realm=\"pbx\""), OTHER),
+        (header("Authorization: Digest username=\"2\\01\""), OTHER),
+        (header("Authorization: Digest username=%32%30%31"), OTHER),
+        (header("Authorization\r\n : Digest username=\"202\""), OTHER),
+        (header(&format!("X: {long}\r\nAuthorization: Digest username=\"202\"")), OTHER),
+        (header(&format!("{}Authorization: Digest username=\"202\"", "X: y\r\n".repeat(130))), OTHER),
+        (header(&format!("From: <sip:201@pbx>\r\nAuthorization: Digest username=\"202\"")), OTHER),
+    ] {
+        let mut judges = judges();
+        judges.issue(CUSTOMER, "right");
+        judges.set_worked(ATTACKER, "201", FOREVER);
+        for number in 0..2 {
+            judge(
+                &mut judges,
+                udp().carrying(guess("made up", number).replace("\"201\"", "\"200\"")),
+                ATTACKER,
+            );
+        }
+        assert_eq!(judge(&mut judges, udp().carrying(&decoy), ATTACKER), expected, "{decoy}");
+        assert_eq!(
+            judge(&mut judges, udp().carrying(guess("made up", 0)), ATTACKER),
+            "request",
+            "201 itself"
+        );
+    }
+}
+
+#[test]
+fn the_second_request_of_a_segment_is_a_guess_too() {
+    let mut judges = judges();
+    judges.issue(ATTACKER, "right");
+    let both = |number| tcp().carrying(guess("made up", 2 * number) + &guess("made up", 2 * number + 1));
+    assert_eq!(hundred(&mut judges, ATTACKER, both), (1, vec![OTHER.to_owned()]));
+    let hidden = |number| tcp().carrying(clean("ACK") + &guess("right", number));
+    assert_eq!(hundred(&mut judges, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
+}
+
+#[test]
+fn the_same_request_again_is_no_new_guess() {
+    let mut judges = judges();
+    judges.issue(ATTACKER, "right");
+    for nonce in ["right", "made up"] {
+        let again = |_| udp().carrying(guess(nonce, 1));
+        assert_eq!(hundred(&mut judges, ATTACKER, again).0, 100, "{nonce}");
+    }
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("right", number + 2))).0, 7);
+}
+
+#[test]
+fn what_was_given_back_is_there_once() {
+    let mut judges = judges();
+    judges.issue(ATTACKER, "right");
+    let right = |first| move |number| udp().carrying(guess("right", first + number));
+    assert_eq!(hundred(&mut judges, ATTACKER, right(0)).0, 8);
+    judges.give_back(ATTACKER, Refunds { issued: 3, other: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut judges, ATTACKER, right(1_000)).0, 3);
+    assert_eq!(hundred(&mut judges, ATTACKER, right(2_000)).0, 0);
+    judges.give_back(ATTACKER, Refunds { issued: 4, other: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut judges, ATTACKER, right(3_000)).0, 1);
+    judges.give_back(ATTACKER, Refunds { issued: 4, other: 1, room: 5, room_until: FOREVER });
+    assert_eq!(hundred(&mut judges, ATTACKER, right(4_000)).0, 5);
+    // A daemon that lost its map begins anew.
+    judges.give_back(ATTACKER, Refunds { issued: 1, room: 5, room_until: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut judges, ATTACKER, right(5_000)).0, 0);
+    judges.give_back(ATTACKER, Refunds { issued: 7, ..Refunds::default() });
+    assert_eq!(hundred(&mut judges, ATTACKER, right(6_000)).0, 1, "five of six are the room that is gone");
+}
+
+#[test]
+fn an_office_of_forty_that_succeeds_is_in() {
+    let mut judges = judges();
+    let mut refunds = Refunds::default();
+    for phone in 0..40 {
+        let (account, nonce) = (phone.to_string(), format!("nonce {phone}"));
+        judges.issue(CUSTOMER, &nonce);
+        let request = Try { method: "REGISTER", account: &account, nonce: &nonce, number: phone }.request();
+        assert_eq!(judge(&mut judges, udp().carrying(request), CUSTOMER), "request", "{phone}");
+        if phone % 4 == 3 {
+            refunds.issued += 4;
+            judges.give_back(CUSTOMER, refunds);
+        }
+    }
+}
+
+#[test]
+fn one_ipv6_line_is_one_whatever_its_network() {
+    let mut judges = judges();
+    let addresses: Vec<_> = (0..16).map(|net| format!("2001:db8:0:a{net:02x}::7")).collect();
+    for address in &addresses {
+        judges.issue(address, "right");
+    }
+    let mut passed = 0;
+    for (number, address) in addresses.iter().cycle().take(100).enumerate() {
+        let request = udp().carrying(guess("right", number as u32)).v6();
+        passed += usize::from(judge(&mut judges, request, address) == "request");
+    }
+    assert_eq!(passed, 8);
+    judges.issue("2001:db8:0:b00::7", "right");
+    let neighbour = udp().carrying(guess("right", 1)).v6();
+    assert_eq!(judge(&mut judges, neighbour, "2001:db8:0:b00::7"), "request");
+}
+
+#[test]
+fn without_anybody_who_sees_what_leaves_the_plain_limit_holds() {
+    let mut judges = judges();
+    assert_eq!(
+        hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))),
+        (8, vec![ISSUED.to_owned()])
+    );
+}
+
+#[test]
+fn forged_senders_do_not_push_out_who_has_tried() {
+    let mut judges = judges();
+    judges.issue(CUSTOMER, "right");
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 2);
+    let mut passed = 0;
+    for number in 0..20_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        let from = format!("203.{a}.{b}.{c}");
+        passed +=
+            usize::from(judge(&mut judges, udp().carrying(guess("made up", number)), &from) == "request");
+    }
+    assert!((4_096..6_000).contains(&passed), "{passed}");
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number + 500))).0, 0);
+    assert_eq!(judge(&mut judges, udp().carrying(guess("right", 1)), CUSTOMER), "request");
+}
+
+#[test]
+fn switched_off_nothing_is_counted() {
+    let mut judges = Judges::adjusted("guesses = \"off\"", |policy| {
+        let guesses = policy.guesses;
+        sipward_tests::judges::lift_limits(policy);
+        policy.guesses = guesses;
+    });
+    judges.issue(CUSTOMER, "right");
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 100);
+}

@@ -1,0 +1,374 @@
+//! How many passwords a stranger may try. Whoever sends credentials is charged for them, whatever the method, the account
+//! or the nonce, unless the account has worked there before.
+//!
+//! Each line has two budgets. The *issued* one is for nonces that were sent to that very address, and for TCP; nobody
+//! spends it who does not receive what is sent there. The *other* one is for all other nonces: made up, old, or
+//! somebody else's. It is all that a forger of addresses can spend, and a phone that answers its own challenge does not
+//! need it.
+//!
+//! The daemon gives back what was charged for requests that the PBX did not refuse ([`Refunds`]). Without it the plain
+//! limit holds.
+
+use crate::{
+    abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
+    account::{MORE, NOTHING, Named, Wanted, flag},
+    frame::{Packet, TCP},
+    judge::World,
+    reason::Reason,
+};
+
+/// Credentials in one packet that are looked at.
+const HEADERS_MAX: u32 = 16;
+/// A phone sends the same request again for as long as this.
+pub const RETRANSMISSIONS: u64 = 32_000_000_000;
+/// How many new lines a second get an `other` budget, and how many at once. Whoever forges addresses must not push the
+/// state of an attacker out of its table within an hour: that has room for more than twice as many.
+pub const NEW_LINES: RateLimit =
+    RateLimit { interval: 100_000_000, tolerance: 4096 * 100_000_000, window: 0, window_max: 0 };
+/// More guesses than any budget has.
+const GUESSES_MAX: u64 = 4096;
+/// The longest interval: at least one guess an hour.
+pub const INTERVAL_MAX: u64 = 3_600_000_000_000;
+const _: () = assert!(INTERVAL_MAX < u64::MAX / GUESSES_MAX);
+/// Successes that give room at most.
+pub const ROOM_MAX: u64 = 64;
+
+/// Which budget is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Budget {
+    Issued = 0,
+    Other = 1,
+}
+
+/// What the credentials of a packet mean for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Guess {
+    /// It has none, or they are known to work, or it was charged before.
+    Free = 0,
+    /// It is one guess, or several.
+    Issued = 1,
+    Other = 2,
+    OverIssued = 3,
+    OverOther = 4,
+    /// Two user names where there may be one.
+    Names = 5,
+}
+
+impl Budget {
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        if code == 0 { Self::Issued } else { Self::Other }
+    }
+}
+
+impl Guess {
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Issued,
+            2 => Self::Other,
+            3 => Self::OverIssued,
+            4 => Self::OverOther,
+            5 => Self::Names,
+            _ => Self::Free,
+        }
+    }
+
+    /// Why the packet drops, if it does.
+    #[inline(always)]
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Free | Self::Issued | Self::Other => None,
+            Self::OverIssued => Some(Reason::RateCredentials),
+            Self::OverOther => Some(Reason::RateNonce),
+            Self::Names => Some(Reason::FormNames),
+        }
+    }
+
+    /// Which budget was charged, as a packet carries it to the daemon: zero is none.
+    #[inline(always)]
+    pub const fn charged(self) -> Option<Budget> {
+        match self {
+            Self::Issued => Some(Budget::Issued),
+            Self::Other => Some(Budget::Other),
+            Self::Free | Self::OverIssued | Self::OverOther | Self::Names => None,
+        }
+    }
+}
+
+/// What the credentials of a packet come to, while they are looked at. The kernel keeps it in its scratch: the verifier
+/// would go each way through the rest for each number that it could follow.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Tally {
+    /// Of all that are charged.
+    print: u64,
+    /// How many are charged.
+    count: u32,
+    /// One of their nonces was issued to this address.
+    issued: u32,
+}
+
+/// Charges a packet that may carry credentials. `refuse_names`: two names are not for a PBX to choose from.
+#[inline(always)]
+pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess {
+    let Some(policy) = world.policy() else { return Guess::Free };
+    world.walk_accounts(packet, Wanted::Credentials);
+    world.set_tally(Tally::default());
+    let mut headers = 0;
+    while headers <= HEADERS_MAX {
+        let named = world.next_account();
+        if named.kind == NOTHING {
+            break;
+        }
+        if named.flags & flag::NAMES != 0 && refuse_names {
+            return Guess::Names;
+        }
+        add(world, packet, &named, policy.key);
+        if named.kind == MORE {
+            break;
+        }
+        headers += 1;
+    }
+    let Tally { print, count, issued } = world.tally();
+    if count == 0 || policy.guesses.issued.interval == 0 {
+        return Guess::Free;
+    }
+    // Several in a datagram are for one PBX, or for one behind it. In a segment each may be of another request.
+    let guesses = if packet.protocol == TCP { count } else { 1 };
+    // Where nobody sees what leaves, all nonces would be others.
+    let budget = if issued != 0 || !world.watched() { Budget::Issued } else { Budget::Other };
+    world.charge_guesses(packet, budget, print, guesses)
+}
+
+/// Adds credentials to the tally, unless their account has worked there.
+#[inline(always)]
+fn add<W: World>(world: &W, packet: &Packet, named: &Named, key: u32) {
+    let worked = AddressHash { address: packet.source.source(), hash: named.name };
+    if named.is_certain() && world.worked(&worked) {
+        return;
+    }
+    let issued = world.issued(&AddressHash { address: packet.source, hash: named.nonce });
+    let Tally { print, count, issued: before } = world.tally();
+    world.set_tally(Tally {
+        print: world.print(packet, named, [key as u64, print]),
+        count: count + 1,
+        issued: before | issued as u32,
+    });
+}
+
+/// Charges a line for `guesses` at once, or for none.
+#[inline(always)]
+pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
+    let Some(policy) = world.policy() else { return Guess::Free };
+    let now = world.now();
+    let line = packet.source.line();
+    let again = AddressHash { address: line, hash: print };
+    if world.charged_until(&again) > now {
+        return Guess::Free;
+    }
+    let (limit, charged, over) = match budget {
+        Budget::Issued => (&policy.guesses.issued, Guess::Issued, Guess::OverIssued),
+        Budget::Other => (&policy.guesses.other, Guess::Other, Guess::OverOther),
+    };
+    // Drop: a flood of forged senders, or no memory, must not be what ends the bound.
+    let Some(state) = world.guess_state(budget, &line) else { return over };
+    let refunds = world.refunds(&line);
+    state.take_back(refunds.of(budget), limit);
+    let room = if refunds.room_until > now { refunds.room } else { 0 };
+    if !state.admit(limit, room, now, guesses as u64) {
+        return over;
+    }
+    world.charge_once(&again, now + RETRANSMISSIONS);
+    charged
+}
+
+impl Refunds {
+    #[inline(always)]
+    const fn of(&self, budget: Budget) -> u64 {
+        match budget {
+            Budget::Issued => self.issued,
+            Budget::Other => self.other,
+        }
+    }
+}
+
+/// The time that so many guesses cost. No budget is larger than the bound; without it the product could overflow.
+#[inline(always)]
+const fn cost(limit: &GuessLimit, guesses: u64) -> u64 {
+    limit.interval.wrapping_mul(if guesses > GUESSES_MAX { GUESSES_MAX } else { guesses })
+}
+
+/// Two CPUs that charge one line at the same moment wait for each other: that must not be worth a guess. After so many
+/// turns a packet is refused; its sender sends it again.
+const TURNS: u32 = 4;
+
+impl GuessState {
+    /// Counts in what the daemon has given back in all, as far as that was not done.
+    #[inline(always)]
+    fn take_back(&self, total: u64, limit: &GuessLimit) {
+        let counted = self.counted.get();
+        // Only one of two who see the same difference gives it back. Where the daemon has begun anew it is none.
+        if total == counted || !self.counted.replace(counted, total) || total < counted {
+            return;
+        }
+        let back = cost(limit, total - counted);
+        let mut turns = 0;
+        while turns < TURNS {
+            let empty_at = self.empty_at.get();
+            if self.empty_at.replace(empty_at, empty_at.saturating_sub(back)) {
+                return;
+            }
+            turns += 1;
+        }
+    }
+
+    /// Charges `guesses`, if there is room for them. A refused packet costs nothing.
+    #[inline(always)]
+    fn admit(&self, limit: &GuessLimit, room: u64, now: u64, guesses: u64) -> bool {
+        let room = if room > ROOM_MAX { ROOM_MAX } else { room };
+        let most = cost(limit, limit.burst as u64 + room);
+        let cost = cost(limit, guesses);
+        let mut turns = 0;
+        while turns < TURNS {
+            let old = self.empty_at.get();
+            let empty_at = (if old > now { old } else { now }).saturating_add(cost);
+            if empty_at - now > most {
+                return false;
+            }
+            if self.empty_at.replace(old, empty_at) {
+                return true;
+            }
+            turns += 1;
+        }
+        false
+    }
+
+    /// How many guesses are left now.
+    pub fn left(&self, limit: &GuessLimit, refunded: u64, room: u64, now: u64) -> u64 {
+        if limit.interval == 0 {
+            return u64::MAX;
+        }
+        let back = cost(limit, refunded.saturating_sub(self.counted.get()));
+        let empty_at = self.empty_at.get().saturating_sub(back).max(now);
+        let most = cost(limit, u64::from(limit.burst) + room.min(ROOM_MAX));
+        most.saturating_sub(empty_at - now) / limit.interval
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const MINUTE: u64 = 60 * SECOND;
+    const HOUR: u64 = 3600 * SECOND;
+
+    /// As the configuration has them if it says nothing.
+    const LIMITS: [GuessLimit; 2] = [
+        GuessLimit { interval: HOUR.div_ceil(7), burst: 8, reserved: 0 },
+        GuessLimit { interval: HOUR.div_ceil(3), burst: 2, reserved: 0 },
+    ];
+
+    #[derive(Default)]
+    struct Line([GuessState; 2]);
+
+    impl Line {
+        fn guess(&self, budget: Budget, room: u64, now: u64) -> bool {
+            self.0[budget as usize].admit(&LIMITS[budget as usize], room, now, 1)
+        }
+
+        fn give_back(&self, budget: Budget, total: u64) {
+            self.0[budget as usize].take_back(total, &LIMITS[budget as usize]);
+        }
+    }
+
+    fn most_within(passed: &[u64], span: u64) -> usize {
+        let from = |first: usize| passed[first..].iter().take_while(|at| **at - passed[first] < span).count();
+        (0..passed.len()).map(from).max().unwrap_or(0)
+    }
+
+    fn budget() -> impl Strategy<Value = Budget> {
+        prop_oneof![Just(Budget::Issued), Just(Budget::Other)]
+    }
+
+    proptest! {
+        #[test]
+        fn twelve_in_ten_minutes_and_twenty_in_an_hour(
+            tries in proptest::collection::vec((budget(), prop_oneof![0..SECOND, 0..20 * MINUTE]), 1..400)
+        ) {
+            let line = Line::default();
+            let mut now = SECOND;
+            let mut passed = vec![];
+            for (budget, pause) in tries {
+                now += pause;
+                if line.guess(budget, 0, now) {
+                    passed.push(now);
+                }
+            }
+            prop_assert!(most_within(&passed, 10 * MINUTE) <= 12);
+            prop_assert!(most_within(&passed, HOUR) <= 20);
+        }
+
+        /// However much is given back, no more than once each, and never more than the burst is there.
+        #[test]
+        fn what_is_given_back_is_given_once(
+            steps in proptest::collection::vec((any::<bool>(), 0..10 * MINUTE), 1..200)
+        ) {
+            let line = Line::default();
+            let (mut now, mut total, mut passed, mut since) = (SECOND, 0, 0, 0);
+            let start = now;
+            for (give, pause) in steps {
+                now += pause;
+                if give {
+                    total += 1;
+                    line.give_back(Budget::Issued, total);
+                    line.give_back(Budget::Issued, total);
+                }
+                let room = LIMITS[0].burst as u64 + total + (now - start) / LIMITS[0].interval + 1;
+                while line.guess(Budget::Issued, 0, now) {
+                    passed += 1;
+                    since += 1;
+                }
+                prop_assert!(passed <= room, "{passed} of {room}");
+                prop_assert!(since <= LIMITS[0].burst, "at once");
+                since = 0;
+            }
+        }
+    }
+
+    #[test]
+    fn room_for_more_is_room_for_a_time() {
+        let line = Line::default();
+        let all = |room, now| (0..100).filter(|_| line.guess(Budget::Issued, room, now)).count();
+        assert_eq!(all(5, SECOND), 13);
+        assert_eq!(all(0, SECOND + 5 * LIMITS[0].interval), 0, "what was tried in that time is not forgiven");
+        assert_eq!(all(0, SECOND + 6 * LIMITS[0].interval), 1);
+        assert_eq!(all(1_000, SECOND + 6 * LIMITS[0].interval), ROOM_MAX as usize);
+    }
+
+    #[test]
+    fn what_is_left_is_what_passes() {
+        for tried in 0..10 {
+            let line = Line::default();
+            let passed = (0..tried).filter(|_| line.guess(Budget::Issued, 0, SECOND)).count() as u64;
+            assert_eq!(line.0[0].left(&LIMITS[0], 0, 0, SECOND), 8 - passed);
+            assert_eq!(line.0[0].left(&LIMITS[0], 2, 0, SECOND), (8 - passed + 2).min(8));
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_counts_from_nothing_gives_nothing() {
+        let line = Line::default();
+        line.give_back(Budget::Issued, 50);
+        while line.guess(Budget::Issued, 0, SECOND) {}
+        line.give_back(Budget::Issued, 3);
+        assert!(!line.guess(Budget::Issued, 0, SECOND));
+        line.give_back(Budget::Issued, 4);
+        assert!(line.guess(Budget::Issued, 0, SECOND));
+    }
+}

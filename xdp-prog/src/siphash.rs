@@ -1,0 +1,112 @@
+//! SipHash-1-3 over bytes of a packet. Nobody who does not know the key can make two texts with one hash.
+
+use crate::bytes::{Bytes, opaque};
+
+/// Bytes that are hashed at most.
+pub const MOST: usize = 4096;
+
+struct State([u64; 4]);
+
+impl State {
+    #[inline(always)]
+    const fn new(key: [u64; 2]) -> Self {
+        Self([
+            key[0] ^ 0x736f_6d65_7073_6575,
+            key[1] ^ 0x646f_7261_6e64_6f6d,
+            key[0] ^ 0x6c79_6765_6e65_7261,
+            key[1] ^ 0x7465_6462_7974_6573,
+        ])
+    }
+
+    #[inline(always)]
+    const fn round(&mut self) {
+        let Self([a, b, c, d]) = self;
+        *a = a.wrapping_add(*b);
+        *c = c.wrapping_add(*d);
+        *b = b.rotate_left(13) ^ *a;
+        *d = d.rotate_left(16) ^ *c;
+        *a = a.rotate_left(32);
+        *c = c.wrapping_add(*b);
+        *a = a.wrapping_add(*d);
+        *b = b.rotate_left(17) ^ *c;
+        *d = d.rotate_left(21) ^ *a;
+        *c = c.rotate_left(32);
+    }
+
+    #[inline(always)]
+    const fn add(&mut self, word: u64) {
+        self.0[3] ^= word;
+        self.round();
+        self.0[0] ^= word;
+    }
+
+    #[inline(always)]
+    const fn finish(mut self) -> u64 {
+        self.0[2] ^= 0xff;
+        self.round();
+        self.round();
+        self.round();
+        self.0[0] ^ self.0[1] ^ self.0[2] ^ self.0[3]
+    }
+}
+
+/// The hash of the first `most` bytes of `payload`, of at most [`MOST`] of them.
+#[inline(always)]
+pub fn hash(payload: Bytes<'_>, most: u32, key: [u64; 2]) -> u64 {
+    const STEP: usize = 8;
+    let mut state = State::new(key);
+    let mut at = 0;
+    while at < MOST {
+        if opaque(at + STEP) > most as usize {
+            break;
+        }
+        let Some(chunk) = payload.chunk::<STEP>(at) else { break };
+        state.add(u64::from_le_bytes(*chunk));
+        at += STEP;
+    }
+    let rest = payload.skip(at);
+    let mut last = (most as u64) << 56;
+    let mut byte = 0;
+    while byte < STEP - 1 {
+        if opaque(at + byte) >= most as usize {
+            break;
+        }
+        let Some(value) = rest.byte(byte) else { break };
+        last |= (value as u64) << (8 * byte);
+        byte += 1;
+    }
+    state.add(last);
+    state.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(text: &[u8], key: [u64; 2]) -> u64 {
+        hash(Bytes::of(text), text.len() as u32, key)
+    }
+
+    proptest! {
+        /// The standard library's default hasher is the same function with a key of zeros.
+        #[test]
+        fn it_is_siphash_1_3(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut hasher = std::hash::DefaultHasher::new();
+            std::hash::Hasher::write(&mut hasher, &text);
+            prop_assert_eq!(of(&text, [0, 0]), std::hash::Hasher::finish(&hasher));
+        }
+
+        #[test]
+        fn another_key_gives_another_hash(text: Vec<u8>, key: [u64; 2]) {
+            prop_assert_ne!(of(&text, key), of(&text, [key[0] ^ 1, key[1]]));
+            prop_assert_ne!(of(&text, key), of(&text, [key[0], key[1] ^ 1]));
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_end_does_not_count() {
+        assert_eq!(hash(Bytes::of(b"0123456789abcdef"), 11, [1, 2]), of(b"0123456789a", [1, 2]));
+    }
+}
