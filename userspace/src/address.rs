@@ -24,6 +24,11 @@ pub fn from_key(key: Address) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
 }
 
+/// The first address of the line that an address belongs to: see [`Address::line`].
+pub fn line(address: IpAddr) -> IpAddr {
+    from_key(to_key(address).line())
+}
+
 /// A prefix as `PREFIXES` has it: 128-bit network address and length.
 pub fn to_prefix(net: IpNet) -> ([u8; 16], u8) {
     match net.trunc() {

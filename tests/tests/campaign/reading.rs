@@ -171,6 +171,7 @@ fn tapped(direction: Direction, port: u16, payload: &[u8]) -> Tapped<'_> {
         tcp: None,
         length: payload.len() as u32,
         part: false,
+        charged: None,
         payload: &payload[..payload.len().min(TAP_MAX)],
     }
 }

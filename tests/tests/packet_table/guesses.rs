@@ -11,6 +11,7 @@ use crate::ENFORCE;
 
 const ATTACKER: &str = "198.51.100.66";
 const CUSTOMER: &str = "198.51.100.7";
+const XDP_PASS: u32 = 2;
 const ISSUED: &str = "rate:credentials";
 const OTHER: &str = "rate:nonce";
 
@@ -254,16 +255,20 @@ fn forged_senders_do_not_push_out_who_has_tried() {
     let mut judges = judges();
     judges.issue(CUSTOMER, "right");
     assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 2);
+    // By the kernel alone: the two clocks are not the same, and a new line comes in each tenth of a second.
+    let mut forge = |from: &str, number| {
+        let frame = udp().carrying(guess("made up", number)).from(from).build();
+        judges.filter().test_run(&frame, 1).unwrap().0 == XDP_PASS
+    };
     let mut passed = 0;
     for number in 0..20_000_u32 {
         let [_, a, b, c] = number.to_be_bytes();
-        let from = format!("203.{a}.{b}.{c}");
-        passed +=
-            usize::from(judge(&mut judges, udp().carrying(guess("made up", number)), &from) == "request");
+        passed += usize::from(forge(&format!("203.{a}.{b}.{c}"), number));
     }
     assert!((4_096..6_000).contains(&passed), "{passed}");
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number + 500))).0, 0);
-    assert_eq!(judge(&mut judges, udp().carrying(guess("right", 1)), CUSTOMER), "request");
+    assert!((500..600).all(|number| !forge(ATTACKER, number)), "who had tried is still known");
+    let request = udp().carrying(guess("right", 1)).from(CUSTOMER).build();
+    assert_eq!(judges.filter().test_run(&request, 1).unwrap().0, XDP_PASS);
 }
 
 #[test]

@@ -48,6 +48,11 @@ fn as_201(method: &str, header: &str) -> String {
     with_header(method, &credentials).replace("sip:201@", "sip:202@")
 }
 
+/// Its credentials are in one header.
+fn one_header(request: &str) -> bool {
+    request.matches("uthorization:").count() == 1
+}
+
 fn judge(judges: &mut Judges, frame: Frame, from: &str) -> String {
     judges.judge(&frame.from(from).build())
 }
@@ -111,6 +116,9 @@ fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
                 let scan = payload.starts_with("REGISTER") && payload.contains("friendly-scanner");
                 let unaware = match expected {
                     SUSPENDED if scan => "signature:friendly-scanner",
+                    SUSPENDED if payload.matches("username=").count() == 2 && one_header(&payload) => {
+                        "form:names"
+                    }
                     SUSPENDED => "request",
                     expected => expected,
                 };

@@ -62,6 +62,7 @@ impl Doubtful {
             Kind::Failed { .. } | Kind::UnknownAccount => true,
             Kind::Challenged | Kind::Refused => false,
             Kind::Named { .. }
+            | Kind::Charged { .. }
             | Kind::Stale
             | Kind::Accepted
             | Kind::Succeeded

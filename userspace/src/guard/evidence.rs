@@ -151,6 +151,9 @@ pub enum Kind {
     Accepted,
     /// We asked it, by OPTIONS or REGISTER, and it answered: a trunk of ours.
     Qualified,
+    /// The filter has charged its line for the credentials, by the budget for nonces that were `issued` to it or by the
+    /// other one; and this is whether the PBX has `refused` them. Told beside what else the answer says.
+    Charged { issued: bool, refused: bool },
 }
 
 impl Kind {

@@ -1,6 +1,6 @@
 //! Where accounts work, and have worked.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,12 @@ pub(super) struct Familiar {
     /// The same, to be found by the account. There may be some that were forgotten since.
     by_account: BTreeSet<(Account, Place)>,
     sites: Sites,
+    /// What the filter is to be told of; `None`: all that there is.
+    fresh: Option<Vec<(IpAddr, Account, u64)>>,
 }
+
+/// More than that are told all at once.
+const FRESH: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(super) struct Worked {
@@ -107,7 +112,12 @@ impl Keep for Worked {
 
 impl Default for Familiar {
     fn default() -> Self {
-        Self { pairs: Room::saved(FAMILIAR), by_account: BTreeSet::new(), sites: Sites::default() }
+        Self {
+            pairs: Room::saved(FAMILIAR),
+            by_account: BTreeSet::new(),
+            sites: Sites::default(),
+            fresh: None,
+        }
     }
 }
 
@@ -115,6 +125,7 @@ impl Familiar {
     pub(super) fn works(&mut self, place: Place, account: &Account, flow: Flow, at: u64, until: u64) {
         let is_new = self.pairs.get(&(place, account.clone())).is_none();
         self.pairs.change(&(place, account.clone()), |worked| worked.works(flow, at, until));
+        self.tell(place, account);
         if is_new {
             self.note(place, account);
             self.forget_others_of(account);
@@ -146,9 +157,11 @@ impl Familiar {
                 .all_places_of(account)
                 .filter_map(|place| Some((self.pairs.get(&(place, account.clone()))?.remembered, place)))
                 .collect();
-            let Some((_, oldest)) = places.iter().min().filter(|_| places.len() > OF_ACCOUNT) else { return };
-            self.pairs.remove(&(*oldest, account.clone()));
-            self.by_account.remove(&(account.clone(), *oldest));
+            let oldest = places.iter().min().filter(|_| places.len() > OF_ACCOUNT);
+            let Some((_, oldest)) = oldest.copied() else { return };
+            self.pairs.remove(&(oldest, account.clone()));
+            self.tell(oldest, account);
+            self.by_account.remove(&(account.clone(), oldest));
         }
     }
 
@@ -160,6 +173,7 @@ impl Familiar {
         pairs.sort_unstable();
         for (_, pair) in pairs.iter().take(AT_ONCE) {
             self.pairs.remove(pair);
+            self.tell(pair.0, &pair.1);
         }
         self.sites.recount(site);
     }
@@ -203,6 +217,26 @@ impl Familiar {
     pub(super) fn places_of(&self, account: &Account, now: u64) -> impl Iterator<Item = Place> {
         let works = move |place: &Place| self.works_until(*place, account, now).is_some();
         self.all_places_of(account).filter(works)
+    }
+
+    /// Until when it is remembered now; zero: it is not.
+    fn tell(&mut self, place: Place, account: &Account) {
+        let remembered = self.pairs.get(&(place, account.clone())).map_or(0, |worked| worked.remembered);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.push((place.address(), account.clone(), remembered));
+        }
+        self.fresh.take_if(|fresh| fresh.len() > FRESH);
+    }
+
+    /// What has changed since the last call, and until when it is remembered now, if it is; `None`: all of it is to be
+    /// looked at.
+    pub(super) fn take_fresh(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
+        self.fresh.replace(Vec::new())
+    }
+
+    pub(super) fn all(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
+        let all = self.pairs.iter().filter(move |(_, worked)| worked.remembered > now);
+        all.map(|((place, account), worked)| (place.address(), account, worked.remembered))
     }
 
     fn at(&self, place: Place) -> impl Iterator<Item = (&Account, &Worked)> {

@@ -24,6 +24,7 @@ mod evidence;
 mod failing;
 mod familiar;
 mod flows;
+mod guesses;
 mod known;
 mod memory;
 mod moment;
@@ -49,12 +50,13 @@ use std::net::IpAddr;
 
 use self::{
     alerts::Alerts, asking::Asking, bans::Bans, blind::Blind, closed::ClosedDoors, crowd::Crowd,
-    doubtful::Doubtful, familiar::Familiar, flows::Flows, known::Known, place::Place, room::Room,
-    sites::Sites, trail::Trail, uses::Uses,
+    doubtful::Doubtful, familiar::Familiar, flows::Flows, guesses::Guesses, known::Known, place::Place,
+    room::Room, sites::Sites, trail::Trail, uses::Uses,
 };
 pub use self::{
     decision::{Because, Decision, Rule, Scope, What},
     evidence::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
+    guesses::GivenBack,
     memory::{Memory, News, Remembered},
     order::{Held, Order},
     settings::{
@@ -72,6 +74,9 @@ const SOURCES_OF_ACCOUNT: usize = 64;
 const TRAILS: usize = 131_072;
 /// Sources and failures of accounts, all together.
 const CROWDS: usize = 131_072;
+
+/// Lines that are forgotten in one call.
+const GUESSES_AT_ONCE: usize = 256;
 
 #[derive(Debug)]
 pub struct Guard {
@@ -92,6 +97,7 @@ pub struct Guard {
     bans: Bans,
     alerts: Alerts,
     doubtful: Doubtful,
+    guesses: Guesses,
     evidence: u64,
     forgeable: u64,
 }
@@ -114,6 +120,7 @@ impl Guard {
             bans: Bans::default(),
             alerts: Alerts::default(),
             doubtful: Doubtful::default(),
+            guesses: Guesses::default(),
             evidence: 0,
             forgeable: 0,
         }
@@ -126,6 +133,10 @@ impl Guard {
 
     /// What follows from it.
     pub fn witness(&mut self, evidence: &Evidence) -> Vec<Decision> {
+        if let Kind::Charged { issued, refused } = evidence.kind {
+            self.charged(evidence, issued, refused);
+            return Vec::new();
+        }
         self.evidence += 1;
         if evidence.proof == Proof::Forgeable {
             self.forgeable += 1;
@@ -147,11 +158,51 @@ impl Guard {
             Kind::Refused => self.asked(evidence, true),
             Kind::Failed { .. } | Kind::UnknownAccount => self.failed(evidence),
             Kind::Named { .. } => self.named(evidence),
-            Kind::Stale | Kind::Accepted => Vec::new(),
+            Kind::Stale | Kind::Accepted | Kind::Charged { .. } => Vec::new(),
             Kind::Succeeded | Kind::Registered { .. } | Kind::Unregistered { .. } | Kind::Qualified => {
                 self.worked(evidence)
             }
         }
+    }
+}
+
+/// What is given back of what the filter has charged.
+impl Guard {
+    /// What an account that has worked there sends is not charged, so that nothing of it is given back.
+    fn charged(&mut self, evidence: &Evidence, issued: bool, refused: bool) {
+        let Evidence { at, source, ref account, .. } = *evidence;
+        let place = Place::of(source);
+        if account.as_ref().is_some_and(|account| self.familiar.has_worked(place, account, at)) {
+            return;
+        }
+        let budget = if issued { guesses::Budget::Issued } else { guesses::Budget::Other };
+        self.guesses.answered(source, account.as_ref(), budget, refused, at);
+    }
+
+    /// What lines were given back before this guard was made.
+    pub fn restore_given_back(&mut self, now: u64, given: impl IntoIterator<Item = (IpAddr, GivenBack)>) {
+        self.guesses.restore(now, given);
+    }
+
+    /// What lines were given back in all, where that has changed since the last call.
+    pub fn take_given_back(&mut self) -> Vec<(IpAddr, GivenBack)> {
+        self.guesses.take_changed()
+    }
+
+    /// Lines that nothing is to be remembered of any more.
+    pub fn forget_given_back(&mut self, now: u64) -> Vec<IpAddr> {
+        self.guesses.expire(now, GUESSES_AT_ONCE)
+    }
+
+    /// Where accounts have worked since the last call, and until when that counts. `None`: more than are kept, so that
+    /// [all](Self::worked_accounts) are to be looked at.
+    pub fn take_worked(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
+        self.familiar.take_fresh()
+    }
+
+    /// Where accounts have worked, and until when that counts.
+    pub fn worked_accounts(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
+        self.familiar.all(now)
     }
 }
 

@@ -37,6 +37,7 @@ impl Guard {
             _ => after(at, self.settings.known.worked),
         };
         self.familiar.works(place, account, evidence.flow, at, until);
+        self.guesses.worked(source, account, at);
         for place in [Some(place), place.wider()].into_iter().flatten() {
             if self.trails.get(&place).is_some_and(|trail| trail.knows(account)) {
                 self.trails.change(&place, |trail| trail.forget(account));

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     address::from_key,
-    observe::{Direction, Tapped, TcpSegment},
+    observe::{Charged, Direction, Tapped, TcpSegment},
 };
 
 /// How much is handed over.
@@ -70,6 +70,11 @@ impl Tap {
             tcp: is(tap::TCP).then_some(segment),
             length: head.length,
             part: is(tap::PART),
+            charged: match () {
+                () if is(tap::CHARGED_ISSUED) => Some(Charged::Issued),
+                () if is(tap::CHARGED_OTHER) => Some(Charged::Other),
+                () => None,
+            },
             payload: &self.payload,
         }
     }

@@ -168,6 +168,7 @@ impl Knowledge {
             | Kind::Registered { .. }
             | Kind::Unregistered { .. }
             | Kind::Named { .. }
+            | Kind::Charged { .. }
             | Kind::Accepted
             | Kind::Qualified => return,
         };

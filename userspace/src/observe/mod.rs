@@ -38,5 +38,5 @@ pub use self::{
     nonces::Unseen,
     observer::Observer,
     settings::Settings,
-    tapped::{Direction, Tapped, TcpSegment},
+    tapped::{Charged, Direction, Tapped, TcpSegment},
 };

@@ -152,7 +152,8 @@ impl Joiner {
         match (direction, message.start) {
             (Direction::In, Start::Request { .. }) => {
                 let flow = Flow { port: remote.port(), transport };
-                let origin = Origin { at, source: remote.ip(), flow, ends };
+                let charged = packet.charged;
+                let origin = Origin { at, source: remote.ip(), flow, ends, charged };
                 transactions.request(message, whole, origin, know, told);
             }
             (Direction::Out, Start::Answer { status }) if status >= 200 => {

@@ -8,6 +8,7 @@ use super::{
     prints::{Print, Prints},
     registration::{Wish, stable},
     streams::End,
+    tapped::Charged,
 };
 use crate::guard::{Account, Flow, Method};
 
@@ -47,6 +48,7 @@ pub(super) struct Request {
     pub(super) tag: Print,
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
+    pub(super) charged: Option<Charged>,
     /// Account and source.
     pub(super) who: Print,
     /// Call-ID and source.
@@ -75,6 +77,8 @@ pub(super) struct Origin {
     pub(super) flow: Flow,
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
+    /// The filter has charged its line for the credentials.
+    pub(super) charged: Option<Charged>,
 }
 
 /// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.
@@ -90,7 +94,7 @@ impl Request {
         rewritten: bool,
         know: &Knowledge,
     ) -> Self {
-        let Origin { at, source, flow, ends } = origin;
+        let Origin { at, source, flow, ends, charged } = origin;
         let prints = &know.prints;
         let from = &message.from.uri;
         let account = account(message, method, know);
@@ -134,6 +138,7 @@ impl Request {
             call_id: prints.of(message.call_id),
             tag: prints.of(message.from.tag),
             ends,
+            charged,
             credentials: presented.collect(),
             attempts: prints.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
             proven: false,

@@ -26,7 +26,17 @@ pub struct Tapped<'a> {
     pub length: u32,
     /// The first fragment of a packet: there are further bytes that nobody sees.
     pub part: bool,
+    /// The filter has charged its line for the credentials in it.
+    pub charged: Option<Charged>,
     pub payload: &'a [u8],
+}
+
+/// By which budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charged {
+    /// For nonces that were issued to that address.
+    Issued,
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

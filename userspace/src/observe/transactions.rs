@@ -17,6 +17,7 @@ use super::{
     recent::Recent,
     request::{Origin, Request},
     shelves::Shelves,
+    tapped::Charged,
 };
 use crate::guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport};
 
@@ -247,6 +248,7 @@ impl Transactions {
         }
         let wrong_realm = know.has_wrong_realm(request);
         let evidence = know.conclude(request, answer);
+        told.extend(charged(request, answer));
         let whose = know.acquaintances.find(request.source);
         let done = Done {
             at: answer.at,
@@ -365,6 +367,23 @@ impl Done {
             });
         }
     }
+}
+
+/// What became of credentials that the filter has charged. In a segment of TCP they may be those of another request, but
+/// then this one has none.
+fn charged(request: &Request, answer: &Answer) -> Option<Evidence> {
+    let issued = request.charged? == Charged::Issued;
+    let refused = matches!(answer.status, 401 | 403 | 407);
+    request.has_credentials().then(|| Evidence {
+        at: answer.at,
+        source: request.source,
+        flow: request.flow,
+        account: request.account.clone(),
+        method: request.method,
+        kind: Kind::Charged { issued, refused },
+        proof: Proof::Forgeable,
+        made_after: 0,
+    })
 }
 
 /// What failed is the account that the PBX looked at. The names beside it are told too.

@@ -154,7 +154,9 @@ impl Office {
         for evidence in evidence {
             decisions.extend(self.guarding.guard.witness(evidence));
         }
-        self.carry_out(decisions, &[], GUARD, None)
+        let result = self.carry_out(decisions, &[], GUARD, None);
+        self.mirror_guesses()?;
+        result
     }
 
     /// So many packets were not seen that may have shown who works.
@@ -169,6 +171,7 @@ impl Office {
         let decisions = self.guarding.guard.tick(now);
         let result = self.carry_out(decisions, &[], GUARD, None);
         self.guarding.ward.tick(&mut self.tables, now)?;
+        self.expire_guesses(now)?;
         result
     }
 

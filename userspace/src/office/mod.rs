@@ -7,6 +7,7 @@ mod accounts;
 mod explain;
 mod flows;
 mod guard;
+mod guesses;
 mod import;
 mod last_good;
 mod lists;

@@ -3,6 +3,7 @@
 use super::{
     Office,
     guard::Guarding,
+    guesses,
     reconcile::{Reconciled, adopt_all, reconcile},
     settings::{self, Settings, Switched},
     vault::{Opened, Vault},
@@ -74,12 +75,15 @@ impl Office {
         }
         let (tables, program) = found.settle(pins)?;
         let guard = settings.as_ref().map(|settings| settings.resolved.guard.settings).unwrap_or_default();
-        let guarding = Guarding::new(guard, ward, kernel::now());
+        let mut guarding = Guarding::new(guard, ward, kernel::now());
+        let mut tables = tables;
+        guarding.guard.restore_given_back(kernel::now(), guesses::given_back(&mut tables)?);
         let mut office = Self::new(pins.clone(), tables, vault, guarding);
         office.reverts_at = switched.reverts_at();
         office.switched = switched;
         office.settings = settings;
         let recalled = office.recall();
+        office.mirror_guesses()?;
         Ok((office, Started { program, store, lists, guarded, recalled }))
     }
 

@@ -129,7 +129,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         ("mod = \"monitor\"", "1: mod: there is no such key; did you mean mode?"),
         (
             "colour = \"red\"",
-            "1: colour: there is no such key; here are: banned, flows, group, guard, interface, known_rate, ledger, mode, \
+            "1: colour: there is no such key; here are: banned, flows, group, guard, guesses, interface, known_rate, ledger, mode, \
              newcomers, options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),

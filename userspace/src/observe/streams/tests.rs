@@ -73,6 +73,7 @@ impl Tap {
             tcp: Some(segment),
             length: bytes.len() as u32,
             part: false,
+            charged: None,
             payload: &bytes[..bytes.len().min(self.seen)],
         };
         let heard = &mut self.heard;
@@ -318,6 +319,7 @@ fn where_a_message_ends_is_told() {
                 tcp: Some(segment),
                 length: piece.len() as u32,
                 part: false,
+                charged: None,
                 payload: piece,
             };
             if offset == 0 {

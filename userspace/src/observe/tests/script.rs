@@ -17,7 +17,7 @@ use std::{collections::HashMap, net::SocketAddr};
 
 use crate::{
     guard::{Evidence, Kind, Proof},
-    observe::{Direction, Observer, Settings, Tapped, TcpSegment},
+    observe::{Charged, Direction, Observer, Settings, Tapped, TcpSegment},
 };
 
 pub(super) const PBX: &str = "198.51.100.5:5060";
@@ -33,6 +33,7 @@ pub(super) struct Packet {
     pub(super) sequence: Option<u32>,
     pub(super) acknowledged: Option<u32>,
     pub(super) part: bool,
+    pub(super) charged: Option<Charged>,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -45,6 +46,7 @@ impl Default for Packet {
             sequence: None,
             acknowledged: None,
             part: false,
+            charged: None,
             bytes: Vec::new(),
         }
     }
@@ -65,6 +67,7 @@ impl Packet {
             }),
             length: self.bytes.len() as u32,
             part: self.part,
+            charged: self.charged,
             payload: &self.bytes,
         }
     }
@@ -171,6 +174,10 @@ pub(super) fn line(evidence: &Evidence) -> String {
         Kind::Unregistered { phone: 0 } => "unregistered(all)".to_owned(),
         Kind::Unregistered { .. } => "unregistered".to_owned(),
         Kind::Qualified => "qualified".to_owned(),
+        Kind::Charged { issued, refused } => {
+            let budget = if issued { "issued" } else { "other" };
+            format!("charged({budget}{})", if refused { ", refused" } else { "" })
+        }
     };
     let proof = match evidence.proof {
         Proof::Proven => "proven",

@@ -3,7 +3,7 @@
 use super::script::{Packet, line, packets, run, told};
 use crate::{
     guard::{Kind, Proof},
-    observe::{Cause, Observer, Settings, Subject, Unseen},
+    observe::{Cause, Charged, Observer, Settings, Subject, Unseen},
 };
 
 const PHONE: &str = "192.0.2.7:5062";
@@ -46,6 +46,29 @@ fn a_challenge_is_no_failure_and_credentials_are_one_or_a_success() {
     assert_eq!(told(&bad), [challenged, "192.0.2.7:5062 100 register failed proven"]);
     let forbidden = [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", "403")].concat();
     assert_eq!(told(&forbidden), [challenged, "192.0.2.7:5062 100 register failed proven"]);
+}
+
+#[test]
+fn of_what_was_charged_it_is_told_whether_the_pbx_refused_it() {
+    for (answer, refused) in
+        [("401 nonce-two", true), ("403", true), ("407", true), ("200", false), ("404", false)]
+    {
+        let script = [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", answer)].concat();
+        for (charged, budget) in [(Charged::Issued, "issued"), (Charged::Other, "other")] {
+            let mut packets = packets(&script);
+            // The challenged request was not: it has no credentials, whatever the segment had.
+            packets[0].charged = Some(charged);
+            packets[2].charged = Some(charged);
+            let told = run(&mut Observer::new(Settings::default()), &packets);
+            let told: Vec<_> = told.iter().map(line).filter(|line| line.contains("charged(")).collect();
+            let refused = if refused { ", refused" } else { "" };
+            assert_eq!(
+                told,
+                [format!("192.0.2.7:5062 100 register charged({budget}{refused}) forgeable")],
+                "{answer}"
+            );
+        }
+    }
 }
 
 #[test]

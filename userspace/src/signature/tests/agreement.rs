@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::{collection::vec, prelude::*, sample::select, string::string_regex};
-use xdp_prog::{bytes::Bytes, matcher::candidate};
+use xdp_prog::{bytes::Bytes, matcher::scan};
 
 use super::{super::sample::Sample, Both, generated, word};
 
