@@ -170,7 +170,8 @@ impl Kind {
             | Self::Refused
             | Self::UnknownAccount
             | Self::Accepted
-            | Self::Qualified => false,
+            | Self::Qualified
+            | Self::Charged { .. } => false,
         }
     }
 }
