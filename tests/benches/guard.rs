@@ -31,7 +31,7 @@ const BLIND: Duration = Duration::from_millis(5_500);
 /// For what is on its way at the end.
 const LATE: Duration = Duration::from_millis(500);
 /// Limits would drop what is to be watched.
-const CONFIG: &str = "interface = 'eth0'\nmode = 'enforce'\n[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'\n\
+const CONFIG: &str = "interface = 'eth0'\nmode = 'enforce'\nguesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'\n\
     [known_rate]\nregister = 'off'\n";
 const REALM: &str = "pbx.example.com";
 

@@ -15,7 +15,7 @@ use sipward::{
 use sipward_tests::frame::udp;
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
-    account::{NONE, Walk, Whole, hash},
+    account::{MORE, NONE, NOTHING, Walk, Wanted, Whole, hash},
     bytes::Bytes,
     reason::{Action, Reason},
     tap,
@@ -227,6 +227,7 @@ fn kind(evidence: &Evidence) -> &'static str {
         Kind::Qualified => "qualified",
         Kind::Named { .. } => "named",
         Kind::Accepted => "accepted",
+        Kind::Charged { .. } => "charged",
     }
 }
 
@@ -237,13 +238,10 @@ const NAMES_MAX: usize = 64;
 
 fn names(message: &[u8]) -> Vec<u64> {
     let length = message.len() as u32;
-    let mut walk = Walk::new(0, length);
+    let mut walk = Walk::new(0, length, Wanted::Names, false);
     let message = Whole { payload: Bytes::of(message), length };
-    let next = || {
-        let name = walk.next(|walk| walk.line(&message), |walk| walk.name(&message));
-        Some(name).filter(|name| *name != NONE)
-    };
-    std::iter::from_fn(next).take(NAMES_MAX).collect()
+    let next = || Some(message.next(&mut walk)).filter(|named| !matches!(named.kind, NOTHING | MORE));
+    std::iter::from_fn(next).take(NAMES_MAX).map(|named| named.name).filter(|name| *name != NONE).collect()
 }
 
 /// What the kernel says, and whether the observer gets to see it.

@@ -16,7 +16,7 @@ pub(crate) const SIP: u16 = 5060;
 /// A configuration for interfaces, such as `'eth0', 'eth1'`. Limits would hide what signatures and lists do.
 pub(crate) fn config(interfaces: &str) -> String {
     format!(
-        "interface = [{interfaces}]\nmode = 'enforce'\n[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'\n\
+        "interface = [{interfaces}]\nmode = 'enforce'\nguesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'\n\
          [flows]\nper_source = 'off'\nper_prefix = 'off'\n"
     )
 }

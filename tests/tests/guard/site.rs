@@ -97,8 +97,8 @@ pub(crate) struct Ward<'a> {
 }
 
 /// Signatures and rates would stop most attackers before they have guessed six times. These tests are about those who
-/// look like a phone and take their time: what is left is what the PBX says.
-pub(crate) const PATIENT: &str = "options = 'drop'\nsignatures = 'none.toml'\n\
+/// look like a phone and take their time: what is left is what the PBX says. Nor do they end after a dozen guesses.
+pub(crate) const PATIENT: &str = "options = 'drop'\nguesses = 'off'\nsignatures = 'none.toml'\n\
     [flows]\nper_source = 'off'\nper_prefix = 'off'\n\
     [rate]\nregister = 'off'\ninvite = 'off'\nother = 'off'\n\
     [prefix_rate]\nregister = 'off'\ninvite = 'off'\nother = 'off'\n";

@@ -242,6 +242,7 @@ impl Site {
                 tcp: None,
                 length,
                 part: false,
+                charged: None,
                 payload,
             };
             self.observer.see(&packet, &mut told);
