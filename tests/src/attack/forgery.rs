@@ -128,8 +128,14 @@ pub struct Left {
 impl Victim {
     /// In the namespace of this thread. It registers: `None` if it cannot.
     pub fn new(from: IpAddr, pbx: SocketAddr, account: u32) -> Option<Self> {
-        let mut phone = Subscriber::new(Transport::Udp, from, pbx, account).ok()?;
-        phone.register(Duration::from_secs(20))?;
+        let mut victim = Self::silent(from, pbx, account)?;
+        victim.phone.register(Duration::from_secs(20))?;
+        Some(victim)
+    }
+
+    /// One that nobody has heard of yet.
+    pub fn silent(from: IpAddr, pbx: SocketAddr, account: u32) -> Option<Self> {
+        let phone = Subscriber::new(Transport::Udp, from, pbx, account).ok()?;
         Some(Self { phone, from, pbx })
     }
 

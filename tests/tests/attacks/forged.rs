@@ -13,14 +13,14 @@ use sipward_tests::{
     cpu::go_ahead,
     exchange::{Exchange, Make},
     forge::Forger,
-    length::by_length,
+    length::{by_length, is_long},
 };
 
 use crate::site::{Guarded, covers};
 
 #[test]
 fn nobody_loses_anything_by_packets_in_his_name_at_an_asterisk() {
-    suite(Make::AnonymousAsterisk);
+    suite(Make::OpenAsterisk);
 }
 
 #[test]
@@ -36,7 +36,16 @@ enum Row {
     /// So many a second, for eight seconds.
     Flood(u32, Port),
     /// Sixty guesses with a nonce that an accomplice has got by this spelling of `maddr`.
-    Stolen { spelling: usize, accomplice: Accomplice },
+    Stolen { spelling: usize, accomplice: Accomplice, victim: Named },
+}
+
+/// Whose nonce is stolen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// Nobody has heard of him yet.
+    Stranger,
+    /// He works, and the attacker knows his phone's port.
+    Customer,
 }
 
 /// Where the packets come from at the victim's address.
@@ -66,8 +75,8 @@ impl fmt::Display for Row {
         match self {
             Self::Few(count, port) => write!(f, "{count} in two seconds, {port}"),
             Self::Flood(rate, port) => write!(f, "{rate}/s for {FLOOD_SECONDS} seconds, {port}"),
-            Self::Stolen { spelling, accomplice } => {
-                write!(f, "60, nonce by {} to one who is {accomplice:?}", MADDR[*spelling].0)
+            Self::Stolen { spelling, accomplice, victim } => {
+                write!(f, "60 of a {victim:?}, nonce by {}, {accomplice:?}", MADDR[*spelling].0)
             }
         }
     }
@@ -83,6 +92,10 @@ impl fmt::Display for Port {
 }
 
 impl Row {
+    const fn is_of_stranger(&self) -> bool {
+        matches!(self, Self::Stolen { victim: Named::Stranger, .. })
+    }
+
     /// Who knows the port of a phone can spend what that port may send. It costs no more than that.
     const fn may_silence(&self) -> bool {
         matches!(self, Self::Few(_, Port::Own) | Self::Flood(_, Port::Own))
@@ -101,7 +114,9 @@ struct Outcome {
 
 impl Outcome {
     const fn is_right(&self) -> bool {
-        self.decided.is_empty() && self.is_known && (self.row.may_silence() || self.left.own == self.left.of)
+        self.decided.is_empty()
+            && (self.is_known || self.row.is_of_stranger())
+            && (self.row.may_silence() || self.left.own == self.left.of)
     }
 
     /// Gets through at the moment: it is shown, and not asserted.
@@ -111,8 +126,21 @@ impl Outcome {
 }
 
 fn rows() -> Vec<Row> {
-    let stolen = (0..MADDR.len())
-        .flat_map(|spelling| ACCOMPLICES.map(|accomplice| Row::Stolen { spelling, accomplice }));
+    let spellings = 0..MADDR.len();
+    let last = spellings.end - 1;
+    let stolen = spellings.flat_map(|spelling| ACCOMPLICES.map(|accomplice| (spelling, accomplice)));
+    let stolen = stolen.flat_map(|(spelling, accomplice)| {
+        [Named::Stranger, Named::Customer].map(|victim| Row::Stolen { spelling, accomplice, victim })
+    });
+    // The last spelling hides best.
+    let stolen = stolen.filter(|row| match *row {
+        Row::Stolen { spelling, accomplice, victim } => {
+            is_long()
+                || spelling == last && victim == Named::Stranger
+                || accomplice == Accomplice::Banned && (spelling == last || victim == Named::Stranger)
+        }
+        Row::Few(..) | Row::Flood(..) => true,
+    });
     let others = [Port::Another, Port::Own].into_iter().flat_map(|port| {
         let flood = by_length(vec![10_000], vec![100, 1_000, 10_000]).into_iter();
         let flood = flood.map(move |rate| Row::Flood(rate, port));
@@ -134,33 +162,37 @@ fn suite(make: Make) {
             _ => String::new(),
         };
     }
-    let mut victims: Vec<_> = (0..rows.len()).map(|n| victim(&site, n)).collect();
+    let mut victims: Vec<_> = (0..rows.len()).map(|n| victim(&site, n, rows[n])).collect();
+    let mut has_nonce = vec![false; rows.len()];
+    // One after the other: a nonce that others have been sent in the same second proves nothing.
+    for (n, row) in rows.iter().enumerate().filter(|(_, row)| matches!(row, Row::Stolen { .. })) {
+        has_nonce[n] = strike(&site, n, *row, victims[n].1);
+    }
     let (few, floods): (Vec<_>, Vec<_>) =
         (0..rows.len()).zip(&mut victims).partition(|(n, _)| !matches!(rows[*n], Row::Flood(..)));
     let mut lefts: Vec<_> = thread::scope(|scope| {
         let attack = |(n, (victim, address)): (usize, &mut (Victim, SocketAddrV4))| {
-            let (site, row, address) = (&site, rows[n], *address);
-            let has_nonce = strike(site, n, row, address);
-            let left = site.phones().enter(|| victim.still_gets(2, account(n) + 1));
-            (n, has_nonce, left)
+            if matches!(rows[n], Row::Few(..)) {
+                strike(&site, n, rows[n], *address);
+            }
+            (n, site.phones().enter(|| victim.still_gets(2, account(n) + 1)))
         };
         let running: Vec<_> = few.into_iter().map(|one| scope.spawn(move || attack(one))).collect();
         running.into_iter().map(|row| row.join().expect("an attack")).collect()
     });
     for (n, (victim, address)) in floods {
-        let (left, has_nonce) = thread::scope(|scope| {
-            let flood = scope.spawn(|| strike(&site, n, rows[n], *address));
+        let left = thread::scope(|scope| {
+            scope.spawn(|| strike(&site, n, rows[n], *address));
             // While it lasts.
             thread::sleep(Duration::from_secs(2));
-            let left = site.phones().enter(|| victim.still_gets(1, account(n) + 1));
-            (left, flood.join().expect("a flood"))
+            site.phones().enter(|| victim.still_gets(1, account(n) + 1))
         });
-        lefts.push((n, has_nonce, left));
+        lefts.push((n, left));
     }
     let decisions = ["ban list", "account list"].map(|list| guarded.sipward.json(list)).concat();
     let outcomes: Vec<_> = lefts
         .into_iter()
-        .map(|(n, has_nonce, left)| {
+        .map(|(n, left)| {
             let at = v4_of(94, n, 7);
             let is_about = |row: &&serde_json::Value| {
                 row["source"].as_str().is_none_or(|source| covers(source, at))
@@ -169,7 +201,7 @@ fn suite(make: Make) {
                         .is_none_or(|name| name.len() != 4 || name == account(n).to_string())
             };
             let decided = decisions.iter().filter(is_about).map(ToString::to_string).collect();
-            Outcome { row: rows[n], has_nonce, left, is_known: is_known(&guarded, at), decided }
+            Outcome { row: rows[n], has_nonce: has_nonce[n], left, is_known: is_known(&guarded, at), decided }
         })
         .collect();
     println!("{make:?}:\n{}packets by reason: {:?}", table(&outcomes), guarded.reasons());
@@ -190,10 +222,14 @@ fn account(n: usize) -> u32 {
 }
 
 /// A phone that works.
-fn victim(site: &Site, n: usize) -> (Victim, SocketAddrV4) {
-    // A Kamailio proves it to the first of each second.
-    crate::site::next_second();
-    let victim = site.phones().enter(|| Victim::new(v4_of(94, n, 7), pbx(false), account(n)));
+fn victim(site: &Site, n: usize, row: Row) -> (Victim, SocketAddrV4) {
+    let victim = if row.is_of_stranger() {
+        site.phones().enter(|| Victim::silent(v4_of(94, n, 7), pbx(false), account(n)))
+    } else {
+        // A Kamailio proves it to the first of each second.
+        crate::site::next_second();
+        site.phones().enter(|| Victim::new(v4_of(94, n, 7), pbx(false), account(n)))
+    };
     let victim = victim.expect("a phone comes in");
     let address = victim.address().expect("an IPv4 address");
     (victim, address)
@@ -228,16 +264,18 @@ fn strike(site: &Site, n: usize, row: Row, victim: SocketAddrV4) -> bool {
             Forgery { account: Some(account(n)), ..flood }.send(&forger);
             false
         }
-        Row::Stolen { spelling, .. } => {
+        Row::Stolen { spelling, victim: named, .. } => {
             // The nonce of a second that nobody else has asked in.
-            thread::sleep(Duration::from_secs(n as u64));
             crate::site::next_second();
             let (_, text, form) = MADDR[spelling];
             let accomplice: (_, IpAddr) = (site.attackers(), v4_of(92, n, 7));
-            let stolen = stolen_nonce(&forger, accomplice, at(Port::Another), pbx, (text, form));
+            let port = if named == Named::Stranger { Port::Another } else { Port::Own };
+            let stolen = stolen_nonce(&forger, accomplice, at(port), pbx, (text, form));
             let Some(challenge) = stolen else { return false };
-            let guesses = forgery(Port::Another, Credentials::Of(challenge), 60, 30);
+            let guesses = forgery(port, Credentials::Of(challenge), 60, 60);
             Forgery { method: "MESSAGE", ..guesses }.send(&forger);
+            // What is answered to them has nonces, too.
+            thread::sleep(Duration::from_secs(1));
             true
         }
     }
