@@ -1,7 +1,14 @@
 //! Network namespaces: hosts with a network of their own, gone when dropped.
 
 use std::{
-    ffi::OsStr, fs::File, io, net::UdpSocket, os::fd::AsRawFd as _, process::Command, thread, time::Duration,
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    net::UdpSocket,
+    os::fd::AsRawFd as _,
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 use crate::command::{Done, unique};
@@ -64,6 +71,16 @@ impl Namespace {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         })
+    }
+
+    /// Datagrams that its sockets were given, by the kernel's count.
+    pub fn datagrams_received(&self) -> u64 {
+        let table = self.enter(|| fs::read_to_string("/proc/thread-self/net/snmp")).unwrap_or_default();
+        let mut lines = table.lines().filter_map(|line| line.strip_prefix("Udp: "));
+        let names = lines.next().unwrap_or_default().split(' ');
+        let values = lines.next().unwrap_or_default().split(' ');
+        let column = names.zip(values).find(|(name, _)| *name == "InDatagrams");
+        column.and_then(|(_, value)| value.parse().ok()).unwrap_or_default()
     }
 
     /// A UDP socket inside, whose reads end after a while.

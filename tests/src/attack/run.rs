@@ -19,6 +19,8 @@ pub(super) use crate::guesser::another;
 const PATIENCE: Duration = Duration::from_millis(400);
 /// For those that are late at the end.
 const LAST: Duration = Duration::from_secs(1);
+/// The bound of the first guesses is for this time.
+const SOON: Duration = Duration::from_secs(600);
 /// After so many guesses that nobody answered he asks for another nonce, from another port.
 const SILENT: u32 = 3;
 
@@ -47,6 +49,8 @@ pub struct Figures {
     pub sent: u32,
     /// Those of them that the PBX refused.
     pub answered: u32,
+    /// Those in the first ten minutes.
+    pub soon: u32,
     /// When the PBX said which password is right.
     pub found: Option<Duration>,
     /// When the PBX last answered a guess.
@@ -291,6 +295,7 @@ impl Work<'_> {
         let is_refused = matches!(status, 401 | 403 | 407);
         if is_refused {
             self.figures.answered += 1;
+            self.figures.soon += u32::from(at < SOON);
         } else {
             *self.figures.others.entry(status).or_default() += 1;
         }

@@ -12,19 +12,24 @@ use sipward_tests::{
     attack::{Attacker, Figures, Site, Subscriber, Transport, pbx, v4_of, v6_of},
     cpu::go_ahead,
     exchange::{Exchange, Make},
+    length::{by_length, is_long},
     namespace::Namespace,
 };
 
 use crate::{
-    rows::{Row, rows},
+    rows::{Row, product, rows},
     site::{Guarded, covers, next_second},
 };
 
-/// So long the attacks go on, and so many wrong guesses come before the right one.
-const LASTS: Duration = Duration::from_secs(60);
+/// So long the attacks go on: all of the default run, those of the long one, and each part of the product.
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const PART: Duration = Duration::from_secs(330);
+/// Wrong guesses that come before the right one.
 const WRONG: u32 = 40;
-/// Answers to guesses that one attacker may get in that time.
+/// Answers to guesses that one attacker may get in ten minutes, and in an hour.
 const BOUND: u32 = 12;
+const BOUND_OF_HOUR: u32 = 20;
 /// A phone registers again after so long, and does without an answer for so long.
 const AGAIN: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -37,12 +42,33 @@ const NEIGHBOUR: u32 = STEP - 1;
 
 #[test]
 fn who_guesses_at_an_asterisk_gets_nowhere_and_nobody_notices() {
-    suite(Make::AnonymousAsterisk);
+    suite(Make::AnonymousAsterisk, rows(Make::AnonymousAsterisk), by_length(MINUTE, HOUR));
 }
 
 #[test]
 fn who_guesses_at_a_kamailio_gets_nowhere_and_nobody_notices() {
-    suite(Make::DebianKamailio);
+    suite(Make::DebianKamailio, rows(Make::DebianKamailio), by_length(MINUTE, HOUR));
+}
+
+/// An hour of parts, where the long form is wanted.
+#[test]
+fn no_combination_gets_further_at_an_asterisk() {
+    combinations(Make::AnonymousAsterisk);
+}
+
+#[test]
+fn no_combination_gets_further_at_a_kamailio() {
+    combinations(Make::DebianKamailio);
+}
+
+fn combinations(make: Make) {
+    if !is_long() {
+        println!("skipped: 1,600 combinations take an hour, `cargo xtask test --long`");
+        return;
+    }
+    for part in product() {
+        suite(make, part, PART);
+    }
 }
 
 /// How one phone fared.
@@ -70,6 +96,7 @@ struct Outcome {
 struct Place {
     n: usize,
     row: Row,
+    lasts: Duration,
 }
 
 impl Place {
@@ -99,7 +126,7 @@ impl Place {
             pbx: pbx(self.is_v6()),
             account: self.account(),
             wrong: WRONG,
-            lasts: LASTS,
+            lasts: self.lasts,
             stops: true,
         }
     }
@@ -120,14 +147,13 @@ impl Place {
     }
 }
 
-fn suite(make: Make) {
+fn suite(make: Make, rows: Vec<Row>, lasts: Duration) {
     go_ahead();
-    let rows = rows(make);
     let last = 1000 + u32::try_from(rows.len()).expect("few attacks") * STEP;
     let site = Site::default();
     let Some(_exchange) = Exchange::start_with(make, site.pbx(), 1000..=last) else { return };
     let guarded = Guarded::start(&site, "");
-    let places = || rows.iter().enumerate().map(|(n, row)| Place { n, row: *row });
+    let places = || rows.iter().enumerate().map(|(n, row)| Place { n, row: *row, lasts });
     let phones: Vec<_> = places().map(|place| Phones::start(&site, place)).collect();
     let outcomes: Vec<Outcome> = thread::scope(|scope| {
         let site = &site;
@@ -143,7 +169,7 @@ fn suite(make: Make) {
         .zip(places())
         .map(|(outcome, place)| Outcome { wronged: wronged(&decisions, place, &outcome), ..outcome })
         .collect();
-    println!("{make:?}, {} s of each:\n{}", LASTS.as_secs(), table(&outcomes));
+    println!("{make:?}, {} s of each:\n{}", lasts.as_secs(), table(&outcomes));
     println!("packets by reason: {:?}", guarded.reasons());
     let wrong = || outcomes.iter().filter(|outcome| !outcome.is_right());
     println!("{} of {} attacks got through or hit somebody innocent", wrong().count(), outcomes.len());
@@ -186,7 +212,7 @@ impl Phones {
 fn attack(site: &Site, place: Place, mut phones: Phones) -> Outcome {
     // Not all at once: whoever starts at the same moment is not what this is about.
     thread::sleep(Duration::from_millis(50) * u32::try_from(place.n).expect("few attacks"));
-    let end = Instant::now() + LASTS;
+    let end = Instant::now() + place.lasts;
     let figures = thread::scope(|scope| {
         let figures = scope.spawn(|| site.attackers().enter(|| place.attacker().run()));
         while Instant::now() + AGAIN < end {
@@ -231,7 +257,8 @@ impl Service {
 
 impl Outcome {
     fn is_right(&self) -> bool {
-        self.figures.answered <= BOUND
+        self.figures.soon <= BOUND
+            && self.figures.answered <= BOUND_OF_HOUR
             && self.figures.found.is_none()
             && self.owner.lost + self.neighbour.lost == 0
             && self.wronged.is_empty()

@@ -5,4 +5,5 @@ mod crowds;
 mod forged;
 mod guesses;
 mod rows;
+mod scanners;
 mod site;

@@ -50,6 +50,38 @@ pub(crate) fn rows(make: Make) -> Vec<Row> {
     all.filter(|row| row.to_string().contains(&wanted)).collect()
 }
 
+/// All combinations, in parts that run side by side.
+pub(crate) fn product() -> Vec<Vec<Row>> {
+    const PART: usize = 180;
+    let nonces = [Nonce::Right, Nonce::MadeUp, Nonce::Old, Nonce::Foreign, Nonce::Shared];
+    let transports = [
+        Transport::Udp,
+        Transport::UdpPorts,
+        Transport::UdpV6,
+        Transport::UdpV6Networks,
+        Transport::UdpV6Fragments,
+        Transport::Tcp,
+        Transport::TcpCut(11),
+        Transport::TcpCut(300),
+        Transport::TcpPipelined(10),
+        Transport::TcpSecond,
+    ];
+    let accounts = [Accounts::One, Accounts::Many(20)];
+    let forms = [Form::Plain, Form::Decoys, Form::EarlyDecoys, Form::LateName];
+    let wanted = env::var("SIPWARD_ATTACKS").unwrap_or_default();
+    let mut rows = Vec::new();
+    for method in ["REGISTER", "INVITE", "INFO", "MESSAGE"] {
+        for (nonce, transport) in nonces.iter().flat_map(|nonce| transports.map(|way| (*nonce, way))) {
+            for (accounts, form) in accounts.iter().flat_map(|accounts| forms.map(|form| (*accounts, form))) {
+                let attack = Attack { method, nonce, transport, accounts, form, ..PLAIN };
+                rows.push(Row { attack, is_behind_nat: form == Form::Plain && accounts != Accounts::One });
+            }
+        }
+    }
+    rows.retain(|row| row.to_string().contains(&wanted));
+    rows.chunks(PART).map(<[Row]>::to_vec).collect()
+}
+
 fn attacks(make: Make) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for nonce in [Nonce::Right, Nonce::MadeUp, Nonce::Old, Nonce::Foreign, Nonce::Shared] {
