@@ -425,7 +425,8 @@ impl<W: World> Turn<'_, W> {
         let credentials = scan.credentials();
         (opens || credentials) && self.world.guard().suspends() && {
             let in_dialog = matches!(kind, Kind::Request(Class::Dialog));
-            self.world.suspended(self.packet, Asked { known: !self.stranger(), in_dialog, credentials })
+            self.world
+                .suspended(self.packet, Asked { known: !self.stranger(), opens, in_dialog, credentials })
         }
     }
 
@@ -447,6 +448,8 @@ impl GuardState {
 pub struct Asked {
     /// Its source has authenticated lately.
     pub known: bool,
+    /// It opens something, whoever it is from. What does not is somebody's by its credentials alone.
+    pub opens: bool,
     /// Its method belongs into a dialog.
     pub in_dialog: bool,
     /// It may carry credentials.
@@ -457,12 +460,20 @@ impl Asked {
     /// In a word, because that is all a separately verified function takes.
     #[inline(always)]
     pub const fn word(self) -> u32 {
-        self.known as u32 | (self.in_dialog as u32) << 1 | (self.credentials as u32) << 2
+        self.known as u32
+            | (self.in_dialog as u32) << 1
+            | (self.credentials as u32) << 2
+            | (self.opens as u32) << 3
     }
 
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {
-        Self { known: word & 1 != 0, in_dialog: word & 2 != 0, credentials: word & 4 != 0 }
+        Self {
+            known: word & 1 != 0,
+            in_dialog: word & 2 != 0,
+            credentials: word & 4 != 0,
+            opens: word & 8 != 0,
+        }
     }
 }
 
@@ -500,6 +511,7 @@ pub fn suspended<W: World>(world: &W, packet: &Packet, asked: Asked) -> bool {
         let named = world.next_account();
         let name = named.name;
         held |= match named.kind {
+            BY_FROM if !asked.opens => false,
             BY_FROM | BY_CREDENTIALS if named.kind == BY_FROM || named.is_certain() => {
                 here && holds(source, name) || guard.locked != 0 && holds(SuspensionKey::ANYWHERE, name)
             }

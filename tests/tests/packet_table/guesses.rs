@@ -145,7 +145,7 @@ fn no_decoy_makes_another_account_of_it() {
         (header("Authorization\r\n : Digest username=\"202\""), OTHER),
         (header(&format!("X: {long}\r\nAuthorization: Digest username=\"202\"")), OTHER),
         (header(&format!("{}Authorization: Digest username=\"202\"", "X: y\r\n".repeat(130))), OTHER),
-        (header(&format!("From: <sip:201@pbx>\r\nAuthorization: Digest username=\"202\"")), OTHER),
+        (header("From: <sip:201@pbx>\r\nAuthorization: Digest username=\"202\""), OTHER),
     ] {
         let mut judges = judges();
         judges.issue(CUSTOMER, "right");
