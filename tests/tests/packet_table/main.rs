@@ -3,6 +3,7 @@
 //! Needs root and nothing else, so that it also runs in the virtual machines with older kernels.
 
 mod flows;
+mod forms;
 mod guesses;
 mod load;
 mod suspensions;
@@ -256,9 +257,9 @@ fn headers_below_sip_are_followed() {
             ("two VLAN tags", options.clone().vlan(0x88a8).vlan(0x8100), IS),
             ("four VLAN tags", (0..4).fold(options.clone(), |frame, _| frame.vlan(0x8100)), IS),
             (
-                "five VLAN tags are foreign",
+                "five VLAN tags hide what is behind them",
                 (0..5).fold(options.clone(), |frame, _| frame.vlan(0x8100)),
-                "not-ip",
+                "form:ip-chain",
             ),
         ],
     );
