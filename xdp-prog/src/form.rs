@@ -91,8 +91,8 @@ const FEEDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
 const STEP: usize = 32;
 const WINDOW: usize = STEP + 1;
 
-/// Whether none of the first `length` bytes is a NUL, nor a CR without its LF, and no byte could be taken for one. Of
-/// the last byte nobody knows what follows it.
+/// Whether none of the first `length` bytes is a NUL, nor a CR without its LF. Of the last byte nobody knows what follows
+/// it; what is shorter than a step may have one.
 #[inline(always)]
 pub fn has_plain_bytes(payload: Bytes<'_>, length: u32) -> bool {
     let length = if length as usize > SCAN_MAX { SCAN_MAX } else { length as usize };
@@ -115,7 +115,7 @@ pub fn has_plain_bytes(payload: Bytes<'_>, length: u32) -> bool {
     strange & HIGH == 0
 }
 
-/// A top bit for each byte that is NUL or a CR without LF behind it; and for one that is, but for its own top bit.
+/// A top bit for each byte that is NUL or a CR without LF behind it.
 #[inline(always)]
 fn strange(bytes: &[u8; WINDOW]) -> u64 {
     let mut found = 0;
@@ -127,7 +127,7 @@ fn strange(bytes: &[u8; WINDOW]) -> u64 {
         let no_return = (low ^ RETURNS) + LOW;
         let no_nul = low + LOW;
         let no_feed = (((next ^ FEEDS) & LOW) + LOW) | next;
-        found |= (!no_return & no_feed) | !no_nul;
+        found |= ((!no_return & no_feed) | !no_nul) & !here;
         at += 8;
     }
     found
@@ -138,32 +138,59 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// A start line longer than this is read byte by byte.
-const PLAIN_LINE_MAX: usize = 256;
+/// No URI fills a start line of this many bytes.
+const START_LINE_MAX: usize = 1024;
 /// From the blank before the version to the byte behind the line.
 const PLAIN_END: usize = 11;
+/// Instead of a length.
+const ENDLESS: u32 = u32::MAX;
 
-/// Whether the first line ends with ` SIP/2.0` and CR LF, and nothing continues it.
+/// How long the first line is, its LF with it; zero: it has none. [`ENDLESS`]: it is longer than any start line.
 #[inline(always)]
-pub fn has_plain_start(payload: Bytes<'_>) -> bool {
+pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     let mut at = 0;
-    while at < PLAIN_LINE_MAX {
-        let Some(bytes) = payload.chunk::<8>(at) else { return false };
+    while at < START_LINE_MAX {
+        let Some(bytes) = payload.chunk::<8>(at) else {
+            return short_line(payload.skip(at), at as u32, length);
+        };
         let word = u64::from_le_bytes(*bytes);
         let no_feed = (((word ^ FEEDS) & LOW) + LOW) | word;
         let feeds = !no_feed & HIGH;
         if feeds != 0 {
-            // Opaque and masked for the verifier: a pointer that goes back before it goes forth has no bound else.
-            let feed = at + before(feeds);
-            if feed + 2 < PLAIN_END {
-                return false;
-            }
-            let end = opaque(feed + 2 - PLAIN_END) & (2 * PLAIN_LINE_MAX - 1);
-            return payload.chunk::<PLAIN_END>(end).is_some_and(is_plain_end);
+            let end = (at + before(feeds)) as u32 + 1;
+            return if end <= length { end } else { 0 };
         }
         at += 8;
     }
-    false
+    if length as usize >= START_LINE_MAX { ENDLESS } else { 0 }
+}
+
+/// The same for less than a step, which begins at `at`.
+#[inline(always)]
+fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
+    let mut more = 0;
+    while more < 8 {
+        match payload.byte(more) {
+            Some(b'\n') => {
+                let end = at + more as u32 + 1;
+                return if end <= length { end } else { 0 };
+            }
+            Some(_) => more += 1,
+            None => break,
+        }
+    }
+    0
+}
+
+/// Whether the first line, of that length, ends with ` SIP/2.0` and CR LF, and nothing continues it.
+#[inline(always)]
+pub fn is_plain_start(payload: Bytes<'_>, line: u32) -> bool {
+    if (line as usize) < PLAIN_END - 1 || line as usize > START_LINE_MAX {
+        return false;
+    }
+    // Opaque and masked for the verifier: a pointer that goes back before it goes forth has no bound else.
+    let end = opaque(line as usize + 1 - PLAIN_END) & (START_LINE_MAX - 1);
+    payload.chunk::<PLAIN_END>(end).is_some_and(is_plain_end)
 }
 
 /// How many bytes of a word stand before the one with the lowest bit. Counted by bytes, as BPF has no instruction for it.
@@ -183,47 +210,31 @@ fn is_plain_end(end: &[u8; PLAIN_END]) -> bool {
 /// States of a table, besides what it remembers.
 const STATES: u8 = 16;
 
-/// A walk through a table of states: the last state, and, where that is counted, how many bytes it took to come to the
-/// state [`END`].
+/// A walk through a table of states: the last one.
 #[derive(Clone, Copy, Debug)]
-pub struct Walk {
-    state: u8,
-    taken: u32,
-}
-
-/// The last state of each table.
-const END: u8 = STATES - 1;
+pub struct Walk(u8);
 
 impl Walk {
     /// In a word, because that is all that a separately verified function takes and returns.
     #[inline(always)]
-    pub const fn word(self) -> u64 {
-        (self.taken as u64) << 32 | self.state as u64
+    pub const fn word(self) -> u32 {
+        self.0 as u32
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self { state: word as u8, taken: (word >> 32) as u32 }
+    pub const fn from_word(word: u32) -> Self {
+        Self(word as u8)
     }
 
     #[inline(always)]
-    const fn place(self) -> u8 {
-        self.state & (STATES - 1)
-    }
-
-    #[inline(always)]
-    fn take<const SIZE: usize, const COUNT: bool>(&mut self, table: &[u8; SIZE], byte: u8) {
-        if COUNT {
-            // One, until that state is there: in numbers, because BPF would branch.
-            self.taken += ((END - self.place()) as u32 + STATES as u32 - 1) >> 4;
-        }
-        self.state = table[((self.state as usize) << 8 | byte as usize) & (SIZE - 1)];
+    fn take<const SIZE: usize>(&mut self, table: &[u8; SIZE], byte: u8) {
+        self.0 = table[((self.0 as usize) << 8 | byte as usize) & (SIZE - 1)];
     }
 
     /// Through as many of the first `length` bytes as are whole steps, and no more than `max`. Without a way out: the
     /// verifier goes every way through each step, and gives up where there are too many.
     #[inline(always)]
-    fn steps<const SIZE: usize, const COUNT: bool>(
+    fn steps<const SIZE: usize>(
         mut self,
         table: &[u8; SIZE],
         payload: Bytes<'_>,
@@ -238,7 +249,7 @@ impl Walk {
             let Some(bytes) = payload.chunk::<WALK_STEP>(at) else { break };
             let mut byte = 0;
             while byte < WALK_STEP {
-                self.take::<SIZE, COUNT>(table, bytes[byte]);
+                self.take(table, bytes[byte]);
                 byte += 1;
             }
             at += WALK_STEP;
@@ -248,19 +259,14 @@ impl Walk {
 
     /// Through what is less than a step.
     #[inline(always)]
-    fn rest<const SIZE: usize, const COUNT: bool>(
-        mut self,
-        table: &[u8; SIZE],
-        payload: Bytes<'_>,
-        length: u32,
-    ) -> Self {
+    fn rest<const SIZE: usize>(mut self, table: &[u8; SIZE], payload: Bytes<'_>, length: u32) -> Self {
         let mut at = 0;
         while at < WALK_STEP {
             if opaque(at) >= length as usize {
                 break;
             }
             let Some(byte) = payload.byte(at) else { break };
-            self.take::<SIZE, COUNT>(table, byte);
+            self.take(table, byte);
             at += 1;
         }
         self
@@ -269,12 +275,7 @@ impl Walk {
 
 const WALK_STEP: usize = 8;
 
-/// How many of `length` bytes are whole steps, and how many are left.
-#[inline(always)]
-const fn in_steps(length: u32, max: usize) -> (u32, u32) {
-    const LESS: u32 = WALK_STEP as u32 - 1;
-    if length as usize >= max { (max as u32, 0) } else { (length & !LESS, length & LESS) }
-}
+const LESS_THAN_STEP: u32 = WALK_STEP as u32 - 1;
 
 /// Where in a message a byte stands, for [`header_steps`]. With a state: what was found, and whether it is a stream.
 mod place {
@@ -291,7 +292,7 @@ mod place {
     const NAME: [u8; 3] = [5, 6, 7];
     const VERSION: u8 = 8;
     /// In the body of a datagram, which is nobody's.
-    const OVER: u8 = super::END;
+    const OVER: u8 = 15;
     pub(super) const LINE_END: u8 = STATES;
     pub(super) const NUL: u8 = 2 * STATES;
     pub(super) const STREAM: u8 = 4 * STATES;
@@ -345,22 +346,24 @@ static PLACE: [u8; PLACES << 8] = {
 /// Walks the header of a message that begins with the first byte; in a stream, also of those behind it.
 #[inline(always)]
 pub fn header_steps(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
-    walk.steps::<_, false>(&PLACE, payload, length, SCAN_MAX)
+    walk.steps(&PLACE, payload, length, SCAN_MAX)
 }
 
 /// The same for what is less than a step.
 #[inline(always)]
 pub fn header_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
-    walk.rest::<_, false>(&PLACE, payload, length)
+    walk.rest(&PLACE, payload, length)
 }
 
 #[inline(always)]
 fn in_header(text: &impl Text, at: u32, begin: Begin) -> u32 {
-    let start = Walk { state: if begin.stream { place::STREAM } else { 0 }, taken: 0 };
-    let (whole, rest) = in_steps(text.length().saturating_sub(at), SCAN_MAX);
+    let start = Walk(if begin.stream { place::STREAM } else { 0 });
+    let length = text.length().saturating_sub(at);
+    let length = if length > SCAN_MAX as u32 { SCAN_MAX as u32 } else { length };
+    let (whole, rest) = (length & !LESS_THAN_STEP, length & LESS_THAN_STEP);
     let walk = text.header_rest(at + whole, rest, text.header_steps(at, whole, start));
-    let line_end = if walk.state & place::LINE_END != 0 { Form::LineEnd.bit() } else { 0 };
-    let nul = if walk.state & place::NUL != 0 { Form::Nul.bit() } else { 0 };
+    let line_end = if walk.0 & place::LINE_END != 0 { Form::LineEnd.bit() } else { 0 };
+    let nul = if walk.0 & place::NUL != 0 { Form::Nul.bit() } else { 0 };
     line_end | nul
 }
 
@@ -384,7 +387,7 @@ mod version {
     const NAME_BLANK: u8 = 13;
     /// Behind a CR: whatever follows, it is no longer this line.
     const RETURN: u8 = 14;
-    pub(super) const LINE_END: u8 = super::END;
+    pub(super) const LINE_END: u8 = 15;
     /// With a state: something like a version was there and did not end the line.
     pub(super) const ODD: u8 = STATES;
     /// With the last states: a plain version did.
@@ -401,6 +404,8 @@ mod version {
             RETURN | LINE_END => seen | LINE_END,
             WHOLE | BEHIND if byte == b'\r' => seen | PLAIN | RETURN,
             WHOLE | BEHIND if byte == b'\n' => seen | PLAIN | LINE_END,
+            SLASH..WHOLE if byte == b'\r' => ODD | RETURN,
+            SLASH..WHOLE if byte == b'\n' => ODD | LINE_END,
             _ if byte == b'\r' => seen | RETURN,
             _ if byte == b'\n' => seen | LINE_END,
             WHOLE | BEHIND if blank => seen | BEHIND,
@@ -490,8 +495,10 @@ impl Begin {
 /// Where forms are looked for; positions count from the payload's beginning. The kernel verifies each as a function by
 /// itself.
 pub trait Text {
-    /// [`has_plain_start`] of the payload.
-    fn has_plain_start(&self) -> bool;
+    /// [`first_line`] from there.
+    fn first_line(&self, at: u32) -> u32;
+    /// [`is_plain_start`] from there.
+    fn is_plain_start(&self, at: u32, line: u32) -> bool;
     /// [`has_plain_bytes`] of the payload.
     fn has_plain_bytes(&self) -> bool;
     /// [`blanks`](crate::sip::blanks) of the payload.
@@ -516,82 +523,59 @@ pub trait Text {
 #[inline(always)]
 pub fn find(text: &impl Text, begin: Begin) -> u32 {
     let is_response = matches!(begin.kind, Kind::Response);
-    if begin.has_method() && (is_response || text.has_plain_start()) && text.has_plain_bytes() {
+    let has_plain_start = is_response || begin.has_method() && text.is_plain_start(0, text.first_line(0));
+    let has_plain_bytes = text.has_plain_bytes();
+    if has_plain_start && has_plain_bytes {
         return 0;
     }
     let at = text.blanks() & (LEADING_MAX - 1);
-    if is_response {
-        return in_header(text, at, begin);
-    }
-    let (whole, rest) = in_steps(text.length().saturating_sub(at), START_LINE_MAX);
-    let line = StartLine(text.start_rest(at + whole, rest, text.start_steps(at, whole)));
-    if !line.is_message(begin) {
+    let start = if has_plain_start { IS_MESSAGE } else { in_start_line(text, at, begin) };
+    if start & IS_MESSAGE == 0 {
         return 0;
     }
-    let version = if text.head(at).is_some_and(is_like_response) { Form::Version.bit() } else { 0 };
-    version | line.forms(begin) | text.continued(at + line.0.taken) | in_header(text, at, begin)
+    let header = if has_plain_bytes { 0 } else { in_header(text, at, begin) };
+    start & Form::EVERY | header
 }
 
-/// No URI fills a start line of this many bytes.
-const START_LINE_MAX: usize = 1024;
+/// With the forms of a start line: some PBX would take it for the start of a message.
+const IS_MESSAGE: u32 = 1 << 31;
+
+#[inline(always)]
+fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
+    let line = text.first_line(at);
+    let is_endless = line == ENDLESS;
+    let whole_steps = if is_endless { 0 } else { line & !LESS_THAN_STEP };
+    let walk = text.start_steps(at, whole_steps);
+    let rest = if is_endless { 0 } else { line & LESS_THAN_STEP };
+    let Walk(state) = text.start_rest(at + whole_steps, rest, walk);
+    let has_end = state & (STATES - 1) == version::LINE_END;
+    let is_plain = has_end && state & version::PLAIN != 0;
+    let is_odd = has_end && !is_plain && state & version::ODD != 0;
+    // In a stream the end of the line may follow in the next segment; a datagram without one is nobody's.
+    if !(begin.is_certain() || is_plain || is_odd || is_endless && !begin.stream) {
+        return 0;
+    }
+    let mut forms = IS_MESSAGE;
+    if is_odd || text.head(at).is_some_and(is_like_response) {
+        forms |= Form::Version.bit();
+    }
+    // Kamailio takes any word for a method, however long; PJSIP needs no blank behind it. What is endless hides something.
+    if !begin.has_method() || is_endless {
+        forms |= Form::StartLine.bit();
+    }
+    if is_endless { forms } else { forms | text.continued(at + line) }
+}
 
 /// Walks the start line that begins with the first byte.
 #[inline(always)]
 pub fn start_steps(payload: Bytes<'_>, length: u32) -> Walk {
-    Walk { state: version::BLANK, taken: 0 }.steps::<_, true>(&VERSION, payload, length, START_LINE_MAX)
+    Walk(version::BLANK).steps(&VERSION, payload, length, START_LINE_MAX)
 }
 
 /// The same for what is less than a step.
 #[inline(always)]
 pub fn start_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
-    walk.rest::<_, true>(&VERSION, payload, length)
-}
-
-/// The walk through a start line, when it is over.
-#[derive(Clone, Copy)]
-struct StartLine(Walk);
-
-impl StartLine {
-    #[inline(always)]
-    const fn has_end(self) -> bool {
-        self.0.place() == version::LINE_END
-    }
-
-    /// Longer than what is looked at. It hides something.
-    #[inline(always)]
-    const fn is_endless(self) -> bool {
-        !self.has_end() && self.0.taken >= START_LINE_MAX as u32
-    }
-
-    #[inline(always)]
-    const fn is_plain(self) -> bool {
-        self.has_end() && self.0.state & version::PLAIN != 0
-    }
-
-    #[inline(always)]
-    const fn is_odd(self) -> bool {
-        self.has_end() && !self.is_plain() && self.0.state & version::ODD != 0
-    }
-
-    /// Whether some PBX would take it for the start of a message. In a stream the end of the line may follow in the
-    /// next segment; a datagram without one is nobody's, if it is not endless.
-    #[inline(always)]
-    const fn is_message(self, begin: Begin) -> bool {
-        begin.is_certain() || self.is_plain() || self.is_odd() || self.is_endless() && !begin.stream
-    }
-
-    #[inline(always)]
-    const fn forms(self, begin: Begin) -> u32 {
-        let mut forms = 0;
-        if self.is_odd() {
-            forms |= Form::Version.bit();
-        }
-        // Kamailio takes any word for a method, however long; PJSIP needs no blank behind it.
-        if !begin.has_method() || self.is_endless() {
-            forms |= Form::StartLine.bit();
-        }
-        forms
-    }
+    walk.rest(&VERSION, payload, length)
 }
 
 /// Whether it begins as responses do. It is none, or nobody would look at it here.
@@ -634,8 +618,12 @@ impl Whole<'_> {
 }
 
 impl Text for Whole<'_> {
-    fn has_plain_start(&self) -> bool {
-        has_plain_start(self.payload)
+    fn first_line(&self, at: u32) -> u32 {
+        first_line(self.from(at), self.length.saturating_sub(at))
+    }
+
+    fn is_plain_start(&self, at: u32, line: u32) -> bool {
+        is_plain_start(self.from(at), line)
     }
 
     fn has_plain_bytes(&self) -> bool {

@@ -22,8 +22,13 @@ struct KernelText {
 
 impl Text for KernelText {
     #[inline(always)]
-    fn has_plain_start(&self) -> bool {
-        has_plain_start(self.ctx, self.offset) != 0
+    fn first_line(&self, at: u32) -> u32 {
+        first_line(self.ctx, self.offset + at, self.length.saturating_sub(at))
+    }
+
+    #[inline(always)]
+    fn is_plain_start(&self, at: u32, line: u32) -> bool {
+        form::is_plain_start(payload(self.ctx, self.offset + at), line)
     }
 
     #[inline(always)]
@@ -80,8 +85,8 @@ extern "C" fn forms(ctx: *mut xdp_md, offset: u32, length: u32, begin: u32) -> u
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn has_plain_start(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { 0 } else { form::has_plain_start(payload(ctx, offset)) as u32 }
+extern "C" fn first_line(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+    if ctx.is_null() { 0 } else { form::first_line(payload(ctx, offset), length) }
 }
 
 #[unsafe(no_mangle)]
@@ -92,13 +97,13 @@ extern "C" fn has_plain_bytes(ctx: *mut xdp_md, offset: u32, length: u32) -> u32
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn start_steps(ctx: *mut xdp_md, offset: u32, length: u32) -> u64 {
+extern "C" fn start_steps(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
     if ctx.is_null() { 0 } else { form::start_steps(payload(ctx, offset), length).word() }
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn start_rest(ctx: *mut xdp_md, offset: u32, length: u32, walk: u64) -> u64 {
+extern "C" fn start_rest(ctx: *mut xdp_md, offset: u32, length: u32, walk: u32) -> u32 {
     if ctx.is_null() {
         return walk;
     }
@@ -107,7 +112,7 @@ extern "C" fn start_rest(ctx: *mut xdp_md, offset: u32, length: u32, walk: u64) 
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn header_steps(ctx: *mut xdp_md, offset: u32, length: u32, walk: u64) -> u64 {
+extern "C" fn header_steps(ctx: *mut xdp_md, offset: u32, length: u32, walk: u32) -> u32 {
     if ctx.is_null() {
         return walk;
     }
@@ -116,7 +121,7 @@ extern "C" fn header_steps(ctx: *mut xdp_md, offset: u32, length: u32, walk: u64
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn header_rest(ctx: *mut xdp_md, offset: u32, length: u32, walk: u64) -> u64 {
+extern "C" fn header_rest(ctx: *mut xdp_md, offset: u32, length: u32, walk: u32) -> u32 {
     if ctx.is_null() {
         return walk;
     }
