@@ -32,6 +32,11 @@ impl Text for KernelText {
     }
 
     #[inline(always)]
+    fn has_usual_bytes(&self) -> bool {
+        has_usual_bytes(self.ctx, self.offset, self.length) != 0
+    }
+
+    #[inline(always)]
     fn has_plain_bytes(&self) -> bool {
         has_plain_bytes(self.ctx, self.offset, self.length) != 0
     }
@@ -87,6 +92,12 @@ extern "C" fn forms(ctx: *mut xdp_md, offset: u32, length: u32, begin: u32) -> u
 #[inline(never)]
 extern "C" fn first_line(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
     if ctx.is_null() { 0 } else { form::first_line(payload(ctx, offset), length) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn has_usual_bytes(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+    if ctx.is_null() { 0 } else { form::has_usual_bytes(payload(ctx, offset), length) as u32 }
 }
 
 #[unsafe(no_mangle)]
