@@ -251,6 +251,9 @@ pub struct Policy {
     pub key: u32,
     /// Who has sent no more packets than this in a minute is a newcomer. Zero: nobody is.
     pub newcomer_packets: u32,
+    /// A set of [`Form`](crate::form::Form) bits: of strangers, these drop.
+    pub forms: u32,
+    pub reserved: u32,
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
     /// Of a neighbourhood's newcomers together, and of all others there.
@@ -694,7 +697,7 @@ const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
     assert!(size_of::<RateLimit>() == 24);
-    assert!(size_of::<Policy>() == 24 + 4 * 24 * Class::COUNT + 32 + 3 * 8192);
+    assert!(size_of::<Policy>() == 32 + 4 * 24 * Class::COUNT + 32 + 3 * 8192);
     assert!(size_of::<SourceState>() == 16 * Class::COUNT + 80);
     assert!(size_of::<PrefixState>() == 2 * 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);

@@ -110,6 +110,9 @@ pub enum Depth {
     BadIp = 3,
     /// IP, but neither UDP nor TCP.
     OtherProtocol = 4,
+    /// The transport header is not in the first fragment (IPv6), or behind more headers than are followed. The addresses
+    /// are set, but where there are too many VLAN tags.
+    HiddenTransport = 5,
 }
 
 impl Depth {
@@ -120,6 +123,7 @@ impl Depth {
             1 => Self::LaterFragment,
             2 => Self::NotIp,
             4 => Self::OtherProtocol,
+            5 => Self::HiddenTransport,
             _ => Self::BadIp,
         }
     }
@@ -148,7 +152,13 @@ pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> u64, packet: &mut
     let Some((ethertype, offset)) = ethernet(frame) else { return Depth::NotIp };
     let ip = match ethertype {
         ETHERTYPE_IPV4 => ipv4(frame, offset, packet),
-        ETHERTYPE_IPV6 => ipv6(frame, offset, extensions, packet),
+        ETHERTYPE_IPV6 => match ipv6(frame, offset, extensions, packet) {
+            Chained::Whole(ip) => Some(ip),
+            Chained::Hidden => return Depth::HiddenTransport,
+            Chained::Bad => None,
+        },
+        // Linux takes off any number of tags; what is behind the last one that is followed is not looked at.
+        other if is_vlan(other) => return Depth::HiddenTransport,
         _ => return Depth::NotIp,
     };
     let Some(ip) = ip else { return Depth::BadIp };
@@ -168,8 +178,13 @@ pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> u64, packet: &mut
         }
     }
     let transport = if ip.protocol == UDP { udp(frame, &ip, packet) } else { tcp(frame, &ip, packet) };
-    // Too short for a transport header.
-    if transport.is_some() { Depth::Ports } else { Depth::BadIp }
+    match transport {
+        Some(()) => Depth::Ports,
+        // The rest of the transport header comes with another fragment, and the stack puts it behind this one.
+        None if packet.is(flag::FIRST_FRAGMENT) => Depth::HiddenTransport,
+        // Too short for a transport header.
+        None => Depth::BadIp,
+    }
 }
 
 #[inline(always)]
@@ -241,35 +256,50 @@ fn ipv6(
     offset: usize,
     extensions: impl Fn(u32, u8) -> u64,
     packet: &mut Packet,
-) -> Option<Ip> {
-    let header = frame.chunk::<40>(offset)?;
+) -> Chained {
+    let Some(header) = frame.chunk::<40>(offset) else { return Chained::Bad };
     let length = be16(header, 4) as usize;
     // A jumbogram says its length elsewhere. Linux takes such a packet whether it is one or not.
     let end = if length == 0 && header[6] == HOP_BY_HOP { frame.len() } else { offset + 40 + length };
     if header[0] >> 4 != 6 || end > frame.len() {
-        return None;
+        return Chained::Bad;
     }
     let address =
         |at| Address([word(header, at), word(header, at + 4), word(header, at + 8), word(header, at + 12)]);
-    let mut chain = Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole };
-    if is_extension(chain.protocol) {
-        chain = Chain::unpack(extensions(chain.offset, chain.protocol))?;
-    }
-    if chain.offset as usize > end {
-        return None;
-    }
     packet.source = address(8);
     // An IPv4 address cannot send IPv6 packets. Linux drops them since 5.4; here they would borrow its standing.
     if packet.source.is_v4() {
-        return None;
+        return Chained::Bad;
     }
     packet.destination = address(24);
-    Some(Ip {
+    let mut chain = Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole };
+    if is_extension(chain.protocol) {
+        match extensions(chain.offset, chain.protocol) {
+            CHAIN_HIDDEN => return Chained::Hidden,
+            word => match Chain::unpack(word) {
+                Some(unpacked) => chain = unpacked,
+                None => return Chained::Bad,
+            },
+        }
+    }
+    if chain.offset as usize > end {
+        // What stands in the frame behind the packet's end is not of the packet.
+        return if matches!(chain.fragment, Fragment::First(_)) { Chained::Hidden } else { Chained::Bad };
+    }
+    Chained::Whole(Ip {
         protocol: chain.protocol,
         offset: chain.offset as usize,
         length: end as u32 - chain.offset,
         fragment: chain.fragment,
     })
+}
+
+/// An IPv6 header with those that follow it.
+enum Chained {
+    Whole(Ip),
+    /// See [`Depth::HiddenTransport`].
+    Hidden,
+    Bad,
 }
 
 /// What stands at the end of a chain of extension headers.
@@ -283,6 +313,8 @@ struct Chain {
 const CHAIN_FIRST: u64 = 1 << 24;
 const CHAIN_LATER: u64 = 1 << 25;
 const CHAIN_VALID: u64 = 1 << 26;
+/// Instead of a chain: it goes on in another fragment, or is longer than any that is followed.
+const CHAIN_HIDDEN: u64 = CHAIN_FIRST;
 
 impl Chain {
     /// In one word, because that is all a separately verified function may return.
@@ -319,7 +351,7 @@ pub(crate) const fn is_extension(protocol: u8) -> bool {
 }
 
 /// Follows the IPv6 extension headers from `offset`, where one of type `protocol` begins, to the transport
-/// header or to a fragment that has none. Zero: the chain runs out of the packet.
+/// header or to a fragment that has none. Zero: the chain runs out of the packet; or it is hidden.
 #[inline(always)]
 pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
     extension_headers_with(offset, protocol, |chain| extension_header(frame, chain))
@@ -338,7 +370,7 @@ pub fn extension_headers_with(offset: u32, protocol: u8, header: impl Fn(u64) ->
         chain = header(chain);
         seen += 1;
     }
-    0
+    CHAIN_HIDDEN
 }
 
 /// The chain behind its next header.
@@ -346,7 +378,9 @@ pub fn extension_headers_with(offset: u32, protocol: u8, header: impl Fn(u64) ->
 pub fn extension_header(frame: Bytes<'_>, chain: u64) -> u64 {
     let Some(mut chain) = Chain::unpack(chain) else { return 0 };
     let at = chain.offset;
-    let Some(header) = frame.chunk::<8>(at as usize) else { return 0 };
+    let Some(header) = frame.chunk::<8>(at as usize) else {
+        return if matches!(chain.fragment, Fragment::First(_)) { CHAIN_HIDDEN } else { 0 };
+    };
     let length = match chain.protocol {
         FRAGMENT => {
             let position = be16(header, 2);

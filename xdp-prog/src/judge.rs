@@ -8,6 +8,7 @@ use crate::{
     account::{self, BY_CREDENTIALS, BY_FROM, MORE, Named, Wanted},
     bytes::Bytes,
     charge::{Charge, Limit},
+    form::{self, Form},
     frame::{Depth, Packet, TCP, flag},
     guess::{Budget, Guess, Tally},
     matcher::Scan,
@@ -45,6 +46,8 @@ pub trait World {
     fn classify(&self, packet: &Packet) -> Kind;
     /// [`charge`](crate::charge::charge).
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit;
+    /// [`form::find`] in the packet's payload.
+    fn forms(&self, packet: &Packet, begin: form::Begin) -> u32;
     /// [`suspended`].
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool;
     /// Begins a walk through the accounts that the packet's message names, or all of its messages.
@@ -131,6 +134,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
         Depth::OtherProtocol => return untouched(Reason::OtherPort),
         // Pass: without a credible header nobody can say that this is for a SIP port. The stack drops it.
         Depth::BadIp => return untouched(Reason::BadIp),
+        Depth::HiddenTransport => return hidden_transport(world, packet),
     }
     // Pass: there is no policy yet, so there is nothing to enforce.
     let Some(policy) = world.policy() else { return untouched(Reason::OtherPort) };
@@ -143,6 +147,30 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     }
     let Because { reason, signature, charged } = because;
     Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }
+}
+
+/// A packet whose transport header is behind more than is followed, or in another fragment than its first one: nobody can
+/// say which port it is for.
+///
+/// Dropping it is right all the same. No sender that means well writes so: RFC 7112 forbids first fragments without their
+/// whole header chain, and hosts and routers may drop them; no network has five VLAN tags, nor a packet 192 extension
+/// headers. And passing it would be an open door, because the stack puts such packets together, for the SIP port as for
+/// any other. Without its first fragment the rest of a packet is nothing.
+#[inline(always)]
+fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
+    // Pass: as for all packets.
+    let Some(policy) = world.policy() else { return untouched(Reason::BadIp) };
+    let reason = match standing(world, &packet.source) {
+        Standing::Decided(reason) => reason,
+        _ if policy.trusted_only != 0 => Reason::TrustedOnly,
+        Standing::Stranger if policy.forms & Form::IpChain.bit() != 0 => Reason::FormIpChain,
+        Standing::Known { .. } | Standing::Stranger => Reason::BadIp,
+    };
+    match reason.action() {
+        // It may be for any port, so that nothing else is said about it.
+        Action::Pass => untouched(Reason::BadIp),
+        Action::Drop => Verdict { enforced: policy.enforce != 0, ..untouched(reason) },
+    }
 }
 
 #[inline(always)]
@@ -293,6 +321,9 @@ impl<W: World> Turn<'_, W> {
         if !nature.message {
             return nature.pass.into();
         }
+        if let Some(form) = self.form_refused(nature.kind) {
+            return form.reason().into();
+        }
         let scan = self.world.scan(self.packet);
         if self.suspended(nature.kind, scan) {
             return Reason::Suspended.into();
@@ -319,7 +350,7 @@ impl<W: World> Turn<'_, W> {
     /// Charges credentials.
     #[inline(always)]
     fn guess(&self, scan: Scan) -> Guess {
-        let refuse_names = self.stranger();
+        let refuse_names = self.stranger() && self.policy.forms & Form::Names.bit() != 0;
         let judged = self.policy.guesses.issued.interval != 0 || refuse_names;
         if judged && scan.credentials() { self.world.guess(self.packet, refuse_names) } else { Guess::Free }
     }
@@ -412,6 +443,16 @@ impl<W: World> Turn<'_, W> {
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
             _ => None,
         }
+    }
+
+    /// A form that the policy refuses from strangers. Whoever is known has shown that the PBX understands it.
+    #[inline(always)]
+    fn form_refused(&self, kind: Kind) -> Option<Form> {
+        if self.policy.forms == 0 || !self.stranger() {
+            return None;
+        }
+        let begin = form::Begin::of(kind, self.packet.protocol == TCP)?;
+        Form::first(self.world.forms(self.packet, begin) & self.policy.forms)
     }
 
     /// Only what opens something, or carries credentials: a call that runs goes on, and ends as it should.

@@ -12,6 +12,7 @@ pub mod capture;
 pub mod charge;
 pub mod egress;
 pub mod flows;
+pub mod form;
 pub mod frame;
 pub mod guess;
 pub mod judge;

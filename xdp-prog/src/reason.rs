@@ -73,6 +73,22 @@ reasons! {
     FragmentTiny = "fragment-tiny" => Drop;
     /// A later fragment of a packet whose first fragment was dropped.
     FragmentRest = "fragment-rest" => Drop;
+    /// A stranger's header has a CR without its LF: some PBXs end the line there, others read on.
+    FormLineEnd = "form:line-end" => Drop;
+    /// A stranger's header has a NUL, behind which some read on.
+    FormNul = "form:nul" => Drop;
+    /// A stranger's start line has something else than ` SIP/2.0` where the version stands, or begins like a response
+    /// that it is not.
+    FormVersion = "form:version" => Drop;
+    /// A stranger's start line goes on in the next line, or begins with what is no method.
+    FormStartLine = "form:start-line" => Drop;
+    /// A line of blanks follows a stranger's start line.
+    FormBlankLine = "form:blank-line" => Drop;
+    /// A stranger's request has two user names in one header with credentials, or in two for the same realm.
+    FormNames = "form:names" => Drop;
+    /// A stranger's IP headers are not all in the first fragment, or there are more of them, or more VLAN tags, than
+    /// are followed.
+    FormIpChain = "form:ip-chain" => Drop;
     /// OPTIONS from a source that is neither trusted nor known.
     OptionsStranger = "options-stranger" => Drop;
     /// A method that is in no standard, while the policy is to drop those.
@@ -109,8 +125,6 @@ reasons! {
     RateCredentials = "rate:credentials" => Drop;
     /// Credentials for a nonce that was not issued to this address, above the number that one line may try.
     RateNonce = "rate:nonce" => Drop;
-    /// Two user names in one header with credentials, or in two for the same realm.
-    FormNames = "form:names" => Drop;
 
     /// REGISTER above the prefix's rate.
     PrefixRateRegister = "prefix-rate:register" => Drop;

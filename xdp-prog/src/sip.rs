@@ -131,11 +131,15 @@ pub(crate) fn known(head: &[u8; SHORTEST]) -> Option<Kind> {
     let word = u64::from_le_bytes([head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]]);
     // As a whole: for comparisons with parts of it the compiler would load byte by byte.
     let word = opaque(word as usize) as u64;
-    if fold(word) as u32 == fold(name(b"SIP/")) as u32 {
+    // Exactly, but for the case of its letters: whatever else begins with `SIP` may be a request for some PBX.
+    if word | SIP_LETTERS == name(b"sip/2.0 ") {
         return Some(Kind::Response);
     }
     method(word, [head[8], head[9]]).map(Kind::Request)
 }
+
+/// The bit that makes capitals small, in those three bytes.
+const SIP_LETTERS: u64 = 0x0020_2020;
 
 /// The class of a known method. Methods are case-sensitive, but PBXs are lenient, so this is too.
 #[inline(always)]
@@ -246,6 +250,11 @@ mod tests {
             (b"\x00\x01\x00\x00\x21\x12\xa4\x43abcdefghijkl", Kind::NotSip),
             (b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n", Kind::Response),
             (b"sip/2.0 200 OK\r\n", Kind::Response),
+            (b"SIP/2.0\t200 OK\r\n", Kind::NotSip),
+            (b"SIP/X sip:600@pbx SIP/2.0\r\n", Kind::NotSip),
+            (b"SIP/2.0x sip:600@pbx SIP/2.0\r\n", Kind::NotSip),
+            (b"SIP\x0f2.0 sip:600@pbx SIP/2.0\r\n", Kind::NotSip),
+            (b"SIP /2.0 200 OK\r\n", Kind::UnknownMethod),
             (b"REGISTER sip:a SIP/2.0\r\n", Kind::Request(Class::Register)),
             (b"INVITE sip:a SIP/2.0\r\n", Kind::Request(Class::Invite)),
             (b"OPTIONS sip:a SIP/2.0\r\n", Kind::Request(Class::Options)),

@@ -105,21 +105,21 @@ impl Joiner {
     fn datagram(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
         let bytes = packet.payload;
         let cut = packet.part || bytes.len() < packet.length as usize;
-        match Message::parse(bytes, cut) {
-            Some(message) => {
-                if message.body.is_none() {
-                    self.know.counters.cut += 1;
-                    self.cut_short(packet, &message);
-                }
-                self.message(packet, &message, Way::Datagram((!cut).then_some(bytes)), told);
+        let mut readings = Message::readings(bytes, cut);
+        let Some(first) = readings.next() else {
+            let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
+            self.know.counters.garbage += u64::from(!is_keepalive);
+            if packet.direction == Direction::Out && !is_keepalive {
+                self.know.nonces.miss(Unseen::Answer, packet.at);
             }
-            None => {
-                let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
-                self.know.counters.garbage += u64::from(!is_keepalive);
-                if packet.direction == Direction::Out && !is_keepalive {
-                    self.know.nonces.miss(Unseen::Answer, packet.at);
-                }
-            }
+            return;
+        };
+        if first.body.is_none() {
+            self.know.counters.cut += 1;
+            self.cut_short(packet, &first);
+        }
+        for message in std::iter::once(first).chain(readings) {
+            self.message(packet, &message, Way::Datagram((!cut).then_some(bytes)), told);
         }
     }
 

@@ -139,7 +139,7 @@ impl Office {
                 let compiled = settings::without(&self.signatures_in_force(), off).compile()?;
                 put_in_force(&mut self.tables, &compiled)?;
             }
-            None if settings::CAN_BE_OFF.iter().any(|reason| reason.name() == rule) => {
+            None if settings::can_be_off(rule) => {
                 let off = off.clone();
                 self.change_policy(|policy| settings::put_off(policy, &off))?;
             }

@@ -9,6 +9,7 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{
     abi::{FOREVER, Policy},
+    form::Form,
     reason::Reason,
 };
 
@@ -245,15 +246,24 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
 }
 
 /// Rules that are not limits: without them the limits are left.
-pub(super) const CAN_BE_OFF: [Reason; 2] = [Reason::OptionsStranger, Reason::MethodUnknown];
+pub(super) fn can_be_off(rule: &str) -> bool {
+    let forms = Form::ALL.into_iter().map(Form::reason);
+    METHODS.into_iter().chain(forms).any(|reason| reason.name() == rule)
+}
+
+/// Rules that look at nothing but the method.
+const METHODS: [Reason; 2] = [Reason::OptionsStranger, Reason::MethodUnknown];
 
 pub(super) fn put_off(policy: &mut Policy, off: &BTreeSet<String>) {
     for (reason, drops) in
-        CAN_BE_OFF.into_iter().zip([&mut policy.drop_options, &mut policy.drop_unknown_methods])
+        METHODS.into_iter().zip([&mut policy.drop_options, &mut policy.drop_unknown_methods])
     {
         if off.contains(reason.name()) {
             *drops = 0;
         }
+    }
+    for form in Form::ALL.into_iter().filter(|form| off.contains(form.reason().name())) {
+        policy.forms &= !form.bit();
     }
 }
 

@@ -4,6 +4,7 @@ mod config;
 mod document;
 mod error;
 mod flows;
+mod forms;
 mod guard;
 mod guesses;
 mod ledger;
@@ -19,6 +20,7 @@ pub use self::{
     config::{Config, DEFAULT_PATH, Mode},
     error::{ConfigError, FileError},
     flows::FlowLimits,
+    forms::FormPolicy,
     guard::GuardPolicy,
     guesses::GuessPolicy,
     limits::{Bucket, Limit, Limits, Window},

@@ -61,6 +61,8 @@ impl Config {
             flows_per_prefix: self.flows.per_prefix.unwrap_or(0),
             key: 0,
             newcomer_packets: self.newcomers.packets.unwrap_or(0),
+            forms: self.forms.bits(),
+            reserved: 0,
             stranger: self.rate.resolve(),
             newcomers: self.newcomers.limits.resolve(),
             prefix: self.prefix_rate.resolve(),

@@ -3,10 +3,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use proptest::prelude::*;
 use xdp_prog::{
     abi::{FOREVER, RateLimit, kind},
+    form::Form,
     reason::Class,
 };
 
-use super::{Config, ConfigError, GuardPolicy, Mode};
+use super::{Config, ConfigError, GuardPolicy, Mode, forms};
 use crate::{
     guard::{self, KnownSettings, Retries, Threshold},
     time::{Lifetime, format_duration},
@@ -75,6 +76,7 @@ fn the_example_has_every_key() {
         [
             "banned",
             "flows",
+            "forms",
             "group",
             "guard",
             "interface",
@@ -100,6 +102,10 @@ fn the_example_has_every_key() {
         assert_eq!(keys(table[section].as_table().unwrap()), classes, "{section}");
     }
     assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "preset", "window"]);
+    assert_eq!(
+        keys(table["forms"].as_table().unwrap()),
+        ["blank_line", "ip_chain", "line_end", "names", "nul", "start_line", "version"]
+    );
     assert_eq!(keys(table["ports"].as_table().unwrap()), ["tcp", "tls", "udp"]);
     assert_eq!(
         keys(table["guard"].as_table().unwrap()),
@@ -129,7 +135,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         ("mod = \"monitor\"", "1: mod: there is no such key; did you mean mode?"),
         (
             "colour = \"red\"",
-            "1: colour: there is no such key; here are: banned, flows, group, guard, guesses, interface, known_rate, ledger, mode, \
+            "1: colour: there is no such key; here are: banned, flows, forms, group, guard, guesses, interface, known_rate, ledger, mode, \
              newcomers, options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
@@ -431,6 +437,7 @@ fn the_defaults_resolve_to_what_the_meters_take() {
     assert_eq!((policy.enforce, policy.trusted_only), (1, 0));
     assert_eq!((policy.drop_options, policy.drop_unknown_methods), (1, 0));
     assert_eq!((policy.flows_per_source, policy.flows_per_prefix, policy.newcomer_packets), (100, 0, 20));
+    assert_eq!(policy.forms, Form::EVERY);
     let minute = (60_000_000_000u64 >> 20) as u32;
     assert_eq!(policy.flow_window, minute / 2);
     assert_eq!(
@@ -444,6 +451,18 @@ fn the_defaults_resolve_to_what_the_meters_take() {
     assert!(policy.udp.has(5060) && policy.tcp.has(5060) && policy.tls.has(5061));
     assert!(!policy.udp.has(5061) && !policy.tcp.has(5061) && !policy.tls.has(5060));
     assert_eq!(policy.udp.0.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+}
+
+#[test]
+fn each_form_has_a_switch_of_its_own() {
+    let mut bits = 0;
+    for (key, form) in forms::KEYS {
+        let policy = parse(&format!("[forms]\n{key} = \"pass\"")).unwrap().resolve().unwrap().policy;
+        assert_eq!(policy.forms, Form::EVERY & !form.bit(), "{key}");
+        assert_eq!(form.reason().name(), format!("form:{}", key.replace('_', "-")));
+        bits |= form.bit();
+    }
+    assert_eq!(bits, Form::EVERY);
 }
 
 #[test]

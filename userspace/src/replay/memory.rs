@@ -18,6 +18,7 @@ use xdp_prog::{
     account::{Named, Walk, Wanted, Whole},
     bytes::Bytes,
     charge::{self, Charge, Limit},
+    form::{self, Begin},
     frame::{self, Depth, Packet, TCP},
     guess::{self, Budget, Guess, Tally},
     judge::{self, Asked, Verdict, World},
@@ -320,6 +321,10 @@ impl World for View<'_> {
 
     fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
         charge::charge(self, packet, charge)
+    }
+
+    fn forms(&self, packet: &Packet, begin: Begin) -> u32 {
+        form::find(&form::Whole { payload: self.payload(packet), length: packet.length }, begin)
     }
 
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool {

@@ -6,6 +6,7 @@ mod challenge;
 mod copy;
 mod egress;
 mod event;
+mod forms;
 mod guess;
 mod maps;
 mod tap;

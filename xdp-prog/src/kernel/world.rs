@@ -15,6 +15,7 @@ use xdp_prog::{
     account::{Named, Wanted},
     bytes::Bytes,
     charge::{self, Charge, Limit},
+    form,
     frame::{self, Depth, OFFSET_MAX, Packet},
     guess::{Budget, Guess, Tally},
     judge::{self, Asked, World},
@@ -25,6 +26,7 @@ use xdp_prog::{
     stream::{self, Advance, Segment, Stream, Walk},
 };
 
+use super::forms;
 use super::maps::{
     ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SCRATCH, SIGNATURES, SOURCE_STATE,
     SOURCES, SUSPENDED, WATCHED,
@@ -212,6 +214,11 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn forms(&self, packet: &Packet, begin: form::Begin) -> u32 {
+        forms::find(self.ctx, packet, begin)
+    }
+
+    #[inline(always)]
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool {
         // SAFETY: a reference is what the function asks for.
         unsafe { is_suspended(self.ctx, packet, asked.word(), self.now()) != 0 }
@@ -377,7 +384,7 @@ extern "C" fn classify(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
+pub(super) extern "C" fn blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
     if ctx.is_null() { 0 } else { sip::blanks(payload(ctx, offset)) }
 }
 

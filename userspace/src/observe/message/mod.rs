@@ -2,6 +2,10 @@
 //!
 //! It reads what PBXs read and is as lenient as they are; a header that makes no sense is as good as none. The bytes may
 //! be only the beginning of the message: a header line that they cut in two is left out.
+//!
+//! There are requests that PJSIP (Asterisk) and Kamailio read differently: with a CR that has no LF, or with two of a
+//! header that should be there once. Of those there are two [readings](Message::readings), and the answer shows which of
+//! them it is about.
 
 mod address;
 mod digest;
@@ -18,7 +22,7 @@ pub(super) use self::{
     digest::{Challenge, Credentials},
 };
 use self::{
-    lines::{Lines, is_blank, position, trim},
+    lines::{LineEnd, Lines, has_bare_return, is_blank, position, trim},
     pieces::{Pieces, number},
 };
 
@@ -66,14 +70,29 @@ pub(super) struct Sequence<'a> {
 impl<'a> Message<'a> {
     /// `cut`: the message goes on behind these bytes. `None`: it is no SIP message.
     pub(super) fn parse(bytes: &'a [u8], cut: bool) -> Option<Self> {
-        let leading = bytes.iter().position(|&byte| !is_blank(byte))?;
-        let mut lines = Lines::new(&bytes[leading..], cut);
+        Self::readings(bytes, cut).next()
+    }
+
+    /// As PJSIP reads it, and as Kamailio does; once, where that is the same.
+    pub(super) fn readings(bytes: &'a [u8], cut: bool) -> impl Iterator<Item = Self> {
+        let (kamailio, repeats) = Self::read(bytes, cut, Reader::Kamailio).unzip();
+        let may_differ = repeats.unwrap_or(false) || has_bare_return(bytes);
+        let pjsip = if may_differ { Self::read(bytes, cut, Reader::Pjsip) } else { None };
+        let pjsip = pjsip.map(|(message, _)| message).filter(|message| kamailio.as_ref() != Some(message));
+        pjsip.into_iter().chain(kamailio)
+    }
+
+    /// Also says whether a header is there twice that should be there once.
+    fn read(bytes: &'a [u8], cut: bool, reader: Reader) -> Option<(Self, bool)> {
+        let leading = bytes.iter().position(|&byte| !is_blank(byte) && byte != 0)?;
+        let mut lines = Lines::new(&bytes[leading..], cut, reader.line_end());
         let mut message = Self::empty(Start::parse(lines.start()?)?);
+        let mut repeats = false;
         for line in &mut lines {
-            message.take(line.name, line.value);
+            repeats |= message.take(line.name, line.value, reader);
         }
         message.body = lines.complete().then(|| leading + lines.at());
-        Some(message)
+        Some((message, repeats))
     }
 
     /// Of the request, or of that which is answered.
@@ -105,21 +124,28 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn take(&mut self, name: &[u8], value: &'a [u8]) {
+    /// Whether the header is there once more that should be there once.
+    fn take(&mut self, name: &[u8], value: &'a [u8], reader: Reader) -> bool {
         let mut lower = [0; 24];
-        let Some(lower) = lower.get_mut(..name.len()) else { return };
+        let Some(lower) = lower.get_mut(..name.len()) else { return false };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
+        let mut repeats = false;
+        // Of those that should be there once.
+        let mut takes = |is_there: bool| {
+            repeats |= is_there;
+            !is_there || reader == Reader::Pjsip
+        };
         match &*lower {
             b"via" | b"v" if self.via == Via::default() => {
                 self.via = Via::parse(value).unwrap_or_default();
                 self.is_passed_on = Pieces::new(value, b',', false).count() > 1;
             }
             b"via" | b"v" => self.is_passed_on = true,
-            b"from" | b"f" if self.from == Party::default() => self.from = Party::parse(value),
-            b"to" | b"t" if self.to == Party::default() => self.to = Party::parse(value),
-            b"call-id" | b"i" if self.call_id.is_empty() => self.call_id = value,
-            b"cseq" if self.sequence == Sequence::default() => {
+            b"from" | b"f" if takes(self.from != Party::default()) => self.from = Party::parse(value),
+            b"to" | b"t" if takes(self.to != Party::default()) => self.to = Party::parse(value),
+            b"call-id" | b"i" if takes(!self.call_id.is_empty()) => self.call_id = value,
+            b"cseq" if takes(self.sequence != Sequence::default()) => {
                 self.sequence = Sequence::parse(value).unwrap_or_default();
             }
             b"contact" | b"m" => self.take_contacts(value),
@@ -133,11 +159,13 @@ impl<'a> Message<'a> {
                 }
             }),
             b"authentication-info" => self.next_nonce = digest::next_nonce(value),
+            // Both take the first; in a stream it says where the next message begins.
             b"content-length" | b"l" if self.content_length.is_none() => {
                 self.content_length = number(value);
             }
             _ => {}
         }
+        repeats
     }
 
     fn take_contacts(&mut self, value: &'a [u8]) {
@@ -150,19 +178,40 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Whose reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Of two headers it takes the last.
+    Pjsip,
+    /// It takes the first, or refuses the message.
+    Kamailio,
+}
+
+impl Reader {
+    const fn line_end(self) -> LineEnd {
+        match self {
+            Self::Pjsip => LineEnd::Return,
+            Self::Kamailio => LineEnd::Feed,
+        }
+    }
+}
+
 impl<'a> Start<'a> {
+    /// Of a start line, continued or not. PJSIP needs no blank around the URI and takes blanks within the version;
+    /// Kamailio takes any word for a method, and anything behind the version in the same word.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         if let Some(rest) = strip_version(line) {
             let status = trim(rest);
             let status = number(status.get(..3)?)?;
             return (100..700).contains(&status).then_some(Self::Answer { status: status as u16 });
         }
-        let method = &line[..line.iter().position(|&byte| is_blank(byte))?];
-        let version = &line[line.iter().rposition(|&byte| is_blank(byte))? + 1..];
-        let uri = trim(line.get(method.len()..line.len() - version.len())?);
-        let is_request = method.len() + version.len() + 2 <= line.len()
-            && method.iter().all(|&byte| is_token(byte))
-            && strip_version(version).is_some_and(<[u8]>::is_empty);
+        let token = line.iter().take_while(|&&byte| is_token(byte)).count();
+        let word = line.iter().position(|&byte| is_blank(byte)).unwrap_or(line.len());
+        let method = &line[..if line.get(token) == Some(&b'<') && token > 0 { token } else { word }];
+        let rest = &line[method.len()..];
+        let version = last_version(rest)?;
+        let uri = trim(&rest[..version]);
+        let is_request = !method.is_empty() && (!uri.is_empty() || version > 1);
         is_request.then_some(Self::Request { method, uri })
     }
 }
@@ -174,12 +223,30 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// What comes behind `SIP/2.0`, if it stands there as a word.
+/// What comes behind the version that the line begins with. The status needs no blank before it, for PJSIP.
 fn strip_version(line: &[u8]) -> Option<&[u8]> {
-    const VERSION: &[u8] = b"SIP/2.0";
-    let (version, rest) = line.split_at_checked(VERSION.len())?;
-    let word = rest.first().is_none_or(|&byte| is_blank(byte));
-    (word && version.eq_ignore_ascii_case(VERSION)).then_some(rest)
+    let rest = &line[version_length(line)?..];
+    rest.first().is_none_or(|&byte| is_blank(byte) || byte.is_ascii_digit()).then_some(rest)
+}
+
+/// Where the version begins that ends the line, whatever else there is in its last word.
+fn last_version(line: &[u8]) -> Option<usize> {
+    let last_blank = line.iter().rposition(|&byte| is_blank(byte)).unwrap_or(0);
+    let ends_line = |&at: &usize| version_length(&line[at..]).is_some_and(|length| at + length > last_blank);
+    (0..line.len()).rev().find(ends_line)
+}
+
+/// How long the version is that begins here, with the blanks in it.
+fn version_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for part in [&b"SIP"[..], b"/", b"2.0"] {
+        at += bytes.get(at..)?.iter().take_while(|&&byte| at > 0 && is_blank(byte)).count();
+        if !bytes.get(at..at + part.len())?.eq_ignore_ascii_case(part) {
+            return None;
+        }
+        at += part.len();
+    }
+    Some(at)
 }
 
 const fn is_token(byte: u8) -> bool {

@@ -101,9 +101,16 @@ fn only_sip_begins_like_sip() {
         ("SIP/2.0 200", true),
         ("\r\n\r\nSIP/2.0 200 OK", true),
         ("REGISTER SIP/2.0", false),
-        ("REGISTER sip:x SIP/2.01", false),
+        ("REGISTER sip:x SIP/2.01", true),
+        ("REGISTER sip:x SIP/2.0 1", false),
         ("REGISTER sip:x SIP/3.0", false),
-        ("RE<G sip:x SIP/2.0", false),
+        ("REGISTER sip:x SIP / 2.0", true),
+        ("REGISTER sip:1.2.3.4:5060SIP\t/2.0", true),
+        ("REGISTER<sip:x>SIP/2.0", true),
+        ("RE@G sip:x SIP/2.0", true),
+        ("SIP/X sip:x SIP/2.0", true),
+        ("SIP / 2.0 200 OK", true),
+        ("SIP/2.0200 OK", true),
         ("SIP/2.0 99 OK", false),
         ("SIP/2.0 700 OK", false),
         ("SIP/2.0 x", false),
@@ -114,6 +121,68 @@ fn only_sip_begins_like_sip() {
     ] {
         assert_eq!(Message::parse(format!("{line}\r\n").as_bytes(), false).is_some(), is_sip, "{line}");
     }
+}
+
+/// What a reading says that an answer is found by, or is about.
+fn names(message: &Message<'_>) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let users = message.credentials.iter().map(|credentials| text(credentials.username));
+    let number = message.sequence.number.to_string();
+    [text(message.from.uri.user), text(message.call_id), number].into_iter().chain(users).collect()
+}
+
+fn readings(text: &str) -> Vec<Vec<String>> {
+    Message::readings(text.as_bytes(), false).map(|message| names(&message)).collect()
+}
+
+const FIRST: &str = "From: <sip:1@x>;tag=a\r\nCall-ID: one\r\nCSeq: 1 REGISTER\r\n";
+const DIGEST: &str = "Authorization: Digest username=\"7\", realm=\"r\", nonce=\"n\"";
+
+#[test]
+fn a_request_is_read_as_each_pbx_reads_it() {
+    let usual = vec!["1".to_owned(), "one".to_owned(), "1".to_owned(), "7".to_owned()];
+    for start in [
+        "REGISTER sip:x SIP/2.0\r\n",
+        "REGISTER sip:x SIP / 2.0\r\n",
+        "REGISTER sip:x\r\n SIP/2.0\r\n",
+        "REGISTER\r\n\tsip:x SIP/2.0\n",
+        "REGISTER sip:x SIP/2.0\r\n \t\r\n",
+        "REGISTER<sip:x>SIP/2.0\r\n",
+        "\0\r\n REGISTER sip:x SIP/2.0\r\n",
+    ] {
+        for headers in [
+            format!("{FIRST}{DIGEST}\r\n\r\n"),
+            format!("{FIRST}{DIGEST}\r\n \r\n\r\n"),
+            format!("{FIRST}{}\r\n\r\n", DIGEST.replace(": ", "\r\n : ")),
+            format!("{FIRST}{}\r\n\r\n", DIGEST.replace(", ", ",\r\n\t")),
+            format!("{FIRST}{DIGEST}\n\n").replace("\r\n", "\n"),
+        ] {
+            assert_eq!(readings(&(start.to_owned() + &headers)), [usual.as_slice()], "{start:?} {headers:?}");
+        }
+    }
+    let start = "REGISTER sip:x SIP/2.0\r\n";
+    let plain = format!("{start}{FIRST}{DIGEST}\r\n\r\n");
+    assert_eq!(readings(&plain.replace("\r\n", "\r"))[0], usual);
+    let without = usual[..3].to_vec();
+    let hidden = format!("{start}{FIRST}X: y\r{DIGEST}\r\n\r\n");
+    assert_eq!(readings(&hidden), [usual.clone(), without.clone()]);
+    let folded = format!("{start}{FIRST}{}\r\n\r\n", DIGEST.replace(", ", ",\r "));
+    assert_eq!(readings(&folded), [usual.as_slice(); 1]);
+    let quoted =
+        format!("{start}{FIRST}{}\r\n\r\n", DIGEST.replace("Digest ", "Digest opaque=\"a\rb\\\"c\", "));
+    assert_eq!(readings(&quoted), [usual.as_slice()]);
+    let unquoted = format!("{start}{FIRST}X: \"a\r{DIGEST}\r\n\r\n");
+    assert_eq!(readings(&unquoted), [usual.clone(), without.clone()]);
+    // An empty line that begins with a CR is one for both.
+    for empty in ["\r", "\n\r"] {
+        let over = format!("{start}{}{empty}{DIGEST}\r\n\r\n", FIRST.trim_end_matches('\n'));
+        assert_eq!(readings(&over)[0], without, "{empty:?}");
+    }
+    let twice = format!("{start}{FIRST}{DIGEST}\r\nf: <sip:2@x>\r\ni: two\r\nCSeq: 2 REGISTER\r\n\r\n");
+    let last = vec!["2".to_owned(), "two".to_owned(), "2".to_owned(), "7".to_owned()];
+    assert_eq!(readings(&twice), [last, usual.clone()]);
+    let same = format!("{start}{FIRST}{FIRST}{DIGEST}\r\n\r\n");
+    assert_eq!(readings(&same), [usual]);
 }
 
 #[test]
@@ -172,11 +241,70 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     text.prop_map(|lines| ["REGISTER sip:x SIP/2.0\r\n", &lines.concat()].concat().into_bytes())
 }
 
+/// Headers with line ends of all kinds.
+fn odd_header() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(vec!["\r\n", "\n", "\r", "\r\n ", "\r\t", "\n\r", "\r\r\n"]),
+        3 => prop::sample::select(vec!["X: a", "Via: b", "Via: \"", "\"", "\\", "To : c", " ", "no colon", "Call-ID:"]),
+    ];
+    prop::collection::vec(piece, 1..12).prop_map(|pieces| ["X: ", &pieces.concat()].concat().into_bytes())
+}
+
+/// The plain reading, byte by byte: all line ends are found first, and then headers are what is between those that no
+/// blank follows.
+fn naive_lines(text: &[u8], ends: LineEnd) -> Vec<[Vec<u8>; 2]> {
+    let mut headers = Vec::new();
+    let mut line = Vec::new();
+    let (mut at, mut quoted) = (0, false);
+    while at < text.len() {
+        let rest = &text[at..];
+        let quotes = line.first().is_some_and(|first: &u8| b"VT".contains(first));
+        let end = match rest {
+            [b'\r', b'\n', ..] if !quoted || ends == LineEnd::Feed => 2,
+            [b'\n', ..] => 1,
+            [b'\r', ..] if line.is_empty() || ends == LineEnd::Return && !quoted => 1,
+            _ => 0,
+        };
+        if end == 0 {
+            let escaped = quoted && line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1;
+            quoted ^= rest[0] == b'"' && quotes && !escaped;
+            line.push(rest[0]);
+            at += 1;
+            continue;
+        }
+        if line.is_empty() {
+            break;
+        }
+        // Quotes do not go beyond an LF.
+        quoted &= rest[0] == b'\r' && end == 1;
+        line.extend(&rest[..end]);
+        at += end;
+        if !matches!(text.get(at), Some(b' ' | b'\t')) {
+            headers.push(std::mem::take(&mut line));
+        }
+    }
+    headers.push(line);
+    let header = |line: Vec<u8>| {
+        let colon = position(&line, b':')?;
+        Some([trim(&line[..colon]).to_vec(), trim(&line[colon + 1..]).to_vec()])
+    };
+    headers.into_iter().filter_map(header).collect()
+}
+
 proptest! {
     #[test]
     fn garbage_is_survived(bytes: Vec<u8>, cut: bool) {
         Message::parse(&bytes, cut);
         let _ = find_start(&bytes);
+    }
+
+    #[test]
+    fn lines_end_where_they_do_for_each_pbx(text in odd_header()) {
+        for ends in [LineEnd::Return, LineEnd::Feed] {
+            let mut lines = Lines::new(&text, false, ends);
+            let read: Vec<_> = lines.by_ref().map(|line| [line.name, line.value].map(<[u8]>::to_vec)).collect();
+            prop_assert_eq!(read, naive_lines(&text, ends), "{:?} {}", ends, text.escape_ascii());
+        }
     }
 
     #[test]

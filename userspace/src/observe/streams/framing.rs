@@ -89,9 +89,11 @@ impl Framing {
             }
             return None;
         };
-        match Message::parse(&rest[..end], true).filter(|_| end <= HEADER_MAX) {
+        let readings = Message::readings(&rest[..end], true).filter(|_| end <= HEADER_MAX);
+        let readings = readings.inspect(|reading| message(reading, rest.len() - end));
+        // The last is by lines that end with LF: all PBXs look for a length in those.
+        match readings.last() {
             Some(parsed) => {
-                message(&parsed, rest.len() - end);
                 self.body = parsed.content_length.unwrap_or(0);
                 if self.body > BODY_MAX {
                     self.body = 0;

@@ -33,7 +33,8 @@ fn a_packet_is_judged_by_what_it_is() {
         assert_eq!(reason(&memory, &ethernet(&packet)), expected, "{what}");
         assert_eq!(reason(&memory, &tagged(&[0x8100], &packet)), expected, "{what}, in a VLAN");
         assert_eq!(reason(&memory, &tagged(&[0x88a8, 0x8100], &packet)), expected, "{what}, in two VLANs");
-        assert_eq!(reason(&memory, &tagged(&[0x8100; 5], &packet)), "not-ip", "{what}, in five VLANs");
+        assert_eq!(reason(&memory, &tagged(&[0x8100; 4], &packet)), expected, "{what}, in four VLANs");
+        assert_eq!(reason(&memory, &tagged(&[0x8100; 5], &packet)), "form:ip-chain", "{what}, in five VLANs");
     }
 }
 

@@ -1,0 +1,211 @@
+//! Messages, and headers in front of them, that PBXs read in different ways: each form by its reason, its innocent
+//! neighbour, who may send it all the same, and its switch.
+
+use sipward_tests::{
+    frame::{Frame, tcp, udp},
+    judges::{Judges, lift_limits},
+    message::{clean, request, with_body, with_header},
+};
+use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
+
+use super::{ENFORCE, both_families, table, verdicts};
+
+/// The form's name, a message that has it, and one that almost has.
+fn forms() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+    let register = clean("REGISTER");
+    let start = |start: &str| register.replacen("REGISTER sip:pbx.example.com SIP/2.0\r\n", start, 1);
+    let with = |header: &str| with_header("REGISTER", header).into_bytes();
+    let rows = [
+        ("form:line-end", with("X: a\rUser-Agent: friendly-scanner"), with("X: a\nUser-Agent: Yealink")),
+        ("form:line-end", with("X: a\r\r\nY: b"), with("X: a\r\n\r\nb\rc\0")),
+        ("form:line-end", with("X: a\n\rY: b"), with("X: a\r\nY: b")),
+        ("form:line-end", register.replace("\r\n", "\r").into(), register.replace("\r\n", "\n").into()),
+        ("form:nul", with("X: a\0b"), with("X: a%00b\\0\u{80}")),
+        ("form:nul", with("X\0: b"), (register.clone() + "\0").into()),
+    ];
+    let starts = [
+        ("form:version", "REGISTER sip:pbx SIP / 2.0\r\n", "REGISTER  sip:pbx \t sip/2.0 \r\n"),
+        ("form:version", "REGISTER sip:pbx SIP/2.0x\r\n", "REGISTER sip:pbx;x=SIP/2.0x SIP/2.0\r\n"),
+        ("form:version", "REGISTER sip:192.0.2.1:5060SIP/2.0\r\n", "REGISTER sip:192.0.2.1:5060 SIP/2.0\r\n"),
+        ("form:version", "SIP/X sip:600@pbx SIP/2.0\r\n", "SIPX sip:600@pbx SIP/2.0\r\n"),
+        ("form:start-line", "SIP\x0f2.0 sip:600@pbx SIP/2.0\r\n", "SIP-2.0 sip:600@pbx SIP/2.0\r\n"),
+        ("form:start-line", "REGISTER\r\n sip:pbx SIP/2.0\r\n", "REGISTER sip:pbx SIP/2.0\r\n"),
+        ("form:start-line", "REGISTER sip:pbx\r\n\tSIP/2.0\r\n", "REGISTER sip:pbx SIP/2.0\n"),
+        ("form:start-line", "REGISTER<sip:pbx> SIP/2.0\r\n", "REGISTER <sip:pbx> SIP/2.0\r\n"),
+        ("form:start-line", "RE@GISTER sip:pbx SIP/2.0\r\n", "RE!GISTER sip:pbx SIP/2.0\r\n"),
+        ("form:blank-line", "REGISTER sip:pbx SIP/2.0\r\n \r\n", "REGISTER sip:pbx SIP/2.0\r\nX: y\r\n \r\n"),
+    ];
+    let starts = starts.into_iter().map(|(form, odd, plain)| (form, start(odd), start(plain)));
+    rows.into_iter().chain(starts.map(|(form, odd, plain)| (form, odd.into(), plain.into()))).collect()
+}
+
+#[test]
+fn each_form_of_a_stranger_drops_and_its_neighbour_passes() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    for (form, odd, plain) in forms() {
+        let name = odd.escape_ascii().to_string();
+        let neighbour = plain.escape_ascii().to_string();
+        both_families(
+            &mut judges,
+            &[
+                (&name, udp().carrying(&odd), form),
+                (&name, udp().carrying([b"\r\n\r\n", &odd[..]].concat()), form),
+                (&neighbour, udp().carrying(&plain), "request"),
+                (&neighbour, udp().carrying([b"\r\n\r\n", &plain[..]].concat()), "request"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn who_is_known_or_trusted_may_write_so_and_a_banned_source_may_not() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    judges.put("192.0.2.1", KNOWN);
+    judges.put("192.0.2.2", TRUSTED);
+    judges.put("192.0.2.3", BANNED);
+    for (_, odd, _) in forms() {
+        let odd = String::from_utf8(odd).unwrap().replace("friendly-scanner", "Yealink");
+        let reasons = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+            .map(|from| judges.judge(&udp().from(from).carrying(&odd).build()));
+        assert!(["request", "not-sip"].contains(&reasons[0].as_str()), "{odd:?}: {}", reasons[0]);
+        assert_eq!(reasons[1..], ["trusted", "ban"], "{odd:?}");
+    }
+}
+
+#[test]
+fn each_form_has_a_switch() {
+    for (form, odd, _) in forms() {
+        let key = form.trim_start_matches("form:").replace('-', "_");
+        let mut judges = Judges::adjusted(&format!("{ENFORCE}[forms]\n{key} = \"pass\"\n"), lift_limits);
+        let reason = judges.judge(&udp().carrying(&odd).build());
+        // Another form of the same message may be there as well, or what it hid from others.
+        assert_ne!(reason, form);
+    }
+    let odd = request("REGISTER", "friendly-scanner").replace("SIP/2.0\r\nVia", "SIP / 2.0\r\nVia");
+    let mut judges = Judges::unlimited("mode = \"enforce\"\n[forms]\nversion = \"pass\"\n");
+    let reason = judges.judge(&udp().carrying(odd).build());
+    assert_eq!(reason, "signature:friendly-scanner", "names are found behind a form that passes");
+}
+
+#[test]
+fn in_a_stream_only_what_begins_a_message_is_looked_at() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let bare = with_header("REGISTER", "X: a\rAuthorization: Digest x");
+    let behind = with_body("INVITE", "a\rb") + &bare;
+    table(
+        &mut judges,
+        &[
+            ("a CR in the header", tcp().carrying(&bare), "form:line-end"),
+            ("in a later message", tcp().carrying(behind), "form:line-end"),
+            (
+                "behind a response",
+                tcp().carrying(String::from(super::OK_TO_OUR_OPTIONS) + &bare),
+                "form:line-end",
+            ),
+            ("in a body", tcp().carrying(with_body("INVITE", "a\rb\0c")), "request"),
+            ("a version", tcp().carrying(clean("REGISTER").replacen("2.0", "2.0x", 1)), "form:version"),
+            (
+                "the middle of a header",
+                tcp().carrying("Digest a=\"b\",\r\n c=\"d\"\r\nX: a\rb\r\n"),
+                "request",
+            ),
+            ("the middle of a body", tcp().carrying("a=x\r\n b\rc\0"), "stream"),
+            ("a part of a start line", tcp().carrying("sip:pbx.example.com SIP/2.0x\r\n"), "stream"),
+            ("TLS", tcp().to_port(5061).carrying(&bare), "stream"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_message_is_no_form() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    both_families(
+        &mut judges,
+        &[
+            ("noise", udp().carrying([0x81, 0, 0x0d, 0x0d, 0, 0x0a, 0x20, 0x0d].repeat(9)), "not-sip"),
+            ("CRs that keep a NAT open", udp().carrying("\r\r\r\r"), "keepalive"),
+            ("NULs that do", udp().carrying([0; 8]), "keepalive"),
+            ("an answer", udp().carrying("SIP/2.0 200 OK\r\nX: a\rb\0\r\n\r\n"), "response"),
+            ("a binary body", udp().carrying(with_body("MESSAGE", "\0\r\0\rSIP/2.0\r\n\0")), "request"),
+            ("HTTP", udp().carrying("GET / HTTP/1.1\r\nHost: pbx.example.com\r\n\r\n"), "request"),
+        ],
+    );
+}
+
+/// An IPv6 packet's first fragment: two headers of options belong to what is fragmented, and `kept` bytes of that to
+/// this fragment.
+fn first_fragment(frame: &Frame, kept: usize) -> Vec<u8> {
+    let mut bytes = frame.clone().extension(44, 8).extension(60, 8).extension(60, 8).build();
+    bytes[54 + 3] = 1;
+    bytes[54 + 4..54 + 8].copy_from_slice(&[0, 0, 0, 9]);
+    bytes.truncate(54 + 8 + kept);
+    let length = u16::try_from(8 + kept).unwrap();
+    bytes[18..20].copy_from_slice(&length.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn headers_that_hide_the_port_drop_of_strangers_only() {
+    const IS: &str = "form:ip-chain";
+    let mut judges = Judges::unlimited(ENFORCE);
+    judges.put("2001:db8:1::1", KNOWN);
+    judges.put("2001:db8:1::2", TRUSTED);
+    judges.put("2001:db8:1::3", BANNED);
+    judges.put("2001:db8:5::/48", BANNED);
+    let from = |address: &str| udp().from(address).carrying(clean("INVITE"));
+    for (kept, stranger) in
+        [(0, IS), (8, IS), (12, IS), (16, IS), (23, IS), (24, "fragment-tiny"), (160, "request")]
+    {
+        let fragment = |address: &str| first_fragment(&from(address), kept);
+        assert_eq!(judges.judge(&fragment("2001:db8:2::1")), stranger, "{kept} bytes");
+        if stranger == IS {
+            assert_eq!(judges.judge(&fragment("2001:db8:1::1")), "bad-ip");
+            assert_eq!(judges.judge(&fragment("2001:db8:1::2")), "bad-ip");
+            assert_eq!(judges.judge(&fragment("2001:db8:1::3")), "ban");
+            assert_eq!(judges.judge(&fragment("2001:db8:5::3")), "ban-prefix");
+        }
+        // What is in the frame behind the packet is not of the packet.
+        let padded = [fragment("2001:db8:3::1"), vec![17; 64]].concat();
+        assert_eq!(judges.judge(&padded), stranger, "{kept} bytes, padded");
+    }
+    let many = |count| (0..count).fold(from("2001:db8:4::1"), |frame, _| frame.extension(60, 8)).build();
+    assert_eq!(judges.judge(&many(100)), "request");
+    assert_eq!(judges.judge(&many(193)), IS);
+    let tags = |frame: Frame, count| (0..count).fold(frame, |frame, _| frame.vlan(0x8100)).build();
+    assert_eq!(judges.judge(&tags(udp().carrying(clean("INVITE")), 4)), "request");
+    assert_eq!(judges.judge(&tags(udp().carrying(clean("INVITE")), 5)), IS);
+    assert_eq!(judges.judge(&tags(udp().to_port(80), 9)), IS, "whatever its port is");
+    let whole = from("2001:db8:6::1").extension(60, 8).build();
+    assert_eq!(judges.judge(&whole[..60]), "bad-ip", "not a fragment, but cut");
+}
+
+#[test]
+fn headers_that_hide_the_port_have_their_switch_and_the_lock_down() {
+    let hidden = first_fragment(&udp().v6().carrying(clean("INVITE")), 8);
+    let mut passing = Judges::unlimited("mode = \"enforce\"\n[forms]\nip_chain = \"pass\"\n");
+    passing.put("2001:db8:1::3", BANNED);
+    assert_eq!(passing.judge(&hidden), "bad-ip");
+    let banned = first_fragment(&udp().from("2001:db8:1::3").carrying(clean("INVITE")), 8);
+    assert_eq!(passing.judge(&banned), "ban");
+    let mut locked =
+        Judges::new("mode = \"enforce\"\ntrusted_only = true\ntrusted = [\"2001:db8:9::/48\"]\n");
+    locked.put("2001:db8:7::7", KNOWN);
+    assert_eq!(locked.judge(&hidden), "trusted-only", "even if it is known");
+    let mut monitored = Judges::new("mode = \"monitor\"\n");
+    assert_eq!(monitored.judge(&hidden), "form:ip-chain", "and it passes");
+}
+
+#[test]
+fn an_ipv6_packet_in_two_such_fragments_is_not_put_together() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    let whole = udp().v6().carrying(request("OPTIONS", "friendly-scanner"));
+    let first = first_fragment(&whole, 8);
+    let rest = {
+        let mut bytes = whole.clone().extension(44, 8).extension(60, 8).build();
+        bytes[54 + 3] = 8;
+        bytes[54 + 4..54 + 8].copy_from_slice(&[0, 0, 0, 9]);
+        bytes
+    };
+    // The rest alone is nothing for any stack.
+    assert_eq!(verdicts(&mut judges, &[first, rest])[0], "form:ip-chain");
+}
