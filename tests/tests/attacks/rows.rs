@@ -18,12 +18,10 @@ pub(crate) struct Row {
 impl Row {
     /// Gets through at the moment: it is shown, and not asserted.
     pub(crate) fn is_open(&self) -> bool {
-        let Attack { method, nonce, transport, accounts, .. } = self.attack;
-        method != "REGISTER"
-            || self.is_behind_nat
-            || nonce != Nonce::Right
-            || accounts != Accounts::One
-            || !matches!(transport, Transport::Udp | Transport::Tcp | Transport::UdpV6)
+        let Attack { transport, form, .. } = self.attack;
+        let is_in_pieces =
+            matches!(transport, Transport::TcpCut(11) | Transport::TcpSecond | Transport::UdpV6Fragments);
+        is_in_pieces || matches!(form, Form::BareCr | Form::LateName)
     }
 }
 
