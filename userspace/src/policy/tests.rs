@@ -79,6 +79,7 @@ fn the_example_has_every_key() {
             "forms",
             "group",
             "guard",
+            "guesses",
             "interface",
             "known_rate",
             "ledger",

@@ -1,8 +1,8 @@
-//! The torture tests' valid messages pass.
+//! The torture tests' valid messages pass, but for one.
 
 use super::{filter, frames::*};
 use crate::torture::valid_messages;
-use xdp_prog::reason::Action;
+use xdp_prog::reason::{Action, Reason};
 
 #[test]
 fn valid_messages_pass() {
@@ -15,7 +15,9 @@ fn valid_messages_pass() {
             segment(PHONE, PBX, ACK, &message),
         ] {
             let (verdict, _) = memory.judge(&ethernet(&packet));
-            assert_eq!(verdict.action(), Action::Pass, "{name}: {}", verdict.reason.name());
+            // It has a NUL in a display name, which no phone is known to send and PBXs read in different ways.
+            let is_form = name == "intmeth" && verdict.reason == Reason::FormNul;
+            assert!(is_form || verdict.action() == Action::Pass, "{name}: {}", verdict.reason.name());
         }
     }
 }
