@@ -322,14 +322,14 @@ fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
     {
         let mut judges = Judges::unlimited(ENFORCE);
         let limited = Suspect { source: Some(line.parse().unwrap()), what: Suspected::Asking };
-        let ask = |name: &str| udp().payload(clean("REGISTER").replace("sip:201@", &format!("sip:{name}@")));
+        let ask = |name: &str| udp().carrying(clean("REGISTER").replace("sip:201@", &format!("sip:{name}@")));
         judges.suspend(limited);
         assert_eq!(judge(&mut judges, ask("301"), from), "request", "the first in a minute");
         for (name, frame, reason) in [
             ("another", ask("302"), "rate:asking"),
-            ("over TCP", tcp().payload(clean("INVITE")), "rate:asking"),
-            ("with credentials", udp().payload(as_201("REGISTER", "Authorization")), "request"),
-            ("in a call", udp().payload(clean("BYE")), "request"),
+            ("over TCP", tcp().carrying(clean("INVITE")), "rate:asking"),
+            ("with credentials", udp().carrying(as_201("REGISTER", "Authorization")), "request"),
+            ("in a call", udp().carrying(clean("BYE")), "request"),
         ] {
             assert_eq!(judge(&mut judges, frame, from), reason, "{name}");
         }
