@@ -68,7 +68,19 @@ impl Guesser {
     /// What the PBX finally says to it, if it says anything.
     pub fn send(&self, attempt: &Attempt<'_>) -> Option<Answer> {
         let number = another();
+        self.say(&message(attempt, &self.via, number), number)
+    }
+
+    /// The same as somebody else than whose credentials it has.
+    pub fn send_as(&self, from: &str, attempt: &Attempt<'_>) -> Option<Answer> {
+        let number = another();
+        let own = format!("From: <sip:{}@{}>", attempt.account, v4(1));
         let message = message(attempt, &self.via, number);
+        assert!(message.contains(&own), "{message}");
+        self.say(&message.replace(&own, &format!("From: <sip:{from}>")), number)
+    }
+
+    fn say(&self, message: &str, number: u64) -> Option<Answer> {
         self.socket.send(message.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", self.via));
         let id = format!("Call-ID: {number}\r\n");
         let mut buffer = [0; 4096];

@@ -44,10 +44,11 @@ pub mod map {
     pub const GUESSES_OTHER: &str = "GUESSES_OTHER";
     pub const NEW_LINES: &str = "NEW_LINES";
     pub const CHARGED: &str = "CHARGED";
+    pub const ASKED: &str = "ASKED";
     pub const REFUNDS: &str = "REFUNDS";
     pub const WATCHED: &str = "WATCHED";
     pub const SCRATCH: &str = "SCRATCH";
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 31] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -75,6 +76,7 @@ pub mod map {
         GUESSES_OTHER,
         NEW_LINES,
         CHARGED,
+        ASKED,
         REFUNDS,
         WATCHED,
         SCRATCH,
@@ -106,6 +108,7 @@ pub const MAX_GUESSES_ISSUED: usize = 1 << 15;
 /// More than [`NEW_LINES`](crate::guess::NEW_LINES) lets in within an hour.
 pub const MAX_GUESSES_OTHER: usize = 1 << 16;
 pub const MAX_CHARGED: usize = 1 << 14;
+pub const MAX_ASKED: usize = 1 << 12;
 pub const MAX_REFUNDS: usize = 1 << 16;
 
 /// Policy and signatures have two slots each. Userspace fills the one that is not in use, names it here, and

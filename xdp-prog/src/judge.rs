@@ -2,8 +2,8 @@
 
 use crate::{
     abi::{
-        Address, AddressHash, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow, Policy, PrefixState,
-        Refunds, SourceEntry, SourceState, Suspension, SuspensionKey, kind, suspension,
+        Address, AddressHash, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow, Meter, Policy,
+        PrefixState, Refunds, SourceEntry, SourceState, Suspension, SuspensionKey, kind, suspension,
     },
     account::{self, BY_CREDENTIALS, BY_FROM, MORE, Named, Wanted},
     bytes::Bytes,
@@ -63,6 +63,10 @@ pub trait World {
 
     /// [`guess::judge`](crate::guess::judge).
     fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess;
+    /// [`asking::is_too_many`](crate::asking::is_too_many).
+    fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool;
+    /// What a line that is limited has asked, made if there is none.
+    fn asked(&self, line: &Address) -> Option<&Meter>;
     /// [`guess::charge`](crate::guess::charge).
     fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess;
     /// What was set last.
@@ -332,6 +336,9 @@ impl<W: World> Turn<'_, W> {
         if let Some(reason) = guess.reason() {
             return reason.into();
         }
+        if self.asks_too_often(nature.kind, scan) {
+            return Reason::RateAsking.into();
+        }
         let refused = self.message_refused(nature.kind, scan.candidate());
         refused.unwrap_or(Because { charged: guess.charged(), ..nature.pass.into() })
     }
@@ -353,6 +360,18 @@ impl<W: World> Turn<'_, W> {
         let refuse_names = self.stranger() && self.policy.forms & Form::Names.bit() != 0;
         let judged = self.policy.guesses.issued.interval != 0 || refuse_names;
         if judged && scan.credentials() { self.world.guess(self.packet, refuse_names) } else { Guess::Free }
+    }
+
+    /// Of a request that opens something.
+    #[inline(always)]
+    fn asks_too_often(&self, kind: Kind, scan: Scan) -> bool {
+        let opens = match kind {
+            Kind::Request(class) => !matches!(class, Class::Dialog),
+            Kind::UnknownMethod => true,
+            Kind::Response | Kind::Keepalive | Kind::NotSip | Kind::Hidden => false,
+        };
+        let may_be_limited = opens && self.stranger() && self.world.guard().suspended != 0;
+        may_be_limited && self.world.asks_too_often(self.packet, scan.credentials())
     }
 
     /// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the

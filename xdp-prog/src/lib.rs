@@ -7,6 +7,7 @@
 
 pub mod abi;
 pub mod account;
+pub mod asking;
 pub mod bytes;
 pub mod capture;
 pub mod charge;

@@ -125,6 +125,8 @@ reasons! {
     RateCredentials = "rate:credentials" => Drop;
     /// Credentials for a nonce that was not issued to this address, above the number that one line may try.
     RateNonce = "rate:nonce" => Drop;
+    /// Requests without credentials of a line that never gives any, above one a minute.
+    RateAsking = "rate:asking" => Drop;
 
     /// REGISTER above the prefix's rate.
     PrefixRateRegister = "prefix-rate:register" => Drop;

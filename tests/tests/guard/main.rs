@@ -6,6 +6,7 @@ mod crack;
 mod forged;
 mod known;
 mod office;
+mod proof;
 mod restart;
 mod site;
 mod storm;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sipward::{
     guard::{Account, Flow, Transport},
-    kernel::{Error, Sentence, Suspect},
+    kernel::{Error, Sentence, Suspect, Suspected},
 };
 use sipward_tests::{
     frame::{Frame, tcp, udp},
@@ -312,4 +312,33 @@ fn a_source_is_made_known_unless_the_lists_say_more() {
     assert_eq!(known, [(new, 4, FOREVER)]);
     assert!(sources.remove_known(new).unwrap());
     assert_eq!(sources.iter_known().count(), 0);
+}
+
+#[test]
+fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
+    // In IPv6 it is all of the /56, and nobody beside it.
+    for (line, from, other) in
+        [(HERE[0], HERE[0], ELSEWHERE[0]), ("2001:db8:7::", "2001:db8:7:8::1", "2001:db8:7:100::1")]
+    {
+        let mut judges = Judges::unlimited(ENFORCE);
+        let limited = Suspect { source: Some(line.parse().unwrap()), what: Suspected::Asking };
+        let ask = |name: &str| udp().carrying(clean("REGISTER").replace("sip:201@", &format!("sip:{name}@")));
+        judges.suspend(limited);
+        assert_eq!(judge(&mut judges, ask("301"), from), "request", "the first in a minute");
+        for (name, frame, reason) in [
+            ("another", ask("302"), "rate:asking"),
+            ("over TCP", tcp().carrying(clean("INVITE")), "rate:asking"),
+            ("with credentials", udp().carrying(as_201("REGISTER", "Authorization")), "request"),
+            ("in a call", udp().carrying(clean("BYE")), "request"),
+        ] {
+            assert_eq!(judge(&mut judges, frame, from), reason, "{name}");
+        }
+        assert_eq!(judge(&mut judges, ask("303"), other), "request", "who is not of that line");
+        judges.lift(limited);
+        assert_eq!(judge(&mut judges, ask("304"), from), "request", "once that has ended");
+        judges.suspend(limited);
+        assert_eq!(judge(&mut judges, ask("305"), from), "rate:asking", "the minute is not over");
+        judges.put(from, KNOWN);
+        assert_eq!(judge(&mut judges, ask("306"), from), "request", "who is known");
+    }
 }

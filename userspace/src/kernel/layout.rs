@@ -7,10 +7,10 @@ use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
     Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter,
     EVENT_RING_BYTES, EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow,
-    MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED, MAX_KNOWN_FLOWS,
-    MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES,
-    MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch, Signatures,
-    SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
+    MAX_ASKED, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED,
+    MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES,
+    MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch,
+    Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
 };
 
 use super::{
@@ -90,6 +90,7 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<Address, GuessState>(map::GUESSES_OTHER, MapType::LruHash, MAX_GUESSES_OTHER),
     of::<u32, Meter>(map::NEW_LINES, MapType::Array, 1),
     of::<AddressHash, u64>(map::CHARGED, MapType::LruHash, MAX_CHARGED),
+    of::<Address, Meter>(map::ASKED, MapType::LruHash, MAX_ASKED),
     of::<Address, Refunds>(map::REFUNDS, MapType::Hash, MAX_REFUNDS),
     of::<u32, u64>(map::WATCHED, MapType::Array, 1),
     of::<u32, Scratch>(map::SCRATCH, MapType::PerCpuArray, 1),

@@ -83,11 +83,11 @@ impl<'a> Suspensions<'a> {
         let new = self.entries.get(&key)?.is_none();
         // Counted first: one that is there and not counted would not be looked at.
         if new {
-            self.count(key.source, 1)?;
+            self.count(&key, 1)?;
         }
         let put = self.extend(key.source, sentence.until).and_then(|()| self.entries.put(key, entry));
         if new && put.is_err() {
-            self.count(key.source, -1)?;
+            self.count(&key, -1)?;
         }
         put
     }
@@ -97,7 +97,7 @@ impl<'a> Suspensions<'a> {
         let key = to_map(suspect);
         let removed = self.entries.remove(&key)?;
         if removed {
-            self.count(key.source, -1)?;
+            self.count(&key, -1)?;
         }
         Ok(removed)
     }
@@ -135,6 +135,8 @@ impl<'a> Suspensions<'a> {
                 before.insert(key.source, entry);
             } else if key.source == SuspensionKey::ANYWHERE {
                 locked += 1;
+            } else if key.what == SuspensionKey::ASKING {
+                suspended += 1;
             } else {
                 suspended += 1;
                 let marker = markers.entry(key.source).or_default();
@@ -161,16 +163,21 @@ impl<'a> Suspensions<'a> {
     }
 
     /// Says that there is one more, or one less, where packets look first.
-    fn count(&mut self, source: Address, change: i32) -> Result<()> {
+    fn count(&mut self, key: &SuspensionKey, change: i32) -> Result<()> {
         let guard = self.guard()?;
+        let source = key.source;
         if source == SuspensionKey::ANYWHERE {
             return self
                 .set_guard(GuardState { locked: guard.locked.saturating_add_signed(change), ..guard });
         }
+        let suspended = GuardState { suspended: guard.suspended.saturating_add_signed(change), ..guard };
+        if key.what == SuspensionKey::ASKING {
+            // It is looked for by its line.
+            return self.set_guard(suspended);
+        }
         let key = marker(source);
         let mut entry = self.entries.get(&key)?.unwrap_or_default();
         entry.others = entry.others.saturating_add_signed(change);
-        let suspended = GuardState { suspended: guard.suspended.saturating_add_signed(change), ..guard };
         match (entry.others, change > 0) {
             (0, _) => {
                 self.entries.remove(&key)?;

@@ -258,7 +258,10 @@ impl Knowledge {
         if request.is_cut {
             // Nobody knows what of it was accepted or refused.
         } else if answer.accepted() {
-            if kind != Some(Kind::Accepted) {
+            if kind == Some(Kind::Accepted) {
+                // It says nothing of the nonce either, and makes it none that was good before.
+                request.credentials.iter().for_each(|presented| self.nonces.refused(presented));
+            } else {
                 self.worked(request, answer, proof);
             }
         } else if answer.challenged() && request.has_credentials() {

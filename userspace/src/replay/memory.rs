@@ -12,10 +12,11 @@ use ipnet::IpNet;
 use xdp_prog::{
     abi::{
         Address, AddressHash, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState,
-        GuessState, KnownFlow, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Policy, PrefixState,
-        Refunds, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
+        GuessState, KnownFlow, MAX_ASKED, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Meter, Policy,
+        PrefixState, Refunds, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
     },
     account::{Named, Walk, Wanted, Whole},
+    asking,
     bytes::Bytes,
     charge::{self, Charge, Limit},
     form::{self, Begin},
@@ -54,6 +55,8 @@ pub struct Memory {
     fragments: RefCell<Recent<FragmentKey, u64>>,
     /// What lines have tried; none: nobody has seen what was sent to them, and guesses are not judged.
     guesses: Option<Guesses>,
+    /// What limited lines have asked.
+    asked: States<Meter>,
     /// What leaves is seen.
     watched: bool,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
@@ -73,6 +76,7 @@ impl Memory {
             known_flows: HashMap::new(),
             fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
             guesses: None,
+            asked: RefCell::new(Recent::new(MAX_ASKED)),
             watched: false,
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
@@ -213,6 +217,7 @@ struct View<'a> {
     source_state: OnceCell<Rc<SourceState>>,
     prefix_state: OnceCell<Rc<PrefixState>>,
     guess_states: [OnceCell<Option<Rc<GuessState>>>; 2],
+    asked: OnceCell<Rc<Meter>>,
     names: Cell<Walk>,
     tally: Cell<Tally>,
 }
@@ -225,6 +230,7 @@ impl<'a> View<'a> {
             source_state: OnceCell::new(),
             prefix_state: OnceCell::new(),
             guess_states: Default::default(),
+            asked: OnceCell::new(),
             names: Cell::default(),
             tally: Cell::default(),
         }
@@ -395,6 +401,14 @@ impl World for View<'_> {
         let state = &self.guess_states[budget as usize];
         let fetch = || self.guesses(|guesses| guesses.state(budget, line, self.now()));
         state.get_or_init(fetch).as_deref()
+    }
+
+    fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool {
+        asking::is_too_many(self, packet, credentials)
+    }
+
+    fn asked(&self, line: &Address) -> Option<&Meter> {
+        Some(self.asked.get_or_init(|| state(&self.memory.asked, line)))
     }
 
     fn refunds(&self, line: &Address) -> Refunds {

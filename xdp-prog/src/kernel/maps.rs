@@ -8,10 +8,11 @@ use aya_ebpf::{
 use xdp_prog::abi::{
     Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState,
     Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState,
-    GuessState, KnownFlow, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED,
-    MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES,
-    MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch,
-    Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
+    GuessState, KnownFlow, MAX_ASKED, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER,
+    MAX_ISSUED, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES,
+    MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS,
+    Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead,
+    TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -96,6 +97,9 @@ pub(super) static GUESSES_OTHER: LruHashMap<Address, GuessState, MAX_GUESSES_OTH
 pub(super) static NEW_LINES: Array<Meter, 1> = Array::new();
 #[btf_map]
 pub(super) static CHARGED: LruHashMap<AddressHash, u64, MAX_CHARGED> = LruHashMap::new();
+// Only lines that the daemon limits are in it.
+#[btf_map]
+pub(super) static ASKED: LruHashMap<Address, Meter, MAX_ASKED> = LruHashMap::new();
 /// When the egress program last saw something leave a SIP port, in kernel monotonic nanoseconds.
 #[btf_map]
 pub(super) static WATCHED: Array<u64, 1> = Array::new();

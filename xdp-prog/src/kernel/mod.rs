@@ -1,6 +1,7 @@
 //! The kernel side of the path.
 
 mod accounts;
+mod asking;
 mod capture;
 mod challenge;
 mod copy;

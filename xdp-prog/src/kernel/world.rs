@@ -9,8 +9,8 @@ use aya_ebpf::{
 use xdp_prog::{
     abi::{
         Active, Address, AddressHash, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, GuessState,
-        KnownFlow, Policy, PrefixState, Refunds, Scratch, Signatures, SourceEntry, SourceState, Suspension,
-        SuspensionKey, WATCHED_FOR,
+        KnownFlow, Meter, Policy, PrefixState, Refunds, Scratch, Signatures, SourceEntry, SourceState,
+        Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{Named, Wanted},
     bytes::Bytes,
@@ -31,7 +31,7 @@ use super::maps::{
     ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SCRATCH, SIGNATURES, SOURCE_STATE,
     SOURCES, SUSPENDED, WATCHED,
 };
-use super::{accounts, guess};
+use super::{accounts, asking, guess};
 
 pub(super) struct Kernel {
     pub(super) ctx: *mut xdp_md,
@@ -295,6 +295,16 @@ impl World for Kernel {
     #[inline(always)]
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
         guess::state(budget, line, self.now())
+    }
+
+    #[inline(always)]
+    fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool {
+        asking::is_too_many(self, packet, credentials)
+    }
+
+    #[inline(always)]
+    fn asked(&self, line: &Address) -> Option<&Meter> {
+        asking::state(line)
     }
 
     #[inline(always)]

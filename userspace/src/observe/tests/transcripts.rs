@@ -340,6 +340,9 @@ fn what_was_not_challenged_is_no_success() {
         last(&(asked + &call(3, 2.5, "100", "nonce-two", "200"))),
         "192.0.2.7:5062 100 invite succeeded proven"
     );
+    // Nor does it hide that the next guess with that nonce is one.
+    let guess = anonymous + &register(2.5, 3, "nonce-one", "401 nonce-two");
+    assert_eq!(last(&guess), "192.0.2.7:5062 100 register failed proven");
     // A nonce that was right once is right for whatever the account does with it.
     let kept = first + &register(1.1, 2, "nonce-one", "200") + &call(3, 2.5, "other", "nonce-one", "200");
     assert_eq!(last(&kept), "192.0.2.7:5062 100 invite succeeded proven");
