@@ -188,7 +188,7 @@ options-stranger        5  é
         table.row(["a\x1b[2J".into(), "1".into()]);
         let mut text = Vec::new();
         table.write(&mut text, &table.widths(), 0).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), "name         n\na\\u{1b}[2J  1\n");
+        assert_eq!(String::from_utf8(text).unwrap(), "name        n\na\\u{1b}[2J  1\n");
     }
 
     #[test]
