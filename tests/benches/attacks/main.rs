@@ -4,6 +4,7 @@
 //! `cargo bench -p sipward-tests --bench attacks`, as root, with `sipward` built beside it and an Asterisk in
 //! `SIPWARD_ASTERISK`; `cargo xtask bench attacks` sees to both. It prints and never asserts.
 
+mod flood;
 mod guardian;
 mod rows;
 mod table;

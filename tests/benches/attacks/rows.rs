@@ -18,6 +18,7 @@ use sipward_tests::{
 
 use crate::{
     cell,
+    flood::{Cost, flood},
     guardian::{FIRST, Post},
     table::Cell,
     tools::sipvicious,
@@ -48,6 +49,7 @@ enum What {
     Crowd(fn(u8) -> Crowd),
     Office,
     Lamps,
+    Flood,
 }
 
 const fn row(number: u8, name: &'static str, what: What) -> Row {
@@ -66,7 +68,7 @@ const RIGHT: Attack = Attack { rate: 20, ..PLAIN };
 pub(crate) const BACKGROUND: &[Row] = &[guesses(1, "right nonces, 1/s", Attack { rate: 1, ..PLAIN }, 310)];
 
 /// Those of a group run side by side.
-pub(crate) const GROUPS: [&[Row]; 6] = [
+pub(crate) const GROUPS: [&[Row]; 7] = [
     // Before its address is banned for guessing.
     &[row(13, "svmap", What::Svmap)],
     &[
@@ -104,6 +106,7 @@ pub(crate) const GROUPS: [&[Row]; 6] = [
         row(48, "carrier, 48 SBC addresses: calls", What::Crowd(carrier)),
         row(22, "40 TCP phones of an office", What::Crowd(tcp_office)),
     ],
+    &[row(23, "20,000 OPTIONS a second for 5 s: CPU s, softirq + programs", What::Flood)],
 ];
 
 impl Row {
@@ -146,6 +149,10 @@ impl Row {
             }
             What::Office => {
                 served(phones.enter(|| office(v4_of(94, n, 7), pbx(false), account..account + 40, 3)))
+            }
+            What::Flood => {
+                let Cost { softirq, programs } = flood(post, n);
+                cell(format!("{softirq:.2} + {programs:.2}"), softirq + programs)
             }
             What::Lamps => served(phones.enter(|| busy_lamps(v4_of(94, n, 7), pbx(false), account, 130))),
         }

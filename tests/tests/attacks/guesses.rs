@@ -12,7 +12,7 @@ use sipward_tests::{
     attack::{Attacker, Figures, Site, Subscriber, Transport, pbx, v4_of, v6_of},
     cpu::go_ahead,
     exchange::{Exchange, Make},
-    length::{by_length, is_long},
+    length::{by_length, hour, is_long},
     namespace::Namespace,
 };
 
@@ -21,10 +21,10 @@ use crate::{
     site::{Guarded, covers, next_second},
 };
 
-/// So long the attacks go on: all of the default run, those of the long one, and each part of the product.
+/// So long all attacks of the default run go on.
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const PART: Duration = Duration::from_secs(330);
+/// Each part of the product has this part of an hour.
+const PARTS: u32 = 11;
 /// Wrong guesses that come before the right one.
 const WRONG: u32 = 40;
 /// Answers to guesses that one attacker may get in ten minutes, and in an hour.
@@ -42,12 +42,12 @@ const NEIGHBOUR: u32 = STEP - 1;
 
 #[test]
 fn who_guesses_at_an_asterisk_gets_nowhere_and_nobody_notices() {
-    suite(Make::AnonymousAsterisk, rows(Make::AnonymousAsterisk), by_length(MINUTE, HOUR));
+    suite(Make::AnonymousAsterisk, rows(Make::AnonymousAsterisk), by_length(MINUTE, hour()));
 }
 
 #[test]
 fn who_guesses_at_a_kamailio_gets_nowhere_and_nobody_notices() {
-    suite(Make::DebianKamailio, rows(Make::DebianKamailio), by_length(MINUTE, HOUR));
+    suite(Make::DebianKamailio, rows(Make::DebianKamailio), by_length(MINUTE, hour()));
 }
 
 /// An hour of parts, where the long form is wanted.
@@ -67,7 +67,7 @@ fn combinations(make: Make) {
         return;
     }
     for part in product() {
-        suite(make, part, PART);
+        suite(make, part, hour() / PARTS);
     }
 }
 

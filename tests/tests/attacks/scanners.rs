@@ -11,7 +11,7 @@ use sipward_tests::{
     command::Done,
     cpu::go_ahead,
     exchange::{Exchange, Make, password},
-    length::by_length,
+    length::{by_length, hour},
     namespace::v4,
     scratch::Scratch,
     tool::tool,
@@ -57,7 +57,7 @@ fn scanners_learn_nothing_of_a_kamailio() {
 
 fn scanned(make: Make) {
     go_ahead();
-    let lasts = Duration::from_secs(by_length(20, 3_600));
+    let lasts = by_length(Duration::from_secs(20), hour());
     let site = Site::default();
     let Some(_exchange) = Exchange::start_with(make, site.pbx(), FIRST..=FIRST + 1000) else { return };
     let guarded = Guarded::start(&site, "");
