@@ -399,8 +399,9 @@ fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
 /// Of the transaction, in the request and in the answer; an ACK has that of its INVITE. `None`: the message does not say
 /// enough.
 fn key(message: &Message<'_>, address: IpAddr, flow: Flow, prints: &Prints) -> Option<Print> {
-    let method = match message.sequence.method {
-        b"ACK" => b"INVITE",
+    // PJSIP answers with capitals whatever it was asked with.
+    let method = match message.sequence.method.to_ascii_uppercase() {
+        ack if ack == b"ACK" => b"INVITE".to_vec(),
         method => method,
     };
     if method.is_empty() || message.call_id.is_empty() {
