@@ -5,7 +5,7 @@ use super::{
     pieces::{Pieces, parameter},
 };
 
-/// Of (Proxy-)Authorization. Empty where it is not there; nothing is unescaped.
+/// Of (Proxy-)Authorization. Empty where it is not there; nothing is unescaped. Of user names only the user is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::observe) struct Credentials<'a> {
     pub(in crate::observe) username: &'a [u8],
@@ -25,7 +25,9 @@ pub(in crate::observe) struct Challenge<'a> {
 
 impl<'a> Credentials<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = value.split_at(value.iter().position(|&byte| is_blank(byte))?);
+        // Kamailio takes a comma for the blank.
+        let ends = |&byte: &u8| is_blank(byte) || byte == b',';
+        let (scheme, rest) = value.split_at(value.iter().position(ends)?);
         if !scheme.eq_ignore_ascii_case(b"Digest") {
             return None;
         }
@@ -35,7 +37,7 @@ impl<'a> Credentials<'a> {
             let (name, Some(parameter)) = parameter(piece) else { continue };
             let credentials = found.get_or_insert(Self { raw: value, ..Self::default() });
             if name.eq_ignore_ascii_case(b"username") {
-                credentials.username = parameter;
+                credentials.username = user(parameter);
             } else if name.eq_ignore_ascii_case(b"realm") {
                 credentials.realm = parameter;
             } else if name.eq_ignore_ascii_case(b"nonce") {
@@ -52,9 +54,15 @@ impl<'a> Credentials<'a> {
             // The first has the scheme before it.
             let (name, value) = parameter(piece);
             let name = name.rsplit(|&byte| is_blank(byte)).next()?;
-            value.filter(|_| name.eq_ignore_ascii_case(b"username"))
+            value.filter(|_| name.eq_ignore_ascii_case(b"username")).map(user)
         })
     }
+}
+
+/// The account of a user name. Kamailio leaves out a domain behind it, and what ends with a colon before it.
+fn user(name: &[u8]) -> &[u8] {
+    let user = name.split(|&byte| byte == b'@').next().unwrap_or(name);
+    user.splitn(2, |&byte| byte == b':').last().unwrap_or(user)
 }
 
 impl<'a> Challenge<'a> {
