@@ -91,7 +91,8 @@ impl<'a> Message<'a> {
         for line in &mut lines {
             repeats |= message.take(line.name, line.value, reader);
         }
-        message.body = lines.complete().then(|| leading + lines.at());
+        // PBXs need no empty line where the datagram ends.
+        message.body = (lines.complete() || !cut).then(|| leading + lines.at());
         Some((message, repeats))
     }
 
