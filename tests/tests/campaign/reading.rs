@@ -15,7 +15,7 @@ use sipward::{
 use sipward_tests::frame::udp;
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
-    account::{MORE, NONE, NOTHING, Walk, Wanted, Whole, hash},
+    account::{MORE, NOTHING, Walk, Wanted, Whole, hash},
     bytes::Bytes,
     reason::{Action, Reason},
     tap,
@@ -52,8 +52,10 @@ pub(crate) struct Reading {
     pub(crate) told: Vec<(Option<String>, &'static str)>,
     /// The request and its answer were found to belong together.
     pub(crate) joined: bool,
-    /// Those that the kernel's walk finds, by their hashes.
+    /// Of the credentials that the kernel's walk finds, by their hashes.
     pub(crate) names: Vec<u64>,
+    /// There may be others.
+    pub(crate) uncertain: bool,
     /// What the kernel says in its default policy.
     pub(crate) reason: Reason,
     /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
@@ -68,6 +70,7 @@ impl Reading {
         let (reason, is_tapped) =
             if is_stream { (Reason::Request, true) } else { verdict(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
+        let (names, uncertain) = names(whole, is_stream);
         let before = observe(exchange, false);
         let (told, joined) = observe(exchange, is_tapped);
         let told = told[before.0.len()..].iter();
@@ -75,7 +78,8 @@ impl Reading {
         Self {
             told: told.collect(),
             joined: joined > before.1,
-            names: names(whole),
+            names,
+            uncertain,
             reason,
             has_credentials: exchange
                 .request
@@ -96,8 +100,9 @@ impl Reading {
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))
     }
 
-    pub(crate) fn kernel_found(&self, account: &str) -> bool {
-        self.names.contains(&hash(account.as_bytes()))
+    /// The kernel charges a guess at that account, even where all other accounts have worked.
+    pub(crate) fn is_charged(&self, account: &str) -> bool {
+        self.uncertain || self.names.contains(&hash(account.as_bytes()))
     }
 
     /// Strangers do not get through with it.
@@ -227,21 +232,29 @@ fn kind(evidence: &Evidence) -> &'static str {
         Kind::Qualified => "qualified",
         Kind::Named { .. } => "named",
         Kind::Accepted => "accepted",
-        Kind::Charged { .. } => "charged",
     }
 }
 
 /// Bytes of a name that Asterisk shows.
 const SHOWN: usize = 32;
-/// More names than anybody looks at.
-const NAMES_MAX: usize = 64;
-
-fn names(message: &[u8]) -> Vec<u64> {
+/// The names of the credentials, by their hashes, and whether the kernel is uncertain of any: then it charges the request
+/// whoever it is from.
+fn names(message: &[u8], is_stream: bool) -> (Vec<u64>, bool) {
     let length = message.len() as u32;
-    let mut walk = Walk::new(0, length, Wanted::Names, false);
+    let mut walk = Walk::new(0, length, Wanted::Credentials, is_stream);
     let message = Whole { payload: Bytes::of(message), length };
-    let next = || Some(message.next(&mut walk)).filter(|named| !matches!(named.kind, NOTHING | MORE));
-    std::iter::from_fn(next).take(NAMES_MAX).map(|named| named.name).filter(|name| *name != NONE).collect()
+    let (mut names, mut uncertain) = (Vec::new(), false);
+    loop {
+        let named = message.next(&mut walk);
+        if named.kind == NOTHING {
+            return (names, uncertain);
+        }
+        uncertain |= !named.is_certain();
+        if named.kind == MORE {
+            return (names, true);
+        }
+        names.push(named.name);
+    }
 }
 
 /// What the kernel says, and whether the observer gets to see it.
