@@ -416,7 +416,9 @@ fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Mis
     if reading.fragmented && reading.uncertain {
         // Nobody sees who it was, and it is charged.
         None
-    } else if names.is_empty() || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some()) {
+    } else if names.is_empty()
+        || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some())
+    {
         None
     } else {
         (!names.iter().any(|name| reading.is_attributed(name))).then_some(Miss::Asked)

@@ -56,6 +56,8 @@ pub(crate) struct Reading {
     pub(crate) names: Vec<u64>,
     /// There may be others.
     pub(crate) uncertain: bool,
+    /// The kernel charges it where no account has worked.
+    is_charged: bool,
     /// What the kernel says in its default policy.
     pub(crate) reason: Reason,
     /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
@@ -67,8 +69,8 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) fn of(exchange: &Exchange<'_>) -> Self {
         let is_stream = !exchange.pieces.is_empty();
-        let (reason, is_tapped) =
-            if is_stream { (Reason::Request, true) } else { verdict(exchange.request, exchange.port) };
+        let Fate { reason, is_tapped, is_charged } =
+            if is_stream { Fate::OF_STREAMS } else { Fate::of(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
         let (names, uncertain) = names(whole, is_stream);
         let before = observe(exchange, false);
@@ -80,6 +82,7 @@ impl Reading {
             joined: joined > before.1,
             names,
             uncertain,
+            is_charged,
             reason,
             has_credentials: exchange
                 .request
@@ -102,7 +105,7 @@ impl Reading {
 
     /// The kernel charges a guess at that account, even where all other accounts have worked.
     pub(crate) fn is_charged(&self, account: &str) -> bool {
-        self.uncertain || self.names.contains(&hash(account.as_bytes()))
+        self.is_charged && (self.uncertain || self.names.contains(&hash(account.as_bytes())))
     }
 
     /// Strangers do not get through with it.
@@ -257,19 +260,35 @@ fn names(message: &[u8], is_stream: bool) -> (Vec<u64>, bool) {
     }
 }
 
-/// What the kernel says, and whether the observer gets to see it.
-fn verdict(request: &[u8], port: u16) -> (Reason, bool) {
-    let memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
-    memory.set_now(100 * SECOND);
-    let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
-    let frames = if request.len() > FIRST_FRAGMENT {
-        frame.fragments(7, FIRST_FRAGMENT + 8)
-    } else {
-        vec![frame.build()]
-    };
-    let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
-    let (first, packet) = &verdicts[0];
-    let is_tapped = tap::is_wanted(first.reason, packet, || true, || true);
-    let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
-    (dropped.map_or(first.reason, |(verdict, _)| verdict.reason), is_tapped)
+/// What the kernel does with a request of a stranger's, in its default policy.
+struct Fate {
+    reason: Reason,
+    /// The observer gets to see it.
+    is_tapped: bool,
+    is_charged: bool,
+}
+
+impl Fate {
+    /// They are judged segment by segment, by what came before.
+    const OF_STREAMS: Self = Self { reason: Reason::Request, is_tapped: true, is_charged: true };
+
+    fn of(request: &[u8], port: u16) -> Self {
+        let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
+        memory.judge_guesses();
+        memory.set_now(100 * SECOND);
+        let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
+        let frames = if request.len() > FIRST_FRAGMENT {
+            frame.fragments(7, FIRST_FRAGMENT + 8)
+        } else {
+            vec![frame.build()]
+        };
+        let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
+        let (first, packet) = &verdicts[0];
+        let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
+        Self {
+            reason: dropped.map_or(first.reason, |(verdict, _)| verdict.reason),
+            is_tapped: tap::is_wanted(first.reason, packet, || true, || true),
+            is_charged: verdicts.iter().any(|(verdict, _)| verdict.charged.is_some()),
+        }
+    }
 }
