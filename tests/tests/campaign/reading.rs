@@ -235,6 +235,7 @@ fn kind(evidence: &Evidence) -> &'static str {
         Kind::Qualified => "qualified",
         Kind::Named { .. } => "named",
         Kind::Accepted => "accepted",
+        Kind::Charged { .. } => "charged",
     }
 }
 

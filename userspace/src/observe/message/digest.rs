@@ -1,7 +1,7 @@
 //! What a message says for digest authentication: credentials and challenges.
 
 use super::{
-    lines::{is_blank, trim},
+    lines::{is_blank, position, trim},
     pieces::{Pieces, parameter},
 };
 
@@ -26,8 +26,7 @@ pub(in crate::observe) struct Challenge<'a> {
 impl<'a> Credentials<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
         // Kamailio takes a comma for the blank.
-        let ends = |&byte: &u8| is_blank(byte) || byte == b',';
-        let (scheme, rest) = value.split_at(value.iter().position(ends)?);
+        let (scheme, rest) = value.split_at(value.iter().position(ends_token)?);
         if !scheme.eq_ignore_ascii_case(b"Digest") {
             return None;
         }
@@ -50,13 +49,40 @@ impl<'a> Credentials<'a> {
     /// All that is called a user name there. Kamailio and PJSIP, so Asterisk too, take the last of several; of several
     /// headers they take the first for their realm. Others may do otherwise.
     pub(in crate::observe) fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        Pieces::new(self.raw, b',', false).filter_map(|piece| {
+        let named = |(name, value): (&'a [u8], &'a [u8])| {
             // The first has the scheme before it.
+            let name = name.rsplit(|&byte| is_blank(byte) || byte == b',').next()?;
+            name.eq_ignore_ascii_case(b"username").then(|| user(value))
+        };
+        let pieces = Pieces::new(self.raw, b',', false).filter_map(|piece| {
             let (name, value) = parameter(piece);
-            let name = name.rsplit(|&byte| is_blank(byte)).next()?;
-            value.filter(|_| name.eq_ignore_ascii_case(b"username")).map(user)
-        })
+            Some((name, value?))
+        });
+        pieces.chain(Straight(self.raw)).filter_map(named)
     }
+}
+
+/// Parameters as Kamailio reads them: a string ends at the next quote, whatever is before it, and nothing counts from there
+/// to the next comma.
+struct Straight<'a>(&'a [u8]);
+
+impl<'a> Iterator for Straight<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.0.split_at(position(self.0, b'=')?);
+        let rest = rest[1..].trim_ascii_start();
+        let (value, behind) = match rest {
+            [b'"', string @ ..] => string.split_at(position(string, b'"')?),
+            _ => rest.split_at(rest.iter().position(ends_token).unwrap_or(rest.len())),
+        };
+        self.0 = position(behind, b',').map_or(&[], |comma| &behind[comma + 1..]);
+        Some((trim(name), value))
+    }
+}
+
+fn ends_token(byte: &u8) -> bool {
+    is_blank(*byte) || *byte == b','
 }
 
 /// The account of a user name. Kamailio leaves out a domain behind it, and what ends with a colon before it.
