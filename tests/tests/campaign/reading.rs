@@ -93,8 +93,10 @@ impl Reading {
         }
     }
 
+    /// Named beside another is enough only where the kernel, too, says that it cannot tell.
     pub(crate) fn is_attributed(&self, account: &str) -> bool {
-        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && *kind != "named")
+        let counts = |kind: &str| kind != "named" || self.uncertain;
+        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && counts(kind))
     }
 
     /// The observer says that the PBX has let it in.
