@@ -286,7 +286,10 @@ impl Walk {
         self.at = at + message.line_length(at, self.length - at);
         let mark = match header.kind {
             HeaderKind::Empty => {
-                if self.started != 0 && self.how & how::STREAM == 0 {
+                if self.how & how::STREAM != 0 {
+                    // What follows is another request's.
+                    self.headers = 0;
+                } else if self.started != 0 {
                     self.at = self.length;
                     self.how |= how::ENDED;
                 }
@@ -426,9 +429,6 @@ impl Walk {
     /// Marks credentials for a realm that others in the message are for, too, under another name.
     #[inline(always)]
     fn compare(&mut self) {
-        if self.how & how::STREAM != 0 {
-            return;
-        }
         let mut at = 0;
         while at < REALMS {
             if (at as u32) < self.headers {
@@ -1327,7 +1327,13 @@ mod tests {
         assert_eq!(of("username=\"201\"", "username=\"202\""), [0, flag::NAMES]);
         assert_eq!(of(a, a), [0, 0]);
         assert_eq!(of(a, "username=\"202\", realm=\"b\""), [0, 0]);
-        // Several requests in one segment are not for one to compare.
+        // Nor are they in a segment, which may have several requests.
+        let one = format!(
+            "REGISTER sip:a SIP/2.0\r\nAuthorization: Digest {a}\r\nProxy-Authorization: Digest {b}\r\n\r\n"
+        );
+        assert!(
+            all(one.as_bytes(), Wanted::Credentials, true).iter().any(|named| named.flags == flag::NAMES)
+        );
         let two = format!("REGISTER sip:a SIP/2.0\r\nAuthorization: Digest {a}\r\n\r\n").into_bytes();
         let two = [two.as_slice(), &two].concat();
         let two = String::from_utf8(two).unwrap().replacen("201", "202", 1);

@@ -148,7 +148,7 @@ impl Case {
         let (mut draft, _) = self.draft(0);
         let owners = draft.headers.drain(..).filter_map(|header| match header.value {
             Value::Party(party) if header.name.trim_ascii().to_ascii_lowercase().starts_with(b"t") => {
-                Some(String::from_utf8_lossy(&party.user).into_owned())
+                Some(String::from_utf8_lossy(&[party.scheme, party.user].concat()).into_owned())
             }
             _ => None,
         });
@@ -421,7 +421,10 @@ fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Mis
     {
         None
     } else {
-        (!names.iter().any(|name| reading.is_attributed(name))).then_some(Miss::Asked)
+        // Nobody guesses by these names: that it is one of them is enough, with what PBXs take for a part of it.
+        let told =
+            |name: &String| reading.told.iter().flat_map(|(told, _)| told).any(|told| name.contains(told));
+        (!names.iter().any(|name| reading.is_attributed(name) || told(name))).then_some(Miss::Asked)
     }
 }
 

@@ -12,7 +12,7 @@ use sipward::{
     replay::Memory,
     signature::SignatureSet,
 };
-use sipward_tests::frame::udp;
+use sipward_tests::frame::{tcp, udp};
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
     account::{MORE, NOTHING, Walk, Wanted, Whole, hash},
@@ -70,7 +70,7 @@ impl Reading {
     pub(crate) fn of(exchange: &Exchange<'_>) -> Self {
         let is_stream = !exchange.pieces.is_empty();
         let Fate { reason, is_tapped, is_charged } =
-            if is_stream { Fate::OF_STREAMS } else { Fate::of(exchange.request, exchange.port) };
+            if is_stream { Fate::of_stream(exchange) } else { Fate::of(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
         let (names, uncertain) = names(whole, is_stream);
         let before = observe(exchange, false);
@@ -272,8 +272,20 @@ struct Fate {
 }
 
 impl Fate {
-    /// They are judged segment by segment, by what came before.
-    const OF_STREAMS: Self = Self { reason: Reason::Request, is_tapped: true, is_charged: true };
+    /// Of a connection that nobody has seen begin: all that its segments show by themselves. What is cut in two is
+    /// charged by its connection.
+    fn of_stream(exchange: &Exchange<'_>) -> Self {
+        let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
+        memory.judge_guesses();
+        memory.set_now(100 * SECOND);
+        let judge = |piece: &[u8]| {
+            let frame = tcp().from(&format!("{SENDER}:{}", exchange.port)).to(PBX).carrying(piece);
+            memory.judge(&frame.build()).0.reason
+        };
+        let mut reasons = pieces(exchange).into_iter().map(judge);
+        let dropped = reasons.find(|reason| reason.action() == Action::Drop);
+        Self { reason: dropped.unwrap_or(Reason::Stream), is_tapped: true, is_charged: true }
+    }
 
     fn of(request: &[u8], port: u16) -> Self {
         let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
