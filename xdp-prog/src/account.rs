@@ -286,7 +286,10 @@ impl Walk {
         self.at = at + message.line_length(at, self.length - at);
         let mark = match header.kind {
             HeaderKind::Empty => {
-                if self.started != 0 && self.how & how::STREAM == 0 {
+                if self.how & how::STREAM != 0 {
+                    // What follows is another request's.
+                    self.headers = 0;
+                } else if self.started != 0 {
                     self.at = self.length;
                     self.how |= how::ENDED;
                 }
@@ -385,8 +388,16 @@ impl Walk {
                 self.found.flags |= flag::ODD;
                 self.state = parameter::ESCAPED_NAME as u32;
             }
+            parameter::ODD_COLON => {
+                self.found.flags |= flag::ODD;
+                self.state = parameter::QUOTED_NAME as u32;
+            }
+            parameter::AMBIGUOUS => {
+                self.found.flags |= flag::NAMES;
+                self.state = parameter::OTHER_VALUE as u32;
+            }
             parameter::NAME | parameter::NAME_QUOTE => {
-                let start = self.begin_value(state == parameter::NAME_QUOTE, parameter::NAME_VALUE);
+                let start = self.begin_value(state == parameter::NAME_QUOTE, parameter::NAME_BEGIN);
                 let name = value.name_hash(start, End::of_value(state == parameter::NAME_QUOTE));
                 if self.count != 0 && self.found.name != name {
                     self.found.flags |= flag::NAMES;
@@ -395,11 +406,11 @@ impl Walk {
                 self.count += 1;
             }
             parameter::NONCE | parameter::NONCE_QUOTE => {
-                let start = self.begin_value(state == parameter::NONCE_QUOTE, parameter::OTHER_VALUE);
+                let start = self.begin_value(state == parameter::NONCE_QUOTE, parameter::OTHER_EQUALS);
                 self.found.nonce = value.hash(start, End::of_value(state == parameter::NONCE_QUOTE));
             }
             parameter::REALM | parameter::REALM_QUOTE => {
-                let start = self.begin_value(state == parameter::REALM_QUOTE, parameter::OTHER_VALUE);
+                let start = self.begin_value(state == parameter::REALM_QUOTE, parameter::OTHER_EQUALS);
                 self.realm = value.hash(start, End::of_value(state == parameter::REALM_QUOTE));
             }
             _ => return read == 0,
@@ -418,9 +429,6 @@ impl Walk {
     /// Marks credentials for a realm that others in the message are for, too, under another name.
     #[inline(always)]
     fn compare(&mut self) {
-        if self.how & how::STREAM != 0 {
-            return;
-        }
         let mut at = 0;
         while at < REALMS {
             if (at as u32) < self.headers {
@@ -841,8 +849,14 @@ mod parameter {
     pub(super) const NAME_VALUE: u8 = NAME_EQUALS + 4;
     const QUOTED: u8 = NAME_EQUALS + 5;
     const ESCAPED: u8 = NAME_EQUALS + 6;
-    const QUOTED_NAME: u8 = NAME_EQUALS + 7;
+    pub(super) const QUOTED_NAME: u8 = NAME_EQUALS + 7;
     pub(super) const ESCAPED_NAME: u8 = NAME_EQUALS + 8;
+    /// Where a user name begins.
+    pub(super) const NAME_BEGIN: u8 = NAME_EQUALS + 9;
+    /// Behind the `=` of what does not matter, or where its value begins.
+    pub(super) const OTHER_EQUALS: u8 = NAME_EQUALS + 10;
+    /// Behind a quoted value.
+    const CLOSED: u8 = NAME_EQUALS + 11;
     /// States from here on are for the walk to look at.
     pub(super) const FOUND: u8 = 48;
     pub(super) const ODD: u8 = FOUND;
@@ -853,32 +867,42 @@ mod parameter {
     pub(super) const NONCE_QUOTE: u8 = FOUND + 5;
     pub(super) const REALM: u8 = FOUND + 6;
     pub(super) const REALM_QUOTE: u8 = FOUND + 7;
-    const _: () = assert!(ESCAPED_NAME < FOUND);
+    /// A colon in a user name: Kamailio reads what follows.
+    pub(super) const ODD_COLON: u8 = FOUND + 8;
+    /// Quotes that PBXs read differently: for Kamailio a string ends at the next `"`, whatever is before it, and nothing
+    /// counts from there to the next comma. So one of them can see a user name where another sees a part of a string.
+    pub(super) const AMBIGUOUS: u8 = FOUND + 9;
+    const _: () = assert!(CLOSED < FOUND);
 
     pub(super) const fn next(state: u8, byte: u8) -> u8 {
         match (state, byte) {
+            (ESCAPED | ESCAPED_NAME, b'"') => AMBIGUOUS,
             (ESCAPED, _) => QUOTED,
             (ESCAPED_NAME, _) => QUOTED_NAME,
             (QUOTED, b'\\') => ESCAPED,
             (QUOTED_NAME, b'\\') => ODD_ESCAPE,
-            (QUOTED | QUOTED_NAME, b'"') => OTHER_VALUE,
+            (QUOTED_NAME, b':') => ODD_COLON,
+            (QUOTED | QUOTED_NAME, b'"') => CLOSED,
             (QUOTED | QUOTED_NAME, _) => state,
-            (NAME_EQUALS..=REALM_EQUALS, 0..=b' ') => state,
+            (NAME_EQUALS..=REALM_EQUALS | OTHER_EQUALS | CLOSED, 0..=b' ') => state,
+            (OTHER_EQUALS, b'"') => QUOTED,
+            (NAME_BEGIN, b'"') => QUOTED_NAME,
             (NAME_EQUALS, b'"') => NAME_QUOTE,
             (NONCE_EQUALS, b'"') => NONCE_QUOTE,
             (REALM_EQUALS, b'"') => REALM_QUOTE,
-            (NAME_EQUALS..=REALM_EQUALS, b',') => BOUNDARY,
+            (NAME_EQUALS..=REALM_EQUALS | OTHER_EQUALS | CLOSED, b',') => BOUNDARY,
+            (CLOSED, _) => AMBIGUOUS,
             (NAME_EQUALS, _) => NAME,
             (NONCE_EQUALS, _) => NONCE,
             (REALM_EQUALS, _) => REALM,
-            (NAME_VALUE, b'"') => QUOTED_NAME,
-            (_, b'"') => QUOTED,
-            (NAME_VALUE, b'%') => ODD,
-            (OTHER_VALUE | NAME_VALUE, b',' | 0..=b' ') => BOUNDARY,
-            (OTHER_VALUE | NAME_VALUE, _) => state,
+            (_, b'"') => AMBIGUOUS,
+            (NAME_BEGIN | NAME_VALUE, b'%' | b':') => ODD,
+            (OTHER_VALUE | NAME_BEGIN | NAME_VALUE, b',' | 0..=b' ') => BOUNDARY,
+            (NAME_BEGIN | NAME_VALUE, _) => NAME_VALUE,
+            (OTHER_VALUE | OTHER_EQUALS, _) => OTHER_VALUE,
             (..NAME_EQUALS, b'%') => ODD,
             (..NAME_EQUALS, b'=') => behind_equals(state),
-            (..NAME_EQUALS, 0..=b' ') if behind_equals(state) != OTHER_VALUE => state,
+            (..NAME_EQUALS, 0..=b' ') if behind_equals(state) != OTHER_EQUALS => state,
             (..NAME_EQUALS, b',' | 0..=b' ') => BOUNDARY,
             (..NAME_EQUALS, _) => in_name(state, byte.to_ascii_lowercase()),
             _ => OTHER_VALUE,
@@ -894,7 +918,7 @@ mod parameter {
         } else if state == REALM_NAME + 4 {
             REALM_EQUALS
         } else {
-            OTHER_VALUE
+            OTHER_EQUALS
         }
     }
 
@@ -963,14 +987,27 @@ mod name {
     const TOKEN: u8 = End::Token as u8;
     const ESCAPED: u8 = 4;
     pub(super) const ENDS: u8 = 5;
+    /// User names of credentials. Kamailio leaves out a domain behind them.
+    const QUOTED_ACCOUNT: u8 = 6;
+    const ACCOUNT: u8 = 7;
+
+    /// Of a name, where other values begin with the state of their end.
+    pub(super) const fn begin(end: End) -> u8 {
+        match end {
+            End::Quote => QUOTED_ACCOUNT,
+            End::Token => ACCOUNT,
+            End::User | End::Telephone => end as u8,
+        }
+    }
 
     pub(super) const fn next(state: u8, byte: u8) -> u8 {
         match (state, byte) {
-            (USER, b'@' | b':')
+            (USER | ACCOUNT | QUOTED_ACCOUNT, b'@')
+            | (USER, b':')
             | (TELEPHONE, b'>' | b';' | b',' | 0..=b' ')
-            | (QUOTE, b'"')
-            | (TOKEN, b',' | 0..=b' ') => ENDS,
-            (QUOTE, b'\\') => ESCAPED,
+            | (QUOTE | QUOTED_ACCOUNT, b'"')
+            | (TOKEN | ACCOUNT, b',' | 0..=b' ') => ENDS,
+            (QUOTE | QUOTED_ACCOUNT, b'\\') => ESCAPED,
             (ESCAPED, _) => QUOTE,
             (state, _) => state,
         }
@@ -982,7 +1019,7 @@ table!(NAMES, 8, name::next);
 #[inline(always)]
 pub fn name_hash(payload: Bytes<'_>, most: u32, end: End) -> u64 {
     let mut hash = Hash::default();
-    let mut state = end as u8;
+    let mut state = name::begin(end);
     let mut at = 0;
     while at <= NAME_MAX {
         let byte = if opaque(at) < most as usize { payload.byte(at) } else { None };
@@ -1215,7 +1252,6 @@ mod tests {
             "Authorization: Digest username*=\"201\"",
             "Authorization: Digest xusername=\"201\"",
             "Authorization: Digest realm=\"username=201\"",
-            "Authorization: Digest realm=\"\\\", username=201\"",
             "Authentication-Info: username=\"201\"",
         ] {
             assert_eq!(of(header), [], "{header}");
@@ -1233,7 +1269,8 @@ mod tests {
             ("Authorization: Digest\r\n username\r\n =\r\n \"201\"", "201"),
             ("Authorization: Digest username=201, realm=\"pbx\"", "201"),
             ("Authorization: Digest username=201", "201"),
-            ("Authorization: Digest username=\"201@pbx\"", "201@pbx"),
+            ("Authorization: Digest username=\"201@pbx\"", "201"),
+            ("Authorization: Digest username=201@pbx", "201"),
             ("Authorization: Digest username=\"Ann \\\"O\"", "Ann \\\"O"),
             ("Authorization: Digest user=\"x\", username=\"201\"", "201"),
             ("Authorization: Digest username*=x, username=\"201\"", "201"),
@@ -1261,6 +1298,16 @@ mod tests {
         ] {
             assert_eq!(credentials(header)[0].flags, 0, "{header}");
         }
+        // What one PBX reads as a part of a string, and another as a name.
+        for shadow in ["\"\\\"", "a\"b", "\"a\"\"", "'\"", "\"a\" \"b", "\"a\"b"]
+            .map(|it| format!("x={it}, username=201"))
+        {
+            let header = format!("Authorization: Digest username=\"202\", {shadow}");
+            assert_eq!(credentials(&header)[0].flags, flag::NAMES, "{header}");
+        }
+        for colon in ["\"x:201@pbx\"", "x:201"].map(|it| format!("Authorization: Digest username={it}")) {
+            assert_eq!(credentials(&colon)[0].flags, flag::ODD, "{colon}");
+        }
         // The last header of all, without an end.
         let cut = "REGISTER sip:a SIP/2.0\r\nAuthorization: Digest username=201, username=202";
         assert_eq!(names(cut.as_bytes()), hashes(&["202"]));
@@ -1280,7 +1327,13 @@ mod tests {
         assert_eq!(of("username=\"201\"", "username=\"202\""), [0, flag::NAMES]);
         assert_eq!(of(a, a), [0, 0]);
         assert_eq!(of(a, "username=\"202\", realm=\"b\""), [0, 0]);
-        // Several requests in one segment are not for one to compare.
+        // Nor are they in a segment, which may have several requests.
+        let one = format!(
+            "REGISTER sip:a SIP/2.0\r\nAuthorization: Digest {a}\r\nProxy-Authorization: Digest {b}\r\n\r\n"
+        );
+        assert!(
+            all(one.as_bytes(), Wanted::Credentials, true).iter().any(|named| named.flags == flag::NAMES)
+        );
         let two = format!("REGISTER sip:a SIP/2.0\r\nAuthorization: Digest {a}\r\n\r\n").into_bytes();
         let two = [two.as_slice(), &two].concat();
         let two = String::from_utf8(two).unwrap().replacen("201", "202", 1);

@@ -8,9 +8,11 @@ use sipward_tests::{
     namespace::{Lan, Namespace},
 };
 
+use xdp_prog::account::hash;
+
 use crate::{
     corpus::Entry,
-    draft::{Answers, Draft, Plan},
+    draft::{Answers, Draft, Plan, Value},
     mutation::Mutation,
     pbx::{Challenge, Pbx},
     reading::{Exchange, Reading},
@@ -138,6 +140,21 @@ impl Case {
         text.replace(&format!("c{}x@", self.id), "companion@").replace("z9hG4bKb", "z9hG4bKp").into_bytes()
     }
 
+    /// Whose registration it is, whoever it is from.
+    fn registers(&self) -> Vec<String> {
+        if self.method != "REGISTER" {
+            return Vec::new();
+        }
+        let (mut draft, _) = self.draft(0);
+        let owners = draft.headers.drain(..).filter_map(|header| match header.value {
+            Value::Party(party) if header.name.trim_ascii().to_ascii_lowercase().starts_with(b"t") => {
+                Some(String::from_utf8_lossy(&[party.scheme, party.user].concat()).into_owned())
+            }
+            _ => None,
+        });
+        owners.collect()
+    }
+
     /// The request, and what was changed.
     fn draft(&self, port: u16) -> (Draft, Vec<String>) {
         let right = password(self.account.parse().expect("an account's number"));
@@ -257,7 +274,10 @@ impl Campaign {
     fn outcomes(&mut self, cases: Vec<Case>) -> Vec<Outcome> {
         let exchanged = self.wire.exchange(&cases);
         let ids: Vec<(u64, Exchanged)> = cases.iter().map(|case| case.id).zip(exchanged).collect();
-        let names = self.pbx.names(&ids);
+        let mut names = self.pbx.names(&ids);
+        for (case, names) in cases.iter().zip(&mut names) {
+            names.extend(case.registers());
+        }
         let outcomes = cases.into_iter().zip(ids).zip(names);
         outcomes
             .map(|((case, (_, exchanged)), names)| {
@@ -364,12 +384,10 @@ fn read(case: &Case, exchanged: &Exchanged) -> Option<Reading> {
 fn guess_missed(case: &Case, reading: &Reading) -> Option<Miss> {
     if reading.is_refused() {
         None
-    } else if !reading.is_attributed(&case.account) {
-        Some(Miss::Guess)
-    } else if !reading.kernel_found(&case.account) {
+    } else if !reading.is_charged(&case.account) {
         Some(Miss::KernelGuess)
     } else {
-        None
+        (!reading.is_attributed(&case.account) && !reading.fragmented).then_some(Miss::Guess)
     }
 }
 
@@ -395,10 +413,18 @@ const fn let_in(status: Option<u16>) -> bool {
 
 /// Credentials that nobody can be let in with may have any name.
 fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Miss> {
-    if names.is_empty() || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some()) {
+    if reading.fragmented && reading.uncertain {
+        // Nobody sees who it was, and it is charged.
+        None
+    } else if names.is_empty()
+        || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some())
+    {
         None
     } else {
-        (!names.iter().any(|name| reading.is_attributed(name))).then_some(Miss::Asked)
+        // Nobody guesses by these names: that it is one of them is enough, with what PBXs take for a part of it.
+        let told =
+            |name: &String| reading.told.iter().flat_map(|(told, _)| told).any(|told| name.contains(told));
+        (!names.iter().any(|name| reading.is_attributed(name) || told(name))).then_some(Miss::Asked)
     }
 }
 
@@ -428,10 +454,11 @@ impl Find {
 
     /// What each read.
     pub(crate) fn read(&self) -> String {
-        let Reading { told, joined, names, reason, .. } = &self.reading;
-        let own = self.reading.kernel_found(&self.case.account);
+        let Reading { told, joined, names, uncertain, reason, .. } = &self.reading;
+        let own = names.contains(&hash(self.case.account.as_bytes()));
         format!(
-            "the PBX read {:?}; the observer joined {joined}: {told:?}; the kernel {} names, its own among them: {own}; {}",
+            "the PBX read {:?}; the observer joined {joined}: {told:?}; the kernel {} names, its own among them {own}, \
+             uncertain {uncertain}; {}",
             self.names,
             names.len(),
             reason.name(),

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! `>` is the request, `<` the answer, with escapes for what is no printable ASCII; a number behind it says how often
-//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is `read`, `refused REASON`, `charged` (the kernel says that it cannot tell) or
+//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is `read`, `refused REASON`, `charged` (only a part of it can be
+//! seen, and counts as a guess) or
 //! `open`: none of these.
 
 use std::fmt::{self, Write as _};
@@ -68,7 +69,9 @@ impl Entry {
             if let_in { reading.is_let_in(&self.account) } else { reading.is_attributed(&self.account) };
         if reading.is_refused() {
             format!("refused {}", reading.reason.name())
-        } else if seen && (reading.kernel_found(&self.account) || !reading.has_credentials) {
+        } else if reading.fragmented && reading.uncertain {
+            "charged".into()
+        } else if seen && (reading.is_charged(&self.account) || !reading.has_credentials) {
             "read".into()
         } else {
             "open".into()

@@ -26,12 +26,14 @@ impl Mutation {
     }
 }
 
-const KINDS: [Change; 48] = [
+const KINDS: [Change; 50] = [
     all_line_ends,
     one_line_end,
     one_line_end,
     colon,
     colon,
+    echoed,
+    echoed,
     fold,
     fold,
     fold,
@@ -226,6 +228,64 @@ fn in_credentials(credentials: &mut Credentials, text: &[u8], dice: &mut Dice) -
     };
     insert(part, text, dice);
     name
+}
+
+/// In what the answer is known by: Via's branch, From's tag, Call-ID and CSeq.
+fn echoed(draft: &mut Draft, dice: &mut Dice) -> String {
+    type Spelling = (&'static str, &'static str, &'static str);
+    const SPELLINGS: [Spelling; 26] = [
+        ("Via", "branch=z9hG4bK", "branch=z9hG4b%4B"),
+        ("Via", "branch=z9hG4bK", "branch=%7a9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch=z9hG4bK/"),
+        ("Via", "branch=z9hG4bK", "branch=z9hG4bK:x"),
+        ("Via", "branch=z9hG4bK", "BRANCH=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch = z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch=z9hG4bKfirst;branch=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch=\"z9hG4bK\";x=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "x=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch=;x=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch;x=z9hG4bK"),
+        ("Via", "branch=z9hG4bK", "branch=z9hG4bK\u{fc}"),
+        ("Via", ";rport;", ";rport;received=10.90.0.9;"),
+        ("Via", ";rport;", " ;\t rport\t;"),
+        ("Via", ";rport;", ";rport=1;"),
+        ("Via", "SIP/2.0/", "SIP / 2.0 / "),
+        ("Via", "SIP/2.0/", "sip/2.0/"),
+        ("Call-ID", "c", "%63-c"),
+        ("Call-ID", "c", "c c"),
+        ("Call-ID", "c", "\"x\"c"),
+        ("Call-ID", "c", "(x)c"),
+        ("Call-ID", "c", "<x>c"),
+        ("CSeq", "", "000"),
+        ("CSeq", " ", "   \t "),
+        ("CSeq", " ", "."),
+        ("CSeq", "", "+"),
+    ];
+    const TAGS: [&str; 14] = [
+        ";tag=%66%31",
+        ";tag=\"f1\"",
+        ";tag=f1;tag=f2",
+        ";TAG=f1",
+        "; tag = f1",
+        ";tag=",
+        ";tag",
+        "",
+        ";x=\";tag=f2\";tag=f1",
+        ";tag=f1(x)",
+        ";tag=f1/x",
+        ";tag=f1 x",
+        ";tag=<f1>",
+        ";tag=[f1]",
+    ];
+    if dice.one_in(3) {
+        let Some(party) = draft.party("From") else { return String::new() };
+        party.tag = dice.pick(&TAGS).as_bytes().to_vec();
+        return format!("From {}", shown(&party.tag));
+    }
+    let (name, from, to) = *dice.pick(&SPELLINGS);
+    let Some(Header { value: Value::Text(text), .. }) = draft.named(name) else { return String::new() };
+    *text = String::from_utf8_lossy(text).replacen(from, to, 1).into_bytes();
+    format!("{name} {from:?} as {to:?}")
 }
 
 /// At the beginning, at the end or inside.

@@ -12,10 +12,10 @@ use sipward::{
     replay::Memory,
     signature::SignatureSet,
 };
-use sipward_tests::frame::udp;
+use sipward_tests::frame::{tcp, udp};
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
-    account::{MORE, NONE, NOTHING, Walk, Wanted, Whole, hash},
+    account::{MORE, NOTHING, Walk, Wanted, Whole, hash},
     bytes::Bytes,
     reason::{Action, Reason},
     tap,
@@ -52,8 +52,12 @@ pub(crate) struct Reading {
     pub(crate) told: Vec<(Option<String>, &'static str)>,
     /// The request and its answer were found to belong together.
     pub(crate) joined: bool,
-    /// Those that the kernel's walk finds, by their hashes.
+    /// Of the credentials that the kernel's walk finds, by their hashes.
     pub(crate) names: Vec<u64>,
+    /// There may be others.
+    pub(crate) uncertain: bool,
+    /// The kernel charges it where no account has worked.
+    is_charged: bool,
     /// What the kernel says in its default policy.
     pub(crate) reason: Reason,
     /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
@@ -65,9 +69,10 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) fn of(exchange: &Exchange<'_>) -> Self {
         let is_stream = !exchange.pieces.is_empty();
-        let (reason, is_tapped) =
-            if is_stream { (Reason::Request, true) } else { verdict(exchange.request, exchange.port) };
+        let Fate { reason, is_tapped, is_charged } =
+            if is_stream { Fate::of_stream(exchange) } else { Fate::of(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
+        let (names, uncertain) = names(whole, is_stream);
         let before = observe(exchange, false);
         let (told, joined) = observe(exchange, is_tapped);
         let told = told[before.0.len()..].iter();
@@ -75,7 +80,9 @@ impl Reading {
         Self {
             told: told.collect(),
             joined: joined > before.1,
-            names: names(whole),
+            names,
+            uncertain,
+            is_charged,
             reason,
             has_credentials: exchange
                 .request
@@ -86,8 +93,10 @@ impl Reading {
         }
     }
 
+    /// Named beside another is enough only where the kernel, too, says that it cannot tell.
     pub(crate) fn is_attributed(&self, account: &str) -> bool {
-        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && *kind != "named")
+        let counts = |kind: &str| kind != "named" || self.uncertain;
+        self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && counts(kind))
     }
 
     /// The observer says that the PBX has let it in.
@@ -96,8 +105,9 @@ impl Reading {
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))
     }
 
-    pub(crate) fn kernel_found(&self, account: &str) -> bool {
-        self.names.contains(&hash(account.as_bytes()))
+    /// The kernel charges a guess at that account, even where all other accounts have worked.
+    pub(crate) fn is_charged(&self, account: &str) -> bool {
+        self.is_charged && (self.uncertain || self.names.contains(&hash(account.as_bytes())))
     }
 
     /// Strangers do not get through with it.
@@ -233,30 +243,67 @@ fn kind(evidence: &Evidence) -> &'static str {
 
 /// Bytes of a name that Asterisk shows.
 const SHOWN: usize = 32;
-/// More names than anybody looks at.
-const NAMES_MAX: usize = 64;
-
-fn names(message: &[u8]) -> Vec<u64> {
+/// The names of the credentials, by their hashes, and whether the kernel is uncertain of any: then it charges the request
+/// whoever it is from.
+fn names(message: &[u8], is_stream: bool) -> (Vec<u64>, bool) {
     let length = message.len() as u32;
-    let mut walk = Walk::new(0, length, Wanted::Names, false);
+    let mut walk = Walk::new(0, length, Wanted::Credentials, is_stream);
     let message = Whole { payload: Bytes::of(message), length };
-    let next = || Some(message.next(&mut walk)).filter(|named| !matches!(named.kind, NOTHING | MORE));
-    std::iter::from_fn(next).take(NAMES_MAX).map(|named| named.name).filter(|name| *name != NONE).collect()
+    let (mut names, mut uncertain) = (Vec::new(), false);
+    loop {
+        let named = message.next(&mut walk);
+        if named.kind == NOTHING {
+            return (names, uncertain);
+        }
+        uncertain |= !named.is_certain();
+        if named.kind == MORE {
+            return (names, true);
+        }
+        names.push(named.name);
+    }
 }
 
-/// What the kernel says, and whether the observer gets to see it.
-fn verdict(request: &[u8], port: u16) -> (Reason, bool) {
-    let memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
-    memory.set_now(100 * SECOND);
-    let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
-    let frames = if request.len() > FIRST_FRAGMENT {
-        frame.fragments(7, FIRST_FRAGMENT + 8)
-    } else {
-        vec![frame.build()]
-    };
-    let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
-    let (first, packet) = &verdicts[0];
-    let is_tapped = tap::is_wanted(first.reason, packet, || true, || true);
-    let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
-    (dropped.map_or(first.reason, |(verdict, _)| verdict.reason), is_tapped)
+/// What the kernel does with a request of a stranger's, in its default policy.
+struct Fate {
+    reason: Reason,
+    /// The observer gets to see it.
+    is_tapped: bool,
+    is_charged: bool,
+}
+
+impl Fate {
+    /// Of a connection that nobody has seen begin: all that its segments show by themselves. What is cut in two is
+    /// charged by its connection.
+    fn of_stream(exchange: &Exchange<'_>) -> Self {
+        let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
+        memory.judge_guesses();
+        memory.set_now(100 * SECOND);
+        let judge = |piece: &[u8]| {
+            let frame = tcp().from(&format!("{SENDER}:{}", exchange.port)).to(PBX).carrying(piece);
+            memory.judge(&frame.build()).0.reason
+        };
+        let mut reasons = pieces(exchange).into_iter().map(judge);
+        let dropped = reasons.find(|reason| reason.action() == Action::Drop);
+        Self { reason: dropped.unwrap_or(Reason::Stream), is_tapped: true, is_charged: true }
+    }
+
+    fn of(request: &[u8], port: u16) -> Self {
+        let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
+        memory.judge_guesses();
+        memory.set_now(100 * SECOND);
+        let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
+        let frames = if request.len() > FIRST_FRAGMENT {
+            frame.fragments(7, FIRST_FRAGMENT + 8)
+        } else {
+            vec![frame.build()]
+        };
+        let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
+        let (first, packet) = &verdicts[0];
+        let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
+        Self {
+            reason: dropped.map_or(first.reason, |(verdict, _)| verdict.reason),
+            is_tapped: tap::is_wanted(first.reason, packet, || true, || true),
+            is_charged: verdicts.iter().any(|(verdict, _)| verdict.charged.is_some()),
+        }
+    }
 }

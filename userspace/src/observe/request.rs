@@ -21,7 +21,7 @@ pub(super) struct Request {
     pub(super) account: Option<Account>,
     /// Others that its credentials name. Nobody can tell which of them the PBX looked at.
     pub(super) others: Vec<Account>,
-    /// All its credentials are that account's, as far as they were seen.
+    /// All its credentials that the PBX may look at are that account's, as far as they were seen.
     pub(super) is_of_one: bool,
     /// What a PBX goes by when it decides whether it asks for credentials: source, method, sender and destination, and
     /// whether it is part of a call.
@@ -95,9 +95,12 @@ impl Request {
         know: &Knowledge,
     ) -> Self {
         let Origin { at, source, flow, ends, charged } = origin;
+        // PJSIP reads them so.
+        let method = &method.to_ascii_uppercase()[..];
         let prints = &know.prints;
         let from = &message.from.uri;
-        let account = account(message, method, know);
+        let own = own(message, know);
+        let account = account(message, &own, method);
         let others = others(message, account.as_ref());
         let who = prints.of((source, account.as_ref().map(Account::as_str)));
         let presented = message.credentials.iter().map(|credentials| {
@@ -131,7 +134,7 @@ impl Request {
             own_question: prints.of((question, who)),
             is_cut: message.body.is_none(),
             number: stable(&[message.call_id, message.via.branch]),
-            is_of_one: others.is_empty() && message.body.is_some(),
+            is_of_one: message.body.is_some() && are_of(&own, account.as_ref()),
             others,
             in_dialog,
             uri,
@@ -170,14 +173,25 @@ impl Request {
     }
 }
 
-/// Of several credentials a PBX looks at the first that have its realm.
-fn account(message: &Message<'_>, method: &[u8], know: &Knowledge) -> Option<Account> {
+/// The credentials that the PBX may look at: those for a realm of its own, where there are any.
+fn own<'m, 'a>(message: &'m Message<'a>, know: &Knowledge) -> Vec<&'m Credentials<'a>> {
     let is_own = |own: &&Credentials<'_>| know.nonces.is_own_realm(know.prints.of(own.realm));
-    let own = message.credentials.iter().filter(is_own);
-    let names = own.chain(&message.credentials).map(|credentials| credentials.username);
+    let own: Vec<_> = message.credentials.iter().filter(is_own).collect();
+    if own.is_empty() { message.credentials.iter().collect() } else { own }
+}
+
+/// It looks at the first of these.
+fn account(message: &Message<'_>, own: &[&Credentials<'_>], method: &[u8]) -> Option<Account> {
+    let names = own.iter().map(|credentials| credentials.username);
     let to = message.to.uri.user;
     let owner = if method == b"REGISTER" && !to.is_empty() { to } else { message.from.uri.user };
     names.chain([owner]).find_map(Account::new)
+}
+
+/// Whichever of them it looks at.
+fn are_of(own: &[&Credentials<'_>], account: Option<&Account>) -> bool {
+    let names = own.iter().flat_map(|credentials| credentials.names());
+    names.filter_map(Account::new).all(|name| Some(&name) == account)
 }
 
 fn others(message: &Message<'_>, account: Option<&Account>) -> Vec<Account> {

@@ -84,7 +84,8 @@ impl<'a> Uri<'a> {
         if scheme.eq_ignore_ascii_case(b"tel") {
             return Self { user: until(rest, b";"), ..Self::default() };
         }
-        if !scheme.eq_ignore_ascii_case(b"sip") && !scheme.eq_ignore_ascii_case(b"sips") {
+        // For Kamailio the last has users, too.
+        if ![&b"sip"[..], b"sips", b"urn"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Self::default();
         }
         let (user, rest) = match position(rest, b'@') {

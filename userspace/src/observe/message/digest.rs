@@ -1,11 +1,11 @@
 //! What a message says for digest authentication: credentials and challenges.
 
 use super::{
-    lines::{is_blank, trim},
+    lines::{is_blank, position, trim},
     pieces::{Pieces, parameter},
 };
 
-/// Of (Proxy-)Authorization. Empty where it is not there; nothing is unescaped.
+/// Of (Proxy-)Authorization. Empty where it is not there; nothing is unescaped. Of user names only the user is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::observe) struct Credentials<'a> {
     pub(in crate::observe) username: &'a [u8],
@@ -25,7 +25,8 @@ pub(in crate::observe) struct Challenge<'a> {
 
 impl<'a> Credentials<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = value.split_at(value.iter().position(|&byte| is_blank(byte))?);
+        // Kamailio takes a comma for the blank.
+        let (scheme, rest) = value.split_at(value.iter().position(ends_token)?);
         if !scheme.eq_ignore_ascii_case(b"Digest") {
             return None;
         }
@@ -35,7 +36,7 @@ impl<'a> Credentials<'a> {
             let (name, Some(parameter)) = parameter(piece) else { continue };
             let credentials = found.get_or_insert(Self { raw: value, ..Self::default() });
             if name.eq_ignore_ascii_case(b"username") {
-                credentials.username = parameter;
+                credentials.username = user(parameter);
             } else if name.eq_ignore_ascii_case(b"realm") {
                 credentials.realm = parameter;
             } else if name.eq_ignore_ascii_case(b"nonce") {
@@ -48,13 +49,46 @@ impl<'a> Credentials<'a> {
     /// All that is called a user name there. Kamailio and PJSIP, so Asterisk too, take the last of several; of several
     /// headers they take the first for their realm. Others may do otherwise.
     pub(in crate::observe) fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        Pieces::new(self.raw, b',', false).filter_map(|piece| {
+        let named = |(name, value): (&'a [u8], &'a [u8])| {
             // The first has the scheme before it.
+            let name = name.rsplit(|&byte| is_blank(byte) || byte == b',').next()?;
+            name.eq_ignore_ascii_case(b"username").then(|| user(value))
+        };
+        let pieces = Pieces::new(self.raw, b',', false).filter_map(|piece| {
             let (name, value) = parameter(piece);
-            let name = name.rsplit(|&byte| is_blank(byte)).next()?;
-            value.filter(|_| name.eq_ignore_ascii_case(b"username"))
-        })
+            Some((name, value?))
+        });
+        pieces.chain(Straight(self.raw)).filter_map(named)
     }
+}
+
+/// Parameters as Kamailio reads them: a string ends at the next quote, whatever is before it, and nothing counts from there
+/// to the next comma.
+struct Straight<'a>(&'a [u8]);
+
+impl<'a> Iterator for Straight<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.0.split_at(position(self.0, b'=')?);
+        let rest = rest[1..].trim_ascii_start();
+        let (value, behind) = match rest {
+            [b'"', string @ ..] => string.split_at(position(string, b'"')?),
+            _ => rest.split_at(rest.iter().position(ends_token).unwrap_or(rest.len())),
+        };
+        self.0 = position(behind, b',').map_or(&[], |comma| &behind[comma + 1..]);
+        Some((trim(name), value))
+    }
+}
+
+fn ends_token(byte: &u8) -> bool {
+    is_blank(*byte) || *byte == b','
+}
+
+/// The account of a user name. Kamailio leaves out a domain behind it, and what ends with a colon before it.
+fn user(name: &[u8]) -> &[u8] {
+    let user = name.split(|&byte| byte == b'@').next().unwrap_or(name);
+    user.splitn(2, |&byte| byte == b':').last().unwrap_or(user)
 }
 
 impl<'a> Challenge<'a> {

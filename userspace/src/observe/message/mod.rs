@@ -91,7 +91,8 @@ impl<'a> Message<'a> {
         for line in &mut lines {
             repeats |= message.take(line.name, line.value, reader);
         }
-        message.body = lines.complete().then(|| leading + lines.at());
+        // PBXs need no empty line where the datagram ends.
+        message.body = (lines.complete() || !cut).then(|| leading + lines.at());
         Some((message, repeats))
     }
 
@@ -217,9 +218,12 @@ impl<'a> Start<'a> {
 }
 
 impl<'a> Sequence<'a> {
+    /// Whatever stands there: PBXs differ in what they take, and the answer has it, too.
     fn parse(value: &'a [u8]) -> Option<Self> {
-        let blank = value.iter().position(|&byte| is_blank(byte))?;
-        Some(Self { number: number(&value[..blank])?, method: trim(&value[blank..]) })
+        let signs = value.iter().take_while(|&&byte| byte == b'+' || is_blank(byte)).count();
+        let digits = value[signs..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, method) = value[signs..].split_at(digits);
+        (!value.is_empty()).then(|| Self { number: number(digits).unwrap_or(0), method: trim(method) })
     }
 }
 

@@ -71,7 +71,9 @@ fn forty_phones_of_an_office_come_back_and_three_have_a_wrong_password() {
         );
         if n % 16 == 5 {
             let text = String::from_utf8(packets[3].bytes.clone()).unwrap();
-            packets[3].bytes = text.replace("200 Whatever", "401 Whatever").into_bytes();
+            let challenge = "WWW-Authenticate: Digest realm=pbx, nonce=nonce-of-all\r\nContent-Length";
+            let text = text.replace("200 Whatever", "401 Whatever").replace("Content-Length", challenge);
+            packets[3].bytes = text.into_bytes();
         }
         packets
     });
