@@ -34,6 +34,8 @@ pub enum Limit {
     Flows = 2,
     Prefix = 3,
     FlowsPrefix = 4,
+    /// That of the neighbourhood, and the source is a newcomer.
+    Newcomers = 5,
 }
 
 impl Limit {
@@ -44,6 +46,7 @@ impl Limit {
             2 => Self::Flows,
             3 => Self::Prefix,
             4 => Self::FlowsPrefix,
+            5 => Self::Newcomers,
             _ => Self::None,
         }
     }
@@ -54,7 +57,7 @@ impl Limit {
             Self::None => None,
             Self::Source => Some(class.over_source_rate()),
             Self::Flows => Some(Reason::Flows),
-            Self::Prefix => Some(class.over_prefix_rate()),
+            Self::Prefix | Self::Newcomers => Some(class.over_prefix_rate()),
             Self::FlowsPrefix => Some(Reason::FlowsPrefix),
         }
     }
@@ -89,7 +92,7 @@ pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     let Some(prefix) = world.prefix_state(&packet.source.neighbourhood()) else { return Limit::None };
     let limits = Neighbours { newcomers: class.of(&policy.newcomers), others: class.of(&policy.prefix) };
     let Some((neighbours, next_prefix)) = limits.admit(prefix, class, share, charge.packets, now) else {
-        return Limit::Prefix;
+        return if matches!(share, Share::None) { Limit::Prefix } else { Limit::Newcomers };
     };
     let flow = flow(packet, policy.key);
     if charge.opens && !state.flows.admit(flow, policy.flows_per_source, policy.flow_window, ticks(now)) {

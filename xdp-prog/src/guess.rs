@@ -45,7 +45,7 @@ pub enum Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Guess {
-    /// It has none, or they are known to work, or it was charged before.
+    /// It has none, or it was charged before.
     Free = 0,
     /// It is one guess, or several.
     Issued = 1,
@@ -54,6 +54,8 @@ pub enum Guess {
     OverOther = 4,
     /// Two user names where there may be one.
     Names = 5,
+    /// All of them are of accounts that have worked there.
+    Worked = 6,
 }
 
 impl Budget {
@@ -72,6 +74,7 @@ impl Guess {
             3 => Self::OverIssued,
             4 => Self::OverOther,
             5 => Self::Names,
+            6 => Self::Worked,
             _ => Self::Free,
         }
     }
@@ -80,11 +83,17 @@ impl Guess {
     #[inline(always)]
     pub const fn reason(self) -> Option<Reason> {
         match self {
-            Self::Free | Self::Issued | Self::Other => None,
+            Self::Free | Self::Worked | Self::Issued | Self::Other => None,
             Self::OverIssued => Some(Reason::RateCredentials),
             Self::OverOther => Some(Reason::RateNonce),
             Self::Names => Some(Reason::FormNames),
         }
+    }
+
+    /// They answer a challenge to its sender, or their accounts have worked there.
+    #[inline(always)]
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Issued | Self::Worked)
     }
 
     /// Which budget was charged, as a packet carries it to the daemon: zero is none.
@@ -93,7 +102,7 @@ impl Guess {
         match self {
             Self::Issued => Some(Budget::Issued),
             Self::Other => Some(Budget::Other),
-            Self::Free | Self::OverIssued | Self::OverOther | Self::Names => None,
+            Self::Free | Self::Worked | Self::OverIssued | Self::OverOther | Self::Names => None,
         }
     }
 }
@@ -133,8 +142,11 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
         headers += 1;
     }
     let Tally { print, count, issued } = world.tally();
-    if count == 0 || policy.guesses.issued.interval == 0 {
+    if policy.guesses.issued.interval == 0 {
         return Guess::Free;
+    }
+    if count == 0 {
+        return if headers == 0 { Guess::Free } else { Guess::Worked };
     }
     // Several in a datagram are for one PBX, or for one behind it. In a segment each may be of another request.
     let guesses = if packet.protocol == TCP { count } else { 1 };

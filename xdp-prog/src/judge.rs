@@ -319,7 +319,11 @@ impl<W: World> Turn<'_, W> {
             return reason.into();
         }
         // Before the search: it costs a fraction, and a flood ends here.
-        if let Some(reason) = self.charge(nature.class, 1, nature.opens) {
+        let limit = self.charge(nature.class, 1, nature.opens);
+        let over = limit.reason(nature.class);
+        if let Some(reason) = over
+            && !(nature.message && self.may_answer(limit))
+        {
             return reason.into();
         }
         if !nature.message {
@@ -336,11 +340,23 @@ impl<W: World> Turn<'_, W> {
         if let Some(reason) = guess.reason() {
             return reason.into();
         }
+        if let Some(reason) = over
+            && !guess.is_answer()
+        {
+            return reason.into();
+        }
         if self.asks_too_often(nature.kind, scan) {
             return Reason::RateAsking.into();
         }
         let refused = self.message_refused(nature.kind, scan.candidate());
         refused.unwrap_or(Because { charged: guess.charged(), ..nature.pass.into() })
+    }
+
+    /// In a crowd, newcomers may still answer what the PBX has asked them: so whoever has got through once is in. Of that
+    /// they may guess no more than ever, and send as little as newcomers do.
+    #[inline(always)]
+    const fn may_answer(&self, limit: Limit) -> bool {
+        matches!(limit, Limit::Newcomers) && self.policy.guesses.issued.interval != 0
     }
 
     /// Because of a signature, or of a request behind the first one in a segment.
@@ -443,7 +459,7 @@ impl<W: World> Turn<'_, W> {
             let unknown = if matches!(class, Class::Other) { stream.later_unknown() } else { 0 };
             let packets = stream.later(class) + unknown;
             if packets > 0
-                && let Some(reason) = self.charge(class, packets, false)
+                && let Some(reason) = self.charge(class, packets, false).reason(class)
             {
                 return Some(reason.into());
             }
@@ -491,8 +507,8 @@ impl<W: World> Turn<'_, W> {
     }
 
     #[inline(always)]
-    fn charge(&self, class: Class, packets: u32, opens: bool) -> Option<Reason> {
-        self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget }).reason(class)
+    fn charge(&self, class: Class, packets: u32, opens: bool) -> Limit {
+        self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget })
     }
 }
 

@@ -5,9 +5,12 @@ use sipward_tests::{
     judges::Judges,
     message::{clean, with_header},
 };
-use xdp_prog::abi::{FOREVER, Refunds, kind::KNOWN};
+use xdp_prog::{
+    abi::{FOREVER, Refunds, kind::KNOWN},
+    reason::Class,
+};
 
-use crate::ENFORCE;
+use crate::{ENFORCE, an_hour};
 
 const ATTACKER: &str = "198.51.100.66";
 const CUSTOMER: &str = "198.51.100.7";
@@ -99,6 +102,32 @@ fn a_forger_spends_nothing_that_a_phone_needs_who_answers_its_challenge() {
         assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", number)), CUSTOMER), "request");
     }
     assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", 8)), CUSTOMER), ISSUED);
+}
+
+#[test]
+fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
+    const CROWD: &str = "prefix-rate:register";
+    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+        let guesses = policy.guesses;
+        sipward_tests::judges::lift_limits(policy);
+        policy.guesses = guesses;
+        policy.newcomer_packets = 20;
+        policy.newcomers[Class::Register as usize] = an_hour(1);
+        policy.prefix[Class::Register as usize] = an_hour(1);
+    });
+    judges.issue(CUSTOMER, "of the customer");
+    for (from, expected) in
+        [("198.51.100.8", "request"), ("198.51.100.9", "request"), (CUSTOMER, CROWD), (ATTACKER, CROWD)]
+    {
+        assert_eq!(judge(&mut judges, udp().carrying(clean("REGISTER")), from), expected, "{from}");
+    }
+    assert_eq!(judge(&mut judges, udp().carrying(guess("made up", 0)), CUSTOMER), CROWD);
+    assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", 0)), ATTACKER), CROWD);
+    let answer = |number| udp().carrying(guess("of the customer", number));
+    let bound = vec![ISSUED.to_owned(), CROWD.to_owned()];
+    assert_eq!(hundred(&mut judges, CUSTOMER, answer), (8, bound), "as many guesses as ever, as a newcomer");
+    judges.set_worked("198.51.100.10", "201", FOREVER);
+    assert_eq!(judge(&mut judges, udp().carrying(guess("made up", 1)), "198.51.100.10"), "request");
 }
 
 #[test]

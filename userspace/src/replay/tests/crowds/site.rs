@@ -7,16 +7,18 @@ use std::{
 };
 
 use xdp_prog::{
-    abi::{KnownFlow, SourceEntry, Suspension, SuspensionKey, kind},
+    abi::{AddressHash, KnownFlow, Refunds, SourceEntry, Suspension, SuspensionKey, kind},
+    account,
+    guess::Budget,
     reason::{Action, Reason},
 };
 
 use super::{START, chance::Chance, phone::Phone};
 use crate::{
     address::to_key,
-    guard::{Decision, Evidence, Guard, Scope, What},
-    kernel::flow_key,
-    observe::{Direction, Observer, Settings, Tapped},
+    guard::{Decision, Evidence, GivenBack, Guard, Scope, What},
+    kernel::{flow_key, worked_key},
+    observe::{Charged, Direction, Observer, Settings, Tapped},
     replay::{
         Memory,
         tests::{filter, frames::*},
@@ -84,7 +86,7 @@ pub(super) struct Tally {
 impl Site {
     pub(super) fn new() -> Self {
         Self {
-            memory: filter(""),
+            memory: guarded(),
             observer: Observer::new(Settings::default()),
             guard: Guard::default(),
             chance: Chance::new(7),
@@ -229,10 +231,16 @@ impl Site {
             return None;
         }
         let text = std::str::from_utf8(message).unwrap();
-        let nonce = self.challenge(text, from.ip());
+        let nonce = self.challenge(text, from.ip(), now);
         let answer = answer(text, nonce.as_deref());
+        let charged = verdict.charged.map(|budget| match budget {
+            Budget::Issued => Charged::Issued,
+            Budget::Other => Charged::Other,
+        });
         let mut told = Vec::new();
-        for (direction, payload) in [(Direction::In, message), (Direction::Out, answer.as_bytes())] {
+        for (direction, payload, charged) in
+            [(Direction::In, message, charged), (Direction::Out, answer.as_bytes(), None)]
+        {
             let length = payload.len() as u32;
             let packet = Tapped {
                 at: now,
@@ -242,7 +250,7 @@ impl Site {
                 tcp: None,
                 length,
                 part: false,
-                charged: None,
+                charged,
                 payload,
             };
             self.observer.see(&packet, &mut told);
@@ -252,7 +260,7 @@ impl Site {
     }
 
     /// A new nonce, unless the credentials are right.
-    fn challenge(&mut self, message: &str, from: IpAddr) -> Option<String> {
+    fn challenge(&mut self, message: &str, from: IpAddr, now: u64) -> Option<String> {
         let value = |name: &str| Some(message.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0);
         let is_own = value("nonce").is_some_and(|nonce| self.nonces.get(nonce) == Some(&from));
         if is_own && value("response") == Some("right") {
@@ -260,6 +268,8 @@ impl Site {
         }
         let nonce = format!("{:016x}", self.chance.below(u64::MAX));
         self.nonces.insert(nonce.clone(), from);
+        let to = AddressHash { address: to_key(from), hash: account::nonce_hash(nonce.as_bytes()) };
+        self.memory.judge_guesses().issue(to, now);
         Some(nonce)
     }
 
@@ -279,7 +289,27 @@ impl Site {
                 }
             }
         }
+        self.mirror_guesses();
     }
+
+    /// As the daemon does.
+    fn mirror_guesses(&mut self) {
+        let guesses = self.memory.judge_guesses();
+        for (line, GivenBack { issued, other, room, room_until }) in self.guard.take_given_back() {
+            guesses.set_refunds(to_key(line), Refunds { issued, other, room, room_until });
+        }
+        for (source, account, until) in self.guard.take_worked().into_iter().flatten() {
+            guesses.set_worked(worked_key(source, &account), until);
+        }
+    }
+}
+
+/// A filter beside which a daemon runs.
+fn guarded() -> Memory {
+    let mut memory = filter("");
+    memory.judge_guesses();
+    memory.set_watched(true);
+    memory
 }
 
 /// What the PBX says: a challenge with this nonce, or that all is well.
@@ -310,9 +340,9 @@ fn enforce(memory: &mut Memory, decision: &Decision) {
             memory.know_flow(flow_key(*source, *flow), known);
         }
         What::ForgetFlow { source, flow } => memory.forget_flow(&flow_key(*source, *flow)),
-        What::Suspend { account, source, until } => {
+        What::Suspend { account: name, source, until } => {
             let suspension = Suspension { expires: *until, flags: 0, others: 1 };
-            let what = xdp_prog::account::hash(account.as_str().as_bytes());
+            let what = account::hash(name.as_str().as_bytes());
             for what in [what, SuspensionKey::ANYTHING] {
                 memory.suspend(SuspensionKey { source: to_key(*source), what }, suspension);
             }
