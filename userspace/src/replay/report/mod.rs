@@ -90,7 +90,10 @@ impl Judged {
 
     /// Of source and destination, where the packet shows them.
     fn ports(&self) -> Option<(u16, u16)> {
-        let hidden = matches!(self.why, Why::Reason(Reason::Fragment | Reason::FragmentRest | Reason::BadIp));
+        let hidden = matches!(
+            self.why,
+            Why::Reason(Reason::Fragment | Reason::FragmentRest | Reason::BadIp | Reason::FormIpChain)
+        );
         let there = matches!(self.packet.protocol, TCP | UDP) && !hidden;
         there.then_some((self.packet.source_port, self.packet.destination_port))
     }
