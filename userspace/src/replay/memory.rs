@@ -423,7 +423,8 @@ impl World for View<'_> {
 
     fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
         let value = self.payload(packet).skip(named.start as usize);
-        siphash::hash(value, named.end.saturating_sub(named.start), key)
+        let length = named.end.saturating_sub(named.start);
+        siphash::chained(length, key, |at, most, key| siphash::hash(value.skip(at as usize), most, key))
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
