@@ -18,7 +18,7 @@ use sipward_tests::{
     message::OK_TO_OUR_OPTIONS,
     namespace::{Lan, Namespace, v4, v6},
 };
-use xdp_prog::abi::TAP_MAX;
+use xdp_prog::{abi::TAP_MAX, account::nonce_hash};
 
 const HOOKS: [EgressHook; 2] = [EgressHook::Tcx, EgressHook::Clsact];
 const PBX: usize = 1;
@@ -172,6 +172,60 @@ fn a_stream_is_handed_over_from_its_beginning_to_its_end() {
         site.detach(tap);
     }
     assert_eq!(site.tables.tap_losses().unwrap(), TapLosses::default());
+}
+
+/// Whoever listens: the filter needs them in any case.
+#[test]
+fn the_nonces_that_leave_are_remembered_with_the_address_they_are_sent_to() {
+    let lan = Lan::new(["pbx", "phone"]);
+    let mut site = Site::new(lan.hosts());
+    let challenge = |status: &str, header: &str| {
+        answer(status).replace("User-Agent: friendly-scanner", &format!("User-Agent: x\r\n{header}"))
+    };
+    let long = "x".repeat(900);
+    for hook in HOOKS {
+        let tap = site.attach(hook);
+        for tapping in [true, false] {
+            site.tables.set_tapping(tapping.then_some(Tapping { strangers_per_second: 1_000_000 })).unwrap();
+            for (n, (from, to)) in ends().into_iter().enumerate() {
+                let nonce = |kind: &str| format!("{kind} {hook:?} {tapping} {n}");
+                let has = |site: &Site<'_>, kind: &str| {
+                    let to = to.parse::<SocketAddr>().unwrap().ip();
+                    site.tables.was_issued(to, nonce_hash(nonce(kind).as_bytes())).unwrap()
+                };
+                let digest =
+                    |kind: &str| format!("Digest realm=\"pbx\",nonce=\"{}\",opaque=\"x\"", nonce(kind));
+                let two = format!(
+                    "WWW-Authenticate: {}\r\nWWW-Authenticate: {},algorithm=SHA-256",
+                    digest("one"),
+                    digest("two")
+                );
+                site.send(
+                    &from,
+                    &to,
+                    &[
+                        &challenge("401 Unauthorized", &two),
+                        &challenge(
+                            "407 Proxy Authentication Required",
+                            &format!("proxy-authenticate : {}", digest("proxy")),
+                        ),
+                        &challenge(
+                            "401 Unauthorized",
+                            &format!("X: {long}\r\nWWW-Authenticate:\r\n {}", digest("long")),
+                        ),
+                        &challenge("403 Forbidden", &format!("WWW-Authenticate: {}", digest("no"))),
+                        &challenge("401 Unauthorized", &format!("Authorization: {}", digest("echoed"))),
+                    ],
+                );
+                let kinds = ["one", "two", "proxy", "long", "no", "echoed"];
+                let seen = kinds.map(|kind| has(&site, kind));
+                assert_eq!(seen, [true, true, true, true, false, false], "{hook:?} {tapping} {to}");
+                let elsewhere = from.parse::<SocketAddr>().unwrap().ip();
+                assert!(!site.tables.was_issued(elsewhere, nonce_hash(nonce("one").as_bytes())).unwrap());
+            }
+        }
+        site.detach(tap);
+    }
 }
 
 #[test]

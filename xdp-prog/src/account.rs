@@ -123,7 +123,9 @@ pub trait Message {
     fn line_length(&self, at: u32, most: u32) -> u32 {
         let steps = self.line_steps(at, most);
         let length = steps & POSITION;
-        if steps & REST == 0 { length } else { length + self.rest_of_line(at + length, most - length) }
+        let rest = if steps & REST == 0 { 0 } else { self.rest_of_line(at + length, most - length) };
+        // A step may have gone beyond.
+        if length + rest > most { most } else { length + rest }
     }
 }
 
@@ -168,6 +170,8 @@ pub mod flag {
     pub const ODD: u32 = 2;
     /// At the end of the message: its To header has a tag.
     pub const IN_DIALOG: u32 = 4;
+    /// Credentials that go on behind what is there of the message.
+    pub const CUT: u32 = 8;
 }
 
 impl Named {
@@ -343,7 +347,10 @@ impl Walk {
     #[inline(always)]
     pub fn begin_credentials(&mut self, message: &impl Message) {
         self.unfold(message);
-        self.found = Named { kind: BY_CREDENTIALS, start: self.names, end: self.at, ..Named::default() };
+        let (start, end) = (self.names, self.at);
+        let cut = !matches!(message.byte(end.wrapping_sub(1)), Some(b'\n'));
+        let flags = if cut { flag::CUT } else { 0 };
+        self.found = Named { kind: BY_CREDENTIALS, flags, start, end, ..Named::default() };
         self.value_at = self.names;
         self.names = 0;
         self.state = parameter::SCHEME as u32;
@@ -1409,6 +1416,17 @@ mod tests {
         assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(130))), Some(MORE));
         assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\nX: {}\r\n\r\n", "y".repeat(5000))), Some(MORE));
         assert_eq!(last(&format!("INVITE sip:a SIP/2.0\r\n\r\n{}", "X: y\r\n".repeat(2000))), Some(NOTHING));
+    }
+
+    #[test]
+    fn credentials_that_are_cut_are_marked() {
+        let message = "INFO sip:a SIP/2.0\r\nAuthorization: Digest username=\"201\", realm=\"pbx\"\r\n\r\n";
+        let end = message.len() as u32 - 2;
+        for length in 40..message.len() as u32 {
+            let mut walk = Walk::new(0, length, Wanted::Credentials, false);
+            let named = Whole { payload: Bytes::of(message.as_bytes()), length }.next(&mut walk);
+            assert_eq!(named.flags == flag::CUT, length < end, "{length}");
+        }
     }
 
     #[test]

@@ -14,6 +14,18 @@ pub trait Pieces {
     fn length(&self) -> u32;
 }
 
+/// A packet that lies in one piece.
+impl Pieces for &[u8] {
+    fn read<const N: usize>(&self, offset: u32) -> Option<Chunk<N>> {
+        let bytes = crate::bytes::Bytes::of(self);
+        bytes.chunk::<N>(offset as usize).map(|chunk| Chunk(*chunk))
+    }
+
+    fn length(&self) -> u32 {
+        self.len() as u32
+    }
+}
+
 /// On the kernel's stack whole words are read, and have to lie as such.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]

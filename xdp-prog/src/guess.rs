@@ -116,8 +116,15 @@ pub struct Tally {
     print: u64,
     /// How many are charged.
     count: u32,
+    /// A set of [`tally`] flags.
+    flags: u32,
+}
+
+mod tally {
     /// One of their nonces was issued to this address.
-    issued: u32,
+    pub(super) const ISSUED: u32 = 1;
+    /// Not all of them was seen, so that two that look alike may be two guesses.
+    pub(super) const UNSEEN: u32 = 2;
 }
 
 /// Charges a packet that may carry credentials. `refuse_names`: two names are not for a PBX to choose from.
@@ -141,7 +148,7 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
         }
         headers += 1;
     }
-    let Tally { print, count, issued } = world.tally();
+    let Tally { print, count, flags } = world.tally();
     if policy.guesses.issued.interval == 0 {
         return Guess::Free;
     }
@@ -151,7 +158,9 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
     // Several in a datagram are for one PBX, or for one behind it. In a segment each may be of another request.
     let guesses = if packet.protocol == TCP { count } else { 1 };
     // Where nobody sees what leaves, all nonces would be others.
-    let budget = if issued != 0 || !world.watched() { Budget::Issued } else { Budget::Other };
+    let issued = flags & tally::ISSUED != 0 || !world.watched();
+    let budget = if issued { Budget::Issued } else { Budget::Other };
+    let print = if flags & tally::UNSEEN == 0 { print } else { UNSEEN };
     world.charge_guesses(packet, budget, print, guesses)
 }
 
@@ -163,22 +172,27 @@ fn add<W: World>(world: &W, packet: &Packet, named: &Named, key: u32) {
         return;
     }
     let issued = world.issued(&AddressHash { address: packet.source, hash: named.nonce });
-    let Tally { print, count, issued: before } = world.tally();
+    let Tally { print, count, flags } = world.tally();
+    let unseen = named.kind == MORE || named.flags & flag::CUT != 0;
+    let issued = if issued { tally::ISSUED } else { 0 };
     world.set_tally(Tally {
         print: world.print(packet, named, [key as u64, print]),
         count: count + 1,
-        issued: before | issued as u32,
+        flags: flags | issued | if unseen { tally::UNSEEN } else { 0 },
     });
 }
 
-/// Charges a line for `guesses` at once, or for none.
+/// Instead of a print: the same again is charged again.
+pub const UNSEEN: u64 = 0;
+
+/// Charges a line for `guesses` at once, or for none. `print`: of what is charged, which is charged once.
 #[inline(always)]
 pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };
     let now = world.now();
     let line = packet.source.line();
     let again = AddressHash { address: line, hash: print };
-    if world.charged_until(&again) > now {
+    if print != UNSEEN && world.charged_until(&again) > now {
         return Guess::Free;
     }
     let (limit, charged, over) = match budget {
@@ -193,7 +207,9 @@ pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, 
     if !state.admit(limit, room, now, guesses as u64) {
         return over;
     }
-    world.charge_once(&again, now + RETRANSMISSIONS);
+    if print != UNSEEN {
+        world.charge_once(&again, now + RETRANSMISSIONS);
+    }
     charged
 }
 

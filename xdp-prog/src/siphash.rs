@@ -2,8 +2,10 @@
 
 use crate::bytes::{Bytes, opaque};
 
-/// Bytes that are hashed at most.
-pub const MOST: usize = 4096;
+/// Bytes that are hashed in one go. The verifier goes through the end once for each length.
+pub const STEP: usize = 256;
+/// Steps of [`chained`]: more than any message has.
+const STEPS: u32 = 32;
 
 struct State([u64; 4]);
 
@@ -50,24 +52,42 @@ impl State {
     }
 }
 
-/// The hash of the first `most` bytes of `payload`, of at most [`MOST`] of them.
+/// The hash of `length` bytes, of which each [`STEP`] is hashed under the hash of those before. `hash` is [`hash`] of so
+/// many bytes from there on, which the kernel verifies as a function by itself.
 #[inline(always)]
-pub fn hash(payload: Bytes<'_>, most: u32, key: [u64; 2]) -> u64 {
-    const STEP: usize = 8;
-    let mut state = State::new(key);
-    let mut at = 0;
-    while at < MOST {
-        if opaque(at + STEP) > most as usize {
+pub fn chained(length: u32, key: [u64; 2], hash: impl Fn(u32, u32, [u64; 2]) -> u64) -> u64 {
+    let [key, mut before] = key;
+    let mut steps = 0;
+    while steps < STEPS {
+        let at = steps * STEP as u32;
+        if at >= length {
             break;
         }
-        let Some(chunk) = payload.chunk::<STEP>(at) else { break };
+        before = hash(at, length - at, [key, before]);
+        steps += 1;
+    }
+    before
+}
+
+/// The hash of the first `most` bytes of `payload`, of at most [`STEP`] of them.
+#[inline(always)]
+pub fn hash(payload: Bytes<'_>, most: u32, key: [u64; 2]) -> u64 {
+    const WORD: usize = 8;
+    let most = if most > STEP as u32 { STEP as u32 } else { most };
+    let mut state = State::new(key);
+    let mut at = 0;
+    while at < STEP {
+        if opaque(at + WORD) > most as usize {
+            break;
+        }
+        let Some(chunk) = payload.chunk::<WORD>(at) else { break };
         state.add(u64::from_le_bytes(*chunk));
-        at += STEP;
+        at += WORD;
     }
     let rest = payload.skip(at);
     let mut last = (most as u64) << 56;
     let mut byte = 0;
-    while byte < STEP - 1 {
+    while byte < WORD - 1 {
         if opaque(at + byte) >= most as usize {
             break;
         }
@@ -92,10 +112,25 @@ mod tests {
     proptest! {
         /// The standard library's default hasher is the same function with a key of zeros.
         #[test]
-        fn it_is_siphash_1_3(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn it_is_siphash_1_3(text in proptest::collection::vec(any::<u8>(), 0..=STEP)) {
             let mut hasher = std::hash::DefaultHasher::new();
             std::hash::Hasher::write(&mut hasher, &text);
             prop_assert_eq!(of(&text, [0, 0]), std::hash::Hasher::finish(&hasher));
+        }
+
+        /// Each byte counts, wherever it is.
+        #[test]
+        fn long_texts_that_differ_have_two_hashes(
+            text in proptest::collection::vec(any::<u8>(), 1..2_000),
+            at: proptest::sample::Index,
+        ) {
+            let all = |text: &[u8]| {
+                chained(text.len() as u32, [1, 2], |at, most, key| hash(Bytes::of(text).skip(at as usize), most, key))
+            };
+            let mut other = text.clone();
+            other[at.index(text.len())] ^= 1;
+            prop_assert_ne!(all(&text), all(&other));
+            prop_assert_ne!(all(&text), all(&text[1..]));
         }
 
         #[test]

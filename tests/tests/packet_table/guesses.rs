@@ -217,6 +217,27 @@ fn the_same_request_again_is_no_new_guess() {
 }
 
 #[test]
+fn credentials_of_which_a_part_is_unseen_are_never_the_same_again() {
+    let cut = |_| {
+        let whole = guess("right", 1).replace("nonce=", &format!("opaque=\"{}\", nonce=", "a".repeat(2_000)));
+        udp().carrying(whole).fragments(7, 1_480)[0].clone()
+    };
+    let lines = |_| {
+        let lines = "X: y\r\n".repeat(130);
+        udp()
+            .carrying(with_header("INFO", &format!("Authorization: Digest nonce=\"x\"\r\n{lines}X: z")))
+            .build()
+    };
+    for build in [&cut as &dyn Fn(u32) -> Vec<u8>, &lines] {
+        let mut judges = judges();
+        judges.issue(CUSTOMER, "right");
+        let frames: Vec<_> = (0..10).map(build).collect();
+        let passed = frames.iter().filter(|frame| judges.judge(frame) == "request").count();
+        assert_eq!(passed, 2);
+    }
+}
+
+#[test]
 fn what_was_given_back_is_there_once() {
     let mut judges = judges();
     judges.issue(ATTACKER, "right");

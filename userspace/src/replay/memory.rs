@@ -15,10 +15,11 @@ use xdp_prog::{
         GuessState, KnownFlow, MAX_ASKED, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Meter, Policy,
         PrefixState, Refunds, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
     },
-    account::{Named, Walk, Wanted, Whole},
+    account::{BY_CREDENTIALS, Named, Walk, Wanted, Whole},
     asking,
     bytes::Bytes,
     charge::{self, Charge, Limit},
+    egress,
     form::{self, Begin},
     frame::{self, Depth, Packet, TCP},
     guess::{self, Budget, Guess, Tally},
@@ -53,12 +54,14 @@ pub struct Memory {
     known_flows: HashMap<FlowKey, KnownFlow>,
     /// Of each, until when it is remembered.
     fragments: RefCell<Recent<FragmentKey, u64>>,
-    /// What lines have tried; none: nobody has seen what was sent to them, and guesses are not judged.
-    guesses: Option<Guesses>,
+    /// What lines have tried.
+    guesses: Guesses,
+    /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
+    judges_guesses: Cell<bool>,
     /// What limited lines have asked.
     asked: States<Meter>,
     /// What leaves is seen.
-    watched: bool,
+    watched: Cell<bool>,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
     now: Cell<u64>,
 }
@@ -75,9 +78,10 @@ impl Memory {
             suspensions: HashMap::new(),
             known_flows: HashMap::new(),
             fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
-            guesses: None,
+            guesses: Guesses::default(),
+            judges_guesses: Cell::new(false),
             asked: RefCell::new(Recent::new(MAX_ASKED)),
-            watched: false,
+            watched: Cell::new(false),
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
         }
@@ -158,12 +162,44 @@ impl Memory {
 
     /// Has guesses judged.
     pub fn judge_guesses(&mut self) -> &mut Guesses {
-        self.guesses.get_or_insert_default()
+        self.judges_guesses.set(true);
+        &mut self.guesses
+    }
+
+    pub(super) fn has_judged_guesses(&self) -> bool {
+        self.judges_guesses.get()
     }
 
     /// Says whether what leaves is seen, from now on.
-    pub const fn set_watched(&mut self, watched: bool) {
-        self.watched = watched;
+    pub fn set_watched(&self, watched: bool) {
+        self.watched.set(watched);
+    }
+
+    /// A frame that leaves, or would if this were its sender's host. If it challenges somebody, guesses are judged from
+    /// now on.
+    pub fn sent(&self, frame: &[u8]) {
+        let view = View::new(self, frame);
+        let mut packet = Packet::default();
+        let is_whole = matches!(view.parse(&mut packet), Depth::Ports);
+        if !is_whole || !egress::is_from_sip_port(&packet, &self.policy) {
+            return;
+        }
+        let message = Whole { payload: view.payload(&packet), length: packet.length };
+        if !egress::is_challenge(&frame, &packet) {
+            return;
+        }
+        self.set_watched(true);
+        self.judges_guesses.set(true);
+        let length = packet.length.min(egress::CHALLENGE_MAX);
+        let mut walk = Walk::new(packet.offset, length, Wanted::Challenges, false);
+        loop {
+            let challenge = message.next(&mut walk);
+            if challenge.kind != BY_CREDENTIALS {
+                return;
+            }
+            self.guesses
+                .issue(AddressHash { address: packet.destination, hash: challenge.nonce }, self.now());
+        }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -238,8 +274,8 @@ impl<'a> View<'a> {
 }
 
 impl View<'_> {
-    fn guesses<T: Default>(&self, ask: impl FnOnce(&Guesses) -> T) -> T {
-        self.memory.guesses.as_ref().map(ask).unwrap_or_default()
+    fn guesses<T>(&self, ask: impl FnOnce(&Guesses) -> T) -> T {
+        ask(&self.memory.guesses)
     }
 }
 
@@ -303,7 +339,7 @@ impl World for View<'_> {
     }
 
     fn watched(&self) -> bool {
-        self.memory.watched
+        self.memory.watched.get()
     }
 
     fn suspension(&self, key: &SuspensionKey) -> Option<Suspension> {
@@ -367,9 +403,8 @@ impl World for View<'_> {
         self.memory.signatures.walk_stream(payload, length, response, search)
     }
 
-    /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
     fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
-        if self.memory.guesses.is_none() { Guess::Free } else { guess::judge(self, packet, refuse_names) }
+        if self.memory.has_judged_guesses() { guess::judge(self, packet, refuse_names) } else { Guess::Free }
     }
 
     fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
@@ -394,7 +429,8 @@ impl World for View<'_> {
 
     fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
         let value = self.payload(packet).skip(named.start as usize);
-        siphash::hash(value, named.end.saturating_sub(named.start), key)
+        let length = named.end.saturating_sub(named.start);
+        siphash::chained(length, key, |at, most, key| siphash::hash(value.skip(at as usize), most, key))
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {

@@ -69,13 +69,14 @@ fn replay(
             Err(error) => broken = Some(error),
         }
     }
-    report.finish()?;
+    report.finish(memory.has_judged_guesses())?;
     Ok(broken)
 }
 
 fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: u64) -> Judged {
     memory.set_now(at);
     let frame = packet.frame();
+    memory.sent(&frame);
     let (why, headers) = if packet.outgoing {
         (Why::Outgoing, memory.headers(&frame))
     } else {

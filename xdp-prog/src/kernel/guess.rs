@@ -63,7 +63,8 @@ pub(super) fn issued(to: &AddressHash) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn print(ctx: *mut xdp_md, packet: &Packet, named: &Named, [key, seed]: [u64; 2]) -> u64 {
+pub(super) fn print(ctx: *mut xdp_md, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
+    let [key, seed] = key;
     print_of(ctx, packet.offset + named.start, named.end.saturating_sub(named.start), key, seed)
 }
 
@@ -146,6 +147,14 @@ unsafe extern "C" fn charge_guesses(packet: *const Packet, how: u32, print: u64,
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn print_of(ctx: *mut xdp_md, offset: u32, most: u32, key: u64, seed: u64) -> u64 {
+extern "C" fn print_of(ctx: *mut xdp_md, offset: u32, length: u32, key: u64, seed: u64) -> u64 {
+    siphash::chained(length, [key, seed], |at, most, [key, before]| {
+        print_step(ctx, offset + at, most, key, before)
+    })
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn print_step(ctx: *mut xdp_md, offset: u32, most: u32, key: u64, seed: u64) -> u64 {
     if ctx.is_null() { 0 } else { siphash::hash(payload(ctx, offset), most, [key, seed]) }
 }

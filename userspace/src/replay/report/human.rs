@@ -44,7 +44,7 @@ impl fmt::Display for End {
     }
 }
 
-pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names) -> io::Result<()> {
+pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names, guesses: bool) -> io::Result<()> {
     let Tally { packets, dropped, .. } = sums.all;
     writeln!(output, "\n{packets} packets: {} would pass, {dropped} would be dropped.", sums.all.passed())?;
     if sums.truncated > 0 {
@@ -56,6 +56,13 @@ pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names) -> io
     }
     if packets == 0 {
         return Ok(());
+    }
+    if !guesses {
+        writeln!(
+            output,
+            "Guesses were not limited: no challenge of the PBX is in the capture, and only those say whose nonces \
+             are whose."
+        )?;
     }
     writeln!(output, "\n packets  verdict  {:<28} meaning", "reason")?;
     for (why, count) in sums.all.by_reason() {

@@ -50,12 +50,18 @@ fn seconds(nanoseconds: u64) -> f64 {
     (nanoseconds / SECOND) as f64 + (nanoseconds % SECOND) as f64 / SECOND as f64
 }
 
-pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names) -> io::Result<()> {
+pub(super) fn summary(
+    output: &mut impl Write,
+    sums: &Sums,
+    names: &Names,
+    guesses_judged: bool,
+) -> io::Result<()> {
     let total = Total {
         packets: sums.all.packets,
         passed: sums.all.passed(),
         dropped: sums.all.dropped,
         truncated: sums.truncated,
+        guesses_judged,
         by_reason: ByReason { tally: &sums.all, names },
         by_source: BySource { sums, names },
     };
@@ -78,6 +84,7 @@ struct Total<'a> {
     passed: u64,
     dropped: u64,
     truncated: u64,
+    guesses_judged: bool,
     by_reason: ByReason<'a>,
     by_source: BySource<'a>,
 }

@@ -146,11 +146,11 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// The sums: the end of the report.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// The sums: the end of the report. `guesses`: they were judged.
+    pub(super) fn finish(mut self, guesses: bool) -> io::Result<()> {
         match self.format {
-            Format::Human => human::summary(&mut self.output, &self.sums, &self.names)?,
-            Format::Json => json::summary(&mut self.output, &self.sums, &self.names)?,
+            Format::Human => human::summary(&mut self.output, &self.sums, &self.names, guesses)?,
+            Format::Json => json::summary(&mut self.output, &self.sums, &self.names, guesses)?,
         }
         self.output.flush()
     }

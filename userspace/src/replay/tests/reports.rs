@@ -75,7 +75,7 @@ fn each_packet_is_a_line_of_json_and_the_sums_are_the_last() {
     assert_eq!(
         summary,
         json!({"summary": {
-            "packets": 6, "passed": 4, "dropped": 2, "truncated": 0,
+            "packets": 6, "passed": 4, "dropped": 2, "truncated": 0, "guesses_judged": false,
             "by_reason": {
                 "options-stranger": 1, "signature:friendly-scanner": 1, "request": 1, "trusted": 1,
                 "other-port": 1, "not-ip": 1
