@@ -389,7 +389,7 @@ impl Walk {
         match state {
             parameter::ODD => {
                 self.found.flags |= flag::ODD;
-                self.state = parameter::OTHER_VALUE as u32;
+                self.state = parameter::SCHEME as u32;
             }
             parameter::ODD_ESCAPE => {
                 self.found.flags |= flag::ODD;
