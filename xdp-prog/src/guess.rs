@@ -10,7 +10,7 @@
 //! limit holds.
 
 use crate::{
-    abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
+    abi::{AddressHash, GuessLimit, GuessState, Policy, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
     frame::{Packet, TCP},
     judge::World,
@@ -142,7 +142,7 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
         if named.flags & flag::NAMES != 0 && refuse_names {
             return Guess::Names;
         }
-        add(world, packet, &named, policy.key);
+        world.add_guess(packet);
         if named.kind == MORE {
             break;
         }
@@ -166,7 +166,8 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
 
 /// Adds credentials to the tally, unless their account has worked there.
 #[inline(always)]
-fn add<W: World>(world: &W, packet: &Packet, named: &Named, key: u32) {
+pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
+    let Some(Policy { key, .. }) = world.policy() else { return };
     let worked = AddressHash { address: packet.source.source(), hash: named.name };
     if named.is_certain() && world.worked(&worked) {
         return;
@@ -176,7 +177,7 @@ fn add<W: World>(world: &W, packet: &Packet, named: &Named, key: u32) {
     let unseen = named.kind == MORE || named.flags & flag::CUT != 0;
     let issued = if issued { tally::ISSUED } else { 0 };
     world.set_tally(Tally {
-        print: world.print(packet, named, [key as u64, print]),
+        print: world.print(packet, named, [*key as u64, print]),
         count: count + 1,
         flags: flags | issued | if unseen { tally::UNSEEN } else { 0 },
     });

@@ -69,6 +69,9 @@ pub trait World {
     fn asked(&self, line: &Address) -> Option<&Meter>;
     /// [`guess::charge`](crate::guess::charge).
     fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess;
+    /// [`guess::add`] with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
+    /// itself, so that its stack is not below that of the walk.
+    fn add_guess(&self, packet: &Packet);
     /// What was set last.
     fn tally(&self) -> Tally;
     fn set_tally(&self, tally: Tally);

@@ -411,6 +411,10 @@ impl World for View<'_> {
         guess::charge(self, packet, budget, print, guesses)
     }
 
+    fn add_guess(&self, packet: &Packet) {
+        guess::add(self, packet, &self.names.get().found);
+    }
+
     fn tally(&self) -> Tally {
         self.tally.get()
     }

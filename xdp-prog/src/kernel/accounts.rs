@@ -27,6 +27,13 @@ pub(super) fn next(ctx: *mut xdp_md) -> Named {
     }
 }
 
+/// What the last step found.
+#[inline(always)]
+pub(super) fn found() -> Named {
+    // SAFETY: this CPU's own, copied at once.
+    scratch().map_or_else(Named::default, |scratch| unsafe { (*scratch).names.found })
+}
+
 // Global functions, for the same reason as those of `world`.
 
 /// # Safety

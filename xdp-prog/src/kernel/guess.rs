@@ -10,6 +10,7 @@ use xdp_prog::{
 };
 
 use super::{
+    accounts,
     maps::{CHARGED, GUESSES_ISSUED, GUESSES_OTHER, ISSUED, NEW_LINES, REFUNDS, WORKED},
     world::{Kernel, payload, scratch},
 };
@@ -34,6 +35,12 @@ pub(super) fn charge(
     let how = budget as u32 | policy << 1 | guesses << 16;
     // SAFETY: as above.
     Guess::from_code(unsafe { charge_guesses(packet, how, print, now) })
+}
+
+#[inline(always)]
+pub(super) fn add(ctx: *mut xdp_md, packet: &Packet, policy: u32, now: u64) {
+    // SAFETY: as above.
+    unsafe { add_guess(ctx, packet, policy, now) };
 }
 
 #[inline(always)]
@@ -129,6 +136,20 @@ unsafe extern "C" fn judge_guess(ctx: *mut xdp_md, packet: *const Packet, how: u
     }
     let kernel = Kernel::of(ctx, Active { policy: how >> 1, signatures: 0 }, now);
     guess::judge(&kernel, packet, how & 1 != 0) as u32
+}
+
+/// # Safety
+/// As for `judge_guess`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn add_guess(ctx: *mut xdp_md, packet: *const Packet, policy: u32, now: u64) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    if ctx.is_null() {
+        return 0;
+    }
+    guess::add(&Kernel::of(ctx, Active { policy, signatures: 0 }, now), packet, &accounts::found());
+    0
 }
 
 /// `how`: the budget, twice the policy's slot, and from bit 16 on the guesses.

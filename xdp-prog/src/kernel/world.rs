@@ -268,6 +268,11 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn add_guess(&self, packet: &Packet) {
+        guess::add(self.ctx, packet, self.active.policy, self.now());
+    }
+
+    #[inline(always)]
     fn tally(&self) -> Tally {
         guess::tally()
     }
