@@ -40,7 +40,7 @@ impl fmt::Display for Row {
 pub(crate) fn rows(make: Make) -> Vec<Row> {
     let strangers = attacks(make);
     // From where somebody works, the same must not become easier, and must not cost him anything.
-    let known = strangers.iter().filter(|attack| attack.form == Form::Plain).copied();
+    let known = strangers.clone().into_iter();
     let row = |attack, is_behind_nat| Row { attack, is_behind_nat };
     let known: Vec<_> = known.map(|attack| row(attack, true)).collect();
     let wanted = env::var("SIPWARD_ATTACKS").unwrap_or_default();
