@@ -208,6 +208,8 @@ pub(crate) struct Campaign {
     pub(crate) answered: usize,
     /// Of the answered: what strangers do not get through with.
     pub(crate) refused: usize,
+    /// In fragments, of which the observer sees the first.
+    pub(crate) fragmented: usize,
     pub(crate) statuses: BTreeMap<u16, usize>,
     _lan: Lan,
 }
@@ -218,8 +220,9 @@ impl Campaign {
         let [host, sender]: [&Namespace; 2] = lan.hosts();
         let pbx = Pbx::start(make, host)?;
         let wire = Wire::new(sender, PATIENCE);
-        let (sent, answered, refused) = (0, 0, 0);
-        Some(Self { pbx, wire, next: 1, sent, answered, refused, statuses: BTreeMap::new(), _lan: lan })
+        let (sent, answered, refused, fragmented) = (0, 0, 0, 0);
+        let statuses = BTreeMap::new();
+        Some(Self { pbx, wire, next: 1, sent, answered, refused, fragmented, statuses, _lan: lan })
     }
 
     /// That many requests: those that were answered and not seen, each as small as it can be.
@@ -245,6 +248,7 @@ impl Campaign {
         self.answered += 1;
         *self.statuses.entry(status).or_default() += 1;
         self.refused += usize::from(reading.as_ref().is_some_and(Reading::is_refused));
+        self.fragmented += usize::from(reading.as_ref().is_some_and(|reading| reading.fragmented));
     }
 
     fn challenge(&mut self) -> Arc<Challenge> {
@@ -358,12 +362,13 @@ impl Campaign {
         let statuses: Vec<String> =
             self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         format!(
-            "{:?}: {} requests, {} answered ({}), {} of these refused from strangers",
+            "{:?}: {} requests, {} answered ({}); of these {} refused from strangers, {} in fragments",
             self.pbx.make,
             self.sent,
             self.answered,
             statuses.join(", "),
             self.refused,
+            self.fragmented,
         )
     }
 }
@@ -396,9 +401,10 @@ fn find((case, exchanged, reading, names): Outcome, is_guess: bool) -> Option<Fi
     let miss = match (status, case.shows) {
         _ if reading.is_refused() => None,
         (401 | 403 | 407, Shows::Wrong) if is_guess => guess_missed(&case, &reading),
-        // In fragments nobody sees who it was.
-        (200..300, Shows::Right) if !reading.fragmented && !reading.is_let_in(&case.account) => {
-            Some(Miss::Success)
+        // In fragments nobody sees who it was, and of several names nobody says which one was let in.
+        (200..300, Shows::Right) => {
+            let unknown = reading.fragmented || reading.uncertain;
+            (!unknown && !reading.is_let_in(&case.account)).then_some(Miss::Success)
         }
         (401 | 403 | 404 | 407, shows) => asked_missed(&names, shows, &reading),
         _ => None,
@@ -413,8 +419,8 @@ const fn let_in(status: Option<u16>) -> bool {
 
 /// Credentials that nobody can be let in with may have any name.
 fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Miss> {
-    if reading.fragmented && reading.uncertain {
-        // Nobody sees who it was, and it is charged.
+    if reading.fragmented {
+        // Nobody sees who it was, and there is nothing to guess with, or it was charged.
         None
     } else if names.is_empty()
         || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some())

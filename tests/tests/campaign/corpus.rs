@@ -14,9 +14,12 @@
 //! ```
 //!
 //! `>` is the request, `<` the answer, with escapes for what is no printable ASCII; a number behind it says how often
-//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is `read`, `refused REASON`, `charged` (only a part of it can be
-//! seen, and counts as a guess) or
-//! `open`: none of these.
+//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is one of these:
+//!
+//! - `read`: the observer names the account, and the kernel has its name, or says that it cannot tell.
+//! - `refused REASON`: no stranger gets through with it.
+//! - `charged`: only a part of it is seen, and it counts as a guess; `unseen`: the same without credentials.
+//! - `open`: none of these.
 
 use std::fmt::{self, Write as _};
 
@@ -69,8 +72,9 @@ impl Entry {
             if let_in { reading.is_let_in(&self.account) } else { reading.is_attributed(&self.account) };
         if reading.is_refused() {
             format!("refused {}", reading.reason.name())
-        } else if reading.fragmented && reading.uncertain {
-            "charged".into()
+        } else if reading.fragmented {
+            let seen = if reading.has_credentials { "open" } else { "unseen" };
+            if reading.uncertain { "charged" } else { seen }.into()
         } else if seen && (reading.is_charged(&self.account) || !reading.has_credentials) {
             "read".into()
         } else {

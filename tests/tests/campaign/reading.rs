@@ -73,6 +73,9 @@ impl Reading {
             if is_stream { Fate::of_stream(exchange) } else { Fate::of(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
         let (names, uncertain) = names(whole, is_stream);
+        // What is in several packets is charged without a look at its names.
+        let uncertain =
+            uncertain || exchange.pieces.len() > 1 || whole.len() < exchange.request.len() && is_charged;
         let before = observe(exchange, false);
         let (told, joined) = observe(exchange, is_tapped);
         let told = told[before.0.len()..].iter();
