@@ -259,8 +259,12 @@ impl Knowledge {
             // Nobody knows what of it was accepted or refused.
         } else if answer.accepted() {
             if kind == Some(Kind::Accepted) {
-                // It says nothing of the nonce either, and makes it none that was good before.
-                request.credentials.iter().for_each(|presented| self.nonces.refused(presented));
+                // It says nothing of a nonce that was sent for something else, and makes it none that was good before.
+                for presented in &request.credentials {
+                    if self.nonces.was_asked_for(presented.nonce) {
+                        self.nonces.refused(presented);
+                    }
+                }
             } else {
                 self.worked(request, answer, proof);
             }

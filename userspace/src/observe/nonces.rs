@@ -292,6 +292,11 @@ impl Nonces {
         self.sent.get(&print).is_some()
     }
 
+    /// Whether it was seen for which request it was sent.
+    pub(super) fn was_asked_for(&self, print: Print) -> bool {
+        self.sent.get(&print).is_some_and(|sent| !sent.unasked)
+    }
+
     /// Whether only this address can know it, by what has been sent so far.
     pub(super) fn proves(&self, print: Print, by: IpAddr) -> bool {
         let seen_all = |what, sent: &Sent| self.has_seen_all(what, sent.since);
