@@ -649,6 +649,8 @@ pub mod tap {
     /// Its credentials were charged to the [budget](crate::guess::Budget) for issued nonces, or to the other one.
     pub const CHARGED_ISSUED: u32 = 64;
     pub const CHARGED_OTHER: u32 = 128;
+    /// It leaves, for somebody who is banned or trusted: nothing of his is judged, but what he was told he knows.
+    pub const LISTED: u32 = 256;
 }
 
 /// Longer payloads are cut.

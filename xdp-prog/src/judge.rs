@@ -170,7 +170,9 @@ fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
     let reason = match standing(world, &packet.source) {
         Standing::Decided(reason) => reason,
         _ if policy.trusted_only != 0 => Reason::TrustedOnly,
-        Standing::Stranger if policy.forms & Form::IpChain.bit() != 0 => Reason::FormIpChain,
+        Standing::Known { .. } | Standing::Stranger if policy.forms & Form::IpChain.bit() != 0 => {
+            Reason::FormIpChain
+        }
         Standing::Known { .. } | Standing::Stranger => Reason::BadIp,
     };
     match reason.action() {
@@ -483,14 +485,15 @@ impl<W: World> Turn<'_, W> {
         }
     }
 
-    /// A form that the policy refuses from strangers. Whoever is known has shown that the PBX understands it.
+    /// A form that the policy refuses. Whoever is known has shown that the PBX understands those that hide nothing.
     #[inline(always)]
     fn form_refused(&self, kind: Kind) -> Option<Form> {
-        if self.policy.forms == 0 || !self.stranger() {
+        let refused = self.policy.forms & if self.stranger() { Form::EVERY } else { Form::HIDING };
+        if refused == 0 {
             return None;
         }
         let begin = form::Begin::of(kind, self.packet.protocol == TCP)?;
-        Form::first(self.world.forms(self.packet, begin) & self.policy.forms)
+        Form::first(self.world.forms(self.packet, begin) & refused)
     }
 
     /// Only what opens something, or carries credentials: a call that runs goes on, and ends as it should.

@@ -73,9 +73,9 @@ reasons! {
     FragmentTiny = "fragment-tiny" => Drop;
     /// A later fragment of a packet whose first fragment was dropped.
     FragmentRest = "fragment-rest" => Drop;
-    /// A stranger's header has a CR without its LF: some PBXs end the line there, others read on.
+    /// The header has a CR without its LF: some PBXs end the line there, others read on.
     FormLineEnd = "form:line-end" => Drop;
-    /// A stranger's header has a NUL, behind which some read on.
+    /// The header has a NUL, behind which some read on.
     FormNul = "form:nul" => Drop;
     /// A stranger's start line has something else than ` SIP/2.0` where the version stands, or begins like a response
     /// that it is not.
@@ -86,7 +86,7 @@ reasons! {
     FormBlankLine = "form:blank-line" => Drop;
     /// A stranger's request has two user names in one header with credentials, or in two for the same realm.
     FormNames = "form:names" => Drop;
-    /// A stranger's IP headers are not all in the first fragment, or there are more of them, or more VLAN tags, than
+    /// The IP headers are not all in the first fragment, or there are more of them, or more VLAN tags, than
     /// are followed.
     FormIpChain = "form:ip-chain" => Drop;
     /// OPTIONS from a source that is neither trusted nor known.

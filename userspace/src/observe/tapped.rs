@@ -28,6 +28,8 @@ pub struct Tapped<'a> {
     pub part: bool,
     /// The filter has charged its line for the credentials in it.
     pub charged: Option<Charged>,
+    /// The remote end is banned or trusted. Nothing is judged of it; what it was told is no secret of anybody else.
+    pub listed: bool,
     pub payload: &'a [u8],
 }
 

@@ -9,10 +9,11 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use xdp_prog::{
-    abi::tap::OUT,
+    abi::tap::{LISTED, OUT},
     egress::{self, Chunk, Pieces},
     frame::Packet,
     judge::{Standing, World as _, standing},
+    reason::Reason,
     tap::Loss,
 };
 
@@ -54,16 +55,17 @@ fn watch(sent: &Sent) {
     if !hidden && !egress::is_wanted(sent, &packet, policy) {
         return;
     }
-    let known = match standing(&lists, &packet.destination) {
-        Standing::Known { .. } => true,
-        // Nothing of a trusted one is anybody's business; and a banned one gets no answers.
-        Standing::Decided(_) => return,
-        Standing::Stranger => false,
+    let (known, listed) = match standing(&lists, &packet.destination) {
+        Standing::Known { .. } => (true, 0),
+        // Nothing that they send is looked at, but what they were told is no secret of anybody else.
+        Standing::Decided(Reason::Trusted) => (true, LISTED),
+        Standing::Decided(_) => (false, LISTED),
+        Standing::Stranger => (false, 0),
     };
     if hidden {
         tap::hide();
     } else {
-        tap::hand_over(&packet, OUT, known, Loss::Answer, &Part { sent, offset: packet.offset });
+        tap::hand_over(&packet, OUT | listed, known, Loss::Answer, &Part { sent, offset: packet.offset });
     }
 }
 

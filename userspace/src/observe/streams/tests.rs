@@ -74,6 +74,7 @@ impl Tap {
             length: bytes.len() as u32,
             part: false,
             charged: None,
+            listed: false,
             payload: &bytes[..bytes.len().min(self.seen)],
         };
         let heard = &mut self.heard;
@@ -320,6 +321,7 @@ fn where_a_message_ends_is_told() {
                 length: piece.len() as u32,
                 part: false,
                 charged: None,
+                listed: false,
                 payload: piece,
             };
             if offset == 0 {

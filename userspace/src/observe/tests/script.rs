@@ -68,6 +68,7 @@ impl Packet {
             length: self.bytes.len() as u32,
             part: self.part,
             charged: self.charged,
+            listed: false,
             payload: &self.bytes,
         }
     }

@@ -251,6 +251,7 @@ impl Site {
                 length,
                 part: false,
                 charged,
+                listed: false,
                 payload,
             };
             self.observer.see(&packet, &mut told);
