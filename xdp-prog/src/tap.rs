@@ -1,9 +1,9 @@
-//! Which packets are handed to the daemon. Those that drop never are: a flood pays nothing for this.
+//! Which packets that pass are handed to the daemon. Those that drop never are: a flood pays nothing for this.
 
 use crate::{
     abi::{TapCount, TapHead, TapState, tap},
     frame::{Packet, TCP, flag},
-    reason::Reason,
+    reason::{Action, Reason},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -25,6 +25,10 @@ pub fn is_wanted(
         }
         Reason::Request => true,
         Reason::Response => tells(),
+        // A header that contradicts itself, or a part of a packet, cannot be read.
+        Reason::Malformed | Reason::FragmentTiny | Reason::FragmentRest | Reason::FormIpChain => false,
+        // It passes in monitor mode alone.
+        _ if matches!(reason.action(), Action::Drop) => packet.protocol != TCP || clear(),
         // Trusted sources are nobody's to judge.
         _ => false,
     }
@@ -142,21 +146,21 @@ impl TapState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{abi::Address, frame::UDP, reason::Action};
+    use crate::{abi::Address, frame::UDP};
 
     fn packet(protocol: u8, flags: u8) -> Packet {
         Packet { protocol, flags, ..Packet::default() }
     }
 
     #[test]
-    fn what_drops_is_never_wanted() {
-        for &reason in Reason::ALL {
-            for protocol in [UDP, TCP] {
-                for flags in [0, flag::CONNECT, flag::ENDS] {
-                    let wanted = is_wanted(reason, &packet(protocol, flags), || true, || true);
-                    assert!(!wanted || reason.action() == Action::Pass, "{}", reason.name());
-                }
-            }
+    fn of_what_would_drop_all_is_wanted_that_can_be_read() {
+        let unreadable = ["malformed", "fragment-tiny", "fragment-rest", "form:ip-chain"];
+        for &reason in Reason::ALL.iter().filter(|reason| reason.action() == Action::Drop) {
+            let wanted = |protocol, clear| is_wanted(reason, &packet(protocol, 0), || clear, || false);
+            let can_be_read = !unreadable.contains(&reason.name());
+            let expected = [can_be_read, can_be_read, false];
+            let found = [wanted(UDP, false), wanted(TCP, true), wanted(TCP, false)];
+            assert_eq!(found, expected, "{}", reason.name());
         }
     }
 

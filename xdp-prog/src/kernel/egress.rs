@@ -63,7 +63,10 @@ fn watch(sent: &Sent) {
         Standing::Stranger => (false, 0),
     };
     if hidden {
-        tap::hide();
+        // Over TLS a trusted one is told what he may know, and a banned one cannot connect.
+        if listed == 0 {
+            tap::hide();
+        }
     } else {
         tap::hand_over(&packet, OUT | listed, known, Loss::Answer, &Part { sent, offset: packet.offset });
     }
