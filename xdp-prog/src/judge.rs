@@ -42,6 +42,8 @@ pub trait World {
     fn parse(&self, packet: &mut Packet) -> Depth;
     /// From the packet's payload to the end of the frame.
     fn payload(&self, packet: &Packet) -> Bytes<'_>;
+    /// [`nature`].
+    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature;
     /// [`sip::classify`] of the packet's payload.
     fn classify(&self, packet: &Packet) -> Kind;
     /// [`charge`](crate::charge::charge).
@@ -300,7 +302,8 @@ struct Turn<'a, W> {
 }
 
 /// What a packet is, before any limit.
-struct Nature {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
     kind: Kind,
     class: Class,
     /// Why it passes if no rule objects.
@@ -311,6 +314,45 @@ struct Nature {
     message: bool,
 }
 
+impl Nature {
+    /// In a word, because that is all a separately verified function may return.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        let pass = match self.pass {
+            Reason::Response => 1,
+            Reason::Keepalive => 2,
+            Reason::NotSip => 3,
+            Reason::Stream => 4,
+            Reason::TcpControl => 5,
+            _ => 0,
+        };
+        self.kind.code()
+            | (self.class as u32) << 8
+            | pass << 16
+            | (self.opens as u32) << 24
+            | (self.message as u32) << 25
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        let pass = match word >> 16 & 0xff {
+            1 => Reason::Response,
+            2 => Reason::Keepalive,
+            3 => Reason::NotSip,
+            4 => Reason::Stream,
+            5 => Reason::TcpControl,
+            _ => Reason::Request,
+        };
+        Self {
+            kind: Kind::from_code(word & 0xff),
+            class: Class::from_code(word >> 8 & 0xff),
+            pass,
+            opens: word >> 24 & 1 != 0,
+            message: word >> 25 & 1 != 0,
+        }
+    }
+}
+
 impl<W: World> Turn<'_, W> {
     #[inline(always)]
     const fn stranger(&self) -> bool {
@@ -319,7 +361,7 @@ impl<W: World> Turn<'_, W> {
 
     #[inline(always)]
     fn judge(&self, encrypted: bool) -> Because {
-        let nature = self.nature(encrypted);
+        let nature = self.world.nature(self.packet, encrypted);
         if let Some(reason) = self.method_refused(nature.kind) {
             return reason.into();
         }
@@ -393,49 +435,6 @@ impl<W: World> Turn<'_, W> {
         };
         let may_be_limited = opens && self.stranger() && self.world.guard().suspended != 0;
         may_be_limited && self.world.asks_too_often(self.packet, scan.credentials())
-    }
-
-    /// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the
-    /// middle of a stream.
-    #[inline(always)]
-    fn nature(&self, encrypted: bool) -> Nature {
-        let tcp = self.packet.protocol == TCP;
-        let quiet = |class, pass| Nature { kind: Kind::NotSip, class, pass, opens: false, message: false };
-        if self.packet.is(flag::CONNECT) && self.packet.length == 0 {
-            // No flow: a crowd that connects is bounded by connects a second, not by its ports.
-            return quiet(Class::Connect, Reason::TcpControl);
-        }
-        if tcp && self.packet.length == 0 {
-            return quiet(Class::Stream, Reason::TcpControl);
-        }
-        if encrypted {
-            return quiet(Class::Stream, Reason::Stream);
-        }
-        let kind = self.kind();
-        match kind {
-            Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive),
-            // Blanks may be the middle of a text that was sent in pieces.
-            Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream),
-            // Behind a response in a TCP segment there may be a request.
-            Kind::Response => {
-                Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }
-            }
-            Kind::Request(class) => Nature { kind, class, pass: Reason::Request, opens: !tcp, message: true },
-            Kind::UnknownMethod => {
-                Nature { kind, class: Class::Other, pass: Reason::Request, opens: !tcp, message: true }
-            }
-            Kind::NotSip | Kind::Hidden => {
-                Nature { kind, class: Class::Other, pass: Reason::NotSip, opens: true, message: true }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn kind(&self) -> Kind {
-        match sip::classify_plain(self.world.payload(self.packet), self.packet.length) {
-            Some(kind) => kind,
-            None => self.world.classify(self.packet),
-        }
     }
 
     /// Requests behind the first one in a segment are judged like it.
@@ -515,6 +514,49 @@ impl<W: World> Turn<'_, W> {
     #[inline(always)]
     fn charge(&self, class: Class, packets: u32, opens: bool) -> Limit {
         self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget })
+    }
+}
+
+/// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the
+/// middle of a stream.
+#[inline(always)]
+pub fn nature<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Nature {
+    let tcp = packet.protocol == TCP;
+    let quiet = |class, pass| Nature { kind: Kind::NotSip, class, pass, opens: false, message: false };
+    if packet.is(flag::CONNECT) && packet.length == 0 {
+        // No flow: a crowd that connects is bounded by connects a second, not by its ports.
+        return quiet(Class::Connect, Reason::TcpControl);
+    }
+    if tcp && packet.length == 0 {
+        return quiet(Class::Stream, Reason::TcpControl);
+    }
+    if encrypted {
+        return quiet(Class::Stream, Reason::Stream);
+    }
+    let kind = kind(world, packet);
+    match kind {
+        Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive),
+        // Blanks may be the middle of a text that was sent in pieces.
+        Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream),
+        // Behind a response in a TCP segment there may be a request.
+        Kind::Response => {
+            Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }
+        }
+        Kind::Request(class) => Nature { kind, class, pass: Reason::Request, opens: !tcp, message: true },
+        Kind::UnknownMethod => {
+            Nature { kind, class: Class::Other, pass: Reason::Request, opens: !tcp, message: true }
+        }
+        Kind::NotSip | Kind::Hidden => {
+            Nature { kind, class: Class::Other, pass: Reason::NotSip, opens: true, message: true }
+        }
+    }
+}
+
+#[inline(always)]
+fn kind<W: World>(world: &W, packet: &Packet) -> Kind {
+    match sip::classify_plain(world.payload(packet), packet.length) {
+        Some(kind) => kind,
+        None => world.classify(packet),
     }
 }
 

@@ -23,7 +23,7 @@ use xdp_prog::{
     form::{self, Begin},
     frame::{self, Depth, Packet, TCP},
     guess::{self, Budget, Guess, Tally},
-    judge::{self, Asked, Verdict, World},
+    judge::{self, Asked, Nature, Verdict, World},
     matcher::{self, Scan},
     reason::{Action, Reason},
     sip::{self, Kind},
@@ -353,6 +353,10 @@ impl World for View<'_> {
 
     fn payload(&self, packet: &Packet) -> Bytes<'_> {
         self.frame.skip(packet.offset as usize)
+    }
+
+    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
+        judge::nature(self, packet, encrypted)
     }
 
     fn classify(&self, packet: &Packet) -> Kind {

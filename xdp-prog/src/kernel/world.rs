@@ -18,7 +18,7 @@ use xdp_prog::{
     form,
     frame::{self, Depth, OFFSET_MAX, Packet},
     guess::{Budget, Guess, Tally},
-    judge::{self, Asked, World},
+    judge::{self, Asked, Nature, World},
     lines,
     matcher::{self, Scan},
     reason::Class,
@@ -201,6 +201,12 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
+        // SAFETY: a reference is what the function asks for.
+        Nature::from_word(unsafe { nature(self.ctx, packet, encrypted as u32) })
+    }
+
+    #[inline(always)]
     fn classify(&self, packet: &Packet) -> Kind {
         Kind::from_code(classify(self.ctx, packet.offset, packet.length))
     }
@@ -350,6 +356,19 @@ unsafe extern "C" fn parse(ctx: *mut xdp_md, packet: *mut Packet) -> u32 {
         }
         _ => Depth::BadIp as u32,
     }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn nature(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    if ctx.is_null() {
+        return 0;
+    }
+    judge::nature(&Kernel::of(ctx, Active::default(), 0), packet, encrypted != 0).word()
 }
 
 /// # Safety
