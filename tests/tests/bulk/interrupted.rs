@@ -89,7 +89,7 @@ fn a_terminal_shows_how_far_it_is() {
         // A terminal whose other end is closed says so with an error.
         let _ = ours.read_to_end(&mut shown);
         let shown = String::from_utf8(shown).unwrap();
-        assert_eq!(shown.contains("  20%  10,000 of 50,000  "), shows, "{shown:?}");
+        assert_eq!(shown.contains("  50%  10,000 of 20,000  "), shows, "{shown:?}");
         assert_eq!(shown.ends_with("\r\x1b[K"), shows, "nothing stays: {shown:?}");
         assert_eq!(shown.is_empty(), !shows, "{shown:?}");
     }

@@ -161,6 +161,7 @@ fn slow_rates(policy: &mut Policy) {
     policy.stranger = std::array::from_fn(|class| if class % 2 == 0 { window(2) } else { bucket(2) });
     policy.known = policy.stranger;
     policy.prefix = std::array::from_fn(|class| if class % 2 == 0 { bucket(9) } else { window(9) });
-    policy.newcomer_packets = 8;
+    // Few are newcomers for long, so that a neighbourhood's limit is met as well.
+    policy.newcomer_packets = 2;
     policy.newcomers = std::array::from_fn(|class| if class % 2 == 0 { window(4) } else { bucket(4) });
 }

@@ -12,7 +12,7 @@ use sipward_tests::{
 use crate::{CUSTOMER, OTHER, dropped, protect, site};
 
 /// REGISTERs that one stranger may send in a minute, by default.
-const BUDGET: u32 = 60;
+const BUDGET: u32 = 240;
 
 #[test]
 fn of_a_flood_the_budget_reaches_the_pbx_and_calls_go_on() {

@@ -18,9 +18,14 @@ const NOW: u64 = 1_000 * SECOND;
 static NO_SIGNATURES: LazyLock<Arc<Signatures>> =
     LazyLock::new(|| SignatureSet::default().compile().unwrap().tables.into());
 
+/// Few enough to be sent one by one. A configuration that says something of rates has its own.
+const REGISTERS: &str = "[rate]\nregister = { max = 60 }\n[prefix_rate]\nregister = { max = 120 }\n\
+                         [known_rate]\nregister = { max = 60 }";
+
 /// A filter with this configuration.
 fn filter(toml: &str) -> Memory {
-    let resolved = Config::parse(toml, "test").unwrap().resolve().unwrap();
+    let rates = if toml.contains("rate]") { "" } else { REGISTERS };
+    let resolved = Config::parse(&format!("{toml}\n{rates}"), "test").unwrap().resolve().unwrap();
     let mut memory = Memory::new(resolved.policy.clone(), Arc::clone(&NO_SIGNATURES));
     memory.set_now(NOW);
     resolved.entries().for_each(|(net, entry)| memory.insert(net, entry));

@@ -188,6 +188,10 @@ impl Familiar {
         self.pairs.get(&(place, account.clone())).map(|worked| worked.until).filter(|until| *until > now)
     }
 
+    pub(super) fn remembered(&self, place: Place, account: &Account) -> u64 {
+        self.pairs.get(&(place, account.clone())).map_or(0, |worked| worked.remembered)
+    }
+
     pub(super) fn has_worked(&self, place: Place, account: &Account, now: u64) -> bool {
         self.pairs.get(&(place, account.clone())).is_some_and(|worked| worked.remembered > now)
     }

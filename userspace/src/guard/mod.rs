@@ -92,6 +92,8 @@ pub struct Guard {
     drops: bool,
     flows: Flows,
     familiar: Familiar,
+    /// Where the password of accounts was right, though anybody who has it could have sent that: see `had_the_password`.
+    unproven: Familiar,
     trails: Room<Place, Trail>,
     crowds: Room<Account, Crowd>,
     bans: Bans,
@@ -115,6 +117,7 @@ impl Guard {
             drops: false,
             flows: Flows::default(),
             familiar: Familiar::default(),
+            unproven: Familiar::default(),
             trails: Room::saved(TRAILS),
             crowds: Room::saved(CROWDS),
             bans: Bans::default(),
@@ -141,8 +144,10 @@ impl Guard {
         if evidence.proof == Proof::Forgeable {
             self.forgeable += 1;
             let mut decisions = self.doubtful.witness(evidence, &self.settings);
-            if evidence.kind == Kind::Challenged {
-                decisions.extend(self.challenged(evidence));
+            match evidence.kind {
+                Kind::Challenged => decisions.extend(self.challenged(evidence)),
+                Kind::Succeeded | Kind::Registered { .. } => self.had_the_password(evidence),
+                _ => {}
             }
             return decisions;
         }
@@ -172,7 +177,7 @@ impl Guard {
     fn charged(&mut self, evidence: &Evidence, issued: bool, refused: bool) {
         let Evidence { at, source, ref account, .. } = *evidence;
         let place = Place::of(source);
-        if account.as_ref().is_some_and(|account| self.familiar.has_worked(place, account, at)) {
+        if account.as_ref().is_some_and(|account| self.remembered(place, account) > at) {
             return;
         }
         let budget = if issued { guesses::Budget::Issued } else { guesses::Budget::Other };
@@ -197,12 +202,27 @@ impl Guard {
     /// Where accounts have worked since the last call, and until when that counts. `None`: more than are kept, so that
     /// [all](Self::worked_accounts) are to be looked at.
     pub fn take_worked(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
-        self.familiar.take_fresh()
+        let (proven, unproven) = (self.familiar.take_fresh(), self.unproven.take_fresh());
+        let fresh = proven?.into_iter().chain(unproven?);
+        let now = |(source, account, _)| {
+            let until = self.remembered(Place::of(source), &account);
+            (source, account, until)
+        };
+        Some(fresh.map(now).collect())
     }
 
     /// Where accounts have worked, and until when that counts.
     pub fn worked_accounts(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
-        self.familiar.all(now)
+        let unproven = self
+            .unproven
+            .all(now)
+            .filter(move |(source, account, _)| !self.familiar.has_worked(Place::of(*source), account, now));
+        self.familiar.all(now).chain(unproven)
+    }
+
+    /// Until when an account is no guess at a place; zero: it never worked there.
+    fn remembered(&self, place: Place, account: &Account) -> u64 {
+        self.familiar.remembered(place, account).max(self.unproven.remembered(place, account))
     }
 }
 

@@ -28,6 +28,16 @@ impl Guard {
         decisions
     }
 
+    /// Anybody could have sent this in the name of that address, but nobody without the account's password. So the filter
+    /// charges the account for nothing more there, and gives back what it has; otherwise an office behind a PBX that gives
+    /// many the same nonce would lose its phones to the few that have a wrong password. No rule takes it for more.
+    pub(super) fn had_the_password(&mut self, evidence: &Evidence) {
+        let Evidence { at, source, flow, ref account, .. } = *evidence;
+        let Some(account) = account else { return };
+        self.unproven.works(Place::of(source), account, flow, at, after(at, self.settings.known.worked));
+        self.guesses.worked(source, account, at);
+    }
+
     fn clear(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
         let (at, source) = (evidence.at, evidence.source);
         let place = Place::of(source);

@@ -62,9 +62,10 @@ impl Limits {
     /// One stranger. A phone, or a PBX with a handful of lines, stays below it on its worst day.
     pub(super) fn stranger() -> Self {
         Self::by_class(|class| match class {
-            // Two for each registration (challenge, answer), every few minutes, of all phones behind one address. What
-            // bounds guesses and questions is elsewhere: this one only bounds a flood.
-            Class::Register => Limit::window(60),
+            // Two for each registration (challenge, answer), every few minutes, of all phones behind one address: forty
+            // that start at once, and a few with a wrong password that try again and again. What bounds guesses and
+            // questions is elsewhere: this one only bounds a flood.
+            Class::Register => Limit::window(240),
             Class::Invite | Class::Connect => Limit::bucket(10, 20),
             // Only where `options = "pass"` lets them come this far: a trickle for monitoring.
             Class::Options => Limit::window(10),
@@ -82,7 +83,7 @@ impl Limits {
     pub(super) fn prefix() -> Self {
         let stranger = Self::stranger();
         Self::by_class(|class| match class {
-            Class::Register => stranger.of(class).times(2),
+            Class::Register => stranger.of(class),
             Class::Other => Limit::bucket(120, 600),
             _ => stranger.of(class).times(6),
         })

@@ -261,7 +261,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
             "1: prefix_rate.invite.burst: a burst of 120 cannot carry 20000 a second; write 200 or more",
         ),
         (
-            "[rate.register]\nmax = 200",
+            "[rate.register]\nmax = 300",
             "1: rate: one source may send more register than its whole prefix; raise prefix_rate.register or \
              lower rate.register",
         ),
@@ -277,7 +277,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
              leave it out, or lower rate.invite",
         ),
         (
-            "[known_rate]\nregister = { max = 60, window = \"10m\" }",
+            "[known_rate]\nregister = { max = 240, window = \"10m\" }",
             "1: known_rate: a known source may send less register than a stranger; raise known_rate.register or \
              leave it out, or lower rate.register",
         ),
@@ -443,7 +443,7 @@ fn the_defaults_resolve_to_what_the_meters_take() {
     assert_eq!(policy.flow_window, minute / 2);
     assert_eq!(
         policy.stranger[Class::Register as usize],
-        RateLimit { interval: 0, tolerance: 0, window: minute, window_max: 60 }
+        RateLimit { interval: 0, tolerance: 0, window: minute, window_max: 240 }
     );
     assert_eq!(
         policy.stranger[Class::Invite as usize],
@@ -553,7 +553,7 @@ fn who_is_known_is_never_slower_than_a_stranger_whatever_is_left_out() {
     assert_eq!(other, Config::default().known_rate.of(Class::Invite), "only of what was said");
     for text in [
         "[rate]\nregister = { max = 300 }",
-        "[rate]\nregister = { max = 20, window = \"10s\" }",
+        "[rate]\nregister = { max = 50, window = \"10s\" }",
         "[rate]\nregister = { max = \"off\", per_second = 50, burst = 100 }",
     ] {
         let (stranger, known) = limits(text, Class::Register);
@@ -562,7 +562,7 @@ fn who_is_known_is_never_slower_than_a_stranger_whatever_is_left_out() {
     let (stranger, known) = limits("[rate]\ninvite = { per_second = 50, burst = 60 }", Class::Invite);
     assert_eq!(known, stranger);
     let (_, known) = limits("[rate]\nregister = { max = 15 }", Class::Register);
-    assert_eq!(known.window.map(|window| window.max), Some(60), "what is more already stays");
+    assert_eq!(known.window.map(|window| window.max), Some(240), "what is more already stays");
 }
 
 proptest! {

@@ -22,13 +22,16 @@ fn passed(
     (0..count).filter(passes).count() as u64
 }
 
+/// Few enough to be sent one by one.
+const REGISTERS: &str = "[rate]\nregister = { max = 60 }\n[prefix_rate]\nregister = { max = 120 }\n";
+
 fn phone(_: u64) -> String {
     PHONE.to_owned()
 }
 
 #[test]
 fn sixty_registrations_a_minute_pass_and_no_more() {
-    let memory = filter("");
+    let memory = filter(REGISTERS);
     assert_eq!(passed(&memory, "REGISTER", phone, START, SECOND / 2, 100), 60);
     assert_eq!(reason(&memory, &ethernet(&datagram(PHONE, PBX, &request("REGISTER")))), "rate:register");
     assert_eq!(
@@ -63,7 +66,7 @@ fn the_eleventh_port_of_a_source_is_one_too_many() {
 
 #[test]
 fn a_neighbourhood_has_its_own_limits() {
-    let memory = filter("[newcomers]\npackets = \"off\"");
+    let memory = filter(&format!("{REGISTERS}[newcomers]\npackets = \"off\""));
     let from = |index: u64| format!("192.0.2.{}:5060", 1 + index);
     assert_eq!(passed(&memory, "REGISTER", from, START, 0, 200), 120);
     let last = ethernet(&datagram("192.0.2.250:5060", PBX, &request("REGISTER")));
@@ -77,7 +80,7 @@ fn a_neighbourhood_has_its_own_limits() {
 
 #[test]
 fn an_ipv6_source_is_its_64() {
-    let memory = filter("");
+    let memory = filter(REGISTERS);
     let frame = |host: u64, net: &str| {
         ethernet(&datagram(&format!("[2001:db8:{net}::{host:x}]:5060"), PBX6, &request("REGISTER")))
     };
@@ -95,7 +98,7 @@ fn off_is_no_limit() {
 
 #[test]
 fn the_clock_never_goes_back() {
-    let memory = filter("");
+    let memory = filter(REGISTERS);
     assert_eq!(passed(&memory, "REGISTER", phone, START, 0, 60), 60);
     memory.set_now(START - 3600 * SECOND);
     assert_eq!(reason(&memory, &ethernet(&datagram(PHONE, PBX, &request("REGISTER")))), "rate:register");

@@ -174,7 +174,8 @@ fn limits_go_by_the_captures_clock() {
         |gap: u64| -> Vec<_> { (0..90).map(|n| (Duration::from_millis(n * gap), &frame[..])).collect() };
     for (gap, dropped) in [(100, 30), (2_000, 0)] {
         let capture = pcap(1, false, Endianness::Little, &packets(gap));
-        let (output, _) = replay(&format!("gap{gap}"), &capture, "", Format::Json);
+        let limit = "[rate]\nregister = { max = 60 }";
+        let (output, _) = replay(&format!("gap{gap}"), &capture, limit, Format::Json);
         let found =
             output.lines().filter(|line| line.contains("\"rate:register\"") && line.contains("\"n\":"));
         assert_eq!(found.count(), dropped, "one every {gap} ms");

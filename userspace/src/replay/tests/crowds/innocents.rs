@@ -99,7 +99,8 @@ fn no_crowd_of_customers_loses_a_packet() {
 #[test]
 fn the_numbers_of_the_usual_guides_lose_some() {
     let guides = "[flows]\npreset = \"strict\"\n[newcomers]\npackets = \"off\"\n\
-                  [prefix_rate]\nregister = { max = 60 }\n[rate]\nother = { burst = 100 }";
+                  [prefix_rate]\nregister = { max = 60 }\n[rate]\nregister = { max = 10 }\n\
+                  other = { burst = 100 }";
     let lost: Vec<_> = crowds().iter().map(|(_, packets)| lost(&filter(guides), packets)).collect();
     assert!(lost[..3].iter().all(|lost| *lost > 10) && lost[4] > 10, "{lost:?}");
 }
