@@ -120,6 +120,16 @@ enum Share {
     All,
 }
 
+/// Packets of a phone's first tries: in the first eight seconds it sends a request five times.
+const FIRST_TRIES: u32 = 5;
+
+/// Whether a source has sent no more in the last minute than a phone does at its first tries.
+#[inline(always)]
+pub fn has_hardly_sent(state: &SourceState, now: u64) -> bool {
+    let sent = meter::count(&state.sent, 0, ticks(now), NEWCOMER_WINDOW);
+    sent <= FIRST_TRIES as u64 * NEWCOMER_WINDOW as u64
+}
+
 impl Share {
     /// Counts the packets of a source, whatever becomes of them.
     #[inline(always)]

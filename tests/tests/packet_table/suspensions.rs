@@ -315,6 +315,21 @@ fn a_source_is_made_known_unless_the_lists_say_more() {
 }
 
 #[test]
+fn who_has_hardly_sent_anything_may_ask_beside_one_who_asks_in_vain() {
+    // Each /64 of a mobile carrier is another customer.
+    let mut judges = Judges::unlimited(ENFORCE);
+    let limited = Suspect { source: Some("2001:db8:7::".parse().unwrap()), what: Suspected::Asking };
+    judges.suspend(limited);
+    let ask = || udp().carrying(clean("REGISTER"));
+    let first: Vec<_> = (0..20).map(|_| judge(&mut judges, ask(), "2001:db8:7:1::1")).collect();
+    assert_eq!(first.iter().filter(|reason| *reason == "request").count(), 5 + 1, "{first:?}");
+    let others: Vec<_> =
+        (2..80).map(|n| judge(&mut judges, ask(), &format!("2001:db8:7:{n:x}::1"))).collect();
+    let passed = others.iter().filter(|reason| *reason == "request").count();
+    assert!((55..60).contains(&passed), "a minute's at once: {passed}");
+}
+
+#[test]
 fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
     // In IPv6 it is all of the /56, and nobody beside it.
     for (line, from, other) in
@@ -323,6 +338,10 @@ fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
         let mut judges = Judges::unlimited(ENFORCE);
         let limited = Suspect { source: Some(line.parse().unwrap()), what: Suspected::Asking };
         let ask = |name: &str| udp().carrying(clean("REGISTER").replace("sip:201@", &format!("sip:{name}@")));
+        // It has sent enough not to be taken for a neighbour that comes anew.
+        for _ in 0..6 {
+            judge(&mut judges, udp().carrying("\r\n\r\n"), from);
+        }
         judges.suspend(limited);
         assert_eq!(judge(&mut judges, ask("301"), from), "request", "the first in a minute");
         for (name, frame, reason) in [
