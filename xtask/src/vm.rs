@@ -24,7 +24,7 @@ pub(crate) const TEST: &str = "packet_table";
 
 /// What is looked at on every run: each thing that the kernel has a part in. Emulated, every test takes seconds to load
 /// the filter; `cargo xtask vm` has patience for all of them.
-const EVERY_RUN: [&str; 25] = [
+const EVERY_RUN: [&str; 28] = [
     "a_capture_keeps_to_its_budget_and_ends_by_itself",
     "a_captured_packet_is_whole_and_says_what_was_done_with_it",
     "an_event_says_what_was_dropped",
@@ -33,11 +33,14 @@ const EVERY_RUN: [&str; 25] = [
     "flows::a_flow_ends_in_time_or_when_it_is_forgotten",
     "flows::a_known_flow_has_its_budget_while_its_address_is_over",
     "flows_are_limited_per_source_and_per_prefix",
+    "forms::each_form_of_a_stranger_drops_and_its_neighbour_passes",
     "fragments_follow_their_first_one",
+    "guesses::a_forger_spends_nothing_that_a_phone_needs_who_answers_its_challenge",
+    "guesses::guesses_are_few_whatever_the_method_and_the_nonce",
     "headers_below_sip_are_followed",
     "legitimate_traffic_passes",
-    "load::both_programs_are_loaded_with_room_to_spare",
     "lists_come_first_and_trust_beats_bans",
+    "load::both_programs_are_loaded_with_room_to_spare",
     "requests_that_share_a_segment_are_charged_one_by_one",
     "scanners_are_dropped_however_they_dress",
     "suspensions::a_lock_holds_everywhere_and_may_leave_out_known_sources",
