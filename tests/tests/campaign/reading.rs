@@ -182,6 +182,7 @@ fn tapped(direction: Direction, port: u16, payload: &[u8]) -> Tapped<'_> {
         length: payload.len() as u32,
         part: false,
         charged: None,
+        listed: false,
         payload: &payload[..payload.len().min(TAP_MAX)],
     }
 }

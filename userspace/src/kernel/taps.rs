@@ -75,6 +75,7 @@ impl Tap {
                 () if is(tap::CHARGED_OTHER) => Some(Charged::Other),
                 () => None,
             },
+            listed: is(tap::LISTED),
             payload: &self.payload,
         }
     }

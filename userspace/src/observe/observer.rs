@@ -6,7 +6,7 @@ use super::{
     asked::Asked,
     diagnosis::{Diagnosis, Subject},
     knowledge::Knowledge,
-    message::{Message, Start},
+    message::{Message, Start, find_start},
     mints::Mint,
     nonces::{Receiver, Unseen},
     request::Origin,
@@ -58,6 +58,9 @@ impl Observer {
     /// Packets of both directions, in the order of their times.
     pub fn see(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
         self.joiner.know.counters.packets += 1;
+        if packet.listed {
+            return self.joiner.listed(packet);
+        }
         match packet.tcp {
             None => {
                 self.joiner.datagram(packet, told);
@@ -102,6 +105,37 @@ impl Observer {
 }
 
 impl Joiner {
+    /// What somebody was told of whom nothing is judged: whatever comes of it is not his alone, nor anybody else's. Of a
+    /// TCP stream each packet is read by itself: the PBX sends a message in one piece.
+    fn listed(&mut self, packet: &Tapped<'_>) {
+        if packet.direction == Direction::In {
+            return;
+        }
+        let mut bytes = packet.payload;
+        if packet.part || bytes.len() < packet.length as usize {
+            self.know.nonces.miss(Unseen::Answer, packet.at);
+        }
+        while let Ok(start) = find_start(bytes) {
+            bytes = &bytes[start..];
+            if let Some(message) = Message::parse(bytes, true)
+                && let Start::Answer { status: status @ 200.. } = message.start
+            {
+                let of_register = message.sequence.method == b"REGISTER";
+                let mint = Mint { local: packet.local, transport: packet.transport(), of_register };
+                let sighting = Sighting { at: packet.at, mint: Some(mint), acknowledged: None };
+                let answer = Answer::of(&message, status, sighting, &self.know.prints);
+                let to = Receiver {
+                    address: packet.remote.ip(),
+                    question: None,
+                    has_asked: true,
+                    in_dialog: false,
+                };
+                self.know.sent(&answer, to);
+            }
+            bytes = bytes.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &bytes[end + 1..]);
+        }
+    }
+
     fn datagram(&mut self, packet: &Tapped<'_>, told: &mut Vec<Evidence>) {
         let bytes = packet.payload;
         let cut = packet.part || bytes.len() < packet.length as usize;

@@ -28,6 +28,8 @@ pub struct Tapped<'a> {
     pub part: bool,
     /// The filter has charged its line for the credentials in it.
     pub charged: Option<Charged>,
+    /// The remote end is banned or trusted. Nothing is judged of it; what it was told is no secret of anybody else.
+    pub listed: bool,
     pub payload: &'a [u8],
 }
 
@@ -45,7 +47,7 @@ pub struct TcpSegment {
     pub sequence: u32,
     /// Its sender has all of the other side's bytes before that one.
     pub acknowledged: Option<u32>,
-    /// The connection begins (SYN) or ends (FIN, RST) with it.
+    /// The connection begins (SYN, or the end of a handshake that the filter has seen) or ends (FIN, RST) with it.
     pub begins: bool,
     pub ends: bool,
 }

@@ -40,9 +40,11 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     count(&verdict, frame.len() as u64);
     // What is not ours pays nothing for the rest.
     if verdict.reason.is_for_sip() {
-        match verdict.reason.action() {
-            Action::Drop => event::sample(&ctx, &kernel, packet, &verdict),
-            Action::Pass => tap::offer(&ctx, &kernel, packet, &verdict),
+        if matches!(verdict.reason.action(), Action::Drop) {
+            event::sample(&ctx, &kernel, packet, &verdict);
+        }
+        if matches!(verdict.action(), Action::Pass) {
+            tap::offer(&ctx, &kernel, packet, &verdict);
         }
         capture::offer(&ctx, &verdict);
     }

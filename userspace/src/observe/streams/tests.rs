@@ -54,7 +54,9 @@ impl Tap {
         bytes: &[u8],
         begins: bool,
     ) {
-        let segment = TcpSegment { sequence, acknowledged: self.acknowledged, begins, ends: false };
+        // A SYN acknowledges nothing.
+        let acknowledged = self.acknowledged.filter(|_| !begins || direction == Direction::Out);
+        let segment = TcpSegment { sequence, acknowledged, begins, ends: false };
         self.see_it(remote, direction, segment, bytes);
     }
 
@@ -74,6 +76,7 @@ impl Tap {
             length: bytes.len() as u32,
             part: false,
             charged: None,
+            listed: false,
             payload: &bytes[..bytes.len().min(self.seen)],
         };
         let heard = &mut self.heard;
@@ -320,6 +323,7 @@ fn where_a_message_ends_is_told() {
                 length: piece.len() as u32,
                 part: false,
                 charged: None,
+                listed: false,
                 payload: piece,
             };
             if offset == 0 {
