@@ -16,6 +16,7 @@ pub struct Frame {
     udp_length: Option<u16>,
     no_ip_length: bool,
     tcp_flags: u8,
+    sequence: u32,
     acknowledged: u32,
 }
 
@@ -64,6 +65,7 @@ fn frame(transport: Transport) -> Frame {
         udp_length: None,
         no_ip_length: false,
         tcp_flags: ACK | PSH,
+        sequence: 1,
         acknowledged: 1,
     }
 }
@@ -153,9 +155,46 @@ impl Frame {
         self
     }
 
+    /// TCP: of its first byte.
+    pub fn sequence(mut self, number: u32) -> Self {
+        self.sequence = number;
+        self
+    }
+
+    pub const fn next(&self) -> u32 {
+        self.sequence
+    }
+
+    /// TCP: what the other end sends to the one that sends this, and of which this has read all before.
+    pub fn answer(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            sequence: self.acknowledged,
+            acknowledged: self.sequence,
+            payload: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// TCP: cut there into segments that follow each other.
+    pub fn segments(&self, cuts: &[usize]) -> Vec<Vec<u8>> {
+        let ends = cuts.iter().copied().chain([self.payload.len()]);
+        let starts = [0].into_iter().chain(cuts.iter().copied());
+        let segment = |(start, end): (usize, usize)| {
+            let sequence = self.sequence.wrapping_add(u32::try_from(start).expect("a segment"));
+            self.clone().sequence(sequence).carrying(&self.payload[start..end]).build()
+        };
+        starts.zip(ends).map(segment).collect()
+    }
+
     pub fn acknowledging(mut self, number: u32) -> Self {
         self.acknowledged = number;
         self
+    }
+
+    pub fn is_tcp(&self) -> bool {
+        self.transport == Transport::Tcp
     }
 
     /// The whole frame.
@@ -186,7 +225,7 @@ impl Frame {
                 bytes.extend([0, 0]);
             }
             Transport::Tcp => {
-                bytes.extend([0, 0, 0, 1]);
+                bytes.extend(self.sequence.to_be_bytes());
                 bytes.extend(self.acknowledged.to_be_bytes());
                 bytes.extend([5 << 4, self.tcp_flags, 0xff, 0xff, 0, 0, 0, 0]);
             }

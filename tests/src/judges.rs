@@ -9,10 +9,12 @@ use sipward::{
     replay::Memory,
 };
 use xdp_prog::{
-    abi::{AddressHash, Counter, FOREVER, GuessLimits, Policy, RateLimit, Refunds, SourceEntry},
+    abi::{AddressHash, Counter, FOREVER, GuessLimits, Handshake, Policy, RateLimit, Refunds, SourceEntry},
     account::nonce_hash,
     reason::{Action, Class, Reason},
 };
+
+use crate::frame::{ACK, Frame, SYN};
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
@@ -139,6 +141,24 @@ impl Judges {
         let address = address.parse().unwrap();
         self.filter.given_back().unwrap().put(address, refunds).unwrap();
         self.memory.judge_guesses().set_refunds(to_key(address).line(), refunds);
+    }
+
+    /// Opens the connection that a segment belongs to, as its first one: the SYN-ACK leaves and is answered.
+    pub fn open(&mut self, segment: &Frame) {
+        let answer = segment.answer();
+        let answer = answer.clone().sequence(answer.next().wrapping_sub(1)).flags(SYN | ACK);
+        self.filter.test_run_egress(&answer.build(), 1).unwrap();
+        let opens = segment.clone().carrying("").flags(ACK).build();
+        let headers = self.memory.headers(&opens);
+        let (sequence, acknowledged) = (headers.sequence, headers.acknowledged);
+        self.memory.expect_answer(headers.stream_key(), Handshake { sequence, acknowledged });
+        assert_eq!(self.judge(&opens), "tcp-control");
+    }
+
+    /// Something leaves.
+    pub fn leave(&mut self, frame: &[u8]) {
+        self.filter.test_run_egress(frame, 1).unwrap();
+        self.memory.follow_answer(&self.memory.headers(frame));
     }
 
     /// The kernel's own entries, as they are.

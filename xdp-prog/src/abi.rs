@@ -48,7 +48,10 @@ pub mod map {
     pub const REFUNDS: &str = "REFUNDS";
     pub const WATCHED: &str = "WATCHED";
     pub const SCRATCH: &str = "SCRATCH";
-    pub const ALL: [&str; 31] = [
+    pub const HANDSHAKES: &str = "HANDSHAKES";
+    pub const STREAMS: &str = "STREAMS";
+    pub const EARLY_FRAGMENTS: &str = "EARLY_FRAGMENTS";
+    pub const ALL: [&str; 34] = [
         ACTIVE,
         POLICY,
         SIGNATURES,
@@ -80,6 +83,9 @@ pub mod map {
         REFUNDS,
         WATCHED,
         SCRATCH,
+        HANDSHAKES,
+        STREAMS,
+        EARLY_FRAGMENTS,
     ];
 }
 
@@ -93,6 +99,10 @@ pub const MAX_PREFIXES: usize = 1 << 16;
 pub const MAX_SOURCE_STATES: usize = 1 << 16;
 pub const MAX_PREFIX_STATES: usize = 1 << 14;
 pub const MAX_FRAGMENTS: usize = 1 << 13;
+pub const MAX_EARLY_FRAGMENTS: usize = 1 << 12;
+/// Connections that are being opened, and those that are open.
+pub const MAX_HANDSHAKES: usize = 1 << 16;
+pub const MAX_STREAMS: usize = 1 << 16;
 pub const EVENT_RING_BYTES: usize = 1 << 20;
 pub const EVENT_SLOT_COUNT: usize = 1 << 10;
 pub const CAPTURE_RING_BYTES: usize = 1 << 22;
@@ -256,7 +266,9 @@ pub struct Policy {
     pub newcomer_packets: u32,
     /// A set of [`Form`](crate::form::Form) bits: of strangers, these drop.
     pub forms: u32,
-    pub reserved: u32,
+    /// 1: signatures are looked for in what known sources send, too.
+    pub search_known: u8,
+    pub reserved: [u8; 3],
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
     /// Of a neighbourhood's newcomers together, and of all others there.
@@ -332,7 +344,7 @@ pub const FLOW_WORDS: usize = 4;
 /// More flows than this cannot be told apart.
 pub const FLOWS_MAX: u32 = 192;
 
-/// A fragmented packet whose first fragment was dropped.
+/// A packet that comes in fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct FragmentKey {
@@ -342,8 +354,92 @@ pub struct FragmentKey {
     pub protocol: u32,
 }
 
-/// How long the rest of a dropped packet is expected, in nanoseconds.
+/// How long the rest of a packet is expected after its first fragment, in nanoseconds.
 pub const FRAGMENT_LIFETIME: u64 = 2_000_000_000;
+
+/// A packet for a SIP port whose first fragment was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct FragmentState {
+    /// Kernel monotonic nanoseconds; the entry is ignored from then on.
+    pub expires: u64,
+    /// One of [`fragments`].
+    pub state: u32,
+    /// Where the next fragment begins in the packet.
+    pub next: u32,
+    pub carried: Carried,
+}
+
+pub mod fragments {
+    /// One of them was dropped, so the others drop too.
+    pub const DROPPED: u32 = 1;
+    /// The first one passed, of a stranger, or of a source that is known.
+    pub const STRANGER: u32 = 2;
+    pub const KNOWN: u32 = 3;
+}
+
+/// What is known of a text at a place where it was cut: the end of a TCP segment or of a fragment. All zero: nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C, align(8))]
+pub struct Carried {
+    /// Of the signatures that the row is one of.
+    pub generation: u32,
+    /// In the headers: Content-Length, as far as it was read. In the body: bytes that are still to come.
+    pub length: u32,
+    pub row: u16,
+    /// One of [`phase`].
+    pub phase: u8,
+    /// Whether digits of Content-Length were read, see `stream.rs`.
+    pub digits: u8,
+    /// The first bytes of a message, fewer than tell what it is, from the lowest bits on; and how many. Words, as the
+    /// compiler copies single bytes in pieces that lie askew.
+    pub head_length: u32,
+    pub head: [u64; 2],
+}
+
+/// Where in a stream of messages a byte stands.
+pub mod phase {
+    pub const LOST: u8 = 0;
+    /// Between two messages.
+    pub const START: u8 = 1;
+    /// Among the first bytes of a message.
+    pub const HEAD: u8 = 2;
+    pub const HEADERS: u8 = 3;
+    pub const BODY: u8 = 4;
+    /// In a datagram: whatever length it tells, nothing follows it.
+    pub const DATAGRAM: u8 = 5;
+}
+
+/// A TCP connection, as seen by the PBX: who connected, and whereto.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct StreamKey {
+    pub remote: Address,
+    pub local: Address,
+    /// Host order.
+    pub remote_port: u32,
+    pub local_port: u32,
+}
+
+/// The numbers that the answer to a SYN-ACK has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Handshake {
+    pub sequence: u32,
+    pub acknowledged: u32,
+}
+
+/// What came over a connection, see `segments.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct StreamState {
+    /// The number of the byte that goes on from `now`.
+    pub next: u32,
+    /// The number of the byte that went on from `before`.
+    pub previous: u32,
+    pub now: Carried,
+    pub before: Carried,
+}
 
 /// What one reason has seen. Index: the reason's code, plus [`Reason::COUNT`] for drops that monitor mode
 /// let pass.
@@ -377,8 +473,8 @@ impl core::fmt::Debug for Signatures {
     }
 }
 
-/// States in the order of their rows: dead (row 0), ordinary, then those that end the headers, those that
-/// read a digit of Content-Length, and last one accepting state per signature.
+/// States in the order of their rows: dead (row 0), ordinary, then those that end the headers, those that end the name of a
+/// header with credentials, those that read a digit of Content-Length, and last one accepting state per signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct SignatureHead {
@@ -392,12 +488,17 @@ pub struct SignatureHead {
     pub line: u16,
     /// First row of the states reached by the empty line after the headers.
     pub body: u16,
+    /// First row of the states reached by the colon behind Authorization or Proxy-Authorization.
+    pub credentials: u16,
     /// First row of the states reached by a digit of Content-Length.
     pub digit: u16,
     /// First row of the accepting states; they are absorbing. Signature `i` has row
     /// `accept + (i << accept_shift)`.
     pub accept: u16,
     pub accept_shift: u16,
+    pub reserved: u16,
+    /// Another number for each set: what is carried on from one packet to the next is of one set.
+    pub generation: u32,
 }
 
 pub const PREFILTER_BITS: u32 = 20;
@@ -639,7 +740,7 @@ pub mod tap {
     /// It leaves. Without: it has come in, and passed.
     pub const OUT: u32 = 1;
     pub const TCP: u32 = 2;
-    /// SYN.
+    /// SYN, or what completes a handshake.
     pub const BEGINS: u32 = 4;
     /// FIN or RST.
     pub const ENDS: u32 = 8;
@@ -706,7 +807,12 @@ const _: () = {
     assert!(size_of::<SourceState>() == 16 * Class::COUNT + 80);
     assert!(size_of::<PrefixState>() == 2 * 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);
-    assert!(size_of::<SignatureHead>() == 16);
+    assert!(size_of::<FragmentState>() == 48);
+    assert!(size_of::<Carried>() == 32);
+    assert!(size_of::<StreamKey>() == 40);
+    assert!(size_of::<Handshake>() == 8);
+    assert!(size_of::<StreamState>() == 72);
+    assert!(size_of::<SignatureHead>() == 24);
     assert!(size_of::<Event>() == 64 + EVENT_HEAD);
     assert!(size_of::<EventSlot>() == 32);
     assert!(size_of::<Capture>() == 16);
@@ -730,8 +836,8 @@ const _: () = {
 mod pod {
     use super::{
         Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FlowKey,
-        FragmentKey, GuardState, Policy, Refunds, SignatureHead, Signatures, SourceEntry, Suspension,
-        SuspensionKey, TapHead, TapState,
+        FragmentKey, FragmentState, GuardState, Handshake, Policy, Refunds, SignatureHead, Signatures,
+        SourceEntry, StreamKey, StreamState, Suspension, SuspensionKey, TapHead, TapState,
     };
 
     macro_rules! pod {
@@ -744,11 +850,15 @@ mod pod {
     pod!(
         FlowKey,
         FragmentKey,
+        FragmentState,
         GuardState,
+        Handshake,
         Policy,
         Refunds,
         SignatureHead,
         SourceEntry,
+        StreamKey,
+        StreamState,
         Suspension,
         SuspensionKey,
         TapHead,

@@ -21,8 +21,23 @@ pub struct Charge {
     pub packets: u32,
     /// It may open a flow, and those are counted.
     pub opens: bool,
-    /// Phones behind a known source; zero: a stranger.
-    pub budget: u32,
+}
+
+impl Charge {
+    /// In a word, because that is all a separately verified function takes.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        (self.packets as u64) << 32 | (self.opens as u64) << 8 | self.class as u64
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        Self {
+            class: Class::from_code(word as u32 & 0xff),
+            packets: (word >> 32) as u32,
+            opens: word >> 8 & 1 != 0,
+        }
+    }
 }
 
 /// The limit that a packet is over.
@@ -66,23 +81,41 @@ impl Limit {
 /// Charges the source and, for a stranger, its neighbourhood.
 #[inline(always)]
 pub fn charge<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
+    if packet.phones == 0 {
+        world.charge_stranger(packet, charge)
+    } else {
+        world.charge_known(packet, charge)
+    }
+}
+
+/// Charges a source that is known, and its flow.
+#[inline(always)]
+pub fn known<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     // Pass: no policy, no limit.
     let Some(policy) = world.policy() else { return Limit::None };
     let now = world.now();
     let class = charge.class;
     // Pass: the kernel found no memory for the state of this source.
     let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
-    let meter = class.of(&state.meters);
-    if charge.budget != 0 {
-        let limit = class.of(&policy.known);
-        let shared = meter.admits(limit, charge.budget, now, charge.packets);
-        if let Some(next) = shared {
-            meter.commit(next);
-        }
-        // Even where the source has room: what its flow has sent is to be known once it has none.
-        let admitted = charge_flow(world, packet, charge, limit, now) || shared.is_some();
-        return if admitted { Limit::None } else { Limit::Source };
+    let (meter, limit) = (class.of(&state.meters), class.of(&policy.known));
+    let shared = meter.admits(limit, packet.phones, now, charge.packets);
+    if let Some(next) = shared {
+        meter.commit(next);
     }
+    // Even where the source has room: what its flow has sent is to be known once it has none.
+    let admitted = charge_flow(world, packet, charge, limit, now) || shared.is_some();
+    if admitted { Limit::None } else { Limit::Source }
+}
+
+/// Charges a stranger, and its neighbourhood.
+#[inline(always)]
+pub fn stranger<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
+    // Pass, twice: as above.
+    let Some(policy) = world.policy() else { return Limit::None };
+    let now = world.now();
+    let class = charge.class;
+    let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
+    let meter = class.of(&state.meters);
     // Before any refusal: whoever goes on sending what is refused is no newcomer.
     let share = Share::count(state, policy.newcomer_packets, charge.packets, now);
     let Some(next) = meter.admits(class.of(&policy.stranger), 1, now, charge.packets) else {

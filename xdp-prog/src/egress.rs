@@ -177,12 +177,12 @@ pub fn is_hidden(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool
 }
 
 /// Whether the PBX sends it by SIP and it tells something: a final answer, a question that a trunk has to answer, or
-/// any part of a TCP stream.
+/// any part of a TCP stream whose connection is open: what answers forged segments tells nothing.
 #[inline(always)]
 pub fn is_wanted(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool {
     if packet.protocol == TCP {
-        let tells = packet.length != 0 || packet.is(flag::CONNECT | flag::ENDS);
-        return tells && policy.tcp.has(packet.source_port);
+        let tells = packet.length != 0 || packet.is(flag::ENDS);
+        return tells && packet.is(flag::CONNECTED);
     }
     if !policy.udp.has(packet.source_port) || packet.length < sip::SHORTEST as u32 {
         return false;

@@ -103,7 +103,7 @@ pub fn has_usual_bytes(payload: Bytes<'_>, length: u32) -> bool {
         // The sums have a top bit where the byte is another one; without bytes above 0x7f they carry nothing over.
         let no_return = (here ^ RETURNS).wrapping_add(LOW);
         let no_feed = (next ^ FEEDS).wrapping_add(LOW);
-        (no_return ^ no_feed) | here | !here.wrapping_add(LOW)
+        (no_return ^ no_feed) | here | next | !here.wrapping_add(LOW)
     })
 }
 

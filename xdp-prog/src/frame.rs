@@ -4,7 +4,7 @@
 
 use crate::{
     abi::{Address, FlowKey, FragmentKey, SuspensionKey},
-    bytes::Bytes,
+    bytes::{Bytes, opaque},
 };
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -48,6 +48,8 @@ pub struct Packet {
     pub length: u32,
     /// Of a fragment: the id that all parts of its packet carry.
     pub fragment_id: u32,
+    /// Of a fragment: where in its packet the next one begins. Zero: that is not known.
+    pub fragment_end: u32,
     /// TCP: of the first byte of payload.
     pub sequence: u32,
     /// TCP, with [`flag::ACKNOWLEDGES`]: of the byte that it waits for.
@@ -58,7 +60,11 @@ pub struct Packet {
     pub protocol: u8,
     /// A set of [`flag`]s.
     pub flags: u8,
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
+    /// What its judgement comes to know on the way: how many phones there are behind a known source (zero: a stranger), and
+    /// the [`Place`](crate::segments::Place) of a TCP segment.
+    pub phones: u32,
+    pub place: u32,
 }
 
 pub mod flag {
@@ -72,6 +78,10 @@ pub mod flag {
     pub const ENDS: u8 = 8;
     /// TCP ACK.
     pub const ACKNOWLEDGES: u8 = 16;
+    /// TCP: the handshake of its connection was seen.
+    pub const CONNECTED: u8 = 32;
+    /// TCP: it completes that handshake.
+    pub const OPENS: u8 = 64;
 }
 
 impl Packet {
@@ -102,7 +112,7 @@ impl Packet {
 pub enum Depth {
     /// All fields of the packet are set.
     Ports = 0,
-    /// A fragment that is not the first: addresses, protocol and id are set, there are no ports.
+    /// A fragment that is not the first: addresses, protocol, id and payload are set, there are no ports.
     LaterFragment = 1,
     /// Not IP.
     NotIp = 2,
@@ -174,6 +184,8 @@ pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> u64, packet: &mut
         }
         Fragment::Later(id) => {
             packet.fragment_id = id;
+            packet.offset = ip.offset as u32;
+            packet.length = ip.length;
             return Depth::LaterFragment;
         }
     }
@@ -242,6 +254,7 @@ fn ipv4(frame: Bytes<'_>, offset: usize, packet: &mut Packet) -> Option<Ip> {
     };
     packet.source = Address::v4(word(header, 12));
     packet.destination = Address::v4(word(header, 16));
+    packet.fragment_end = ((position & 0x1fff) as u32) * 8 + (total - header_length) as u32;
     Some(Ip {
         protocol: header[9],
         offset: offset + header_length,
@@ -272,7 +285,8 @@ fn ipv6(
         return Chained::Bad;
     }
     packet.destination = address(24);
-    let mut chain = Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole };
+    let mut chain =
+        Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole, behind: 0 };
     if is_extension(chain.protocol) {
         match extensions(chain.offset, chain.protocol) {
             CHAIN_HIDDEN => return Chained::Hidden,
@@ -286,6 +300,7 @@ fn ipv6(
         // What stands in the frame behind the packet's end is not of the packet.
         return if matches!(chain.fragment, Fragment::First(_)) { Chained::Hidden } else { Chained::Bad };
     }
+    packet.fragment_end = chain.fragment_end(frame, end as u32);
     Chained::Whole(Ip {
         protocol: chain.protocol,
         offset: chain.offset as usize,
@@ -308,13 +323,17 @@ struct Chain {
     protocol: u8,
     offset: u32,
     fragment: Fragment,
+    /// Units of eight bytes between the fragment header and `offset`, or [`BEHIND_MAX`] or more.
+    behind: u32,
 }
 
+const BEHIND_MAX: u32 = 31;
 const CHAIN_FIRST: u64 = 1 << 24;
 const CHAIN_LATER: u64 = 1 << 25;
 const CHAIN_VALID: u64 = 1 << 26;
 /// Instead of a chain: it goes on in another fragment, or is longer than any that is followed.
 const CHAIN_HIDDEN: u64 = CHAIN_FIRST;
+const CHAIN_BEHIND: u32 = 27;
 
 impl Chain {
     /// In one word, because that is all a separately verified function may return.
@@ -325,7 +344,9 @@ impl Chain {
             Fragment::First(id) => CHAIN_FIRST | (id as u64) << 32,
             Fragment::Later(id) => CHAIN_LATER | (id as u64) << 32,
         };
-        CHAIN_VALID | fragment | ((self.offset & OFFSET_MAX) as u64) << 8 | self.protocol as u64
+        let behind = if self.behind > BEHIND_MAX { BEHIND_MAX } else { self.behind };
+        let place = ((self.offset & OFFSET_MAX) as u64) << 8 | (behind as u64) << CHAIN_BEHIND;
+        CHAIN_VALID | fragment | place | self.protocol as u64
     }
 
     #[inline(always)]
@@ -341,7 +362,27 @@ impl Chain {
         } else {
             Fragment::Whole
         };
-        Some(Self { protocol: word as u8, offset: (word >> 8) as u32 & OFFSET_MAX, fragment })
+        let (offset, behind) = ((word >> 8) as u32 & OFFSET_MAX, (word >> CHAIN_BEHIND) as u32 & BEHIND_MAX);
+        Some(Self { protocol: word as u8, offset, fragment, behind })
+    }
+
+    /// Where in the packet its next fragment begins, if this one ends at `end` in the frame.
+    #[inline(always)]
+    fn fragment_end(&self, frame: Bytes<'_>, end: u32) -> u32 {
+        match self.fragment {
+            Fragment::First(_) if self.behind < BEHIND_MAX => {
+                end.saturating_sub(self.offset) + self.behind * 8
+            }
+            // The chain ends right behind the fragment header.
+            Fragment::Later(_) => {
+                let at = opaque(self.offset.saturating_sub(8) as usize) & OFFSET_MAX as usize;
+                match frame.chunk::<8>(at) {
+                    Some(header) => (be16(header, 2) & 0xfff8) as u32 + end.saturating_sub(self.offset),
+                    None => 0,
+                }
+            }
+            _ => 0,
+        }
     }
 }
 
@@ -360,7 +401,7 @@ pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
 /// [`extension_headers`] with [`extension_header`] as the kernel calls it: as a function that is verified by itself.
 #[inline(always)]
 pub fn extension_headers_with(offset: u32, protocol: u8, header: impl Fn(u64) -> u64) -> u64 {
-    let mut chain = Chain { protocol, offset, fragment: Fragment::Whole }.pack();
+    let mut chain = Chain { protocol, offset, fragment: Fragment::Whole, behind: 0 }.pack();
     let mut seen = 0;
     while seen < MAX_EXTENSIONS {
         // At its end, in a later fragment, or out of the packet.
@@ -396,6 +437,9 @@ pub fn extension_header(frame: Bytes<'_>, chain: u64) -> u64 {
         AUTHENTICATION => (header[1] as u32 + 2) << 2,
         _ => (header[1] as u32 + 1) << 3,
     };
+    if matches!(chain.fragment, Fragment::First(_)) && chain.protocol != FRAGMENT {
+        chain.behind += (length + 7) / 8;
+    }
     chain.protocol = header[0];
     chain.offset = at + length;
     chain.pack()

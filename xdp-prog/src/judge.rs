@@ -2,19 +2,21 @@
 
 use crate::{
     abi::{
-        Address, AddressHash, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow, Meter, Policy,
-        PrefixState, Refunds, SourceEntry, SourceState, Suspension, SuspensionKey, kind, suspension,
+        Address, AddressHash, Carried, FRAGMENT_LIFETIME, FlowKey, FragmentKey, FragmentState, GuardState,
+        GuessState, KnownFlow, Meter, Policy, PrefixState, Refunds, SourceEntry, SourceState, StreamKey,
+        StreamState, Suspension, SuspensionKey, fragments, kind, suspension,
     },
     account::{self, BY_CREDENTIALS, BY_FROM, MORE, Named, Wanted},
     bytes::Bytes,
-    charge::{Charge, Limit},
+    charge::{Charge, Limit, charge},
     form::{self, Form},
     frame::{Depth, Packet, TCP, flag},
     guess::{Budget, Guess, Tally},
     matcher::Scan,
     reason::{Action, Class, Reason},
+    segments::{self, Place},
     sip::{self, Kind},
-    stream::Stream,
+    stream::{Begin, Search, Stream},
 };
 
 /// What the path needs from outside: the tables, the time, the frame, and those steps that the kernel verifies
@@ -26,13 +28,22 @@ pub trait World {
     fn source(&self, address: &Address) -> Option<SourceEntry>;
     /// The entry of the longest prefix that holds `address`.
     fn prefix(&self, address: &Address) -> Option<SourceEntry>;
+    /// [`standing`] of the packet's source.
+    fn standing(&self, packet: &Packet) -> Standing;
     /// The state of a source, made if there is none.
     fn source_state(&self, source: &Address) -> Option<&SourceState>;
     fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState>;
     fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow>;
-    fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool;
-    fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64);
+    fn with_fragment<T>(&self, key: &FragmentKey, then: impl FnOnce(&mut FragmentState) -> T) -> Option<T>;
+    fn remember_fragment(&self, key: &FragmentKey, state: &FragmentState);
     fn forget_fragment(&self, key: &FragmentKey);
+    /// Until when it is remembered that a fragment of a packet came whose first one had not.
+    fn early_fragment(&self, key: &FragmentKey) -> Option<u64>;
+    fn remember_early_fragment(&self, key: &FragmentKey, until: u64);
+    /// Whether the packet answers a SYN-ACK that left.
+    fn answers_handshake(&self, key: &StreamKey, packet: &Packet) -> bool;
+    fn open_stream(&self, key: &StreamKey, state: &StreamState);
+    fn with_stream<T>(&self, key: &StreamKey, then: impl FnOnce(&mut StreamState) -> T) -> Option<T>;
     fn guard(&self) -> GuardState;
     /// Whether what leaves the SIP ports is seen: without that nobody knows what was answered to whom.
     fn watched(&self) -> bool;
@@ -42,12 +53,12 @@ pub trait World {
     fn parse(&self, packet: &mut Packet) -> Depth;
     /// From the packet's payload to the end of the frame.
     fn payload(&self, packet: &Packet) -> Bytes<'_>;
-    /// [`nature`].
-    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature;
     /// [`sip::classify`] of the packet's payload.
     fn classify(&self, packet: &Packet) -> Kind;
-    /// [`charge`](crate::charge::charge).
-    fn charge(&self, packet: &Packet, charge: Charge) -> Limit;
+    /// [`charge::known`](crate::charge::known).
+    fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit;
+    /// [`charge::stranger`](crate::charge::stranger).
+    fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit;
     /// [`form::find`] in the packet's payload.
     fn forms(&self, packet: &Packet, begin: form::Begin) -> u32;
     /// [`suspended`].
@@ -60,8 +71,30 @@ pub trait World {
     fn scan(&self, packet: &Packet) -> Scan;
     /// The signature in a datagram's payload, of which the first one may be at `candidate`.
     fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16>;
-    /// What is in a TCP segment: with a signature, if it is to `search` for one.
-    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream;
+    /// Of the signatures that packets are searched for.
+    fn generation(&self) -> u32;
+    /// With what the next walk goes on from, or what the last one left.
+    fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T>;
+    /// What is in a TCP segment, or in a fragment.
+    fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream;
+    /// [`segments::find`].
+    fn find_segment(&self, packet: &mut Packet) -> Place;
+    /// [`segments::keep`].
+    fn keep_segment(&self, packet: &Packet);
+    /// [`nature`].
+    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature;
+    /// [`judge_segment`].
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because;
+    /// [`charge_later`].
+    fn charge_later(&self, packet: &Packet, stream: Stream) -> Option<Reason>;
+    /// [`judge_first_fragment`].
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because;
+    /// [`find_fragment`].
+    fn find_fragment(&self, packet: &Packet) -> Fragment;
+    /// [`judge_fragment`].
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because;
+    /// [`settle_fragment`].
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32);
 
     /// [`guess::judge`](crate::guess::judge).
     fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess;
@@ -114,11 +147,32 @@ impl Verdict {
 }
 
 /// Why, and which signature.
-#[derive(Clone, Copy)]
-struct Because {
-    reason: Reason,
-    signature: u16,
-    charged: Option<Budget>,
+#[derive(Clone, Copy, Debug)]
+pub struct Because {
+    pub reason: Reason,
+    pub signature: u16,
+    pub charged: Option<Budget>,
+}
+
+impl Because {
+    /// In a word, because that is all a separately verified function may return.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        let charged = match self.charged {
+            None => 0,
+            Some(budget) => budget as u32 + 1,
+        };
+        (self.signature as u32) << 16 | charged << 8 | self.reason as u32
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        let charged = match word >> 8 & 3 {
+            0 => None,
+            code => Some(Budget::from_code(code - 1)),
+        };
+        Self { reason: Reason::of_code(word as u8), signature: (word >> 16) as u16, charged }
+    }
 }
 
 impl From<Reason> for Because {
@@ -137,7 +191,11 @@ pub const FIRST_FRAGMENT_MIN: u32 = 128;
 pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     match world.parse(packet) {
         Depth::Ports => {}
-        Depth::LaterFragment => return later_fragment(world, packet),
+        Depth::LaterFragment => {
+            let Because { reason, signature, charged } = later_fragment(world, packet);
+            let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
+            return Verdict { reason, signature, enforced, known: false, charged };
+        }
         // Pass: neither is for a SIP port.
         Depth::NotIp => return untouched(Reason::NotIp),
         Depth::OtherProtocol => return untouched(Reason::OtherPort),
@@ -148,11 +206,27 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     // Pass: there is no policy yet, so there is nothing to enforce.
     let Some(policy) = world.policy() else { return untouched(Reason::OtherPort) };
     let Some(encrypted) = sip_port(policy, packet) else { return untouched(Reason::OtherPort) };
-    let standing = standing(world, &packet.source);
+    let standing = world.standing(packet);
     let known = matches!(standing, Standing::Known { .. });
+    if packet.is(flag::FIRST_FRAGMENT) {
+        let generation = world.generation();
+        world.with_carried(|carried| *carried = Carried::unread(generation));
+    }
+    packet.phones = match standing {
+        Standing::Known { budget } => budget,
+        Standing::Decided(_) | Standing::Stranger => 0,
+    };
+    if packet.protocol == TCP && !encrypted && is_followed(policy, standing) {
+        packet.place = world.find_segment(packet) as u32;
+    }
     let because = judge_packet(world, policy, packet, encrypted, standing);
     if packet.is(flag::FIRST_FRAGMENT) {
-        settle_fragment(world, packet, because.reason);
+        let state = match standing {
+            Standing::Decided(_) => 0,
+            Standing::Known { .. } => fragments::KNOWN,
+            Standing::Stranger => fragments::STRANGER,
+        };
+        world.settle_fragment(packet, because.reason, state);
     }
     let Because { reason, signature, charged } = because;
     Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }
@@ -169,7 +243,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
 fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
     // Pass: as for all packets.
     let Some(policy) = world.policy() else { return untouched(Reason::BadIp) };
-    let reason = match standing(world, &packet.source) {
+    let reason = match world.standing(packet) {
         Standing::Decided(reason) => reason,
         _ if policy.trusted_only != 0 => Reason::TrustedOnly,
         Standing::Known { .. } | Standing::Stranger if policy.forms & Form::IpChain.bit() != 0 => {
@@ -181,6 +255,15 @@ fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
         // It may be for any port, so that nothing else is said about it.
         Action::Pass => untouched(Reason::BadIp),
         Action::Drop => Verdict { enforced: policy.enforce != 0, ..untouched(reason) },
+    }
+}
+
+/// Whether its connections are followed: not where all passes or all drops.
+#[inline(always)]
+const fn is_followed(policy: &Policy, standing: Standing) -> bool {
+    match standing {
+        Standing::Decided(reason) => matches!(reason.action(), Action::Drop) && policy.enforce == 0,
+        Standing::Known { .. } | Standing::Stranger => true,
     }
 }
 
@@ -202,26 +285,126 @@ fn sip_port(policy: &Policy, packet: &Packet) -> Option<bool> {
     }
 }
 
-/// A fragment without ports follows its first one; without a dropped one it passes, whoever sent it.
-#[inline(always)]
-fn later_fragment<W: World>(world: &W, packet: &Packet) -> Verdict {
-    if !world.fragment_was_dropped(&packet.fragment_key(), world.now()) {
-        return untouched(Reason::Fragment);
+/// What is known of the packet that a later fragment belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Fragment(u32);
+
+impl Fragment {
+    /// Its first one did not come, or was for no SIP port.
+    const ALONE: Self = Self(0);
+    const DROPPED: u32 = 1;
+    const STRANGER: u32 = 2;
+    const KNOWN: u32 = 4;
+    /// It goes on where the one before ended.
+    const FITS: u32 = 8;
+
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
     }
-    let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
-    Verdict { reason: Reason::FragmentRest, signature: 0, enforced, known: false, charged: None }
+
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    #[inline(always)]
+    const fn is(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// Drop neither what is read, nor what a known source sends in another order.
+    #[inline(always)]
+    const fn is_read(self) -> bool {
+        !self.is(Self::DROPPED) && (self.is(Self::STRANGER) || self.is(Self::KNOWN) && self.is(Self::FITS))
+    }
 }
 
+/// A fragment without ports goes on from the one before it, if that was for a SIP port. Without any before it passes, whoever
+/// sent it, and is remembered: then its first one is judged as one whose rest nobody has read.
 #[inline(always)]
-fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason) {
-    let key = packet.fragment_key();
-    match reason.action() {
-        // Its rest can never become a packet without it, and may be that of a real one under the same id.
-        Action::Drop if matches!(reason, Reason::FragmentTiny | Reason::Malformed) => {}
-        Action::Drop => world.remember_dropped_fragment(&key, world.now()),
-        // A forged first fragment under the same id must not cost the real one its rest.
-        Action::Pass => world.forget_fragment(&key),
+fn later_fragment<W: World>(world: &W, packet: &Packet) -> Because {
+    let found = world.find_fragment(packet);
+    if found.is(Fragment::DROPPED) {
+        return Reason::FragmentRest.into();
     }
+    if !found.is_read() {
+        return Reason::Fragment.into();
+    }
+    let begin = if found.is(Fragment::FITS) { Begin::Carried } else { Begin::Anywhere };
+    let searched =
+        found.is(Fragment::STRANGER) || world.policy().is_some_and(|policy| policy.search_known != 0);
+    let search = if searched { Search::Signatures } else { Search::Messages };
+    world.judge_fragment(packet, found, world.walk_stream(packet, begin, search))
+}
+
+/// Readies what a later fragment goes on from.
+#[inline(always)]
+pub fn find_fragment<W: World>(world: &W, packet: &Packet) -> Fragment {
+    let (key, now) = (packet.fragment_key(), world.now());
+    let generation = world.generation();
+    let before = world.with_fragment(&key, |before| {
+        world.with_carried(|carried| {
+            *carried = before.carried;
+            carried.adapt(generation);
+            (before.expires > now).then_some((before.state, before.next, carried.is_somewhere()))
+        })
+    });
+    let Some(Some(Some((state, next, is_somewhere)))) = before else {
+        world.remember_early_fragment(&key, now + FRAGMENT_LIFETIME);
+        return Fragment::ALONE;
+    };
+    let end = packet.fragment_end;
+    let fits = is_somewhere && end != 0 && next == end.wrapping_sub(packet.length);
+    let state = match state {
+        fragments::DROPPED => Fragment::DROPPED,
+        fragments::STRANGER => Fragment::STRANGER,
+        _ => Fragment::KNOWN,
+    };
+    Fragment(state | if fits { Fragment::FITS } else { 0 })
+}
+
+/// Judges what a later fragment holds, and keeps what it leaves for the next.
+#[inline(always)]
+pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+    let fits = found.is(Fragment::FITS);
+    let because = match stream.signature() {
+        Some(signature) => Because { signature, ..Reason::Signature.into() },
+        None => {
+            let guess = charge_unnamed(world, packet, false, stream.credentials() + !fits as u32);
+            Because { charged: guess.charged(), ..guess.reason().unwrap_or(Reason::Fragment).into() }
+        }
+    };
+    let drops = matches!(because.reason.action(), Action::Drop);
+    world.with_fragment(&packet.fragment_key(), |after| {
+        if drops {
+            after.state = fragments::DROPPED;
+        } else if fits {
+            after.next = packet.fragment_end;
+            world.with_carried(|carried| after.carried = *carried);
+        }
+    });
+    because
+}
+
+/// Keeps what a first fragment left for the others. `state`: one of [`fragments`], or zero: they are not looked at.
+#[inline(always)]
+pub fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason, state: u32) {
+    let key = packet.fragment_key();
+    let state = match reason.action() {
+        // Its rest can never become a packet without it, and may be that of a real one under the same id.
+        Action::Drop if matches!(reason, Reason::FragmentTiny | Reason::Malformed) => return,
+        Action::Drop => fragments::DROPPED,
+        // A forged first fragment under the same id must not cost the real one its rest.
+        Action::Pass if state == 0 => return world.forget_fragment(&key),
+        Action::Pass => state,
+    };
+    let expires = world.now() + FRAGMENT_LIFETIME;
+    let next = packet.fragment_end;
+    world.with_carried(|carried| {
+        world.remember_fragment(&key, &FragmentState { expires, state, next, carried: *carried });
+    });
 }
 
 #[inline(always)]
@@ -232,11 +415,9 @@ fn judge_packet<W: World>(
     encrypted: bool,
     standing: Standing,
 ) -> Because {
-    let budget = match standing {
-        Standing::Decided(reason) => return reason.into(),
-        Standing::Known { budget } => budget,
-        Standing::Stranger => 0,
-    };
+    if let Standing::Decided(reason) = standing {
+        return reason.into();
+    }
     if policy.trusted_only != 0 {
         return Reason::TrustedOnly.into();
     }
@@ -244,7 +425,7 @@ fn judge_packet<W: World>(
     if packet.is(flag::MALFORMED) {
         return Reason::Malformed.into();
     }
-    let turn = Turn { world, policy, packet, budget };
+    let turn = Turn { world, policy, packet };
     if packet.is(flag::FIRST_FRAGMENT) && packet.length < FIRST_FRAGMENT_MIN {
         return Reason::FragmentTiny.into();
     }
@@ -260,6 +441,30 @@ pub enum Standing {
         budget: u32,
     },
     Stranger,
+}
+
+impl Standing {
+    const DECIDED: u64 = 1;
+    const KNOWN: u64 = 2;
+
+    /// In a word, because that is all a separately verified function may return.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        match self {
+            Self::Stranger => 0,
+            Self::Decided(reason) => Self::DECIDED | (reason as u64) << 8,
+            Self::Known { budget } => Self::KNOWN | (budget as u64) << 32,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        match word & 3 {
+            Self::DECIDED => Self::Decided(Reason::of_code((word >> 8) as u8)),
+            Self::KNOWN => Self::Known { budget: (word >> 32) as u32 },
+            _ => Self::Stranger,
+        }
+    }
 }
 
 /// Trusted beats banned, and banned beats known.
@@ -297,66 +502,90 @@ struct Turn<'a, W> {
     world: &'a W,
     policy: &'a Policy,
     packet: &'a Packet,
-    /// Phones behind a known source; zero: a stranger.
-    budget: u32,
 }
 
 /// What a packet is, before any limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nature {
-    kind: Kind,
-    class: Class,
+    pub kind: Kind,
+    pub class: Class,
     /// Why it passes if no rule objects.
-    pass: Reason,
+    pub pass: Reason,
     /// It may open a flow.
-    opens: bool,
+    pub opens: bool,
     /// It has a message that signatures may be in.
-    message: bool,
+    pub message: bool,
+    /// It is part of a TCP stream that can be read.
+    pub followed: bool,
 }
 
 impl Nature {
     /// In a word, because that is all a separately verified function may return.
     #[inline(always)]
     pub const fn word(self) -> u32 {
-        let pass = match self.pass {
-            Reason::Response => 1,
-            Reason::Keepalive => 2,
-            Reason::NotSip => 3,
-            Reason::Stream => 4,
-            Reason::TcpControl => 5,
-            _ => 0,
-        };
-        self.kind.code()
-            | (self.class as u32) << 8
-            | pass << 16
-            | (self.opens as u32) << 24
-            | (self.message as u32) << 25
+        let flags = self.opens as u32 | (self.message as u32) << 1 | (self.followed as u32) << 2;
+        self.kind.code() | (self.class as u32) << 8 | (self.pass as u32) << 16 | flags << 24
     }
 
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {
-        let pass = match word >> 16 & 0xff {
-            1 => Reason::Response,
-            2 => Reason::Keepalive,
-            3 => Reason::NotSip,
-            4 => Reason::Stream,
-            5 => Reason::TcpControl,
-            _ => Reason::Request,
-        };
         Self {
             kind: Kind::from_code(word & 0xff),
             class: Class::from_code(word >> 8 & 0xff),
-            pass,
+            pass: Reason::of_code((word >> 16) as u8),
             opens: word >> 24 & 1 != 0,
             message: word >> 25 & 1 != 0,
+            followed: word >> 26 & 1 != 0,
         }
     }
+}
+
+/// What a packet is. `encrypted`: its port speaks TLS.
+#[inline(always)]
+pub fn nature<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Nature {
+    let place = Place::from_code(packet.place);
+    let tcp = packet.protocol == TCP;
+    let quiet = |class, pass| Nature {
+        kind: Kind::NotSip,
+        class,
+        pass,
+        opens: false,
+        message: false,
+        followed: false,
+    };
+    if packet.is(flag::CONNECT) && packet.length == 0 {
+        // No flow: a crowd that connects is bounded by connects a second, not by its ports.
+        return quiet(Class::Connect, Reason::TcpControl);
+    }
+    if tcp && packet.length == 0 {
+        return quiet(Class::Stream, Reason::TcpControl);
+    }
+    if encrypted {
+        return quiet(Class::Stream, Reason::Stream);
+    }
+    let alone = || match sip::classify_plain(world.payload(packet), packet.length) {
+        Some(kind) => kind,
+        None => world.classify(packet),
+    };
+    let kind = if tcp { segments::kind(place, world.payload(packet), packet.length, alone) } else { alone() };
+    let (class, pass) = match kind {
+        Kind::Keepalive => (Class::Keepalive, Reason::Keepalive),
+        // The middle of a message, or nothing that anybody knows.
+        Kind::NotSip | Kind::Hidden if tcp => (Class::Stream, Reason::Stream),
+        Kind::Response => (Class::Response, Reason::Response),
+        Kind::Request(class) => (class, Reason::Request),
+        Kind::UnknownMethod => (Class::Other, Reason::Request),
+        Kind::NotSip | Kind::Hidden => (Class::Other, Reason::NotSip),
+    };
+    let silent = matches!(kind, Kind::Keepalive | Kind::Response);
+    let message = if tcp { begins_message(kind) } else { !silent };
+    Nature { kind, class, pass, opens: !tcp && !silent, message, followed: tcp }
 }
 
 impl<W: World> Turn<'_, W> {
     #[inline(always)]
     const fn stranger(&self) -> bool {
-        self.budget == 0
+        self.packet.phones == 0
     }
 
     #[inline(always)]
@@ -373,30 +602,34 @@ impl<W: World> Turn<'_, W> {
         {
             return reason.into();
         }
-        if !nature.message {
+        if !nature.message && !nature.followed {
             return nature.pass.into();
         }
-        if let Some(form) = self.form_refused(nature.kind) {
-            return form.reason().into();
+        let (mut candidate, mut charged) = (Some(0), None);
+        if nature.message {
+            if let Some(form) = self.form_refused(nature.kind) {
+                return form.reason().into();
+            }
+            let scan = self.world.scan(self.packet);
+            if self.suspended(nature.kind, scan) {
+                return Reason::Suspended.into();
+            }
+            let guess = self.guess(scan);
+            if let Some(reason) = guess.reason() {
+                return reason.into();
+            }
+            if let Some(reason) = over
+                && !guess.is_answer()
+            {
+                return reason.into();
+            }
+            if self.asks_too_often(nature.kind, scan) {
+                return Reason::RateAsking.into();
+            }
+            (candidate, charged) = (scan.candidate(), guess.charged());
         }
-        let scan = self.world.scan(self.packet);
-        if self.suspended(nature.kind, scan) {
-            return Reason::Suspended.into();
-        }
-        let guess = self.guess(scan);
-        if let Some(reason) = guess.reason() {
-            return reason.into();
-        }
-        if let Some(reason) = over
-            && !guess.is_answer()
-        {
-            return reason.into();
-        }
-        if self.asks_too_often(nature.kind, scan) {
-            return Reason::RateAsking.into();
-        }
-        let refused = self.message_refused(nature.kind, scan.candidate());
-        refused.unwrap_or(Because { charged: guess.charged(), ..nature.pass.into() })
+        let because = self.content(&nature, candidate);
+        if because.charged.is_none() { Because { charged, ..because } } else { because }
     }
 
     /// In a crowd, newcomers may still answer what the PBX has asked them: so whoever has got through once is in. Of that
@@ -406,15 +639,55 @@ impl<W: World> Turn<'_, W> {
         matches!(limit, Limit::Newcomers) && self.policy.guesses.issued.interval != 0
     }
 
-    /// Because of a signature, or of a request behind the first one in a segment.
+    /// What a signature says, or what else is in a segment or in a part of a datagram.
     #[inline(always)]
-    fn message_refused(&self, kind: Kind, candidate: Option<u32>) -> Option<Because> {
-        if self.packet.protocol == TCP {
-            let response = matches!(kind, Kind::Response);
-            return self.later_refused(self.world.walk_stream(self.packet, response, candidate.is_some()));
+    fn content(&self, nature: &Nature, candidate: Option<u32>) -> Because {
+        if nature.followed {
+            return self.segment(self.read(nature, candidate.is_some()));
         }
-        let signature = self.world.find_signature(self.packet, candidate?)?;
-        Some(Because { signature, ..Reason::Signature.into() })
+        if self.packet.is(flag::FIRST_FRAGMENT) {
+            let read = self.read(nature, true);
+            let stream = self.world.walk_stream(self.packet, Begin::Datagram, read.search);
+            return self.world.judge_first_fragment(self.packet, read, stream);
+        }
+        if !self.is_searched() {
+            return nature.pass.into();
+        }
+        match candidate.and_then(|candidate| self.world.find_signature(self.packet, candidate)) {
+            Some(signature) => Because { signature, ..Reason::Signature.into() },
+            None => nature.pass.into(),
+        }
+    }
+
+    #[inline(always)]
+    fn segment(&self, read: Read) -> Because {
+        let begin = segments::begin(Place::from_code(self.packet.place), read.nature.kind);
+        let stream = self.world.walk_stream(self.packet, begin, read.search);
+        let mut because = self.world.judge_segment(self.packet, read, stream);
+        if matches!(because.reason.action(), Action::Pass)
+            && !stream.nothing_later()
+            && let Some(reason) = self.world.charge_later(self.packet, stream)
+        {
+            because = reason.into();
+        }
+        // Where nothing drops, the stack gets it whatever the reason is.
+        if Place::from_code(self.packet.place).is_connected()
+            && (matches!(because.reason.action(), Action::Pass) || self.policy.enforce == 0)
+        {
+            self.world.keep_segment(self.packet);
+        }
+        because
+    }
+
+    /// `may_be`: there may be a signature in it.
+    #[inline(always)]
+    const fn read(&self, nature: &Nature, may_be: bool) -> Read {
+        let search = match (self.is_searched(), may_be) {
+            (false, _) => Search::Messages,
+            (true, false) => Search::Rest,
+            (true, true) => Search::Signatures,
+        };
+        Read { nature: *nature, search }
     }
 
     /// Charges credentials.
@@ -435,6 +708,32 @@ impl<W: World> Turn<'_, W> {
         };
         let may_be_limited = opens && self.stranger() && self.world.guard().suspended != 0;
         may_be_limited && self.world.asks_too_often(self.packet, scan.credentials())
+    }
+
+    /// Whether signatures are looked for.
+    #[inline(always)]
+    const fn is_searched(&self) -> bool {
+        self.stranger() || self.policy.search_known != 0
+    }
+
+    #[inline(always)]
+    fn stream(&self, read: Read, stream: Stream) -> Because {
+        if let Some(because) = self.later_refused(stream) {
+            return because;
+        }
+        let place = Place::from_code(self.packet.place);
+        let begin = segments::begin(place, read.nature.kind);
+        let unread = matches!(begin, Begin::Anywhere) && self.stranger();
+        let guesses = stream.credentials() + unread as u32;
+        // Those in a segment that begins with a message were read with their names.
+        if guesses == 0 || read.nature.message {
+            return read.nature.pass.into();
+        }
+        if suspends_anything(self.world, self.packet.source, !self.stranger()) {
+            return Reason::Suspended.into();
+        }
+        let guess = charge_unnamed(self.world, self.packet, place.is_connected(), guesses);
+        Because { charged: guess.charged(), ..guess.reason().unwrap_or(read.nature.pass).into() }
     }
 
     /// Requests behind the first one in a segment are judged like it.
@@ -459,15 +758,6 @@ impl<W: World> Turn<'_, W> {
         {
             return Some(reason.into());
         }
-        for class in [Class::Register, Class::Invite, Class::Options, Class::Dialog, Class::Other] {
-            let unknown = if matches!(class, Class::Other) { stream.later_unknown() } else { 0 };
-            let packets = stream.later(class) + unknown;
-            if packets > 0
-                && let Some(reason) = self.charge(class, packets, false).reason(class)
-            {
-                return Some(reason.into());
-            }
-        }
         None
     }
 
@@ -479,6 +769,8 @@ impl<W: World> Turn<'_, W> {
                 Some(Reason::OptionsStranger)
             }
             Kind::Hidden if self.packet.protocol != TCP => Some(Reason::Malformed),
+            // Nobody sends blanks in fragments, unless a message is to follow them.
+            Kind::Keepalive if self.packet.is(flag::FIRST_FRAGMENT) => Some(Reason::FragmentTiny),
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
             _ => None,
         }
@@ -513,51 +805,98 @@ impl<W: World> Turn<'_, W> {
 
     #[inline(always)]
     fn charge(&self, class: Class, packets: u32, opens: bool) -> Limit {
-        self.world.charge(self.packet, Charge { class, packets, opens, budget: self.budget })
+        charge(self.world, self.packet, Charge { class, packets, opens })
     }
 }
 
-/// A TCP segment is judged by what it begins with: a message that was split elsewhere passes as the
-/// middle of a stream.
-#[inline(always)]
-pub fn nature<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Nature {
-    let tcp = packet.protocol == TCP;
-    let quiet = |class, pass| Nature { kind: Kind::NotSip, class, pass, opens: false, message: false };
-    if packet.is(flag::CONNECT) && packet.length == 0 {
-        // No flow: a crowd that connects is bounded by connects a second, not by its ports.
-        return quiet(Class::Connect, Reason::TcpControl);
+/// What is known of a segment or of a first fragment before it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    pub nature: Nature,
+    pub search: Search,
+}
+
+impl Read {
+    /// In a word, because that is all a separately verified function takes.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        (self.search as u64) << 32 | self.nature.word() as u64
     }
-    if tcp && packet.length == 0 {
-        return quiet(Class::Stream, Reason::TcpControl);
-    }
-    if encrypted {
-        return quiet(Class::Stream, Reason::Stream);
-    }
-    let kind = kind(world, packet);
-    match kind {
-        Kind::Keepalive => quiet(Class::Keepalive, Reason::Keepalive),
-        // Blanks may be the middle of a text that was sent in pieces.
-        Kind::NotSip | Kind::Hidden if tcp => quiet(Class::Stream, Reason::Stream),
-        // Behind a response in a TCP segment there may be a request.
-        Kind::Response => {
-            Nature { kind, class: Class::Response, pass: Reason::Response, opens: false, message: tcp }
-        }
-        Kind::Request(class) => Nature { kind, class, pass: Reason::Request, opens: !tcp, message: true },
-        Kind::UnknownMethod => {
-            Nature { kind, class: Class::Other, pass: Reason::Request, opens: !tcp, message: true }
-        }
-        Kind::NotSip | Kind::Hidden => {
-            Nature { kind, class: Class::Other, pass: Reason::NotSip, opens: true, message: true }
-        }
+
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        Self { nature: Nature::from_word(word as u32), search: Search::from_code((word >> 32) as u32) }
     }
 }
 
+/// Charges the requests behind the first one in a segment. Says why the segment drops, if it does.
 #[inline(always)]
-fn kind<W: World>(world: &W, packet: &Packet) -> Kind {
-    match sip::classify_plain(world.payload(packet), packet.length) {
-        Some(kind) => kind,
-        None => world.classify(packet),
+pub fn charge_later<W: World>(world: &W, packet: &Packet, stream: Stream) -> Option<Reason> {
+    for class in [Class::Register, Class::Invite, Class::Options, Class::Dialog, Class::Other] {
+        let unknown = if matches!(class, Class::Other) { stream.later_unknown() } else { 0 };
+        let packets = stream.later(class) + unknown;
+        if packets == 0 {
+            continue;
+        }
+        let limit = charge(world, packet, Charge { class, packets, opens: false });
+        if let Some(reason) = limit.reason(class) {
+            return Some(reason);
+        }
     }
+    None
+}
+
+/// All of a TCP segment: what it goes on with, and what it begins, but for what [`charge_later`] charges.
+#[inline(always)]
+pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Because {
+    // Pass: no policy, no rule.
+    let Some(policy) = world.policy() else { return read.nature.pass.into() };
+    let turn = Turn { world, policy, packet };
+    turn.stream(read, stream)
+}
+
+/// The first part of a datagram: what it leaves off in is carried on to the next.
+#[inline(always)]
+pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Because {
+    let early = world.early_fragment(&packet.fragment_key());
+    // The others came first, and nobody knew that they belong to this.
+    if packet.phones == 0
+        && early.is_some_and(|until| until > world.now())
+        && let Some(reason) = charge_unnamed(world, packet, false, 1).reason()
+    {
+        return reason.into();
+    }
+    match stream.signature() {
+        Some(signature) => Because { signature, ..Reason::Signature.into() },
+        None => read.nature.pass.into(),
+    }
+}
+
+/// Whether a segment of that kind begins with a message.
+#[inline(always)]
+const fn begins_message(kind: Kind) -> bool {
+    matches!(kind, Kind::Request(_) | Kind::UnknownMethod | Kind::Response)
+}
+
+/// Charges credentials of which nobody reads whose they are. `connected`: over a connection nobody is in another's name.
+#[inline(always)]
+fn charge_unnamed<W: World>(world: &W, packet: &Packet, connected: bool, guesses: u32) -> Guess {
+    let Some(policy) = world.policy() else { return Guess::Free };
+    if guesses == 0 || policy.guesses.issued.interval == 0 {
+        return Guess::Free;
+    }
+    let budget = if connected || !world.watched() { Budget::Issued } else { Budget::Other };
+    world.charge_guesses(packet, budget, segments::print(packet, policy.key), guesses)
+}
+
+/// Whether anything of that source is suspended: an account, or a flow.
+#[inline(always)]
+fn suspends_anything<W: World>(world: &W, source: Address, known: bool) -> bool {
+    let key = SuspensionKey { source, what: SuspensionKey::ANYTHING };
+    world.guard().suspended != 0
+        && world.suspension(&key).is_some_and(|entry| {
+            entry.expires > world.now() && !(known && entry.flags & suspension::EXEMPT_KNOWN != 0)
+        })
 }
 
 impl GuardState {

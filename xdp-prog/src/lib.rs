@@ -22,6 +22,7 @@ pub mod matcher;
 pub mod meter;
 pub mod reason;
 pub mod sampler;
+pub mod segments;
 pub mod sip;
 pub mod siphash;
 pub mod stream;

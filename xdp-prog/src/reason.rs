@@ -155,6 +155,16 @@ impl Reason {
         !matches!(self, Self::NotIp | Self::OtherPort | Self::BadIp | Self::Fragment)
     }
 
+    /// The reason that a code was made of. Of any other it is that of a packet that is left alone.
+    #[inline(always)]
+    pub const fn of_code(code: u8) -> Self {
+        if code as usize >= Self::COUNT {
+            return Self::NotIp;
+        }
+        // SAFETY: codes are `repr(u8)`, from zero on, without gaps, and as many as `COUNT`.
+        unsafe { core::mem::transmute::<u8, Self>(code) }
+    }
+
     /// The reason with this code, as it stands in a counter's index or in an event.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()

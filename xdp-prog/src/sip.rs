@@ -102,6 +102,29 @@ pub fn blanks(payload: Bytes<'_>) -> u32 {
     start
 }
 
+/// A line that can only be that of a request with a known method: a blank follows it, and more than that.
+#[inline(always)]
+pub fn request_line(payload: Bytes<'_>, length: u32) -> Option<Kind> {
+    let Some(Kind::Request(class)) = classify_plain(payload, length) else { return None };
+    let head = payload.chunk::<SHORTEST>(0)?;
+    let mut at = 0;
+    // A known method has nine bytes at most.
+    while at < SHORTEST - 2 {
+        if head[at] <= b' ' {
+            let goes_on = matches!(head[at], b' ' | b'\t') && head[at + 1] > b' ';
+            return if goes_on { Some(Kind::Request(class)) } else { None };
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether there is what marks STUN, and no blanks.
+#[inline(always)]
+pub fn has_cookie(payload: Bytes<'_>) -> bool {
+    payload.chunk::<8>(0).is_some_and(|head| head[4..8] == STUN_COOKIE)
+}
+
 #[inline(always)]
 fn is_stun(payload: Bytes<'_>, length: u32) -> bool {
     match payload.chunk::<8>(0) {

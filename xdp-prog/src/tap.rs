@@ -2,35 +2,43 @@
 
 use crate::{
     abi::{TapCount, TapHead, TapState, tap},
+    bytes::Bytes,
     frame::{Packet, TCP, flag},
-    reason::{Action, Reason},
+    reason::Reason,
+    sip::{self, Kind},
 };
 
 const SECOND: u64 = 1_000_000_000;
 
 /// Whether a packet that passes for this reason is of use: a request, what accepts a request of ours or brings a nonce or
-/// a tag that a proxy may pass on, and all of a TCP stream, that its messages may be put together. `clear`: the port's TCP is
-/// not TLS. `tells`: the response is of one of those kinds.
+/// a tag that a proxy may pass on, and all of a TCP stream, that its messages may be put together. Of a connection that
+/// nobody has seen begin nothing is: anybody can make such segments up. `tells`: the response is of one of those kinds.
 #[inline(always)]
-pub fn is_wanted(
-    reason: Reason,
-    packet: &Packet,
-    clear: impl FnOnce() -> bool,
-    tells: impl FnOnce() -> bool,
-) -> bool {
+pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) -> bool {
     match reason {
-        Reason::TcpControl => packet.is(flag::CONNECT | flag::ENDS) && clear(),
+        Reason::TcpControl => packet.is(flag::CONNECTED) && packet.is(flag::OPENS | flag::ENDS),
         Reason::Request | Reason::Response | Reason::Stream | Reason::Keepalive if packet.protocol == TCP => {
-            clear()
+            packet.is(flag::CONNECTED)
         }
         Reason::Request => true,
         Reason::Response => tells(),
-        // A header that contradicts itself, or a part of a packet, cannot be read.
-        Reason::Malformed | Reason::FragmentTiny | Reason::FragmentRest | Reason::FormIpChain => false,
-        // It passes in monitor mode alone.
-        _ if matches!(reason.action(), Action::Drop) => packet.protocol != TCP || clear(),
         // Trusted sources are nobody's to judge.
         _ => false,
+    }
+}
+
+/// What a packet is that a rule objects to and that passes all the same.
+#[inline(always)]
+pub fn objected(packet: &Packet, payload: Bytes<'_>) -> Reason {
+    if packet.destination_port == 0 {
+        return Reason::Fragment;
+    }
+    if packet.protocol == TCP {
+        return if packet.length == 0 { Reason::TcpControl } else { Reason::Stream };
+    }
+    match sip::classify_plain(payload, packet.length) {
+        Some(Kind::Response) => Reason::Response,
+        _ => Reason::Request,
     }
 }
 
@@ -79,7 +87,7 @@ impl TapHead {
         if packet.protocol == TCP {
             flags |= tap::TCP;
         }
-        if packet.is(flag::CONNECT) {
+        if packet.is(flag::CONNECT | flag::OPENS) {
             flags |= tap::BEGINS;
         }
         if packet.is(flag::ENDS) {
@@ -146,49 +154,66 @@ impl TapState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{abi::Address, frame::UDP};
+    use crate::{abi::Address, frame::UDP, reason::Action};
 
     fn packet(protocol: u8, flags: u8) -> Packet {
         Packet { protocol, flags, ..Packet::default() }
     }
 
     #[test]
-    fn of_what_would_drop_all_is_wanted_that_can_be_read() {
-        let unreadable = ["malformed", "fragment-tiny", "fragment-rest", "form:ip-chain"];
-        for &reason in Reason::ALL.iter().filter(|reason| reason.action() == Action::Drop) {
-            let wanted = |protocol, clear| is_wanted(reason, &packet(protocol, 0), || clear, || false);
-            let can_be_read = !unreadable.contains(&reason.name());
-            let expected = [can_be_read, can_be_read, false];
-            let found = [wanted(UDP, false), wanted(TCP, true), wanted(TCP, false)];
-            assert_eq!(found, expected, "{}", reason.name());
+    fn what_drops_is_never_wanted() {
+        for &reason in Reason::ALL {
+            for protocol in [UDP, TCP] {
+                for flags in [0, flag::CONNECT, flag::CONNECTED | flag::ENDS] {
+                    let wanted = is_wanted(reason, &packet(protocol, flags), || true);
+                    assert!(!wanted || reason.action() == Action::Pass, "{}", reason.name());
+                }
+            }
         }
     }
 
     #[test]
     fn of_what_passes_that_is_wanted_which_says_something() {
-        for (reason, protocol, flags, clear, tells, expected) in [
-            (Reason::Request, UDP, 0, false, false, true),
-            (Reason::Response, UDP, 0, false, true, true),
-            (Reason::Response, UDP, 0, false, false, false),
-            (Reason::Keepalive, UDP, 0, false, false, false),
-            (Reason::NotSip, UDP, 0, false, false, false),
-            (Reason::Trusted, UDP, 0, true, true, false),
-            (Reason::Trusted, TCP, 0, true, true, false),
-            (Reason::Request, TCP, 0, true, false, true),
-            (Reason::Response, TCP, 0, true, false, true),
-            (Reason::Stream, TCP, 0, true, false, true),
+        const OPEN: u8 = flag::CONNECTED;
+        for (reason, protocol, flags, tells, expected) in [
+            (Reason::Request, UDP, 0, false, true),
+            (Reason::Response, UDP, 0, true, true),
+            (Reason::Response, UDP, 0, false, false),
+            (Reason::Keepalive, UDP, 0, false, false),
+            (Reason::NotSip, UDP, 0, false, false),
+            (Reason::Trusted, UDP, 0, true, false),
+            (Reason::Trusted, TCP, OPEN, true, false),
+            (Reason::Request, TCP, OPEN, false, true),
+            (Reason::Response, TCP, OPEN, false, true),
+            (Reason::Stream, TCP, OPEN, false, true),
             // A stream has no holes.
-            (Reason::Keepalive, TCP, 0, true, false, true),
-            (Reason::Stream, TCP, 0, false, false, false),
-            (Reason::TcpControl, TCP, 0, true, false, false),
-            (Reason::TcpControl, TCP, flag::CONNECT, true, false, true),
-            (Reason::TcpControl, TCP, flag::ENDS, true, false, true),
-            (Reason::TcpControl, TCP, flag::CONNECT, false, false, false),
-            (Reason::OtherPort, TCP, flag::CONNECT, true, false, false),
+            (Reason::Keepalive, TCP, OPEN, false, true),
+            // Anybody can make these up.
+            (Reason::Request, TCP, 0, false, false),
+            (Reason::Stream, TCP, 0, false, false),
+            (Reason::TcpControl, TCP, flag::CONNECT, false, false),
+            (Reason::TcpControl, TCP, flag::ENDS, false, false),
+            (Reason::TcpControl, TCP, OPEN, false, false),
+            (Reason::TcpControl, TCP, OPEN | flag::OPENS, false, true),
+            (Reason::TcpControl, TCP, OPEN | flag::ENDS, false, true),
+            (Reason::OtherPort, TCP, flag::CONNECT, false, false),
         ] {
-            let wanted = is_wanted(reason, &packet(protocol, flags), || clear, || tells);
-            assert_eq!(wanted, expected, "{} {protocol} {flags} {clear} {tells}", reason.name());
+            let wanted = is_wanted(reason, &packet(protocol, flags), || tells);
+            assert_eq!(wanted, expected, "{} {protocol} {flags} {tells}", reason.name());
         }
+    }
+
+    #[test]
+    fn what_a_rule_objects_to_is_what_it_would_be_otherwise() {
+        let to_port = |packet: Packet, payload: &[u8]| {
+            let packet = Packet { destination_port: 5060, length: payload.len() as u32, ..packet };
+            objected(&packet, Bytes::of(payload))
+        };
+        assert_eq!(to_port(packet(UDP, 0), b"REGISTER sip:a SIP/2.0\r\n"), Reason::Request);
+        assert_eq!(to_port(packet(UDP, 0), b"SIP/2.0 200 OK\r\n"), Reason::Response);
+        assert_eq!(to_port(packet(TCP, 0), b"SIP/2.0 200 OK\r\n"), Reason::Stream);
+        assert_eq!(to_port(packet(TCP, flag::OPENS), b""), Reason::TcpControl);
+        assert_eq!(objected(&packet(UDP, 0), Bytes::of(b"rest")), Reason::Fragment);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod flows;
 mod forms;
 mod guesses;
 mod load;
+mod streams;
 mod suspensions;
 mod taps;
 
@@ -349,7 +350,8 @@ fn lists_come_first_and_trust_beats_bans() {
         ("192.0.2.0", &clean, "request"),
         ("192.0.2.2", &scan, "trusted"),
         ("192.0.2.3", &scan.replace("friendly-scanner", "Yealink"), "request"),
-        ("192.0.2.3", &scan, "signature:friendly-scanner"),
+        // OPTIONS of a known source, and nobody looks who it says it is.
+        ("192.0.2.3", &scan, "request"),
         ("198.18.0.1", &clean, "ban-prefix"),
         ("198.18.7.1", &scan, "trusted"),
         ("198.18.9.9", &scan, "trusted"),

@@ -51,6 +51,11 @@ fn socket(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// Of a connection that nobody has opened.
+fn forged() -> Frame {
+    tcp().from("198.51.100.66")
+}
+
 /// From the PBX to a stranger.
 fn sent(frame: Frame) -> Frame {
     frame.from("203.0.113.1:5060").to("198.51.100.7:40000")
@@ -78,6 +83,10 @@ fn a_request_that_passes_is_handed_over_as_it_came() {
         tcp().v6(),
     ] {
         let before = now();
+        if frame.is_tcp() {
+            judges.open(&frame);
+            assert!(drain(&mut taps)[0].tapped().tcp.unwrap().begins);
+        }
         let taken = incoming(&mut judges, &mut taps, &frame.clone().carrying(&register));
         let [tap] = taken.as_slice() else { panic!("{frame:?}: {taken:?}") };
         let tapped = tap.tapped();
@@ -124,22 +133,33 @@ fn of_what_comes_in_only_what_tells_something_is_handed_over() {
         ("of a banned one", udp().from("192.0.2.3").carrying(clean("REGISTER")), false),
         ("of a scanner", udp().carrying(request("REGISTER", "friendly-scanner")), false),
         ("a stranger's OPTIONS", udp().carrying(clean("OPTIONS")), false),
-        ("a refusal over TCP", tcp().carrying(answer("403 Forbidden")), true),
-        ("the middle of a stream", tcp().carrying("a=sendrecv\r\n"), true),
-        ("a keepalive in a stream", tcp().carrying("\r\n\r\n"), true),
-        ("the beginning of a connection", tcp().flags(SYN), true),
-        ("its end", tcp().flags(FIN | ACK), true),
-        ("its sudden end", tcp().flags(RST), true),
-        ("an acknowledgement", tcp().flags(ACK), false),
+        ("a SYN", tcp().flags(SYN), false),
+        ("a segment of no connection", forged().carrying("a=sendrecv\r\n"), false),
+        ("a request in one", forged().carrying(clean("REGISTER")), false),
+        ("its end", forged().flags(RST), false),
         ("TLS", tcp().to_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
         ("the beginning of TLS", tcp().to_port(5061).flags(SYN), false),
     ] {
         let taken = incoming(&mut judges, &mut taps, &frame);
         assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
     }
-    let begins = &incoming(&mut judges, &mut taps, &tcp().flags(SYN))[0];
-    let segment = begins.tapped().tcp.unwrap();
-    assert_eq!((segment.sequence, segment.begins, segment.ends), (2, true, false), "a SYN is a byte");
+    judges.open(&tcp().acknowledging(77));
+    let opened = drain(&mut taps);
+    let segment = opened[0].tapped().tcp.unwrap();
+    assert_eq!((segment.sequence, segment.acknowledged), (1, Some(77)));
+    assert_eq!((opened.len(), segment.begins, segment.ends), (1, true, false));
+    for (sentence, frame, wanted) in [
+        ("a refusal over TCP", tcp().carrying(answer("403 Forbidden")), true),
+        ("the middle of a stream", tcp().carrying("a=sendrecv\r\n"), true),
+        ("a keepalive in a stream", tcp().carrying("\r\n\r\n"), true),
+        ("its end", tcp().flags(FIN | ACK), true),
+        ("its sudden end", tcp().flags(RST), true),
+        ("an acknowledgement", tcp().flags(ACK), false),
+        ("a segment from far away", tcp().sequence(1 << 30).carrying("x"), false),
+    ] {
+        let taken = incoming(&mut judges, &mut taps, &frame);
+        assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
+    }
     let ends = &incoming(&mut judges, &mut taps, &tcp().flags(FIN | ACK).carrying("x"))[0];
     let segment = ends.tapped().tcp.unwrap();
     assert_eq!((segment.sequence, segment.begins, segment.ends), (1, false, true));
@@ -148,14 +168,30 @@ fn of_what_comes_in_only_what_tells_something_is_handed_over() {
 #[test]
 fn in_monitor_mode_what_would_drop_is_handed_over_too() {
     let (mut judges, mut taps) = tapping("mode = \"monitor\"\n");
-    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("OPTIONS"))).len(), 1);
-    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("INVITE"))).len(), 1);
+    judges.put("192.0.2.2", TRUSTED);
+    judges.put("192.0.2.3", BANNED);
+    for (sentence, frame, wanted) in [
+        ("a stranger's OPTIONS", udp().carrying(clean("OPTIONS")), true),
+        ("of a scanner", udp().carrying(request("REGISTER", "friendly-scanner")), true),
+        ("of a banned source", udp().from("192.0.2.3").carrying(clean("REGISTER")), true),
+        ("an answer of one", udp().from("192.0.2.3").carrying(answer("200 OK")), true),
+        ("one that tells nothing", udp().from("192.0.2.3").carrying(answer("180 Ringing")), false),
+        ("of a trusted one", udp().from("192.0.2.2").carrying(clean("REGISTER")), false),
+        ("what passes anyway", udp().carrying(clean("INVITE")), true),
+    ] {
+        assert_eq!(incoming(&mut judges, &mut taps, &frame).len(), usize::from(wanted), "{sentence}");
+    }
+    let banned = tcp().from("192.0.2.3");
+    assert_eq!(incoming(&mut judges, &mut taps, &banned.clone().carrying("x")), [], "of no connection");
+    judges.filter().test_run_egress(&banned.answer().sequence(0).flags(SYN | ACK).build(), 1).unwrap();
+    assert_eq!(incoming(&mut judges, &mut taps, &banned.clone().carrying("x")).len(), 1);
 }
 
 #[test]
 fn of_what_leaves_only_what_tells_something_is_handed_over() {
     let (mut judges, mut taps) = tapping(ENFORCE);
     judges.put("192.0.2.2", TRUSTED);
+    judges.put("192.0.2.3", BANNED);
     let refusal = || udp().carrying(answer("401 Unauthorized"));
     for (sentence, frame, wanted) in [
         ("a challenge", sent(refusal()), true),
@@ -175,8 +211,9 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
         ("over TCP", sent(tcp().carrying(answer("401 Unauthorized"))), true),
         ("a piece of one", sent(tcp().carrying("Content-Length: 0\r\n\r\n")), true),
         ("over TCP and IPv6", sent_v6(tcp().carrying(answer("401 Unauthorized"))), true),
-        ("the beginning of a connection", sent(tcp().flags(SYN | ACK)), true),
-        ("its end", sent(tcp().flags(FIN | ACK)), true),
+        ("the end of a connection", sent(tcp().flags(FIN | ACK)), true),
+        ("what a SYN is answered", sent(tcp().flags(SYN | ACK)), false),
+        ("what a forged segment is answered", sent(tcp()).to("198.51.100.8:40000").flags(RST), false),
         ("an acknowledgement", sent(tcp().flags(ACK)), false),
         ("TLS", sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
         ("a TCP port alone", sent(tcp()).source_port(22).carrying("SSH-2.0"), false),
@@ -185,7 +222,7 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
         assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
         for tap in taken {
             let tapped = tap.tapped();
-            assert_eq!(tapped.direction, Direction::Out, "{sentence}");
+            assert_eq!((tapped.direction, tapped.listed), (Direction::Out, false), "{sentence}");
             let (remote, local) = if tapped.remote.is_ipv4() {
                 ("198.51.100.7:40000", "203.0.113.1:5060")
             } else {
@@ -196,8 +233,12 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
             assert_eq!(tapped.length as usize, tapped.payload.len(), "{sentence}");
         }
     }
-    let told = &outgoing(&mut judges, &mut taps, &sent(refusal()).to("192.0.2.2:5060"))[0];
-    assert!(told.tapped().listed, "a trusted source knows it, too");
+    for (address, sort) in [("192.0.2.2:5060", "trusted"), ("192.0.2.3:5060", "banned")] {
+        for frame in [sent(refusal()), sent(tcp().carrying(answer("407 No")))] {
+            let taken = outgoing(&mut judges, &mut taps, &frame.to(address));
+            assert!(taken.len() == 1 && taken[0].tapped().listed, "what a {sort} source is told: {taken:?}");
+        }
+    }
     let long = || answer("401 Unauthorized") + &"x".repeat(1_500);
     let pieces: Vec<_> = [sent(udp().carrying(long())), sent_v6(udp().carrying(long()))]
         .into_iter()
@@ -241,7 +282,7 @@ fn what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over() {
         ("to a stranger", tls(), 1),
         ("over IPv6", sent_v6(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), 1),
         ("to a known source", tls().to("192.0.2.1:40000"), 1),
-        ("to a trusted one", tls().to("192.0.2.2:40000"), 0),
+        ("to a trusted one", tls().to("192.0.2.2:40000"), 1),
         ("an acknowledgement", sent(tcp().flags(ACK)).source_port(5061), 0),
         ("of no SIP port", tls().source_port(443), 0),
         ("in the clear", sent(tcp()).carrying("x"), 0),
@@ -267,6 +308,8 @@ fn a_segment_says_what_its_sender_has_read() {
     let (mut judges, mut taps) = tapping(ENFORCE);
     let acknowledged = |taken: Vec<Tap>| taken[0].tapped().tcp.unwrap().acknowledged;
     for frame in [tcp(), tcp().v6()] {
+        judges.open(&frame);
+        drain(&mut taps);
         let frame = frame.acknowledging(0x0102_0304).carrying(clean("REGISTER"));
         assert_eq!(acknowledged(incoming(&mut judges, &mut taps, &frame)), Some(0x0102_0304));
     }
@@ -274,16 +317,13 @@ fn a_segment_says_what_its_sender_has_read() {
         let frame = frame.acknowledging(u32::MAX).carrying(answer("401 Unauthorized"));
         assert_eq!(acknowledged(outgoing(&mut judges, &mut taps, &frame)), Some(u32::MAX));
     }
-    let begins = sent(tcp()).acknowledging(7).flags(SYN | ACK);
-    assert_eq!(acknowledged(outgoing(&mut judges, &mut taps, &begins)), Some(7));
-    let alone = tcp().acknowledging(7).flags(SYN);
-    assert_eq!(acknowledged(incoming(&mut judges, &mut taps, &alone)), None);
 }
 
 #[test]
 fn what_is_lost_and_may_have_been_an_answer_is_counted_as_that() {
     stay_on_one();
     let (mut judges, _taps) = tapping(ENFORCE);
+    judges.open(&tcp());
     judges.filter().set_tapping(Some(Tapping { strangers_per_second: 0 })).unwrap();
     for (sentence, frame, foreign) in [
         ("a request", udp().carrying(clean("REGISTER")), 0),
@@ -292,6 +332,7 @@ fn what_is_lost_and_may_have_been_an_answer_is_counted_as_that() {
         ("one for all", udp().carrying(answer("603 Decline")), 1),
         ("any part of a stream", tcp().carrying("a=sendrecv\r\n"), 1),
         ("a request in one", tcp().carrying(clean("REGISTER")), 1),
+        ("a segment of no connection", forged().carrying("a=sendrecv\r\n"), 0),
         ("what is not wanted", udp().carrying(answer("180 Ringing")), 0),
     ] {
         let before = judges.filter().tap_losses().unwrap().foreign;

@@ -128,6 +128,14 @@ fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
             grouped(guard.unjudged)
         ))?;
     }
+    if guard.unseen_answers + guard.unseen_foreign > 0 {
+        output.say(format_args!(
+            "of these {} were answers of the PBX and {} may have been answers to it: for some seconds after each, \
+             nothing that comes over UDP is proven",
+            grouped(guard.unseen_answers),
+            grouped(guard.unseen_foreign)
+        ))?;
+    }
     if guard.no_room > 0 {
         output.say(format_args!(
             "no room: for {} suspensions, known phones or flows",

@@ -199,6 +199,14 @@ impl Observing {
                 "{known} packets of known sources came too fast to be looked at: the guard did not see them"
             );
         }
+        let blind =
+            losses.answers.saturating_sub(before.answers) + losses.foreign.saturating_sub(before.foreign);
+        if blind > 0 {
+            warn!(
+                "{blind} answers of the PBX or to it came too fast to be looked at: meanwhile nothing that came over UDP \
+                 was proven, so that nobody was suspended or banned for it; `sipward status` has the figures"
+            );
+        }
         if strangers > 0 {
             info!("{strangers} packets of strangers were more than is looked at");
         }

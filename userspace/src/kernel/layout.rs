@@ -6,11 +6,12 @@
 use aya::maps::{MapInfo, MapType, lpm_trie::Key};
 use xdp_prog::abi::{
     Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureState, Counter,
-    EVENT_RING_BYTES, EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, GuardState, GuessState, KnownFlow,
-    MAX_ASKED, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_ISSUED,
-    MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES,
-    MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch,
-    Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
+    EVENT_RING_BYTES, EVENT_SLOT_COUNT, EventSlot, FlowKey, FragmentKey, FragmentState, GuardState,
+    GuessState, Handshake, KnownFlow, MAX_ASKED, MAX_CHARGED, MAX_EARLY_FRAGMENTS, MAX_FRAGMENTS,
+    MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_HANDSHAKES, MAX_ISSUED, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES,
+    MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_STREAMS, MAX_SUSPENSIONS,
+    MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch, Signatures, SourceEntry, SourceState,
+    StreamKey, StreamState, Suspension, SuspensionKey, TAP_RING_BYTES, TapState, map,
 };
 
 use super::{
@@ -70,7 +71,7 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<PrefixKey, SourceEntry>(map::PREFIXES, MapType::LpmTrie, MAX_PREFIXES),
     of::<Address, SourceState>(map::SOURCE_STATE, MapType::LruHash, MAX_SOURCE_STATES),
     of::<Address, PrefixState>(map::PREFIX_STATE, MapType::LruHash, MAX_PREFIX_STATES),
-    of::<FragmentKey, u64>(map::FRAGMENTS, MapType::LruHash, MAX_FRAGMENTS),
+    of::<FragmentKey, FragmentState>(map::FRAGMENTS, MapType::LruHash, MAX_FRAGMENTS),
     of::<u32, Counter>(map::COUNTERS, MapType::PerCpuArray, COUNTER_COUNT),
     of::<u32, u64>(map::SIGNATURE_HITS, MapType::PerCpuArray, MAX_SIGNATURES),
     of::<(), ()>(map::EVENTS, MapType::RingBuf, EVENT_RING_BYTES),
@@ -94,6 +95,9 @@ pub(super) const PROGRAM_MAPS: [Layout; map::ALL.len()] = [
     of::<Address, Refunds>(map::REFUNDS, MapType::Hash, MAX_REFUNDS),
     of::<u32, u64>(map::WATCHED, MapType::Array, 1),
     of::<u32, Scratch>(map::SCRATCH, MapType::PerCpuArray, 1),
+    of::<StreamKey, Handshake>(map::HANDSHAKES, MapType::LruHash, MAX_HANDSHAKES),
+    of::<StreamKey, StreamState>(map::STREAMS, MapType::LruHash, MAX_STREAMS),
+    of::<FragmentKey, u64>(map::EARLY_FRAGMENTS, MapType::LruHash, MAX_EARLY_FRAGMENTS),
 ];
 
 /// The maps that only userspace knows.

@@ -47,7 +47,7 @@ pub struct TcpSegment {
     pub sequence: u32,
     /// Its sender has all of the other side's bytes before that one.
     pub acknowledged: Option<u32>,
-    /// The connection begins (SYN) or ends (FIN, RST) with it.
+    /// The connection begins (SYN, or the end of a handshake that the filter has seen) or ends (FIN, RST) with it.
     pub begins: bool,
     pub ends: bool,
 }

@@ -94,6 +94,11 @@ pub struct Guarded {
     /// Packets that came too fast to be looked at, since the filter was loaded.
     pub unseen_known: u64,
     pub unseen_strangers: u64,
+    /// Of these, what the PBX said, and what may have been answers of others to it; and what it said over TLS. As long as
+    /// any of it goes unseen, no nonce proves an address over UDP.
+    pub unseen_answers: u64,
+    pub unseen_foreign: u64,
+    pub unseen_encrypted: u64,
     /// What was made of them, and how much of it anybody could have sent in that name.
     pub evidence: u64,
     pub unproven: u64,
@@ -180,6 +185,9 @@ impl Office {
             packets: 0,
             unseen_known: losses.known,
             unseen_strangers: losses.strangers,
+            unseen_answers: losses.answers,
+            unseen_foreign: losses.foreign,
+            unseen_encrypted: losses.hidden,
             evidence: counters.evidence,
             unproven: counters.forgeable,
             unjudged: 0,

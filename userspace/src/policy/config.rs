@@ -47,6 +47,8 @@ pub struct Config {
     pub drop_unknown_methods: bool,
     /// A signature file; none: the set that comes with sipward.
     pub signatures: Option<PathBuf>,
+    /// Whether signatures are looked for in what known sources send, too.
+    pub search_known: bool,
     /// Whose members may use the control socket, besides root.
     pub group: Option<String>,
     pub ports: Ports,
@@ -74,6 +76,7 @@ impl Default for Config {
             drop_options: true,
             drop_unknown_methods: false,
             signatures: None,
+            search_known: false,
             group: None,
             ports: Ports::default(),
             flows: FlowLimits::default(),
@@ -122,6 +125,7 @@ impl Config {
             drop_unknown_methods: root
                 .read("unknown_methods", default.drop_unknown_methods, |value| value.choice(&passing))?,
             signatures: root.read("signatures", default.signatures, |value| file(&value).map(Some))?,
+            search_known: root.read("search_known", default.search_known, |value| value.flag())?,
             group: root.read("group", default.group, |value| group(&value).map(Some))?,
             ports: Ports::read(root.section("ports")?)?,
             flows: FlowLimits::read(root.section("flows")?)?,

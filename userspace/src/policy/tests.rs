@@ -89,6 +89,7 @@ fn the_example_has_every_key() {
             "ports",
             "prefix_rate",
             "rate",
+            "search_known",
             "signatures",
             "trusted",
             "trusted_only",
@@ -137,7 +138,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         (
             "colour = \"red\"",
             "1: colour: there is no such key; here are: banned, flows, forms, group, guard, guesses, interface, known_rate, ledger, mode, \
-             newcomers, options, ports, prefix_rate, rate, signatures, trusted, trusted_only, unknown_methods",
+             newcomers, options, ports, prefix_rate, rate, search_known, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
         (

@@ -11,24 +11,25 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{
     abi::{
-        Address, AddressHash, COUNTER_COUNT, Counter, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState,
-        GuessState, KnownFlow, MAX_ASKED, MAX_FRAGMENTS, MAX_PREFIX_STATES, MAX_SOURCE_STATES, Meter, Policy,
-        PrefixState, Refunds, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey,
+        Address, AddressHash, COUNTER_COUNT, Carried, Counter, FlowKey, FragmentKey, FragmentState,
+        GuardState, GuessState, Handshake, KnownFlow, MAX_ASKED, MAX_EARLY_FRAGMENTS, MAX_FRAGMENTS,
+        MAX_HANDSHAKES, MAX_PREFIX_STATES, MAX_SOURCE_STATES, MAX_STREAMS, Meter, Policy, PrefixState,
+        Refunds, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension, SuspensionKey,
     },
     account::{BY_CREDENTIALS, Named, Walk, Wanted, Whole},
     asking,
     bytes::Bytes,
     charge::{self, Charge, Limit},
-    egress,
-    form::{self, Begin},
-    frame::{self, Depth, Packet, TCP},
+    egress, form,
+    frame::{self, Depth, Packet, TCP, flag},
     guess::{self, Budget, Guess, Tally},
-    judge::{self, Asked, Nature, Verdict, World},
+    judge::{self, Asked, Because, Fragment, Nature, Read, Standing, Verdict, World},
     matcher::{self, Scan},
     reason::{Action, Reason},
+    segments::{self, Place},
     sip::{self, Kind},
     siphash,
-    stream::{self, Stream},
+    stream::{Begin, Search, Stream},
 };
 
 use super::{guesses::Guesses, recent::Recent};
@@ -52,8 +53,9 @@ pub struct Memory {
     prefix_states: States<PrefixState>,
     suspensions: HashMap<SuspensionKey, Suspension>,
     known_flows: HashMap<FlowKey, KnownFlow>,
+    fragments: RefCell<Recent<FragmentKey, FragmentState>>,
     /// Of each, until when it is remembered.
-    fragments: RefCell<Recent<FragmentKey, u64>>,
+    early_fragments: RefCell<Recent<FragmentKey, u64>>,
     /// What lines have tried.
     guesses: Guesses,
     /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
@@ -62,6 +64,8 @@ pub struct Memory {
     asked: States<Meter>,
     /// What leaves is seen.
     watched: Cell<bool>,
+    handshakes: RefCell<Recent<StreamKey, Handshake>>,
+    streams: RefCell<Recent<StreamKey, StreamState>>,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
     now: Cell<u64>,
 }
@@ -82,6 +86,9 @@ impl Memory {
             judges_guesses: Cell::new(false),
             asked: RefCell::new(Recent::new(MAX_ASKED)),
             watched: Cell::new(false),
+            early_fragments: RefCell::new(Recent::new(MAX_EARLY_FRAGMENTS)),
+            handshakes: RefCell::new(Recent::new(MAX_HANDSHAKES)),
+            streams: RefCell::new(Recent::new(MAX_STREAMS)),
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
         }
@@ -119,6 +126,32 @@ impl Memory {
 
     pub fn forget_flow(&mut self, key: &FlowKey) {
         self.known_flows.remove(key);
+    }
+
+    /// A SYN-ACK has left, to which that is the answer.
+    pub fn expect_answer(&self, key: StreamKey, handshake: Handshake) {
+        self.handshakes.borrow_mut().insert(key, handshake);
+    }
+
+    /// Takes a connection for open from its SYN on, or from what came out of it: a capture may not have what left.
+    pub(crate) fn follow(&self, packet: &Packet, verdict: &Verdict) {
+        if verdict.reason == Reason::TcpControl && packet.is(flag::CONNECT) {
+            self.streams.borrow_mut().insert(packet.stream_key(), StreamState::new(packet.sequence));
+        } else if verdict.reason == Reason::OtherPort {
+            self.follow_answer(packet);
+        }
+    }
+
+    /// As the egress program does.
+    pub fn follow_answer(&self, packet: &Packet) {
+        let is_answer = packet.protocol == TCP
+            && packet.length > 0
+            && packet.is(flag::ACKNOWLEDGES)
+            && self.policy.tcp.has(packet.source_port);
+        let (key, mut streams) = (packet.answered_stream_key(), self.streams.borrow_mut());
+        if is_answer && streams.get(&key).is_none() {
+            streams.insert(key, StreamState::new(packet.acknowledged));
+        }
     }
 
     /// Those of an address that have not run out, as [`FlowKey`] numbers them.
@@ -254,6 +287,7 @@ struct View<'a> {
     prefix_state: OnceCell<Rc<PrefixState>>,
     guess_states: [OnceCell<Option<Rc<GuessState>>>; 2],
     asked: OnceCell<Rc<Meter>>,
+    carried: Cell<Carried>,
     names: Cell<Walk>,
     tally: Cell<Tally>,
 }
@@ -269,6 +303,7 @@ impl<'a> View<'a> {
             asked: OnceCell::new(),
             names: Cell::default(),
             tally: Cell::default(),
+            carried: Cell::default(),
         }
     }
 }
@@ -307,6 +342,10 @@ impl World for View<'_> {
         self.memory.longest_prefix(address)
     }
 
+    fn standing(&self, packet: &Packet) -> Standing {
+        judge::standing(self, &packet.source)
+    }
+
     fn source_state(&self, source: &Address) -> Option<&SourceState> {
         Some(self.source_state.get_or_init(|| state(&self.memory.source_states, source)))
     }
@@ -319,16 +358,38 @@ impl World for View<'_> {
         self.memory.known_flows.get(key)
     }
 
-    fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool {
-        self.memory.fragments.borrow_mut().get(key).is_some_and(|until| *until > now)
+    fn with_fragment<T>(&self, key: &FragmentKey, then: impl FnOnce(&mut FragmentState) -> T) -> Option<T> {
+        self.memory.fragments.borrow_mut().get_mut(key).map(then)
     }
 
-    fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64) {
-        self.memory.fragments.borrow_mut().insert(*key, now.saturating_add(FRAGMENT_LIFETIME));
+    fn remember_fragment(&self, key: &FragmentKey, state: &FragmentState) {
+        self.memory.fragments.borrow_mut().insert(*key, *state);
     }
 
     fn forget_fragment(&self, key: &FragmentKey) {
         self.memory.fragments.borrow_mut().remove(key);
+    }
+
+    fn early_fragment(&self, key: &FragmentKey) -> Option<u64> {
+        self.memory.early_fragments.borrow_mut().get(key).copied()
+    }
+
+    fn remember_early_fragment(&self, key: &FragmentKey, until: u64) {
+        self.memory.early_fragments.borrow_mut().insert(*key, until);
+    }
+
+    fn answers_handshake(&self, key: &StreamKey, packet: &Packet) -> bool {
+        let mut handshakes = self.memory.handshakes.borrow_mut();
+        handshakes.get(key).is_some_and(|handshake| handshake.is_answered_by(packet))
+    }
+
+    fn open_stream(&self, key: &StreamKey, state: &StreamState) {
+        self.memory.handshakes.borrow_mut().remove(key);
+        self.memory.streams.borrow_mut().insert(*key, *state);
+    }
+
+    fn with_stream<T>(&self, key: &StreamKey, then: impl FnOnce(&mut StreamState) -> T) -> Option<T> {
+        self.memory.streams.borrow_mut().get_mut(key).map(then)
     }
 
     fn guard(&self) -> GuardState {
@@ -365,11 +426,15 @@ impl World for View<'_> {
         sip::classify(payload, packet.length, || sip::blanks(payload), shape)
     }
 
-    fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
-        charge::charge(self, packet, charge)
+    fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit {
+        charge::known(self, packet, charge)
     }
 
-    fn forms(&self, packet: &Packet, begin: Begin) -> u32 {
+    fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit {
+        charge::stranger(self, packet, charge)
+    }
+
+    fn forms(&self, packet: &Packet, begin: form::Begin) -> u32 {
         form::find(&form::Whole { payload: self.payload(packet), length: packet.length }, begin)
     }
 
@@ -399,20 +464,16 @@ impl World for View<'_> {
         signatures.find_from(payload, packet.length, signatures.start(payload, candidate))
     }
 
-    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream {
-        let (payload, length) = (self.payload(packet), packet.length);
-        if !search && stream::is_one_message(payload, length) {
-            return Stream::default();
-        }
-        self.memory.signatures.walk_stream(payload, length, response, search)
-    }
-
     fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
         if self.memory.has_judged_guesses() { guess::judge(self, packet, refuse_names) } else { Guess::Free }
     }
 
     fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
-        guess::charge(self, packet, budget, print, guesses)
+        if self.memory.has_judged_guesses() {
+            guess::charge(self, packet, budget, print, guesses)
+        } else {
+            Guess::Free
+        }
     }
 
     fn add_guess(&self, packet: &Packet) {
@@ -465,6 +526,57 @@ impl World for View<'_> {
 
     fn charge_once(&self, credentials: &AddressHash, until: u64) {
         self.guesses(|guesses| guesses.charge_once(credentials, until));
+    }
+
+    fn generation(&self) -> u32 {
+        self.memory.signatures.head.generation
+    }
+
+    fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T> {
+        let mut carried = self.carried.get();
+        let result = then(&mut carried);
+        self.carried.set(carried);
+        Some(result)
+    }
+
+    fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream {
+        let (signatures, payload) = (&self.memory.signatures, self.payload(packet));
+        let (found, carried) =
+            signatures.walk_segment(payload, packet.length, begin, search, self.carried.get());
+        self.carried.set(carried);
+        found
+    }
+
+    fn find_segment(&self, packet: &mut Packet) -> Place {
+        segments::find(self, packet)
+    }
+
+    fn keep_segment(&self, packet: &Packet) {
+        segments::keep(self, packet);
+    }
+
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+        judge::judge_segment(self, packet, read, stream)
+    }
+
+    fn charge_later(&self, packet: &Packet, stream: Stream) -> Option<Reason> {
+        judge::charge_later(self, packet, stream)
+    }
+
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+        judge::judge_first_fragment(self, packet, read, stream)
+    }
+
+    fn find_fragment(&self, packet: &Packet) -> Fragment {
+        judge::find_fragment(self, packet)
+    }
+
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
+        judge::settle_fragment(self, packet, reason, state);
+    }
+
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+        judge::judge_fragment(self, packet, found, stream)
     }
 }
 

@@ -78,9 +78,12 @@ fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: u64) -> Jud
     let frame = packet.frame();
     memory.sent(&frame);
     let (why, headers) = if packet.outgoing {
-        (Why::Outgoing, memory.headers(&frame))
+        let headers = memory.headers(&frame);
+        memory.follow_answer(&headers);
+        (Why::Outgoing, headers)
     } else {
         let (verdict, headers) = memory.judge(&frame);
+        memory.follow(&headers, &verdict);
         (Why::of(verdict), headers)
     };
     Judged { number, at, packet: headers, why, truncated: packet.truncated() }

@@ -17,10 +17,14 @@ impl<K: Hash + Eq + Copy, V> Recent<K, V> {
     }
 
     pub(super) fn get(&mut self, key: &K) -> Option<&V> {
+        self.get_mut(key).map(|value| &*value)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         if let Some(value) = self.old.remove(key) {
             self.insert(*key, value);
         }
-        self.young.get(key)
+        self.young.get_mut(key)
     }
 
     pub(super) fn insert(&mut self, key: K, value: V) {

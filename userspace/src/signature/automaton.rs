@@ -4,7 +4,10 @@
 //! the whole message. States are made when first reached and then laid out as `xdp_prog::matcher` walks
 //! them.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use xdp_prog::abi::{MAX_CLASSES, ROW_UNIT, SignatureHead, Signatures};
 
@@ -42,11 +45,20 @@ pub(super) fn build(signatures: &[&Signature], tables: &mut Signatures) -> Resul
     let automaton = Automaton::explore(&nfa, &names, &places, &classes, limit)
         .filter(|automaton| 1 + automaton.states.len() + signatures.len() < limit)
         .ok_or_else(|| SignatureError::TooManyStates { limit, largest: largest.1.to_owned() })?;
-    automaton.lay_out(signatures.len(), units, tables);
+    automaton.lay_out(signatures.len(), units, generation(signatures), tables);
     for (entry, class) in tables.classes.iter_mut().zip(classes.of) {
         *entry = 2 * class;
     }
     Ok(Size { states: automaton.states.len(), classes: classes.samples.len() })
+}
+
+/// A number for the set: another one has another, but for one case in four billion.
+fn generation(signatures: &[&Signature]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    // Of another version, the same signatures may have other rows.
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    format!("{signatures:?}").hash(&mut hasher);
+    hasher.finish() as u32
 }
 
 fn first_node(nfa: &mut Nfa, signature: &Signature, number: u16) -> Result<Node, SignatureError> {
@@ -329,19 +341,21 @@ impl Explorer<'_> {
 enum Zone {
     Ordinary,
     Body,
+    Credentials,
     Digit,
 }
 
 const fn zone(state: &State) -> Zone {
     match state.position {
         Position::BodyStart => Zone::Body,
+        Position::Value(Number::Credentials) => Zone::Credentials,
         Position::Value(Number::Digit) => Zone::Digit,
         _ => Zone::Ordinary,
     }
 }
 
 impl Automaton {
-    fn lay_out(&self, signatures: usize, units: usize, tables: &mut Signatures) {
+    fn lay_out(&self, signatures: usize, units: usize, generation: u32, tables: &mut Signatures) {
         let mut order: Vec<usize> = (0..self.states.len()).collect();
         order.sort_by_key(|number| zone(&self.states[*number]));
         let mut row_of = vec![0; order.len()];
@@ -359,9 +373,12 @@ impl Automaton {
             response: row_of[RESPONSE],
             line: if self.lines { row_of[LINE] } else { 0 },
             body: first(Zone::Body),
+            credentials: first(Zone::Credentials),
             digit: first(Zone::Digit),
             accept,
             accept_shift: units.trailing_zeros() as u16,
+            reserved: 0,
+            generation,
         };
         for (targets, row) in self.targets.iter().zip(&row_of) {
             let entries = &mut tables.rows[*row as usize * ROW_UNIT..];

@@ -26,6 +26,9 @@ const COMPACT: [(&str, &str); 19] = [
 /// The header whose digits frame the messages of a stream.
 pub(super) const CONTENT_LENGTH: &str = "Content-Length";
 
+/// The headers that a PBX checks a password by.
+pub(super) const CREDENTIALS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
+
 /// The one name for a header: the long form where there is a compact one.
 pub(super) fn canonical(name: &str) -> &str {
     COMPACT

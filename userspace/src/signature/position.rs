@@ -26,7 +26,7 @@ pub(super) enum Position {
     Body,
 }
 
-/// What a value is to Content-Length.
+/// What a value is to Content-Length, and whether credentials begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Number {
     /// Another header's value, or read already.
@@ -35,6 +35,8 @@ pub(super) enum Number {
     Awaited,
     /// The last byte was a digit.
     Digit,
+    /// Of another kind: the last byte was the colon behind the name of a header with credentials.
+    Credentials,
 }
 
 /// What a byte means beyond the next position.
@@ -67,7 +69,8 @@ struct Branch {
 struct Name {
     /// Number of the header as asked for.
     header: Option<usize>,
-    content_length: bool,
+    /// Its value's beginning.
+    number: Number,
 }
 
 /// The header names that matter.
@@ -75,10 +78,11 @@ struct Name {
 pub(super) struct Names(Vec<Branch>);
 
 impl Names {
-    /// `headers` are canonical names; Content-Length is always known.
+    /// `headers` are canonical names; Content-Length is always known, and so are those with credentials.
     pub(super) fn new<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
         let mut names = Self(vec![Branch::default()]);
         names.add(header::CONTENT_LENGTH, None);
+        header::CREDENTIALS.into_iter().for_each(|name| names.add(name, None));
         for (number, header) in headers.into_iter().enumerate() {
             names.add(header, Some(number));
         }
@@ -86,13 +90,20 @@ impl Names {
     }
 
     fn add(&mut self, name: &str, header: Option<usize>) {
-        let content_length = name.eq_ignore_ascii_case(header::CONTENT_LENGTH);
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        let number = if is(header::CONTENT_LENGTH) {
+            Number::Awaited
+        } else if header::CREDENTIALS.into_iter().any(is) {
+            Number::Credentials
+        } else {
+            Number::No
+        };
         for spelling in header::spellings(name) {
             let mut node = NameNode(0);
             for byte in spelling.bytes() {
                 node = self.grow(node, byte);
             }
-            self.0[node.0 as usize].name = Some(Name { header, content_length });
+            self.0[node.0 as usize].name = Some(Name { header, number });
         }
     }
 
@@ -144,10 +155,7 @@ impl Names {
     fn after_name(&self, node: NameNode, byte: u8) -> (Position, Meaning) {
         match (byte, self.0[node.0 as usize].name) {
             (b' ' | b'\t', Some(_)) => (Position::AfterName(node), Meaning::More),
-            (b':', Some(name)) => {
-                let number = if name.content_length { Number::Awaited } else { Number::No };
-                (Position::Value(number), Meaning::Value(name.header))
-            }
+            (b':', Some(name)) => (Position::Value(name.number), Meaning::Value(name.header)),
             (b'\n', _) => (Position::Break(Number::No), Meaning::More),
             _ => (Position::Value(Number::No), Meaning::More),
         }

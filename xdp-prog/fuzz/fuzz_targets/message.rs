@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use sipward::signature::{Compiled, Reference, SignatureSet};
 use xdp_prog::{
+    abi::Carried,
     bytes::Bytes,
-    matcher, stream,
+    matcher,
+    stream::{self, Begin},
     sip::{blanks, classify, classify_plain, shape},
 };
 
@@ -64,11 +66,13 @@ fuzz_target!(|data: &[u8]| {
         None => assert!(!ALL.references.iter().any(|reference| reference.matches(seen)), "not found"),
     }
 
-    for response in [false, true] {
-        ALL.compiled.tables.find_in_stream(payload, length, response);
+    for begin in [Begin::Request, Begin::Response, Begin::Datagram, Begin::Anywhere] {
+        ALL.compiled.tables.find_in_stream(payload, length, begin, true, Carried::LOST);
     }
     let segment = &data[..data.len().min(stream::SCAN_MAX as usize)];
-    let stream = HEADERS.compiled.tables.find_in_stream(Bytes::of(segment), segment.len() as u32, false);
+    let (bytes, length) = (Bytes::of(segment), segment.len() as u32);
+    let tables = &HEADERS.compiled.tables;
+    let (stream, _) = tables.find_in_stream(bytes, length, Begin::Request, true, Carried::LOST);
     assert!(
         HEADERS.find(segment).is_none() || stream.signature().is_some() || stream.is_tangled(),
         "a stream hides it"

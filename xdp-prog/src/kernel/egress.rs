@@ -3,15 +3,15 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{
-    bindings::__sk_buff,
+    bindings::{__sk_buff, BPF_NOEXIST},
     helpers::generated::{bpf_ktime_get_coarse_ns, bpf_skb_load_bytes},
     macros::classifier,
     programs::TcContext,
 };
 use xdp_prog::{
-    abi::tap::{LISTED, OUT},
+    abi::{Handshake, StreamState, tap},
     egress::{self, Chunk, Pieces},
-    frame::Packet,
+    frame::{Packet, TCP, flag},
     judge::{Standing, World as _, standing},
     reason::Reason,
     tap::Loss,
@@ -19,8 +19,8 @@ use xdp_prog::{
 
 use super::{
     challenge,
-    maps::WATCHED,
-    tap::{self, Payload},
+    maps::{HANDSHAKES, STREAMS, WATCHED},
+    tap::{self as hand, Payload},
     world::Kernel,
 };
 
@@ -48,8 +48,12 @@ fn watch(sent: &Sent) {
             unsafe { challenge::remember(sent.skb, &packet) };
         }
     }
-    if tap::wanted().is_none() {
+    let connected = packet.protocol == TCP && policy.tcp.has(packet.source_port) && follow(&packet);
+    if hand::wanted().is_none() {
         return;
+    }
+    if connected {
+        packet.flags |= flag::CONNECTED;
     }
     let hidden = egress::is_hidden(sent, &packet, policy);
     if !hidden && !egress::is_wanted(sent, &packet, policy) {
@@ -58,18 +62,41 @@ fn watch(sent: &Sent) {
     let (known, listed) = match standing(&lists, &packet.destination) {
         Standing::Known { .. } => (true, 0),
         // Nothing that they send is looked at, but what they were told is no secret of anybody else.
-        Standing::Decided(Reason::Trusted) => (true, LISTED),
-        Standing::Decided(_) => (false, LISTED),
+        Standing::Decided(Reason::Trusted) => (true, tap::LISTED),
+        Standing::Decided(_) => (false, tap::LISTED),
         Standing::Stranger => (false, 0),
     };
     if hidden {
         // Over TLS a trusted one is told what he may know, and a banned one cannot connect.
         if listed == 0 {
-            tap::hide();
+            hand::hide();
         }
     } else {
-        tap::hand_over(&packet, OUT | listed, known, Loss::Answer, &Part { sent, offset: packet.offset });
+        let payload = Part { sent, offset: packet.offset };
+        hand::hand_over(&packet, tap::OUT | listed, known, Loss::Answer, &payload);
     }
+}
+
+/// Notes what leaves a connection: a SYN-ACK, whose answer is to be recognised, and what only the stack of an open connection
+/// sends, where nobody has seen that begin: it was there before the filter, or was forgotten. Whether it is open.
+#[inline(always)]
+fn follow(packet: &Packet) -> bool {
+    let key = packet.answered_stream_key();
+    if packet.is(flag::CONNECT) {
+        if packet.is(flag::ACKNOWLEDGES) {
+            // On failure the connection stays unknown.
+            let _ = HANDSHAKES.insert(&key, Handshake::of(packet), 0);
+        }
+        return false;
+    }
+    // SAFETY: nothing of it is read.
+    if unsafe { STREAMS.get(&key) }.is_some() {
+        return true;
+    }
+    if packet.length == 0 || !packet.is(flag::ACKNOWLEDGES) {
+        return false;
+    }
+    STREAMS.insert(&key, StreamState::new(packet.acknowledged), BPF_NOEXIST.into()).is_ok()
 }
 
 /// Says that what leaves is seen.

@@ -7,12 +7,12 @@ use aya_ebpf::{
 };
 use xdp_prog::abi::{
     Active, Address, AddressHash, CAPTURE_RING_BYTES, COUNTER_COUNT, Capture, CaptureHead, CaptureState,
-    Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, GuardState,
-    GuessState, KnownFlow, MAX_ASKED, MAX_CHARGED, MAX_FRAGMENTS, MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER,
-    MAX_ISSUED, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES, MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES,
-    MAX_SOURCE_STATES, MAX_SOURCES, MAX_SUSPENSIONS, MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS,
-    Scratch, Signatures, SourceEntry, SourceState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead,
-    TapState,
+    Counter, EVENT_RING_BYTES, EVENT_SLOT_COUNT, Event, EventSlot, FlowKey, FragmentKey, FragmentState,
+    GuardState, GuessState, Handshake, KnownFlow, MAX_ASKED, MAX_CHARGED, MAX_EARLY_FRAGMENTS, MAX_FRAGMENTS,
+    MAX_GUESSES_ISSUED, MAX_GUESSES_OTHER, MAX_HANDSHAKES, MAX_ISSUED, MAX_KNOWN_FLOWS, MAX_PREFIX_STATES,
+    MAX_PREFIXES, MAX_REFUNDS, MAX_SIGNATURES, MAX_SOURCE_STATES, MAX_SOURCES, MAX_STREAMS, MAX_SUSPENSIONS,
+    MAX_WORKED, Meter, Policy, PrefixState, Refunds, SLOTS, Scratch, Signatures, SourceEntry, SourceState,
+    StreamKey, StreamState, Suspension, SuspensionKey, TAP_RING_BYTES, TapHead, TapState,
 };
 
 // See `Active` for how these change under traffic. No maps in maps: their pointer cannot be handed to a separately
@@ -37,7 +37,16 @@ pub(super) static SOURCE_STATE: LruHashMap<Address, SourceState, MAX_SOURCE_STAT
 #[btf_map]
 pub(super) static PREFIX_STATE: LruHashMap<Address, PrefixState, MAX_PREFIX_STATES> = LruHashMap::new();
 #[btf_map]
-pub(super) static FRAGMENTS: LruHashMap<FragmentKey, u64, MAX_FRAGMENTS> = LruHashMap::new();
+pub(super) static FRAGMENTS: LruHashMap<FragmentKey, FragmentState, MAX_FRAGMENTS> = LruHashMap::new();
+// By itself: whoever sends these must not push out what is known of packets whose first fragment was judged.
+#[btf_map]
+pub(super) static EARLY_FRAGMENTS: LruHashMap<FragmentKey, u64, MAX_EARLY_FRAGMENTS> = LruHashMap::new();
+
+// Two: forged SYNs are answered too, and must not push out connections.
+#[btf_map]
+pub(super) static HANDSHAKES: LruHashMap<StreamKey, Handshake, MAX_HANDSHAKES> = LruHashMap::new();
+#[btf_map]
+pub(super) static STREAMS: LruHashMap<StreamKey, StreamState, MAX_STREAMS> = LruHashMap::new();
 
 #[btf_map]
 pub(super) static COUNTERS: PerCpuArray<Counter, COUNTER_COUNT> = PerCpuArray::new();

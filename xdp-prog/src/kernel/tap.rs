@@ -10,6 +10,7 @@ use xdp_prog::{
     abi::{GuardState, TAP_MAX, TapHead, tap as abi_tap},
     frame::{OFFSET_MAX, Packet},
     judge::{Verdict, World as _},
+    reason::Action,
     tap::{self, Loss},
 };
 
@@ -34,17 +35,21 @@ pub(super) fn wanted() -> Option<&'static GuardState> {
     GUARD.get(0).filter(|guard| guard.tap != 0)
 }
 
-/// Hands over a packet that passes. While nobody listens, that is one look-up in an array.
+/// Hands over a packet that passes, whether a rule objects to it or not. While nobody listens, that is one look-up in an
+/// array.
 #[inline(always)]
 pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict: &Verdict) {
     if wanted().is_none() {
         return;
     }
-    let clear = || kernel.policy().is_some_and(|policy| policy.tcp.has(packet.destination_port));
+    let reason = match verdict.reason.action() {
+        Action::Pass => verdict.reason,
+        Action::Drop => tap::objected(packet, kernel.payload(packet)),
+    };
     let tells = || kernel.payload(packet).chunk::<9>(0).is_some_and(tap::tells);
-    if tap::is_wanted(verdict.reason, packet, clear, tells) {
+    if tap::is_wanted(reason, packet, tells) {
         let charged = verdict.charged.map_or(0, |budget| budget as u32 + 1);
-        let how = verdict.known as u32 | charged << 1 | (verdict.reason as u32) << 3;
+        let how = verdict.known as u32 | charged << 1 | (reason as u32) << 3;
         // SAFETY: the packet is borrowed for longer than the call.
         unsafe { tap_packet(ctx.as_ptr().cast(), packet, how) };
     }

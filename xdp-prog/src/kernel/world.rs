@@ -8,9 +8,9 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, AddressHash, FRAGMENT_LIFETIME, FlowKey, FragmentKey, GuardState, GuessState,
-        KnownFlow, Meter, Policy, PrefixState, Refunds, Scratch, Signatures, SourceEntry, SourceState,
-        Suspension, SuspensionKey, WATCHED_FOR,
+        Active, Address, AddressHash, Carried, FRAGMENT_LIFETIME, FlowKey, FragmentKey, FragmentState,
+        GuardState, GuessState, KnownFlow, Meter, Policy, PrefixState, Refunds, Scratch, Signatures,
+        SourceEntry, SourceState, StreamKey, StreamState, Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{Named, Wanted},
     bytes::Bytes,
@@ -18,18 +18,19 @@ use xdp_prog::{
     form,
     frame::{self, Depth, OFFSET_MAX, Packet},
     guess::{Budget, Guess, Tally},
-    judge::{self, Asked, Nature, World},
+    judge::{self, Asked, Because, Fragment, Nature, Read, Standing, World},
     lines,
     matcher::{self, Scan},
-    reason::Class,
+    reason::{Class, Reason},
+    segments::{self, Place},
     sip::{self, Kind},
-    stream::{self, Advance, Segment, Stream, Walk},
+    stream::{self, Advance, Begin, Search, Segment, Stream, Walk},
 };
 
 use super::forms;
 use super::maps::{
-    ACTIVE, FRAGMENTS, GUARD, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES, SCRATCH, SIGNATURES, SOURCE_STATE,
-    SOURCES, SUSPENDED, WATCHED,
+    ACTIVE, EARLY_FRAGMENTS, FRAGMENTS, GUARD, HANDSHAKES, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES,
+    SCRATCH, SIGNATURES, SOURCE_STATE, SOURCES, STREAMS, SUSPENDED, WATCHED,
 };
 use super::{accounts, asking, guess};
 
@@ -58,6 +59,12 @@ impl Kernel {
     pub(super) fn of(ctx: *mut xdp_md, active: Active, now: u64) -> Self {
         // "None yet" wraps around to no slot.
         Self { ctx, active, policy: POLICY.get(active.policy.wrapping_sub(1)), now: Cell::new(now) }
+    }
+
+    /// As [`from_slots`] reads it.
+    #[inline(always)]
+    const fn slots(&self) -> u32 {
+        self.active.policy | self.active.signatures << 16
     }
 }
 
@@ -140,6 +147,12 @@ impl World for Kernel {
     }
 
     #[inline(always)]
+    fn standing(&self, packet: &Packet) -> Standing {
+        // SAFETY: a reference is what the function asks for.
+        Standing::from_word(unsafe { find_standing(packet, self.now()) })
+    }
+
+    #[inline(always)]
     fn source_state(&self, source: &Address) -> Option<&SourceState> {
         state_or_fresh!(SOURCE_STATE, source)
     }
@@ -156,15 +169,48 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn fragment_was_dropped(&self, key: &FragmentKey, now: u64) -> bool {
-        // SAFETY: read at once.
-        matches!(unsafe { FRAGMENTS.get(key) }, Some(until) if *until > now)
+    fn with_fragment<T>(&self, key: &FragmentKey, then: impl FnOnce(&mut FragmentState) -> T) -> Option<T> {
+        // SAFETY: the fragments of a packet come to one CPU, as a rule. Where two write at once, or the slot is reused, the
+        // rest of a packet is read from the wrong place.
+        FRAGMENTS.get_ptr_mut(key).map(|state| then(unsafe { &mut *state }))
     }
 
     #[inline(always)]
-    fn remember_dropped_fragment(&self, key: &FragmentKey, now: u64) {
-        // On failure the rest passes and never becomes a packet, as its first fragment is gone.
-        let _ = FRAGMENTS.insert(key, now + FRAGMENT_LIFETIME, 0);
+    fn remember_fragment(&self, key: &FragmentKey, state: &FragmentState) {
+        // On failure the rest passes: of a first fragment that fell it never becomes a packet.
+        let _ = FRAGMENTS.insert(key, state, 0);
+    }
+
+    #[inline(always)]
+    fn early_fragment(&self, key: &FragmentKey) -> Option<u64> {
+        // SAFETY: as above.
+        unsafe { EARLY_FRAGMENTS.get(key).copied() }
+    }
+
+    #[inline(always)]
+    fn remember_early_fragment(&self, key: &FragmentKey, until: u64) {
+        // On failure it counts as one that came in order.
+        let _ = EARLY_FRAGMENTS.insert(key, until, 0);
+    }
+
+    #[inline(always)]
+    fn answers_handshake(&self, key: &StreamKey, packet: &Packet) -> bool {
+        // SAFETY: read at once; a slot that was reused has other numbers.
+        unsafe { HANDSHAKES.get(key).is_some_and(|handshake| handshake.is_answered_by(packet)) }
+    }
+
+    #[inline(always)]
+    fn open_stream(&self, key: &StreamKey, state: &StreamState) {
+        // On failure the connection stays unknown, and what cannot be read of it is bounded.
+        let _ = STREAMS.insert(key, state, 0);
+        let _ = HANDSHAKES.remove(key);
+    }
+
+    #[inline(always)]
+    fn with_stream<T>(&self, key: &StreamKey, then: impl FnOnce(&mut StreamState) -> T) -> Option<T> {
+        // SAFETY: the segments of a connection come to one CPU, as a rule. Where two write at once, or the slot is reused,
+        // what is read of a connection is wrong for a moment.
+        STREAMS.get_ptr_mut(key).map(|stream| then(unsafe { &mut *stream }))
     }
 
     #[inline(always)]
@@ -201,22 +247,20 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
-        // SAFETY: a reference is what the function asks for.
-        Nature::from_word(unsafe { nature(self.ctx, packet, encrypted as u32) })
-    }
-
-    #[inline(always)]
     fn classify(&self, packet: &Packet) -> Kind {
         Kind::from_code(classify(self.ctx, packet.offset, packet.length))
     }
 
     #[inline(always)]
-    fn charge(&self, packet: &Packet, charge: Charge) -> Limit {
-        let opens = (charge.opens as u32) << 8;
-        let class = charge.class as u32 | opens | self.active.policy << 16;
+    fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit {
         // SAFETY: a reference is what the function asks for.
-        Limit::from_code(unsafe { charge_source(packet, class, charge.packets, charge.budget, self.now()) })
+        Limit::from_code(unsafe { charge_known(packet, charge.word(), self.active.policy, self.now()) })
+    }
+
+    #[inline(always)]
+    fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit {
+        // SAFETY: as above.
+        Limit::from_code(unsafe { charge_stranger(packet, charge.word(), self.active.policy, self.now()) })
     }
 
     #[inline(always)]
@@ -254,13 +298,24 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn walk_stream(&self, packet: &Packet, response: bool, search: bool) -> Stream {
+    fn generation(&self) -> u32 {
+        signatures(self.active.signatures).map_or(0, |set| set.head.generation)
+    }
+
+    #[inline(always)]
+    fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T> {
+        // SAFETY: this CPU's own, and nothing else refers to this part of it.
+        scratch().map(|scratch| then(unsafe { &mut (*scratch).messages.carried }))
+    }
+
+    #[inline(always)]
+    fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream {
         let (offset, length, slot) = (packet.offset, packet.length, self.active.signatures);
-        if !search && is_one_message(self.ctx, offset, length) != 0 {
+        let how = begin as u32 | (search as u32) << 3 | slot << 8;
+        if matches!(begin, Begin::Nowhere) || begin_walk(self.ctx, offset, length, how) == 0 {
             return Stream::default();
         }
-        let how = response as u32 | (search as u32) << 1 | slot << 2;
-        Stream::from_word(walk_stream(self.ctx, offset, length, how))
+        Stream::from_word(walk_stream(self.ctx))
     }
 
     #[inline(always)]
@@ -332,6 +387,68 @@ impl World for Kernel {
     fn charge_once(&self, credentials: &AddressHash, until: u64) {
         guess::charge_once(credentials, until);
     }
+
+    #[inline(always)]
+    fn find_segment(&self, packet: &mut Packet) -> Place {
+        // SAFETY: a reference is what the function asks for.
+        Place::from_code(unsafe { find_segment(self.ctx, packet, self.active.signatures) })
+    }
+
+    #[inline(always)]
+    fn keep_segment(&self, packet: &Packet) {
+        // SAFETY: as above.
+        unsafe { keep_segment(packet) };
+    }
+
+    #[inline(always)]
+    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
+        // SAFETY: as above.
+        Nature::from_word(unsafe { find_nature(self.ctx, packet, encrypted as u32) })
+    }
+
+    #[inline(always)]
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+        // SAFETY: as above.
+        let word = unsafe { judge_segment(packet, self.slots(), read.word(), stream.word(), self.now()) };
+        Because::from_word(word)
+    }
+
+    #[inline(always)]
+    fn charge_later(&self, packet: &Packet, stream: Stream) -> Option<Reason> {
+        // SAFETY: as above.
+        match unsafe { charge_later(packet, self.active.policy, stream.word(), self.now()) } {
+            0 => None,
+            code => Some(Reason::of_code((code - 1) as u8)),
+        }
+    }
+
+    #[inline(always)]
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+        let slots = self.slots();
+        // SAFETY: as above.
+        let word = unsafe { judge_first_fragment(packet, slots, read.word(), stream.word(), self.now()) };
+        Because::from_word(word)
+    }
+
+    #[inline(always)]
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
+        // SAFETY: as above.
+        unsafe { settle_fragment(packet, reason as u32, state, self.now()) };
+    }
+
+    #[inline(always)]
+    fn find_fragment(&self, packet: &Packet) -> Fragment {
+        // SAFETY: as above.
+        Fragment::from_word(unsafe { find_fragment(packet, self.slots(), self.now()) })
+    }
+
+    #[inline(always)]
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+        let slots = self.slots();
+        // SAFETY: as above.
+        let word = unsafe { judge_fragment(packet, slots, found.word(), stream.word(), self.now()) };
+        Because::from_word(word)
+    }
 }
 
 // Global functions: the verifier looks at each of them once, by itself, instead of once for every way that
@@ -362,33 +479,22 @@ unsafe extern "C" fn parse(ctx: *mut xdp_md, packet: *mut Packet) -> u32 {
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn nature(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
+unsafe extern "C" fn charge_known(packet: *const Packet, charge: u64, slot: u32, now: u64) -> u32 {
     // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    if ctx.is_null() {
-        return 0;
-    }
-    judge::nature(&Kernel::of(ctx, Active::default(), 0), packet, encrypted != 0).word()
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
+    charge::known(&kernel, packet, Charge::from_word(charge)) as u32
 }
 
 /// # Safety
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn charge_source(
-    packet: *const Packet,
-    class: u32,
-    packets: u32,
-    budget: u32,
-    now: u64,
-) -> u32 {
+unsafe extern "C" fn charge_stranger(packet: *const Packet, charge: u64, slot: u32, now: u64) -> u32 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
-    let charge =
-        Charge { class: Class::from_code(class & 0xff), packets, opens: class >> 8 & 1 != 0, budget };
-    let active = Active { policy: class >> 16, signatures: 0 };
-    let kernel = Kernel::of(core::ptr::null_mut(), active, now);
-    charge::charge(&kernel, packet, charge) as u32
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
+    charge::stranger(&kernel, packet, Charge::from_word(charge)) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -507,27 +613,44 @@ extern "C" fn short_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) ->
     set.short_steps(payload(ctx, offset), most, row as u16) as u32
 }
 
-/// 1: no message can begin behind the first.
+/// 1: it ends with the message that it begins with.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn is_one_message(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
-    if ctx.is_null() { 0 } else { stream::is_one_message(payload(ctx, offset), length) as u32 }
+extern "C" fn is_whole_message(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
+    if ctx.is_null() { 0 } else { stream::is_whole_message(payload(ctx, offset), length) as u32 }
+}
+
+/// Readies the walk. 0: there is nothing to walk for.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn begin_walk(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -> u32 {
+    if ctx.is_null() {
+        return 0;
+    }
+    let (begin, search) = (Begin::from_code(how & 7), Search::from_code(how >> 3 & 3));
+    let slot = how >> 8;
+    let (Some(set), Some(scratch)) = (signatures(slot), scratch()) else { return 0 };
+    // SAFETY: this CPU's own, and nothing else refers to this part of it.
+    let walk = unsafe { &mut (*scratch).messages };
+    if search.may_be_spared(begin) && is_whole_message(ctx, offset, length) != 0 {
+        walk.carried = Carried::START;
+        return 0;
+    }
+    walk.start(set, length, begin, search.signatures());
+    walk.offset = offset & OFFSET_MAX;
+    walk.slot = slot;
+    1
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn walk_stream(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -> u64 {
+extern "C" fn walk_stream(ctx: *mut xdp_md) -> u64 {
+    let Some(scratch) = scratch() else { return 0 };
     if ctx.is_null() {
         return 0;
     }
-    let slot = how >> 2;
-    let Some(set) = signatures(slot) else { return 0 };
-    let Some(scratch) = scratch() else { return 0 };
-    // SAFETY: this CPU's own, and nothing else refers to this part of it.
+    // SAFETY: as above.
     let walk = unsafe { &mut (*scratch).messages };
-    *walk = Walk::new(set, length, how & 1 != 0, how & 2 != 0);
-    walk.offset = offset & OFFSET_MAX;
-    walk.slot = slot;
     // SAFETY: a reference is what the function asks for.
     walk.finish(|walk| unsafe { walk_turn(ctx, walk) } != 0).word()
 }
@@ -568,6 +691,175 @@ impl Segment for KernelSegment {
     fn message(&self, at: u32) -> Kind {
         Kind::from_code(later_message(self.ctx, self.offset + at))
     }
+
+    #[inline(always)]
+    fn take_head(&self, carried: &mut Carried, at: u32, end: u32) -> u32 {
+        // SAFETY: a reference is what the function asks for.
+        at + unsafe { take_head(self.ctx, carried, self.offset + at, end.saturating_sub(at)) }
+    }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn take_head(ctx: *mut xdp_md, carried: *mut Carried, offset: u32, most: u32) -> u32 {
+    // SAFETY: see above.
+    match unsafe { carried.as_mut() } {
+        Some(carried) if !ctx.is_null() => stream::take_head(payload(ctx, offset), carried, most),
+        _ => most,
+    }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn find_segment(ctx: *mut xdp_md, packet: *mut Packet, slot: u32) -> u32 {
+    // SAFETY: see above.
+    match unsafe { packet.as_mut() } {
+        Some(packet) if !ctx.is_null() => {
+            let kernel = Kernel::of(ctx, Active { policy: 0, signatures: slot }, 0);
+            segments::find(&kernel, packet) as u32
+        }
+        _ => Place::Unknown as u32,
+    }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn keep_segment(packet: *const Packet) -> u32 {
+    // SAFETY: see above.
+    if let Some(packet) = unsafe { packet.as_ref() } {
+        segments::keep(&Kernel::of(core::ptr::null_mut(), Active::default(), 0), packet);
+    }
+    0
+}
+
+/// The slot of the policy, and from the 16th bit on that of the signatures.
+const fn from_slots(slots: u32) -> Active {
+    Active { policy: slots & 0xffff, signatures: slots >> 16 }
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn find_standing(packet: *const Packet, now: u64) -> u64 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Standing::Stranger.word() };
+    let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
+    judge::standing(&kernel, &packet.source).word()
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn find_fragment(packet: *const Packet, slots: u32, now: u64) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    judge::find_fragment(&Kernel::of(core::ptr::null_mut(), from_slots(slots), now), packet).word()
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn judge_fragment(
+    packet: *const Packet,
+    slots: u32,
+    found: u32,
+    stream: u64,
+    now: u64,
+) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(Reason::Fragment).word() };
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
+    judge::judge_fragment(&kernel, packet, Fragment::from_word(found), Stream::from_word(stream)).word()
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn settle_fragment(packet: *const Packet, reason: u32, state: u32, now: u64) -> u32 {
+    // SAFETY: see above.
+    if let Some(packet) = unsafe { packet.as_ref() } {
+        let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
+        judge::settle_fragment(&kernel, packet, Reason::of_code(reason as u8), state);
+    }
+    0
+}
+
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn find_nature(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
+    // SAFETY: see above.
+    match unsafe { packet.as_ref() } {
+        Some(packet) if !ctx.is_null() => {
+            let kernel = Kernel::of(ctx, Active::default(), 0);
+            judge::nature(&kernel, packet, encrypted != 0).word()
+        }
+        _ => 0,
+    }
+}
+
+/// `read`: a [`Read`] as a word.
+///
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn judge_segment(
+    packet: *const Packet,
+    slots: u32,
+    read: u64,
+    stream: u64,
+    now: u64,
+) -> u32 {
+    let read = Read::from_word(read);
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(read.nature.pass).word() };
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
+    judge::judge_segment(&kernel, packet, read, Stream::from_word(stream)).word()
+}
+
+/// 0, or the reason's code plus one.
+///
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn charge_later(packet: *const Packet, slot: u32, stream: u64, now: u64) -> u32 {
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
+    judge::charge_later(&kernel, packet, Stream::from_word(stream)).map_or(0, |reason| reason as u32 + 1)
+}
+
+/// As `judge_segment`.
+///
+/// # Safety
+/// As for `parse`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn judge_first_fragment(
+    packet: *const Packet,
+    slots: u32,
+    read: u64,
+    stream: u64,
+    now: u64,
+) -> u32 {
+    let read = Read::from_word(read);
+    // SAFETY: see above.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(read.nature.pass).word() };
+    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
+    judge::judge_first_fragment(&kernel, packet, read, Stream::from_word(stream)).word()
 }
 
 #[unsafe(no_mangle)]

@@ -89,7 +89,13 @@ impl Streams {
     ) -> bool {
         let name = (packet.remote, packet.local);
         let inbound = packet.direction == Direction::In;
+        // A SYN acknowledges nothing: this is the end of a handshake, which the filter has seen.
+        let opened = segment.acknowledged.filter(|_| segment.begins && inbound);
         let mut connection = match self.connections.remove(&name) {
+            _ if opened.is_some() => {
+                self.drop_unfinished(name);
+                Connection::from_handshake(segment.sequence, opened)
+            }
             // Anybody can say that a connection begins anew: then the PBX answers that.
             Some(connection) if !segment.begins || inbound && connection.answered => connection,
             None if !segment.begins && packet.length == 0 => return true,
@@ -108,7 +114,7 @@ impl Streams {
             self.put_back((name, true), kept);
         }
         // What comes with a SYN comes again if the PBX did not take it.
-        if packet.length > 0 && !(inbound && segment.begins) {
+        if packet.length > 0 && (!(inbound && segment.begins) || opened.is_some()) {
             connection.answered |= !inbound;
             let acknowledged = connection.acknowledged;
             let fits = acknowledged.is_some();
@@ -155,6 +161,16 @@ impl Connection {
             ours: Half::from_start(ours),
             answered: false,
             acknowledged: None,
+        }
+    }
+
+    /// `ours`: the number of the PBX's first byte.
+    fn from_handshake(theirs: u32, ours: Option<u32>) -> Self {
+        Self {
+            theirs: Half::from_start(Some(theirs)),
+            ours: Half::from_start(ours),
+            answered: true,
+            acknowledged: Some(theirs),
         }
     }
 

@@ -54,7 +54,9 @@ impl Tap {
         bytes: &[u8],
         begins: bool,
     ) {
-        let segment = TcpSegment { sequence, acknowledged: self.acknowledged, begins, ends: false };
+        // A SYN acknowledges nothing.
+        let acknowledged = self.acknowledged.filter(|_| !begins || direction == Direction::Out);
+        let segment = TcpSegment { sequence, acknowledged, begins, ends: false };
         self.see_it(remote, direction, segment, bytes);
     }
 

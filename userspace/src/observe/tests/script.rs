@@ -2,7 +2,7 @@
 //!
 //! Each packet begins with a line `TIME DIRECTION PEER`, with `>` for what comes to the PBX and `<` for what it sends;
 //! `tcp` behind it makes it the next segment of that connection, `tcp@NUMBER` one with that number; what the PBX sends
-//! acknowledges what was next before. `part` behind it makes it the first fragment of more. Times are seconds. The lines behind it are the message; `Via`, `From`, `To`, `Call-ID` and `CSeq` are short:
+//! acknowledges what was next before. `part` behind it makes it the first fragment of more, and `listed` one for who is banned or trusted. Times are seconds. The lines behind it are the message; `Via`, `From`, `To`, `Call-ID` and `CSeq` are short:
 //!
 //! ```text
 //! 1.0 > 192.0.2.7:5062
@@ -34,6 +34,7 @@ pub(super) struct Packet {
     pub(super) acknowledged: Option<u32>,
     pub(super) part: bool,
     pub(super) charged: Option<Charged>,
+    pub(super) listed: bool,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -47,6 +48,7 @@ impl Default for Packet {
             acknowledged: None,
             part: false,
             charged: None,
+            listed: false,
             bytes: Vec::new(),
         }
     }
@@ -68,7 +70,7 @@ impl Packet {
             length: self.bytes.len() as u32,
             part: self.part,
             charged: self.charged,
-            listed: false,
+            listed: self.listed,
             payload: &self.bytes,
         }
     }
@@ -113,6 +115,7 @@ fn head(line: &str) -> Option<Packet> {
     for word in words {
         match word {
             "part" => packet.part = true,
+            "listed" => packet.listed = true,
             "tcp" => packet.sequence = Some(NEXT),
             other => packet.sequence = Some(other.strip_prefix("tcp@")?.parse().expect("a sequence number")),
         }

@@ -54,6 +54,22 @@ fn what_somebody_was_told_over_tls_may_be_what_another_was_told() {
     }
 }
 
+/// What the PBX tells an accomplice, who is banned or trusted, is no proof of anybody else; and nothing is judged of him.
+#[test]
+fn what_somebody_was_told_whom_nobody_judges_may_be_what_another_was_told() {
+    for (at, way) in [(100.0, "listed"), (200.0, "listed tcp"), (300.0, "listed part")] {
+        let mut observer = Observer::new(Settings::default());
+        assert!(is_proven(&mut observer, at, None));
+        let nonce = format!("nonce-of-the-phone-{}", at + 10.0);
+        let names = "REGISTER 100 branch=a call=a from=a cseq=1";
+        let challenge = format!("WWW-Authenticate: Digest realm=pbx, nonce={nonce}");
+        let script = format!("{} < {ATTACKER} {way}\n401 {names} tag=t\n{challenge}\n", at + 9.9);
+        assert_eq!(see(&mut observer, &script), []);
+        assert!(!is_proven(&mut observer, at + 10.0, None), "{way}");
+        assert!(is_proven(&mut observer, at + 30.0, None), "another one, {way}");
+    }
+}
+
 /// Of an office of two phones, each with names of its own, and a phone elsewhere, all within a fifth of a second.
 fn others(at: f64, nonces: [&str; 4]) -> String {
     let [first, second, third, fourth] = nonces.map(|nonce| format!("nonce-{nonce}-{at}"));

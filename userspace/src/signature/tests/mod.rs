@@ -4,6 +4,7 @@ mod agreement;
 mod format;
 mod framing;
 mod shipped;
+mod streams;
 
 use xdp_prog::{bytes::Bytes, matcher};
 
