@@ -666,6 +666,7 @@ impl<W: World> Turn<'_, W> {
         let mut because = self.world.judge_segment(self.packet, read, stream);
         if matches!(because.reason.action(), Action::Pass)
             && !stream.nothing_later()
+            && !matches!(begin, Begin::Anywhere)
             && let Some(reason) = self.world.charge_later(self.packet, stream)
         {
             because = reason.into();
@@ -718,11 +719,11 @@ impl<W: World> Turn<'_, W> {
 
     #[inline(always)]
     fn stream(&self, read: Read, stream: Stream) -> Because {
-        if let Some(because) = self.later_refused(stream) {
-            return because;
-        }
         let place = Place::from_code(self.packet.place);
         let begin = segments::begin(place, read.nature.kind);
+        if let Some(because) = self.later_refused(begin, stream) {
+            return because;
+        }
         let unread = matches!(begin, Begin::Anywhere) && self.stranger();
         let guesses = stream.credentials() + unread as u32;
         // Those in a segment that begins with a message were read with their names.
@@ -738,11 +739,12 @@ impl<W: World> Turn<'_, W> {
 
     /// Requests behind the first one in a segment are judged like it.
     #[inline(always)]
-    fn later_refused(&self, stream: Stream) -> Option<Because> {
+    fn later_refused(&self, begin: Begin, stream: Stream) -> Option<Because> {
         if let Some(signature) = stream.signature() {
             return Some(Because { signature, ..Reason::Signature.into() });
         }
-        if stream.nothing_later() {
+        // Where nobody knows how a segment begins, an empty line in it may stand in a text.
+        if stream.nothing_later() || matches!(begin, Begin::Anywhere) {
             return None;
         }
         if stream.is_tangled() {

@@ -282,7 +282,7 @@ fn what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over() {
         ("to a stranger", tls(), 1),
         ("over IPv6", sent_v6(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), 1),
         ("to a known source", tls().to("192.0.2.1:40000"), 1),
-        ("to a trusted one", tls().to("192.0.2.2:40000"), 1),
+        ("to a trusted one", tls().to("192.0.2.2:40000"), 0),
         ("an acknowledgement", sent(tcp().flags(ACK)).source_port(5061), 0),
         ("of no SIP port", tls().source_port(443), 0),
         ("in the clear", sent(tcp()).carrying("x"), 0),
