@@ -177,9 +177,10 @@ impl Work<'_> {
             self.silent += 1;
             return Ok(());
         };
-        let mut bytes = Vec::new();
+        let (mut bytes, mut answers) = (Vec::new(), transport.at_once());
         if transport == Transport::TcpSecond {
             bytes.extend(self.write(None, None)?);
+            answers += 1;
         }
         for guess in self.next..self.next + transport.at_once() as u32 {
             bytes.extend(self.write(Some(&challenge), Some(guess))?);
@@ -187,7 +188,7 @@ impl Work<'_> {
         }
         let before = self.figures.answered;
         self.send(&bytes)?;
-        self.listen(PATIENCE, transport.at_once())?;
+        self.listen(PATIENCE, answers)?;
         self.silent = if self.figures.answered > before { 0 } else { self.silent + 1 };
         Ok(())
     }

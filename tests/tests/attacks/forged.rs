@@ -118,11 +118,6 @@ impl Outcome {
             && (self.is_known || self.row.is_of_stranger())
             && (self.row.may_silence() || self.left.own == self.left.of)
     }
-
-    /// Gets through at the moment: it is shown, and not asserted.
-    const fn is_open(&self) -> bool {
-        matches!(self.row, Row::Stolen { spelling, .. } if spelling == MADDR.len() - 1)
-    }
 }
 
 fn rows() -> Vec<Row> {
@@ -205,7 +200,7 @@ fn suite(make: Make) {
         })
         .collect();
     println!("{make:?}:\n{}packets by reason: {:?}", table(&outcomes), guarded.reasons());
-    let wrong = outcomes.iter().filter(|outcome| !outcome.is_right() && !outcome.is_open());
+    let wrong = outcomes.iter().filter(|outcome| !outcome.is_right());
     let wrong: Vec<_> = wrong.map(|outcome| outcome.row.to_string()).collect();
     assert_eq!(wrong, [""; 0]);
 }

@@ -15,16 +15,6 @@ pub(crate) struct Row {
     pub(crate) is_behind_nat: bool,
 }
 
-impl Row {
-    /// Gets through at the moment: it is shown, and not asserted.
-    pub(crate) fn is_open(&self) -> bool {
-        let Attack { transport, form, .. } = self.attack;
-        let is_in_pieces =
-            matches!(transport, Transport::TcpCut(11) | Transport::TcpSecond | Transport::UdpV6Fragments);
-        is_in_pieces || matches!(form, Form::BareCr | Form::LateName)
-    }
-}
-
 const INFO: Attack = Attack { method: "INFO", ..PLAIN };
 const INVITE: Attack = Attack { method: "INVITE", ..PLAIN };
 const MESSAGE: Attack = Attack { method: "MESSAGE", ..PLAIN };

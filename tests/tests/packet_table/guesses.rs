@@ -203,6 +203,20 @@ fn the_second_request_of_a_segment_is_a_guess_too() {
     assert_eq!(hundred(&mut judges, ATTACKER, both), (1, vec![OTHER.to_owned()]));
     let hidden = |number| tcp().carrying(clean("ACK") + &guess("right", number));
     assert_eq!(hundred(&mut judges, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
+    // Over a connection, and behind a request of which nobody knows yet what the PBX says.
+    let behind = |number| clean("REGISTER") + &guess("right", number);
+    let mut at = 0;
+    let segments: Vec<_> = (0..20)
+        .map(|number| {
+            let frame = tcp().from("198.51.100.67").sequence(1000 + at).carrying(behind(number));
+            at += behind(number).len() as u32;
+            frame
+        })
+        .collect();
+    judges.issue("198.51.100.67", "right");
+    judges.open(&segments[0]);
+    let found: Vec<_> = segments.iter().map(|frame| judges.judge(&frame.build())).collect();
+    assert_eq!(found.iter().filter(|verdict| *verdict == "request").count(), 8, "{found:?}");
 }
 
 #[test]
