@@ -44,6 +44,15 @@ impl std::fmt::Debug for Judges {
     }
 }
 
+/// What opens the connection that a segment belongs to, where the SYN-ACK before it has left.
+pub fn opening(memory: &Memory, segment: &Frame) -> Vec<u8> {
+    let opens = segment.clone().carrying("").flags(ACK).build();
+    let headers = memory.headers(&opens);
+    let (sequence, acknowledged) = (headers.sequence, headers.acknowledged);
+    memory.expect_answer(headers.stream_key(), Handshake { sequence, acknowledged });
+    opens
+}
+
 impl Judges {
     /// Both with the configuration in `toml`.
     pub fn new(toml: &str) -> Self {
@@ -148,10 +157,7 @@ impl Judges {
         let answer = segment.answer();
         let answer = answer.clone().sequence(answer.next().wrapping_sub(1)).flags(SYN | ACK);
         self.filter.test_run_egress(&answer.build(), 1).unwrap();
-        let opens = segment.clone().carrying("").flags(ACK).build();
-        let headers = self.memory.headers(&opens);
-        let (sequence, acknowledged) = (headers.sequence, headers.acknowledged);
-        self.memory.expect_answer(headers.stream_key(), Handshake { sequence, acknowledged });
+        let opens = opening(&self.memory, segment);
         assert_eq!(self.judge(&opens), "tcp-control");
     }
 

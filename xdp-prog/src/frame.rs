@@ -438,7 +438,7 @@ pub fn extension_header(frame: Bytes<'_>, chain: u64) -> u64 {
         _ => (header[1] as u32 + 1) << 3,
     };
     if matches!(chain.fragment, Fragment::First(_)) && chain.protocol != FRAGMENT {
-        chain.behind += (length + 7) / 8;
+        chain.behind += length.div_ceil(8);
     }
     chain.protocol = header[0];
     chain.offset = at + length;

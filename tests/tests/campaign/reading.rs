@@ -12,11 +12,16 @@ use sipward::{
     replay::Memory,
     signature::SignatureSet,
 };
-use sipward_tests::frame::{tcp, udp};
+use sipward_tests::{
+    frame::{tcp, udp},
+    judges::opening,
+};
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
     account::{MORE, NOTHING, Walk, Wanted, Whole, hash},
     bytes::Bytes,
+    frame::Packet,
+    judge::Verdict,
     reason::{Action, Reason},
     tap,
 };
@@ -276,38 +281,45 @@ struct Fate {
 }
 
 impl Fate {
-    /// Of a connection that nobody has seen begin: all that its segments show by themselves. What is cut in two is
-    /// charged by its connection.
+    /// Of a connection from its handshake on.
     fn of_stream(exchange: &Exchange<'_>) -> Self {
+        let memory = Self::memory();
+        let segments = tcp().from(&format!("{SENDER}:{}", exchange.port)).to(PBX).carrying(exchange.request);
+        let ends = exchange.pieces.iter().scan(0, |at, length| {
+            *at += length;
+            Some(*at)
+        });
+        let cuts: Vec<_> = ends.filter(|end| *end < exchange.request.len()).collect();
+        memory.judge(&opening(&memory, &segments));
+        let verdicts: Vec<_> = segments.segments(&cuts).iter().map(|frame| memory.judge(frame)).collect();
+        Self::of_verdicts(&verdicts)
+    }
+
+    fn memory() -> Memory {
         let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
         memory.judge_guesses();
         memory.set_now(100 * SECOND);
-        let judge = |piece: &[u8]| {
-            let frame = tcp().from(&format!("{SENDER}:{}", exchange.port)).to(PBX).carrying(piece);
-            memory.judge(&frame.build()).0.reason
-        };
-        let mut reasons = pieces(exchange).into_iter().map(judge);
-        let dropped = reasons.find(|reason| reason.action() == Action::Drop);
-        Self { reason: dropped.unwrap_or(Reason::Stream), is_tapped: true, is_charged: true }
+        memory
+    }
+
+    fn of_verdicts(verdicts: &[(Verdict, Packet)]) -> Self {
+        let (first, packet) = &verdicts[0];
+        let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
+        Self {
+            reason: dropped.map_or(first.reason, |(verdict, _)| verdict.reason),
+            is_tapped: tap::is_wanted(first.reason, packet, || true),
+            is_charged: verdicts.iter().any(|(verdict, _)| verdict.charged.is_some()),
+        }
     }
 
     fn of(request: &[u8], port: u16) -> Self {
-        let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
-        memory.judge_guesses();
-        memory.set_now(100 * SECOND);
+        let memory = Self::memory();
         let frame = udp().from(&format!("{SENDER}:{port}")).to(PBX).carrying(request);
         let frames = if request.len() > FIRST_FRAGMENT {
             frame.fragments(7, FIRST_FRAGMENT + 8)
         } else {
             vec![frame.build()]
         };
-        let verdicts: Vec<_> = frames.iter().map(|frame| memory.judge(frame)).collect();
-        let (first, packet) = &verdicts[0];
-        let dropped = verdicts.iter().find(|(verdict, _)| verdict.reason.action() == Action::Drop);
-        Self {
-            reason: dropped.map_or(first.reason, |(verdict, _)| verdict.reason),
-            is_tapped: tap::is_wanted(first.reason, packet, || true, || true),
-            is_charged: verdicts.iter().any(|(verdict, _)| verdict.charged.is_some()),
-        }
+        Self::of_verdicts(&frames.iter().map(|frame| memory.judge(frame)).collect::<Vec<_>>())
     }
 }
