@@ -393,7 +393,9 @@ pub struct Carried {
     pub digits: u8,
     /// The first bytes of a message, fewer than tell what it is, from the lowest bits on; and how many. Words, as the
     /// compiler copies single bytes in pieces that lie askew.
-    pub head_length: u32,
+    pub head_length: u16,
+    /// 1: the last byte was a CR, whose LF is to come.
+    pub after_return: u16,
     pub head: [u64; 2],
 }
 

@@ -74,7 +74,7 @@ pub const LINES_MAX: u32 = 128;
 /// Bytes of a message.
 pub const MESSAGE_MAX: usize = 4096;
 /// More lines of one header than these hide something.
-const FOLDS_MAX: u32 = 8;
+const FOLDS_MAX: u32 = 32;
 /// Blanks between a header's name and its colon.
 const BLANKS_MAX: usize = 16;
 /// Bytes in front of the URI of a From header: the display name.
@@ -312,9 +312,9 @@ impl Walk {
         self.names = message.skip_blanks(at + header.value) | mark;
     }
 
-    /// Goes on by the further lines of a header.
+    /// Goes on by the further lines of a header. Whether there may be more of them.
     #[inline(always)]
-    fn unfold(&mut self, message: &impl Message) {
+    fn unfold(&mut self, message: &impl Message) -> bool {
         let mut folds = 0;
         while folds < FOLDS_MAX {
             if self.at >= self.length || !matches!(message.byte(self.at), Some(b' ' | b'\t')) {
@@ -323,6 +323,7 @@ impl Walk {
             self.at += message.line_length(self.at, self.length - self.at);
             folds += 1;
         }
+        folds == FOLDS_MAX
     }
 
     /// Reads the From header, or whether the To header has a tag; goes on by the header's further lines.
@@ -346,9 +347,9 @@ impl Walk {
     /// Begins to read credentials, and goes on by the header's further lines.
     #[inline(always)]
     pub fn begin_credentials(&mut self, message: &impl Message) {
-        self.unfold(message);
+        let has_more = self.unfold(message);
         let (start, end) = (self.names, self.at);
-        let cut = !matches!(message.byte(end.wrapping_sub(1)), Some(b'\n'));
+        let cut = has_more || !matches!(message.byte(end.wrapping_sub(1)), Some(b'\n'));
         let flags = if cut { flag::CUT } else { 0 };
         self.found = Named { kind: BY_CREDENTIALS, flags, start, end, ..Named::default() };
         self.value_at = self.names;

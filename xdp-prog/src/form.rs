@@ -9,6 +9,7 @@
 //! there is walked byte by byte.
 
 use crate::{
+    abi::{Carried, phase},
     bytes::{Bytes, opaque},
     reason::Reason,
     sip::{Kind, LEADING_MAX},
@@ -299,12 +300,12 @@ const LESS_THAN_STEP: u32 = WALK_STEP as u32 - 1;
 mod place {
     use super::STATES;
 
-    const LINE: u8 = 0;
-    const RETURN: u8 = 1;
+    pub(super) const LINE: u8 = 0;
+    pub(super) const RETURN: u8 = 1;
     const FEED: u8 = 2;
     /// A CR at the beginning of a line: of the empty line, perhaps.
     const FEED_RETURN: u8 = 3;
-    const BODY: u8 = 4;
+    pub(super) const BODY: u8 = 4;
     /// In a body, behind an `S`, `SI`, `SIP`, and behind the slash: in a stream it may be the start line of another
     /// message, whose header follows.
     const NAME: [u8; 3] = [5, 6, 7];
@@ -375,7 +376,12 @@ pub fn header_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
 
 #[inline(always)]
 fn in_header(text: &impl Text, at: u32, begin: Begin) -> u32 {
-    let start = Walk(if begin.stream { place::STREAM } else { 0 });
+    let start = match begin.inside {
+        Inside::Nowhere | Inside::Header => place::LINE,
+        Inside::Return => place::RETURN,
+        Inside::Body => place::BODY,
+    };
+    let start = Walk(if begin.stream { place::STREAM | start } else { start });
     let length = text.length().saturating_sub(at);
     let length = if length > SCAN_MAX as u32 { SCAN_MAX as u32 } else { length };
     let (whole, rest) = (length & !LESS_THAN_STEP, length & LESS_THAN_STEP);
@@ -467,6 +473,31 @@ static VERSION: [u8; VERSIONS << 8] = {
 pub struct Begin {
     kind: Kind,
     stream: bool,
+    inside: Inside,
+}
+
+/// Where in a message a segment or a fragment goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Inside {
+    /// It begins with the message.
+    Nowhere = 0,
+    Header = 1,
+    /// In a header, behind a CR.
+    Return = 2,
+    Body = 3,
+}
+
+impl Inside {
+    #[inline(always)]
+    const fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Header,
+            2 => Self::Return,
+            3 => Self::Body,
+            _ => Self::Nowhere,
+        }
+    }
 }
 
 impl Begin {
@@ -478,19 +509,34 @@ impl Begin {
             Kind::NotSip if stream => None,
             // In a stream a request may follow.
             Kind::Response if !stream => None,
-            _ => Some(Self { kind, stream }),
+            _ => Some(Self { kind, stream, inside: Inside::Nowhere }),
         }
+    }
+
+    /// Of what goes on where another packet ended. `None`: no header goes on there, and none can follow.
+    #[inline(always)]
+    pub const fn inside(carried: &Carried) -> Option<Self> {
+        let stream = carried.phase != phase::DATAGRAM;
+        let inside = match carried.phase {
+            phase::BODY => Inside::Body,
+            phase::DATAGRAM if carried.row == 0 => return None,
+            phase::HEAD | phase::HEADERS | phase::DATAGRAM if carried.after_return != 0 => Inside::Return,
+            phase::HEAD | phase::HEADERS | phase::DATAGRAM => Inside::Header,
+            _ => return None,
+        };
+        Some(Self { kind: Kind::NotSip, stream, inside })
     }
 
     /// In a word, because that is all that a separately verified function takes.
     #[inline(always)]
     pub const fn word(self) -> u32 {
-        self.kind.code() << 1 | self.stream as u32
+        (self.inside as u32) << 16 | self.kind.code() << 1 | self.stream as u32
     }
 
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {
-        Self { kind: Kind::from_code(word >> 1), stream: word & 1 != 0 }
+        let inside = Inside::from_code(word >> 16);
+        Self { kind: Kind::from_code(word >> 1 & 0x7fff), stream: word & 1 != 0, inside }
     }
 
     /// It has a method, of a standard or not.
@@ -515,6 +561,8 @@ impl Begin {
 pub trait Text {
     /// [`first_line`] from there.
     fn first_line(&self, at: u32) -> u32;
+    /// [`in_start_line`] from there.
+    fn start_line(&self, at: u32, begin: Begin) -> u32;
     /// [`is_plain_start`] from there.
     fn is_plain_start(&self, at: u32, line: u32) -> bool;
     /// [`has_usual_bytes`] of the payload.
@@ -542,14 +590,17 @@ pub trait Text {
 /// The forms of a payload, as a set of bits.
 #[inline(always)]
 pub fn find(text: &impl Text, begin: Begin) -> u32 {
-    let is_response = matches!(begin.kind, Kind::Response);
-    let has_plain_start = is_response || begin.has_method() && text.is_plain_start(0, text.first_line(0));
-    let has_plain_bytes = text.has_usual_bytes() || text.has_plain_bytes();
+    let is_inside = !matches!(begin.inside, Inside::Nowhere);
+    let has_plain_start = is_inside
+        || matches!(begin.kind, Kind::Response)
+        || begin.has_method() && text.is_plain_start(0, text.first_line(0));
+    let has_plain_bytes =
+        !matches!(begin.inside, Inside::Return) && (text.has_usual_bytes() || text.has_plain_bytes());
     if has_plain_start && has_plain_bytes {
         return 0;
     }
-    let at = text.blanks() & (LEADING_MAX - 1);
-    let start = if has_plain_start { IS_MESSAGE } else { in_start_line(text, at, begin) };
+    let at = if is_inside { 0 } else { text.blanks() & (LEADING_MAX - 1) };
+    let start = if has_plain_start { IS_MESSAGE } else { text.start_line(at, begin) };
     if start & IS_MESSAGE == 0 {
         return 0;
     }
@@ -560,19 +611,29 @@ pub fn find(text: &impl Text, begin: Begin) -> u32 {
 /// With the forms of a start line: some PBX would take it for the start of a message.
 const IS_MESSAGE: u32 = 1 << 31;
 
+/// The forms of the start line that begins there, and whether that is one.
 #[inline(always)]
-fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
+pub fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
     let line = text.first_line(at);
     let is_endless = line == ENDLESS;
-    let whole_steps = if is_endless { 0 } else { line & !LESS_THAN_STEP };
+    let line = match line {
+        ENDLESS => 0,
+        // It has no LF: perhaps it ends with a CR.
+        0 => start_line_at_most(text.length().saturating_sub(at)),
+        line => line,
+    };
+    let (whole_steps, rest) = (line & !LESS_THAN_STEP, line & LESS_THAN_STEP);
     let walk = text.start_steps(at, whole_steps);
-    let rest = if is_endless { 0 } else { line & LESS_THAN_STEP };
     let Walk(state) = text.start_rest(at + whole_steps, rest, walk);
     let has_end = state & (STATES - 1) == version::LINE_END;
     let is_plain = has_end && state & version::PLAIN != 0;
     let is_odd = has_end && !is_plain && state & version::ODD != 0;
+    let continued = if is_endless { 0 } else { text.continued(at + line) };
+    // The version may stand in what continues the line, behind a method longer than any.
+    let is_folded =
+        continued & Form::StartLine.bit() != 0 && text.head(at).is_some_and(|head| head.is_ascii());
     // In a stream the end of the line may follow in the next segment; a datagram without one is nobody's.
-    if !(begin.is_certain() || is_plain || is_odd || is_endless && !begin.stream) {
+    if !(begin.is_certain() || is_plain || is_odd || !begin.stream && (is_endless || is_folded)) {
         return 0;
     }
     let mut forms = IS_MESSAGE;
@@ -583,7 +644,12 @@ fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
     if !begin.has_method() || is_endless {
         forms |= Form::StartLine.bit();
     }
-    if is_endless { forms } else { forms | text.continued(at + line) }
+    forms | continued
+}
+
+#[inline(always)]
+const fn start_line_at_most(length: u32) -> u32 {
+    if length > START_LINE_MAX as u32 { START_LINE_MAX as u32 } else { length }
 }
 
 /// Walks the start line that begins with the first byte.
@@ -640,6 +706,10 @@ impl Whole<'_> {
 impl Text for Whole<'_> {
     fn first_line(&self, at: u32) -> u32 {
         first_line(self.from(at), self.length.saturating_sub(at))
+    }
+
+    fn start_line(&self, at: u32, begin: Begin) -> u32 {
+        in_start_line(self, at, begin)
     }
 
     fn is_plain_start(&self, at: u32, line: u32) -> bool {

@@ -332,9 +332,14 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Because {
     if !found.is_read() {
         return Reason::Fragment.into();
     }
+    let Some(policy) = world.policy() else { return Reason::Fragment.into() };
+    let form = if found.is(Fragment::FITS) { form_inside(world, policy, packet) } else { None };
+    if let Some(form) = form {
+        world.settle_fragment(packet, form.reason(), fragments::DROPPED);
+        return form.reason().into();
+    }
     let begin = if found.is(Fragment::FITS) { Begin::Carried } else { Begin::Anywhere };
-    let searched =
-        found.is(Fragment::STRANGER) || world.policy().is_some_and(|policy| policy.search_known != 0);
+    let searched = found.is(Fragment::STRANGER) || policy.search_known != 0;
     let search = if searched { Search::Signatures } else { Search::Messages };
     world.judge_fragment(packet, found, world.walk_stream(packet, begin, search))
 }
@@ -627,6 +632,10 @@ impl<W: World> Turn<'_, W> {
                 return Reason::RateAsking.into();
             }
             (candidate, charged) = (scan.candidate(), guess.charged());
+        } else if matches!(Place::from_code(self.packet.place), Place::Inside)
+            && let Some(form) = form_inside(self.world, self.policy, self.packet)
+        {
+            return form.reason().into();
         }
         let because = self.content(&nature, candidate);
         if because.charged.is_none() { Because { charged, ..because } } else { because }
@@ -809,6 +818,17 @@ impl<W: World> Turn<'_, W> {
     fn charge(&self, class: Class, packets: u32, opens: bool) -> Limit {
         charge(self.world, self.packet, Charge { class, packets, opens })
     }
+}
+
+/// A form that the policy refuses, of what goes on where another packet ended. They are of those that drop for everybody.
+#[inline(always)]
+fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet) -> Option<Form> {
+    let refused = policy.forms & Form::HIDING;
+    if refused == 0 {
+        return None;
+    }
+    let begin = world.with_carried(|carried| form::Begin::inside(carried))??;
+    Form::first(world.forms(packet, begin) & refused)
 }
 
 /// What is known of a segment or of a first fragment before it is read.

@@ -165,6 +165,7 @@ impl Carried {
         phase: phase::LOST,
         digits: 0,
         head_length: 0,
+        after_return: 0,
         head: [0; 2],
     };
     /// In a datagram of which nothing more is looked at.

@@ -179,7 +179,7 @@ pub fn later_message(payload: Bytes<'_>) -> Kind {
 pub fn take_head(payload: Bytes<'_>, carried: &mut Carried, most: u32) -> u32 {
     let mut taken = 0;
     while taken < SHORTEST {
-        if carried.head_length >= SHORTEST as u32 || !still_below(taken, most) {
+        if carried.head_length >= SHORTEST as u16 || !still_below(taken, most) {
             break;
         }
         let Some(byte) = payload.byte(taken) else { break };
@@ -344,6 +344,9 @@ pub struct Walk {
     own: u8,
     /// 1: between two messages, where the segment begins with none.
     fresh: u8,
+    /// 1: the segment ends with a CR.
+    ends_in_return: u8,
+    reserved: [u8; 3],
     /// Where the walk is, and where it ended.
     pub carried: Carried,
 }
@@ -352,15 +355,23 @@ impl Walk {
     /// `search`: there may be signatures in it, and not only messages. `carried`: what the segment before left, for
     /// [`Begin::Carried`].
     #[inline(always)]
-    pub fn new(set: &Signatures, length: u32, begin: Begin, search: bool, carried: Carried) -> Self {
+    pub fn new(
+        set: &Signatures,
+        payload: Bytes<'_>,
+        length: u32,
+        begin: Begin,
+        search: bool,
+        carried: Carried,
+    ) -> Self {
         let mut walk = Self { carried, ..Self::default() };
-        walk.start(set, length, begin, search);
+        walk.start(set, payload, length, begin, search);
         walk
     }
 
     /// Begins anew, where [`carried`](Self::carried) says for [`Begin::Carried`].
     #[inline(always)]
-    pub fn start(&mut self, set: &Signatures, length: u32, begin: Begin, search: bool) {
+    pub fn start(&mut self, set: &Signatures, payload: Bytes<'_>, length: u32, begin: Begin, search: bool) {
+        self.ends_in_return = ends_in_return(payload, length) as u8;
         // A response's rows know the lines, and no signature.
         self.request = if search { set.head.request } else { set.head.response };
         self.found = Stream::default();
@@ -537,7 +548,7 @@ impl Walk {
     #[inline(always)]
     fn complete_head(&mut self, set: &Signatures, segment: &impl Segment) -> bool {
         self.at = segment.take_head(&mut self.carried, self.at, self.length);
-        if self.carried.head_length < SHORTEST as u32 {
+        if self.carried.head_length < SHORTEST as u16 {
             return true;
         }
         let kind = sip::known(&self.carried.whole_head()).unwrap_or(Kind::UnknownMethod);
@@ -561,7 +572,8 @@ impl Walk {
                     carried.row = 0;
                 }
                 if carried.length == 0 {
-                    carried.phase = phase::START;
+                    *carried = Carried { generation: carried.generation, ..Carried::START };
+                    return;
                 }
             }
             // In the body, where no signature looks.
@@ -572,6 +584,7 @@ impl Walk {
             }
             _ => {}
         }
+        carried.after_return = self.ends_in_return as u16;
     }
 }
 
@@ -660,7 +673,7 @@ impl Signatures {
         carried: Carried,
     ) -> (Stream, Carried) {
         let segment = Whole { set: self, payload };
-        let mut walk = Walk::new(self, length, begin, search, carried);
+        let mut walk = Walk::new(self, payload, length, begin, search, carried);
         let found = walk.finish(|walk| walk.turn(self, &segment));
         (found, walk.carried)
     }
@@ -702,6 +715,12 @@ pub fn is_whole_message(payload: Bytes<'_>, length: u32) -> bool {
     length <= SCAN_MAX
         && ends_without_body(payload, length)
         && !lines::goes_on_behind_empty_line(payload, length, SCAN_MAX)
+}
+
+#[inline(always)]
+fn ends_in_return(payload: Bytes<'_>, length: u32) -> bool {
+    let last = opaque(length.wrapping_sub(1) as usize) & (SCAN_MAX as usize - 1);
+    length <= SCAN_MAX && payload.byte(last) == Some(b'\r')
 }
 
 /// Whether the last bytes are `Content-Length: 0` and the empty line. A name that only ends like that one, or another

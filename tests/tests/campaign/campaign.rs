@@ -114,8 +114,18 @@ impl Written for Case {
     }
 }
 
+/// Bytes that a segment has room for in an Ethernet frame.
+const SEGMENT: usize = 1448;
+
+/// Into segments: where it is to be cut, and where the sender's stack would.
 fn cut(stream: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
-    let ends = cuts.iter().map(|cut| stream.len() * cut / 1000).chain([stream.len()]);
+    let wanted = cuts.iter().map(|cut| stream.len() * cut / 1000).chain([stream.len()]);
+    let mut last = 0;
+    let ends = wanted.flat_map(|end| {
+        let more = (last + SEGMENT..end).step_by(SEGMENT);
+        last = end;
+        more.chain([end])
+    });
     let mut start = 0;
     let piece = |end: usize| {
         let piece = stream[start..end].to_vec();
@@ -423,14 +433,20 @@ fn asked_missed(names: &[String], shows: Shows, reading: &Reading) -> Option<Mis
         // Nobody sees who it was, and there is nothing to guess with, or it was charged.
         None
     } else if names.is_empty()
-        || shows != Shows::Nothing && reading.told.iter().any(|(name, _)| name.is_some())
+        || (shows != Shows::Nothing || reading.has_credentials)
+            && reading.told.iter().any(|(name, _)| name.is_some())
     {
         None
     } else {
         // Nobody guesses by these names: that it is one of them is enough, with what PBXs take for a part of it.
-        let told =
-            |name: &String| reading.told.iter().flat_map(|(told, _)| told).any(|told| name.contains(told));
-        (!names.iter().any(|name| reading.is_attributed(name) || told(name))).then_some(Miss::Asked)
+        let told = |name: &String| {
+            let mut told = reading.told.iter().flat_map(|(told, _)| told);
+            told.any(|told| name.contains(told) || told.contains(name))
+        };
+        let is_nobodys = |name: &String| name.is_empty() || name == "<unknown>" || name.contains('\u{fffd}');
+        let is_anonymous = names.iter().any(is_nobodys) && !reading.told.is_empty();
+        let is_seen = is_anonymous || names.iter().any(|name| reading.is_attributed(name) || told(name));
+        (!is_seen).then_some(Miss::Asked)
     }
 }
 

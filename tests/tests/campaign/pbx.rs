@@ -100,18 +100,22 @@ impl Pbx {
     }
 }
 
-/// Kamailio writes them into its answers.
+/// Kamailio writes them into its answers: From, To, and whose credentials. Only From stands for somebody if it has none.
 fn in_answer(exchanged: &Exchanged) -> Vec<String> {
     let Some(answer) = &exchanged.answer else { return Vec::new() };
     let text = String::from_utf8_lossy(answer);
     let read = header(&text, "X-Read").unwrap_or_default();
-    read.split_whitespace().filter_map(text_of).collect()
+    let name = |word: &str| {
+        let (header, hex) = word.split_at_checked(1)?;
+        text_of(hex).filter(|name| header == "f" || !name.is_empty())
+    };
+    read.split_whitespace().filter_map(name).collect()
 }
 
 fn text_of(hex: &str) -> Option<String> {
     let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-    String::from_utf8(bytes?).ok().filter(|name| !name.is_empty())
+    Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
 /// Asterisk says in its log of security events which account it took each request for.

@@ -67,7 +67,7 @@ pub(crate) struct Reading {
     pub(crate) reason: Reason,
     /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
     pub(crate) has_credentials: bool,
-    /// Only the beginning came in one packet.
+    /// Only the beginning came in one packet, or was handed over of the answer.
     pub(crate) fragmented: bool,
 }
 
@@ -97,7 +97,7 @@ impl Reading {
                 .to_ascii_lowercase()
                 .windows(13)
                 .any(|name| name == b"authorization"),
-            fragmented: whole.len() < exchange.request.len(),
+            fragmented: whole.len() < exchange.request.len() || is_stream && exchange.answer.len() > TAP_MAX,
         }
     }
 

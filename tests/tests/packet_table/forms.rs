@@ -211,3 +211,50 @@ fn an_ipv6_packet_in_two_such_fragments_is_not_put_together() {
     // The rest alone is nothing for any stack.
     assert_eq!(verdicts(&mut judges, &[first, rest])[0], "form:ip-chain");
 }
+
+/// The bytes that make a form, and whatever stands around them: the same in one segment or fragment and in several.
+#[test]
+fn a_form_is_seen_wherever_its_message_is_cut() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    judges.put("192.0.2.9", KNOWN);
+    let odd = with_header("REGISTER", "X: a\rAuthorization: Digest username=\"201\"");
+    let plain = odd.replace("a\rA", "a\r\nA");
+    let body = with_body("MESSAGE", &format!("one\rtwo\0 and {}", "x".repeat(100)));
+    let unknown = odd.replacen("REGISTER", "FOO", 1).replace("\r\n", "\r") + &clean("REGISTER");
+    let mark = odd.find('\r').unwrap();
+    let inside = odd.find("a\rA").unwrap();
+    for (n, cuts) in
+        [&[3][..], &[11], &[mark], &[mark + 1], &[inside], &[inside + 1], &[inside + 2], &[9, inside + 2]]
+            .into_iter()
+            .enumerate()
+    {
+        for from in [format!("198.51.100.{}:40000", 1 + n), format!("192.0.2.9:{}", 40_000 + n)] {
+            let frame = tcp().from(&from);
+            judges.open(&frame);
+            let found = verdicts(&mut judges, &frame.carrying(&odd).segments(cuts));
+            assert!(found.iter().any(|verdict| verdict == "form:line-end"), "{from} {cuts:?}: {found:?}");
+        }
+        for (m, message) in [&plain, &body].into_iter().enumerate() {
+            let frame = tcp().from(&format!("203.0.113.{}:{}", 1 + n, 40_000 + m));
+            judges.open(&frame);
+            let found = verdicts(&mut judges, &frame.carrying(message).segments(cuts));
+            let passes = |verdict: &String| verdict == "request" || verdict == "stream";
+            assert!(found.iter().all(passes), "{cuts:?}: {found:?}");
+        }
+        let frame = tcp().from(&format!("203.0.113.{}:50000", 101 + n));
+        judges.open(&frame);
+        let found = verdicts(&mut judges, &frame.carrying(&unknown).segments(cuts));
+        assert!(found.iter().any(|verdict| verdict == "form:line-end"), "{cuts:?}: {found:?}");
+    }
+    let padded = |text: &str| text.replacen("X: a", &format!("X: {}", "a".repeat(200)), 1);
+    for (n, family) in [Frame::v4, Frame::v6].into_iter().enumerate() {
+        for (text, is_odd) in [(padded(&odd), true), (padded(&plain), false), (body.clone(), false)] {
+            let fragments =
+                family(udp()).carrying(&text).fragments(40 + 2 * n as u32 + u32::from(is_odd), 208);
+            let found = verdicts(&mut judges, &fragments);
+            assert_eq!(found.iter().any(|verdict| verdict == "form:line-end"), is_odd, "{found:?}");
+            let last = found.last().unwrap();
+            assert_eq!(last == "fragment-rest" || last == "form:line-end", is_odd, "{found:?}");
+        }
+    }
+}

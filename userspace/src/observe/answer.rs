@@ -6,7 +6,7 @@ use super::{
     nonces::{Echo, Maker},
     prints::{Print, Prints},
     registration::Grant,
-    request::nonce,
+    request::{from_print, nonce},
 };
 
 /// In bytes: shorter things are in each other by chance.
@@ -28,6 +28,7 @@ pub(super) struct Answer {
     pub(super) grant: Grant,
     /// The same where the same answer is sent again.
     pub(super) print: Print,
+    pub(super) from: Print,
     /// On TCP: up to where the PBX has all of the stream that asked.
     pub(super) acknowledged: Option<u32>,
 }
@@ -77,6 +78,7 @@ impl Answer {
             next_nonce: message.next_nonce.map(|nonce| echo(nonce, None)),
             grant: Grant::of(message, prints),
             print: prints.of((status, message.to.tag, nonces)),
+            from: from_print(message, prints),
             challenges,
             acknowledged,
         }

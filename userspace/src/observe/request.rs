@@ -37,6 +37,7 @@ pub(super) struct Request {
     pub(super) credentials: Vec<Presented>,
     /// Of all credentials.
     pub(super) attempts: Print,
+    pub(super) from: Print,
     /// It is from where it says. Settled when it comes: a secret that somebody is told later was none of his then.
     pub(super) proven: bool,
     pub(super) wish: Wish,
@@ -131,6 +132,7 @@ impl Request {
             method,
             about_itself: !from.user.is_empty() && from.user == message.to.uri.user,
             question,
+            from: from_print(message, prints),
             own_question: prints.of((question, who)),
             is_cut: message.body.is_none(),
             number: stable(&[message.call_id, message.via.branch]),
@@ -169,7 +171,7 @@ impl Request {
 
     /// The same once more, as far as the PBX's answer depends on it.
     pub(super) fn repeats(&self, before: &Self) -> bool {
-        self.attempts == before.attempts
+        self.attempts == before.attempts && self.from == before.from
     }
 }
 
@@ -203,6 +205,11 @@ fn others(message: &Message<'_>, account: Option<&Account>) -> Vec<Account> {
         }
     }
     others
+}
+
+/// Of the From header, which an answer brings back.
+pub(super) fn from_print(message: &Message<'_>, prints: &Prints) -> Print {
+    prints.of(("from", message.from.uri.user, message.from.uri.host))
 }
 
 pub(super) fn nonce(nonce: &[u8], prints: &Prints) -> Print {

@@ -321,11 +321,12 @@ impl Open {
         self.requests.iter().any(|request| request.at <= latest)
     }
 
-    /// The one that an answer is about: of several the first with credentials, and rather one that proves its address.
+    /// The one that an answer is about: of several those with its From, of these the first with credentials, and rather one that proves its address.
     /// The PBX may never have got the others (a wrong checksum is not seen here); on TCP it has not if it did not
     /// acknowledge them.
     fn take(&mut self, latest: u64, answer: &Answer) -> Option<Request> {
-        let weight = |request: &Request| (request.has_credentials(), request.proven);
+        let weight =
+            |request: &Request| (request.from == answer.from, request.has_credentials(), request.proven);
         let is_asked = |request: &Request| request.at <= latest && request.is_within(answer.acknowledged);
         let asked = self.requests.iter().enumerate().filter(|(_, request)| is_asked(request));
         // Backwards: of the greatest the last one is taken, and that is to be the first.
@@ -388,8 +389,12 @@ fn charged(request: &Request, answer: &Answer) -> Option<Evidence> {
 
 /// What failed is the account that the PBX looked at. The names beside it are told too.
 fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
-    if let Kind::Failed { attempt } = evidence.kind {
-        let kind = Kind::Named { attempt };
+    let kind = match evidence.kind {
+        Kind::Failed { attempt } => Some(Kind::Named { attempt }),
+        Kind::Stale => Some(Kind::Stale),
+        _ => None,
+    };
+    if let Some(kind) = kind {
         let of = |account: &Account| Evidence { account: Some(account.clone()), kind, ..evidence.clone() };
         told.extend(others.iter().map(of));
     }

@@ -21,6 +21,8 @@ pub(super) enum Position {
     Name(NameNode),
     /// In the blanks between a header's name and its colon.
     AfterName(NameNode),
+    /// The same in the next line, of a header with credentials: PJSIP takes it.
+    FoldedName(NameNode),
     /// The byte that ended the headers was the last.
     BodyStart,
     Body,
@@ -138,12 +140,14 @@ impl Names {
             Position::Return => (Position::Value(Number::No), Meaning::More),
             Position::Name(node) => self.in_name(node, byte),
             Position::AfterName(node) => self.after_name(node, byte),
+            Position::FoldedName(node) if is_blank(byte) && byte != b'\r' => self.after_name(node, byte),
+            Position::FoldedName(_) => self.step(Position::Break(Number::No), byte),
             Position::BodyStart | Position::Body => (Position::Body, Meaning::More),
         }
     }
 
     fn in_name(&self, node: NameNode, byte: u8) -> (Position, Meaning) {
-        if matches!(byte, b' ' | b'\t' | b':' | b'\n') {
+        if matches!(byte, b' ' | b'\t' | b':' | b'\r' | b'\n') {
             return self.after_name(node, byte);
         }
         match self.0[node.0 as usize].next.get(&byte.to_ascii_lowercase()) {
@@ -155,6 +159,12 @@ impl Names {
     fn after_name(&self, node: NameNode, byte: u8) -> (Position, Meaning) {
         match (byte, self.0[node.0 as usize].name) {
             (b' ' | b'\t', Some(_)) => (Position::AfterName(node), Meaning::More),
+            (b'\r', Some(Name { number: Number::Credentials, .. })) => {
+                (Position::AfterName(node), Meaning::More)
+            }
+            (b'\n', Some(Name { number: Number::Credentials, .. })) => {
+                (Position::FoldedName(node), Meaning::More)
+            }
             (b':', Some(name)) => (Position::Value(name.number), Meaning::Value(name.header)),
             (b'\n', _) => (Position::Break(Number::No), Meaning::More),
             _ => (Position::Value(Number::No), Meaning::More),

@@ -95,6 +95,7 @@ fn each_form_is_found() {
     has(&request("SIP\x0f2.0 sip:600@pbx SIP/2.0\r\n"), &[Form::StartLine]);
     has(&request("SIP/2.0x sip:600@pbx SIP/2.0\r\n"), &[Form::Version, Form::StartLine]);
     has(&request(&format!("{} sip:600@pbx SIP/2.0\r\n", "A".repeat(65))), &[Form::StartLine]);
+    has(&request(&format!("{}\r\n sip:600@pbx SIP/2.0\r\n", "A".repeat(65))), &[Form::StartLine]);
     has(
         &request("REGISTER sip:pbx SIP/2.0 x\r\n X: \0\r"),
         &[Form::LineEnd, Form::Nul, Form::Version, Form::StartLine],

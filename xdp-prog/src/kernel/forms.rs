@@ -4,6 +4,7 @@ use aya_ebpf::bindings::xdp_md;
 use xdp_prog::{
     form::{self, Begin, Text, Walk},
     frame::Packet,
+    sip::LEADING_MAX,
 };
 
 use super::world::{blanks, payload};
@@ -24,6 +25,11 @@ impl Text for KernelText {
     #[inline(always)]
     fn first_line(&self, at: u32) -> u32 {
         first_line(self.ctx, self.offset + at, self.length.saturating_sub(at))
+    }
+
+    #[inline(always)]
+    fn start_line(&self, at: u32, begin: Begin) -> u32 {
+        start_line(self.ctx, self.offset, self.length, at, begin.word())
     }
 
     #[inline(always)]
@@ -86,6 +92,16 @@ impl Text for KernelText {
 #[inline(never)]
 extern "C" fn forms(ctx: *mut xdp_md, offset: u32, length: u32, begin: u32) -> u32 {
     if ctx.is_null() { 0 } else { form::find(&KernelText { ctx, offset, length }, Begin::from_word(begin)) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn start_line(ctx: *mut xdp_md, offset: u32, length: u32, at: u32, begin: u32) -> u32 {
+    if ctx.is_null() {
+        return 0;
+    }
+    let at = at & (LEADING_MAX - 1);
+    form::in_start_line(&KernelText { ctx, offset, length }, at, Begin::from_word(begin))
 }
 
 #[unsafe(no_mangle)]

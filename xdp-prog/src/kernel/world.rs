@@ -636,7 +636,7 @@ extern "C" fn begin_walk(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -
         walk.carried = Carried::START;
         return 0;
     }
-    walk.start(set, length, begin, search.signatures());
+    walk.start(set, payload(ctx, offset), length, begin, search.signatures());
     walk.offset = offset & OFFSET_MAX;
     walk.slot = slot;
     1

@@ -43,7 +43,8 @@ impl<'a> Party<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Self {
         let (uri, parameters) = name_addr(value);
         let mut party = Self { uri: Uri::parse(uri), tag: None };
-        for piece in parameters {
+        // PJSIP answers with a tag within the brackets where there were none.
+        for piece in Pieces::new(uri, b';', false).skip(1).chain(parameters) {
             if let (name, Some(tag)) = parameter(piece)
                 && name.eq_ignore_ascii_case(b"tag")
             {
@@ -129,7 +130,14 @@ fn name_addr(value: &[u8]) -> (&[u8], Pieces<'_>) {
             let close = position(inside, b'>').unwrap_or(inside.len());
             (&inside[..close], inside.get(close + 1..).unwrap_or_default())
         }
-        None => value.split_at(position(value, b';').unwrap_or(value.len())),
+        None => {
+            // PJSIP takes a name in front of a URI without brackets.
+            let uri = match trim(value) {
+                [b'"', name @ ..] => position(name, b'"').map_or(value, |end| &name[end + 1..]),
+                _ => value,
+            };
+            uri.split_at(position(uri, b';').unwrap_or(uri.len()))
+        }
     };
     (uri, Pieces::new(rest, b';', false))
 }

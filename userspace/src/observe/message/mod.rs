@@ -87,9 +87,9 @@ impl<'a> Message<'a> {
         let leading = bytes.iter().position(|&byte| !is_blank(byte) && byte != 0)?;
         let mut lines = Lines::new(&bytes[leading..], cut, reader.line_end());
         let mut message = Self::empty(Start::parse(lines.start()?)?);
-        let mut repeats = false;
+        let (mut once, mut repeats) = (Once::default(), false);
         for line in &mut lines {
-            repeats |= message.take(line.name, line.value, reader);
+            repeats |= message.take(line.name, line.value, reader, &mut once);
         }
         // PBXs need no empty line where the datagram ends.
         message.body = (lines.complete() || !cut).then(|| leading + lines.at());
@@ -126,16 +126,16 @@ impl<'a> Message<'a> {
     }
 
     /// Whether the header is there once more that should be there once.
-    fn take(&mut self, name: &[u8], value: &'a [u8], reader: Reader) -> bool {
+    fn take(&mut self, name: &[u8], value: &'a [u8], reader: Reader, once: &mut Once) -> bool {
         let mut lower = [0; 24];
         let Some(lower) = lower.get_mut(..name.len()) else { return false };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         let mut repeats = false;
-        // Of those that should be there once.
-        let mut takes = |is_there: bool| {
-            repeats |= is_there;
-            !is_there || reader == Reader::Pjsip
+        // Of those that should be there once. One that makes no sense is there, too.
+        let mut takes = |is_there: &mut bool| {
+            repeats |= *is_there;
+            !std::mem::replace(is_there, true) || reader == Reader::Pjsip
         };
         match &*lower {
             b"via" | b"v" if self.via == Via::default() => {
@@ -143,10 +143,10 @@ impl<'a> Message<'a> {
                 self.is_passed_on = Pieces::new(value, b',', false).count() > 1;
             }
             b"via" | b"v" => self.is_passed_on = true,
-            b"from" | b"f" if takes(self.from != Party::default()) => self.from = Party::parse(value),
-            b"to" | b"t" if takes(self.to != Party::default()) => self.to = Party::parse(value),
-            b"call-id" | b"i" if takes(!self.call_id.is_empty()) => self.call_id = value,
-            b"cseq" if takes(self.sequence != Sequence::default()) => {
+            b"from" | b"f" if takes(&mut once.from) => self.from = Party::parse(value),
+            b"to" | b"t" if takes(&mut once.to) => self.to = Party::parse(value),
+            b"call-id" | b"i" if takes(&mut once.call_id) => self.call_id = value,
+            b"cseq" if takes(&mut once.sequence) => {
                 self.sequence = Sequence::parse(value).unwrap_or_default();
             }
             b"contact" | b"m" => self.take_contacts(value),
@@ -177,6 +177,15 @@ impl<'a> Message<'a> {
         let room = CONTACTS_MAX.saturating_sub(self.contacts.len());
         self.contacts.extend(Pieces::new(value, b',', true).take(room).map(Contact::parse));
     }
+}
+
+/// Which of the headers that should be there once were there.
+#[derive(Debug, Default)]
+struct Once {
+    from: bool,
+    to: bool,
+    call_id: bool,
+    sequence: bool,
 }
 
 /// Whose reading.
