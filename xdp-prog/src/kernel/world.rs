@@ -751,7 +751,9 @@ unsafe extern "C" fn find_standing(packet: *const Packet, now: u64) -> u64 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return Standing::Stranger.word() };
     let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
-    judge::standing(&kernel, &packet.source).word()
+    // Copied, because up to 6.4 the memory of an argument is no key for a map.
+    let source = packet.source;
+    judge::standing(&kernel, &source).word()
 }
 
 /// # Safety
