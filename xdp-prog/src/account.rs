@@ -135,6 +135,8 @@ pub enum Wanted {
     /// From and credentials, and whether To has a tag.
     Names,
     Credentials,
+    /// The same in what goes on in the middle of a header, and no further than up to the empty line.
+    RestOfHeader,
     /// Those of a response, which give nonces to the other side.
     Challenges,
 }
@@ -238,11 +240,12 @@ impl Walk {
         let length = if length > MESSAGE_MAX as u32 { MESSAGE_MAX as u32 } else { length };
         let only = match wanted {
             Wanted::Names => 0,
-            Wanted::Credentials => how::NO_ADDRESSES,
+            Wanted::Credentials | Wanted::RestOfHeader => how::NO_ADDRESSES,
             Wanted::Challenges => how::NO_ADDRESSES | how::CHALLENGES,
         };
-        let stream = if stream { how::STREAM } else { 0 };
-        Self { offset, length, how: cut | only | stream, ..Self::default() }
+        let is_rest = matches!(wanted, Wanted::RestOfHeader);
+        let stream = if stream && !is_rest { how::STREAM } else { 0 };
+        Self { offset, length, how: cut | only | stream, started: is_rest as u32, ..Self::default() }
     }
 
     /// Goes on to the next name and leaves it in [`found`](Self::found). `line` is [`line`](Self::line), `address` is

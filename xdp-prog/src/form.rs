@@ -33,10 +33,12 @@ pub enum Form {
     Names,
     /// IP headers that are not all in the first fragment, or more of them than are followed.
     IpChain,
+    /// A TCP segment with urgent data, of which the stack takes a byte out of the stream, or one in IP fragments.
+    Tcp,
 }
 
 impl Form {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LineEnd,
         Self::Nul,
         Self::Version,
@@ -44,12 +46,13 @@ impl Form {
         Self::BlankLine,
         Self::Names,
         Self::IpChain,
+        Self::Tcp,
     ];
     /// The bits of all of them.
     pub const EVERY: u32 = (1 << Self::ALL.len()) - 1;
     /// Those that hide a header from whoever reads by lines, credentials and `maddr` included. Being known excuses none of
     /// them: somebody else behind a known address would guess passwords unseen, and anybody can write its name.
-    pub const HIDING: u32 = Self::LineEnd.bit() | Self::Nul.bit() | Self::IpChain.bit();
+    pub const HIDING: u32 = Self::LineEnd.bit() | Self::Nul.bit() | Self::IpChain.bit() | Self::Tcp.bit();
 
     #[inline(always)]
     pub const fn bit(self) -> u32 {
@@ -66,6 +69,7 @@ impl Form {
             Self::BlankLine => Reason::FormBlankLine,
             Self::Names => Reason::FormNames,
             Self::IpChain => Reason::FormIpChain,
+            Self::Tcp => Reason::FormTcp,
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
+const URG: u8 = 0x20;
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
@@ -82,6 +83,8 @@ pub mod flag {
     pub const CONNECTED: u8 = 32;
     /// TCP: it completes that handshake.
     pub const OPENS: u8 = 64;
+    /// TCP URG.
+    pub const URGENT: u8 = 128;
 }
 
 impl Packet {
@@ -495,6 +498,9 @@ pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     }
     if header[13] & ACK != 0 {
         packet.flags |= flag::ACKNOWLEDGES;
+    }
+    if header[13] & URG != 0 {
+        packet.flags |= flag::URGENT;
     }
     // A SYN counts as one byte.
     packet.sequence = u32::from_be(word(header, 4)).wrapping_add((header[13] & SYN != 0) as u32);

@@ -10,11 +10,12 @@
 //! limit holds.
 
 use crate::{
-    abi::{AddressHash, GuessLimit, GuessState, Policy, RateLimit, Refunds},
+    abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
-    frame::{Packet, TCP},
+    frame::{self, Packet, TCP},
     judge::World,
     reason::Reason,
+    segments, siphash,
 };
 
 /// Credentials in one packet that are looked at.
@@ -112,9 +113,8 @@ impl Guess {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Tally {
-    /// Of all that are charged.
-    print: u64,
-    /// How many are charged.
+    /// How many headers with credentials there are, and how many of these are charged.
+    pub headers: u32,
     count: u32,
     /// A set of [`tally`] flags.
     flags: u32,
@@ -127,11 +127,12 @@ mod tally {
     pub(super) const UNSEEN: u32 = 2;
 }
 
-/// Charges a packet that may carry credentials. `refuse_names`: two names are not for a PBX to choose from.
+/// Charges a packet that may carry credentials. `refuse_names`: two names are not for a PBX to choose from. `wanted`: of all
+/// of it, or of the rest of a header.
 #[inline(always)]
-pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess {
+pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };
-    world.walk_accounts(packet, Wanted::Credentials);
+    world.walk_accounts(packet, wanted);
     world.set_tally(Tally::default());
     let mut headers = 0;
     while headers <= HEADERS_MAX {
@@ -148,7 +149,13 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
         }
         headers += 1;
     }
-    let Tally { print, count, flags } = world.tally();
+    let Tally { mut count, mut flags, .. } = world.tally();
+    world.set_tally(Tally { headers, count, flags });
+    if headers > HEADERS_MAX {
+        // Nobody knows whose the others are.
+        count += 1;
+        flags |= tally::UNSEEN;
+    }
     if policy.guesses.issued.interval == 0 {
         return Guess::Free;
     }
@@ -160,27 +167,37 @@ pub fn judge<W: World>(world: &W, packet: &Packet, refuse_names: bool) -> Guess 
     // Where nobody sees what leaves, all nonces would be others.
     let issued = flags & tally::ISSUED != 0 || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
-    let print = if flags & tally::UNSEEN == 0 { print } else { UNSEEN };
+    let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
+    let is_whole = !is_fragment && packet.length <= siphash::CHAINED_MAX;
+    let is_seen = is_whole && flags & tally::UNSEEN == 0;
+    let print = if is_seen { world.print(packet, print_key(packet, policy.key)) } else { UNSEEN };
     world.charge_guesses(packet, budget, print, guesses)
 }
 
 /// Adds credentials to the tally, unless their account has worked there.
 #[inline(always)]
 pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
-    let Some(Policy { key, .. }) = world.policy() else { return };
     let worked = AddressHash { address: packet.source.source(), hash: named.name };
     if named.is_certain() && world.worked(&worked) {
         return;
     }
     let issued = world.issued(&AddressHash { address: packet.source, hash: named.nonce });
-    let Tally { print, count, flags } = world.tally();
+    let Tally { headers, count, flags } = world.tally();
     let unseen = named.kind == MORE || named.flags & flag::CUT != 0;
     let issued = if issued { tally::ISSUED } else { 0 };
     world.set_tally(Tally {
-        print: world.print(packet, named, [*key as u64, print]),
+        headers,
         count: count + 1,
         flags: flags | issued | if unseen { tally::UNSEEN } else { 0 },
     });
+}
+
+/// The key of a print, which is of a whole request: that is the same where it is sent again. The credentials alone would
+/// not do: a PBX may refuse a request for something else, which is given back, and the same credentials would be free in
+/// the next one. In a connection the same bytes in another place are another request.
+#[inline(always)]
+const fn print_key(packet: &Packet, key: u32) -> [u64; 2] {
+    [key as u64, if packet.protocol == TCP { segments::print(packet, key) } else { 0 }]
 }
 
 /// Instead of a print: the same again is charged again.
@@ -204,7 +221,9 @@ pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, 
     let Some(state) = world.guess_state(budget, &line) else { return over };
     let refunds = world.refunds(&line);
     state.take_back(refunds.of(budget), limit);
-    let room = if refunds.room_until > now { refunds.room } else { 0 };
+    // For phones that answer their own challenges: others need none of it.
+    let has_room = matches!(budget, Budget::Issued) && refunds.room_until > now;
+    let room = if has_room { refunds.room } else { 0 };
     if !state.admit(limit, room, now, guesses as u64) {
         return over;
     }

@@ -4,7 +4,7 @@ use crate::{
     abi::{
         Address, AddressHash, Carried, FRAGMENT_LIFETIME, FlowKey, FragmentKey, FragmentState, GuardState,
         GuessState, KnownFlow, Meter, Policy, PrefixState, Refunds, SourceEntry, SourceState, StreamKey,
-        StreamState, Suspension, SuspensionKey, fragments, kind, suspension,
+        StreamState, Suspension, SuspensionKey, fragments, kind, phase, suspension,
     },
     account::{self, BY_CREDENTIALS, BY_FROM, MORE, Named, Wanted},
     bytes::Bytes,
@@ -97,7 +97,7 @@ pub trait World {
     fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32);
 
     /// [`guess::judge`](crate::guess::judge).
-    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess;
+    fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess;
     /// [`asking::is_too_many`](crate::asking::is_too_many).
     fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool;
     /// What a line that is limited has asked, made if there is none.
@@ -114,8 +114,8 @@ pub trait World {
     fn worked(&self, there: &AddressHash) -> bool;
     /// Whether a nonce was issued to an address.
     fn issued(&self, to: &AddressHash) -> bool;
-    /// The hash of credentials, as [`siphash`](crate::siphash) makes it.
-    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64;
+    /// The hash of the packet's payload, as [`siphash`](crate::siphash) makes it.
+    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64;
     /// A line's state, made if there is none and room for it.
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
     fn refunds(&self, line: &Address) -> Refunds;
@@ -298,6 +298,8 @@ impl Fragment {
     const KNOWN: u32 = 4;
     /// It goes on where the one before ended.
     const FITS: u32 = 8;
+    /// Where the number of names stands.
+    const NAMED: u32 = 8;
 
     #[inline(always)]
     pub const fn word(self) -> u32 {
@@ -309,15 +311,25 @@ impl Fragment {
         Self(word)
     }
 
+    /// Headers with credentials in it whose names were read.
+    #[inline(always)]
+    const fn named(self) -> u32 {
+        self.0 >> Self::NAMED
+    }
+
+    #[inline(always)]
+    const fn with_named(self, headers: u32) -> Self {
+        Self(self.0 | headers << Self::NAMED)
+    }
+
     #[inline(always)]
     const fn is(self, flag: u32) -> bool {
         self.0 & flag != 0
     }
 
-    /// Drop neither what is read, nor what a known source sends in another order.
     #[inline(always)]
     const fn is_read(self) -> bool {
-        !self.is(Self::DROPPED) && (self.is(Self::STRANGER) || self.is(Self::KNOWN) && self.is(Self::FITS))
+        !self.is(Self::DROPPED) && self.is(Self::STRANGER | Self::KNOWN)
     }
 }
 
@@ -341,7 +353,15 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Because {
     let begin = if found.is(Fragment::FITS) { Begin::Carried } else { Begin::Anywhere };
     let searched = found.is(Fragment::STRANGER) || policy.search_known != 0;
     let search = if searched { Search::Signatures } else { Search::Messages };
-    world.judge_fragment(packet, found, world.walk_stream(packet, begin, search))
+    let is_inside = found.is(Fragment::FITS) && goes_on_in_header(world, packet);
+    let stream = world.walk_stream(packet, begin, search);
+    let (guess, named) = charge_named(world, policy, packet, is_inside, stream);
+    if let Some(reason) = guess.reason() {
+        world.settle_fragment(packet, reason, fragments::DROPPED);
+        return reason.into();
+    }
+    let because = world.judge_fragment(packet, found.with_named(named), stream);
+    if because.charged.is_none() { Because { charged: guess.charged(), ..because } } else { because }
 }
 
 /// Readies what a later fragment goes on from.
@@ -377,7 +397,8 @@ pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, str
     let because = match stream.signature() {
         Some(signature) => Because { signature, ..Reason::Signature.into() },
         None => {
-            let guess = charge_unnamed(world, packet, false, stream.credentials() + !fits as u32);
+            let unnamed = stream.credentials().saturating_sub(found.named()) + !fits as u32;
+            let guess = charge_unnamed(world, packet, false, unnamed);
             Because { charged: guess.charged(), ..guess.reason().unwrap_or(Reason::Fragment).into() }
         }
     };
@@ -433,6 +454,10 @@ fn judge_packet<W: World>(
     let turn = Turn { world, policy, packet };
     if packet.is(flag::FIRST_FRAGMENT) && packet.length < FIRST_FRAGMENT_MIN {
         return Reason::FragmentTiny.into();
+    }
+    let is_odd = packet.protocol == TCP && packet.is(flag::FIRST_FRAGMENT | flag::URGENT);
+    if is_odd && !encrypted && policy.forms & Form::Tcp.bit() != 0 {
+        return Reason::FormTcp.into();
     }
     turn.judge(encrypted)
 }
@@ -671,8 +696,16 @@ impl<W: World> Turn<'_, W> {
     #[inline(always)]
     fn segment(&self, read: Read) -> Because {
         let begin = segments::begin(Place::from_code(self.packet.place), read.nature.kind);
+        let is_inside = matches!(begin, Begin::Carried) && goes_on_in_header(self.world, self.packet);
         let stream = self.world.walk_stream(self.packet, begin, read.search);
-        let mut because = self.world.judge_segment(self.packet, read, stream);
+        let (guess, named) = charge_named(self.world, self.policy, self.packet, is_inside, stream);
+        let mut because = match guess.reason() {
+            Some(reason) => reason.into(),
+            None => self.world.judge_segment(self.packet, Read { named, ..read }, stream),
+        };
+        if because.charged.is_none() {
+            because.charged = guess.charged();
+        }
         if matches!(because.reason.action(), Action::Pass)
             && !stream.nothing_later()
             && !matches!(begin, Begin::Anywhere)
@@ -697,7 +730,7 @@ impl<W: World> Turn<'_, W> {
             (true, false) => Search::Rest,
             (true, true) => Search::Signatures,
         };
-        Read { nature: *nature, search }
+        Read { nature: *nature, search, named: 0 }
     }
 
     /// Charges credentials.
@@ -705,7 +738,11 @@ impl<W: World> Turn<'_, W> {
     fn guess(&self, scan: Scan) -> Guess {
         let refuse_names = self.stranger() && self.policy.forms & Form::Names.bit() != 0;
         let judged = self.policy.guesses.issued.interval != 0 || refuse_names;
-        if judged && scan.credentials() { self.world.guess(self.packet, refuse_names) } else { Guess::Free }
+        if judged && scan.credentials() {
+            self.world.guess(self.packet, Wanted::Credentials, refuse_names)
+        } else {
+            Guess::Free
+        }
     }
 
     /// Of a request that opens something.
@@ -734,14 +771,15 @@ impl<W: World> Turn<'_, W> {
             return because;
         }
         let unread = matches!(begin, Begin::Anywhere) && self.stranger();
-        let guesses = stream.credentials() + unread as u32;
+        let found = stream.credentials() + unread as u32;
         // Those in a segment that begins with a message were read with their names.
-        if guesses == 0 || read.nature.message {
+        if found == 0 || read.nature.message {
             return read.nature.pass.into();
         }
         if suspends_anything(self.world, self.packet.source, !self.stranger()) {
             return Reason::Suspended.into();
         }
+        let guesses = found.saturating_sub(read.named);
         let guess = charge_unnamed(self.world, self.packet, place.is_connected(), guesses);
         Because { charged: guess.charged(), ..guess.reason().unwrap_or(read.nature.pass).into() }
     }
@@ -836,18 +874,24 @@ fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet) -> Option<
 pub struct Read {
     pub nature: Nature,
     pub search: Search,
+    /// Headers with credentials whose names were read, in what goes on in a header.
+    pub named: u32,
 }
 
 impl Read {
     /// In a word, because that is all a separately verified function takes.
     #[inline(always)]
     pub const fn word(self) -> u64 {
-        (self.search as u64) << 32 | self.nature.word() as u64
+        ((self.named & 0xff) as u64) << 40 | (self.search as u64) << 32 | self.nature.word() as u64
     }
 
     #[inline(always)]
     pub const fn from_word(word: u64) -> Self {
-        Self { nature: Nature::from_word(word as u32), search: Search::from_code((word >> 32) as u32) }
+        Self {
+            nature: Nature::from_word(word as u32),
+            search: Search::from_code((word >> 32) as u32 & 0xff),
+            named: (word >> 40) as u32 & 0xff,
+        }
     }
 }
 
@@ -882,8 +926,7 @@ pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: S
 pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Because {
     let early = world.early_fragment(&packet.fragment_key());
     // The others came first, and nobody knew that they belong to this.
-    if packet.phones == 0
-        && early.is_some_and(|until| until > world.now())
+    if early.is_some_and(|until| until > world.now())
         && let Some(reason) = charge_unnamed(world, packet, false, 1).reason()
     {
         return reason.into();
@@ -898,6 +941,35 @@ pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, st
 #[inline(always)]
 const fn begins_message(kind: Kind) -> bool {
     matches!(kind, Kind::Request(_) | Kind::UnknownMethod | Kind::Response)
+}
+
+/// Whether a packet goes on in the middle of a line of a header. Where it begins with a line end, that may be the end of the
+/// header, and what follows may be anything.
+#[inline(always)]
+fn goes_on_in_header<W: World>(world: &W, packet: &Packet) -> bool {
+    let is_in_header = |carried: &mut Carried| match carried.phase {
+        phase::HEADERS => true,
+        phase::DATAGRAM => carried.row != 0,
+        _ => false,
+    };
+    world.with_carried(is_in_header).unwrap_or(false)
+        && !matches!(world.payload(packet).byte(0), Some(b'\r' | b'\n') | None)
+}
+
+/// Charges the credentials in the rest of a header whose names can be read, and says of how many headers that is so.
+#[inline(always)]
+fn charge_named<W: World>(
+    world: &W,
+    policy: &Policy,
+    packet: &Packet,
+    is_inside: bool,
+    stream: Stream,
+) -> (Guess, u32) {
+    if !is_inside || stream.credentials() == 0 || policy.guesses.issued.interval == 0 {
+        return (Guess::Free, 0);
+    }
+    let guess = world.guess(packet, Wanted::RestOfHeader, false);
+    (guess, world.tally().headers)
 }
 
 /// Charges credentials of which nobody reads whose they are. `connected`: over a connection nobody is in another's name.

@@ -89,6 +89,8 @@ reasons! {
     /// The IP headers are not all in the first fragment, or there are more of them, or more VLAN tags, than
     /// are followed.
     FormIpChain = "form:ip-chain" => Drop;
+    /// A TCP segment in the clear has urgent data, or comes in IP fragments.
+    FormTcp = "form:tcp" => Drop;
     /// OPTIONS from a source that is neither trusted nor known.
     OptionsStranger = "options-stranger" => Drop;
     /// A method that is in no standard, while the policy is to drop those.

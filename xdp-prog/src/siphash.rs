@@ -6,6 +6,8 @@ use crate::bytes::{Bytes, opaque};
 pub const STEP: usize = 256;
 /// Steps of [`chained`]: more than any message has.
 const STEPS: u32 = 32;
+/// Bytes that [`chained`] has room for.
+pub const CHAINED_MAX: u32 = STEPS * STEP as u32;
 
 struct State([u64; 4]);
 

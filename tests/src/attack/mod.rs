@@ -100,6 +100,8 @@ pub enum Form {
     LateName,
     /// The caller is somebody else, of another domain.
     FromNobody,
+    /// Each behind a twin with the same credentials that the PBX refuses for another reason, of which it says so.
+    Twin,
 }
 
 pub const PLAIN: Attack = Attack {
@@ -187,6 +189,7 @@ impl fmt::Display for Form {
             Self::EarlyDecoys => "nine decoys before From",
             Self::LateName => "name after 2,000 bytes",
             Self::FromNobody => "From another domain",
+            Self::Twin => "behind a twin without hops",
         })
     }
 }

@@ -162,6 +162,16 @@ impl Attacker {
     }
 }
 
+/// How long a twin's answer may take.
+const TWIN_PATIENCE: Duration = Duration::from_millis(30);
+
+/// The same request of another transaction, with no hops left.
+fn twin(request: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(request);
+    let text = text.replace("Max-Forwards: 70", "Max-Forwards: 0").replace("Call-ID: ", "Call-ID: twin-");
+    text.replace("branch=z9hG4bK", "branch=z9hG4bKtwin").into_bytes()
+}
+
 impl Work<'_> {
     /// One guess, or as many as go at once, and what is answered.
     fn turn(&mut self) -> io::Result<()> {
@@ -187,6 +197,11 @@ impl Work<'_> {
             self.figures.sent += 1;
         }
         let before = self.figures.answered;
+        if self.attacker.attack.form == Form::Twin {
+            self.send(&twin(&bytes))?;
+            // It is nobody's guess, so that its answer is not waited for by name.
+            self.listen(TWIN_PATIENCE, 1)?;
+        }
         self.send(&bytes)?;
         self.listen(PATIENCE, answers)?;
         self.silent = if self.figures.answered > before { 0 } else { self.silent + 1 };

@@ -101,6 +101,7 @@ fn attacks(make: Make) -> Vec<Attack> {
         Form::Decoys,
         Form::EarlyDecoys,
         Form::LateName,
+        Form::Twin,
     ] {
         attacks.push(Attack { form, ..PLAIN });
     }

@@ -2,7 +2,7 @@
 //! neighbour, who may send it all the same, and its switch.
 
 use sipward_tests::{
-    frame::{Frame, tcp, udp},
+    frame::{ACK, Frame, tcp, udp},
     judges::{Judges, lift_limits},
     message::{clean, request, with_body, with_header},
 };
@@ -210,6 +210,32 @@ fn an_ipv6_packet_in_two_such_fragments_is_not_put_together() {
     };
     // The rest alone is nothing for any stack.
     assert_eq!(verdicts(&mut judges, &[first, rest])[0], "form:ip-chain");
+}
+
+/// The stack takes a byte of urgent data out of the text, and puts the fragments of a segment together.
+#[test]
+fn tcp_hides_nothing_below_its_text() {
+    let mut judges = Judges::unlimited(ENFORCE);
+    judges.put("192.0.2.9", KNOWN);
+    judges.put("192.0.2.10", TRUSTED);
+    let message = with_header("REGISTER", &format!("X: {}", "x".repeat(300)));
+    const URG: u8 = 0x20;
+    for from in ["198.51.100.7", "2001:db8:9::7", "192.0.2.9"] {
+        let frame = tcp().from(from).carrying(&message);
+        judges.open(&frame);
+        assert_eq!(judges.judge(&frame.clone().flags(ACK | URG).build()), "form:tcp");
+        let mut fragments = frame.clone().fragments(77, 240);
+        assert_eq!(verdicts(&mut judges, &fragments)[0], "form:tcp");
+        fragments.reverse();
+        assert_eq!(verdicts(&mut judges, &fragments).last().unwrap(), "form:tcp", "in whichever order");
+        assert_eq!(judges.judge(&frame.build()), "request", "as it should be");
+    }
+    let trusted = tcp().from("192.0.2.10").carrying(&message);
+    assert_eq!(judges.judge(&trusted.clone().flags(ACK | URG).build()), "trusted");
+    let tls = tcp().to_port(5061).carrying([0x17, 3, 3, 0, 40]);
+    assert_eq!(judges.judge(&tls.flags(ACK | URG).build()), "stream", "nobody reads it anyway");
+    let mut passing = Judges::unlimited("mode = \"enforce\"\n[forms]\ntcp = \"pass\"\n");
+    assert_eq!(passing.judge(&tcp().carrying(&message).flags(ACK | URG).build()), "request");
 }
 
 /// The bytes that make a form, and whatever stands around them: the same in one segment or fragment and in several.

@@ -230,6 +230,82 @@ fn the_same_request_again_is_no_new_guess() {
     assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("right", number + 2))).0, 7);
 }
 
+/// Of a phone that is known, in however many pieces its message comes: whose credentials they are is read in each of them.
+#[test]
+fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
+    let mut judges = judges();
+    judges.set_worked(CUSTOMER, "201", FOREVER);
+    judges.put(CUSTOMER, KNOWN);
+    let of = |account: &str, number: u32| {
+        let padding = format!("X-Padding: {}\r\n", "x".repeat(400));
+        let request = Try { method: "REGISTER", account, nonce: "made up", number }.request();
+        request.replace("Authorization", &(padding + "Authorization"))
+    };
+    let mut at = 1;
+    let mut passed = |judges: &mut Judges, account: &str, number: u32, is_tcp: bool| {
+        let text = of(account, number);
+        let frames = if is_tcp {
+            let frame = tcp().from(CUSTOMER).sequence(at).carrying(&text);
+            at += u32::try_from(text.len()).unwrap();
+            frame.segments(&[text.find("X-Padding").unwrap() + 100])
+        } else {
+            udp().from(CUSTOMER).carrying(&text).fragments(number + 1, 480)
+        };
+        let verdicts: Vec<_> = frames.iter().map(|frame| judges.judge(frame)).collect();
+        !verdicts.iter().any(|verdict| verdict.starts_with("rate:"))
+    };
+    judges.issue(ATTACKER, "right");
+    judges.open(&tcp().from(CUSTOMER));
+    for is_tcp in [true, false] {
+        let of_phone = (0..30).filter(|n| passed(&mut judges, "201", *n, is_tcp)).count();
+        assert_eq!(of_phone, 30, "{is_tcp}");
+    }
+    let guesses = (100..130).filter(|n| passed(&mut judges, "202", *n, false)).count();
+    assert_eq!(guesses, 2, "somebody else behind that address");
+    let guesses = (200..230).filter(|n| passed(&mut judges, "202", *n, true)).count();
+    assert_eq!(guesses, 0, "the same over TCP");
+    let mut reversed = |number: u32| {
+        let mut fragments = udp().from(CUSTOMER).carrying(of("202", number)).fragments(number, 480);
+        fragments.reverse();
+        fragments.iter().all(|frame| !judges.judge(frame).starts_with("rate:"))
+    };
+    assert_eq!((300..330).filter(|n| reversed(*n)).count(), 0, "the last fragment first");
+}
+
+#[test]
+fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
+    let mut judges = judges();
+    judges.set_worked(CUSTOMER, "201", FOREVER);
+    judges.put(CUSTOMER, KNOWN);
+    judges.issue(ATTACKER, "right");
+    for decoys in [15, 16, 17, 20, 40] {
+        let many = |number| {
+            let decoy = |n| format!("Authorization: Digest username=\"201\", realm=\"o{n}\"\r\n");
+            let decoys: String = (0..decoys).map(decoy).collect();
+            let guess = Try { method: "REGISTER", account: "202", nonce: "made up", number }.request();
+            udp().carrying(guess.replacen("Authorization", &(decoys + "Authorization"), 1))
+        };
+        let passed = hundred(&mut judges, CUSTOMER, many).0;
+        assert!(passed <= 2, "{passed} behind {decoys} decoys");
+    }
+}
+
+/// A PBX may refuse a request for something else, which is given back: the same credentials in the next one are no less a
+/// guess than before.
+#[test]
+fn the_same_credentials_in_another_request_are_another_guess() {
+    let mut judges = judges();
+    judges.issue(ATTACKER, "right");
+    let hops = |number: u32| guess("right", 1).replacen("Forwards: 70", &format!("Forwards: {number}"), 1);
+    assert_ne!(hops(0), hops(1));
+    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(hops(number))).0, 8);
+    let segments = |number| tcp().from(CUSTOMER).sequence(1_000 + 700 * number).carrying(guess("made up", 1));
+    let found = hundred(&mut judges, CUSTOMER, segments);
+    assert_eq!(found.0, 2, "at another place of a stream: {found:?}");
+    let again = |_| tcp().from("198.51.100.9").carrying(guess("made up", 1));
+    assert_eq!(hundred(&mut judges, "198.51.100.9", again).0, 100, "at the same place");
+}
+
 #[test]
 fn credentials_of_which_a_part_is_unseen_are_never_the_same_again() {
     let cut = |_| {

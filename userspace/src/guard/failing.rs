@@ -278,11 +278,7 @@ impl Guard {
             return [None, None];
         };
         let at = evidence.at;
-        let scope = match because.rule {
-            Rule::Persistent => self.scope_of_one(evidence.source, account, at, &tally, phones),
-            _ => Some(scope(evidence.source, place, &tally, phones > 0)),
-        };
-        let Some(scope) = scope else {
+        let Some(scope) = self.scope(evidence.source, account, at, &tally, (because.rule, phones)) else {
             return [
                 self.alerts.raise(at, Some(evidence.source.into()), Some(account.clone()), because),
                 None,
@@ -340,22 +336,32 @@ impl Guard {
         Some((because, limit, tally))
     }
 
-    /// What is banned for one account that fails again and again. It is suspended as often as that, so nothing is banned
-    /// on which others have worked: a PBX may have all its accounts on one flow, and one of them a wrong password.
-    fn scope_of_one(
+    /// What is banned, as narrow as it can be: nothing but a flow where others work, because they are behind the same
+    /// address. One account that fails again and again is suspended as often as that, so for it no flow is banned on which
+    /// others have worked: a PBX may have all its accounts on one flow, and one of them a wrong password.
+    fn scope(
         &self,
         source: IpAddr,
         account: &Account,
         now: u64,
         tally: &Tally,
-        phones: u32,
+        (rule, phones): (Rule, u32),
     ) -> Option<Scope> {
         let place = Place::of(source);
         let others_have_worked = |flow| self.familiar.others_have_worked(place, flow, account, now);
-        let scope = scope(source, place, tally, phones > 0 || others_have_worked(None));
-        match scope {
-            Scope::Flow { flow, .. } => (!others_have_worked(Some(flow))).then_some(scope),
-            _ => (phones == 0 && !others_have_worked(None)).then_some(scope),
+        if phones == 0 && !others_have_worked(None) {
+            // A stranger that uses several addresses of its /64 has all of them.
+            return Some(match tally.addresses {
+                Same::Several => Scope::Prefix { net: place.net() },
+                _ => Scope::Source { source },
+            });
+        }
+        match (tally.flows, tally.addresses) {
+            (Same::One(flow), Same::One(source)) => {
+                let spares = rule == Rule::Persistent && others_have_worked(Some(flow));
+                (!spares).then_some(Scope::Flow { source, flow })
+            }
+            _ => None,
         }
     }
 
@@ -371,15 +377,5 @@ impl Guard {
         self.bans.add(scope, until);
         let because = Because { rule: Rule::Neighbours, count, seconds };
         Some(Decision { at, what: What::Ban { scope, until }, because })
-    }
-}
-
-/// As narrow as it can be. Where phones work it is the flow, if one did it all. A stranger that uses several addresses of
-/// its /64 has all of them.
-fn scope(source: IpAddr, place: Place, tally: &Tally, is_home: bool) -> Scope {
-    match (tally.flows, tally.addresses) {
-        (Same::One(flow), Same::One(source)) if is_home => Scope::Flow { source, flow },
-        (_, Same::Several) if !is_home => Scope::Prefix { net: place.net() },
-        _ => Scope::Source { source },
     }
 }

@@ -11,7 +11,7 @@ use super::{
     nonces::{Receiver, Unseen},
     request::Origin,
     streams::{Place, Streams},
-    tapped::{Direction, Tapped},
+    tapped::{Charges, Direction, Tapped},
     transactions::Transactions,
 };
 use crate::guard::{Evidence, Flow};
@@ -178,7 +178,7 @@ impl Joiner {
         match (direction, message.start) {
             (Direction::In, Start::Request { .. }) => {
                 let flow = Flow { port: remote.port(), transport };
-                let charged = packet.charged;
+                let charged = ends.map_or_else(|| Charges::of(packet.charged), |ends| ends.charged);
                 let origin = Origin { at, source: remote.ip(), flow, ends, charged };
                 transactions.request(message, whole, origin, know, told);
             }

@@ -8,7 +8,7 @@ use super::{
     prints::{Print, Prints},
     registration::{Wish, stable},
     streams::End,
-    tapped::Charged,
+    tapped::Charges,
 };
 use crate::guard::{Account, Flow, Method};
 
@@ -49,7 +49,7 @@ pub(super) struct Request {
     pub(super) tag: Print,
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
-    pub(super) charged: Option<Charged>,
+    pub(super) charged: Charges,
     /// Account and source.
     pub(super) who: Print,
     /// Call-ID and source.
@@ -79,7 +79,7 @@ pub(super) struct Origin {
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
     /// The filter has charged its line for the credentials.
-    pub(super) charged: Option<Charged>,
+    pub(super) charged: Charges,
 }
 
 /// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.

@@ -57,3 +57,34 @@ impl Tapped<'_> {
         if self.tcp.is_some() { Transport::Tcp } else { Transport::Udp }
     }
 }
+
+/// How often the filter has charged a line for the credentials of one message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Charges {
+    pub(super) issued: u32,
+    pub(super) other: u32,
+}
+
+impl Charges {
+    pub(super) fn of(charged: Option<Charged>) -> Self {
+        let mut charges = Self::default();
+        charges.add(charged);
+        charges
+    }
+
+    pub(super) fn add(&mut self, charged: Option<Charged>) {
+        match charged {
+            Some(Charged::Issued) => self.issued = self.issued.saturating_add(1),
+            Some(Charged::Other) => self.other = self.other.saturating_add(1),
+            None => {}
+        }
+    }
+
+    /// Each of them: whether it was for a nonce that was issued.
+    pub(super) fn each(self) -> impl Iterator<Item = bool> {
+        // More than any budget has say nothing.
+        const MOST: usize = 64;
+        let times = |is_issued: bool, count: u32| std::iter::repeat_n(is_issued, (count as usize).min(MOST));
+        times(true, self.issued).chain(times(false, self.other))
+    }
+}

@@ -17,7 +17,7 @@ use super::{
     recent::Recent,
     request::{Origin, Request},
     shelves::Shelves,
-    tapped::Charged,
+    tapped::Charges,
 };
 use crate::guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport};
 
@@ -370,12 +370,11 @@ impl Done {
     }
 }
 
-/// What became of credentials that the filter has charged. In a segment of TCP they may be those of another request, but
-/// then this one has none.
-fn charged(request: &Request, answer: &Answer) -> Option<Evidence> {
-    let issued = request.charged? == Charged::Issued;
+/// What became of credentials that the filter has charged.
+fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence> {
     let refused = matches!(answer.status, 401 | 403 | 407);
-    request.has_credentials().then(|| Evidence {
+    let charged = if request.has_credentials() { request.charged } else { Charges::default() };
+    charged.each().map(move |issued| Evidence {
         at: answer.at,
         source: request.source,
         flow: request.flow,

@@ -13,6 +13,7 @@ pub(super) const KEYS: [(&str, Form); Form::ALL.len()] = [
     ("blank_line", Form::BlankLine),
     ("names", Form::Names),
     ("ip_chain", Form::IpChain),
+    ("tcp", Form::Tcp),
 ];
 
 /// The forms that drop.

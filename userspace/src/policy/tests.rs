@@ -106,7 +106,7 @@ fn the_example_has_every_key() {
     assert_eq!(keys(table["flows"].as_table().unwrap()), ["per_prefix", "per_source", "preset", "window"]);
     assert_eq!(
         keys(table["forms"].as_table().unwrap()),
-        ["blank_line", "ip_chain", "line_end", "names", "nul", "start_line", "version"]
+        ["blank_line", "ip_chain", "line_end", "names", "nul", "start_line", "tcp", "version"]
     );
     assert_eq!(keys(table["ports"].as_table().unwrap()), ["tcp", "tls", "udp"]);
     assert_eq!(

@@ -464,8 +464,12 @@ impl World for View<'_> {
         signatures.find_from(payload, packet.length, signatures.start(payload, candidate))
     }
 
-    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
-        if self.memory.has_judged_guesses() { guess::judge(self, packet, refuse_names) } else { Guess::Free }
+    fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
+        if self.memory.has_judged_guesses() {
+            guess::judge(self, packet, wanted, refuse_names)
+        } else {
+            Guess::Free
+        }
     }
 
     fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
@@ -496,10 +500,10 @@ impl World for View<'_> {
         self.guesses(|guesses| guesses.issued(to))
     }
 
-    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
-        let value = self.payload(packet).skip(named.start as usize);
-        let length = named.end.saturating_sub(named.start);
-        siphash::chained(length, key, |at, most, key| siphash::hash(value.skip(at as usize), most, key))
+    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+        let payload = self.payload(packet);
+        let hash = |at: u32, most, key| siphash::hash(payload.skip(at as usize), most, key);
+        siphash::chained(packet.length, key, hash)
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {

@@ -3,7 +3,7 @@
 use aya_ebpf::bindings::xdp_md;
 use xdp_prog::{
     abi::{Active, Address, AddressHash, GuessState, Refunds},
-    account::Named,
+    account::Wanted,
     frame::Packet,
     guess::{self, Budget, Guess, NEW_LINES as LIMIT, Tally},
     siphash,
@@ -16,8 +16,15 @@ use super::{
 };
 
 #[inline(always)]
-pub(super) fn judge(kernel: &Kernel, packet: &Packet, policy: u32, refuse_names: bool) -> Guess {
-    let how = refuse_names as u32 | policy << 1;
+pub(super) fn judge(
+    kernel: &Kernel,
+    packet: &Packet,
+    policy: u32,
+    wanted: Wanted,
+    refuse_names: bool,
+) -> Guess {
+    let is_rest = matches!(wanted, Wanted::RestOfHeader);
+    let how = refuse_names as u32 | (is_rest as u32) << 1 | policy << 2;
     let now = xdp_prog::judge::World::now(kernel);
     // SAFETY: a reference is what the function asks for.
     Guess::from_code(unsafe { judge_guess(kernel.ctx, packet, how, now) })
@@ -70,9 +77,9 @@ pub(super) fn issued(to: &AddressHash) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn print(ctx: *mut xdp_md, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
+pub(super) fn print(ctx: *mut xdp_md, packet: &Packet, key: [u64; 2]) -> u64 {
     let [key, seed] = key;
-    print_of(ctx, packet.offset + named.start, named.end.saturating_sub(named.start), key, seed)
+    print_of(ctx, packet.offset, packet.length, key, seed)
 }
 
 #[inline(always)]
@@ -134,8 +141,9 @@ unsafe extern "C" fn judge_guess(ctx: *mut xdp_md, packet: *const Packet, how: u
     if ctx.is_null() {
         return 0;
     }
-    let kernel = Kernel::of(ctx, Active { policy: how >> 1, signatures: 0 }, now);
-    guess::judge(&kernel, packet, how & 1 != 0) as u32
+    let kernel = Kernel::of(ctx, Active { policy: how >> 2, signatures: 0 }, now);
+    let wanted = if how & 2 != 0 { Wanted::RestOfHeader } else { Wanted::Credentials };
+    guess::judge(&kernel, packet, wanted, how & 1 != 0) as u32
 }
 
 /// # Safety

@@ -319,8 +319,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn guess(&self, packet: &Packet, refuse_names: bool) -> Guess {
-        guess::judge(self, packet, self.active.policy, refuse_names)
+    fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
+        guess::judge(self, packet, self.active.policy, wanted, refuse_names)
     }
 
     #[inline(always)]
@@ -354,8 +354,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn print(&self, packet: &Packet, named: &Named, key: [u64; 2]) -> u64 {
-        guess::print(self.ctx, packet, named, key)
+    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+        guess::print(self.ctx, packet, key)
     }
 
     #[inline(always)]

@@ -224,8 +224,8 @@ proptest! {
                 kind => kind,
             };
             let source = if evidence.source.is_ipv6() { host(9) } else { evidence.source };
-            let port = if at.is_multiple_of(2) { 1 } else { 2 };
-            let evidence = from_port(port, Evidence { at, source, kind, ..evidence });
+            let flow = Flow { port: 1, transport: Transport::Udp };
+            let evidence = Evidence { at, source, flow, kind, ..evidence };
             let expected = match kind {
                 Kind::Failed { .. } | Kind::UnknownAccount => model.fail(&evidence, &settings),
                 Kind::Succeeded => {

@@ -62,6 +62,23 @@ fn sequential_extensions_in_any_order() {
     assert_eq!(broken(settings, no_numbers), []);
 }
 
+/// From one port it is that port, whoever else works there. From many ports it could be anybody behind the address, and the
+/// filter bounds his guesses.
+#[test]
+fn where_others_work_nobody_is_banned_for_who_comes_from_many_ports() {
+    let settings = only(|settings| &mut settings.sequential);
+    let next = |n: u32, at| failure(at, host(1), &format!("{}", 99 + n));
+    let mut works = vec![of_kind(Kind::Succeeded, failure(START - SECOND, host(1), "desk"))];
+    let ports = |n: u32, at| from_port(40_000 + n as u16, next(n, at));
+    assert_eq!(bans(&broken(settings, spread(20, 1, ports))).len(), 1, "a stranger");
+    works.extend(spread(20, 1, ports));
+    assert_eq!(bans(&broken(settings, works)), []);
+    let mut works = vec![from_port(1, of_kind(Kind::Succeeded, failure(START - SECOND, host(1), "desk")))];
+    works.extend(spread(7, 1, next));
+    let flow = next(1, START).flow;
+    assert_eq!(bans(&broken(settings, works)), [(Rule::Sequential, Scope::Flow { source: host(1), flow })]);
+}
+
 #[test]
 fn extensions_that_exist_only_join_a_sequence() {
     let settings = only(|settings| &mut settings.sequential);

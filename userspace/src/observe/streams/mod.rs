@@ -19,7 +19,7 @@ use super::{
     message::Message,
     recent::Recent,
     shelves::Shelves,
-    tapped::{Direction, Tapped, TcpSegment},
+    tapped::{Charges, Direction, Tapped, TcpSegment},
 };
 
 /// Of so many connections one may have something unfinished.
@@ -33,6 +33,8 @@ pub(super) struct End {
     pub(super) before: u32,
     /// The PBX has acknowledged what stands before. Otherwise the message may be from nowhere.
     pub(super) fits: bool,
+    /// For the credentials in it.
+    pub(super) charged: Charges,
 }
 
 /// Where a message stands.
@@ -60,6 +62,8 @@ struct Connection {
     answered: bool,
     /// Up to where the PBX has read what came.
     acknowledged: Option<u32>,
+    /// For credentials of a message that is not complete.
+    charged: Charges,
 }
 
 impl Streams {
@@ -105,10 +109,18 @@ impl Streams {
                 Connection::from_start(inbound, segment.sequence)
             }
         };
+        let mut charges = connection.charged;
+        charges.add(packet.charged);
+        let mut taken = |found: &Message<'_>| match found.credentials.is_empty() {
+            true => Charges::default(),
+            false => std::mem::take(&mut charges),
+        };
         if let Some(read) = segment.acknowledged.filter(|_| !inbound) {
             connection.acknowledged = Some(read);
-            let tell =
-                |found: &Message<'_>, before| message(found, Place::Theirs(End { before, fits: true }));
+            let tell = |found: &Message<'_>, before| {
+                let charged = taken(found);
+                message(found, Place::Theirs(End { before, fits: true, charged }));
+            };
             let kept = self.unfinished.remove(&(name, true));
             let kept = connection.theirs.acknowledge(kept, packet.at, read, tell);
             self.put_back((name, true), kept);
@@ -119,7 +131,7 @@ impl Streams {
             let acknowledged = connection.acknowledged;
             let fits = acknowledged.is_some();
             let tell = |found: &Message<'_>, before| match inbound {
-                true => message(found, Place::Theirs(End { before, fits })),
+                true => message(found, Place::Theirs(End { before, fits, charged: taken(found) })),
                 false => message(found, Place::Ours { acknowledged }),
             };
             let Tapped { at, length, payload, .. } = *packet;
@@ -128,6 +140,7 @@ impl Streams {
             let kept = connection.half(inbound).see(kept, segment, tell);
             self.put_back((name, inbound), kept);
         }
+        connection.charged = charges;
         self.out_of_step += connection.theirs.take_lost() + connection.ours.take_lost();
         let all = inbound || !connection.ours.take_missed();
         // A RST or FIN that does not fit is as good as none.
@@ -161,6 +174,7 @@ impl Connection {
             ours: Half::from_start(ours),
             answered: false,
             acknowledged: None,
+            charged: Charges::default(),
         }
     }
 
@@ -171,12 +185,13 @@ impl Connection {
             ours: Half::from_start(ours),
             answered: true,
             acknowledged: Some(theirs),
+            charged: Charges::default(),
         }
     }
 
     fn from_the_middle() -> Self {
         let (theirs, ours) = (Half::from_the_middle(), Half::from_the_middle());
-        Self { theirs, ours, answered: false, acknowledged: None }
+        Self { theirs, ours, answered: false, acknowledged: None, charged: Charges::default() }
     }
 
     const fn half(&mut self, inbound: bool) -> &mut Half {
