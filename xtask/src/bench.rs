@@ -48,7 +48,7 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>, against: Option<&str>)
         command::run(&mut bench_command)?;
         println!("bench: {} has the same as JSON\n", file.display());
     }
-    println!("bench: what follows is for the README, between its two marks\n");
+    println!("bench: put this into tests/benches/RESULTS.md, between its two marks\n");
     for part in parts {
         // Of a benchmark that makes no tables there is none.
         print!("{}", fs::read_to_string(results.join(format!("{part}.md"))).unwrap_or_default());
