@@ -145,6 +145,19 @@ fn every_page_of_the_documentation_is_in_both_lists() {
 }
 
 #[test]
+fn every_source_file_on_the_map_exists() {
+    let root = Path::new(ROOT);
+    let map = fs::read_to_string(root.join("userspace/docs/architecture.md")).unwrap();
+    let bases = ["", "xdp-prog/src", "userspace/src"].map(|base| root.join(base));
+    let is_file = |name: &&str| name.ends_with(".rs") || name.ends_with('/') || name.starts_with("tests/");
+    let names: BTreeSet<_> = code(&map).filter(is_file).collect();
+    assert!(names.len() > 70, "{names:?}");
+    for name in names {
+        assert!(bases.iter().any(|base| base.join(name).exists()), "{name}");
+    }
+}
+
+#[test]
 fn no_page_is_too_long() {
     for Page { path, text } in pages() {
         let lines = text.lines().count();
