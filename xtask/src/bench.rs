@@ -48,12 +48,20 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>, against: Option<&str>)
         command::run(&mut bench_command)?;
         println!("bench: {} has the same as JSON\n", file.display());
     }
-    println!("bench: what follows is for the README, between its two marks\n");
+    println!("bench: put this into {}\n", page(&parts));
     for part in parts {
         // Of a benchmark that makes no tables there is none.
         print!("{}", fs::read_to_string(results.join(format!("{part}.md"))).unwrap_or_default());
     }
     Ok(())
+}
+
+/// The page that shows these results, and the place on it.
+fn page(parts: &[&str]) -> &'static str {
+    match parts {
+        ["attacks"] => "README.md, between `attacks:begin` and `attacks:end`",
+        _ => "tests/benches/RESULTS.md, between `bench:begin` and `bench:end`",
+    }
 }
 
 fn build_bench(cargo: Command, parts: &[&str]) -> Result<Vec<Artifact>> {

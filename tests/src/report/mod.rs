@@ -1,4 +1,4 @@
-//! What a benchmark found: lines for people, one JSON object, and tables for a README; `benches/README.md` describes it.
+//! What a benchmark found: lines for people, one JSON object, and tables for `benches/RESULTS.md`; `benches/README.md` describes it.
 
 mod case;
 mod goal;

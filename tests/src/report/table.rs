@@ -1,4 +1,4 @@
-//! A report as text: lines for a terminal, and tables for a README.
+//! A report as text: lines for a terminal, and tables for `benches/RESULTS.md`.
 
 use std::fmt::Write as _;
 

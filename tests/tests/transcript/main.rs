@@ -1,5 +1,5 @@
-//! The transcript in the main README is what a terminal shows: its commands are typed, one after the other, on a host
-//! with a daemon, and what they say is compared line by line.
+//! The transcript in the documentation is what a terminal shows: its commands are typed, one after the other, on a host
+//! with a daemon, and their output is compared line by line.
 //!
 //! What cannot be the same twice is in `likeness.rs`; all else must be. A `$ sleep` is not slept: the command after it
 //! is typed again until it says what stands there. So is one that only looks, as what it shows may still be on its way.
@@ -15,7 +15,9 @@ use std::{
 use likeness::alike;
 use scene::{Scene, Wire};
 
-const README: &str = include_str!("../../../README.md");
+/// In the order in which their commands are typed.
+const PAGES: [&str; 2] =
+    [include_str!("../../../userspace/docs/tour.md"), include_str!("../../../userspace/docs/accounts.md")];
 /// The time that a slow machine may take from one command to another.
 const LATER: Duration = Duration::from_secs(60);
 /// Commands that change nothing: what they show may come a moment later, from the daemon's other threads.
@@ -44,7 +46,7 @@ struct Step {
 fn the_transcript_is_what_a_terminal_shows() {
     let configuration = fences(CONFIGURATION).next().expect("a configuration");
     let wire = Wire::new();
-    let scene = Scene::open(&wire, &configuration.replace("\"monitor\"", "\"enforce\""));
+    let scene = Scene::open(&wire, configuration);
     let mut slept = false;
     for step in steps() {
         let Step { command, said } = &step;
@@ -57,7 +59,7 @@ fn the_transcript_is_what_a_terminal_shows() {
         let now = step.typed(&scene, patience);
         slept = false;
         let said = said.join("\n");
-        assert!(step.says(&now), "$ {command}\n--- in the README\n{said}\n--- said now\n{now}");
+        assert!(step.says(&now), "$ {command}\n--- on the page\n{said}\n--- said now\n{now}");
     }
 }
 
@@ -103,6 +105,7 @@ fn steps() -> impl Iterator<Item = Step> {
 }
 
 /// What stands in the fences that begin so.
-fn fences(start: &str) -> impl Iterator<Item = &'static str> {
-    README.split(start).skip(1).map(|rest| rest.split("```").next().expect("a split has a first part"))
+fn fences(start: &'static str) -> impl Iterator<Item = &'static str> {
+    let after = PAGES.iter().flat_map(move |page| page.split(start).skip(1));
+    after.map(|rest| rest.split("```").next().expect("a split has a first part"))
 }

@@ -1,6 +1,6 @@
 //! The eBPF object, built by the first toolchain that can.
 //!
-//! The order, which `README.md` documents too:
+//! The order, which `userspace/docs/development.md` documents too:
 //! 1. `SIPWARD_XDP_OBJECT` names an object that somebody else built (for packagers);
 //! 2. a rustup nightly with `rust-src`;
 //! 3. any other rustup toolchain with `rust-src`, its unstable flags unlocked by `RUSTC_BOOTSTRAP=1`;

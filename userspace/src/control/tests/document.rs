@@ -1,4 +1,4 @@
-//! The examples of PROTOCOL.md.
+//! The examples of docs/protocol.md.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
     office,
 };
 
-const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
 /// A request and its answers.
 struct Example {
@@ -42,7 +42,7 @@ fn names() -> BTreeSet<String> {
 /// Fails if the example has more, less or other fields than what the call answers.
 fn is<T: Serialize + DeserializeOwned>(item: &Value) {
     let meant: T = serde_json::from_value(item.clone()).unwrap_or_else(|error| panic!("{item}: {error}"));
-    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what PROTOCOL.md shows");
+    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what docs/protocol.md shows");
 }
 
 fn assert_answers(call: &Call, item: &Value) {
