@@ -199,7 +199,7 @@ fn section(text: &str) -> Option<&str> {
 /// The anchors that GitHub gives to headings.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     let outside_fences = text.split("```").step_by(2).flat_map(str::lines);
-    outside_fences.filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim())).map(
+    outside_fences.filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim()).map(
         |title| {
             let kept = title.to_lowercase();
             let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));

@@ -174,13 +174,15 @@ pub mod flag {
     pub const IN_DIALOG: u32 = 4;
     /// Credentials that go on behind what is there of the message.
     pub const CUT: u32 = 8;
+    /// In a stream, behind an empty line: in another message, or in a body.
+    pub const LATER: u32 = 16;
 }
 
 impl Named {
     /// The name is certain: every PBX reads this one.
     #[inline(always)]
     pub const fn is_certain(&self) -> bool {
-        self.flags == 0 && self.name != NONE
+        self.flags & !flag::LATER == 0 && self.name != NONE
     }
 }
 
@@ -230,6 +232,8 @@ mod how {
     pub(super) const CUT: u32 = 4;
     /// The end of the headers was met.
     pub(super) const ENDED: u32 = 8;
+    /// The end of a message's headers was met.
+    pub(super) const LATER: u32 = 32;
 }
 
 impl Walk {
@@ -294,8 +298,9 @@ impl Walk {
         let mark = match header.kind {
             HeaderKind::Empty => {
                 if self.how & how::STREAM != 0 {
-                    // What follows is another request's.
+                    // What follows is another request's, or a body.
                     self.headers = 0;
+                    self.how |= if self.started != 0 { how::LATER } else { 0 };
                 } else if self.started != 0 {
                     self.at = self.length;
                     self.how |= how::ENDED;
@@ -353,7 +358,8 @@ impl Walk {
         let has_more = self.unfold(message);
         let (start, end) = (self.names, self.at);
         let cut = has_more || !matches!(message.byte(end.wrapping_sub(1)), Some(b'\n'));
-        let flags = if cut { flag::CUT } else { 0 };
+        let later = if self.how & how::LATER != 0 { flag::LATER } else { 0 };
+        let flags = later | if cut { flag::CUT } else { 0 };
         self.found = Named { kind: BY_CREDENTIALS, flags, start, end, ..Named::default() };
         self.value_at = self.names;
         self.names = 0;

@@ -140,7 +140,8 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
         if named.kind == NOTHING {
             break;
         }
-        if named.flags & flag::NAMES != 0 && refuse_names {
+        // In a body two names are none of the PBX's business. In another message they are charged, whosever they are.
+        if named.flags & (flag::NAMES | flag::LATER) == flag::NAMES && refuse_names {
             return Guess::Names;
         }
         world.add_guess(packet);

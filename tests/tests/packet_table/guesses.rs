@@ -3,7 +3,7 @@
 use sipward_tests::{
     frame::{Frame, tcp, udp},
     judges::Judges,
-    message::{clean, with_header},
+    message::{clean, with_body, with_header},
 };
 use xdp_prog::{
     abi::{FOREVER, Refunds, kind::KNOWN},
@@ -217,6 +217,18 @@ fn the_second_request_of_a_segment_is_a_guess_too() {
     judges.open(&segments[0]);
     let found: Vec<_> = segments.iter().map(|frame| judges.judge(&frame.build())).collect();
     assert_eq!(found.iter().filter(|verdict| *verdict == "request").count(), 8, "{found:?}");
+}
+
+#[test]
+fn two_names_in_a_body_are_nobodys() {
+    let mut judges = judges();
+    let line = "Authorization: Digest username=\"1\", username=\"2\"\r\n";
+    let message = with_body("MESSAGE", line);
+    for frame in [udp().carrying(&message), tcp().carrying(&message)] {
+        assert_eq!(judge(&mut judges, frame, ATTACKER), "request");
+    }
+    let refused = tcp().carrying(with_header("MESSAGE", line.trim_end()));
+    assert_eq!(judge(&mut judges, refused, "198.51.100.68"), "form:names", "in the header");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapError, PerCpuArray},
 };
 use xdp_prog::abi::{
-    Active, AddressHash, Capture, CaptureState, GuardState, Policy, SLOTS, Signatures, TapState, map,
+    Active, Address, AddressHash, Capture, CaptureState, GuardState, Policy, SLOTS, Signatures, TapState, map,
 };
 
 use super::{
@@ -256,6 +256,20 @@ impl Tables {
             watched_at: watched_at
                 .map_err(|error| Error::map(format!("read the map {}", map::WATCHED), &error))?,
         })
+    }
+
+    /// Gives all lines their budget for issued nonces anew.
+    pub fn forget_issued_guesses(&mut self) -> Result<()> {
+        let mut map: HashMap<_, Address, [u64; 2]> = self.typed_mut(map::GUESSES_ISSUED)?;
+        let failed = |error| Error::map(format!("clear the map {}", map::GUESSES_ISSUED), &error);
+        let lines: Vec<_> = map.keys().collect::<std::result::Result<_, _>>().map_err(failed)?;
+        for line in lines {
+            match map.remove(&line) {
+                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Whether a nonce, by its [hash](xdp_prog::account::nonce_hash), was sent to an address.

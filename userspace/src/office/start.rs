@@ -78,6 +78,8 @@ impl Office {
         let mut guarding = Guarding::new(guard, ward, kernel::now());
         let mut tables = tables;
         guarding.guard.restore_given_back(kernel::now(), guesses::given_back(&mut tables)?);
+        // Without a daemon nothing was given back: an office that started meanwhile would be out for hours.
+        tables.forget_issued_guesses()?;
         let mut office = Self::new(pins.clone(), tables, vault, guarding);
         office.reverts_at = switched.reverts_at();
         office.switched = switched;
