@@ -13,6 +13,7 @@ mod model;
 mod orders;
 mod restart;
 mod rules;
+mod saved_form;
 mod scenes;
 
 use std::{net::IpAddr, time::Duration};
