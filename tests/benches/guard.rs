@@ -13,10 +13,10 @@ use std::{
 };
 
 use sipward_tests::{
+    auth_pbx::{ACCOUNTS, SIP},
     caller::PHONE,
     command::Sipward,
     daemon::Daemon,
-    exchange::{ACCOUNTS, SIP},
     guesser::{Answer, Attempt, another, message},
     namespace::{Lan, Namespace, v4},
     report::{Case, Report, Unit},

@@ -11,7 +11,7 @@ use std::{
 
 use sipward::{
     guard::{Account, Flow, Transport},
-    kernel::{Filter, LoadOptions, Sentence, Suspect, Tapping, Taps},
+    kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget, Tapping, Taps},
     policy::Config,
 };
 use sipward_tests::{
@@ -282,8 +282,8 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
     let mut suspensions = filter.suspensions()?;
     let mut put = |source: Option<IpAddr>, name: &str| {
         let account = Account::new(name.as_bytes()).expect("a name");
-        let sentence = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
-        suspensions.put(Suspect::account(source, &account), sentence)
+        let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+        suspensions.put(SuspensionTarget::account(source, &account), suspension_entry)
     };
     match suspended {
         Suspended::Nobody => {}
@@ -400,8 +400,8 @@ fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
 
 /// What the verifier had to follow, and what came of it.
 fn costs(report: &mut Report) -> anyhow::Result<()> {
-    for loaded in Loaded::both()? {
-        report.note(&loaded.to_string());
+    for fixed in Loaded::both()? {
+        report.note(&fixed.to_string());
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use aya::maps::MapData;
 use sipward::{
     control::{Client, ClientError, protocol::Call},
     kernel::{Filter, LoadOptions, Pins, Tables},
-    places,
+    paths,
     policy::Config,
 };
 use sipward_tests::{
@@ -225,7 +225,7 @@ fn while_asking<T>(
 }
 
 fn connect(sipward: &Sipward<'_>) -> anyhow::Result<Client> {
-    let client = Client::connect(&places::socket(&sipward.runtime()))?;
+    let client = Client::connect(&paths::socket(&sipward.runtime()))?;
     client.ok_or_else(|| anyhow::anyhow!("no daemon listens"))
 }
 

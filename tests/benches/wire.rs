@@ -125,7 +125,7 @@ fn main() -> anyhow::Result<()> {
         if report.wants(profile.name) {
             report.progress(profile.name);
             let measured = profile.measure(&mut report)?;
-            profile.tell(&mut report, &measured);
+            profile.report_to(&mut report, &measured);
         }
     }
     report.end()
@@ -174,7 +174,7 @@ impl Profile {
         )
     }
 
-    fn tell(&self, report: &mut Report, measured: &Measured) {
+    fn report_to(&self, report: &mut Report, measured: &Measured) {
         report.section("a frame, with the cost of sending it", self.name);
         report.cases(&measured.gross, Sipward.name());
         report.section("a frame, net of sending it", self.name);

@@ -10,7 +10,7 @@ use std::{
 
 use sipward::{
     control::{Client, ClientError, protocol::Call},
-    places,
+    paths,
 };
 use xdp_prog::abi::VERSION;
 
@@ -55,7 +55,7 @@ impl Daemon {
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        Self { child, socket: places::socket(&sipward.runtime()), log }
+        Self { child, socket: paths::socket(&sipward.runtime()), log }
     }
 
     /// Whether its door is open.

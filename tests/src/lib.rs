@@ -1,20 +1,19 @@
 //! What the integration tests share.
 
 pub mod attack;
+pub mod auth_pbx;
 pub mod caller;
 pub mod command;
 pub mod cpu;
 pub mod daemon;
-pub mod dice;
 pub mod digest;
 pub mod dispatched;
-pub mod exchange;
 pub mod figures;
+pub mod filter_pair;
 pub mod flood;
 pub mod forge;
 pub mod frame;
 pub mod guesser;
-pub mod judges;
 pub mod length;
 pub mod limits;
 pub mod message;
@@ -24,6 +23,7 @@ pub mod phone;
 mod raw_map;
 pub mod raw_program;
 pub mod report;
+pub mod rng;
 #[cfg(test)]
 mod schema;
 pub mod scratch;

@@ -13,9 +13,9 @@ use proptest::{
 };
 use sipward::{
     kernel::{Error, Filter, LoadOptions, Tables, now},
+    lists::{Banning, Lists},
     policy::Config,
-    precedence::{Claim, Standing},
-    roster::{Banning, Roster},
+    precedence::{ListEntry, ListKind},
     signature::SignatureSet,
 };
 use sipward_tests::{
@@ -119,38 +119,38 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
     let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
     let now = now();
     let net = |n: u8| IpNet::from(IpAddr::from([192, 0, 2, n]));
-    let mut ban = |n, until| Roster::open(&mut filter, now).unwrap().ban(net(n), until);
+    let mut ban = |n, until| Lists::open(&mut filter, now).unwrap().ban(net(n), until);
     for n in 0..4 {
         ban(n, if n == 0 { now - 1 } else { FOREVER }).unwrap();
     }
     ban(4, FOREVER).unwrap();
     let error = ban(5, FOREVER).unwrap_err();
     assert!(matches!(error, Error::Full { .. }), "{error}");
-    assert_eq!(on_list(&mut filter, Standing::Banned), (1..5).map(net).collect::<Vec<_>>());
+    assert_eq!(on_list(&mut filter, ListKind::Banned), (1..5).map(net).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_there_is_no_room_for_changes_nothing() {
     let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
     filter.set_policy(&lists_only()).unwrap();
-    let claim = |standing| Some(Claim { standing, until: FOREVER });
-    let (trusted, banned) = (claim(Standing::Trusted), claim(Standing::Banned));
+    let list_entry = |kind| Some(ListEntry { kind, until: FOREVER });
+    let (trusted, banned) = (list_entry(ListKind::Trusted), list_entry(ListKind::Banned));
     let net = |text: &str| text.parse::<IpNet>().unwrap();
-    let mut roster = Roster::open(&mut filter, now()).unwrap();
+    let mut lists = Lists::open(&mut filter, now()).unwrap();
     let before = [
         (net("192.0.2.0/24"), trusted),
         (net("192.0.2.1/32"), banned),
         (net("198.51.100.0/24"), banned),
         (net("203.0.113.1/32"), trusted),
     ];
-    roster.set_all(&before).unwrap();
+    lists.set_all(&before).unwrap();
     let mut after =
         vec![(net("192.0.2.0/24"), None), (net("198.51.100.0/24"), trusted), (net("203.0.113.1/32"), banned)];
     after.extend((0..4).map(|n| (IpNet::from(IpAddr::from([10, 0, 0, n])), banned)));
-    let error = roster.set_all(&after).unwrap_err();
+    let error = lists.set_all(&after).unwrap_err();
     assert!(matches!(error, Error::Full { .. }), "{error}");
-    assert_eq!(on_list(&mut filter, Standing::Trusted), [net("192.0.2.0/24"), net("203.0.113.1/32")]);
-    assert_eq!(on_list(&mut filter, Standing::Banned), [net("192.0.2.1/32"), net("198.51.100.0/24")]);
+    assert_eq!(on_list(&mut filter, ListKind::Trusted), [net("192.0.2.0/24"), net("203.0.113.1/32")]);
+    assert_eq!(on_list(&mut filter, ListKind::Banned), [net("192.0.2.1/32"), net("198.51.100.0/24")]);
     for (source, drops) in [("192.0.2.1", false), ("198.51.100.1", true), ("203.0.113.1", false)] {
         let frame = udp().from(&format!("{source}:5060")).carrying(clean("REGISTER")).build();
         assert_eq!(dropped(&mut filter, &frame), drops, "{source}");
@@ -165,12 +165,12 @@ fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
     let hour = now + 3_600_000_000_000;
     // The filter's clock is coarse, and behind by some milliseconds.
     let over = now - 1_000_000_000;
-    let mut roster = Roster::open(&mut filter, now).unwrap();
-    roster.ban("192.0.2.0/24".parse().unwrap(), hour).unwrap();
-    roster.ban("192.0.2.128/25".parse().unwrap(), over).unwrap();
-    roster.trust("192.0.2.192/26".parse().unwrap(), over).unwrap();
-    roster.ban("192.0.2.200/32".parse().unwrap(), hour).unwrap();
-    assert_eq!(roster.purge(None).unwrap().removed, 2);
+    let mut lists = Lists::open(&mut filter, now).unwrap();
+    lists.ban("192.0.2.0/24".parse().unwrap(), hour).unwrap();
+    lists.ban("192.0.2.128/25".parse().unwrap(), over).unwrap();
+    lists.trust("192.0.2.192/26".parse().unwrap(), over).unwrap();
+    lists.ban("192.0.2.200/32".parse().unwrap(), hour).unwrap();
+    assert_eq!(lists.purge(None).unwrap().removed, 2);
     let nets: Vec<_> = filter.prefixes().unwrap().iter().map(|item| item.unwrap().0.to_string()).collect();
     assert_eq!(nets, ["192.0.2.0/24"]);
     for last in [1, 130, 195, 200] {
@@ -179,13 +179,13 @@ fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
     }
 }
 
-fn on_list(tables: &mut Tables, standing: Standing) -> Vec<IpNet> {
+fn on_list(tables: &mut Tables, kind: ListKind) -> Vec<IpNet> {
     let mut nets = Vec::new();
-    let each = |listed: sipward::roster::Listed| {
+    let each = |listed: sipward::lists::Listed| {
         nets.push(listed.net);
         Ok::<_, Error>(())
     };
-    Roster::open(tables, now()).unwrap().list(standing, each).unwrap();
+    Lists::open(tables, now()).unwrap().list(kind, each).unwrap();
     nets.sort();
     nets
 }
@@ -251,9 +251,9 @@ fn counters_tell_monitor_mode_from_drops() {
 enum Step {
     Trust(IpNet),
     Ban(IpNet),
-    Forget(IpNet, Standing),
+    Forget(IpNet, ListKind),
     /// At once, whatever was said before.
-    Set(BTreeMap<IpNet, Option<Standing>>),
+    Set(BTreeMap<IpNet, Option<ListKind>>),
 }
 
 /// Addresses and prefixes of 192.0.2.0/28, so that most steps meet an older one; and one with too many addresses to look
@@ -263,38 +263,38 @@ fn step() -> impl Strategy<Value = Step> {
         (0..16u8, prop_oneof![1 => Just(16), 8 => 28..=32u8])
             .prop_map(|(last, length)| IpNet::new([192, 0, 2, last].into(), length).unwrap().trunc())
     };
-    let standing = prop_oneof![Just(Standing::Trusted), Just(Standing::Banned)];
-    let set = prop::collection::btree_map(net(), prop::option::of(standing), 0..6);
+    let kind = prop_oneof![Just(ListKind::Trusted), Just(ListKind::Banned)];
+    let set = prop::collection::btree_map(net(), prop::option::of(kind), 0..6);
     prop_oneof![
         net().prop_map(Step::Trust),
         net().prop_map(Step::Ban),
-        net().prop_map(|net| Step::Forget(net, Standing::Trusted)),
-        net().prop_map(|net| Step::Forget(net, Standing::Banned)),
+        net().prop_map(|net| Step::Forget(net, ListKind::Trusted)),
+        net().prop_map(|net| Step::Forget(net, ListKind::Banned)),
         set.prop_map(Step::Set),
     ]
 }
 
 /// The words as people understand them, without any map.
 #[derive(Default)]
-struct Said(BTreeMap<IpNet, Standing>);
+struct Said(BTreeMap<IpNet, ListKind>);
 
 impl Said {
     fn follow(&mut self, step: &Step) {
         match step {
-            Step::Trust(net) => drop(self.0.insert(*net, Standing::Trusted)),
-            Step::Ban(net) => drop(self.0.entry(*net).or_insert(Standing::Banned)),
-            Step::Forget(net, standing) if self.0.get(net) == Some(standing) => drop(self.0.remove(net)),
+            Step::Trust(net) => drop(self.0.insert(*net, ListKind::Trusted)),
+            Step::Ban(net) => drop(self.0.entry(*net).or_insert(ListKind::Banned)),
+            Step::Forget(net, kind) if self.0.get(net) == Some(kind) => drop(self.0.remove(net)),
             Step::Forget(..) => {}
             Step::Set(all) => {
-                self.0.extend(all.iter().filter_map(|(net, standing)| Some((*net, (*standing)?))));
+                self.0.extend(all.iter().filter_map(|(net, kind)| Some((*net, (*kind)?))));
                 self.0.retain(|net, _| all.get(net) != Some(&None));
             }
         }
     }
 
     fn drops(&self, address: IpAddr) -> bool {
-        let said = |standing| self.0.iter().any(|(net, other)| *other == standing && net.contains(&address));
-        said(Standing::Banned) && !said(Standing::Trusted)
+        let said = |kind| self.0.iter().any(|(net, other)| *other == kind && net.contains(&address));
+        said(ListKind::Banned) && !said(ListKind::Trusted)
     }
 }
 
@@ -308,21 +308,21 @@ fn whatever_is_said_in_whatever_order_the_filter_does_what_it_means() {
         let mut filter = filter.borrow_mut();
         let mut said = Said::default();
         for step in steps {
-            let mut roster = Roster::open(&mut filter, now()).unwrap();
+            let mut lists = Lists::open(&mut filter, now()).unwrap();
             match &step {
-                Step::Trust(net) => drop(roster.trust(*net, until).unwrap()),
+                Step::Trust(net) => drop(lists.trust(*net, until).unwrap()),
                 Step::Ban(net) => {
-                    let refused = roster.ban(*net, until).unwrap() == Banning::Refused;
-                    prop_assert_eq!(refused, said.0.get(net) == Some(&Standing::Trusted));
+                    let refused = lists.ban(*net, until).unwrap() == Banning::Refused;
+                    prop_assert_eq!(refused, said.0.get(net) == Some(&ListKind::Trusted));
                 }
-                Step::Forget(net, standing) => {
-                    let was_there = roster.remove(*net, *standing).unwrap();
-                    prop_assert_eq!(was_there, said.0.get(net) == Some(standing));
+                Step::Forget(net, kind) => {
+                    let was_there = lists.remove(*net, *kind).unwrap();
+                    prop_assert_eq!(was_there, said.0.get(net) == Some(kind));
                 }
                 Step::Set(all) => {
-                    let claim = |standing| Claim { standing, until };
-                    let all: Vec<_> = all.iter().map(|(net, standing)| (*net, standing.map(claim))).collect();
-                    roster.set_all(&all).unwrap();
+                    let list_entry = |kind| ListEntry { kind, until };
+                    let all: Vec<_> = all.iter().map(|(net, kind)| (*net, kind.map(list_entry))).collect();
+                    lists.set_all(&all).unwrap();
                 }
             }
             said.follow(&step);
@@ -338,12 +338,12 @@ fn whatever_is_said_in_whatever_order_the_filter_does_what_it_means() {
                 );
             }
         }
-        for standing in [Standing::Trusted, Standing::Banned] {
+        for kind in [ListKind::Trusted, ListKind::Banned] {
             let nets: Vec<_> =
-                said.0.iter().filter(|(_, other)| **other == standing).map(|(net, _)| *net).collect();
-            prop_assert_eq!(on_list(&mut filter, standing), nets.clone());
+                said.0.iter().filter(|(_, other)| **other == kind).map(|(net, _)| *net).collect();
+            prop_assert_eq!(on_list(&mut filter, kind), nets.clone());
             for net in nets {
-                prop_assert!(Roster::open(&mut filter, now()).unwrap().remove(net, standing).unwrap());
+                prop_assert!(Lists::open(&mut filter, now()).unwrap().remove(net, kind).unwrap());
             }
         }
         Ok(())

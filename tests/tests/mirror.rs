@@ -10,12 +10,12 @@ use std::{
 
 use sipward::{
     control::protocol::{Add, Call, Detach, Lock, RefusalKind, Remove, Unlock, Who},
+    controller::{Controller, ProgramFate, Reply, Started},
     guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
-    kernel::{Pins, Suspect, now},
-    office::{Office, ProgramFate, Reply, Started},
-    precedence::Standing,
+    kernel::{Pins, SuspensionTarget, now},
+    precedence::ListKind,
 };
-use sipward_tests::{command::Sipward, dice::Dice, namespace::Namespace};
+use sipward_tests::{command::Sipward, namespace::Namespace, rng::Rng};
 
 const SECOND: u64 = 1_000_000_000;
 /// For a look at what there is before and after a restart, in which it may end.
@@ -27,7 +27,7 @@ const ACCOUNTS: [&str; 4] = ["100", "101", "ann", "bob"];
 #[derive(Debug, PartialEq, Eq)]
 struct InForce {
     /// Until when, and whether those who are known are exempt.
-    suspended: BTreeMap<Suspect, (u64, bool)>,
+    suspended: BTreeMap<SuspensionTarget, (u64, bool)>,
     known: BTreeMap<IpAddr, u32>,
     flows: BTreeMap<(IpAddr, Flow), u32>,
 }
@@ -35,14 +35,14 @@ struct InForce {
 struct World {
     pins: Pins,
     store: PathBuf,
-    office: Office,
-    dice: Dice,
+    controller: Controller,
+    rng: Rng,
 }
 
 impl World {
     fn source(&mut self) -> IpAddr {
-        let host = 1 + self.dice.below(4) as u8;
-        if self.dice.one_in(3) {
+        let host = 1 + self.rng.below(4) as u8;
+        if self.rng.one_in(3) {
             IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, host.into()])
         } else {
             IpAddr::from([192, 0, 2, host])
@@ -50,11 +50,11 @@ impl World {
     }
 
     fn account(&mut self) -> String {
-        (*self.dice.pick(&ACCOUNTS)).to_owned()
+        (*self.rng.pick(&ACCOUNTS)).to_owned()
     }
 
     fn perform(&mut self, call: &Call) {
-        match self.office.perform(call, &Who::sipward(), &mut Reply::default()) {
+        match self.controller.perform(call, &Who::sipward(), &mut Reply::default()) {
             Ok(()) => {}
             // Not there, or not allowed, as it comes.
             Err(refusal) => assert_eq!(refusal.kind, RefusalKind::No, "{call:?}: {refusal}"),
@@ -72,14 +72,14 @@ impl World {
             proof: Proof::Proven,
             made_after: 0,
         };
-        let _saved = self.office.witness(&[evidence]).expect("the kernel does what it is told");
+        let _saved = self.controller.witness(&[evidence]).expect("the kernel does what it is told");
     }
 
     fn something_happens(&mut self) {
         let (account, source) = (self.account(), self.source());
-        let lasts = Some(60 * (1 + self.dice.below(90) as u64));
+        let lasts = Some(60 * (1 + self.rng.below(90) as u64));
         let add = |lasts| Add { sources: vec![source.into()], lasts, note: None, force: true, session: None };
-        match self.dice.below(12) {
+        match self.rng.below(12) {
             0..=4 => {
                 for _again in 0..6 {
                     let attempt = now();
@@ -87,33 +87,35 @@ impl World {
                 }
             }
             5 | 6 => {
-                let (phone, until) = (self.dice.below(3) as u64, now() + 3_600 * SECOND);
+                let (phone, until) = (self.rng.below(3) as u64, now() + 3_600 * SECOND);
                 self.witness(&account, source, Kind::Registered { phone, until });
             }
             7 => self.perform(&Call::Lock(Lock { account, lasts, note: None })),
             8 => {
-                let from = self.dice.one_in(2).then_some(source);
+                let from = self.rng.one_in(2).then_some(source);
                 self.perform(&Call::Unlock(Unlock { account, from }));
             }
             9 => self.perform(&Call::Ban(add(lasts))),
             10 => self.perform(&Call::Trust(add(lasts))),
             _ => {
-                let list = if self.dice.one_in(2) { Standing::Trusted } else { Standing::Banned };
+                let list = if self.rng.one_in(2) { ListKind::Trusted } else { ListKind::Banned };
                 self.perform(&Call::Remove(Remove { list, sources: vec![source.into()] }));
             }
         }
-        let _saved = self.office.tick().expect("the kernel does what it is told");
+        let _saved = self.controller.tick().expect("the kernel does what it is told");
     }
 
     fn in_force(&mut self) -> InForce {
         let soon = now() + SOON;
-        let tables = self.office.tables();
+        let tables = self.controller.tables();
         let suspensions = tables.suspensions().expect("the map");
         let suspended = suspensions
             .iter()
             .map(|item| item.expect("an entry"))
-            .filter(|(_, sentence)| sentence.until > soon)
-            .map(|(suspect, sentence)| (suspect, (sentence.until, sentence.exempt_known)))
+            .filter(|(_, suspension_entry)| suspension_entry.until > soon)
+            .map(|(target, suspension_entry)| {
+                (target, (suspension_entry.until, suspension_entry.exempt_known))
+            })
             .collect();
         let sources = tables.sources().expect("the map");
         let known = sources.iter_known().map(|item| item.expect("an entry"));
@@ -129,18 +131,18 @@ impl World {
         }
     }
 
-    /// The office is gone from one moment to the next, and another one takes its place.
+    /// The controller is gone from one moment to the next, and another one takes its place.
     fn restart(&mut self) -> ProgramFate {
-        let (office, started) = start(&self.pins);
+        let (controller, started) = start(&self.pins);
         assert!(started.guarded.is_ok(), "{started:?}");
-        self.office = office;
+        self.controller = controller;
         started.program
     }
 }
 
-fn start(pins: &Pins) -> (Office, Started) {
+fn start(pins: &Pins) -> (Controller, Started) {
     let _claimed = pins.claim().expect("nobody else has them");
-    Office::start(pins, None, false).expect("it starts")
+    Controller::start(pins, None, false).expect("it starts")
 }
 
 fn aside(store: &Path) -> PathBuf {
@@ -164,15 +166,15 @@ fn what_is_in_force_stays_so() {
     // SAFETY: the only test of this program, before anything else looks at the environment.
     unsafe { env::set_var("SIPWARD_STATE_DIR", sipward.state()) };
     let pins = Pins::at(sipward.pins());
-    let (office, started) = start(&pins);
+    let (controller, started) = start(&pins);
     assert_eq!(started.program, ProgramFate::New);
     let store = sipward.state().join("sipward.db");
-    let mut world = World { pins, store, office, dice: Dice::thrown() };
+    let mut world = World { pins, store, controller, rng: Rng::from_clock() };
     let (mut most, mut restarts) = (0, BTreeMap::new());
     for _step in 0..STEPS {
         world.something_happens();
-        if world.dice.one_in(8) {
-            let how = world.dice.below(5);
+        if world.rng.one_in(8) {
+            let how = world.rng.below(5);
             *restarts.entry(how).or_insert(0) += 1;
             let before = world.in_force();
             most = most.max(before.suspended.len());
@@ -224,6 +226,6 @@ fn after_a_restart(world: &mut World, how: usize, mut before: InForce) {
     }
     assert_eq!(after.known, before.known, "restart {how}");
     // A recovery that has nothing to do changes nothing.
-    world.office.recover();
+    world.controller.recover();
     assert_eq!(world.in_force().suspended, before.suspended);
 }

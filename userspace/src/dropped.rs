@@ -21,7 +21,7 @@ impl Offset {
     }
 
     /// Since 1970, of kernel time.
-    pub fn wall(self, kernel: u64) -> Duration {
+    pub fn to_wall(self, kernel: u64) -> Duration {
         self.0 + Duration::from_nanos(kernel)
     }
 }
@@ -29,7 +29,7 @@ impl Offset {
 /// `names`: of the signatures in force.
 pub fn dropped(event: &DropEvent, names: &[String], offset: Offset) -> Dropped {
     Dropped {
-        ts: offset.wall(event.at).as_micros() as f64 / 1e6,
+        ts: offset.to_wall(event.at).as_micros() as f64 / 1e6,
         src: event.source.to_string(),
         sport: event.source_port,
         dst: event.destination.to_string(),

@@ -11,12 +11,12 @@ use crate::address::canonical;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum ListKind {
     Trusted,
     Banned,
 }
 
-impl Standing {
+impl ListKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Trusted => "trusted",
@@ -25,18 +25,18 @@ impl Standing {
     }
 }
 
-/// What was said about an address or a prefix.
+/// The entry of an address or a prefix on one of the lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
-    pub standing: Standing,
+pub struct ListEntry {
+    pub kind: ListKind,
     /// Kernel monotonic nanoseconds.
     pub until: u64,
 }
 
-/// What was said about prefixes. One claim for each.
+/// The list entries of prefixes, one for each.
 #[derive(Clone, Debug, Default)]
-pub struct Claims {
-    claims: BTreeMap<IpNet, Claim>,
+pub struct PrefixEntries {
+    list_entries: BTreeMap<IpNet, ListEntry>,
     lengths: Lengths,
 }
 
@@ -71,49 +71,49 @@ impl Lengths {
     }
 }
 
-impl Claims {
-    pub fn insert(&mut self, net: IpNet, claim: Claim) -> Option<Claim> {
+impl PrefixEntries {
+    pub fn insert(&mut self, net: IpNet, list_entry: ListEntry) -> Option<ListEntry> {
         let net = canonical(net);
-        let before = self.claims.insert(net, claim);
+        let before = self.list_entries.insert(net, list_entry);
         if before.is_none() {
             *self.lengths.count(net) += 1;
         }
         before
     }
 
-    pub fn remove(&mut self, net: IpNet) -> Option<Claim> {
+    pub fn remove(&mut self, net: IpNet) -> Option<ListEntry> {
         let net = canonical(net);
-        let before = self.claims.remove(&net)?;
+        let before = self.list_entries.remove(&net)?;
         *self.lengths.count(net) -= 1;
         Some(before)
     }
 
-    pub fn get(&self, net: IpNet) -> Option<Claim> {
-        self.claims.get(&canonical(net)).copied()
+    pub fn get(&self, net: IpNet) -> Option<ListEntry> {
+        self.list_entries.get(&canonical(net)).copied()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.claims.is_empty()
+        self.list_entries.is_empty()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
-        self.claims.iter().map(|(net, claim)| (*net, *claim))
+    pub fn iter(&self) -> impl Iterator<Item = (IpNet, ListEntry)> + '_ {
+        self.list_entries.iter().map(|(net, list_entry)| (*net, *list_entry))
     }
 
     /// The claimed prefixes within `net`, itself included.
     pub fn within(&self, net: IpNet) -> impl Iterator<Item = IpNet> + '_ {
         let net = canonical(net);
-        self.claims.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))
+        self.list_entries.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))
     }
 
-    /// The claims on prefixes that hold all of `net`, itself included, the longest first.
-    pub fn covering(&self, net: IpNet) -> impl Iterator<Item = (IpNet, Claim)> + '_ {
+    /// The entries of prefixes that hold all of `net`, itself included, the longest first.
+    pub fn covering(&self, net: IpNet) -> impl Iterator<Item = (IpNet, ListEntry)> + '_ {
         let net = canonical(net);
         let lengths = self.lengths.of(net);
         (0..=net.prefix_len()).rev().filter(|length| lengths[usize::from(*length)] > 0).filter_map(
             move |length| {
                 let around = IpNet::new_assert(net.addr(), length).trunc();
-                Some((around, *self.claims.get(&around)?))
+                Some((around, *self.list_entries.get(&around)?))
             },
         )
     }
@@ -121,22 +121,22 @@ impl Claims {
     /// What the kernel must hold for a claimed prefix. It finds this entry and never one of a shorter
     /// prefix, not even when this one has run out: so the entry speaks for all of them.
     pub fn prefix_entry(&self, net: IpNet) -> SourceEntry {
-        entry(self.until(net, Standing::Trusted), self.until(net, Standing::Banned))
+        entry(self.until(net, ListKind::Trusted), self.until(net, ListKind::Banned))
     }
 
     /// What the kernel must hold for an address of which `own` is said; the entry always shows that. When it
     /// has run out, the kernel goes on to the prefixes by itself.
-    pub fn address_entry(&self, address: IpAddr, own: Claim) -> SourceEntry {
-        let (kind, shadowed_until) = match own.standing {
-            Standing::Trusted => (kind::TRUSTED, 0),
-            Standing::Banned => (kind::BANNED, self.until(address.into(), Standing::Trusted)),
+    pub fn address_entry(&self, address: IpAddr, own: ListEntry) -> SourceEntry {
+        let (kind, shadowed_until) = match own.kind {
+            ListKind::Trusted => (kind::TRUSTED, 0),
+            ListKind::Banned => (kind::BANNED, self.until(address.into(), ListKind::Trusted)),
         };
         SourceEntry { expires: own.until, shadowed_until, kind, budget: 0 }
     }
 
-    fn until(&self, net: IpNet, standing: Standing) -> u64 {
-        let claims = self.covering(net).filter(|(_, claim)| claim.standing == standing);
-        claims.map(|(_, claim)| claim.until).max().unwrap_or(0)
+    fn until(&self, net: IpNet, kind: ListKind) -> u64 {
+        let list_entries = self.covering(net).filter(|(_, list_entry)| list_entry.kind == kind);
+        list_entries.map(|(_, list_entry)| list_entry.until).max().unwrap_or(0)
     }
 }
 
@@ -166,25 +166,25 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn claims(list: &[(&str, Standing, u64)]) -> Claims {
-        let mut claims = Claims::default();
-        for &(text, standing, until) in list {
-            claims.insert(net(text), Claim { standing, until });
+    fn list_entries(list: &[(&str, ListKind, u64)]) -> PrefixEntries {
+        let mut list_entries = PrefixEntries::default();
+        for &(text, kind, until) in list {
+            list_entries.insert(net(text), ListEntry { kind, until });
         }
-        claims
+        list_entries
     }
 
-    use Standing::{Banned, Trusted};
+    use ListKind::{Banned, Trusted};
 
     #[test]
     fn a_ban_inside_a_trusted_prefix_sleeps_as_long_as_the_trust() {
-        let claims = claims(&[("192.0.2.0/24", Trusted, 50)]);
-        let own = Claim { standing: Banned, until: 80 };
-        let entry = claims.address_entry("192.0.2.7".parse().unwrap(), own);
+        let list_entries = list_entries(&[("192.0.2.0/24", Trusted, 50)]);
+        let own = ListEntry { kind: Banned, until: 80 };
+        let entry = list_entries.address_entry("192.0.2.7".parse().unwrap(), own);
         assert_eq!((entry.kind, entry.expires, entry.shadowed_until), (kind::BANNED, 80, 50));
-        let short = claims.address_entry("192.0.2.7".parse().unwrap(), Claim { until: 20, ..own });
+        let short = list_entries.address_entry("192.0.2.7".parse().unwrap(), ListEntry { until: 20, ..own });
         assert_eq!((short.kind, short.expires, short.shadowed_until), (kind::BANNED, 20, 50));
-        let outside = claims.address_entry("192.0.3.7".parse().unwrap(), own);
+        let outside = list_entries.address_entry("192.0.3.7".parse().unwrap(), own);
         assert_eq!((outside.kind, outside.expires, outside.shadowed_until), (kind::BANNED, 80, 0));
     }
 
@@ -222,31 +222,41 @@ mod tests {
                 (kind::BANNED, 90, 0),
             ),
         ] {
-            let entry = claims(list).prefix_entry(net(prefix));
+            let entry = list_entries(list).prefix_entry(net(prefix));
             assert_eq!((entry.kind, entry.expires, entry.shadowed_until), expected, "{list:?} {prefix}");
         }
     }
 
     #[test]
     fn a_mapped_prefix_is_the_ipv4_one() {
-        let claims = claims(&[("::ffff:192.0.2.0/120", Trusted, 50)]);
-        assert!(claims.get(net("192.0.2.0/24")).is_some());
+        let list_entries = list_entries(&[("::ffff:192.0.2.0/120", Trusted, 50)]);
+        assert!(list_entries.get(net("192.0.2.0/24")).is_some());
         assert_eq!(single(net("::ffff:192.0.2.1/128")), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(single(net("192.0.2.0/31")), None);
     }
 
     /// What the words mean, without any entry: trusted if anything that holds says so, else banned.
-    fn meant(prefixes: &Claims, own: Option<Claim>, address: IpAddr, now: u64) -> Option<Standing> {
-        let said = |standing| {
-            let holds = |claim: Claim| claim.standing == standing && claim.until > now;
+    fn meant(
+        prefixes: &PrefixEntries,
+        own: Option<ListEntry>,
+        address: IpAddr,
+        now: u64,
+    ) -> Option<ListKind> {
+        let said = |kind| {
+            let holds = |list_entry: ListEntry| list_entry.kind == kind && list_entry.until > now;
             own.is_some_and(holds)
-                || prefixes.iter().any(|(net, claim)| net.contains(&address) && holds(claim))
+                || prefixes.iter().any(|(net, list_entry)| net.contains(&address) && holds(list_entry))
         };
         if said(Trusted) { Some(Trusted) } else { said(Banned).then_some(Banned) }
     }
 
-    /// What the kernel makes of the entries; compare `standing` in the packet path.
-    fn judged(prefixes: &Claims, own: Option<Claim>, address: IpAddr, now: u64) -> Option<Standing> {
+    /// What the kernel makes of the entries; compare `kind` in the packet path.
+    fn judged(
+        prefixes: &PrefixEntries,
+        own: Option<ListEntry>,
+        address: IpAddr,
+        now: u64,
+    ) -> Option<ListKind> {
         let exact = own.map(|own| prefixes.address_entry(address, own));
         let longest = prefixes
             .iter()
@@ -258,25 +268,25 @@ mod tests {
         Some(if entry.kind == kind::TRUSTED || entry.shadowed_until > now { Trusted } else { Banned })
     }
 
-    fn claim() -> impl Strategy<Value = Claim> {
+    fn list_entry() -> impl Strategy<Value = ListEntry> {
         (any::<bool>(), 1..8u64)
-            .prop_map(|(trusted, until)| Claim { standing: if trusted { Trusted } else { Banned }, until })
+            .prop_map(|(trusted, until)| ListEntry { kind: if trusted { Trusted } else { Banned }, until })
     }
 
     proptest! {
         #[test]
         fn entries_mean_what_was_said_at_any_time(
-            prefixes in prop::collection::vec((0..16u8, 24..32u8, claim()), 0..8),
-            own in prop::option::of(claim()),
+            prefixes in prop::collection::vec((0..16u8, 24..32u8, list_entry()), 0..8),
+            own in prop::option::of(list_entry()),
             last in 0..16u8,
         ) {
-            let mut claims = Claims::default();
-            for (byte, length, claim) in prefixes {
-                claims.insert(IpNet::new([192, 0, 2, byte].into(), length).unwrap(), claim);
+            let mut list_entries = PrefixEntries::default();
+            for (byte, length, list_entry) in prefixes {
+                list_entries.insert(IpNet::new([192, 0, 2, byte].into(), length).unwrap(), list_entry);
             }
             let address = IpAddr::from([192, 0, 2, last]);
             for now in 0..9 {
-                prop_assert_eq!(judged(&claims, own, address, now), meant(&claims, own, address, now), "at {}", now);
+                prop_assert_eq!(judged(&list_entries, own, address, now), meant(&list_entries, own, address, now), "at {}", now);
             }
         }
 
@@ -284,15 +294,15 @@ mod tests {
         fn within_and_covering_agree(
             prefixes in prop::collection::vec((any::<u8>(), 20..32u8), 1..12),
         ) {
-            let mut claims = Claims::default();
+            let mut list_entries = PrefixEntries::default();
             for (byte, length) in prefixes {
                 let net = IpNet::new([192, 0, byte, byte].into(), length).unwrap();
-                claims.insert(net, Claim { standing: Banned, until: 1 });
+                list_entries.insert(net, ListEntry { kind: Banned, until: 1 });
             }
-            for (outer, _) in claims.iter() {
-                for (inner, _) in claims.iter() {
-                    let within = claims.within(outer).any(|net| net == inner);
-                    prop_assert_eq!(within, claims.covering(inner).any(|(net, _)| net == outer));
+            for (outer, _) in list_entries.iter() {
+                for (inner, _) in list_entries.iter() {
+                    let within = list_entries.within(outer).any(|net| net == inner);
+                    prop_assert_eq!(within, list_entries.covering(inner).any(|(net, _)| net == outer));
                     prop_assert_eq!(within, outer.contains(&inner));
                 }
             }

@@ -31,7 +31,7 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
 }
 
 /// What came of a file, and what to do about it.
-pub(crate) fn told(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "No such file or directory: check the path".to_owned(),
         io::ErrorKind::PermissionDenied => {

@@ -164,9 +164,9 @@ impl Address {
         if self.is_v4() { self } else { Self([self.0[0], self.0[1] & 0xffff_ff00_u32.to_be(), 0, 0]) }
     }
 
-    /// The neighbourhood of a source: an IPv4 /24, or an IPv6 /48.
+    /// The prefix that shares its limits with a source: an IPv4 /24, or an IPv6 /48.
     #[inline(always)]
-    pub const fn neighbourhood(self) -> Self {
+    pub const fn limit_prefix(self) -> Self {
         if self.is_v4() {
             Self([0, 0, Self::V4_PREFIX, self.0[3] & 0xffff_ff00_u32.to_be()])
         } else {
@@ -549,14 +549,14 @@ pub const EVENT_HEAD: usize = 384;
 #[repr(C)]
 pub struct EventSlot {
     /// When the slot last sent an event, in kernel monotonic nanoseconds.
-    pub told_at: u64,
+    pub emitted_at: u64,
     /// The source that it told of.
-    pub holder: u64,
+    pub current: u64,
     /// Another one that waits for its turn, if it has drops to tell of.
-    pub rival: u64,
+    pub waiting: u64,
     /// Drops since the source's last event.
-    pub holder_unseen: u32,
-    pub rival_unseen: u32,
+    pub current_unseen: u32,
+    pub waiting_unseen: u32,
 }
 
 /// Which packets are copied to userspace, besides what is done with them. Zero is off.

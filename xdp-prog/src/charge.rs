@@ -122,7 +122,7 @@ pub fn stranger<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
         return Limit::Source;
     };
     // Pass: as above.
-    let Some(prefix) = world.prefix_state(&packet.source.neighbourhood()) else { return Limit::None };
+    let Some(prefix) = world.prefix_state(&packet.source.limit_prefix()) else { return Limit::None };
     let limits = Neighbours { newcomers: class.of(&policy.newcomers), others: class.of(&policy.prefix) };
     let Some((neighbours, next_prefix)) = limits.admit(prefix, class, share, charge.packets, now) else {
         return if matches!(share, Share::None) { Limit::Prefix } else { Limit::Newcomers };

@@ -171,8 +171,8 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
     let is_whole = !is_fragment && packet.length <= siphash::CHAINED_MAX;
     let is_seen = is_whole && flags & tally::UNSEEN == 0;
-    let print = if is_seen { world.print(packet, print_key(packet, policy.key)) } else { UNSEEN };
-    world.charge_guesses(packet, budget, print, guesses)
+    let fingerprint = if is_seen { world.fingerprint(packet, print_key(packet, policy.key)) } else { UNSEEN };
+    world.charge_guesses(packet, budget, fingerprint, guesses)
 }
 
 /// Adds credentials to the tally, unless their account has worked there.
@@ -198,20 +198,20 @@ pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
 /// the next one. In a connection the same bytes in another place are another request.
 #[inline(always)]
 const fn print_key(packet: &Packet, key: u32) -> [u64; 2] {
-    [key as u64, if packet.protocol == TCP { segments::print(packet, key) } else { 0 }]
+    [key as u64, if packet.protocol == TCP { segments::fingerprint(packet, key) } else { 0 }]
 }
 
-/// Instead of a print: the same again is charged again.
+/// Instead of a fingerprint: the same again is charged again.
 pub const UNSEEN: u64 = 0;
 
-/// Charges a line for `guesses` at once, or for none. `print`: of what is charged, which is charged once.
+/// Charges a line for `guesses` at once, or for none. `fingerprint`: of what is charged, which is charged once.
 #[inline(always)]
-pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
+pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };
     let now = world.now();
     let line = packet.source.line();
-    let again = AddressHash { address: line, hash: print };
-    if print != UNSEEN && world.charged_until(&again) > now {
+    let again = AddressHash { address: line, hash: fingerprint };
+    if fingerprint != UNSEEN && world.charged_until(&again) > now {
         return Guess::Free;
     }
     let (limit, charged, over) = match budget {
@@ -228,7 +228,7 @@ pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, print: u64, 
     if !state.admit(limit, room, now, guesses as u64) {
         return over;
     }
-    if print != UNSEEN {
+    if fingerprint != UNSEEN {
         world.charge_once(&again, now + RETRANSMISSIONS);
     }
     charged

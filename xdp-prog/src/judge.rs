@@ -28,11 +28,11 @@ pub trait World {
     fn source(&self, address: &Address) -> Option<SourceEntry>;
     /// The entry of the longest prefix that holds `address`.
     fn prefix(&self, address: &Address) -> Option<SourceEntry>;
-    /// [`standing`] of the packet's source.
-    fn standing(&self, packet: &Packet) -> Standing;
+    /// [`source_status`] of the packet's source.
+    fn source_status(&self, packet: &Packet) -> SourceStatus;
     /// The state of a source, made if there is none.
     fn source_state(&self, source: &Address) -> Option<&SourceState>;
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState>;
+    fn prefix_state(&self, limit_prefix: &Address) -> Option<&PrefixState>;
     fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow>;
     fn with_fragment<T>(&self, key: &FragmentKey, then: impl FnOnce(&mut FragmentState) -> T) -> Option<T>;
     fn remember_fragment(&self, key: &FragmentKey, state: &FragmentState);
@@ -81,18 +81,18 @@ pub trait World {
     fn find_segment(&self, packet: &mut Packet) -> Place;
     /// [`segments::keep`].
     fn keep_segment(&self, packet: &Packet);
-    /// [`nature`].
-    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature;
+    /// [`packet_class`].
+    fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass;
     /// [`judge_segment`].
-    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because;
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome;
     /// [`charge_later`].
     fn charge_later(&self, packet: &Packet, stream: Stream) -> Option<Reason>;
     /// [`judge_first_fragment`].
-    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because;
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome;
     /// [`find_fragment`].
     fn find_fragment(&self, packet: &Packet) -> Fragment;
     /// [`judge_fragment`].
-    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because;
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome;
     /// [`settle_fragment`].
     fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32);
 
@@ -103,7 +103,7 @@ pub trait World {
     /// What a line that is limited has asked, made if there is none.
     fn asked(&self, line: &Address) -> Option<&Meter>;
     /// [`guess::charge`](crate::guess::charge).
-    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess;
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess;
     /// [`guess::add`] with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
     /// itself, so that its stack is not below that of the walk.
     fn add_guess(&self, packet: &Packet);
@@ -115,7 +115,7 @@ pub trait World {
     /// Whether a nonce was issued to an address.
     fn issued(&self, to: &AddressHash) -> bool;
     /// The hash of the packet's payload, as [`siphash`](crate::siphash) makes it.
-    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64;
+    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64;
     /// A line's state, made if there is none and room for it.
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
     fn refunds(&self, line: &Address) -> Refunds;
@@ -148,13 +148,13 @@ impl Verdict {
 
 /// Why, and which signature.
 #[derive(Clone, Copy, Debug)]
-pub struct Because {
+pub struct Outcome {
     pub reason: Reason,
     pub signature: u16,
     pub charged: Option<Budget>,
 }
 
-impl Because {
+impl Outcome {
     /// In a word, because that is all a separately verified function may return.
     #[inline(always)]
     pub const fn word(self) -> u32 {
@@ -175,7 +175,7 @@ impl Because {
     }
 }
 
-impl From<Reason> for Because {
+impl From<Reason> for Outcome {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
         Self { reason, signature: 0, charged: None }
@@ -192,7 +192,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     match world.parse(packet) {
         Depth::Ports => {}
         Depth::LaterFragment => {
-            let Because { reason, signature, charged } = later_fragment(world, packet);
+            let Outcome { reason, signature, charged } = later_fragment(world, packet);
             let enforced = matches!(world.policy(), Some(policy) if policy.enforce != 0);
             return Verdict { reason, signature, enforced, known: false, charged };
         }
@@ -206,29 +206,29 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     // Pass: there is no policy yet, so there is nothing to enforce.
     let Some(policy) = world.policy() else { return untouched(Reason::OtherPort) };
     let Some(encrypted) = sip_port(policy, packet) else { return untouched(Reason::OtherPort) };
-    let standing = world.standing(packet);
-    let known = matches!(standing, Standing::Known { .. });
+    let source_status = world.source_status(packet);
+    let known = matches!(source_status, SourceStatus::Known { .. });
     if packet.is(flag::FIRST_FRAGMENT) {
         let generation = world.generation();
         world.with_carried(|carried| *carried = Carried::unread(generation));
     }
-    packet.phones = match standing {
-        Standing::Known { budget } => budget,
-        Standing::Decided(_) | Standing::Stranger => 0,
+    packet.phones = match source_status {
+        SourceStatus::Known { budget } => budget,
+        SourceStatus::Decided(_) | SourceStatus::Stranger => 0,
     };
-    if packet.protocol == TCP && !encrypted && is_followed(policy, standing) {
+    if packet.protocol == TCP && !encrypted && is_followed(policy, source_status) {
         packet.place = world.find_segment(packet) as u32;
     }
-    let because = judge_packet(world, policy, packet, encrypted, standing);
+    let outcome = judge_packet(world, policy, packet, encrypted, source_status);
     if packet.is(flag::FIRST_FRAGMENT) {
-        let state = match standing {
-            Standing::Decided(_) => 0,
-            Standing::Known { .. } => fragments::KNOWN,
-            Standing::Stranger => fragments::STRANGER,
+        let state = match source_status {
+            SourceStatus::Decided(_) => 0,
+            SourceStatus::Known { .. } => fragments::KNOWN,
+            SourceStatus::Stranger => fragments::STRANGER,
         };
-        world.settle_fragment(packet, because.reason, state);
+        world.settle_fragment(packet, outcome.reason, state);
     }
-    let Because { reason, signature, charged } = because;
+    let Outcome { reason, signature, charged } = outcome;
     Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }
 }
 
@@ -243,13 +243,13 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
 fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
     // Pass: as for all packets.
     let Some(policy) = world.policy() else { return untouched(Reason::BadIp) };
-    let reason = match world.standing(packet) {
-        Standing::Decided(reason) => reason,
+    let reason = match world.source_status(packet) {
+        SourceStatus::Decided(reason) => reason,
         _ if policy.trusted_only != 0 => Reason::TrustedOnly,
-        Standing::Known { .. } | Standing::Stranger if policy.forms & Form::IpChain.bit() != 0 => {
+        SourceStatus::Known { .. } | SourceStatus::Stranger if policy.forms & Form::IpChain.bit() != 0 => {
             Reason::FormIpChain
         }
-        Standing::Known { .. } | Standing::Stranger => Reason::BadIp,
+        SourceStatus::Known { .. } | SourceStatus::Stranger => Reason::BadIp,
     };
     match reason.action() {
         // It may be for any port, so that nothing else is said about it.
@@ -260,10 +260,10 @@ fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
 
 /// Whether its connections are followed: not where all passes or all drops.
 #[inline(always)]
-const fn is_followed(policy: &Policy, standing: Standing) -> bool {
-    match standing {
-        Standing::Decided(reason) => matches!(reason.action(), Action::Drop) && policy.enforce == 0,
-        Standing::Known { .. } | Standing::Stranger => true,
+const fn is_followed(policy: &Policy, source_status: SourceStatus) -> bool {
+    match source_status {
+        SourceStatus::Decided(reason) => matches!(reason.action(), Action::Drop) && policy.enforce == 0,
+        SourceStatus::Known { .. } | SourceStatus::Stranger => true,
     }
 }
 
@@ -336,7 +336,7 @@ impl Fragment {
 /// A fragment without ports goes on from the one before it, if that was for a SIP port. Without any before it passes, whoever
 /// sent it, and is remembered: then its first one is judged as one whose rest nobody has read.
 #[inline(always)]
-fn later_fragment<W: World>(world: &W, packet: &Packet) -> Because {
+fn later_fragment<W: World>(world: &W, packet: &Packet) -> Outcome {
     let found = world.find_fragment(packet);
     if found.is(Fragment::DROPPED) {
         return Reason::FragmentRest.into();
@@ -360,8 +360,8 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Because {
         world.settle_fragment(packet, reason, fragments::DROPPED);
         return reason.into();
     }
-    let because = world.judge_fragment(packet, found.with_named(named), stream);
-    if because.charged.is_none() { Because { charged: guess.charged(), ..because } } else { because }
+    let outcome = world.judge_fragment(packet, found.with_named(named), stream);
+    if outcome.charged.is_none() { Outcome { charged: guess.charged(), ..outcome } } else { outcome }
 }
 
 /// Readies what a later fragment goes on from.
@@ -392,17 +392,17 @@ pub fn find_fragment<W: World>(world: &W, packet: &Packet) -> Fragment {
 
 /// Judges what a later fragment holds, and keeps what it leaves for the next.
 #[inline(always)]
-pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
     let fits = found.is(Fragment::FITS);
-    let because = match stream.signature() {
-        Some(signature) => Because { signature, ..Reason::Signature.into() },
+    let outcome = match stream.signature() {
+        Some(signature) => Outcome { signature, ..Reason::Signature.into() },
         None => {
             let unnamed = stream.credentials().saturating_sub(found.named()) + !fits as u32;
             let guess = charge_unnamed(world, packet, false, unnamed);
-            Because { charged: guess.charged(), ..guess.reason().unwrap_or(Reason::Fragment).into() }
+            Outcome { charged: guess.charged(), ..guess.reason().unwrap_or(Reason::Fragment).into() }
         }
     };
-    let drops = matches!(because.reason.action(), Action::Drop);
+    let drops = matches!(outcome.reason.action(), Action::Drop);
     world.with_fragment(&packet.fragment_key(), |after| {
         if drops {
             after.state = fragments::DROPPED;
@@ -411,7 +411,7 @@ pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, str
             world.with_carried(|carried| after.carried = *carried);
         }
     });
-    because
+    outcome
 }
 
 /// Keeps what a first fragment left for the others. `state`: one of [`fragments`], or zero: they are not looked at.
@@ -439,9 +439,9 @@ fn judge_packet<W: World>(
     policy: &Policy,
     packet: &Packet,
     encrypted: bool,
-    standing: Standing,
-) -> Because {
-    if let Standing::Decided(reason) = standing {
+    source_status: SourceStatus,
+) -> Outcome {
+    if let SourceStatus::Decided(reason) = source_status {
         return reason.into();
     }
     if policy.trusted_only != 0 {
@@ -451,7 +451,7 @@ fn judge_packet<W: World>(
     if packet.is(flag::MALFORMED) {
         return Reason::Malformed.into();
     }
-    let turn = Turn { world, policy, packet };
+    let context = RuleContext { world, policy, packet };
     if packet.is(flag::FIRST_FRAGMENT) && packet.length < FIRST_FRAGMENT_MIN {
         return Reason::FragmentTiny.into();
     }
@@ -459,12 +459,12 @@ fn judge_packet<W: World>(
     if is_odd && !encrypted && policy.forms & Form::Tcp.bit() != 0 {
         return Reason::FormTcp.into();
     }
-    turn.judge(encrypted)
+    context.judge(encrypted)
 }
 
 /// What the lists say of an address.
 #[derive(Clone, Copy, Debug)]
-pub enum Standing {
+pub enum SourceStatus {
     Decided(Reason),
     /// Has authenticated lately, from this many phones.
     Known {
@@ -473,7 +473,7 @@ pub enum Standing {
     Stranger,
 }
 
-impl Standing {
+impl SourceStatus {
     const DECIDED: u64 = 1;
     const KNOWN: u64 = 2;
 
@@ -499,7 +499,7 @@ impl Standing {
 
 /// Trusted beats banned, and banned beats known.
 #[inline(always)]
-pub fn standing<W: World>(world: &W, address: &Address) -> Standing {
+pub fn source_status<W: World>(world: &W, address: &Address) -> SourceStatus {
     let now = world.now();
     let mut budget = 0;
     if let Some(entry) = world.source(address)
@@ -507,9 +507,9 @@ pub fn standing<W: World>(world: &W, address: &Address) -> Standing {
     {
         match entry.kind {
             // This ban lies inside a trusted prefix.
-            kind::BANNED if entry.shadowed_until > now => return Standing::Decided(Reason::Trusted),
-            kind::BANNED => return Standing::Decided(Reason::Ban),
-            kind::TRUSTED => return Standing::Decided(Reason::Trusted),
+            kind::BANNED if entry.shadowed_until > now => return SourceStatus::Decided(Reason::Trusted),
+            kind::BANNED => return SourceStatus::Decided(Reason::Ban),
+            kind::TRUSTED => return SourceStatus::Decided(Reason::Trusted),
             kind::KNOWN => budget = if entry.budget == 0 { 1 } else { entry.budget },
             _ => {}
         }
@@ -518,17 +518,17 @@ pub fn standing<W: World>(world: &W, address: &Address) -> Standing {
         && entry.expires > now
     {
         match entry.kind {
-            kind::BANNED if entry.shadowed_until > now => return Standing::Decided(Reason::Trusted),
-            kind::BANNED => return Standing::Decided(Reason::BanPrefix),
-            kind::TRUSTED => return Standing::Decided(Reason::Trusted),
+            kind::BANNED if entry.shadowed_until > now => return SourceStatus::Decided(Reason::Trusted),
+            kind::BANNED => return SourceStatus::Decided(Reason::BanPrefix),
+            kind::TRUSTED => return SourceStatus::Decided(Reason::Trusted),
             _ => {}
         }
     }
-    if budget == 0 { Standing::Stranger } else { Standing::Known { budget } }
+    if budget == 0 { SourceStatus::Stranger } else { SourceStatus::Known { budget } }
 }
 
 /// One packet in front of the rules for those who are neither trusted nor banned.
-struct Turn<'a, W> {
+struct RuleContext<'a, W> {
     world: &'a W,
     policy: &'a Policy,
     packet: &'a Packet,
@@ -536,7 +536,7 @@ struct Turn<'a, W> {
 
 /// What a packet is, before any limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nature {
+pub struct PacketClass {
     pub kind: Kind,
     pub class: Class,
     /// Why it passes if no rule objects.
@@ -549,7 +549,7 @@ pub struct Nature {
     pub followed: bool,
 }
 
-impl Nature {
+impl PacketClass {
     /// In a word, because that is all a separately verified function may return.
     #[inline(always)]
     pub const fn word(self) -> u32 {
@@ -572,10 +572,10 @@ impl Nature {
 
 /// What a packet is. `encrypted`: its port speaks TLS.
 #[inline(always)]
-pub fn nature<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Nature {
+pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> PacketClass {
     let place = Place::from_code(packet.place);
     let tcp = packet.protocol == TCP;
-    let quiet = |class, pass| Nature {
+    let quiet = |class, pass| PacketClass {
         kind: Kind::NotSip,
         class,
         pass,
@@ -609,39 +609,39 @@ pub fn nature<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Nature {
     };
     let silent = matches!(kind, Kind::Keepalive | Kind::Response);
     let message = if tcp { begins_message(kind) } else { !silent };
-    Nature { kind, class, pass, opens: !tcp && !silent, message, followed: tcp }
+    PacketClass { kind, class, pass, opens: !tcp && !silent, message, followed: tcp }
 }
 
-impl<W: World> Turn<'_, W> {
+impl<W: World> RuleContext<'_, W> {
     #[inline(always)]
     const fn stranger(&self) -> bool {
         self.packet.phones == 0
     }
 
     #[inline(always)]
-    fn judge(&self, encrypted: bool) -> Because {
-        let nature = self.world.nature(self.packet, encrypted);
-        if let Some(reason) = self.method_refused(nature.kind) {
+    fn judge(&self, encrypted: bool) -> Outcome {
+        let packet_class = self.world.packet_class(self.packet, encrypted);
+        if let Some(reason) = self.method_refused(packet_class.kind) {
             return reason.into();
         }
         // Before the search: it costs a fraction, and a flood ends here.
-        let limit = self.charge(nature.class, 1, nature.opens);
-        let over = limit.reason(nature.class);
+        let limit = self.charge(packet_class.class, 1, packet_class.opens);
+        let over = limit.reason(packet_class.class);
         if let Some(reason) = over
-            && !(nature.message && self.may_answer(limit))
+            && !(packet_class.message && self.may_answer(limit))
         {
             return reason.into();
         }
-        if !nature.message && !nature.followed {
-            return nature.pass.into();
+        if !packet_class.message && !packet_class.followed {
+            return packet_class.pass.into();
         }
         let (mut candidate, mut charged) = (Some(0), None);
-        if nature.message {
-            if let Some(form) = self.form_refused(nature.kind) {
+        if packet_class.message {
+            if let Some(form) = self.form_refused(packet_class.kind) {
                 return form.reason().into();
             }
             let scan = self.world.scan(self.packet);
-            if self.suspended(nature.kind, scan) {
+            if self.suspended(packet_class.kind, scan) {
                 return Reason::Suspended.into();
             }
             let guess = self.guess(scan);
@@ -653,7 +653,7 @@ impl<W: World> Turn<'_, W> {
             {
                 return reason.into();
             }
-            if self.asks_too_often(nature.kind, scan) {
+            if self.asks_too_often(packet_class.kind, scan) {
                 return Reason::RateAsking.into();
             }
             (candidate, charged) = (scan.candidate(), guess.charged());
@@ -662,8 +662,8 @@ impl<W: World> Turn<'_, W> {
         {
             return form.reason().into();
         }
-        let because = self.content(&nature, candidate);
-        if because.charged.is_none() { Because { charged, ..because } } else { because }
+        let outcome = self.content(&packet_class, candidate);
+        if outcome.charged.is_none() { Outcome { charged, ..outcome } } else { outcome }
     }
 
     /// In a crowd, newcomers may still answer what the PBX has asked them: so whoever has got through once is in. Of that
@@ -675,62 +675,62 @@ impl<W: World> Turn<'_, W> {
 
     /// What a signature says, or what else is in a segment or in a part of a datagram.
     #[inline(always)]
-    fn content(&self, nature: &Nature, candidate: Option<u32>) -> Because {
-        if nature.followed {
-            return self.segment(self.read(nature, candidate.is_some()));
+    fn content(&self, packet_class: &PacketClass, candidate: Option<u32>) -> Outcome {
+        if packet_class.followed {
+            return self.segment(self.read(packet_class, candidate.is_some()));
         }
         if self.packet.is(flag::FIRST_FRAGMENT) {
-            let read = self.read(nature, true);
+            let read = self.read(packet_class, true);
             let stream = self.world.walk_stream(self.packet, Begin::Datagram, read.search);
             return self.world.judge_first_fragment(self.packet, read, stream);
         }
         if !self.is_searched() {
-            return nature.pass.into();
+            return packet_class.pass.into();
         }
         match candidate.and_then(|candidate| self.world.find_signature(self.packet, candidate)) {
-            Some(signature) => Because { signature, ..Reason::Signature.into() },
-            None => nature.pass.into(),
+            Some(signature) => Outcome { signature, ..Reason::Signature.into() },
+            None => packet_class.pass.into(),
         }
     }
 
     #[inline(always)]
-    fn segment(&self, read: Read) -> Because {
-        let begin = segments::begin(Place::from_code(self.packet.place), read.nature.kind);
+    fn segment(&self, read: Read) -> Outcome {
+        let begin = segments::begin(Place::from_code(self.packet.place), read.packet_class.kind);
         let is_inside = matches!(begin, Begin::Carried) && goes_on_in_header(self.world, self.packet);
         let stream = self.world.walk_stream(self.packet, begin, read.search);
         let (guess, named) = charge_named(self.world, self.policy, self.packet, is_inside, stream);
-        let mut because = match guess.reason() {
+        let mut outcome = match guess.reason() {
             Some(reason) => reason.into(),
             None => self.world.judge_segment(self.packet, Read { named, ..read }, stream),
         };
-        if because.charged.is_none() {
-            because.charged = guess.charged();
+        if outcome.charged.is_none() {
+            outcome.charged = guess.charged();
         }
-        if matches!(because.reason.action(), Action::Pass)
+        if matches!(outcome.reason.action(), Action::Pass)
             && !stream.nothing_later()
             && !matches!(begin, Begin::Anywhere)
             && let Some(reason) = self.world.charge_later(self.packet, stream)
         {
-            because = reason.into();
+            outcome = reason.into();
         }
         // Where nothing drops, the stack gets it whatever the reason is.
         if Place::from_code(self.packet.place).is_connected()
-            && (matches!(because.reason.action(), Action::Pass) || self.policy.enforce == 0)
+            && (matches!(outcome.reason.action(), Action::Pass) || self.policy.enforce == 0)
         {
             self.world.keep_segment(self.packet);
         }
-        because
+        outcome
     }
 
     /// `may_be`: there may be a signature in it.
     #[inline(always)]
-    const fn read(&self, nature: &Nature, may_be: bool) -> Read {
+    const fn read(&self, packet_class: &PacketClass, may_be: bool) -> Read {
         let search = match (self.is_searched(), may_be) {
             (false, _) => Search::Messages,
             (true, false) => Search::Rest,
             (true, true) => Search::Signatures,
         };
-        Read { nature: *nature, search, named: 0 }
+        Read { packet_class: *packet_class, search, named: 0 }
     }
 
     /// Charges credentials.
@@ -764,31 +764,31 @@ impl<W: World> Turn<'_, W> {
     }
 
     #[inline(always)]
-    fn stream(&self, read: Read, stream: Stream) -> Because {
+    fn stream(&self, read: Read, stream: Stream) -> Outcome {
         let place = Place::from_code(self.packet.place);
-        let begin = segments::begin(place, read.nature.kind);
-        if let Some(because) = self.later_refused(begin, stream) {
-            return because;
+        let begin = segments::begin(place, read.packet_class.kind);
+        if let Some(outcome) = self.later_refused(begin, stream) {
+            return outcome;
         }
         let unread = matches!(begin, Begin::Anywhere) && self.stranger();
         let found = stream.credentials() + unread as u32;
         // Those in a segment that begins with a message were read with their names.
-        if found == 0 || read.nature.message {
-            return read.nature.pass.into();
+        if found == 0 || read.packet_class.message {
+            return read.packet_class.pass.into();
         }
         if suspends_anything(self.world, self.packet.source, !self.stranger()) {
             return Reason::Suspended.into();
         }
         let guesses = found.saturating_sub(read.named);
         let guess = charge_unnamed(self.world, self.packet, place.is_connected(), guesses);
-        Because { charged: guess.charged(), ..guess.reason().unwrap_or(read.nature.pass).into() }
+        Outcome { charged: guess.charged(), ..guess.reason().unwrap_or(read.packet_class.pass).into() }
     }
 
     /// Requests behind the first one in a segment are judged like it.
     #[inline(always)]
-    fn later_refused(&self, begin: Begin, stream: Stream) -> Option<Because> {
+    fn later_refused(&self, begin: Begin, stream: Stream) -> Option<Outcome> {
         if let Some(signature) = stream.signature() {
-            return Some(Because { signature, ..Reason::Signature.into() });
+            return Some(Outcome { signature, ..Reason::Signature.into() });
         }
         // Where nobody knows how a segment begins, an empty line in it may stand in a text.
         if stream.nothing_later() || matches!(begin, Begin::Anywhere) {
@@ -872,7 +872,7 @@ fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet) -> Option<
 /// What is known of a segment or of a first fragment before it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
-    pub nature: Nature,
+    pub packet_class: PacketClass,
     pub search: Search,
     /// Headers with credentials whose names were read, in what goes on in a header.
     pub named: u32,
@@ -882,13 +882,13 @@ impl Read {
     /// In a word, because that is all a separately verified function takes.
     #[inline(always)]
     pub const fn word(self) -> u64 {
-        ((self.named & 0xff) as u64) << 40 | (self.search as u64) << 32 | self.nature.word() as u64
+        ((self.named & 0xff) as u64) << 40 | (self.search as u64) << 32 | self.packet_class.word() as u64
     }
 
     #[inline(always)]
     pub const fn from_word(word: u64) -> Self {
         Self {
-            nature: Nature::from_word(word as u32),
+            packet_class: PacketClass::from_word(word as u32),
             search: Search::from_code((word >> 32) as u32 & 0xff),
             named: (word >> 40) as u32 & 0xff,
         }
@@ -914,16 +914,16 @@ pub fn charge_later<W: World>(world: &W, packet: &Packet, stream: Stream) -> Opt
 
 /// All of a TCP segment: what it goes on with, and what it begins, but for what [`charge_later`] charges.
 #[inline(always)]
-pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Because {
+pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
     // Pass: no policy, no rule.
-    let Some(policy) = world.policy() else { return read.nature.pass.into() };
-    let turn = Turn { world, policy, packet };
-    turn.stream(read, stream)
+    let Some(policy) = world.policy() else { return read.packet_class.pass.into() };
+    let context = RuleContext { world, policy, packet };
+    context.stream(read, stream)
 }
 
 /// The first part of a datagram: what it leaves off in is carried on to the next.
 #[inline(always)]
-pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Because {
+pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
     let early = world.early_fragment(&packet.fragment_key());
     // The others came first, and nobody knew that they belong to this.
     if early.is_some_and(|until| until > world.now())
@@ -932,8 +932,8 @@ pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, st
         return reason.into();
     }
     match stream.signature() {
-        Some(signature) => Because { signature, ..Reason::Signature.into() },
-        None => read.nature.pass.into(),
+        Some(signature) => Outcome { signature, ..Reason::Signature.into() },
+        None => read.packet_class.pass.into(),
     }
 }
 
@@ -980,7 +980,7 @@ fn charge_unnamed<W: World>(world: &W, packet: &Packet, connected: bool, guesses
         return Guess::Free;
     }
     let budget = if connected || !world.watched() { Budget::Issued } else { Budget::Other };
-    world.charge_guesses(packet, budget, segments::print(packet, policy.key), guesses)
+    world.charge_guesses(packet, budget, segments::fingerprint(packet, policy.key), guesses)
 }
 
 /// Whether anything of that source is suspended: an account, or a flow.

@@ -1,13 +1,13 @@
-//! Which drops are told: of each slot at most one a second, with the number of those that were not.
+//! Samples drop events: each slot emits at most one a second, with the number of those that it suppressed.
 //!
-//! A slot keeps count for two sources: the one it told of last, and the first other one that came since. The two
-//! take turns. A third is counted only where all drops are; it is told when it comes first after the second, and
+//! A slot keeps count for two sources: the one it emitted last, and the first other one that came since. The two
+//! take turns. A third is counted only where all drops are; it is emitted when it comes first after the second, and
 //! then takes the place of the one that waited.
 
 use crate::abi::{Address, EVENT_SLOT_COUNT, EventSlot};
 
 const SECOND: u64 = 1_000_000_000;
-/// So long the source that was told last stands back for one that waits.
+/// So long the current source stands back for one that waits.
 const TURN: u64 = 4 * SECOND;
 
 /// One sender in one word: an IPv4 address, or an IPv6 /64; see [`Address::source`].
@@ -28,39 +28,39 @@ pub const fn slot(sender: u64, key: u32) -> u32 {
 }
 
 impl EventSlot {
-    /// Counts a drop of `sender`. If it is to be told: how many before it were not.
+    /// Counts a drop of `sender`. If it is to be emitted: how many before it were suppressed.
     #[inline(always)]
-    pub fn tell(&mut self, sender: u64, now: u64) -> Option<u32> {
+    pub fn emit(&mut self, sender: u64, now: u64) -> Option<u32> {
         // One CPU's slot and one clock: time does not go back between two drops.
-        let age = now.wrapping_sub(self.told_at);
-        if sender == self.holder {
-            if age < SECOND || age < TURN && self.rival_unseen != 0 {
-                self.holder_unseen = self.holder_unseen.wrapping_add(1);
+        let age = now.wrapping_sub(self.emitted_at);
+        if sender == self.current {
+            if age < SECOND || age < TURN && self.waiting_unseen != 0 {
+                self.current_unseen = self.current_unseen.wrapping_add(1);
                 return None;
             }
-            self.told_at = now;
-            return Some(core::mem::take(&mut self.holder_unseen));
+            self.emitted_at = now;
+            return Some(core::mem::take(&mut self.current_unseen));
         }
         if age < SECOND {
-            if self.rival_unseen == 0 {
-                self.rival = sender;
+            if self.waiting_unseen == 0 {
+                self.waiting = sender;
             }
-            if self.rival == sender {
-                self.rival_unseen = self.rival_unseen.wrapping_add(1);
+            if self.waiting == sender {
+                self.waiting_unseen = self.waiting_unseen.wrapping_add(1);
             }
             return None;
         }
-        let unseen = if sender == self.rival { self.rival_unseen } else { 0 };
-        (self.rival, self.rival_unseen) = (self.holder, self.holder_unseen);
-        (self.holder, self.holder_unseen) = (sender, 0);
-        self.told_at = now;
+        let unseen = if sender == self.waiting { self.waiting_unseen } else { 0 };
+        (self.waiting, self.waiting_unseen) = (self.current, self.current_unseen);
+        (self.current, self.current_unseen) = (sender, 0);
+        self.emitted_at = now;
         Some(unseen)
     }
 
-    /// Takes back what [`tell`](Self::tell) has just given: it could not be told. The next time is in a second.
+    /// Takes back what [`emit`](Self::emit) has just given: it could not be emitted. The next time is in a second.
     #[inline(always)]
     pub const fn take_back(&mut self, unseen: u32) {
-        self.holder_unseen = unseen.wrapping_add(1);
+        self.current_unseen = unseen.wrapping_add(1);
     }
 }
 
@@ -80,21 +80,21 @@ mod tests {
     #[derive(Default)]
     struct Record {
         slot: EventSlot,
-        told: BTreeMap<u64, u64>,
+        emitted: BTreeMap<u64, u64>,
         times: BTreeMap<u64, Vec<u64>>,
     }
 
     impl Record {
         fn drop_of(&mut self, sender: u64, now: u64) {
-            if let Some(unseen) = self.slot.tell(sender, now) {
-                *self.told.entry(sender).or_default() += u64::from(unseen) + 1;
+            if let Some(unseen) = self.slot.emit(sender, now) {
+                *self.emitted.entry(sender).or_default() += u64::from(unseen) + 1;
                 self.times.entry(sender).or_default().push(now);
             }
         }
 
         fn waiting(&self, sender: u64) -> u64 {
-            let EventSlot { holder, rival, holder_unseen, rival_unseen, .. } = self.slot;
-            let unseen = [(holder, holder_unseen), (rival, rival_unseen)];
+            let EventSlot { current, waiting, current_unseen, waiting_unseen, .. } = self.slot;
+            let unseen = [(current, current_unseen), (waiting, waiting_unseen)];
             unseen.iter().filter(|(who, _)| *who == sender).map(|(_, unseen)| u64::from(*unseen)).sum()
         }
 
@@ -111,14 +111,14 @@ mod tests {
             record.drop_of(7, BOOT + packet * MILLISECOND);
         }
         assert_eq!(record.times[&7].len(), 10);
-        assert_eq!(record.told[&7] + record.waiting(7), 10_000);
+        assert_eq!(record.emitted[&7] + record.waiting(7), 10_000);
     }
 
     #[test]
     fn what_could_not_be_told_is_told_with_the_next() {
         let mut slot = EventSlot::default();
         for (second, before, fails) in [(0, 0, true), (1, 1, true), (2, 2, false), (3, 0, false)] {
-            assert_eq!(slot.tell(7, BOOT + second * SECOND), Some(before), "after {second} s");
+            assert_eq!(slot.emit(7, BOOT + second * SECOND), Some(before), "after {second} s");
             if fails {
                 slot.take_back(before);
             }
@@ -140,7 +140,11 @@ mod tests {
             assert!(record.longest_silence(2) <= patience, "every {period} ms: {:?}", record.times);
             assert!(record.longest_silence(1) <= TURN + SECOND, "the flood, beside one every {period} ms");
             for (sender, drops) in [(1, 360_000), (2, (120_000 - 50_u64).div_ceil(period))] {
-                assert_eq!(record.told[&sender] + record.waiting(sender), drops, "{sender} of {period} ms");
+                assert_eq!(
+                    record.emitted[&sender] + record.waiting(sender),
+                    drops,
+                    "{sender} of {period} ms"
+                );
             }
         }
     }
@@ -181,7 +185,7 @@ mod tests {
                 now += gap * MILLISECOND;
                 *all.entry(sender).or_default() += 1;
                 record.drop_of(sender, now);
-                prop_assert!(record.told.get(&sender).copied().unwrap_or(0) <= all[&sender]);
+                prop_assert!(record.emitted.get(&sender).copied().unwrap_or(0) <= all[&sender]);
             }
         }
 

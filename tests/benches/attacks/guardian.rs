@@ -4,9 +4,9 @@ use std::{fs, os::unix::fs::symlink, thread, time::Duration};
 
 use sipward_tests::{
     attack::{Site, Subscriber, Transport, pbx, v4_of},
+    auth_pbx::{AuthPbx, PbxKind},
     command::Sipward,
     daemon::Daemon,
-    exchange::{Exchange, Make},
     scratch::Scratch,
     tool::{Running, tool},
     wire::guides_script,
@@ -36,7 +36,7 @@ pub(crate) struct Post {
     /// Dropped in this order: the daemon would make the pins of its installation again.
     _installed: Installed,
     sipward: Option<Sipward<'static>>,
-    _exchange: Exchange,
+    _auth_pbx: AuthPbx,
     _scratch: Scratch,
     pub(crate) site: &'static Site,
 }
@@ -66,10 +66,10 @@ impl Post {
         // Threads of all kinds use it, until the program ends.
         let site: &'static Site = Box::leak(Box::default());
         let make = match guardian {
-            Guardian::Kamailio => Make::GuardedAsterisk,
-            _ => Make::OpenAsterisk,
+            Guardian::Kamailio => PbxKind::GuardedAsterisk,
+            _ => PbxKind::OpenAsterisk,
         };
-        let Some(exchange) = Exchange::start_with(make, site.pbx(), FIRST..=LAST) else { return Ok(None) };
+        let Some(auth_pbx) = AuthPbx::start_with(make, site.pbx(), FIRST..=LAST) else { return Ok(None) };
         let scratch = Scratch::new(site.pbx());
         let mut sipward = None;
         let installed = match guardian {
@@ -78,7 +78,7 @@ impl Post {
                 guides_script(site.pbx())?;
                 Installed::Nothing
             }
-            Guardian::Fail2ban => Installed::Fail2ban(fail2ban(site, &scratch, &exchange)?),
+            Guardian::Fail2ban => Installed::Fail2ban(fail2ban(site, &scratch, &auth_pbx)?),
             Guardian::Sipward => {
                 let config = scratch.file("sipward.toml", "interface = 'eth0'\nmode = 'enforce'\n");
                 let installation = Sipward::new(site.pbx());
@@ -92,7 +92,7 @@ impl Post {
             guardian,
             _installed: installed,
             sipward,
-            _exchange: exchange,
+            _auth_pbx: auth_pbx,
             _scratch: scratch,
             site,
         }))
@@ -107,7 +107,7 @@ impl Post {
 }
 
 /// Debian's jail for Asterisk.
-fn fail2ban(site: &Site, scratch: &Scratch, exchange: &Exchange) -> anyhow::Result<Running> {
+fn fail2ban(site: &Site, scratch: &Scratch, auth_pbx: &AuthPbx) -> anyhow::Result<Running> {
     symlink("/etc/fail2ban/action.d", scratch.0.join("action.d"))?;
     symlink("/etc/fail2ban/filter.d", scratch.0.join("filter.d"))?;
     let place = |name: &str| scratch.0.join(name).display().to_string();
@@ -126,7 +126,7 @@ fn fail2ban(site: &Site, scratch: &Scratch, exchange: &Exchange) -> anyhow::Resu
              maxretry = 10\nfindtime = 600\nbantime = 600\n\
              action = iptables-multiport[name=pbx-tcp, port=\"5060,5061\", protocol=tcp]\n         \
              iptables-multiport[name=pbx-udp, port=\"5060,5061\", protocol=udp]\n",
-            exchange.messages().display()
+            auth_pbx.messages().display()
         ),
     );
     let mut server = site.pbx().command(tool("fail2ban-server"));

@@ -10,8 +10,8 @@ use sipward_tests::{
         Attack, Attacker, Credentials, Crowd, Figures, Forgery, Form, Nonce, PLAIN, Transport, Victim,
         busy_lamps, enumerate, office, pbx, stolen_nonce, v4_of, v6_of,
     },
+    auth_pbx::password,
     caller::SCANNER,
-    exchange::password,
     forge::Forger,
     scratch::Scratch,
 };
@@ -34,10 +34,10 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Its networks and its accounts.
     number: u8,
-    what: What,
+    what: Traffic,
 }
 
-enum What {
+enum Traffic {
     Svcrack,
     Svmap,
     Guesses(Attack, Duration),
@@ -52,12 +52,12 @@ enum What {
     Flood,
 }
 
-const fn row(number: u8, name: &'static str, what: What) -> Row {
+const fn row(number: u8, name: &'static str, what: Traffic) -> Row {
     Row { name, number, what }
 }
 
 const fn guesses(number: u8, name: &'static str, attack: Attack, seconds: u64) -> Row {
-    row(number, name, What::Guesses(attack, Duration::from_secs(seconds)))
+    row(number, name, Traffic::Guesses(attack, Duration::from_secs(seconds)))
 }
 
 const INFO: Attack = Attack { method: "INFO", nonce: Nonce::MadeUp, rate: 45, ..PLAIN };
@@ -70,9 +70,9 @@ pub(crate) const BACKGROUND: &[Row] = &[guesses(1, "right nonces, 1/s", Attack {
 /// Those of a group run side by side.
 pub(crate) const GROUPS: [&[Row]; 7] = [
     // Before its address is banned for guessing.
-    &[row(13, "svmap", What::Svmap)],
+    &[row(13, "svmap", Traffic::Svmap)],
     &[
-        row(2, "svcrack", What::Svcrack),
+        row(2, "svcrack", Traffic::Svcrack),
         guesses(3, "as fast, Yealink's User-Agent", Attack { rate: 140, ..PLAIN }, 20),
         guesses(4, "right nonces, 20/s", RIGHT, 25),
     ],
@@ -91,22 +91,22 @@ pub(crate) const GROUPS: [&[Row]; 7] = [
             30,
         ),
         guesses(11, "IPv6 in two fragments", Attack { transport: Transport::UdpV6Fragments, ..RIGHT }, 30),
-        row(12, "enumeration, 50/s: answered of 1,000", What::Enumeration),
+        row(12, "enumeration, 50/s: answered of 1,000", Traffic::Enumeration),
     ],
     &[
-        row(14, "12 forged packets: registrations left of 4", What::Forged(12)),
-        row(15, "120 forged in 2 s: registrations left of 4", What::Forged(120)),
-        row(16, "60 forged, nonce by maddr: registrations left of 4", What::Stolen),
+        row(14, "12 forged packets: registrations left of 4", Traffic::Forged(12)),
+        row(15, "120 forged in 2 s: registrations left of 4", Traffic::Forged(120)),
+        row(16, "60 forged, nonce by maddr: registrations left of 4", Traffic::Stolen),
     ],
     &[
-        row(17, "200 phones, CGNAT /24, in within 32 s", What::Crowd(cgnat)),
-        row(18, "200 phones, own /64s of a /48", What::Crowd(mobile)),
-        row(19, "office of 40, 3 wrong: of 37, after a minute", What::Office),
-        row(20, "130 busy lamps, answered", What::Lamps),
-        row(48, "carrier, 48 SBC addresses: calls", What::Crowd(carrier)),
-        row(22, "40 TCP phones of an office", What::Crowd(tcp_office)),
+        row(17, "200 phones, CGNAT /24, in within 32 s", Traffic::Crowd(cgnat)),
+        row(18, "200 phones, own /64s of a /48", Traffic::Crowd(mobile)),
+        row(19, "office of 40, 3 wrong: of 37, after a minute", Traffic::Office),
+        row(20, "130 busy lamps, answered", Traffic::Lamps),
+        row(48, "carrier, 48 SBC addresses: calls", Traffic::Crowd(carrier)),
+        row(22, "40 TCP phones of an office", Traffic::Crowd(tcp_office)),
     ],
-    &[row(23, "20,000 OPTIONS a second for 5 s: CPU s, softirq + programs", What::Flood)],
+    &[row(23, "20,000 OPTIONS a second for 5 s: CPU s, softirq + programs", Traffic::Flood)],
 ];
 
 impl Row {
@@ -114,12 +114,12 @@ impl Row {
         let (n, account) = (usize::from(self.number), self.account());
         let (attackers, phones) = (post.site.attackers(), post.site.phones());
         match &self.what {
-            What::Svcrack => svcrack(post, account),
-            What::Svmap => match sipvicious(post, "svmap", &[]).0.contains("| Asterisk") {
+            Traffic::Svcrack => svcrack(post, account),
+            Traffic::Svmap => match sipvicious(post, "svmap", &[]).0.contains("| Asterisk") {
                 true => cell("finds it".to_owned(), 1.0),
                 false => cell("finds nothing".to_owned(), 0.0),
             },
-            What::Guesses(attack, lasts) => {
+            Traffic::Guesses(attack, lasts) => {
                 let is_v6 = attack.transport.is_v6();
                 let at = |last| if is_v6 { v6_of(0x91, n, 0, u16::from(last)) } else { v4_of(91, n, last) };
                 let attacker = Attacker {
@@ -134,27 +134,27 @@ impl Row {
                 };
                 guessed(&attackers.enter(|| attacker.run()))
             }
-            What::Forged(count) => forged(post, n, account, *count),
-            What::Stolen => stolen(post, n, account),
-            What::Enumeration => {
+            Traffic::Forged(count) => forged(post, n, account, *count),
+            Traffic::Stolen => stolen(post, n, account),
+            Traffic::Enumeration => {
                 // As a list of common extensions has them: most do not exist.
                 let answered =
                     attackers.enter(|| enumerate(v4_of(91, n, 7), pbx(false), "REGISTER", 5000..6000, 50));
                 cell(answered.to_string(), answered as f64)
             }
-            What::Crowd(crowd) => {
+            Traffic::Crowd(crowd) => {
                 let crowd = crowd(self.number);
                 let is_v6 = crowd.phones.iter().any(|(from, _)| from.is_ipv6());
                 served(phones.enter(|| crowd.run(pbx(is_v6))))
             }
-            What::Office => {
+            Traffic::Office => {
                 served(phones.enter(|| office(v4_of(94, n, 7), pbx(false), account..account + 40, 3)))
             }
-            What::Flood => {
+            Traffic::Flood => {
                 let Cost { softirq, programs } = flood(post, n);
                 cell(format!("{softirq:.2} + {programs:.2}"), softirq + programs)
             }
-            What::Lamps => served(phones.enter(|| busy_lamps(v4_of(94, n, 7), pbx(false), account, 130))),
+            Traffic::Lamps => served(phones.enter(|| busy_lamps(v4_of(94, n, 7), pbx(false), account, 130))),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use sipward_tests::{
-    exchange::Make,
+    auth_pbx::PbxKind,
     namespace::{Namespace, v4},
     scratch::Scratch,
     tool::tool,
@@ -30,7 +30,7 @@ const LATE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
-    pub(crate) make: Make,
+    pub(crate) make: PbxKind,
     /// Its number on the LAN: each comes from an address of its own.
     attacker: usize,
     program: &'static str,
@@ -40,22 +40,22 @@ pub(crate) struct Attack {
 pub(crate) const ATTACKS: [Attack; 4] = [
     Attack {
         name: "svcrack at an account of Asterisk",
-        make: Make::Asterisk,
+        make: PbxKind::Asterisk,
         attacker: 2,
         program: "svcrack",
         aim: guess,
     },
-    Attack { name: "svwar at Asterisk", make: Make::Asterisk, attacker: 3, program: "svwar", aim: walk },
+    Attack { name: "svwar at Asterisk", make: PbxKind::Asterisk, attacker: 3, program: "svwar", aim: walk },
     Attack {
         name: "svcrack at an account of Kamailio",
-        make: Make::TalkativeKamailio,
+        make: PbxKind::TalkativeKamailio,
         attacker: 2,
         program: "svcrack",
         aim: guess,
     },
     Attack {
         name: "svwar at Kamailio",
-        make: Make::TalkativeKamailio,
+        make: PbxKind::TalkativeKamailio,
         attacker: 3,
         program: "svwar",
         aim: walk,
@@ -96,7 +96,7 @@ impl Attack {
         let (mut requests, mut last) = (0, begun);
         loop {
             let patience = if program.try_wait()?.is_some() { LATE } else { SILENCE };
-            let heard = site.exchange.heard(&from);
+            let heard = site.auth_pbx.heard(&from);
             if heard > requests {
                 (requests, last) = (heard, Instant::now());
             }

@@ -7,7 +7,7 @@ use sipward_tests::tool::{Running, tool};
 use crate::Site;
 
 pub(crate) fn start(site: &Site) -> anyhow::Result<Running> {
-    let Site { lan, scratch, exchange } = site;
+    let Site { lan, scratch, auth_pbx } = site;
     let [pbx, ..] = lan.hosts::<3>();
     symlink("/etc/fail2ban/action.d", scratch.0.join("action.d"))?;
     let filters = scratch.0.join("filter.d");
@@ -26,14 +26,14 @@ pub(crate) fn start(site: &Site) -> anyhow::Result<Running> {
              pidfile = {pid}\ndbfile = None\ndbpurgeage = 1d\n"
         ),
     );
-    let filter = if exchange.make().is_kamailio() { "kamailio" } else { "asterisk" };
+    let filter = if auth_pbx.make().is_kamailio() { "kamailio" } else { "asterisk" };
     scratch.file(
         "jail.conf",
         &format!(
             "[pbx]\nenabled = true\nfilter = {filter}\nlogpath = {}\nbackend = auto\nusedns = no\n\
              maxretry = 5\nfindtime = 600\nbantime = 3600\n\
              action = iptables[name=pbx, type=multiport, port=5060, protocol=udp]\n",
-            exchange.messages().display()
+            auth_pbx.messages().display()
         ),
     );
     let mut server = pbx.command(tool("fail2ban-server"));

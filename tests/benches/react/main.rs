@@ -11,7 +11,7 @@ mod guardian;
 use std::thread;
 
 use sipward_tests::{
-    exchange::{Exchange, Make},
+    auth_pbx::{AuthPbx, PbxKind},
     namespace::Lan,
     report::{Case, Report, Unit},
     scratch::Scratch,
@@ -29,16 +29,16 @@ pub(crate) struct Site {
     lan: Lan,
     /// Of its guardian.
     scratch: Scratch,
-    exchange: Exchange,
+    auth_pbx: AuthPbx,
 }
 
 impl Site {
     /// `None`: there is no such PBX on this machine.
-    fn new(make: Make) -> Option<Self> {
+    fn new(make: PbxKind) -> Option<Self> {
         let lan = Lan::new(["pbx", "attacker", "attacker"]);
         let [pbx, ..] = lan.hosts::<3>();
-        let (scratch, exchange) = (Scratch::new(pbx), Exchange::start(make, pbx)?);
-        Some(Self { lan, scratch, exchange })
+        let (scratch, auth_pbx) = (Scratch::new(pbx), AuthPbx::start(make, pbx)?);
+        Some(Self { lan, scratch, auth_pbx })
     }
 }
 
@@ -56,7 +56,7 @@ fn main() -> anyhow::Result<()> {
     let figures = |attack| Figures { attack, requests: cases(Unit::Requests), seconds: cases(Unit::Seconds) };
     let mut figures: Vec<_> = attacks.into_iter().map(figures).collect();
     for round in 0..ROUNDS {
-        for make in [Make::Asterisk, Make::TalkativeKamailio] {
+        for make in [PbxKind::Asterisk, PbxKind::TalkativeKamailio] {
             let mut here: Vec<_> = figures.iter_mut().filter(|figures| figures.attack.make == make).collect();
             if !here.is_empty() {
                 one_round(&report, make, round, &mut here)?;
@@ -75,7 +75,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// All guardians get ready at the same time; they are attacked one after the other.
-fn one_round(report: &Report, make: Make, round: usize, figures: &mut [&mut Figures]) -> anyhow::Result<()> {
+fn one_round(
+    report: &Report,
+    make: PbxKind,
+    round: usize,
+    figures: &mut [&mut Figures],
+) -> anyhow::Result<()> {
     report.progress(&format!("round {}, {make:?}: all get ready", round + 1));
     // What nobody stops is the same each time.
     let guardians = GUARDIANS.into_iter().filter(|guardian| round == 0 || *guardian != Guardian::Nothing);

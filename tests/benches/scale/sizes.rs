@@ -9,7 +9,7 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use sipward::{
     guard::{Account, Flow, Transport},
-    kernel::{Filter, LoadOptions, Sentence, Suspect},
+    kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget},
     policy::Config,
 };
 use sipward_tests::{
@@ -241,10 +241,10 @@ fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
 
 fn suspensions(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     let account = Account::new(b"201").expect("a name");
-    let sentence = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
+    let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
     let mut suspensions = filter.suspensions()?;
     for index in 0..size {
-        suspensions.put(Suspect::account(Some(address(index)), &account), sentence)?;
+        suspensions.put(SuspensionTarget::account(Some(address(index)), &account), suspension_entry)?;
     }
     Ok(())
 }

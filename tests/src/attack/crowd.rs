@@ -12,7 +12,7 @@ use super::{
     message::{call_id, status},
     run::another,
 };
-use crate::{caller::PHONE, exchange::password};
+use crate::{auth_pbx::password, caller::PHONE};
 
 /// A phone tries again after this.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use super::{
     Accounts, Attack, Challenge, Channel, Form, Guess, Nonce, Request, Transport, challenge,
     message::{call_id, ends, status},
 };
-use crate::exchange::password;
+use crate::auth_pbx::password;
 pub(super) use crate::guesser::another;
 
 /// For an answer. What comes later still counts.

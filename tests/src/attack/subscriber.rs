@@ -11,7 +11,7 @@ use super::{
     message::{call_id, ends, status},
     run::another,
 };
-use crate::{caller::PHONE, exchange::password};
+use crate::{auth_pbx::password, caller::PHONE};
 
 /// RFC 3261's T1 and T2.
 const FIRST: Duration = Duration::from_millis(500);

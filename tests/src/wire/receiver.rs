@@ -11,8 +11,8 @@ use sipward::{
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 use crate::{
+    auth_pbx::SIP,
     command::Done,
-    exchange::SIP,
     limits,
     namespace::Namespace,
     raw_program::{RawProgram, index},

@@ -4,20 +4,20 @@ use std::{net::IpAddr, thread, time::Duration};
 
 use sipward_tests::{
     attack::{Crowd, Site, Transport, busy_lamps, office, pbx, v4_of, v6_of},
+    auth_pbx::{AuthPbx, PbxKind},
     cpu::go_ahead,
-    exchange::{Exchange, Make},
 };
 
 use crate::site::Guarded;
 
 #[test]
 fn crowds_are_served_by_an_asterisk() {
-    served(Make::OpenAsterisk);
+    served(PbxKind::OpenAsterisk);
 }
 
 #[test]
 fn crowds_are_served_by_a_kamailio() {
-    served(Make::DebianKamailio);
+    served(PbxKind::DebianKamailio);
 }
 
 /// Some who come together, how many they are, and how they are served.
@@ -36,10 +36,10 @@ const GROUPS: [Group; 6] = [
     Group { name: "40 TCP phones of an office", count: 40, come: tcp_office },
 ];
 
-fn served(make: Make) {
+fn served(make: PbxKind) {
     go_ahead();
     let site = Site::default();
-    let Some(_exchange) = Exchange::start_with(make, site.pbx(), 1000..=2000) else { return };
+    let Some(_auth_pbx) = AuthPbx::start_with(make, site.pbx(), 1000..=2000) else { return };
     let guarded = Guarded::start(&site, "");
     let counts: Vec<_> = thread::scope(|scope| {
         let run = |group: &'static Group| scope.spawn(|| site.phones().enter(group.come));

@@ -10,8 +10,8 @@ use std::{
 
 use sipward_tests::{
     attack::{Credentials, Forgery, Left, MADDR, Site, Victim, pbx, stolen_nonce, v4_of},
+    auth_pbx::{AuthPbx, PbxKind},
     cpu::go_ahead,
-    exchange::{Exchange, Make},
     forge::Forger,
     length::{by_length, is_long},
 };
@@ -20,12 +20,12 @@ use crate::site::{Guarded, covers};
 
 #[test]
 fn nobody_loses_anything_by_packets_in_his_name_at_an_asterisk() {
-    suite(Make::OpenAsterisk);
+    suite(PbxKind::OpenAsterisk);
 }
 
 #[test]
 fn nobody_loses_anything_by_packets_in_his_name_at_a_kamailio() {
-    suite(Make::DebianKamailio);
+    suite(PbxKind::DebianKamailio);
 }
 
 /// What is forged, and who is on the attacker's side.
@@ -144,11 +144,11 @@ fn rows() -> Vec<Row> {
     others.chain(stolen).collect()
 }
 
-fn suite(make: Make) {
+fn suite(make: PbxKind) {
     go_ahead();
     let rows = rows();
     let site = Site::default();
-    let Some(_exchange) = Exchange::start_with(make, site.pbx(), 1000..=1200) else { return };
+    let Some(_auth_pbx) = AuthPbx::start_with(make, site.pbx(), 1000..=1200) else { return };
     let guarded = Guarded::start(&site, "");
     for n in 0..rows.len() {
         match accomplice(&rows, n) {

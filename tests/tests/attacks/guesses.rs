@@ -10,8 +10,8 @@ use std::{
 use serde_json::Value;
 use sipward_tests::{
     attack::{Attacker, Figures, Site, Subscriber, Transport, pbx, v4_of, v6_of},
+    auth_pbx::{AuthPbx, PbxKind},
     cpu::go_ahead,
-    exchange::{Exchange, Make},
     length::{by_length, hour, is_long},
     namespace::Namespace,
 };
@@ -42,26 +42,26 @@ const NEIGHBOUR: u32 = STEP - 1;
 
 #[test]
 fn who_guesses_at_an_asterisk_gets_nowhere_and_nobody_notices() {
-    suite(Make::AnonymousAsterisk, rows(Make::AnonymousAsterisk), by_length(MINUTE, hour()));
+    suite(PbxKind::AnonymousAsterisk, rows(PbxKind::AnonymousAsterisk), by_length(MINUTE, hour()));
 }
 
 #[test]
 fn who_guesses_at_a_kamailio_gets_nowhere_and_nobody_notices() {
-    suite(Make::DebianKamailio, rows(Make::DebianKamailio), by_length(MINUTE, hour()));
+    suite(PbxKind::DebianKamailio, rows(PbxKind::DebianKamailio), by_length(MINUTE, hour()));
 }
 
 /// An hour of parts, where the long form is wanted.
 #[test]
 fn no_combination_gets_further_at_an_asterisk() {
-    combinations(Make::AnonymousAsterisk);
+    combinations(PbxKind::AnonymousAsterisk);
 }
 
 #[test]
 fn no_combination_gets_further_at_a_kamailio() {
-    combinations(Make::DebianKamailio);
+    combinations(PbxKind::DebianKamailio);
 }
 
-fn combinations(make: Make) {
+fn combinations(make: PbxKind) {
     if !is_long() {
         println!("skipped: 1,600 combinations take an hour, `cargo xtask test --long`");
         return;
@@ -147,11 +147,11 @@ impl Place {
     }
 }
 
-fn suite(make: Make, rows: Vec<Row>, lasts: Duration) {
+fn suite(make: PbxKind, rows: Vec<Row>, lasts: Duration) {
     go_ahead();
     let last = 1000 + u32::try_from(rows.len()).expect("few attacks") * STEP;
     let site = Site::default();
-    let Some(_exchange) = Exchange::start_with(make, site.pbx(), 1000..=last) else { return };
+    let Some(_auth_pbx) = AuthPbx::start_with(make, site.pbx(), 1000..=last) else { return };
     let guarded = Guarded::start(&site, "");
     let places = || rows.iter().enumerate().map(|(n, row)| Place { n, row: *row, lasts });
     let phones: Vec<_> = places().map(|place| Phones::start(&site, place)).collect();

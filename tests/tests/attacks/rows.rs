@@ -4,7 +4,7 @@ use std::{env, fmt};
 
 use sipward_tests::{
     attack::{Accounts, Attack, Form, Nonce, PLAIN, Transport},
-    exchange::Make,
+    auth_pbx::PbxKind,
 };
 
 /// An attack, and where it comes from.
@@ -27,7 +27,7 @@ impl fmt::Display for Row {
 }
 
 /// All of them, or those that have the text of `SIPWARD_ATTACKS` in their name.
-pub(crate) fn rows(make: Make) -> Vec<Row> {
+pub(crate) fn rows(make: PbxKind) -> Vec<Row> {
     let strangers = attacks(make);
     // From where somebody works, the same must not become easier, and must not cost him anything.
     let known = strangers.clone().into_iter();
@@ -70,7 +70,7 @@ pub(crate) fn product() -> Vec<Vec<Row>> {
     rows.chunks(PART).map(<[Row]>::to_vec).collect()
 }
 
-fn attacks(make: Make) -> Vec<Attack> {
+fn attacks(make: PbxKind) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for nonce in [Nonce::Right, Nonce::MadeUp, Nonce::Old, Nonce::Foreign, Nonce::Shared] {
         attacks.push(Attack { nonce, ..PLAIN });
@@ -106,7 +106,7 @@ fn attacks(make: Make) -> Vec<Attack> {
         attacks.push(Attack { form, ..PLAIN });
     }
     attacks.push(Attack { form: Form::EarlyDecoys, nonce: Nonce::MadeUp, ..INFO });
-    if make == Make::AnonymousAsterisk || make == Make::DebianKamailio {
+    if make == PbxKind::AnonymousAsterisk || make == PbxKind::DebianKamailio {
         for transport in [Transport::UdpV6, Transport::UdpV6Networks, Transport::UdpV6Fragments] {
             attacks.push(Attack { transport, ..PLAIN });
         }

@@ -8,9 +8,9 @@ use std::{
 
 use sipward_tests::{
     attack::{Accounts, Attack, Attacker, Figures, Nonce, PLAIN, SCANNER, Site, pbx, v4_of},
+    auth_pbx::{AuthPbx, PbxKind, password},
     command::Done,
     cpu::go_ahead,
-    exchange::{Exchange, Make, password},
     length::{by_length, hour},
     namespace::v4,
     scratch::Scratch,
@@ -47,19 +47,19 @@ const PASSWORDS: usize = 10_000;
 
 #[test]
 fn scanners_learn_nothing_of_an_asterisk() {
-    scanned(Make::OpenAsterisk);
+    scanned(PbxKind::OpenAsterisk);
 }
 
 #[test]
 fn scanners_learn_nothing_of_a_kamailio() {
-    scanned(Make::DebianKamailio);
+    scanned(PbxKind::DebianKamailio);
 }
 
-fn scanned(make: Make) {
+fn scanned(make: PbxKind) {
     go_ahead();
     let lasts = by_length(Duration::from_secs(20), hour());
     let site = Site::default();
-    let Some(_exchange) = Exchange::start_with(make, site.pbx(), FIRST..=FIRST + 1000) else { return };
+    let Some(_auth_pbx) = AuthPbx::start_with(make, site.pbx(), FIRST..=FIRST + 1000) else { return };
     let guarded = Guarded::start(&site, "");
     let (tools, figures) = thread::scope(|scope| {
         let tools = scope.spawn(|| sipvicious(&site, lasts));

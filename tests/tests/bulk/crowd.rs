@@ -7,12 +7,12 @@ use std::{
 
 use sipward::{
     kernel::Tables,
-    precedence::{Claim, Standing},
+    precedence::{ListEntry, ListKind},
 };
 use sipward_tests::{length::by_length, namespace::Lan};
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
-use crate::{Office, Site, net, said};
+use crate::{Backend, Site, net, said};
 
 /// With no address of a prefix as the last.
 fn many() -> u32 {
@@ -52,7 +52,7 @@ fn assert_banned(site: &Site<'_>) {
 fn others_are_answered_while_a_list_is_imported() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Daemon);
+    let site = Site::new(pbx, Backend::Daemon);
     let text: String = (0..many()).map(line).collect();
     let file = site.scratch.file("list.txt", &text);
     let mut import = site.sipward.command(&format!("ban import {file}"));
@@ -80,7 +80,7 @@ fn others_are_answered_while_a_list_is_imported() {
 fn a_command_without_a_daemon_imports_as_much() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Own);
+    let site = Site::new(pbx, Backend::Local);
     import(&site);
     assert_eq!(site.in_the_kernel(), site.on_the_lists());
     assert_banned(&site);
@@ -90,7 +90,7 @@ fn a_command_without_a_daemon_imports_as_much() {
 fn a_restart_makes_the_kernel_the_stores_mirror_again() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let mut site = Site::new(pbx, Office::Daemon);
+    let mut site = Site::new(pbx, Backend::Daemon);
     import(&site);
     said(&site.import("trust", "192.0.2.0/24\n192.0.3.7 # provider\n", ""), 0, "2 trusted\n");
     let before = site.on_the_lists();
@@ -128,8 +128,8 @@ fn tamper(tables: &mut Tables) {
     let (gone, strange) = (net("11.0.0.0/27"), net("100.64.0.0/10"));
     assert!(tables.declarations().unwrap().remove(gone).unwrap());
     assert!(tables.prefixes().unwrap().remove(gone).unwrap());
-    let claim = Claim { standing: Standing::Banned, until: FOREVER };
-    tables.declarations().unwrap().put(strange, Some(claim), 0).unwrap();
+    let list_entry = ListEntry { kind: ListKind::Banned, until: FOREVER };
+    tables.declarations().unwrap().put(strange, Some(list_entry), 0).unwrap();
     tables.prefixes().unwrap().put(strange, ban).unwrap();
 }
 

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use sipward_tests::namespace::Lan;
 
-use crate::{Listed, Office, Site, listed, said};
+use crate::{Backend, Listed, Site, listed, said};
 
 /// 2033-05-18T03:33:20Z.
 const LATER: u64 = 2_000_000_000;
@@ -40,10 +40,10 @@ const TRUSTED: &str = "192.0.2.0/25  # our provider\n\
 #[test]
 fn what_is_exported_is_imported_as_it_was() {
     for (from, to, json) in [
-        (Office::Daemon, Office::Own, ""),
-        (Office::Daemon, Office::Own, "--json"),
-        (Office::Own, Office::Daemon, ""),
-        (Office::Own, Office::Daemon, "--json"),
+        (Backend::Daemon, Backend::Local, ""),
+        (Backend::Daemon, Backend::Local, "--json"),
+        (Backend::Local, Backend::Daemon, ""),
+        (Backend::Local, Backend::Daemon, "--json"),
     ] {
         let lan = Lan::new(["pbx", "other"]);
         let [pbx, other] = lan.hosts();
@@ -76,7 +76,7 @@ fn what_is_exported_is_imported_as_it_was() {
 fn lines_that_say_nothing_have_it_said_for_them() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Daemon);
+    let site = Site::new(pbx, Backend::Daemon);
     let text = "198.51.100.1\n198.51.100.2 until 2033-05-18T03:33:20Z\n198.51.100.3 # its own\n";
     said(&site.import("ban", text, "--for 2h --note blocklist"), 0, "3 banned\n");
     let lines = site.sipward.json("ban list");
@@ -93,8 +93,8 @@ fn lines_that_say_nothing_have_it_said_for_them() {
 fn no_ban_becomes_shorter_or_forgets_why() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    for office in Office::BOTH {
-        let site = Site::new(pbx, office);
+    for backend in Backend::BOTH {
+        let site = Site::new(pbx, backend);
         let first = "198.51.100.1 # scans\n198.51.100.0/24\n2001:db8::1 until 2033-05-18T03:33:20Z\n";
         assert_eq!(site.import("ban", first, "").code, Some(0));
         let again =
@@ -107,9 +107,9 @@ fn no_ban_becomes_shorter_or_forgets_why() {
                 listed("198.51.100.1", None, Some("scans")),
                 listed("2001:db8::1", Some(LATER), Some("by name")),
             ],
-            "{office:?}"
+            "{backend:?}"
         );
-        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{office:?}");
+        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{backend:?}");
     }
 }
 
@@ -117,7 +117,7 @@ fn no_ban_becomes_shorter_or_forgets_why() {
 fn standard_input_is_a_file_too() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Own);
+    let site = Site::new(pbx, Backend::Local);
     site.scratch.file("bans.txt", BANS);
     let mut import = site.sipward.command("ban import -");
     import.stdin(fs::File::open(site.scratch.0.join("bans.txt")).unwrap());
@@ -130,7 +130,7 @@ fn standard_input_is_a_file_too() {
 fn an_export_takes_the_place_of_the_one_before_when_it_is_complete() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Daemon);
+    let site = Site::new(pbx, Backend::Daemon);
     let directory = site.scratch.0.join("exports");
     fs::create_dir(&directory).unwrap();
     let (path, link) = (directory.join("bans.txt"), directory.join("link"));

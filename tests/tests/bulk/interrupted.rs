@@ -10,7 +10,7 @@ use std::{
 
 use sipward_tests::{namespace::Lan, wait::wait_until};
 
-use crate::{Office, Site};
+use crate::{Backend, Site};
 
 /// Twice as many as are taken at once.
 const MANY: u32 = 20_000;
@@ -36,7 +36,7 @@ fn what_was_done_before_an_interruption_stays_and_is_told() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
     for sent in [libc::SIGINT, libc::SIGTERM] {
-        let site = Site::new(pbx, Office::Daemon);
+        let site = Site::new(pbx, Backend::Daemon);
         let file = site.scratch.file("list.txt", &many());
         let daemon = site.daemon.as_ref().unwrap();
         // It takes the first part when it is awake again.
@@ -76,7 +76,7 @@ fn terminal() -> (File, OwnedFd) {
 fn a_terminal_shows_how_far_it_is() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Own);
+    let site = Site::new(pbx, Backend::Local);
     let file = site.scratch.file("list.txt", &many());
     for (options, shows) in [("", true), ("--json", false)] {
         let (mut ours, theirs) = terminal();

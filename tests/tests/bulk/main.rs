@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use sipward::{
+    clock::Clock,
     kernel::{PinnedProgram, Pins, Tables},
-    precedence::Standing,
-    roster::Roster,
-    wall::Clock,
+    lists::Lists,
+    precedence::ListKind,
 };
 use sipward_tests::{
     command::{Done, Sipward},
@@ -30,14 +30,14 @@ const SETTINGS: &str = "interface = 'eth0'\nmode = 'enforce'\n[rate]\nregister =
 
 /// Who does what commands ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Office {
+enum Backend {
     Daemon,
     /// The command itself: there is no daemon.
-    Own,
+    Local,
 }
 
-impl Office {
-    const BOTH: [Self; 2] = [Self::Daemon, Self::Own];
+impl Backend {
+    const BOTH: [Self; 2] = [Self::Daemon, Self::Local];
 }
 
 /// A protected host.
@@ -48,18 +48,18 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    fn new(host: &'a Namespace, office: Office) -> Self {
-        Self::configured(host, office, "")
+    fn new(host: &'a Namespace, backend: Backend) -> Self {
+        Self::configured(host, backend, "")
     }
 
     /// With more settings, which come first.
-    fn configured(host: &'a Namespace, office: Office, settings: &str) -> Self {
+    fn configured(host: &'a Namespace, backend: Backend, settings: &str) -> Self {
         let sipward = Sipward::new(host);
         let scratch = Scratch::new(host);
         let config = scratch.file("sipward.toml", &format!("{settings}{SETTINGS}"));
-        let daemon = match office {
-            Office::Daemon => Some(Daemon::start(&sipward, &config)),
-            Office::Own => {
+        let daemon = match backend {
+            Backend::Daemon => Some(Daemon::start(&sipward, &config)),
+            Backend::Local => {
                 sipward.ok(&format!("attach --config {config}"));
                 None
             }
@@ -98,21 +98,21 @@ impl<'a> Site<'a> {
     }
 
     /// What was said, as the kernel keeps it: on which list, and until which second.
-    fn in_the_kernel(&self) -> BTreeMap<IpNet, (Standing, Option<u64>)> {
+    fn in_the_kernel(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
         let (mut tables, clock) = (self.tables(), Clock::read());
-        let found = Roster::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
+        let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
         let said = found.into_iter().map(|found| {
-            let claim = found.claim.expect("nothing is unsaved here");
-            (found.net, (claim.standing, clock.to_wall(claim.until)))
+            let list_entry = found.list_entry.expect("nothing is unsaved here");
+            (found.net, (list_entry.kind, clock.to_wall(list_entry.until)))
         });
         said.collect()
     }
 
     /// The same, as the lists say it.
-    fn on_the_lists(&self) -> BTreeMap<IpNet, (Standing, Option<u64>)> {
-        let lists = [("trust", Standing::Trusted), ("ban", Standing::Banned)];
-        let entries = lists.map(|(list, standing)| {
-            self.listed(list).into_iter().map(move |listed| (net(&listed.source), (standing, listed.until)))
+    fn on_the_lists(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
+        let lists = [("trust", ListKind::Trusted), ("ban", ListKind::Banned)];
+        let entries = lists.map(|(list, kind)| {
+            self.listed(list).into_iter().map(move |listed| (net(&listed.source), (kind, listed.until)))
         });
         entries.into_iter().flatten().collect()
     }

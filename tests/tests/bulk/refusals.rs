@@ -9,15 +9,15 @@ use sipward_tests::{
     scratch::Scratch,
 };
 
-use crate::{Office, Site, listed, net, said};
+use crate::{Backend, Site, listed, net, said};
 
 #[test]
 fn a_wrong_file_changes_nothing() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
     let many: String = (0..20_000_u32).map(|n| format!("11.0.{}.{}\n", n / 256, n % 256)).collect();
-    for office in Office::BOTH {
-        let site = Site::new(pbx, office);
+    for backend in Backend::BOTH {
+        let site = Site::new(pbx, backend);
         site.sipward.ok("ban add 198.51.100.1 --note before");
         for (text, place, what) in [
             (format!("{many}example.org\n"), 20_001, "\"example.org\": it is no address or prefix"),
@@ -36,9 +36,9 @@ fn a_wrong_file_changes_nothing() {
         }
         let done = site.sipward.run("ban import /nowhere/list.txt");
         assert!(done.code == Some(2) && done.stderr.contains("/nowhere/list.txt: cannot be read"), "{done}");
-        assert_eq!(site.listed("ban"), [listed("198.51.100.1", None, Some("before"))], "{office:?}");
-        assert_eq!(site.listed("trust"), [], "{office:?}");
-        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{office:?}");
+        assert_eq!(site.listed("ban"), [listed("198.51.100.1", None, Some("before"))], "{backend:?}");
+        assert_eq!(site.listed("trust"), [], "{backend:?}");
+        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{backend:?}");
     }
 }
 
@@ -50,9 +50,9 @@ fn what_would_cut_somebody_off_is_left_out_and_named() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
     pbx.ip("route add default via 10.90.0.200");
-    for office in Office::BOTH {
+    for backend in Backend::BOTH {
         let lists = "trusted = ['192.0.2.77']\nbanned = ['192.0.2.66']\n";
-        let site = Site::configured(pbx, office, lists);
+        let site = Site::configured(pbx, backend, lists);
         site.sipward.ok("trust add 192.0.2.5 192.0.2.192/26");
         let file = site.scratch.file("list.txt", LIST);
         let import = |options: &str| {
@@ -77,28 +77,28 @@ fn what_would_cut_somebody_off_is_left_out_and_named() {
             1,
             "3 banned\n1 of them without effect: trusted prefixes hold them\n1 left out: their time was over already\n",
         );
-        assert_eq!(done.stderr, format!("sipward: 8 refused:\n{}\n", careful.join("\n")), "{office:?}");
+        assert_eq!(done.stderr, format!("sipward: 8 refused:\n{}\n", careful.join("\n")), "{backend:?}");
         let banned = ["192.0.2.66", "192.0.2.200", "203.0.113.10"];
-        assert_eq!(sources(&site), banned, "{office:?}");
-        assert!(site.drops("203.0.113.10") && site.drops("192.0.2.66"), "{office:?}");
-        assert!(!site.drops("192.0.2.200") && !site.drops("192.0.2.5"), "{office:?}");
+        assert_eq!(sources(&site), banned, "{backend:?}");
+        assert!(site.drops("203.0.113.10") && site.drops("192.0.2.66"), "{backend:?}");
+        assert!(!site.drops("192.0.2.200") && !site.drops("192.0.2.5"), "{backend:?}");
 
         let done = import("--json");
         let result: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
         let expected = serde_json::json!({
             "entries": 12, "imported": 3, "shadowed": 1, "over": 1, "refused": 8, "because": careful,
         });
-        assert_eq!((done.code, result), (Some(1), expected), "{office:?}");
+        assert_eq!((done.code, result), (Some(1), expected), "{backend:?}");
 
         let done = import("--force");
         let trusted = ["192.0.2.5: it is trusted", by_file].join("\n");
-        assert_eq!(done.stderr, format!("sipward: 2 refused:\n{trusted}\n"), "{office:?}");
-        assert_eq!(sources(&site).len(), 9, "{office:?}");
+        assert_eq!(done.stderr, format!("sipward: 2 refused:\n{trusted}\n"), "{backend:?}");
+        assert_eq!(sources(&site).len(), 9, "{backend:?}");
         let (kernel, lists) = (site.in_the_kernel(), site.on_the_lists());
-        assert_eq!(kernel, lists, "{office:?}");
+        assert_eq!(kernel, lists, "{backend:?}");
         // What the configuration says is still the configuration's.
         let origin = site.sipward.json("ban list --within 192.0.2.66/32")[0]["origin"].clone();
-        assert_eq!(origin, "config", "{office:?}");
+        assert_eq!(origin, "config", "{backend:?}");
     }
 }
 
@@ -110,7 +110,7 @@ fn sources(site: &Site<'_>) -> Vec<String> {
 fn of_many_refused_the_first_are_named() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    let site = Site::new(pbx, Office::Daemon);
+    let site = Site::new(pbx, Backend::Daemon);
     let many: String = (0..12_000_u32).map(|n| format!("11.0.{}.{}\n", n / 256, n % 256)).collect();
     said(&site.import("trust", &many, ""), 0, "12,000 trusted\n");
     let done = site.import("ban", &many, "");
@@ -125,8 +125,8 @@ fn of_many_refused_the_first_are_named() {
 fn trust_puts_the_bans_within_to_sleep_and_an_import_wakes_none() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    for office in Office::BOTH {
-        let site = Site::new(pbx, office);
+    for backend in Backend::BOTH {
+        let site = Site::new(pbx, backend);
         let bans: String = (0..1_000_u32).map(|n| format!("11.0.{}.{}\n", n / 256, n % 256)).collect();
         assert_eq!(site.import("ban", &format!("{bans}11.0.0.0/28\n2a00:db8::/32\n"), "").code, Some(0));
         let trusted: String = (0..62_u32).map(|n| format!("11.0.{}.{}/28\n", n / 16, n % 16 * 16)).collect();
@@ -138,15 +138,15 @@ fn trust_puts_the_bans_within_to_sleep_and_an_import_wakes_none() {
             ("2a00:db8:1::7", false),
             ("2a00:db8:2::7", true),
         ] {
-            assert_eq!(site.drops(address), drops, "{office:?}: {address}");
+            assert_eq!(site.drops(address), drops, "{backend:?}: {address}");
         }
         let again = site.import("ban", &bans, "--json");
         let result: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
         assert_eq!((&result["imported"], &result["shadowed"]), (&1_000.into(), &992.into()), "{again}");
-        assert!(!site.drops("11.0.0.7"), "{office:?}");
+        assert!(!site.drops("11.0.0.7"), "{backend:?}");
         // A ban on the very same prefix gives way, as with `trust add`.
-        assert_eq!(site.in_the_kernel()[&net("11.0.0.0/28")].0, sipward::precedence::Standing::Trusted);
-        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{office:?}");
+        assert_eq!(site.in_the_kernel()[&net("11.0.0.0/28")].0, sipward::precedence::ListKind::Trusted);
+        assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{backend:?}");
     }
 }
 

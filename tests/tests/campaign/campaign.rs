@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use sipward_tests::{
-    dice::Dice,
-    exchange::{Make, password},
+    auth_pbx::{PbxKind, password},
     namespace::{Lan, Namespace},
+    rng::Rng,
 };
 
 use xdp_prog::account::hash;
@@ -62,13 +62,13 @@ enum Carrier {
 }
 
 impl Carrier {
-    fn any(dice: &mut Dice) -> Self {
-        if !dice.one_in(STREAMS) {
+    fn any(rng: &mut Rng) -> Self {
+        if !rng.one_in(STREAMS) {
             return Self::Datagram;
         }
-        let mut cuts: Vec<usize> = (0..dice.below(4)).map(|_| dice.below(1000)).collect();
+        let mut cuts: Vec<usize> = (0..rng.below(4)).map(|_| rng.below(1000)).collect();
         cuts.sort_unstable();
-        Self::Stream { cuts, companions: (dice.one_in(3), dice.one_in(3)) }
+        Self::Stream { cuts, companions: (rng.one_in(3), rng.one_in(3)) }
     }
 
     fn name(&self) -> &'static str {
@@ -225,7 +225,7 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    pub(crate) fn start(make: Make) -> Option<Self> {
+    pub(crate) fn start(make: PbxKind) -> Option<Self> {
         let lan = Lan::new(["pbx", "sender"]);
         let [host, sender]: [&Namespace; 2] = lan.hosts();
         let pbx = Pbx::start(make, host)?;
@@ -236,13 +236,13 @@ impl Campaign {
     }
 
     /// That many requests: those that were answered and not seen, each as small as it can be.
-    pub(crate) fn run(&mut self, dice: &mut Dice, count: usize) -> Vec<Find> {
+    pub(crate) fn run(&mut self, rng: &mut Rng, count: usize) -> Vec<Find> {
         let mut finds = Vec::new();
         let end = self.sent + count;
         while self.sent < end {
             let challenge = self.challenge();
             let cases: Vec<Case> =
-                (0..BATCH.min(end - self.sent)).map(|_| self.any_case(dice, &challenge)).collect();
+                (0..BATCH.min(end - self.sent)).map(|_| self.any_case(rng, &challenge)).collect();
             self.sent += cases.len();
             let outcomes = self.outcomes(cases);
             for outcome in &outcomes {
@@ -266,20 +266,20 @@ impl Campaign {
         self.pbx.challenge(&self.wire, self.next)
     }
 
-    fn any_case(&mut self, dice: &mut Dice, challenge: &Arc<Challenge>) -> Case {
+    fn any_case(&mut self, rng: &mut Rng, challenge: &Arc<Challenge>) -> Case {
         self.next += 1;
-        let method = *dice.pick(&METHODS);
-        let shows = *dice.pick(&[Shows::Nothing, Shows::Wrong, Shows::Wrong, Shows::Wrong, Shows::Right]);
+        let method = *rng.pick(&METHODS);
+        let shows = *rng.pick(&[Shows::Nothing, Shows::Wrong, Shows::Wrong, Shows::Wrong, Shows::Right]);
         // A call that is taken would have to be ended.
         let shows = if method == "INVITE" && shows == Shows::Right { Shows::Wrong } else { shows };
-        let count = MUTATIONS.start() + dice.below(*MUTATIONS.end());
+        let count = MUTATIONS.start() + rng.below(*MUTATIONS.end());
         Case {
             id: self.next,
             method,
-            account: (ACCOUNTS.start() + dice.below(ACCOUNTS.count())).to_string(),
+            account: (ACCOUNTS.start() + rng.below(ACCOUNTS.count())).to_string(),
             shows,
-            mutations: (0..count).map(|_| Mutation::any(dice)).collect(),
-            carrier: Carrier::any(dice),
+            mutations: (0..count).map(|_| Mutation::any(rng)).collect(),
+            carrier: Carrier::any(rng),
             header: self.pbx.credentials_header(method),
             challenge: Arc::clone(challenge),
         }
@@ -458,7 +458,7 @@ impl Find {
     }
 
     /// As it would stand in the corpus.
-    pub(crate) fn entry(&self, make: Make) -> Entry {
+    pub(crate) fn entry(&self, make: PbxKind) -> Entry {
         let named = self.names.first().filter(|_| self.miss == Miss::Asked);
         Entry {
             title: self.class(),

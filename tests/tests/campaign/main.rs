@@ -17,7 +17,7 @@ mod wire;
 use std::{env, time::Instant};
 
 use campaign::{Campaign, classes};
-use sipward_tests::{dice::Dice, exchange::Make};
+use sipward_tests::{auth_pbx::PbxKind, rng::Rng};
 
 /// Of each seed.
 const COUNT: usize = 1_500;
@@ -29,14 +29,14 @@ fn count() -> usize {
     env::var("SIPWARD_COUNT").map_or(usual, |count| count.parse().expect("a number of requests"))
 }
 
-fn run(make: Make) {
+fn run(make: PbxKind) {
     let Some(mut campaign) = Campaign::start(make) else { return };
     let start = Instant::now();
-    let mut dice = vec![Dice::seeded(SEED)];
+    let mut rng = vec![Rng::seeded(SEED)];
     if ["SIPWARD_SEED", "SIPWARD_COUNT", "SIPWARD_LONG"].into_iter().any(|name| env::var_os(name).is_some()) {
-        dice.push(Dice::thrown());
+        rng.push(Rng::from_clock());
     }
-    let finds: Vec<_> = dice.iter_mut().flat_map(|dice| campaign.run(dice, count())).collect();
+    let finds: Vec<_> = rng.iter_mut().flat_map(|rng| campaign.run(rng, count())).collect();
     println!("{}, in {:.1} s", campaign.summary(), start.elapsed().as_secs_f32());
     for (class, finds) in classes(&finds) {
         println!("\n{}# {} times {class}\n# {}", finds[0].entry(make), finds.len(), finds[0].read());
@@ -46,10 +46,10 @@ fn run(make: Make) {
 
 #[test]
 fn kamailio_answers_nothing_that_is_not_seen() {
-    run(Make::ReadingKamailio);
+    run(PbxKind::ReadingKamailio);
 }
 
 #[test]
 fn asterisk_answers_nothing_that_is_not_seen() {
-    run(Make::Asterisk);
+    run(PbxKind::Asterisk);
 }

@@ -1,6 +1,6 @@
 //! Changes to a request: each says what it did, and does the same again for the same seed.
 
-use sipward_tests::dice::Dice;
+use sipward_tests::rng::Rng;
 
 use crate::draft::{Credentials, Draft, Edit, Header, Parameter, Party, Value};
 
@@ -14,15 +14,15 @@ pub(crate) struct Mutation {
 }
 
 /// Answers in words what was changed; empty: there was nothing to change.
-type Change = fn(&mut Draft, &mut Dice) -> String;
+type Change = fn(&mut Draft, &mut Rng) -> String;
 
 impl Mutation {
-    pub(crate) fn any(dice: &mut Dice) -> Self {
-        Self { kind: dice.below(KINDS.len()), seed: dice.seed() }
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        Self { kind: rng.below(KINDS.len()), seed: rng.seed() }
     }
 
     pub(crate) fn apply(self, draft: &mut Draft) -> String {
-        KINDS[self.kind](draft, &mut Dice::seeded(self.seed))
+        KINDS[self.kind](draft, &mut Rng::seeded(self.seed))
     }
 }
 
@@ -84,30 +84,30 @@ fn shown(bytes: &[u8]) -> String {
     if text.len() > 48 { format!("{}… ({} bytes)", &text[..40], bytes.len()) } else { text }
 }
 
-fn pick<'a>(dice: &mut Dice, of: &[&'a [u8]]) -> &'a [u8] {
-    dice.pick::<&[u8]>(of)
+fn pick<'a>(rng: &mut Rng, of: &[&'a [u8]]) -> &'a [u8] {
+    rng.pick::<&[u8]>(of)
 }
 
 /// A header that says who it is, rather than another.
-fn any_header(draft: &Draft, dice: &mut Dice) -> usize {
+fn any_header(draft: &Draft, rng: &mut Rng) -> usize {
     let names = |value: &Value| !matches!(value, Value::Text(_));
     let naming: Vec<usize> = (0..draft.headers.len()).filter(|&at| names(&draft.headers[at].value)).collect();
-    if dice.one_in(3) || naming.is_empty() { dice.below(draft.headers.len()) } else { *dice.pick(&naming) }
+    if rng.one_in(3) || naming.is_empty() { rng.below(draft.headers.len()) } else { *rng.pick(&naming) }
 }
 
 fn name_of(header: &Header) -> String {
     header.name.escape_ascii().to_string()
 }
 
-fn all_line_ends(draft: &mut Draft, dice: &mut Dice) -> String {
-    let end = pick(dice, &[b"\n", b"\r", b"\r\r\n", b"\n\r", b" \r\n", b"\t\n", b"\0\r\n", b"\x0b\r\n"]);
+fn all_line_ends(draft: &mut Draft, rng: &mut Rng) -> String {
+    let end = pick(rng, &[b"\n", b"\r", b"\r\r\n", b"\n\r", b" \r\n", b"\t\n", b"\0\r\n", b"\x0b\r\n"]);
     draft.start_end = end.to_vec();
     draft.blank = end.to_vec();
     draft.headers.iter_mut().for_each(|header| header.end = end.to_vec());
     format!("all line ends {}", shown(end))
 }
 
-fn one_line_end(draft: &mut Draft, dice: &mut Dice) -> String {
+fn one_line_end(draft: &mut Draft, rng: &mut Rng) -> String {
     let ends: [&[u8]; 14] = [
         b"\n",
         b"\r",
@@ -124,14 +124,14 @@ fn one_line_end(draft: &mut Draft, dice: &mut Dice) -> String {
         b"\r\n:\r\n",
         b"\r\n\0\r\n",
     ];
-    let end = pick(dice, &ends);
-    let at = any_header(draft, dice);
-    let before = if dice.one_in(2) { at } else { at.saturating_sub(1) };
+    let end = pick(rng, &ends);
+    let at = any_header(draft, rng);
+    let before = if rng.one_in(2) { at } else { at.saturating_sub(1) };
     draft.headers[before].end = end.to_vec();
     format!("line end {} after {}", shown(end), name_of(&draft.headers[before]))
 }
 
-fn colon(draft: &mut Draft, dice: &mut Dice) -> String {
+fn colon(draft: &mut Draft, rng: &mut Rng) -> String {
     let colons: [&[u8]; 22] = [
         b":",
         b" : ",
@@ -156,14 +156,14 @@ fn colon(draft: &mut Draft, dice: &mut Dice) -> String {
         b": \r\n \r\n ",
         b"\xc2\xa0: ",
     ];
-    let colon = pick(dice, &colons);
-    let at = any_header(draft, dice);
+    let colon = pick(rng, &colons);
+    let at = any_header(draft, rng);
     draft.headers[at].colon = colon.to_vec();
     format!("colon {} in {}", shown(colon), name_of(&draft.headers[at]))
 }
 
 /// Of a header that has pieces, these stay apart: the response is computed from them.
-fn fold(draft: &mut Draft, dice: &mut Dice) -> String {
+fn fold(draft: &mut Draft, rng: &mut Rng) -> String {
     let folds: [&[u8]; 13] = [
         b"\r\n ",
         b"\n ",
@@ -179,23 +179,23 @@ fn fold(draft: &mut Draft, dice: &mut Dice) -> String {
         b"\r\n\x0c",
         b"\r",
     ];
-    let fold = pick(dice, &folds);
-    let at = any_header(draft, dice);
+    let fold = pick(rng, &folds);
+    let at = any_header(draft, rng);
     let header = &mut draft.headers[at];
     let place = match &mut header.value {
         Value::Text(text) => {
-            let place = dice.below(text.len() + 1);
+            let place = rng.below(text.len() + 1);
             text.splice(place..place, fold.iter().copied());
             "text"
         }
-        Value::Party(party) => in_party(party, fold, dice),
-        Value::Credentials(credentials) => in_credentials(credentials, fold, dice),
+        Value::Party(party) => in_party(party, fold, rng),
+        Value::Credentials(credentials) => in_credentials(credentials, fold, rng),
     };
     format!("{} at {place} of {}", shown(fold), name_of(header))
 }
 
-fn in_party(party: &mut Party, text: &[u8], dice: &mut Dice) -> &'static str {
-    let (part, name) = match dice.below(7) {
+fn in_party(party: &mut Party, text: &[u8], rng: &mut Rng) -> &'static str {
+    let (part, name) = match rng.below(7) {
         0 => (&mut party.display, "display"),
         1 => (&mut party.open, "open"),
         2 => (&mut party.scheme, "scheme"),
@@ -204,34 +204,34 @@ fn in_party(party: &mut Party, text: &[u8], dice: &mut Dice) -> &'static str {
         5 => (&mut party.close, "close"),
         _ => (&mut party.tag, "tag"),
     };
-    insert(part, text, dice);
+    insert(part, text, rng);
     name
 }
 
-fn in_credentials(credentials: &mut Credentials, text: &[u8], dice: &mut Dice) -> &'static str {
-    if dice.one_in(3) {
-        let (part, name) = match dice.below(4) {
+fn in_credentials(credentials: &mut Credentials, text: &[u8], rng: &mut Rng) -> &'static str {
+    if rng.one_in(3) {
+        let (part, name) = match rng.below(4) {
             0 => (&mut credentials.before, "before"),
             1 => (&mut credentials.gap, "gap"),
             2 => (&mut credentials.separator, "separator"),
             _ => (&mut credentials.after, "after"),
         };
-        insert(part, text, dice);
+        insert(part, text, rng);
         return name;
     }
-    let at = if dice.one_in(2) { 0 } else { dice.below(credentials.parameters.len()) };
+    let at = if rng.one_in(2) { 0 } else { rng.below(credentials.parameters.len()) };
     let parameter = &mut credentials.parameters[at];
-    let (part, name) = match dice.below(3) {
+    let (part, name) = match rng.below(3) {
         0 => (&mut parameter.name, "name"),
         1 => (&mut parameter.equals, "equals"),
         _ => (&mut parameter.value, "value"),
     };
-    insert(part, text, dice);
+    insert(part, text, rng);
     name
 }
 
 /// In what the answer is known by: Via's branch, From's tag, Call-ID and CSeq.
-fn echoed(draft: &mut Draft, dice: &mut Dice) -> String {
+fn echoed(draft: &mut Draft, rng: &mut Rng) -> String {
     type Spelling = (&'static str, &'static str, &'static str);
     const SPELLINGS: [Spelling; 26] = [
         ("Via", "branch=z9hG4bK", "branch=z9hG4b%4B"),
@@ -277,30 +277,30 @@ fn echoed(draft: &mut Draft, dice: &mut Dice) -> String {
         ";tag=<f1>",
         ";tag=[f1]",
     ];
-    if dice.one_in(3) {
+    if rng.one_in(3) {
         let Some(party) = draft.party("From") else { return String::new() };
-        party.tag = dice.pick(&TAGS).as_bytes().to_vec();
+        party.tag = rng.pick(&TAGS).as_bytes().to_vec();
         return format!("From {}", shown(&party.tag));
     }
-    let (name, from, to) = *dice.pick(&SPELLINGS);
+    let (name, from, to) = *rng.pick(&SPELLINGS);
     let Some(Header { value: Value::Text(text), .. }) = draft.named(name) else { return String::new() };
     *text = String::from_utf8_lossy(text).replacen(from, to, 1).into_bytes();
     format!("{name} {from:?} as {to:?}")
 }
 
 /// At the beginning, at the end or inside.
-fn insert(part: &mut Vec<u8>, text: &[u8], dice: &mut Dice) {
-    let place = match dice.below(3) {
+fn insert(part: &mut Vec<u8>, text: &[u8], rng: &mut Rng) {
+    let place = match rng.below(3) {
         0 => 0,
         1 => part.len(),
-        _ => dice.below(part.len() + 1),
+        _ => rng.below(part.len() + 1),
     };
     part.splice(place..place, text.iter().copied());
 }
 
-fn header_case(draft: &mut Draft, dice: &mut Dice) -> String {
-    let at = any_header(draft, dice);
-    let upper = dice.one_in(2);
+fn header_case(draft: &mut Draft, rng: &mut Rng) -> String {
+    let at = any_header(draft, rng);
+    let upper = rng.one_in(2);
     let header = &mut draft.headers[at];
     if upper {
         header.name.make_ascii_uppercase()
@@ -310,7 +310,7 @@ fn header_case(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("case of {}", name_of(header))
 }
 
-fn compact(draft: &mut Draft, dice: &mut Dice) -> String {
+fn compact(draft: &mut Draft, rng: &mut Rng) -> String {
     const SHORT: [(&str, &str); 6] = [
         ("From", "f"),
         ("To", "t"),
@@ -319,20 +319,20 @@ fn compact(draft: &mut Draft, dice: &mut Dice) -> String {
         ("Contact", "m"),
         ("Content-Length", "l"),
     ];
-    let (long, short) = dice.pick(&SHORT);
-    let short = if dice.one_in(2) { short.to_uppercase() } else { (*short).to_owned() };
+    let (long, short) = rng.pick(&SHORT);
+    let short = if rng.one_in(2) { short.to_uppercase() } else { (*short).to_owned() };
     let Some(header) = draft.named(long) else { return String::new() };
     header.name = short.clone().into_bytes();
     format!("compact {short}")
 }
 
-fn order(draft: &mut Draft, dice: &mut Dice) -> String {
-    dice.shuffle(&mut draft.headers);
+fn order(draft: &mut Draft, rng: &mut Rng) -> String {
+    rng.shuffle(&mut draft.headers);
     "order of headers".into()
 }
 
-fn put(draft: &mut Draft, header: Header, dice: &mut Dice) -> &'static str {
-    if dice.one_in(2) {
+fn put(draft: &mut Draft, header: Header, rng: &mut Rng) -> &'static str {
+    if rng.one_in(2) {
         draft.headers.insert(0, header);
         "before"
     } else {
@@ -341,15 +341,15 @@ fn put(draft: &mut Draft, header: Header, dice: &mut Dice) -> &'static str {
     }
 }
 
-fn second_party(draft: &mut Draft, dice: &mut Dice) -> String {
-    let name = *dice.pick(&["From", "From", "To", "f", "t", "From ", "FROM"]);
-    let tag = if dice.one_in(2) { ";tag=second" } else { "" };
+fn second_party(draft: &mut Draft, rng: &mut Rng) -> String {
+    let name = *rng.pick(&["From", "From", "To", "f", "t", "From ", "FROM"]);
+    let tag = if rng.one_in(2) { ";tag=second" } else { "" };
     let second = Header::new(name, Value::Party(Party::new(DECOY, tag)));
-    format!("second {name} {}", put(draft, second, dice))
+    format!("second {name} {}", put(draft, second, rng))
 }
 
-fn second_other(draft: &mut Draft, dice: &mut Dice) -> String {
-    let (name, value) = *dice.pick(&[
+fn second_other(draft: &mut Draft, rng: &mut Rng) -> String {
+    let (name, value) = *rng.pick(&[
         ("Call-ID", "second"),
         ("CSeq", "1 INVITE"),
         ("CSeq", "77 REGISTER"),
@@ -363,20 +363,20 @@ fn second_other(draft: &mut Draft, dice: &mut Dice) -> String {
         ("X-Authorization", "Digest username=\"240\""),
     ]);
     let value = Value::Text(value.into());
-    format!("second {name} {}", put(draft, Header::new(name, value), dice))
+    format!("second {name} {}", put(draft, Header::new(name, value), rng))
 }
 
 /// For another realm or the same, of somebody else or of the same account.
-fn second_credentials(draft: &mut Draft, dice: &mut Dice) -> String {
+fn second_credentials(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(header) = draft.headers.iter().find(|header| matches!(header.value, Value::Credentials(_)))
     else {
         return String::new();
     };
     let mut second = header.clone();
     let Value::Credentials(credentials) = &mut second.value else { return String::new() };
-    let other_realm = dice.one_in(2);
-    let other_user = !dice.one_in(3);
-    let other_name = dice.one_in(3);
+    let other_realm = rng.one_in(2);
+    let other_user = !rng.one_in(3);
+    let other_name = rng.one_in(3);
     for parameter in &mut credentials.parameters {
         if other_realm && parameter.is("realm") {
             parameter.value = b"\"elsewhere\"".to_vec();
@@ -389,7 +389,7 @@ fn second_credentials(draft: &mut Draft, dice: &mut Dice) -> String {
         second.name = other_header(&second.name);
     }
     let name = name_of(&second);
-    let place = put(draft, second, dice);
+    let place = put(draft, second, rng);
     format!("second {name} {place}, other realm {other_realm}, other user {other_user}")
 }
 
@@ -398,13 +398,13 @@ fn other_header(name: &[u8]) -> Vec<u8> {
     if proxy { b"Authorization".to_vec() } else { b"Proxy-Authorization".to_vec() }
 }
 
-fn second_username(draft: &mut Draft, dice: &mut Dice) -> String {
+fn second_username(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
     let name =
-        *dice.pick(&["username", "Username", "USERNAME", "user", "username*", "x-username", "username2"]);
-    let value = *dice.pick(&["\"240\"", "240", "\"\"", "\"24\\0\"", "UTF-8''240"]);
-    let times = *dice.pick(&[1, 1, 1, 2, 9]);
-    let place = if dice.one_in(2) { 0 } else { credentials.parameters.len() };
+        *rng.pick(&["username", "Username", "USERNAME", "user", "username*", "x-username", "username2"]);
+    let value = *rng.pick(&["\"240\"", "240", "\"\"", "\"24\\0\"", "UTF-8''240"]);
+    let times = *rng.pick(&[1, 1, 1, 2, 9]);
+    let place = if rng.one_in(2) { 0 } else { credentials.parameters.len() };
     for _ in 0..times {
         credentials.parameters.insert(place, Parameter::new(name, value));
     }
@@ -412,7 +412,7 @@ fn second_username(draft: &mut Draft, dice: &mut Dice) -> String {
 }
 
 /// A decoy in front, and the account's own name where some reader of quotes sees a part of another parameter.
-fn shadowed_username(draft: &mut Draft, dice: &mut Dice) -> String {
+fn shadowed_username(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
     let Some(at) = credentials.parameters.iter().position(|parameter| parameter.is("username")) else {
         return String::new();
@@ -431,19 +431,19 @@ fn shadowed_username(draft: &mut Draft, dice: &mut Dice) -> String {
         (b"\"a\" \"b, ", b", z=\"c\""),
         (b"a;", b""),
     ];
-    let (before, behind) = *dice.pick(&shadows);
+    let (before, behind) = *rng.pick(&shadows);
     let decoy = Parameter::new("username", &format!("\"{DECOY}\""));
     let value = [before, &own, behind].concat();
     let shadow = Parameter { name: b"x".to_vec(), equals: b"=".to_vec(), value };
-    let first = dice.one_in(2);
-    let place = if dice.one_in(2) { 0 } else { credentials.parameters.len() };
+    let first = rng.one_in(2);
+    let place = if rng.one_in(2) { 0 } else { credentials.parameters.len() };
     credentials.parameters.insert(place, shadow);
     credentials.parameters.insert(if first { 0 } else { credentials.parameters.len() }, decoy);
     format!("shadowed username x={}…{}, decoy first {first}", shown(before), shown(behind))
 }
 
 /// The account's name in its credentials, in another way.
-fn username_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
+fn username_spelling(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
     let Some(parameter) = credentials.parameters.iter_mut().find(|parameter| parameter.is("username")) else {
         return String::new();
@@ -489,12 +489,12 @@ fn username_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
         format!("\"{name}\"=x"),
         format!("\"{name}\" \"x\""),
     ];
-    let spelling = dice.pick(&spellings).clone();
+    let spelling = rng.pick(&spellings).clone();
     parameter.value = spelling.clone().into_bytes();
     format!("username={}", spelling.replace(&name, "NAME").escape_debug())
 }
 
-fn display_name(draft: &mut Draft, dice: &mut Dice) -> String {
+fn display_name(draft: &mut Draft, rng: &mut Rng) -> String {
     let displays: [&[u8]; 24] = [
         b"\"Ann\" ",
         b"Ann ",
@@ -521,19 +521,19 @@ fn display_name(draft: &mut Draft, dice: &mut Dice) -> String {
         b"\\\"",
         b"=?UTF-8?Q?x?= ",
     ];
-    let display = if dice.one_in(10) { long_display(dice) } else { pick(dice, &displays).to_vec() };
-    let name = *dice.pick(&["From", "From", "From", "To"]);
+    let display = if rng.one_in(10) { long_display(rng) } else { pick(rng, &displays).to_vec() };
+    let name = *rng.pick(&["From", "From", "From", "To"]);
     let Some(party) = draft.party(name) else { return String::new() };
     party.display = display.clone();
     format!("display {} in {name}", shown(&display))
 }
 
-fn long_display(dice: &mut Dice) -> Vec<u8> {
-    format!("\"{}\" ", "x".repeat(*dice.pick(&[100, 400, 505, 520, 700, 1500]))).into_bytes()
+fn long_display(rng: &mut Rng) -> Vec<u8> {
+    format!("\"{}\" ", "x".repeat(*rng.pick(&[100, 400, 505, 520, 700, 1500]))).into_bytes()
 }
 
-fn user_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
-    let name = *dice.pick(&["From", "From", "From", "To"]);
+fn user_spelling(draft: &mut Draft, rng: &mut Rng) -> String {
+    let name = *rng.pick(&["From", "From", "From", "To"]);
     let Some(party) = draft.party(name) else { return String::new() };
     let user = String::from_utf8_lossy(&party.user).into_owned();
     if user.len() < 2 || !user.is_ascii() {
@@ -570,12 +570,12 @@ fn user_spelling(draft: &mut Draft, dice: &mut Dice) -> String {
         format!("{user};{}", "x".repeat(300)),
         format!("{user}:{}", "x".repeat(300)),
     ];
-    let spelling = dice.pick(&spellings).clone();
+    let spelling = rng.pick(&spellings).clone();
     party.user = spelling.clone().into_bytes();
     format!("user {} in {name}", shown(spelling.replace(&user, "NAME").as_bytes()))
 }
 
-fn uri_shape(draft: &mut Draft, dice: &mut Dice) -> String {
+fn uri_shape(draft: &mut Draft, rng: &mut Rng) -> String {
     type Shape<'a> = (&'a [u8], &'a [u8], &'a [u8], &'a [u8]);
     const SHAPES: [Shape<'_>; 30] = [
         (b"", b"sip:", b"@pbx", b""),
@@ -609,8 +609,8 @@ fn uri_shape(draft: &mut Draft, dice: &mut Dice) -> String {
         (b"<", b"sip:", b"@pbx", b"> ;x=\"<sip:240@pbx>\""),
         (b"<", b"sip:sip:", b"@pbx", b">"),
     ];
-    let (open, scheme, host, close) = *dice.pick(&SHAPES);
-    let name = *dice.pick(&["From", "From", "From", "To"]);
+    let (open, scheme, host, close) = *rng.pick(&SHAPES);
+    let name = *rng.pick(&["From", "From", "From", "To"]);
     let Some(party) = draft.party(name) else { return String::new() };
     party.open = open.to_vec();
     party.scheme = scheme.to_vec();
@@ -619,25 +619,25 @@ fn uri_shape(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("{name} {}", shown(&[open, scheme, b"USER", host, close].concat()))
 }
 
-fn comment(draft: &mut Draft, dice: &mut Dice) -> String {
-    let text = pick(dice, &[b"(comment)", b" (a) ", b"(<sip:240@pbx>)", b"(username=\"240\")", b"(\")"]);
-    let at = any_header(draft, dice);
+fn comment(draft: &mut Draft, rng: &mut Rng) -> String {
+    let text = pick(rng, &[b"(comment)", b" (a) ", b"(<sip:240@pbx>)", b"(username=\"240\")", b"(\")"]);
+    let at = any_header(draft, rng);
     let header = &mut draft.headers[at];
     let place = match &mut header.value {
         Value::Text(value) => {
-            insert(value, text, dice);
+            insert(value, text, rng);
             "text"
         }
-        Value::Party(party) => in_party(party, text, dice),
-        Value::Credentials(credentials) => in_credentials(credentials, text, dice),
+        Value::Party(party) => in_party(party, text, rng),
+        Value::Credentials(credentials) => in_credentials(credentials, text, rng),
     };
     format!("comment {} at {place} of {}", shown(text), name_of(header))
 }
 
 /// A second value of a header in the same line.
-fn comma_joined(draft: &mut Draft, dice: &mut Dice) -> String {
-    let first = dice.one_in(2);
-    if dice.one_in(2) {
+fn comma_joined(draft: &mut Draft, rng: &mut Rng) -> String {
+    let first = rng.one_in(2);
+    if rng.one_in(2) {
         let other = Party::new(DECOY, ";tag=second");
         let Some(party) = draft.party("From") else { return String::new() };
         let other = Value::Party(other).write();
@@ -648,7 +648,7 @@ fn comma_joined(draft: &mut Draft, dice: &mut Dice) -> String {
         }
         return format!("joined From, decoy first {first}");
     }
-    let own_realm = dice.one_in(2);
+    let own_realm = rng.one_in(2);
     let Some(credentials) = draft.credentials() else { return String::new() };
     let mut other = credentials.clone();
     for parameter in &mut other.parameters {
@@ -668,7 +668,7 @@ fn comma_joined(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("joined credentials, decoy first {first}, own realm {own_realm}")
 }
 
-fn version(draft: &mut Draft, dice: &mut Dice) -> String {
+fn version(draft: &mut Draft, rng: &mut Rng) -> String {
     let versions: [&[u8]; 22] = [
         b"sip/2.0",
         b"SIP / 2.0",
@@ -693,11 +693,11 @@ fn version(draft: &mut Draft, dice: &mut Dice) -> String {
         b"SIP/2.0\r",
         b"SIP/2.0\x0b",
     ];
-    draft.version = pick(dice, &versions).to_vec();
+    draft.version = pick(rng, &versions).to_vec();
     format!("version {}", shown(&draft.version))
 }
 
-fn method(draft: &mut Draft, dice: &mut Dice) -> String {
+fn method(draft: &mut Draft, rng: &mut Rng) -> String {
     let own = draft.method.clone();
     let methods: [Vec<u8>; 12] = [
         own.to_ascii_lowercase(),
@@ -713,8 +713,8 @@ fn method(draft: &mut Draft, dice: &mut Dice) -> String {
         b"M".repeat(100),
         b"\xc3\xbc".to_vec(),
     ];
-    let method = dice.pick(&methods).clone();
-    let sequence_too = !dice.one_in(3);
+    let method = rng.pick(&methods).clone();
+    let sequence_too = !rng.one_in(3);
     if sequence_too && let Some(Header { value: Value::Text(text), .. }) = draft.named("CSeq") {
         let digits = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
         *text = [&text[..digits], b" ", &method].concat();
@@ -723,7 +723,7 @@ fn method(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("method {}, in CSeq too {sequence_too}", shown(&method))
 }
 
-fn leading(draft: &mut Draft, dice: &mut Dice) -> String {
+fn leading(draft: &mut Draft, rng: &mut Rng) -> String {
     let leads: [&[u8]; 18] = [
         b"\r\n",
         b"\r\n\r\n",
@@ -744,15 +744,12 @@ fn leading(draft: &mut Draft, dice: &mut Dice) -> String {
         b"SIP/2.0 200 OK\r\n\r\n",
         b"\x01",
     ];
-    draft.leading = if dice.one_in(8) {
-        b"\r\n".repeat(*dice.pick(&[40, 200, 300]))
-    } else {
-        pick(dice, &leads).to_vec()
-    };
+    draft.leading =
+        if rng.one_in(8) { b"\r\n".repeat(*rng.pick(&[40, 200, 300])) } else { pick(rng, &leads).to_vec() };
     format!("leading {}", shown(&draft.leading))
 }
 
-fn text_in_header(draft: &mut Draft, dice: &mut Dice) -> String {
+fn text_in_header(draft: &mut Draft, rng: &mut Rng) -> String {
     let names: [&[u8]; 12] = [
         b"Subject: x",
         b"Subject: \"",
@@ -767,20 +764,20 @@ fn text_in_header(draft: &mut Draft, dice: &mut Dice) -> String {
         b"Authorization-X: Digest username=\"240\"",
         b"From-X: <sip:240@pbx>",
     ];
-    let line = pick(dice, &names).to_vec();
+    let line = pick(rng, &names).to_vec();
     let header = Header {
         name: line.clone(),
         colon: Vec::new(),
         value: Value::Text(Vec::new()),
         end: b"\r\n".to_vec(),
     };
-    let at = dice.below(draft.headers.len() + 1);
+    let at = rng.below(draft.headers.len() + 1);
     draft.headers.insert(at, header);
     format!("line {}", shown(&line))
 }
 
-fn content_length(draft: &mut Draft, dice: &mut Dice) -> String {
-    let value = *dice.pick(&[
+fn content_length(draft: &mut Draft, rng: &mut Rng) -> String {
+    let value = *rng.pick(&[
         "",
         "1",
         "10",
@@ -801,24 +798,24 @@ fn content_length(draft: &mut Draft, dice: &mut Dice) -> String {
         return String::new();
     };
     *text = value.into();
-    if dice.one_in(3) {
+    if rng.one_in(3) {
         draft.body = b"v=0\r\n".to_vec();
     }
-    if dice.one_in(5) {
+    if rng.one_in(5) {
         draft.headers.retain(|header| !header.name.eq_ignore_ascii_case(b"Content-Length"));
         return "no Content-Length".into();
     }
     format!("Content-Length {value:?}, body of {}", draft.body.len())
 }
 
-fn long(draft: &mut Draft, dice: &mut Dice) -> String {
-    let length = *dice.pick(&[100, 500, 1000, 1100, 1600, 2100, 3000, 4200]);
+fn long(draft: &mut Draft, rng: &mut Rng) -> String {
+    let length = *rng.pick(&[100, 500, 1000, 1100, 1600, 2100, 3000, 4200]);
     let filler = b"0123456789abcdef".repeat(length / 16 + 1);
     let filler = &filler[..length];
-    match dice.below(5) {
+    match rng.below(5) {
         0 => {
             let header = Header::new("X-Pad", Value::Text(filler.to_vec()));
-            format!("header of {length} {}", put(draft, header, dice))
+            format!("header of {length} {}", put(draft, header, rng))
         }
         1 => {
             let Some(credentials) = draft.credentials() else { return String::new() };
@@ -832,23 +829,23 @@ fn long(draft: &mut Draft, dice: &mut Dice) -> String {
             format!("gap of {length} in credentials")
         }
         3 => {
-            let at = any_header(draft, dice);
+            let at = any_header(draft, rng);
             draft.headers[at].colon = [b":", &b" ".repeat(length)[..]].concat();
             format!("{length} blanks in {}", name_of(&draft.headers[at]))
         }
         _ => {
-            let at = any_header(draft, dice);
+            let at = any_header(draft, rng);
             draft.headers[at].colon = [b":", &b"\r\n ".repeat(length / 30)[..]].concat();
             format!("{} folds in {}", length / 30, name_of(&draft.headers[at]))
         }
     }
 }
 
-fn many(draft: &mut Draft, dice: &mut Dice) -> String {
-    let count = *dice.pick(&[10, 40, 100, 120, 140, 200]);
-    let line = *dice.pick(&["x:y", "a:", "Accept: x", "From-X:y"]);
+fn many(draft: &mut Draft, rng: &mut Rng) -> String {
+    let count = *rng.pick(&[10, 40, 100, 120, 140, 200]);
+    let line = *rng.pick(&["x:y", "a:", "Accept: x", "From-X:y"]);
     let (name, value) = line.split_once(':').unwrap_or((line, ""));
-    let before = !dice.one_in(3);
+    let before = !rng.one_in(3);
     for _ in 0..count {
         let mut header = Header::new(name, Value::Text(value.into()));
         header.colon = b":".to_vec();
@@ -858,11 +855,11 @@ fn many(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("{count} headers {line}, before {before}")
 }
 
-fn other_scheme(draft: &mut Draft, dice: &mut Dice) -> String {
+fn other_scheme(draft: &mut Draft, rng: &mut Rng) -> String {
     if draft.credentials().is_none() {
         return String::new();
     }
-    let value = *dice.pick(&[
+    let value = *rng.pick(&[
         "Basic MjQwOnNlY3JldA==",
         "Negotiate YII=",
         "NTLM TlRMTVNTUAAB",
@@ -874,22 +871,22 @@ fn other_scheme(draft: &mut Draft, dice: &mut Dice) -> String {
         "Digest username=\"240\"",
         "Digest realm=\"x\"",
     ]);
-    if dice.one_in(2) {
+    if rng.one_in(2) {
         let Some(credentials) = draft.credentials() else { return String::new() };
         credentials.before = format!("{value}, ").into_bytes();
         return format!("{value:?} in front in the same header");
     }
-    let name = *dice.pick(&["Authorization", "Proxy-Authorization"]);
+    let name = *rng.pick(&["Authorization", "Proxy-Authorization"]);
     let header = Header::new(name, Value::Text(value.into()));
-    format!("{name}: {value:?} {}", put(draft, header, dice))
+    format!("{name}: {value:?} {}", put(draft, header, rng))
 }
 
-fn credentials_name(draft: &mut Draft, dice: &mut Dice) -> String {
+fn credentials_name(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(header) = draft.headers.iter_mut().find(|header| matches!(header.value, Value::Credentials(_)))
     else {
         return String::new();
     };
-    header.name = match dice.below(6) {
+    header.name = match rng.below(6) {
         0 => header.name.to_ascii_lowercase(),
         1 => header.name.to_ascii_uppercase(),
         2 => other_header(&header.name),
@@ -900,11 +897,11 @@ fn credentials_name(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("credentials in {}", shown(&header.name))
 }
 
-fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
+fn parameters(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
-    match dice.below(7) {
+    match rng.below(7) {
         0 => {
-            dice.shuffle(&mut credentials.parameters);
+            rng.shuffle(&mut credentials.parameters);
             "order of parameters".into()
         }
         1 => {
@@ -912,11 +909,11 @@ fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
                 b",", b" ,", b",,", b", ,", b";", b" ", b",\r\n ", b"\r\n ,", b",\n\t", b"\t", b",\0",
                 b",\r", b"&", b",\x0b",
             ];
-            credentials.separator = pick(dice, &separators).to_vec();
+            credentials.separator = pick(rng, &separators).to_vec();
             format!("separator {}", shown(&credentials.separator))
         }
         2 => {
-            let (name, value) = *dice.pick(&[
+            let (name, value) = *rng.pick(&[
                 ("x", "\"username=240\""),
                 ("x", "\", username=\"240\", y=\""),
                 ("opaque", "\"\\\", username=\\\"240\""),
@@ -932,42 +929,42 @@ fn parameters(draft: &mut Draft, dice: &mut Dice) -> String {
                 ("response", "\"0123456789abcdef0123456789abcdef\""),
                 ("uri", "\"sip:username=\""),
             ]);
-            let at = if dice.one_in(2) { 0 } else { dice.below(credentials.parameters.len() + 1) };
+            let at = if rng.one_in(2) { 0 } else { rng.below(credentials.parameters.len() + 1) };
             credentials.parameters.insert(at, Parameter::new(name, value));
             format!("parameter {name}={value} at {at}")
         }
         3 => {
             let equals = pick(
-                dice,
+                rng,
                 &[
                     b" =", b"= ", b" = ", b"\r\n =", b"=\r\n ", b"==", b"\t=\t", b"=\n ", b":", b"", b"\0=",
                     b"=\x0b",
                 ],
             );
-            let at = if dice.one_in(2) { 0 } else { dice.below(credentials.parameters.len()) };
+            let at = if rng.one_in(2) { 0 } else { rng.below(credentials.parameters.len()) };
             credentials.parameters[at].equals = equals.to_vec();
             format!("equals {} of {}", shown(equals), shown(&credentials.parameters[at].name))
         }
         4 => {
-            let at = dice.below(credentials.parameters.len());
+            let at = rng.below(credentials.parameters.len());
             let parameter = &mut credentials.parameters[at];
             parameter.name.make_ascii_uppercase();
             format!("case of {}", shown(&parameter.name))
         }
         5 => {
-            let text = pick(dice, &[b", ", b",", b" ", b"x, ", b"\r\n ", b"username, ", b"username "]);
+            let text = pick(rng, &[b", ", b",", b" ", b"x, ", b"\r\n ", b"username, ", b"username "]);
             credentials.gap.extend(text);
             format!("{} before the parameters", shown(text))
         }
         _ => {
-            let text = pick(dice, &[b",", b" ,", b";", b", x", b"\"", b"\\", b", username", b", username="]);
+            let text = pick(rng, &[b",", b" ,", b";", b", x", b"\"", b"\\", b", username", b", username="]);
             credentials.after = text.to_vec();
             format!("{} behind the parameters", shown(text))
         }
     }
 }
 
-fn digest_word(draft: &mut Draft, dice: &mut Dice) -> String {
+fn digest_word(draft: &mut Draft, rng: &mut Rng) -> String {
     let Some(credentials) = draft.credentials() else { return String::new() };
     let words: [(&[u8], &[u8]); 19] = [
         (b"digest", b" "),
@@ -990,22 +987,22 @@ fn digest_word(draft: &mut Draft, dice: &mut Dice) -> String {
         (b"Digest", b"\x0b"),
         (b"Basic", b" "),
     ];
-    let (word, gap) = *dice.pick(&words);
+    let (word, gap) = *rng.pick(&words);
     credentials.scheme = word.to_vec();
     credentials.gap = gap.to_vec();
     format!("scheme {}", shown(&[word, gap].concat()))
 }
 
-fn blank_line(draft: &mut Draft, dice: &mut Dice) -> String {
+fn blank_line(draft: &mut Draft, rng: &mut Rng) -> String {
     let blanks: [&[u8]; 9] =
         [b"\n", b"\r", b" \r\n", b"\t\n", b"\0\r\n", b"", b"\r\n\r\n", b"\x0b\r\n", b"\r\r\n"];
-    let blank = pick(dice, &blanks);
-    if dice.one_in(2) {
+    let blank = pick(rng, &blanks);
+    if rng.one_in(2) {
         draft.blank = blank.to_vec();
         return format!("blank line {}", shown(blank));
     }
-    let at = dice.below(draft.headers.len());
-    if at == 0 || dice.one_in(3) {
+    let at = rng.below(draft.headers.len());
+    if at == 0 || rng.one_in(3) {
         draft.start_end.extend(blank);
         return format!("blank line {} behind the start line", shown(blank));
     }
@@ -1013,8 +1010,8 @@ fn blank_line(draft: &mut Draft, dice: &mut Dice) -> String {
     format!("blank line {} in front of {}", shown(blank), name_of(&draft.headers[at]))
 }
 
-fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
-    match dice.below(4) {
+fn start_line(draft: &mut Draft, rng: &mut Rng) -> String {
+    match rng.below(4) {
         0 => {
             let gaps: [&[u8]; 11] = [
                 b"  ",
@@ -1029,8 +1026,8 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
                 b"\n",
                 b"                ",
             ];
-            let gap = pick(dice, &gaps);
-            let at = dice.below(2);
+            let gap = pick(rng, &gaps);
+            let at = rng.below(2);
             draft.gaps[at] = gap.to_vec();
             format!("gap {at} of the start line {}", shown(gap))
         }
@@ -1051,12 +1048,12 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
                 b"sip:999@pbx\0",
                 b"sip:\xc3\xbc@pbx",
             ];
-            draft.uri = pick(dice, &uris).to_vec();
+            draft.uri = pick(rng, &uris).to_vec();
             format!("URI {}", shown(&draft.uri))
         }
         2 => {
             let end = pick(
-                dice,
+                rng,
                 &[
                     b"\n", b"\r", b" \r\n", b"\t\r\n", b"\r\r\n", b"\n\r", b"\r\n ", b"\r\n\t", b"\r\n:",
                     b"\0\r\n",
@@ -1066,29 +1063,29 @@ fn start_line(draft: &mut Draft, dice: &mut Dice) -> String {
             format!("start line ends {}", shown(end))
         }
         _ => {
-            draft.uri = format!("sip:{}@pbx", "9".repeat(*dice.pick(&[100, 250, 500, 1000]))).into_bytes();
+            draft.uri = format!("sip:{}@pbx", "9".repeat(*rng.pick(&[100, 250, 500, 1000]))).into_bytes();
             format!("URI of {}", draft.uri.len())
         }
     }
 }
 
-fn any_byte(draft: &mut Draft, dice: &mut Dice) -> String {
+fn any_byte(draft: &mut Draft, rng: &mut Rng) -> String {
     const BYTES: [u8; 24] = *b"\0\x01\x07\x08\t\n\x0b\x0c\r\x1b \"\\<>:;,=@%\x7f\x80\xff";
-    let insert = vec![if dice.one_in(6) { dice.byte() } else { *dice.pick(&BYTES) }];
-    let (remove, what) = match dice.below(3) {
+    let insert = vec![if rng.one_in(6) { rng.byte() } else { *rng.pick(&BYTES) }];
+    let (remove, what) = match rng.below(3) {
         0 => (1, "in place of one"),
         1 => (0, "put in"),
         _ => (1, "removed"),
     };
     let insert = if what == "removed" { Vec::new() } else { insert };
-    let place = dice.below(1000);
+    let place = rng.below(1000);
     let label = format!("byte {} {what}", shown(&insert));
     draft.edits.push(Edit { place, remove, insert });
     label
 }
 
 /// More in the datagram than the message.
-fn behind(draft: &mut Draft, dice: &mut Dice) -> String {
+fn behind(draft: &mut Draft, rng: &mut Rng) -> String {
     let bodies: [&[u8]; 8] = [
         b"x",
         b"\0",
@@ -1099,7 +1096,7 @@ fn behind(draft: &mut Draft, dice: &mut Dice) -> String {
         b"SIP/2.0 200 OK\r\n\r\n",
         b"v=0\r\n",
     ];
-    let body = pick(dice, &bodies);
+    let body = pick(rng, &bodies);
     draft.body.extend(body);
     format!("behind it {}", shown(body))
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sipward_tests::{
-    exchange::{Exchange, Make},
+    auth_pbx::{AuthPbx, PbxKind},
     namespace::Namespace,
 };
 
@@ -35,9 +35,9 @@ pub(crate) struct Challenge {
 }
 
 pub(crate) struct Pbx {
-    pub(crate) make: Make,
+    pub(crate) make: PbxKind,
     /// Kept for its drop.
-    _exchange: Exchange,
+    _auth_pbx: AuthPbx,
     log: Log,
 }
 
@@ -63,16 +63,16 @@ impl Written for Plain {
 
 impl Pbx {
     /// `None`: there is none of this make here, and that was said.
-    pub(crate) fn start(make: Make, host: &Namespace) -> Option<Self> {
-        let exchange = Exchange::start(make, host)?;
-        let log = Log { path: exchange.messages(), at: 0, rest: String::new(), names: HashMap::new() };
-        Some(Self { make, log, _exchange: exchange })
+    pub(crate) fn start(make: PbxKind, host: &Namespace) -> Option<Self> {
+        let auth_pbx = AuthPbx::start(make, host)?;
+        let log = Log { path: auth_pbx.messages(), at: 0, rest: String::new(), names: HashMap::new() };
+        Some(Self { make, log, _auth_pbx: auth_pbx })
     }
 
     /// The header that its challenges are answered in.
     pub(crate) fn credentials_header(&self, method: &str) -> &'static str {
         match self.make {
-            Make::Asterisk => "Authorization",
+            PbxKind::Asterisk => "Authorization",
             _ if method == "REGISTER" => "Authorization",
             _ => "Proxy-Authorization",
         }
@@ -94,7 +94,7 @@ impl Pbx {
     /// The names that it read in each answered request, whether or not they were of use to it.
     pub(crate) fn names(&mut self, exchanged: &[(u64, Exchanged)]) -> Vec<Vec<String>> {
         match self.make {
-            Make::Asterisk => self.log.names(exchanged),
+            PbxKind::Asterisk => self.log.names(exchanged),
             _ => exchanged.iter().map(|(_, exchanged)| in_answer(exchanged)).collect(),
         }
     }

@@ -13,8 +13,8 @@ use sipward::{
     signature::SignatureSet,
 };
 use sipward_tests::{
+    filter_pair::opening,
     frame::{tcp, udp},
-    judges::opening,
 };
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
@@ -158,7 +158,7 @@ fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
     let settings = Settings {
         transactions: room,
         nonces: room,
-        acquaintances: room,
+        verified_sources: room,
         connections: room,
         histories: room,
     };

@@ -7,14 +7,14 @@ use sipward_tests::{
     namespace::{Lan, v4},
 };
 
-use crate::{hearing::Hearing, host, refused};
+use crate::{host, reachability::Reachability, refused};
 
 #[test]
 fn a_locked_account_drops_from_anywhere_and_no_other_does() {
     let lan = Lan::new(["pbx", "phone", "other"]);
     let [pbx, phone, other] = lan.hosts();
     let sipward = Sipward::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     // The requests are of account 201.
     assert!(hears.from(phone, 1) && hears.from(other, 2));
@@ -137,7 +137,7 @@ fn rules_say_what_was_dropped_without_a_daemon_too() {
     let lan = Lan::new(["pbx", "scanner"]);
     let [pbx, scanner] = lan.hosts();
     let sipward = Sipward::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     assert_eq!(sipward.ok("rules"), "No rule has dropped anything yet.\n");
     sipward.ok(&format!("ban add {}", v4(2)));

@@ -8,14 +8,14 @@ use sipward_tests::{
     wait::wait_until,
 };
 
-use crate::{hearing::Hearing, host, refused};
+use crate::{host, reachability::Reachability, refused};
 
 #[test]
 fn a_ban_drops_its_source_and_nobody_else() {
     let lan = Lan::new(["pbx", "scanner", "customer"]);
     let [pbx, scanner, customer] = lan.hosts();
     let sipward = Sipward::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     for (number, bad, good) in [(1, v4(2), v4(3)), (2, v6(2), v6(3))] {
         assert!(hears.from(scanner, number) && hears.from(customer, number), "before the ban");
@@ -44,7 +44,7 @@ fn lock_down_lets_only_the_trusted_in() {
     let lan = Lan::new(["pbx", "stranger", "provider"]);
     let [pbx, stranger, provider] = lan.hosts();
     let sipward = Sipward::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     refused(&sipward.run("trust only on"), 1, &["nobody is trusted", "--force"]);
     sipward.ok(&format!("trust add {} --note provider", v4(3)));
@@ -60,7 +60,7 @@ fn a_ban_inside_a_trusted_prefix_sleeps() {
     let lan = Lan::new(["pbx", "customer"]);
     let [pbx, customer] = lan.hosts();
     let sipward = Sipward::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     sipward.ok(&format!("ban add {} --for 2h", v4(2)));
     assert!(!hears.from(customer, 1));

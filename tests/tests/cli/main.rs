@@ -2,9 +2,9 @@
 
 mod accounts;
 mod attach;
-mod hearing;
 mod lists;
 mod private;
+mod reachability;
 mod refusals;
 mod signatures;
 mod watching;

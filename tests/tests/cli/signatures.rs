@@ -10,7 +10,7 @@ use sipward_tests::{
     scratch::Scratch,
 };
 
-use crate::{hearing::Hearing, host, nothing_is_left, refused};
+use crate::{host, nothing_is_left, reachability::Reachability, refused};
 
 #[test]
 fn signatures_are_swapped_while_the_filter_runs() {
@@ -21,7 +21,7 @@ fn signatures_are_swapped_while_the_filter_runs() {
     let table = "[[signature]]\nname = 'new-scanner'\nin = 'Via'\ncontains = '776asdhds'\n";
     let file = directory.file("new.toml", table);
     let message = directory.file("message", &clean("SUBSCRIBE"));
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     let shipped = sipward.json("status")[0]["signatures"].as_array().unwrap().len();
     assert!(hears.from(scanner, 1));

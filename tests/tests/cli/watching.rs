@@ -15,7 +15,7 @@ use sipward_tests::{
     wait::wait_until,
 };
 
-use crate::{hearing::Hearing, host, refused};
+use crate::{host, reachability::Reachability, refused};
 
 #[test]
 fn events_tell_of_drops_as_they_happen() {
@@ -26,7 +26,7 @@ fn events_tell_of_drops_as_they_happen() {
     sipward.ok(&format!("ban add {}", v4(2)));
     let mut follow = sipward.command("events --follow --json").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     hears.say(scanner, 1, "OPTIONS sip:100@pbx SIP/2.0\r\n\r\n");
     let event: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     refused(&sipward.run("events"), 1, &["another `sipward events` runs"]);
@@ -62,7 +62,7 @@ fn a_capture_has_what_drops_and_why_and_nobody_else() {
     let [pbx, scanner, customer] = lan.hosts();
     let sipward = Sipward::new(pbx);
     let files = Scratch::new(pbx);
-    let mut hears = Hearing::new(pbx);
+    let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
     sipward.ok(&format!("ban add {}", v4(2)));
     for (options, both) in [("", false), ("--all", true)] {

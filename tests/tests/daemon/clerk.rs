@@ -9,11 +9,11 @@ use std::{
 use serde_json::Value;
 use sipward::{
     control::{
-        Client, ClientError, Told,
+        Client, ClientError, Received,
         protocol::{Add, Call, RefusalKind, Remove},
     },
-    places,
-    precedence::Standing,
+    paths,
+    precedence::ListKind,
 };
 use sipward_tests::command::{Done, Sipward};
 
@@ -78,13 +78,13 @@ fn nobody_knows(said: &str) -> bool {
 
 /// `None`: there is no daemon.
 fn asked(sipward: &Sipward<'_>, source: &str, deed: Deed) -> Option<Answer> {
-    let socket = places::socket(&sipward.runtime());
+    let socket = paths::socket(&sipward.runtime());
     let mut client = Client::connect(&socket).unwrap_or_else(|error| panic!("{error}"))?;
     let mut item = Value::Null;
     let take = |told| {
         match told {
-            Told::Item(told) => item = told,
-            Told::Notice(notice) => panic!("{notice}"),
+            Received::Item(told) => item = told,
+            Received::Notice(notice) => panic!("{notice}"),
         }
         Ok::<_, ClientError>(())
     };
@@ -106,7 +106,7 @@ fn call(source: &str, deed: Deed) -> Call {
     match deed {
         Deed::Trust(lasts) => Call::Trust(add(lasts)),
         Deed::Ban(lasts) => Call::Ban(add(lasts)),
-        Deed::Untrust => Call::Remove(Remove { list: Standing::Trusted, sources }),
-        Deed::Unban => Call::Remove(Remove { list: Standing::Banned, sources }),
+        Deed::Untrust => Call::Remove(Remove { list: ListKind::Trusted, sources }),
+        Deed::Unban => Call::Remove(Remove { list: ListKind::Banned, sources }),
     }
 }

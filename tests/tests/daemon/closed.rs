@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 use sipward::{
-    guard::{Account, Because, Rule},
+    clock::Clock,
+    guard::{Account, Rule, Trigger},
     store::{Store, Suspended, Suspension},
-    wall::Clock,
 };
 use sipward_tests::{
     command::Sipward,
@@ -29,7 +29,7 @@ fn suspension(number: u32) -> Suspension {
         until: FOREVER,
         since: 0,
         who: "guard".to_owned(),
-        because: Because { rule: Rule::Suspend, count: 6, seconds: 2 },
+        trigger: Trigger { rule: Rule::Suspend, count: 6, seconds: 2 },
         strict: false,
     }
 }

@@ -13,18 +13,18 @@ use std::{
 use ipnet::IpNet;
 use sipward::{
     kernel::{PinnedProgram, Pins},
-    precedence::Standing,
+    precedence::ListKind,
     store::Store,
 };
 use sipward_tests::{
-    command::Sipward, daemon::Daemon, dice::Dice, frame::udp, length::by_length, message::clean,
-    namespace::Lan, scratch::Scratch, wait::wait_until,
+    command::Sipward, daemon::Daemon, frame::udp, length::by_length, message::clean, namespace::Lan,
+    rng::Rng, scratch::Scratch, wait::wait_until,
 };
 use xdp_prog::{abi::VERSION, reason::Action};
 
 use crate::{
     clerk::{Clerk, typed_and_killed},
-    lists::{Lists, in_the_kernel, lists, same},
+    lists::{ShownLists, in_the_kernel, lists, same},
     model::{Answer, Deed, Model, wall},
     over::{Over, OverIfPanicking},
     site::config,
@@ -48,8 +48,8 @@ fn what_was_acknowledged_is_there_and_nothing_else() {
     let sipward = Sipward::new(pbx);
     let directory = Scratch::new(pbx);
     let config = directory.file("sipward.toml", &config("'eth0'"));
-    let mut dice = Dice::loaded(SEED);
-    let plans: Vec<_> = (0..CLERKS.len()).map(|clerk| plan(clerk, &mut dice)).collect();
+    let mut rng = Rng::fixed(SEED);
+    let plans: Vec<_> = (0..CLERKS.len()).map(|clerk| plan(clerk, &mut rng)).collect();
     let common = Common::default();
     thread::scope(|scope| {
         let _over = Over(&common.over);
@@ -57,7 +57,7 @@ fn what_was_acknowledged_is_there_and_nothing_else() {
             let (common, sipward) = (&common, &sipward);
             scope.spawn(move || common.work(clerk, plan, sipward));
         }
-        common.kill_and_compare(&sipward, &config, &mut dice);
+        common.kill_and_compare(&sipward, &config, &mut rng);
     });
     let model = common.model.into_inner().unwrap();
     println!("{} done, {} refused, {} unanswered", model.done, model.refused, model.unanswered);
@@ -75,18 +75,18 @@ struct Task {
 }
 
 /// Tasks enough for all kills, with sources that no other clerk has: what is done to a source has an order.
-fn plan(clerk: usize, dice: &mut Dice) -> Vec<Task> {
+fn plan(clerk: usize, rng: &mut Rng) -> Vec<Task> {
     let sources = sources(clerk);
     let task = |_| {
-        let lasts = *dice.pick(&[None, Some(3_600), Some(7_200), Some(86_400)]);
-        let deed = match dice.below(8) {
+        let lasts = *rng.pick(&[None, Some(3_600), Some(7_200), Some(86_400)]);
+        let deed = match rng.below(8) {
             0..3 => Deed::Trust(lasts),
             3..6 => Deed::Ban(lasts),
             6 => Deed::Untrust,
             _ => Deed::Unban,
         };
-        let killed_after = dice.one_in(3).then(|| Duration::from_millis(dice.below(60) as u64));
-        Task { source: dice.pick(&sources).clone(), deed, killed_after }
+        let killed_after = rng.one_in(3).then(|| Duration::from_millis(rng.below(60) as u64));
+        Task { source: rng.pick(&sources).clone(), deed, killed_after }
     };
     (0..kills() * DEEDS).map(task).collect()
 }
@@ -150,7 +150,7 @@ impl Common {
         clerk.perform(sipward, source, *deed)
     }
 
-    fn kill_and_compare(&self, sipward: &Sipward<'_>, config: &str, dice: &mut Dice) {
+    fn kill_and_compare(&self, sipward: &Sipward<'_>, config: &str, rng: &mut Rng) {
         let mut daemon = Daemon::start(sipward, config);
         for kill in 0..kills() {
             if kill % COMPARED == 0 {
@@ -158,14 +158,14 @@ impl Common {
                 self.compare(sipward);
             }
             self.allowed.fetch_add(DEEDS, Ordering::SeqCst);
-            if dice.one_in(4) {
+            if rng.one_in(4) {
                 // While it starts.
-                thread::sleep(Duration::from_millis(dice.below(300) as u64));
+                thread::sleep(Duration::from_millis(rng.below(300) as u64));
             } else {
                 daemon.wait_until_ready();
-                self.wait_until_begun(kill * DEEDS + 1 + dice.below(DEEDS));
+                self.wait_until_begun(kill * DEEDS + 1 + rng.below(DEEDS));
             }
-            self.kill(daemon, sipward, dice);
+            self.kill(daemon, sipward, rng);
             daemon = Daemon::spawn(sipward, config, VERSION);
         }
         // Each of them waits for another turn.
@@ -180,14 +180,14 @@ impl Common {
     }
 
     /// Leaves the clerks without a daemon for a while.
-    fn kill(&self, daemon: Daemon, sipward: &Sipward<'_>, dice: &mut Dice) {
+    fn kill(&self, daemon: Daemon, sipward: &Sipward<'_>, rng: &mut Rng) {
         // Now and then, whatever is done waits for the store half done, as the kernel has it already.
         let mut store = Store::open(&sipward.state().join("sipward.db")).unwrap();
-        let _held = dice.one_in(2).then(|| store.begin().unwrap());
-        thread::sleep(Duration::from_millis(dice.below(30) as u64));
+        let _held = rng.one_in(2).then(|| store.begin().unwrap());
+        thread::sleep(Duration::from_millis(rng.below(30) as u64));
         daemon.kill();
         *self.down.write().unwrap() = true;
-        thread::sleep(Duration::from_millis(dice.below(100) as u64));
+        thread::sleep(Duration::from_millis(rng.below(100) as u64));
         *self.down.write().unwrap() = false;
     }
 
@@ -211,8 +211,8 @@ impl Common {
                 program.test_run(&udp().from(&address.to_string()).carrying(clean(method)).build()).unwrap()
             };
             let (options, register) = match standing(address, &lists) {
-                Some(Standing::Trusted) => (Action::Pass, Action::Pass),
-                Some(Standing::Banned) => (Action::Drop, Action::Drop),
+                Some(ListKind::Trusted) => (Action::Pass, Action::Pass),
+                Some(ListKind::Banned) => (Action::Drop, Action::Drop),
                 None => (Action::Drop, Action::Pass),
             };
             assert_eq!((fate("OPTIONS"), fate("REGISTER")), (options, register), "{address}: {lists:#?}");
@@ -221,11 +221,11 @@ impl Common {
 }
 
 /// What the lists mean for an address: trusted beats banned.
-fn standing(address: IpAddr, lists: &Lists) -> Option<Standing> {
+fn standing(address: IpAddr, lists: &ShownLists) -> Option<ListKind> {
     let holds = |source: &str| match source.parse::<IpNet>() {
         Ok(net) => net.contains(&address),
         Err(_) => source.parse() == Ok(address),
     };
     let said: Vec<_> = lists.iter().filter(|(source, _)| holds(source)).map(|(_, (said, _))| *said).collect();
-    [Standing::Trusted, Standing::Banned].into_iter().find(|standing| said.contains(standing))
+    [ListKind::Trusted, ListKind::Banned].into_iter().find(|standing| said.contains(standing))
 }

@@ -4,49 +4,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sipward::{
     address::show,
+    clock::Clock,
     kernel::{Pins, Tables},
-    precedence::{Claim, Standing},
-    roster::{Found, Roster},
-    wall::Clock,
+    lists::{Found, Lists},
+    precedence::{ListEntry, ListKind},
 };
 use sipward_tests::command::Sipward;
 use xdp_prog::abi::FOREVER;
 
 /// By source; nobody is on both lists.
-pub(crate) type Lists = BTreeMap<String, Line>;
+pub(crate) type ShownLists = BTreeMap<String, Line>;
 
 /// Until when: in seconds since 1970, or for ever.
-pub(crate) type Line = (Standing, Option<u64>);
+pub(crate) type Line = (ListKind, Option<u64>);
 
-pub(crate) fn lists(sipward: &Sipward<'_>) -> Lists {
-    let list = |command: &str, standing| {
+pub(crate) fn lists(sipward: &Sipward<'_>) -> ShownLists {
+    let list = |command: &str, kind| {
         let listed = sipward.json(&format!("{command} list"));
         listed.into_iter().map(move |listed| {
-            (listed["source"].as_str().expect("a source").to_owned(), (standing, listed["until"].as_u64()))
+            (listed["source"].as_str().expect("a source").to_owned(), (kind, listed["until"].as_u64()))
         })
     };
-    list("ban", Standing::Banned).chain(list("trust", Standing::Trusted)).collect()
+    list("ban", ListKind::Banned).chain(list("trust", ListKind::Trusted)).collect()
 }
 
-pub(crate) fn in_the_kernel(sipward: &Sipward<'_>) -> Lists {
+pub(crate) fn in_the_kernel(sipward: &Sipward<'_>) -> ShownLists {
     let ours = Pins::at(sipward.pins());
     let others = ours.others().unwrap();
     let mut there = [ours].into_iter().chain(others).filter(|pins| pins.is_there().unwrap());
     let mut tables = Tables::open(&there.next().expect("a filter")).unwrap();
     assert!(there.next().is_none(), "a filter of another build is left");
     let clock = Clock::read();
-    let found = Roster::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
+    let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
     let line = |found: Found| {
         assert!(!found.unsaved, "{found:?}");
-        let Claim { standing, until } = found.claim.unwrap_or_else(|| panic!("{found:?}"));
+        let ListEntry { kind, until } = found.list_entry.unwrap_or_else(|| panic!("{found:?}"));
         let until = (until != FOREVER).then(|| (clock.wall_ms + (until - clock.kernel) / 1_000_000) / 1_000);
-        (show(found.net), (standing, until))
+        (show(found.net), (kind, until))
     };
     found.into_iter().map(line).collect()
 }
 
 /// The same lines, each with the same end; it is rounded to seconds.
-pub(crate) fn same(before: &Lists, after: &Lists) {
+pub(crate) fn same(before: &ShownLists, after: &ShownLists) {
     let sources: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let pairs = sources.into_iter().map(|source| (source, before.get(source), after.get(source)));
     let others: Vec<_> = pairs.filter(|(_, before, after)| !is_same(*before, *after)).collect();

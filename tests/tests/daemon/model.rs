@@ -6,9 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use sipward::precedence::Standing::{self, Banned, Trusted};
+use sipward::precedence::ListKind::{self, Banned, Trusted};
 
-use crate::lists::{Line, Lists};
+use crate::lists::{Line, ShownLists};
 
 /// For so many seconds, or for ever.
 type Lasts = Option<u64>;
@@ -46,7 +46,7 @@ impl fmt::Display for Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Nothing,
-    Listed(Standing, Option<Span>),
+    Listed(ListKind, Option<Span>),
 }
 
 /// Milliseconds since 1970.
@@ -90,7 +90,7 @@ impl Model {
     }
 
     /// That these lists are possible, and from now on what is said.
-    pub(crate) fn check(&mut self, lists: &Lists) {
+    pub(crate) fn check(&mut self, lists: &ShownLists) {
         let unheard_of: Vec<_> = lists.keys().filter(|source| !self.sources.contains_key(*source)).collect();
         assert!(unheard_of.is_empty(), "nobody has ever said anything of {unheard_of:?}");
         for (name, source) in &mut self.sources {
@@ -130,7 +130,7 @@ impl Source {
 }
 
 impl Said {
-    const fn standing(self) -> Option<Standing> {
+    const fn standing(self) -> Option<ListKind> {
         match self {
             Self::Nothing => None,
             Self::Listed(standing, _) => Some(standing),

@@ -13,11 +13,11 @@ use sipward::kernel::{Pins, Tables};
 use sipward_tests::{
     command::Sipward,
     daemon::Daemon,
-    dice::Dice,
     flood::{Jet, flood},
     length::is_long,
     message::{clean, request},
     namespace::Namespace,
+    rng::Rng,
     scratch::Scratch,
 };
 use xdp_prog::abi::VERSION;
@@ -171,8 +171,8 @@ fn connected(from: &Namespace, wire: Wire, address: fn(Wire, u32) -> String, hos
 
 /// Ends the daemon and starts another, again and again; the last one takes calls.
 fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
-    let (mut dice, begun) = (Dice::loaded(SEED), Instant::now());
-    let plan = plan(&mut dice);
+    let (mut rng, begun) = (Rng::fixed(SEED), Instant::now());
+    let plan = plan(&mut rng);
     let rounds = plan.len();
     let mut counts = BTreeMap::new();
     let mut layout = VERSION;
@@ -180,7 +180,7 @@ fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
     let mut end = End::Terminated;
     for (build, next_end) in plan.into_iter().chain(iter::once((Build::Same, End::Terminated))) {
         *counts.entry((run.build, end)).or_insert(0) += 1;
-        run.end(end, sipward, &mut dice);
+        run.end(end, sipward, &mut rng);
         end = next_end;
         match build {
             Build::Same => {}
@@ -201,11 +201,11 @@ fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
 }
 
 /// Which builds are started one after the other, and how each ends: two hundred by chance, or every combination once.
-fn plan(dice: &mut Dice) -> Vec<(Build, End)> {
+fn plan(rng: &mut Rng) -> Vec<(Build, End)> {
     if is_long() {
         let mut one = || {
-            let build = *dice.pick(&BUILDS);
-            (build, *dice.pick(build.ends()))
+            let build = *rng.pick(&BUILDS);
+            (build, *rng.pick(build.ends()))
         };
         return (0..ROUNDS).map(|_| one()).collect();
     }
@@ -214,7 +214,7 @@ fn plan(dice: &mut Dice) -> Vec<(Build, End)> {
         builds.into_iter().flat_map(|build| build.ends().iter().map(move |end| (build, *end))).collect();
     all.sort_unstable();
     all.dedup();
-    dice.shuffle(&mut all);
+    rng.shuffle(&mut all);
     all
 }
 
@@ -226,7 +226,7 @@ struct Run {
 }
 
 impl Run {
-    fn end(mut self, end: End, sipward: &Sipward<'_>, dice: &mut Dice) {
+    fn end(mut self, end: End, sipward: &Sipward<'_>, rng: &mut Rng) {
         match end {
             End::Terminated => {
                 self.daemon.wait_until_ready();
@@ -235,10 +235,10 @@ impl Run {
             End::Killed => self.daemon.wait_until_ready(),
             End::KilledWhileItTookOver => {
                 self.wait_until_it_takes_over(sipward);
-                thread::sleep(Duration::from_micros(dice.below(5_000) as u64));
+                thread::sleep(Duration::from_micros(rng.below(5_000) as u64));
             }
             End::KilledWhileItStarted => {
-                let moment = Duration::from_millis(dice.below(600) as u64);
+                let moment = Duration::from_millis(rng.below(600) as u64);
                 thread::sleep(moment.saturating_sub(self.begun.elapsed()));
             }
         }

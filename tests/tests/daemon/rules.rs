@@ -37,17 +37,17 @@ impl Hit {
 }
 
 /// What is told of a rule.
-fn told(sipward: &Sipward<'_>, rule: &str) -> Option<Value> {
-    sipward.json("rules").into_iter().find(|told| told["rule"] == rule)
+fn rule_line(sipward: &Sipward<'_>, rule: &str) -> Option<Value> {
+    sipward.json("rules").into_iter().find(|rule_line| rule_line["rule"] == rule)
 }
 
 fn counts(sipward: &Sipward<'_>, rule: &str) -> Option<(u64, u64)> {
-    let told = told(sipward, rule)?;
-    Some((told["sources"].as_u64()?, told["authenticated"].as_u64()?))
+    let rule_line = rule_line(sipward, rule)?;
+    Some((rule_line["sources"].as_u64()?, rule_line["authenticated"].as_u64()?))
 }
 
 fn dropped(sipward: &Sipward<'_>, rule: &str) -> u64 {
-    told(sipward, rule).and_then(|told| told["dropped"].as_u64()).unwrap_or(0)
+    rule_line(sipward, rule).and_then(|rule_line| rule_line["dropped"].as_u64()).unwrap_or(0)
 }
 
 /// Whether the PBX hears of it; if not, it is counted.
@@ -74,7 +74,7 @@ fn hits_phones(sipward: &Sipward<'_>, site: &Site, hit: &Hit) {
         hit.send(&site.attacker, number);
     }
     wait_until("all are told", PATIENCE, || counts(sipward, hit.rule) == Some((4, 0)));
-    let before = told(sipward, hit.rule).expect("a rule that was met");
+    let before = rule_line(sipward, hit.rule).expect("a rule that was met");
     assert_eq!((&before["flagged"], &before["action"]), (&false.into(), &"drop".into()), "{before}");
     for number in PHONES {
         let wire = Wire::Attacker;
@@ -84,7 +84,7 @@ fn hits_phones(sipward: &Sipward<'_>, site: &Site, hit: &Hit) {
     wait_until("they are known to have authenticated", PATIENCE, || {
         counts(sipward, hit.rule) == Some((4, 3))
     });
-    assert_eq!(told(sipward, hit.rule).expect("a rule that was met")["flagged"], true);
+    assert_eq!(rule_line(sipward, hit.rule).expect("a rule that was met")["flagged"], true);
     assert_eq!(sipward.json("status")[0]["flagged"], serde_json::json!([hit.rule]));
 }
 
@@ -106,15 +106,15 @@ fn a_rule_that_hits_phones_is_switched_off_and_no_other() {
         // Rules are judged once a minute, and when the daemon ends.
         daemon.terminate();
         assert_eq!(audit(&sipward, "switched off", hit.rule), 1);
-        assert_eq!(told(&sipward, hit.rule).expect("by a command of its own")["action"], "off");
+        assert_eq!(rule_line(&sipward, hit.rule).expect("by a command of its own")["action"], "off");
 
         let _daemon = Daemon::start(&sipward, &config);
         assert_eq!(counts(&sipward, hit.rule), Some((4, 3)), "it survives a restart");
-        assert_eq!(told(&sipward, hit.rule).expect("a rule that is off")["action"], "off");
+        assert_eq!(rule_line(&sipward, hit.rule).expect("a rule that is off")["action"], "off");
         assert!(passes(&sipward, &registrar, &site, &hit), "{} is off", hit.rule);
         assert!(!passes(&sipward, &registrar, &site, &other), "{} is not", other.rule);
         sipward.ok("reload");
-        assert_eq!(told(&sipward, hit.rule).expect("a rule that was met")["action"], "drop");
+        assert_eq!(rule_line(&sipward, hit.rule).expect("a rule that was met")["action"], "drop");
         assert!(!passes(&sipward, &registrar, &site, &hit), "{} is as configured", hit.rule);
     }
 }

@@ -7,11 +7,11 @@ mod packet;
 
 use std::collections::BTreeMap;
 
-use sipward::{guard::Account, kernel::Suspect};
+use sipward::{guard::Account, kernel::SuspensionTarget};
 use sipward_tests::{
-    dice::Dice,
-    judges::{Judges, lift_limits},
+    filter_pair::{FilterPair, lift_limits},
     length::by_length,
+    rng::Rng,
 };
 use xdp_prog::abi::{
     FOREVER, Policy, RateLimit, SourceEntry,
@@ -21,16 +21,16 @@ use xdp_prog::abi::{
 const ENFORCE: &str = "mode = \"enforce\"\n";
 
 /// Judges packets until there were enough, and answers how often each verdict was given.
-fn judge(judges: &mut Judges) -> BTreeMap<String, usize> {
-    let mut dice = Dice::thrown();
+fn judge(pair: &mut FilterPair) -> BTreeMap<String, usize> {
+    let mut rng = Rng::from_clock();
     let mut verdicts = BTreeMap::new();
     let (mut packets, enough) = (0, by_length(5_000, 30_000));
     // An id is never used again: a dropped fragment is remembered for a time that the two clocks end a
     // little apart.
     for id in (0..u32::from(u16::MAX)).step_by(2) {
-        for frame in packet::frames(&mut dice, id) {
+        for frame in packet::frames(&mut rng, id) {
             let _last = Last(packets, &frame);
-            *verdicts.entry(judges.judge(&frame)).or_default() += 1;
+            *verdicts.entry(pair.judge(&frame)).or_default() += 1;
             packets += 1;
         }
         if packets >= enough {
@@ -61,7 +61,7 @@ fn expect(verdicts: &BTreeMap<String, usize>, names: &[&str]) {
 }
 
 /// The lists of the addresses that packets come from, with entries that have run out and entries in a shadow.
-fn fill(judges: &mut Judges) {
+fn fill(pair: &mut FilterPair) {
     let entry = |kind| SourceEntry { expires: FOREVER, kind, ..SourceEntry::default() };
     let over = |kind| SourceEntry { expires: 1, ..entry(kind) };
     for (net, entry) in [
@@ -78,15 +78,15 @@ fn fill(judges: &mut Judges) {
         ("2001:db8:3::/64", entry(BANNED)),
         ("2001:db8:4::1", entry(99)),
     ] {
-        judges.put_entry(net, entry);
+        pair.put_entry(net, entry);
     }
 }
 
 #[test]
 fn kernel_and_replay_agree_on_what_one_packet_shows() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    fill(&mut judges);
-    let verdicts = judge(&mut judges);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    fill(&mut pair);
+    let verdicts = judge(&mut pair);
     expect(
         &verdicts,
         &[
@@ -116,39 +116,39 @@ fn kernel_and_replay_agree_on_what_one_packet_shows() {
 
 #[test]
 fn kernel_and_replay_agree_on_rates() {
-    let mut judges = Judges::adjusted(ENFORCE, slow_rates);
-    fill(&mut judges);
-    let verdicts = judge(&mut judges);
+    let mut pair = FilterPair::adjusted(ENFORCE, slow_rates);
+    fill(&mut pair);
+    let verdicts = judge(&mut pair);
     expect(&verdicts, &["request", "rate:register", "rate:dialog", "rate:other", "prefix-rate:response"]);
 }
 
 #[test]
 fn kernel_and_replay_agree_on_flows() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 8, 24);
     });
-    fill(&mut judges);
-    expect(&judge(&mut judges), &["request", "flows", "flows-prefix"]);
+    fill(&mut pair);
+    expect(&judge(&mut pair), &["request", "flows", "flows-prefix"]);
 }
 
 #[test]
 fn kernel_and_replay_agree_on_other_settings() {
     let settings = "mode = \"monitor\"\noptions = \"pass\"\nunknown_methods = \"drop\"\n";
-    let mut judges = Judges::adjusted(settings, lift_limits);
-    fill(&mut judges);
-    expect(&judge(&mut judges), &["method-unknown", "ban", "request"]);
-    let mut judges = Judges::adjusted(ENFORCE, |policy| policy.trusted_only = 1);
-    fill(&mut judges);
-    expect(&judge(&mut judges), &["trusted-only", "trusted", "ban"]);
+    let mut pair = FilterPair::adjusted(settings, lift_limits);
+    fill(&mut pair);
+    expect(&judge(&mut pair), &["method-unknown", "ban", "request"]);
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| policy.trusted_only = 1);
+    fill(&mut pair);
+    expect(&judge(&mut pair), &["trusted-only", "trusted", "ban"]);
 }
 
 #[test]
 fn kernel_and_replay_agree_on_accounts() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    fill(&mut judges);
-    judges.suspend(Suspect::account(None, &Account::new(b"201").unwrap()));
-    expect(&judge(&mut judges), &["suspended", "request", "response"]);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    fill(&mut pair);
+    pair.suspend(SuspensionTarget::account(None, &Account::new(b"201").unwrap()));
+    expect(&judge(&mut pair), &["suspended", "request", "response"]);
 }
 
 /// In ticks: so slow that it does not matter which millisecond a clock shows.

@@ -1,6 +1,6 @@
 //! Payloads that are SIP, nearly SIP, or were SIP before something happened to them.
 
-use sipward_tests::dice::Dice;
+use sipward_tests::rng::Rng;
 
 const METHODS: [&str; 20] = [
     "REGISTER",
@@ -85,82 +85,82 @@ const MISCHIEF: [&str; 14] = [
 ];
 
 /// The payload of a datagram or of a segment: now and then several messages, noise, or both.
-pub(crate) fn payload(dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn payload(rng: &mut Rng) -> Vec<u8> {
     let mut payload = Vec::new();
-    if dice.one_in(12) {
-        payload.extend(*dice.pick(&NOISE));
+    if rng.one_in(12) {
+        payload.extend(*rng.pick(&NOISE));
     } else {
-        payload.extend(blanks(dice));
-        for _ in 0..1 + dice.below(5) / 3 * dice.below(4) {
-            payload.extend(message(dice).bytes());
-            payload.extend(blanks(dice));
+        payload.extend(blanks(rng));
+        for _ in 0..1 + rng.below(5) / 3 * rng.below(4) {
+            payload.extend(message(rng).bytes());
+            payload.extend(blanks(rng));
         }
     }
-    for _ in 0..dice.below(3) * dice.below(3) {
-        mutate(dice, &mut payload);
+    for _ in 0..rng.below(3) * rng.below(3) {
+        mutate(rng, &mut payload);
     }
     payload
 }
 
-fn blanks(dice: &mut Dice) -> Vec<u8> {
-    match dice.below(12) {
-        0 => vec![*dice.pick(b"\r\n \t\0"); 60 + dice.below(10)],
-        1 | 2 => b"\r\n".repeat(dice.below(5)),
+fn blanks(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(12) {
+        0 => vec![*rng.pick(b"\r\n \t\0"); 60 + rng.below(10)],
+        1 | 2 => b"\r\n".repeat(rng.below(5)),
         _ => vec![],
     }
 }
 
-fn message(dice: &mut Dice) -> String {
-    let end = *dice.pick(&["\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r"]);
-    let method = *dice.pick(&METHODS);
-    let mut message = match dice.below(6) {
+fn message(rng: &mut Rng) -> String {
+    let end = *rng.pick(&["\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r"]);
+    let method = *rng.pick(&METHODS);
+    let mut message = match rng.below(6) {
         0 => format!("SIP/2.0 200 OK{end}CSeq: 1 {method}{end}"),
         _ => format!("{method} sip:201@pbx.example.com SIP/2.0{end}"),
     };
-    for _ in 0..dice.below(9) {
-        message += &header(dice, end);
+    for _ in 0..rng.below(9) {
+        message += &header(rng, end);
     }
-    let body = if dice.one_in(3) { *dice.pick(&BODIES) } else { "" };
-    message += &lengths(dice, body.len(), end);
+    let body = if rng.one_in(3) { *rng.pick(&BODIES) } else { "" };
+    message += &lengths(rng, body.len(), end);
     message + end + body
 }
 
-fn header(dice: &mut Dice, end: &str) -> String {
-    let (name, mut value) = (*dice.pick(&NAMES), (*dice.pick(&VALUES)).to_owned());
-    let colon = dice.pick(&[": ", ": ", ": ", ":", " : ", "\t:\t"]);
-    if dice.one_in(8) {
+fn header(rng: &mut Rng, end: &str) -> String {
+    let (name, mut value) = (*rng.pick(&NAMES), (*rng.pick(&VALUES)).to_owned());
+    let colon = rng.pick(&[": ", ": ", ": ", ":", " : ", "\t:\t"]);
+    if rng.one_in(8) {
         value = value.replace(' ', &format!("{end} "));
     }
-    let fold = if dice.one_in(8) { format!("{end}\t") } else { String::new() };
-    let filler = if dice.one_in(16) { "f".repeat(dice.below(500)) } else { String::new() };
+    let fold = if rng.one_in(8) { format!("{end}\t") } else { String::new() };
+    let filler = if rng.one_in(16) { "f".repeat(rng.below(500)) } else { String::new() };
     format!("{name}{colon}{fold}{value}{filler}{end}")
 }
 
 /// Content-Length, mostly right.
-fn lengths(dice: &mut Dice, length: usize, end: &str) -> String {
-    let lie = dice.below(2000);
-    match dice.below(10) {
+fn lengths(rng: &mut Rng, length: usize, end: &str) -> String {
+    let lie = rng.below(2000);
+    match rng.below(10) {
         0 => String::new(),
         1 => format!("l:{length}{end}"),
         2 => format!("Content-Length : {end} {length}{end}"),
         3 => format!("Content-Length: {lie}{end}"),
         4 => format!("l: {length}{end}Content-Length: {lie}{end}"),
         5 => {
-            format!("Content-Length: {}{end}", dice.pick(&["-1", "+0", "x", "0x1", "99999999999", "1 2", ""]))
+            format!("Content-Length: {}{end}", rng.pick(&["-1", "+0", "x", "0x1", "99999999999", "1 2", ""]))
         }
         _ => format!("Content-Length: {length}{end}"),
     }
 }
 
-fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {
-    let at = dice.below(bytes.len() + 1);
-    match dice.below(4) {
+fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    let at = rng.below(bytes.len() + 1);
+    match rng.below(4) {
         0 => bytes.truncate(at),
-        1 => drop(bytes.splice(at..at, dice.pick(&MISCHIEF).bytes())),
-        2 => drop(bytes.drain(at..(at + dice.below(8)).min(bytes.len()))),
+        1 => drop(bytes.splice(at..at, rng.pick(&MISCHIEF).bytes())),
+        2 => drop(bytes.drain(at..(at + rng.below(8)).min(bytes.len()))),
         _ => {
             if let Some(byte) = bytes.get_mut(at) {
-                *byte = if dice.one_in(2) { dice.byte() } else { *byte ^ 1 << dice.below(8) };
+                *byte = if rng.one_in(2) { rng.byte() } else { *byte ^ 1 << rng.below(8) };
             }
         }
     }

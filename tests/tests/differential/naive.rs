@@ -6,13 +6,13 @@ use sipward::{
     policy::Config,
     signature::{Reference, SignatureSet},
 };
-use sipward_tests::{dice::Dice, frame::udp, judges::lift_limits};
+use sipward_tests::{filter_pair::lift_limits, frame::udp, rng::Rng};
 
 const XDP_DROP: u32 = 1;
 
 #[test]
 fn the_kernel_finds_what_a_plain_reading_finds() {
-    let mut dice = Dice::thrown();
+    let mut rng = Rng::from_clock();
     let mut filter = Filter::load(&LoadOptions::default()).unwrap();
     // Nothing but a signature drops a packet here.
     let mut policy = Config::parse("options = \"pass\"", "the test").unwrap().resolve().unwrap().policy;
@@ -26,7 +26,7 @@ fn the_kernel_finds_what_a_plain_reading_finds() {
         let mut hits = filter.signature_hits().unwrap();
         let mut found = 0;
         for _ in 0..1500 {
-            let message = message(&mut dice, count);
+            let message = message(&mut rng, count);
             let carries = |id: usize| references[id].matches(message.as_bytes());
             let (action, _) = filter.test_run(&udp().carrying(&message).build(), 1).unwrap();
             if action == XDP_DROP {
@@ -70,27 +70,27 @@ fn signatures(count: usize) -> String {
 }
 
 /// A request in which words stand where they matter, where they do not, and not quite.
-fn message(dice: &mut Dice, count: usize) -> String {
-    let mut message = format!("REGISTER sip:{} SIP/2.0\r\n", piece(dice, count));
+fn message(rng: &mut Rng, count: usize) -> String {
+    let mut message = format!("REGISTER sip:{} SIP/2.0\r\n", piece(rng, count));
     let names = ["User-Agent", "user-agent ", "From", "t", "Via", "v", "Call-ID", "i", "Subject", "X-From"];
-    for _ in 0..dice.below(6) {
-        let end = dice.pick(&["\r\n", "\r\n", "\n", "\r\n "]);
-        message += &format!("{}:{}{end}", dice.pick(&names), piece(dice, count));
+    for _ in 0..rng.below(6) {
+        let end = rng.pick(&["\r\n", "\r\n", "\n", "\r\n "]);
+        message += &format!("{}:{}{end}", rng.pick(&names), piece(rng, count));
     }
-    let body = if dice.one_in(3) { piece(dice, count) } else { String::new() };
+    let body = if rng.one_in(3) { piece(rng, count) } else { String::new() };
     message + "\r\n\r\n" + &body
 }
 
-fn piece(dice: &mut Dice, count: usize) -> String {
-    let number = dice.below(count);
+fn piece(rng: &mut Rng, count: usize) -> String {
+    let number = rng.below(count);
     let word = word(number);
-    match dice.below(12) {
+    match rng.below(12) {
         0 => word,
         1 => format!(" {} ", word.to_uppercase()),
         2 => format!("\r\n {word}\r\n\tv{number}"),
-        3 => format!(" {word}{}.x", dice.below(100)),
+        3 => format!(" {word}{}.x", rng.below(100)),
         4 => word[..word.len() - 1].to_owned(),
-        5 => "f".repeat(dice.below(300)) + &word,
-        _ => "f".repeat(dice.below(40)),
+        5 => "f".repeat(rng.below(300)) + &word,
+        _ => "f".repeat(rng.below(40)),
     }
 }

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use sipward_tests::{command::Done, dice::Dice, namespace::Lan};
+use sipward_tests::{command::Done, namespace::Lan, rng::Rng};
 
 use crate::site::{Site, Until};
 
@@ -107,9 +107,9 @@ fn ask_half(site: &Site<'_>) -> UnixStream {
 }
 
 /// Sends what means nothing, until it is over; the daemon may hang up.
-fn rave(site: &Site<'_>, dice: &mut Dice, over: &AtomicBool) {
+fn rave(site: &Site<'_>, rng: &mut Rng, over: &AtomicBool) {
     let mut stream = connect(site);
-    let garbage: Vec<u8> = (0..1 << 16).map(|_| dice.below(256) as u8).collect();
+    let garbage: Vec<u8> = (0..1 << 16).map(|_| rng.below(256) as u8).collect();
     while !over.load(Ordering::Relaxed) {
         if stream.write_all(&garbage).is_err() {
             stream = connect(site);
@@ -171,10 +171,10 @@ fn mad_clients_harm_nobody() {
     let mut paused: Vec<_> =
         ["ban list", "ban list --json", "events --follow"].iter().map(|line| unread(&site, line)).collect();
     let (over, here) = (AtomicBool::new(false), &site);
-    let mut dice = Dice::loaded(1);
+    let mut rng = Rng::fixed(1);
     let (came, largest) = thread::scope(|scope| {
         let until = Until(&over);
-        let raving = scope.spawn(|| rave(here, &mut dice, &over));
+        let raving = scope.spawn(|| rave(here, &mut rng, &over));
         let flooding = scope.spawn(|| flood(here, &over));
         let mut largest = 0;
         for host in 0..20 {

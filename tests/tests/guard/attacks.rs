@@ -4,30 +4,30 @@ use std::thread;
 
 use serde_json::Value;
 use sipward_tests::{
+    auth_pbx::{AuthPbx, PbxKind},
     caller::{Login, Plan, Tally, Way},
-    exchange::{Exchange, Make},
     guesser::Guesser,
     namespace::v4,
 };
 
 use crate::site::{
-    ATTACKER, PATIENT, PHONE, SOON, Site, Ward, login, next_second, phone_works, plan, sipvicious,
+    ATTACKER, Guarded, PATIENT, PHONE, SOON, Site, login, next_second, phone_works, plan, sipvicious,
 };
 
 /// Nothing of that address reaches the PBX any more.
-fn nothing_arrives(exchange: &Exchange, ward: &Ward<'_>, guesser: &Guesser, address: &str) {
-    let (heard, dropped) = (exchange.heard(address), ward.dropped("ban"));
+fn nothing_arrives(auth_pbx: &AuthPbx, guarded: &Guarded<'_>, guesser: &Guesser, address: &str) {
+    let (heard, dropped) = (auth_pbx.heard(address), guarded.dropped("ban"));
     assert_eq!(guesser.guess("240"), None);
-    assert_eq!(exchange.heard(address), heard);
-    assert!(ward.dropped("ban") > dropped);
+    assert_eq!(auth_pbx.heard(address), heard);
+    assert!(guarded.dropped("ban") > dropped);
 }
 
 #[test]
 fn a_guess_for_each_of_many_accounts_bans_the_source() {
-    for make in [Make::Kamailio, Make::Asterisk] {
+    for make in [PbxKind::Kamailio, PbxKind::Asterisk] {
         let site = Site::new();
-        let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
-        let ward = Ward::start(&site, PATIENT);
+        let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
+        let guarded = Guarded::start(&site, PATIENT);
         phone_works(&site);
         let (attacker, other) = (v4(ATTACKER), "10.91.0.7".to_owned());
         site.attackers(1);
@@ -38,25 +38,25 @@ fn a_guess_for_each_of_many_accounts_bans_the_source() {
             let account = 205 + 5 * step;
             assert!(guesser.guess(&account.to_string()).is_some(), "{make:?}: {account}");
         }
-        assert_eq!(ward.ban(&attacker), None, "{make:?}: seven are too few");
+        assert_eq!(guarded.ban(&attacker), None, "{make:?}: seven are too few");
         let _ = guesser.guess("222");
-        let ban = ward.wait_for("banned", SOON, |ward| ward.ban(&attacker));
+        let ban = guarded.wait_for("banned", SOON, |guarded| guarded.ban(&attacker));
         assert!(ban.to_string().contains("spray"), "{ban}");
-        nothing_arrives(&exchange, &ward, &guesser, &attacker);
+        nothing_arrives(&auth_pbx, &guarded, &guesser, &attacker);
         assert!(Guesser::new(site.host(ATTACKER), &other).ask("REGISTER", "240").is_some(), "a neighbour");
         phone_works(&site);
 
-        ward.sipward.ok(&format!("ban del {attacker}"));
+        guarded.sipward.ok(&format!("ban del {attacker}"));
         assert!(guesser.guess("240").is_some(), "{make:?}: no longer banned");
     }
 }
 
 #[test]
 fn accounts_one_after_the_other_ban_the_source() {
-    for make in [Make::Kamailio, Make::Asterisk] {
+    for make in [PbxKind::Kamailio, PbxKind::Asterisk] {
         let site = Site::new();
-        let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
-        let ward = Ward::start(&site, PATIENT);
+        let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
+        let guarded = Guarded::start(&site, PATIENT);
         phone_works(&site);
         let attacker = v4(ATTACKER);
         let guesser = Guesser::new(site.host(ATTACKER), &attacker);
@@ -64,21 +64,21 @@ fn accounts_one_after_the_other_ban_the_source() {
         for account in 210..215 {
             assert!(guesser.guess(&account.to_string()).is_some(), "{make:?}: {account}");
         }
-        assert_eq!(ward.ban(&attacker), None, "{make:?}: five are too few");
+        assert_eq!(guarded.ban(&attacker), None, "{make:?}: five are too few");
         let _ = guesser.guess("215");
-        let ban = ward.wait_for("banned", SOON, |ward| ward.ban(&attacker));
+        let ban = guarded.wait_for("banned", SOON, |guarded| guarded.ban(&attacker));
         assert!(ban.to_string().contains("sequential"), "{ban}");
-        nothing_arrives(&exchange, &ward, &guesser, &attacker);
+        nothing_arrives(&auth_pbx, &guarded, &guesser, &attacker);
         phone_works(&site);
     }
 }
 
 #[test]
 fn an_account_that_fails_from_many_sources_is_locked_but_for_where_it_works() {
-    for make in [Make::Kamailio, Make::Asterisk] {
+    for make in [PbxKind::Kamailio, PbxKind::Asterisk] {
         let site = Site::new();
-        let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
-        let ward = Ward::start(&site, PATIENT);
+        let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
+        let guarded = Guarded::start(&site, PATIENT);
         phone_works(&site);
         let attackers = site.attackers(50);
         let guessers: Vec<_> =
@@ -86,34 +86,34 @@ fn an_account_that_fails_from_many_sources_is_locked_but_for_where_it_works() {
         let (first, rest) = guessers.split_at(12);
         for guesser in first {
             // Those who attack in earnest have time.
-            if make == Make::Kamailio {
+            if make == PbxKind::Kamailio {
                 next_second();
             }
             guesser.guess("201");
         }
-        let lock = ward.wait_for("locked", SOON, |ward| {
-            let rows = ward.sipward.json("account list --status locked");
+        let lock = guarded.wait_for("locked", SOON, |guarded| {
+            let rows = guarded.sipward.json("account list --status locked");
             rows.into_iter().find(|row| row["account"] == "201")
         });
         println!("{make:?}: {lock}");
         assert_eq!((&lock["rule"], &lock["source"]), (&"distributed".into(), &Value::Null));
-        let dropped = ward.dropped("suspended");
+        let dropped = guarded.dropped("suspended");
         thread::scope(|scope| {
             for guesser in rest {
                 scope.spawn(|| assert_eq!(guesser.guess("201"), None, "locked from there"));
             }
         });
-        assert_eq!(ward.dropped("suspended") - dropped, rest.len() as u64);
+        assert_eq!(guarded.dropped("suspended") - dropped, rest.len() as u64);
         for address in &attackers[first.len()..] {
-            assert_eq!(exchange.heard(address), 0, "{address}");
+            assert_eq!(auth_pbx.heard(address), 0, "{address}");
         }
         for address in &attackers {
-            assert_eq!(ward.ban(address), None, "a guess or two from each is no ban");
+            assert_eq!(guarded.ban(address), None, "a guess or two from each is no ban");
         }
         assert!(guessers[0].guess("202").is_some(), "another account from there");
         phone_works(&site);
 
-        ward.sipward.ok("account unlock 201");
+        guarded.sipward.ok("account unlock 201");
         assert!(guessers[1].guess("201").is_some(), "unlocked");
     }
 }
@@ -123,25 +123,25 @@ fn an_account_that_fails_from_many_sources_is_locked_but_for_where_it_works() {
 #[test]
 fn a_harvest_over_udp_is_told_of_and_bans_nobody() {
     let site = Site::new();
-    let exchange = Exchange::start(Make::TalkativeKamailio, site.pbx()).expect("Kamailio is everywhere");
+    let auth_pbx = AuthPbx::start(PbxKind::TalkativeKamailio, site.pbx()).expect("Kamailio is everywhere");
     let found = |said: &str| said.contains("| 201");
     for method in ["REGISTER", "INVITE"] {
         let said = sipvicious(&site, "svwar", &["-e", "190-230", "-m", method]);
         assert!(found(&said), "{method}, without a filter: {said}");
     }
-    let ward = Ward::start(&site, PATIENT);
+    let guarded = Guarded::start(&site, PATIENT);
     phone_works(&site);
     for method in ["REGISTER", "INVITE"] {
         sipvicious(&site, "svwar", &["-e", "190-230", "-m", method]);
     }
-    let alert = ward.wait_for("told of", SOON, |ward| {
-        let told = ward.sipward.json("audit");
+    let alert = guarded.wait_for("told of", SOON, |guarded| {
+        let told = guarded.sipward.json("audit");
         told.into_iter()
             .find(|told| told["what"] == "alert" && told["target"].to_string().contains(&v4(ATTACKER)))
     });
     println!("{alert}");
-    assert_eq!(ward.ban(&v4(ATTACKER)), None);
-    assert!(exchange.heard(&v4(ATTACKER)) > 80);
+    assert_eq!(guarded.ban(&v4(ATTACKER)), None);
+    assert!(auth_pbx.heard(&v4(ATTACKER)) > 80);
     phone_works(&site);
 }
 
@@ -149,22 +149,22 @@ fn a_harvest_over_udp_is_told_of_and_bans_nobody() {
 #[test]
 fn who_guesses_over_tcp_or_ipv6_is_suspended() {
     let site = Site::new();
-    let exchange = Exchange::start(Make::Kamailio, site.pbx()).expect("Kamailio is everywhere");
-    let ward = Ward::start(&site, PATIENT);
+    let auth_pbx = AuthPbx::start(PbxKind::Kamailio, site.pbx()).expect("Kamailio is everywhere");
+    let guarded = Guarded::start(&site, PATIENT);
     phone_works(&site);
     let right = [login(202)];
     let wrong = [Login { password: "wrong".to_owned(), ..login(201) }];
     for way in [Way::Tcp, Way::UdpV6] {
         let guesses = Plan { way, own_ports: false, ..plan("guess", 9, 3, &wrong) };
         let Tally { successful: refused, .. } = site.caller(ATTACKER).run(&guesses);
-        assert!((6..9).contains(&refused), "{way:?}: {refused}\n{}", ward.state());
+        assert!((6..9).contains(&refused), "{way:?}: {refused}\n{}", guarded.state());
         let address = way.address(ATTACKER);
-        let closed = ward.wait_for("suspended", SOON, |ward| ward.closed(201, &address));
+        let closed = guarded.wait_for("suspended", SOON, |guarded| guarded.closed(201, &address));
         assert_eq!((&closed["rule"], &closed["count"]), (&"suspend".into(), &6.into()), "{way:?}");
         let other = Plan { way, own_ports: false, ..plan("login", 1, 1, &right) };
         assert_eq!(site.caller(ATTACKER).run(&other), Tally::all(1), "{way:?}: another account from there");
         phone_works(&site);
     }
-    assert_eq!(ward.sipward.json("ban list"), [""; 0]);
-    assert!(exchange.heard(&v4(PHONE)) > 0);
+    assert_eq!(guarded.sipward.json("ban list"), [""; 0]);
+    assert!(auth_pbx.heard(&v4(PHONE)) > 0);
 }

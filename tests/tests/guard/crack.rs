@@ -7,14 +7,14 @@ use std::{
 };
 
 use sipward_tests::{
-    exchange::{Exchange, Make, password},
+    auth_pbx::{AuthPbx, PbxKind, password},
     guesser::Guesser,
     namespace::v4,
     phone::Phone,
     scratch::Scratch,
 };
 
-use crate::site::{ATTACKER, PATIENT, PHONE, SOON, Site, Ward, sipvicious};
+use crate::site::{ATTACKER, Guarded, PATIENT, PHONE, SOON, Site, sipvicious};
 
 const ACCOUNT: u32 = 201;
 /// The shortest there is, a minute, and a ban for who does it twice.
@@ -25,7 +25,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(300);
 const DICTIONARY: usize = 5_000;
 
 /// What svcrack can send, two hundred a second, before the suspension is in the kernel's table.
-const fn meanwhile(make: Make) -> usize {
+const fn meanwhile(make: PbxKind) -> usize {
     if make.is_kamailio() {
         // The phone's calls are challenged in the same seconds with the same nonces: until svcrack is the first to be
         // challenged in one, nothing is proven.
@@ -49,20 +49,20 @@ fn crack(site: &Site, wrong: usize) -> bool {
 
 #[test]
 fn who_guesses_at_a_kamailio_is_suspended_and_then_banned() {
-    guesses(Make::Kamailio);
+    guesses(PbxKind::Kamailio);
 }
 
 #[test]
 fn who_guesses_at_an_asterisk_is_suspended_and_then_banned() {
-    guesses(Make::Asterisk);
+    guesses(PbxKind::Asterisk);
 }
 
-fn guesses(make: Make) {
+fn guesses(make: PbxKind) {
     let site = Site::new();
-    let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
+    let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
     assert!(crack(&site, 40), "without a filter");
 
-    let ward = Ward::start(&site, &format!("{PATIENT}{SETTINGS}"));
+    let guarded = Guarded::start(&site, &format!("{PATIENT}{SETTINGS}"));
     let mut phone = Phone::start(site.host(PHONE), PHONE, ACCOUNT, &password(ACCOUNT));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -77,7 +77,7 @@ fn guesses(make: Make) {
         });
         let attack = scope.spawn(|| {
             let _over = Over(&over);
-            attack(make, &site, &exchange, &ward);
+            attack(make, &site, &auth_pbx, &guarded);
         });
         attack.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let calls = calls.join().unwrap();
@@ -85,50 +85,50 @@ fn guesses(make: Make) {
         assert!(calls >= 10, "{calls}");
     });
     assert_eq!(phone.complaints(), [""; 0]);
-    assert_eq!(ward.closed(ACCOUNT, &v4(PHONE)), None);
+    assert_eq!(guarded.closed(ACCOUNT, &v4(PHONE)), None);
 }
 
-fn attack(make: Make, site: &Site, exchange: &Exchange, ward: &Ward<'_>) {
+fn attack(make: PbxKind, site: &Site, auth_pbx: &AuthPbx, guarded: &Guarded<'_>) {
     let attacker = v4(ATTACKER);
-    let before = exchange.heard(&attacker);
+    let before = auth_pbx.heard(&attacker);
     assert!(!crack(site, DICTIONARY), "suspended");
-    let closed = ward.wait_for("suspended", SOON, |ward| ward.closed(ACCOUNT, &attacker));
+    let closed = guarded.wait_for("suspended", SOON, |guarded| guarded.closed(ACCOUNT, &attacker));
     assert_eq!(
         (&closed["status"], &closed["rule"], &closed["count"]),
         (&"suspended".into(), &"suspend".into(), &6.into())
     );
-    let heard = exchange.heard(&attacker);
+    let heard = auth_pbx.heard(&attacker);
     println!("{} requests until the suspension took effect", heard - before);
     // The first is without credentials.
     assert!((7..=7 + meanwhile(make)).contains(&(heard - before)), "{}", heard - before);
-    let dropped = ward.dropped("suspended");
+    let dropped = guarded.dropped("suspended");
     assert!(!crack(site, DICTIONARY), "still suspended");
-    assert_eq!(exchange.heard(&attacker), heard, "nothing of a suspended account reaches the PBX");
-    assert!(ward.dropped("suspended") > dropped);
+    assert_eq!(auth_pbx.heard(&attacker), heard, "nothing of a suspended account reaches the PBX");
+    assert!(guarded.dropped("suspended") > dropped);
 
-    ward.wait_for("its time is over", Duration::from_secs(90), |ward| {
-        ward.closed(ACCOUNT, &attacker).is_none().then_some(true.into())
+    guarded.wait_for("its time is over", Duration::from_secs(90), |guarded| {
+        guarded.closed(ACCOUNT, &attacker).is_none().then_some(true.into())
     });
     // More than once, as a phone would: beside other tests the first has been seen to get no answer within its second.
-    ward.wait_for("the PBX answers again, after the suspension", SOON, |_| {
+    guarded.wait_for("the PBX answers again, after the suspension", SOON, |_| {
         let asked = Guesser::new(site.host(ATTACKER), &attacker).guess(&ACCOUNT.to_string());
         asked.map(|answer| answer.status.into())
     });
 
     assert!(!crack(site, DICTIONARY), "suspended again, and banned");
-    let ban = ward.wait_for("banned", SOON, |ward| ward.ban(&attacker));
+    let ban = guarded.wait_for("banned", SOON, |guarded| guarded.ban(&attacker));
     println!("{ban}");
-    let (heard, dropped) = (exchange.heard(&attacker), ward.dropped("ban"));
+    let (heard, dropped) = (auth_pbx.heard(&attacker), guarded.dropped("ban"));
     assert!(!crack(site, DICTIONARY), "still banned");
-    assert_eq!(exchange.heard(&attacker), heard, "nothing of a banned source reaches the PBX");
-    assert!(ward.dropped("ban") > dropped);
+    assert_eq!(auth_pbx.heard(&attacker), heard, "nothing of a banned source reaches the PBX");
+    assert!(guarded.dropped("ban") > dropped);
 
-    ward.sipward.ok(&format!("ban del {attacker}"));
-    assert_eq!((ward.ban(&attacker), ward.closed(ACCOUNT, &attacker)), (None, None));
+    guarded.sipward.ok(&format!("ban del {attacker}"));
+    assert_eq!((guarded.ban(&attacker), guarded.closed(ACCOUNT, &attacker)), (None, None));
     assert!(!crack(site, DICTIONARY), "suspended a third time");
-    ward.wait_for("suspended", SOON, |ward| ward.closed(ACCOUNT, &attacker));
-    ward.sipward.ok(&format!("account unlock {ACCOUNT}"));
-    assert_eq!((ward.ban(&attacker), ward.closed(ACCOUNT, &attacker)), (None, None));
+    guarded.wait_for("suspended", SOON, |guarded| guarded.closed(ACCOUNT, &attacker));
+    guarded.sipward.ok(&format!("account unlock {ACCOUNT}"));
+    assert_eq!((guarded.ban(&attacker), guarded.closed(ACCOUNT, &attacker)), (None, None));
     assert!(crack(site, 3), "as it was without a filter");
 }
 

@@ -8,18 +8,19 @@ use std::{
 };
 
 use sipward_tests::{
+    auth_pbx::{AuthPbx, PbxKind},
     caller::{PHONE as ORDINARY, Plan, SCANNER, Tally},
-    dice::Dice,
-    exchange::{Exchange, Make},
     forge::{Forged, Forger},
     guesser::{Answer, Attempt, Guesser, another, message},
     length::by_length,
     namespace::v4,
+    rng::Rng,
     scratch::Scratch,
 };
 
 use crate::site::{
-    ATTACKER, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, Ward, login, next_second, phone_works, plan, trunk,
+    ATTACKER, Guarded, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, login, next_second, phone_works, plan,
+    trunk,
 };
 
 const CALLS: u32 = 20;
@@ -44,31 +45,31 @@ fn all() -> Flood {
 
 #[test]
 fn forged_packets_harm_nobody_at_a_kamailio() {
-    forged(Make::Kamailio, "", all());
+    forged(PbxKind::Kamailio, "", all());
 }
 
 #[test]
 fn forged_packets_harm_nobody_at_an_asterisk() {
-    forged(Make::Asterisk, "", all());
+    forged(PbxKind::Asterisk, "", all());
 }
 
 /// Without limits more of them reach the PBX, and what it answers is judged.
 #[test]
 fn forged_packets_harm_nobody_where_nothing_else_stops_them() {
-    forged(Make::Kamailio, PATIENT, SOME);
+    forged(PbxKind::Kamailio, PATIENT, SOME);
 }
 
-fn forged(make: Make, settings: &str, flood: Flood) {
+fn forged(make: PbxKind, settings: &str, flood: Flood) {
     let site = Site::new();
     site.second_wire();
-    let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
+    let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
     let directory = Scratch::new(site.host(TRUNK));
     let _trunk = trunk(&site, &directory);
-    let ward = Ward::start(&site, settings);
+    let guarded = Guarded::start(&site, settings);
     phone_works(&site);
     assert_eq!(site.caller(OFFICE).run(&plan("login", 1, 1, &[login(205)])), Tally::all(1));
-    let known = |address: &str| ward.is_known(address);
-    ward.wait_for("they are known", SOON, |_| {
+    let known = |address: &str| guarded.is_known(address);
+    guarded.wait_for("they are known", SOON, |_| {
         [PHONE, OFFICE, TRUNK].into_iter().all(|number| known(&v4(number))).then_some(true.into())
     });
 
@@ -77,8 +78,8 @@ fn forged(make: Make, settings: &str, flood: Flood) {
     let (logins, others) = ([login(201)], [login(205)]);
     let from_one_port = |count| Plan { own_ports: false, ..plan("line", count, CALL_RATE, &logins) };
     assert_eq!(site.caller(PHONE).run(&from_one_port(1)), Tally::all(1));
-    ward.wait_for("its port is known", SOON, |ward| {
-        ward.flows(&v4(PHONE)).contains(&"udp:5060".to_owned()).then_some(true.into())
+    guarded.wait_for("its port is known", SOON, |guarded| {
+        guarded.flows(&v4(PHONE)).contains(&"udp:5060".to_owned()).then_some(true.into())
     });
 
     // Nonces that the PBX gave the attacker himself, for whom he is now about to be.
@@ -91,29 +92,29 @@ fn forged(make: Make, settings: &str, flood: Flood) {
     let (lasted, own) = thread::scope(|scope| {
         let flood = scope.spawn(|| send(&forger, &packets, flood.rate));
         let own = scope.spawn(|| site.caller(PHONE).run(&from_one_port(CALLS)));
-        assert_eq!(office(), Tally::all(CALLS), "of whom nobody forges anything\n{}", ward.state());
+        assert_eq!(office(), Tally::all(CALLS), "of whom nobody forges anything\n{}", guarded.state());
         (flood.join().unwrap(), own.join().unwrap())
     });
     println!(
         "{make:?}: {flood:?} lasted {lasted:?}; {} requests reached the PBX in the phone's name, {} in the trunk's",
-        exchange.heard(&v4(PHONE)),
-        exchange.heard(&v4(TRUNK)),
+        auth_pbx.heard(&v4(PHONE)),
+        auth_pbx.heard(&v4(TRUNK)),
     );
 
-    assert_eq!(own, Tally::all(CALLS), "in whose name most of them come\n{}", ward.state());
+    assert_eq!(own, Tally::all(CALLS), "in whose name most of them come\n{}", guarded.state());
     // Without limits nobody is over one.
     assert_eq!(
-        ward.dropped("rate:invite") > 0,
+        guarded.dropped("rate:invite") > 0,
         settings.is_empty(),
         "its address's limits\n{}",
-        ward.state()
+        guarded.state()
     );
     for decided in ["suspended", "locked", "banned"] {
-        assert_eq!(ward.decided(decided), [""; 0], "{decided}");
+        assert_eq!(guarded.decided(decided), [""; 0], "{decided}");
     }
-    assert_eq!(ward.sipward.json("ban list"), [""; 0]);
-    assert_eq!(ward.sipward.json("account list"), [""; 0]);
-    assert_eq!(ward.dropped("suspended"), 0);
+    assert_eq!(guarded.sipward.json("ban list"), [""; 0]);
+    assert_eq!(guarded.sipward.json("account list"), [""; 0]);
+    assert_eq!(guarded.dropped("suspended"), 0);
     assert!([PHONE, OFFICE, TRUNK].into_iter().all(|number| known(&v4(number))));
     assert_eq!(office(), Tally::all(CALLS), "after the flood");
 }
@@ -132,24 +133,23 @@ fn send(forger: &Forger, packets: &[Forged], rate: usize) -> Duration {
 /// Of all kinds: from anywhere, from the phone, from the trunk; with credentials that answer nothing, or what the
 /// attacker was asked himself.
 fn packets(nonces: &[Answer], count: usize) -> Vec<Forged> {
-    let mut dice = Dice::loaded(4);
+    let mut rng = Rng::fixed(4);
     let address = |number| v4(number).parse::<Ipv4Addr>().expect("an address");
     let destination = SocketAddrV4::new(address(1), 5060);
     // Made up, the attacker's first and his last: that is of the same second as the flood.
     let garbage = Answer { status: 401, realm: v4(1), nonce: "Zm9yZ2Vk".to_owned() };
     let mut packet = || {
-        let ip = match dice.below(4) {
-            0 => Ipv4Addr::new(20 + dice.byte() % 100, dice.byte(), dice.byte(), dice.byte()),
+        let ip = match rng.below(4) {
+            0 => Ipv4Addr::new(20 + rng.byte() % 100, rng.byte(), rng.byte(), rng.byte()),
             1 => address(TRUNK),
             _ => address(PHONE),
         };
-        let source = SocketAddrV4::new(ip, 1024 + u16::try_from(dice.below(60_000)).expect("a port"));
+        let source = SocketAddrV4::new(ip, 1024 + u16::try_from(rng.below(60_000)).expect("a port"));
         let attempt = Attempt {
-            method: ["REGISTER", "REGISTER", "INVITE", "OPTIONS"][dice.below(4)],
-            account: ["201", "202", "203", "999"][dice.below(4)],
-            agent: [ORDINARY, ORDINARY, SCANNER][dice.below(3)],
-            challenge: [None, Some(&garbage), Some(dice.pick(nonces)), Some(dice.pick(nonces))]
-                [dice.below(4)],
+            method: ["REGISTER", "REGISTER", "INVITE", "OPTIONS"][rng.below(4)],
+            account: ["201", "202", "203", "999"][rng.below(4)],
+            agent: [ORDINARY, ORDINARY, SCANNER][rng.below(3)],
+            challenge: [None, Some(&garbage), Some(rng.pick(nonces)), Some(rng.pick(nonces))][rng.below(4)],
         };
         Forged {
             source,

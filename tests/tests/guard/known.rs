@@ -1,50 +1,50 @@
 //! Who is known: what they may, and what is said of those who are refused.
 
 use sipward_tests::{
+    auth_pbx::{AuthPbx, PbxKind},
     caller::{PHONE as ORDINARY, Tally},
-    exchange::{Exchange, Make},
     guesser::{Answer, Attempt, Guesser},
     namespace::v4,
     scratch::Scratch,
 };
 
 use crate::site::{
-    ATTACKER, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, Ward, login, next_second, plan, trunk,
+    ATTACKER, Guarded, OFFICE, PATIENT, PHONE, SOON, Site, TRUNK, login, next_second, plan, trunk,
 };
 
-fn both(test: impl Fn(Make, &Site, &Exchange)) {
-    for make in [Make::Kamailio, Make::Asterisk] {
+fn both(test: impl Fn(PbxKind, &Site, &AuthPbx)) {
+    for make in [PbxKind::Kamailio, PbxKind::Asterisk] {
         let site = Site::new();
-        let Some(exchange) = Exchange::start(make, site.pbx()) else { return };
-        test(make, &site, &exchange);
+        let Some(auth_pbx) = AuthPbx::start(make, site.pbx()) else { return };
+        test(make, &site, &auth_pbx);
     }
 }
 
 #[test]
 fn phones_and_trunks_may_ask_for_options_and_strangers_may_not() {
-    both(|make, site, exchange| {
-        let ward = Ward::start(site, "");
+    both(|make, site, auth_pbx| {
+        let guarded = Guarded::start(site, "");
         let asks = |number| Guesser::new(site.host(number), &v4(number)).ask("OPTIONS", "201").is_some();
-        let dropped = ward.dropped("options-stranger");
+        let dropped = guarded.dropped("options-stranger");
         for number in [PHONE, TRUNK, ATTACKER] {
             assert!(!asks(number), "{make:?}: {number} is a stranger");
-            assert_eq!(exchange.heard(&v4(number)), 0, "{make:?}");
+            assert_eq!(auth_pbx.heard(&v4(number)), 0, "{make:?}");
         }
-        assert_eq!(ward.dropped("options-stranger"), dropped + 3, "{make:?}");
+        assert_eq!(guarded.dropped("options-stranger"), dropped + 3, "{make:?}");
 
         let directory = Scratch::new(site.host(TRUNK));
         let _trunk = trunk(site, &directory);
         assert_eq!(site.caller(PHONE).run(&plan("login", 1, 1, &[login(201)])), Tally::all(1), "{make:?}");
         for number in [PHONE, TRUNK] {
-            ward.wait_for("known", SOON, |ward| ward.is_known(&v4(number)).then_some(true.into()));
+            guarded.wait_for("known", SOON, |guarded| guarded.is_known(&v4(number)).then_some(true.into()));
             assert!(asks(number), "{make:?}: {number} is known");
         }
         assert!(!asks(ATTACKER), "{make:?}: still a stranger");
-        assert_eq!(exchange.heard(&v4(ATTACKER)), 0, "{make:?}");
+        assert_eq!(auth_pbx.heard(&v4(ATTACKER)), 0, "{make:?}");
 
         // It was hit by a rule and has authenticated since, and the stranger has not.
-        let rule = ward.wait_for("in the ledger", SOON, |ward| {
-            let rules = ward.sipward.json("rules");
+        let rule = guarded.wait_for("in the ledger", SOON, |guarded| {
+            let rules = guarded.sipward.json("rules");
             rules.into_iter().find(|rule| rule["rule"] == "options-stranger" && rule["authenticated"] != 0)
         });
         println!("{make:?}: {rule}");
@@ -55,7 +55,7 @@ fn phones_and_trunks_may_ask_for_options_and_strangers_may_not() {
 #[test]
 fn the_cause_of_a_refusal_is_named() {
     both(|make, site, _| {
-        let ward = Ward::start(site, PATIENT);
+        let guarded = Guarded::start(site, PATIENT);
         let guesser = |number| Guesser::new(site.host(number), &v4(number));
         next_second();
         let wrong = guesser(PHONE);
@@ -81,13 +81,13 @@ fn the_cause_of_a_refusal_is_named() {
             ("203", ATTACKER, "challenge-ignored"),
         ] {
             for about in [account, &v4(number)] {
-                let said = ward.wait_for(cause, 2 * SOON, |ward| {
-                    let causes = ward.causes(about);
+                let said = guarded.wait_for(cause, 2 * SOON, |guarded| {
+                    let causes = guarded.causes(about);
                     (!causes.is_empty()).then(|| causes.into())
                 });
                 assert_eq!(said[0], cause, "{make:?}: {about}: {said}");
             }
         }
-        assert!(ward.causes("204").is_empty(), "{make:?}: of whom nothing was seen");
+        assert!(guarded.causes("204").is_empty(), "{make:?}: of whom nothing was seen");
     });
 }

@@ -7,15 +7,15 @@ use std::{
 };
 
 use sipward_tests::{
+    auth_pbx::{AuthPbx, PbxKind},
     caller::PHONE as ORDINARY,
-    exchange::{Exchange, Make},
     forge::{Forged, Forger},
     guesser::{Answer, Attempt, Guesser, another, message},
     namespace::v4,
 };
 
 use crate::site::{
-    ATTACKER, OFFICE, PATIENT, PHONE, SOON, Site, Ward, login, next_second, phone_works, plan,
+    ATTACKER, Guarded, OFFICE, PATIENT, PHONE, SOON, Site, login, next_second, phone_works, plan,
 };
 
 /// More than any rule needs.
@@ -81,46 +81,47 @@ impl Attacker {
 #[test]
 fn a_challenge_that_somebody_else_was_told_proves_nothing() {
     let site = Site::new();
-    let Some(exchange) = Exchange::start(Make::Asterisk, site.pbx()) else { return };
+    let Some(auth_pbx) = AuthPbx::start(PbxKind::Asterisk, site.pbx()) else { return };
     let addresses = site.attackers(ACCOMPLICES.len());
-    let ward = Ward::start(&site, PATIENT);
+    let guarded = Guarded::start(&site, PATIENT);
     phone_works(&site);
     assert_eq!(site.caller(OFFICE).run(&plan("login", 1, 1, &[login(205)])).failed, 0);
-    ward.wait_for("the phone is known", SOON, |ward| ward.is_known(&v4(PHONE)).then_some(true.into()));
+    guarded
+        .wait_for("the phone is known", SOON, |guarded| guarded.is_known(&v4(PHONE)).then_some(true.into()));
     let mut stolen = 0;
     for ((who, order), address) in ACCOMPLICES.iter().zip(&addresses) {
         if !order.is_empty() {
-            ward.sipward.run(&order.replace("ADDRESS", address));
+            guarded.sipward.run(&order.replace("ADDRESS", address));
         }
         let attacker = Attacker::new(&site, address);
         for spelling in SPELLINGS {
             next_second();
             let Some(challenge) = attacker.steal(spelling) else { continue };
             stolen += 1;
-            let heard = exchange.heard(&v4(PHONE));
+            let heard = auth_pbx.heard(&v4(PHONE));
             for n in 0..GUESSES {
                 let account = format!("acc{n}x");
                 let challenge = Some(&challenge);
                 let attempt = Attempt { method: "MESSAGE", account: &account, agent: ORDINARY, challenge };
                 attacker.forge(&attempt, PORTS[n % 2], "");
             }
-            println!("{who}, {spelling:?}: {} guesses reached the PBX", exchange.heard(&v4(PHONE)) - heard);
+            println!("{who}, {spelling:?}: {} guesses reached the PBX", auth_pbx.heard(&v4(PHONE)) - heard);
         }
     }
     println!("{stolen} of {} challenges were told the attacker", SPELLINGS.len() * ACCOMPLICES.len());
     std::thread::sleep(Duration::from_secs(2));
     for decided in ["suspended", "locked", "banned"] {
-        assert_eq!(ward.decided(decided), [""; 0], "{decided}\n{}", ward.state());
+        assert_eq!(guarded.decided(decided), [""; 0], "{decided}\n{}", guarded.state());
     }
-    assert!(ward.is_known(&v4(PHONE)));
+    assert!(guarded.is_known(&v4(PHONE)));
     phone_works(&site);
 }
 
 #[test]
 fn a_call_that_anybody_may_make_is_nobodys_success() {
     let site = Site::new();
-    let Some(_exchange) = Exchange::start(Make::AnonymousAsterisk, site.pbx()) else { return };
-    let ward = Ward::start(&site, PATIENT);
+    let Some(_auth_pbx) = AuthPbx::start(PbxKind::AnonymousAsterisk, site.pbx()) else { return };
+    let guarded = Guarded::start(&site, PATIENT);
     let address = v4(ATTACKER);
     let guesser = Guesser::new(site.host(ATTACKER), &address);
     let mut challenge = guesser.ask("REGISTER", "201").expect("a challenge");
@@ -136,15 +137,19 @@ fn a_call_that_anybody_may_make_is_nobodys_success() {
         challenge = guess("REGISTER", &challenge).expect("a refusal");
         assert_eq!(challenge.status, 401);
     }
-    ward.wait_for("the failures are seen", SOON, |ward| (ward.guard("evidence") >= 6).then_some(true.into()));
+    guarded.wait_for("the failures are seen", SOON, |guarded| {
+        (guarded.guard("evidence") >= 6).then_some(true.into())
+    });
     assert_eq!(
         guess("INVITE", &challenge).expect("an answer").status,
         200,
         "it is let in without any look at them"
     );
-    ward.wait_for("the call is seen", SOON, |ward| (ward.guard("evidence") >= 7).then_some(true.into()));
-    assert!(!ward.is_known(&address));
+    guarded.wait_for("the call is seen", SOON, |guarded| {
+        (guarded.guard("evidence") >= 7).then_some(true.into())
+    });
+    assert!(!guarded.is_known(&address));
     // The sixth failure in a row.
     assert_eq!(guess("REGISTER", &challenge).expect("a refusal").status, 401);
-    ward.wait_for("it is suspended", SOON, |ward| ward.closed(201, &address));
+    guarded.wait_for("it is suspended", SOON, |guarded| guarded.closed(201, &address));
 }

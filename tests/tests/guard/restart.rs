@@ -1,19 +1,19 @@
 //! The daemon ends, or is killed: what it has suspended stays so, to the same end.
 
 use sipward_tests::{
+    auth_pbx::{AuthPbx, PbxKind},
     daemon::Daemon,
-    exchange::{Exchange, Make},
     guesser::Guesser,
     namespace::v4,
 };
 
-use crate::site::{ATTACKER, PATIENT, SOON, Site, Ward, next_second, phone_works};
+use crate::site::{ATTACKER, Guarded, PATIENT, SOON, Site, next_second, phone_works};
 
 #[test]
 fn a_suspension_outlives_the_daemon_and_keeps_its_end() {
     let site = Site::new();
-    let exchange = Exchange::start(Make::Kamailio, site.pbx()).expect("Kamailio is everywhere");
-    let mut ward = Ward::start(&site, PATIENT);
+    let auth_pbx = AuthPbx::start(PbxKind::Kamailio, site.pbx()).expect("Kamailio is everywhere");
+    let mut guarded = Guarded::start(&site, PATIENT);
     phone_works(&site);
     let attacker = v4(ATTACKER);
     let guesser = Guesser::new(site.host(ATTACKER), &attacker);
@@ -21,24 +21,24 @@ fn a_suspension_outlives_the_daemon_and_keeps_its_end() {
     for _ in 0..6 {
         assert!(guesser.guess("201").is_some());
     }
-    let before = ward.wait_for("suspended", SOON, |ward| ward.closed(201, &attacker));
-    let heard = exchange.heard(&attacker);
+    let before = guarded.wait_for("suspended", SOON, |guarded| guarded.closed(201, &attacker));
+    let heard = auth_pbx.heard(&attacker);
     for end in [Daemon::terminate, Daemon::kill] {
-        ward.end(end);
+        guarded.end(end);
         assert_eq!(guesser.guess("201"), None, "nobody is there but the filter");
-        ward.begin();
+        guarded.begin();
         assert_eq!(guesser.guess("201"), None);
-        let after = ward.closed(201, &attacker).expect("still suspended");
+        let after = guarded.closed(201, &attacker).expect("still suspended");
         let until = |closed: &serde_json::Value| closed["until"].as_u64().expect("an end");
         assert!(until(&before).abs_diff(until(&after)) <= 1, "{before} {after}");
         for same in ["since", "rule", "count"] {
             assert_eq!(before[same], after[same]);
         }
     }
-    assert_eq!(exchange.heard(&attacker), heard);
+    assert_eq!(auth_pbx.heard(&attacker), heard);
     assert!(guesser.guess("202").is_some(), "another account from there");
     phone_works(&site);
 
-    ward.sipward.ok("account unlock 201");
+    guarded.sipward.ok("account unlock 201");
     assert!(guesser.guess("201").is_some(), "unlocked");
 }

@@ -18,10 +18,10 @@ use std::{
 use serde_json::Value;
 use sipward::signature::SignatureSet;
 use sipward_tests::{
+    auth_pbx::password,
     caller::{self, Caller, Login, Plan, Tally, Way},
     command::{Done, Sipward},
     daemon::Daemon,
-    exchange::password,
     namespace::{Lan, Namespace, v4},
     scratch::Scratch,
     tool::{Running, tool},
@@ -88,7 +88,7 @@ impl Site {
 
 /// A filter and a daemon before a PBX.
 #[derive(Debug)]
-pub(crate) struct Ward<'a> {
+pub(crate) struct Guarded<'a> {
     /// Dropped before the installation, whose pins it would make again.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) sipward: Sipward<'a>,
@@ -103,7 +103,7 @@ pub(crate) const PATIENT: &str = "options = 'drop'\nguesses = 'off'\nsignatures 
     [rate]\nregister = 'off'\ninvite = 'off'\nother = 'off'\n\
     [prefix_rate]\nregister = 'off'\ninvite = 'off'\nother = 'off'\n";
 
-impl<'a> Ward<'a> {
+impl<'a> Guarded<'a> {
     pub(crate) fn start(site: &'a Site, settings: &str) -> Self {
         let directory = Scratch::new(site.pbx());
         directory.file("none.toml", &no_signatures());

@@ -5,8 +5,8 @@ use sipward::{
     kernel::now,
 };
 use sipward_tests::{
+    filter_pair::{FilterPair, lift_limits},
     frame::{Frame, SYN, tcp, udp},
-    judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean},
     wait::sleep_until,
 };
@@ -24,16 +24,16 @@ const PORT: u16 = 40_001;
 const BUDGET: u32 = 5;
 
 /// Nobody but known sources is ever over a limit.
-fn judges() -> Judges {
-    Judges::adjusted(ENFORCE, |policy| {
+fn pair() -> FilterPair {
+    FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.known.fill(an_hour(BUDGET));
     })
 }
 
-fn know(judges: &mut Judges, source: &str, phones: u32) {
+fn know(pair: &mut FilterPair, source: &str, phones: u32) {
     let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: phones, ..SourceEntry::default() };
-    judges.put_entry(source, entry);
+    pair.put_entry(source, entry);
 }
 
 const fn over(transport: Transport) -> Flow {
@@ -45,17 +45,17 @@ fn register() -> Frame {
 }
 
 /// How many of so many pass; those that do not are all over the same limit.
-fn passed(judges: &mut Judges, frame: &Frame, source: &str, port: u16, packets: u32) -> (u32, String) {
+fn passed(pair: &mut FilterPair, frame: &Frame, source: &str, port: u16, packets: u32) -> (u32, String) {
     let frame = frame.clone().from(source).source_port(port).build();
-    let all: Vec<_> = (0..packets).map(|_| judges.judge(&frame)).collect();
+    let all: Vec<_> = (0..packets).map(|_| pair.judge(&frame)).collect();
     let over: Vec<_> = all.iter().filter(|reason| reason.starts_with("rate:")).collect();
     assert!(over.windows(2).all(|two| two[0] == two[1]), "{over:?}");
     (packets - over.len() as u32, over.first().map_or_else(String::new, |over| (*over).clone()))
 }
 
 /// What somebody sends in the name of the source, from wherever.
-fn flood(judges: &mut Judges, frame: &Frame, source: &str) {
-    let all: u32 = (1..=30).map(|port| passed(judges, frame, source, 1024 + port, 1).0).sum();
+fn flood(pair: &mut FilterPair, frame: &Frame, source: &str) {
+    let all: u32 = (1..=30).map(|port| passed(pair, frame, source, 1024 + port, 1).0).sum();
     assert!(all < 30, "there is a limit");
 }
 
@@ -73,23 +73,23 @@ fn a_known_flow_has_its_budget_while_its_address_is_over() {
         (tcp().carrying("the middle of a message"), "rate:other"),
         (tcp().flags(SYN), "rate:connect"),
     ];
-    let mut judges = judges();
+    let mut pair = pair();
     for (row, (frame, reason)) in classes.into_iter().enumerate() {
         for (here, elsewhere) in [
             (format!("198.51.{row}.7"), format!("198.51.{row}.8")),
             (format!("2001:db8:{row}:7::7"), format!("2001:db8:{row}:8::7")),
         ] {
-            know(&mut judges, &here, 1);
-            know(&mut judges, &elsewhere, 1);
+            know(&mut pair, &here, 1);
+            know(&mut pair, &elsewhere, 1);
             for transport in [Transport::Udp, Transport::Tcp] {
-                judges.know_flow(&here, over(transport), 1, FOREVER);
+                pair.know_flow(&here, over(transport), 1, FOREVER);
             }
-            flood(&mut judges, &frame, &here);
+            flood(&mut pair, &frame, &here);
             let refused = (0, reason.to_owned());
-            assert_eq!(passed(&mut judges, &frame, &here, PORT + 1, 3), refused, "another port, {here}");
-            let own = passed(&mut judges, &frame, &here, PORT, 30);
+            assert_eq!(passed(&mut pair, &frame, &here, PORT + 1, 3), refused, "another port, {here}");
+            let own = passed(&mut pair, &frame, &here, PORT, 30);
             assert_eq!(own, (BUDGET, reason.to_owned()), "its own budget and no more, {here}");
-            let neighbour = passed(&mut judges, &frame, &elsewhere, PORT, 30);
+            let neighbour = passed(&mut pair, &frame, &elsewhere, PORT, 30);
             assert_eq!(neighbour, (BUDGET, reason.to_owned()), "a neighbour as ever, {elsewhere}");
         }
     }
@@ -97,86 +97,86 @@ fn a_known_flow_has_its_budget_while_its_address_is_over() {
 
 #[test]
 fn who_sends_himself_gets_no_more_by_it() {
-    let mut judges = judges();
+    let mut pair = pair();
     for here in HERE {
-        know(&mut judges, here, 4);
-        judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
+        know(&mut pair, here, 4);
+        pair.know_flow(here, over(Transport::Udp), 1, FOREVER);
         let over = || "rate:register".to_owned();
-        let all = passed(&mut judges, &register(), here, PORT, 90);
+        let all = passed(&mut pair, &register(), here, PORT, 90);
         assert_eq!(
             all,
             (4 * BUDGET, over()),
             "what is left of the address's is for any of its flows, {here}"
         );
-        assert_eq!(passed(&mut judges, &register(), here, PORT + 1, 9), (0, over()));
+        assert_eq!(passed(&mut pair, &register(), here, PORT + 1, 9), (0, over()));
     }
 }
 
 #[test]
 fn a_flow_has_the_budget_of_its_phones() {
     let [here, _] = HERE;
-    let mut judges = judges();
-    know(&mut judges, here, 4);
-    judges.know_flow(here, over(Transport::Udp), 3, FOREVER);
-    flood(&mut judges, &register(), here);
-    assert_eq!(passed(&mut judges, &register(), here, PORT, 60).0, 3 * BUDGET);
-    judges.know_flow(here, over(Transport::Udp), 4, FOREVER);
-    assert_eq!(passed(&mut judges, &register(), here, PORT, 60).0, BUDGET, "what it has sent stays counted");
+    let mut pair = pair();
+    know(&mut pair, here, 4);
+    pair.know_flow(here, over(Transport::Udp), 3, FOREVER);
+    flood(&mut pair, &register(), here);
+    assert_eq!(passed(&mut pair, &register(), here, PORT, 60).0, 3 * BUDGET);
+    pair.know_flow(here, over(Transport::Udp), 4, FOREVER);
+    assert_eq!(passed(&mut pair, &register(), here, PORT, 60).0, BUDGET, "what it has sent stays counted");
 }
 
 #[test]
 fn a_flow_is_one_port_of_one_address_over_one_transport() {
-    let mut judges = judges();
+    let mut pair = pair();
     for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
-        know(&mut judges, here, 1);
-        know(&mut judges, elsewhere, 1);
-        judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
-        judges.know_flow(elsewhere, over(Transport::Udp), 1, FOREVER);
-        flood(&mut judges, &register(), here);
-        assert_eq!(passed(&mut judges, &register(), here, PORT, 3).0, 0, "it is known over TCP");
+        know(&mut pair, here, 1);
+        know(&mut pair, elsewhere, 1);
+        pair.know_flow(here, over(Transport::Tcp), 1, FOREVER);
+        pair.know_flow(elsewhere, over(Transport::Udp), 1, FOREVER);
+        flood(&mut pair, &register(), here);
+        assert_eq!(passed(&mut pair, &register(), here, PORT, 3).0, 0, "it is known over TCP");
         let tcp = tcp().carrying(clean("REGISTER"));
-        assert_eq!(passed(&mut judges, &tcp, here, PORT, 30).0, BUDGET);
+        assert_eq!(passed(&mut pair, &tcp, here, PORT, 30).0, BUDGET);
     }
 }
 
 #[test]
 fn a_flow_ends_in_time_or_when_it_is_forgotten() {
     let [here, _] = HERE;
-    let mut judges = judges();
-    know(&mut judges, here, 1);
+    let mut pair = pair();
+    know(&mut pair, here, 1);
     let end = now() + 300_000_000;
-    judges.know_flow(here, over(Transport::Udp), 1, end);
-    judges.know_flow(here, over(Transport::Tcp), 1, FOREVER);
+    pair.know_flow(here, over(Transport::Udp), 1, end);
+    pair.know_flow(here, over(Transport::Tcp), 1, FOREVER);
     sleep_until(end);
-    flood(&mut judges, &register(), here);
-    assert_eq!(passed(&mut judges, &register(), here, PORT, 3).0, 0, "its time is over");
+    flood(&mut pair, &register(), here);
+    assert_eq!(passed(&mut pair, &register(), here, PORT, 3).0, 0, "its time is over");
     let tcp = tcp().carrying(clean("REGISTER"));
-    assert_eq!(passed(&mut judges, &tcp, here, PORT, 1).0, 1);
-    judges.forget_flow(here, over(Transport::Tcp));
-    assert_eq!(passed(&mut judges, &tcp, here, PORT, 3).0, 0, "it is forgotten");
+    assert_eq!(passed(&mut pair, &tcp, here, PORT, 1).0, 1);
+    pair.forget_flow(here, over(Transport::Tcp));
+    assert_eq!(passed(&mut pair, &tcp, here, PORT, 3).0, 0, "it is forgotten");
 }
 
 #[test]
 fn without_a_known_source_a_flow_is_nothing() {
     let [here, _] = HERE;
     let frame = register().from(here).source_port(PORT).build();
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger.fill(an_hour(2));
         policy.known.fill(an_hour(BUDGET));
     });
-    judges.know_flow(here, over(Transport::Udp), 1, FOREVER);
-    assert_eq!(passed(&mut judges, &register(), here, PORT, 30).0, 2, "a stranger's limits");
+    pair.know_flow(here, over(Transport::Udp), 1, FOREVER);
+    assert_eq!(passed(&mut pair, &register(), here, PORT, 30).0, 2, "a stranger's limits");
     for (kind, expected) in [(BANNED, "ban"), (TRUSTED, "trusted")] {
-        judges.put(here, kind);
-        assert_eq!(judges.judge(&frame), expected);
+        pair.put(here, kind);
+        assert_eq!(pair.judge(&frame), expected);
     }
 }
 
 #[test]
 fn what_is_known_is_found_again_as_it_was_put() {
-    let mut judges = judges();
-    let mut flows = judges.filter().known_flows().unwrap();
+    let mut pair = pair();
+    let mut flows = pair.filter().known_flows().unwrap();
     let mut all = Vec::new();
     for (source, until) in HERE.into_iter().zip([7, FOREVER]) {
         for transport in [Transport::Udp, Transport::Tcp] {

@@ -2,8 +2,8 @@
 //! neighbour, who may send it all the same, and its switch.
 
 use sipward_tests::{
+    filter_pair::{FilterPair, lift_limits},
     frame::{ACK, Frame, tcp, udp},
-    judges::{Judges, lift_limits},
     message::{clean, request, with_body, with_header},
 };
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
@@ -41,12 +41,12 @@ fn forms() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
 
 #[test]
 fn each_form_of_a_stranger_drops_and_its_neighbour_passes() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     for (form, odd, plain) in forms() {
         let name = odd.escape_ascii().to_string();
         let neighbour = plain.escape_ascii().to_string();
         both_families(
-            &mut judges,
+            &mut pair,
             &[
                 (&name, udp().carrying(&odd), form),
                 (&name, udp().carrying([b"\r\n\r\n", &odd[..]].concat()), form),
@@ -59,14 +59,14 @@ fn each_form_of_a_stranger_drops_and_its_neighbour_passes() {
 
 #[test]
 fn who_is_known_may_write_what_hides_nothing_and_who_is_trusted_anything() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    judges.put("192.0.2.1", KNOWN);
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("192.0.2.3", BANNED);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    pair.put("192.0.2.1", KNOWN);
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("192.0.2.3", BANNED);
     for (form, odd, _) in forms() {
         let odd = String::from_utf8(odd).unwrap().replace("friendly-scanner", "Yealink");
         let reasons = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
-            .map(|from| judges.judge(&udp().from(from).carrying(&odd).build()));
+            .map(|from| pair.judge(&udp().from(from).carrying(&odd).build()));
         let hides = ["form:line-end", "form:nul"].contains(&form);
         let known = if hides { vec![form] } else { vec!["request", "not-sip"] };
         assert!(known.contains(&reasons[0].as_str()), "{odd:?}: {}", reasons[0]);
@@ -78,24 +78,24 @@ fn who_is_known_may_write_what_hides_nothing_and_who_is_trusted_anything() {
 fn each_form_has_a_switch() {
     for (form, odd, _) in forms() {
         let key = form.trim_start_matches("form:").replace('-', "_");
-        let mut judges = Judges::adjusted(&format!("{ENFORCE}[forms]\n{key} = \"pass\"\n"), lift_limits);
-        let reason = judges.judge(&udp().carrying(&odd).build());
+        let mut pair = FilterPair::adjusted(&format!("{ENFORCE}[forms]\n{key} = \"pass\"\n"), lift_limits);
+        let reason = pair.judge(&udp().carrying(&odd).build());
         // Another form of the same message may be there as well, or what it hid from others.
         assert_ne!(reason, form);
     }
     let odd = request("REGISTER", "friendly-scanner").replace("SIP/2.0\r\nVia", "SIP / 2.0\r\nVia");
-    let mut judges = Judges::unlimited("mode = \"enforce\"\n[forms]\nversion = \"pass\"\n");
-    let reason = judges.judge(&udp().carrying(odd).build());
+    let mut pair = FilterPair::unlimited("mode = \"enforce\"\n[forms]\nversion = \"pass\"\n");
+    let reason = pair.judge(&udp().carrying(odd).build());
     assert_eq!(reason, "signature:friendly-scanner", "names are found behind a form that passes");
 }
 
 #[test]
 fn in_a_stream_only_what_begins_a_message_is_looked_at() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let bare = with_header("REGISTER", "X: a\rAuthorization: Digest x");
     let behind = with_body("INVITE", "a\rb") + &bare;
     table(
-        &mut judges,
+        &mut pair,
         &[
             ("a CR in the header", tcp().carrying(&bare), "form:line-end"),
             ("in a later message", tcp().carrying(behind), "form:line-end"),
@@ -120,9 +120,9 @@ fn in_a_stream_only_what_begins_a_message_is_looked_at() {
 
 #[test]
 fn what_is_no_message_is_no_form() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("noise", udp().carrying([0x81, 0, 0x0d, 0x0d, 0, 0x0a, 0x20, 0x0d].repeat(9)), "not-sip"),
             ("CRs that keep a NAT open", udp().carrying("\r\r\r\r"), "keepalive"),
@@ -149,57 +149,57 @@ fn first_fragment(frame: &Frame, kept: usize) -> Vec<u8> {
 #[test]
 fn headers_that_hide_the_port_drop_of_all_but_the_trusted() {
     const IS: &str = "form:ip-chain";
-    let mut judges = Judges::unlimited(ENFORCE);
-    judges.put("2001:db8:1::1", KNOWN);
-    judges.put("2001:db8:1::2", TRUSTED);
-    judges.put("2001:db8:1::3", BANNED);
-    judges.put("2001:db8:5::/48", BANNED);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    pair.put("2001:db8:1::1", KNOWN);
+    pair.put("2001:db8:1::2", TRUSTED);
+    pair.put("2001:db8:1::3", BANNED);
+    pair.put("2001:db8:5::/48", BANNED);
     let from = |address: &str| udp().from(address).carrying(clean("INVITE"));
     for (kept, stranger) in
         [(0, IS), (8, IS), (12, IS), (16, IS), (23, IS), (24, "fragment-tiny"), (160, "request")]
     {
         let fragment = |address: &str| first_fragment(&from(address), kept);
-        assert_eq!(judges.judge(&fragment("2001:db8:2::1")), stranger, "{kept} bytes");
+        assert_eq!(pair.judge(&fragment("2001:db8:2::1")), stranger, "{kept} bytes");
         if stranger == IS {
-            assert_eq!(judges.judge(&fragment("2001:db8:1::1")), IS);
-            assert_eq!(judges.judge(&fragment("2001:db8:1::2")), "bad-ip");
-            assert_eq!(judges.judge(&fragment("2001:db8:1::3")), "ban");
-            assert_eq!(judges.judge(&fragment("2001:db8:5::3")), "ban-prefix");
+            assert_eq!(pair.judge(&fragment("2001:db8:1::1")), IS);
+            assert_eq!(pair.judge(&fragment("2001:db8:1::2")), "bad-ip");
+            assert_eq!(pair.judge(&fragment("2001:db8:1::3")), "ban");
+            assert_eq!(pair.judge(&fragment("2001:db8:5::3")), "ban-prefix");
         }
         // What is in the frame behind the packet is not of the packet.
         let padded = [fragment("2001:db8:3::1"), vec![17; 64]].concat();
-        assert_eq!(judges.judge(&padded), stranger, "{kept} bytes, padded");
+        assert_eq!(pair.judge(&padded), stranger, "{kept} bytes, padded");
     }
     let many = |count| (0..count).fold(from("2001:db8:4::1"), |frame, _| frame.extension(60, 8)).build();
-    assert_eq!(judges.judge(&many(100)), "request");
-    assert_eq!(judges.judge(&many(193)), IS);
+    assert_eq!(pair.judge(&many(100)), "request");
+    assert_eq!(pair.judge(&many(193)), IS);
     let tags = |frame: Frame, count| (0..count).fold(frame, |frame, _| frame.vlan(0x8100)).build();
-    assert_eq!(judges.judge(&tags(udp().carrying(clean("INVITE")), 4)), "request");
-    assert_eq!(judges.judge(&tags(udp().carrying(clean("INVITE")), 5)), IS);
-    assert_eq!(judges.judge(&tags(udp().to_port(80), 9)), IS, "whatever its port is");
+    assert_eq!(pair.judge(&tags(udp().carrying(clean("INVITE")), 4)), "request");
+    assert_eq!(pair.judge(&tags(udp().carrying(clean("INVITE")), 5)), IS);
+    assert_eq!(pair.judge(&tags(udp().to_port(80), 9)), IS, "whatever its port is");
     let whole = from("2001:db8:6::1").extension(60, 8).build();
-    assert_eq!(judges.judge(&whole[..60]), "bad-ip", "not a fragment, but cut");
+    assert_eq!(pair.judge(&whole[..60]), "bad-ip", "not a fragment, but cut");
 }
 
 #[test]
 fn headers_that_hide_the_port_have_their_switch_and_the_lock_down() {
     let hidden = first_fragment(&udp().v6().carrying(clean("INVITE")), 8);
-    let mut passing = Judges::unlimited("mode = \"enforce\"\n[forms]\nip_chain = \"pass\"\n");
+    let mut passing = FilterPair::unlimited("mode = \"enforce\"\n[forms]\nip_chain = \"pass\"\n");
     passing.put("2001:db8:1::3", BANNED);
     assert_eq!(passing.judge(&hidden), "bad-ip");
     let banned = first_fragment(&udp().from("2001:db8:1::3").carrying(clean("INVITE")), 8);
     assert_eq!(passing.judge(&banned), "ban");
     let mut locked =
-        Judges::new("mode = \"enforce\"\ntrusted_only = true\ntrusted = [\"2001:db8:9::/48\"]\n");
+        FilterPair::new("mode = \"enforce\"\ntrusted_only = true\ntrusted = [\"2001:db8:9::/48\"]\n");
     locked.put("2001:db8:7::7", KNOWN);
     assert_eq!(locked.judge(&hidden), "trusted-only", "even if it is known");
-    let mut monitored = Judges::new("mode = \"monitor\"\n");
+    let mut monitored = FilterPair::new("mode = \"monitor\"\n");
     assert_eq!(monitored.judge(&hidden), "form:ip-chain", "and it passes");
 }
 
 #[test]
 fn an_ipv6_packet_in_two_such_fragments_is_not_put_together() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let whole = udp().v6().carrying(request("OPTIONS", "friendly-scanner"));
     let first = first_fragment(&whole, 8);
     let rest = {
@@ -209,40 +209,40 @@ fn an_ipv6_packet_in_two_such_fragments_is_not_put_together() {
         bytes
     };
     // The rest alone is nothing for any stack.
-    assert_eq!(verdicts(&mut judges, &[first, rest])[0], "form:ip-chain");
+    assert_eq!(verdicts(&mut pair, &[first, rest])[0], "form:ip-chain");
 }
 
 /// The stack takes a byte of urgent data out of the text, and puts the fragments of a segment together.
 #[test]
 fn tcp_hides_nothing_below_its_text() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    judges.put("192.0.2.9", KNOWN);
-    judges.put("192.0.2.10", TRUSTED);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    pair.put("192.0.2.9", KNOWN);
+    pair.put("192.0.2.10", TRUSTED);
     let message = with_header("REGISTER", &format!("X: {}", "x".repeat(300)));
     const URG: u8 = 0x20;
     for from in ["198.51.100.7", "2001:db8:9::7", "192.0.2.9"] {
         let frame = tcp().from(from).carrying(&message);
-        judges.open(&frame);
-        assert_eq!(judges.judge(&frame.clone().flags(ACK | URG).build()), "form:tcp");
+        pair.open(&frame);
+        assert_eq!(pair.judge(&frame.clone().flags(ACK | URG).build()), "form:tcp");
         let mut fragments = frame.clone().fragments(77, 240);
-        assert_eq!(verdicts(&mut judges, &fragments)[0], "form:tcp");
+        assert_eq!(verdicts(&mut pair, &fragments)[0], "form:tcp");
         fragments.reverse();
-        assert_eq!(verdicts(&mut judges, &fragments).last().unwrap(), "form:tcp", "in whichever order");
-        assert_eq!(judges.judge(&frame.build()), "request", "as it should be");
+        assert_eq!(verdicts(&mut pair, &fragments).last().unwrap(), "form:tcp", "in whichever order");
+        assert_eq!(pair.judge(&frame.build()), "request", "as it should be");
     }
     let trusted = tcp().from("192.0.2.10").carrying(&message);
-    assert_eq!(judges.judge(&trusted.clone().flags(ACK | URG).build()), "trusted");
+    assert_eq!(pair.judge(&trusted.clone().flags(ACK | URG).build()), "trusted");
     let tls = tcp().to_port(5061).carrying([0x17, 3, 3, 0, 40]);
-    assert_eq!(judges.judge(&tls.flags(ACK | URG).build()), "stream", "nobody reads it anyway");
-    let mut passing = Judges::unlimited("mode = \"enforce\"\n[forms]\ntcp = \"pass\"\n");
+    assert_eq!(pair.judge(&tls.flags(ACK | URG).build()), "stream", "nobody reads it anyway");
+    let mut passing = FilterPair::unlimited("mode = \"enforce\"\n[forms]\ntcp = \"pass\"\n");
     assert_eq!(passing.judge(&tcp().carrying(&message).flags(ACK | URG).build()), "request");
 }
 
 /// The bytes that make a form, and whatever stands around them: the same in one segment or fragment and in several.
 #[test]
 fn a_form_is_seen_wherever_its_message_is_cut() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    judges.put("192.0.2.9", KNOWN);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    pair.put("192.0.2.9", KNOWN);
     let odd = with_header("REGISTER", "X: a\rAuthorization: Digest username=\"201\"");
     let plain = odd.replace("a\rA", "a\r\nA");
     let body = with_body("MESSAGE", &format!("one\rtwo\0 and {}", "x".repeat(100)));
@@ -256,20 +256,20 @@ fn a_form_is_seen_wherever_its_message_is_cut() {
     {
         for from in [format!("198.51.100.{}:40000", 1 + n), format!("192.0.2.9:{}", 40_000 + n)] {
             let frame = tcp().from(&from);
-            judges.open(&frame);
-            let found = verdicts(&mut judges, &frame.carrying(&odd).segments(cuts));
+            pair.open(&frame);
+            let found = verdicts(&mut pair, &frame.carrying(&odd).segments(cuts));
             assert!(found.iter().any(|verdict| verdict == "form:line-end"), "{from} {cuts:?}: {found:?}");
         }
         for (m, message) in [&plain, &body].into_iter().enumerate() {
             let frame = tcp().from(&format!("203.0.113.{}:{}", 1 + n, 40_000 + m));
-            judges.open(&frame);
-            let found = verdicts(&mut judges, &frame.carrying(message).segments(cuts));
+            pair.open(&frame);
+            let found = verdicts(&mut pair, &frame.carrying(message).segments(cuts));
             let passes = |verdict: &String| verdict == "request" || verdict == "stream";
             assert!(found.iter().all(passes), "{cuts:?}: {found:?}");
         }
         let frame = tcp().from(&format!("203.0.113.{}:50000", 101 + n));
-        judges.open(&frame);
-        let found = verdicts(&mut judges, &frame.carrying(&unknown).segments(cuts));
+        pair.open(&frame);
+        let found = verdicts(&mut pair, &frame.carrying(&unknown).segments(cuts));
         assert!(found.iter().any(|verdict| verdict == "form:line-end"), "{cuts:?}: {found:?}");
     }
     let padded = |text: &str| text.replacen("X: a", &format!("X: {}", "a".repeat(200)), 1);
@@ -277,7 +277,7 @@ fn a_form_is_seen_wherever_its_message_is_cut() {
         for (text, is_odd) in [(padded(&odd), true), (padded(&plain), false), (body.clone(), false)] {
             let fragments =
                 family(udp()).carrying(&text).fragments(40 + 2 * n as u32 + u32::from(is_odd), 208);
-            let found = verdicts(&mut judges, &fragments);
+            let found = verdicts(&mut pair, &fragments);
             assert_eq!(found.iter().any(|verdict| verdict == "form:line-end"), is_odd, "{found:?}");
             let last = found.last().unwrap();
             assert_eq!(last == "fragment-rest" || last == "form:line-end", is_odd, "{found:?}");

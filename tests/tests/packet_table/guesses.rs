@@ -1,8 +1,8 @@
 //! How many passwords a line may try: the kernel and replay agree, and nobody pays for what somebody else has tried.
 
 use sipward_tests::{
+    filter_pair::FilterPair,
     frame::{Frame, tcp, udp},
-    judges::Judges,
     message::{clean, with_body, with_header},
 };
 use xdp_prog::{
@@ -41,21 +41,21 @@ fn guess(nonce: &str, number: u32) -> String {
     Try { method: "REGISTER", account: "201", nonce, number }.request()
 }
 
-fn judges() -> Judges {
-    Judges::adjusted(ENFORCE, |policy| {
+fn pair() -> FilterPair {
+    FilterPair::adjusted(ENFORCE, |policy| {
         let guesses = policy.guesses;
-        sipward_tests::judges::lift_limits(policy);
+        sipward_tests::filter_pair::lift_limits(policy);
         policy.guesses = guesses;
     })
 }
 
-fn judge(judges: &mut Judges, frame: Frame, from: &str) -> String {
-    judges.judge(&frame.from(from).build())
+fn judge(pair: &mut FilterPair, frame: Frame, from: &str) -> String {
+    pair.judge(&frame.from(from).build())
 }
 
 /// How many of a hundred pass, and why the others do not.
-fn hundred(judges: &mut Judges, from: &str, request: impl Fn(u32) -> Frame) -> (usize, Vec<String>) {
-    let verdicts: Vec<_> = (0..100).map(|number| judge(judges, request(number), from)).collect();
+fn hundred(pair: &mut FilterPair, from: &str, request: impl Fn(u32) -> Frame) -> (usize, Vec<String>) {
+    let verdicts: Vec<_> = (0..100).map(|number| judge(pair, request(number), from)).collect();
     let mut reasons: Vec<_> = verdicts.iter().filter(|verdict| *verdict != "request").cloned().collect();
     reasons.dedup();
     (verdicts.iter().filter(|verdict| *verdict == "request").count(), reasons)
@@ -66,85 +66,77 @@ fn guesses_are_few_whatever_the_method_and_the_nonce() {
     for method in
         ["REGISTER", "INVITE", "INFO", "UPDATE", "PRACK", "MESSAGE", "SUBSCRIBE", "OPTIONS", "BYE", "VENDORX"]
     {
-        let mut judges = Judges::adjusted("options = \"pass\"", |policy| {
+        let mut pair = FilterPair::adjusted("options = \"pass\"", |policy| {
             let guesses = policy.guesses;
-            sipward_tests::judges::lift_limits(policy);
+            sipward_tests::filter_pair::lift_limits(policy);
             policy.guesses = guesses;
         });
-        judges.issue(ATTACKER, "right");
+        pair.issue(ATTACKER, "right");
         let request =
             |nonce| move |number| udp().carrying(Try { method, account: "201", nonce, number }.request());
-        assert_eq!(
-            hundred(&mut judges, ATTACKER, request("made up")),
-            (2, vec![OTHER.to_owned()]),
-            "{method}"
-        );
-        assert_eq!(
-            hundred(&mut judges, ATTACKER, request("right")),
-            (8, vec![ISSUED.to_owned()]),
-            "{method}"
-        );
-        assert_eq!(judge(&mut judges, udp().carrying(clean("REGISTER")), ATTACKER), "request");
-        assert_eq!(judge(&mut judges, request("made up")(0), CUSTOMER), "request", "{method}");
+        assert_eq!(hundred(&mut pair, ATTACKER, request("made up")), (2, vec![OTHER.to_owned()]), "{method}");
+        assert_eq!(hundred(&mut pair, ATTACKER, request("right")), (8, vec![ISSUED.to_owned()]), "{method}");
+        assert_eq!(judge(&mut pair, udp().carrying(clean("REGISTER")), ATTACKER), "request");
+        assert_eq!(judge(&mut pair, request("made up")(0), CUSTOMER), "request", "{method}");
     }
 }
 
 #[test]
 fn a_forger_spends_nothing_that_a_phone_needs_who_answers_its_challenge() {
-    let mut judges = judges();
-    judges.issue(CUSTOMER, "of the customer");
-    judges.issue(ATTACKER, "of the attacker");
+    let mut pair = pair();
+    pair.issue(CUSTOMER, "of the customer");
+    pair.issue(ATTACKER, "of the attacker");
     for nonce in ["made up", "of the attacker", ""] {
         let forged = |number| udp().carrying(guess(nonce, number));
-        hundred(&mut judges, CUSTOMER, forged);
+        hundred(&mut pair, CUSTOMER, forged);
     }
     for number in 0..8 {
-        assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", number)), CUSTOMER), "request");
+        assert_eq!(judge(&mut pair, udp().carrying(guess("of the customer", number)), CUSTOMER), "request");
     }
-    assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", 8)), CUSTOMER), ISSUED);
+    assert_eq!(judge(&mut pair, udp().carrying(guess("of the customer", 8)), CUSTOMER), ISSUED);
 }
 
 #[test]
 fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
     const CROWD: &str = "prefix-rate:register";
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         let guesses = policy.guesses;
-        sipward_tests::judges::lift_limits(policy);
+        sipward_tests::filter_pair::lift_limits(policy);
         policy.guesses = guesses;
         policy.newcomer_packets = 20;
         policy.newcomers[Class::Register as usize] = an_hour(1);
         policy.prefix[Class::Register as usize] = an_hour(1);
     });
-    judges.issue(CUSTOMER, "of the customer");
+    pair.issue(CUSTOMER, "of the customer");
     for (from, expected) in
         [("198.51.100.8", "request"), ("198.51.100.9", "request"), (CUSTOMER, CROWD), (ATTACKER, CROWD)]
     {
-        assert_eq!(judge(&mut judges, udp().carrying(clean("REGISTER")), from), expected, "{from}");
+        assert_eq!(judge(&mut pair, udp().carrying(clean("REGISTER")), from), expected, "{from}");
     }
-    assert_eq!(judge(&mut judges, udp().carrying(guess("made up", 0)), CUSTOMER), CROWD);
-    assert_eq!(judge(&mut judges, udp().carrying(guess("of the customer", 0)), ATTACKER), CROWD);
+    assert_eq!(judge(&mut pair, udp().carrying(guess("made up", 0)), CUSTOMER), CROWD);
+    assert_eq!(judge(&mut pair, udp().carrying(guess("of the customer", 0)), ATTACKER), CROWD);
     let answer = |number| udp().carrying(guess("of the customer", number));
     let bound = vec![ISSUED.to_owned(), CROWD.to_owned()];
-    assert_eq!(hundred(&mut judges, CUSTOMER, answer), (8, bound), "as many guesses as ever, as a newcomer");
-    judges.set_worked("198.51.100.10", "201", FOREVER);
-    assert_eq!(judge(&mut judges, udp().carrying(guess("made up", 1)), "198.51.100.10"), "request");
+    assert_eq!(hundred(&mut pair, CUSTOMER, answer), (8, bound), "as many guesses as ever, as a newcomer");
+    pair.set_worked("198.51.100.10", "201", FOREVER);
+    assert_eq!(judge(&mut pair, udp().carrying(guess("made up", 1)), "198.51.100.10"), "request");
 }
 
 #[test]
 fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
-    let mut judges = judges();
-    judges.issue(ATTACKER, "right");
-    judges.set_worked(CUSTOMER, "201", FOREVER);
-    judges.put(CUSTOMER, KNOWN);
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
+    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.put(CUSTOMER, KNOWN);
     let of = |account, number| {
         udp().carrying(Try { method: "REGISTER", account, nonce: "made up", number }.request())
     };
-    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 100);
-    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("202", number)).0, 2, "another account there");
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| of("201", number)).0, 2, "the account elsewhere");
-    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 100);
-    judges.set_worked(CUSTOMER, "201", 1);
-    assert_eq!(hundred(&mut judges, CUSTOMER, |number| of("201", number)).0, 0, "it was long ago");
+    assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 100);
+    assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("202", number)).0, 2, "another account there");
+    assert_eq!(hundred(&mut pair, ATTACKER, |number| of("201", number)).0, 2, "the account elsewhere");
+    assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 100);
+    pair.set_worked(CUSTOMER, "201", 1);
+    assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 0, "it was long ago");
 }
 
 #[test]
@@ -176,33 +168,29 @@ fn no_decoy_makes_another_account_of_it() {
         (header(&format!("{}Authorization: Digest username=\"202\"", "X: y\r\n".repeat(130))), OTHER),
         (header("From: <sip:201@pbx>\r\nAuthorization: Digest username=\"202\""), OTHER),
     ] {
-        let mut judges = judges();
-        judges.issue(CUSTOMER, "right");
-        judges.set_worked(ATTACKER, "201", FOREVER);
+        let mut pair = pair();
+        pair.issue(CUSTOMER, "right");
+        pair.set_worked(ATTACKER, "201", FOREVER);
         for number in 0..2 {
             judge(
-                &mut judges,
+                &mut pair,
                 udp().carrying(guess("made up", number).replace("\"201\"", "\"200\"")),
                 ATTACKER,
             );
         }
-        assert_eq!(judge(&mut judges, udp().carrying(&decoy), ATTACKER), expected, "{decoy}");
-        assert_eq!(
-            judge(&mut judges, udp().carrying(guess("made up", 0)), ATTACKER),
-            "request",
-            "201 itself"
-        );
+        assert_eq!(judge(&mut pair, udp().carrying(&decoy), ATTACKER), expected, "{decoy}");
+        assert_eq!(judge(&mut pair, udp().carrying(guess("made up", 0)), ATTACKER), "request", "201 itself");
     }
 }
 
 #[test]
 fn the_second_request_of_a_segment_is_a_guess_too() {
-    let mut judges = judges();
-    judges.issue(ATTACKER, "right");
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
     let both = |number| tcp().carrying(guess("made up", 2 * number) + &guess("made up", 2 * number + 1));
-    assert_eq!(hundred(&mut judges, ATTACKER, both), (1, vec![OTHER.to_owned()]));
+    assert_eq!(hundred(&mut pair, ATTACKER, both), (1, vec![OTHER.to_owned()]));
     let hidden = |number| tcp().carrying(clean("ACK") + &guess("right", number));
-    assert_eq!(hundred(&mut judges, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
+    assert_eq!(hundred(&mut pair, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
     // Over a connection, and behind a request of which nobody knows yet what the PBX says.
     let behind = |number| clean("REGISTER") + &guess("right", number);
     let mut at = 0;
@@ -213,48 +201,48 @@ fn the_second_request_of_a_segment_is_a_guess_too() {
             frame
         })
         .collect();
-    judges.issue("198.51.100.67", "right");
-    judges.open(&segments[0]);
-    let found: Vec<_> = segments.iter().map(|frame| judges.judge(&frame.build())).collect();
+    pair.issue("198.51.100.67", "right");
+    pair.open(&segments[0]);
+    let found: Vec<_> = segments.iter().map(|frame| pair.judge(&frame.build())).collect();
     assert_eq!(found.iter().filter(|verdict| *verdict == "request").count(), 8, "{found:?}");
 }
 
 #[test]
 fn two_names_in_a_body_are_nobodys() {
-    let mut judges = judges();
+    let mut pair = pair();
     let line = "Authorization: Digest username=\"1\", username=\"2\"\r\n";
     let message = with_body("MESSAGE", line);
     for frame in [udp().carrying(&message), tcp().carrying(&message)] {
-        assert_eq!(judge(&mut judges, frame, ATTACKER), "request");
+        assert_eq!(judge(&mut pair, frame, ATTACKER), "request");
     }
     let refused = tcp().carrying(with_header("MESSAGE", line.trim_end()));
-    assert_eq!(judge(&mut judges, refused, "198.51.100.68"), "form:names", "in the header");
+    assert_eq!(judge(&mut pair, refused, "198.51.100.68"), "form:names", "in the header");
 }
 
 #[test]
 fn the_same_request_again_is_no_new_guess() {
-    let mut judges = judges();
-    judges.issue(ATTACKER, "right");
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
     for nonce in ["right", "made up"] {
         let again = |_| udp().carrying(guess(nonce, 1));
-        assert_eq!(hundred(&mut judges, ATTACKER, again).0, 100, "{nonce}");
+        assert_eq!(hundred(&mut pair, ATTACKER, again).0, 100, "{nonce}");
     }
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("right", number + 2))).0, 7);
+    assert_eq!(hundred(&mut pair, ATTACKER, |number| udp().carrying(guess("right", number + 2))).0, 7);
 }
 
 /// Of a phone that is known, in however many pieces its message comes: whose credentials they are is read in each of them.
 #[test]
 fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
-    let mut judges = judges();
-    judges.set_worked(CUSTOMER, "201", FOREVER);
-    judges.put(CUSTOMER, KNOWN);
+    let mut pair = pair();
+    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.put(CUSTOMER, KNOWN);
     let of = |account: &str, number: u32| {
         let padding = format!("X-Padding: {}\r\n", "x".repeat(400));
         let request = Try { method: "REGISTER", account, nonce: "made up", number }.request();
         request.replace("Authorization", &(padding + "Authorization"))
     };
     let mut at = 1;
-    let mut passed = |judges: &mut Judges, account: &str, number: u32, is_tcp: bool| {
+    let mut passed = |pair: &mut FilterPair, account: &str, number: u32, is_tcp: bool| {
         let text = of(account, number);
         let frames = if is_tcp {
             let frame = tcp().from(CUSTOMER).sequence(at).carrying(&text);
@@ -263,33 +251,33 @@ fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
         } else {
             udp().from(CUSTOMER).carrying(&text).fragments(number + 1, 480)
         };
-        let verdicts: Vec<_> = frames.iter().map(|frame| judges.judge(frame)).collect();
+        let verdicts: Vec<_> = frames.iter().map(|frame| pair.judge(frame)).collect();
         !verdicts.iter().any(|verdict| verdict.starts_with("rate:"))
     };
-    judges.issue(ATTACKER, "right");
-    judges.open(&tcp().from(CUSTOMER));
+    pair.issue(ATTACKER, "right");
+    pair.open(&tcp().from(CUSTOMER));
     for is_tcp in [true, false] {
-        let of_phone = (0..30).filter(|n| passed(&mut judges, "201", *n, is_tcp)).count();
+        let of_phone = (0..30).filter(|n| passed(&mut pair, "201", *n, is_tcp)).count();
         assert_eq!(of_phone, 30, "{is_tcp}");
     }
-    let guesses = (100..130).filter(|n| passed(&mut judges, "202", *n, false)).count();
+    let guesses = (100..130).filter(|n| passed(&mut pair, "202", *n, false)).count();
     assert_eq!(guesses, 2, "somebody else behind that address");
-    let guesses = (200..230).filter(|n| passed(&mut judges, "202", *n, true)).count();
+    let guesses = (200..230).filter(|n| passed(&mut pair, "202", *n, true)).count();
     assert_eq!(guesses, 0, "the same over TCP");
     let mut reversed = |number: u32| {
         let mut fragments = udp().from(CUSTOMER).carrying(of("202", number)).fragments(number, 480);
         fragments.reverse();
-        fragments.iter().all(|frame| !judges.judge(frame).starts_with("rate:"))
+        fragments.iter().all(|frame| !pair.judge(frame).starts_with("rate:"))
     };
     assert_eq!((300..330).filter(|n| reversed(*n)).count(), 0, "the last fragment first");
 }
 
 #[test]
 fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
-    let mut judges = judges();
-    judges.set_worked(CUSTOMER, "201", FOREVER);
-    judges.put(CUSTOMER, KNOWN);
-    judges.issue(ATTACKER, "right");
+    let mut pair = pair();
+    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.put(CUSTOMER, KNOWN);
+    pair.issue(ATTACKER, "right");
     for decoys in [15, 16, 17, 20, 40] {
         let many = |number| {
             let decoy = |n| format!("Authorization: Digest username=\"201\", realm=\"o{n}\"\r\n");
@@ -297,7 +285,7 @@ fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
             let guess = Try { method: "REGISTER", account: "202", nonce: "made up", number }.request();
             udp().carrying(guess.replacen("Authorization", &(decoys + "Authorization"), 1))
         };
-        let passed = hundred(&mut judges, CUSTOMER, many).0;
+        let passed = hundred(&mut pair, CUSTOMER, many).0;
         assert!(passed <= 2, "{passed} behind {decoys} decoys");
     }
 }
@@ -306,16 +294,16 @@ fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
 /// guess than before.
 #[test]
 fn the_same_credentials_in_another_request_are_another_guess() {
-    let mut judges = judges();
-    judges.issue(ATTACKER, "right");
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
     let hops = |number: u32| guess("right", 1).replacen("Forwards: 70", &format!("Forwards: {number}"), 1);
     assert_ne!(hops(0), hops(1));
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(hops(number))).0, 8);
+    assert_eq!(hundred(&mut pair, ATTACKER, |number| udp().carrying(hops(number))).0, 8);
     let segments = |number| tcp().from(CUSTOMER).sequence(1_000 + 700 * number).carrying(guess("made up", 1));
-    let found = hundred(&mut judges, CUSTOMER, segments);
+    let found = hundred(&mut pair, CUSTOMER, segments);
     assert_eq!(found.0, 2, "at another place of a stream: {found:?}");
     let again = |_| tcp().from("198.51.100.9").carrying(guess("made up", 1));
-    assert_eq!(hundred(&mut judges, "198.51.100.9", again).0, 100, "at the same place");
+    assert_eq!(hundred(&mut pair, "198.51.100.9", again).0, 100, "at the same place");
 }
 
 #[test]
@@ -331,86 +319,86 @@ fn credentials_of_which_a_part_is_unseen_are_never_the_same_again() {
             .build()
     };
     for build in [&cut as &dyn Fn(u32) -> Vec<u8>, &lines] {
-        let mut judges = judges();
-        judges.issue(CUSTOMER, "right");
+        let mut pair = pair();
+        pair.issue(CUSTOMER, "right");
         let frames: Vec<_> = (0..10).map(build).collect();
-        let passed = frames.iter().filter(|frame| judges.judge(frame) == "request").count();
+        let passed = frames.iter().filter(|frame| pair.judge(frame) == "request").count();
         assert_eq!(passed, 2);
     }
 }
 
 #[test]
 fn what_was_given_back_is_there_once() {
-    let mut judges = judges();
-    judges.issue(ATTACKER, "right");
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
     let right = |first| move |number| udp().carrying(guess("right", first + number));
-    assert_eq!(hundred(&mut judges, ATTACKER, right(0)).0, 8);
-    judges.give_back(ATTACKER, Refunds { issued: 3, other: 1, ..Refunds::default() });
-    assert_eq!(hundred(&mut judges, ATTACKER, right(1_000)).0, 3);
-    assert_eq!(hundred(&mut judges, ATTACKER, right(2_000)).0, 0);
-    judges.give_back(ATTACKER, Refunds { issued: 4, other: 1, ..Refunds::default() });
-    assert_eq!(hundred(&mut judges, ATTACKER, right(3_000)).0, 1);
-    judges.give_back(ATTACKER, Refunds { issued: 4, other: 1, room: 5, room_until: FOREVER });
-    assert_eq!(hundred(&mut judges, ATTACKER, right(4_000)).0, 5);
+    assert_eq!(hundred(&mut pair, ATTACKER, right(0)).0, 8);
+    pair.give_back(ATTACKER, Refunds { issued: 3, other: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut pair, ATTACKER, right(1_000)).0, 3);
+    assert_eq!(hundred(&mut pair, ATTACKER, right(2_000)).0, 0);
+    pair.give_back(ATTACKER, Refunds { issued: 4, other: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut pair, ATTACKER, right(3_000)).0, 1);
+    pair.give_back(ATTACKER, Refunds { issued: 4, other: 1, room: 5, room_until: FOREVER });
+    assert_eq!(hundred(&mut pair, ATTACKER, right(4_000)).0, 5);
     // A daemon that lost its map begins anew.
-    judges.give_back(ATTACKER, Refunds { issued: 1, room: 5, room_until: 1, ..Refunds::default() });
-    assert_eq!(hundred(&mut judges, ATTACKER, right(5_000)).0, 0);
-    judges.give_back(ATTACKER, Refunds { issued: 7, ..Refunds::default() });
-    assert_eq!(hundred(&mut judges, ATTACKER, right(6_000)).0, 1, "five of six are the room that is gone");
+    pair.give_back(ATTACKER, Refunds { issued: 1, room: 5, room_until: 1, ..Refunds::default() });
+    assert_eq!(hundred(&mut pair, ATTACKER, right(5_000)).0, 0);
+    pair.give_back(ATTACKER, Refunds { issued: 7, ..Refunds::default() });
+    assert_eq!(hundred(&mut pair, ATTACKER, right(6_000)).0, 1, "five of six are the room that is gone");
 }
 
 #[test]
 fn an_office_of_forty_that_succeeds_is_in() {
-    let mut judges = judges();
+    let mut pair = pair();
     let mut refunds = Refunds::default();
     for phone in 0..40 {
         let (account, nonce) = (phone.to_string(), format!("nonce {phone}"));
-        judges.issue(CUSTOMER, &nonce);
+        pair.issue(CUSTOMER, &nonce);
         let request = Try { method: "REGISTER", account: &account, nonce: &nonce, number: phone }.request();
-        assert_eq!(judge(&mut judges, udp().carrying(request), CUSTOMER), "request", "{phone}");
+        assert_eq!(judge(&mut pair, udp().carrying(request), CUSTOMER), "request", "{phone}");
         if phone % 4 == 3 {
             refunds.issued += 4;
-            judges.give_back(CUSTOMER, refunds);
+            pair.give_back(CUSTOMER, refunds);
         }
     }
 }
 
 #[test]
 fn one_ipv6_line_is_one_whatever_its_network() {
-    let mut judges = judges();
+    let mut pair = pair();
     let addresses: Vec<_> = (0..16).map(|net| format!("2001:db8:0:a{net:02x}::7")).collect();
     for address in &addresses {
-        judges.issue(address, "right");
+        pair.issue(address, "right");
     }
     let mut passed = 0;
     for (number, address) in addresses.iter().cycle().take(100).enumerate() {
         let request = udp().carrying(guess("right", number as u32)).v6();
-        passed += usize::from(judge(&mut judges, request, address) == "request");
+        passed += usize::from(judge(&mut pair, request, address) == "request");
     }
     assert_eq!(passed, 8);
-    judges.issue("2001:db8:0:b00::7", "right");
+    pair.issue("2001:db8:0:b00::7", "right");
     let neighbour = udp().carrying(guess("right", 1)).v6();
-    assert_eq!(judge(&mut judges, neighbour, "2001:db8:0:b00::7"), "request");
+    assert_eq!(judge(&mut pair, neighbour, "2001:db8:0:b00::7"), "request");
 }
 
 #[test]
 fn without_anybody_who_sees_what_leaves_the_plain_limit_holds() {
-    let mut judges = judges();
+    let mut pair = pair();
     assert_eq!(
-        hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))),
+        hundred(&mut pair, ATTACKER, |number| udp().carrying(guess("made up", number))),
         (8, vec![ISSUED.to_owned()])
     );
 }
 
 #[test]
 fn forged_senders_do_not_push_out_who_has_tried() {
-    let mut judges = judges();
-    judges.issue(CUSTOMER, "right");
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 2);
+    let mut pair = pair();
+    pair.issue(CUSTOMER, "right");
+    assert_eq!(hundred(&mut pair, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 2);
     // By the kernel alone: the two clocks are not the same, and a new line comes in each tenth of a second.
     let mut forge = |from: &str, number| {
         let frame = udp().carrying(guess("made up", number)).from(from).build();
-        judges.filter().test_run(&frame, 1).unwrap().0 == XDP_PASS
+        pair.filter().test_run(&frame, 1).unwrap().0 == XDP_PASS
     };
     let mut passed = 0;
     for number in 0..20_000_u32 {
@@ -420,16 +408,16 @@ fn forged_senders_do_not_push_out_who_has_tried() {
     assert!((4_096..6_000).contains(&passed), "{passed}");
     assert!((500..600).all(|number| !forge(ATTACKER, number)), "who had tried is still known");
     let request = udp().carrying(guess("right", 1)).from(CUSTOMER).build();
-    assert_eq!(judges.filter().test_run(&request, 1).unwrap().0, XDP_PASS);
+    assert_eq!(pair.filter().test_run(&request, 1).unwrap().0, XDP_PASS);
 }
 
 #[test]
 fn switched_off_nothing_is_counted() {
-    let mut judges = Judges::adjusted("guesses = \"off\"", |policy| {
+    let mut pair = FilterPair::adjusted("guesses = \"off\"", |policy| {
         let guesses = policy.guesses;
-        sipward_tests::judges::lift_limits(policy);
+        sipward_tests::filter_pair::lift_limits(policy);
         policy.guesses = guesses;
     });
-    judges.issue(CUSTOMER, "right");
-    assert_eq!(hundred(&mut judges, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 100);
+    pair.issue(CUSTOMER, "right");
+    assert_eq!(hundred(&mut pair, ATTACKER, |number| udp().carrying(guess("made up", number))).0, 100);
 }

@@ -9,9 +9,9 @@ const VERIFIED: u32 = 900_000;
 
 #[test]
 fn both_programs_are_loaded_with_room_to_spare() {
-    for loaded in Loaded::both().unwrap() {
-        println!("{loaded}");
-        assert!(loaded.stack.deepest <= STACK, "{loaded}");
-        assert!((1..=VERIFIED).contains(&loaded.verified), "{loaded}");
+    for fixed in Loaded::both().unwrap() {
+        println!("{fixed}");
+        assert!(fixed.stack.deepest <= STACK, "{fixed}");
+        assert!((1..=VERIFIED).contains(&fixed.verified), "{fixed}");
     }
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use sipward::kernel::{Captured, Capturing, Judged, now};
 use sipward_tests::{
     cpu::stay_on_one,
+    filter_pair::{FilterPair, lift_limits},
     frame::{ACK, Frame, SYN, tcp, udp},
-    judges::{Judges, lift_limits},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request, with_body, with_header},
     skipped::skipped,
     wait::{much_later, sleep_until, soon, wait_until},
@@ -39,11 +39,11 @@ const fn an_hour(packets: u32) -> RateLimit {
 }
 
 /// Judges each frame, all of them for a different stranger, so that no limit carries over.
-fn table(judges: &mut Judges, rows: &[(&str, Frame, &str)]) {
+fn table(pair: &mut FilterPair, rows: &[(&str, Frame, &str)]) {
     let mut wrong = Vec::new();
     for (index, (sentence, frame, expected)) in rows.iter().enumerate() {
         let frame = frame.clone().stranger(index).build();
-        let reason = judges.judge(&frame);
+        let reason = pair.judge(&frame);
         if reason != *expected {
             wrong.push(format!("{sentence}: {reason}, not {expected}"));
         }
@@ -52,19 +52,19 @@ fn table(judges: &mut Judges, rows: &[(&str, Frame, &str)]) {
 }
 
 /// The same rows over IPv4 and IPv6.
-fn both_families(judges: &mut Judges, rows: &[(&str, Frame, &str)]) {
-    table(judges, rows);
+fn both_families(pair: &mut FilterPair, rows: &[(&str, Frame, &str)]) {
+    table(pair, rows);
     let v6: Vec<_> =
         rows.iter().map(|(sentence, frame, reason)| (*sentence, frame.clone().v6(), *reason)).collect();
-    table(judges, &v6);
+    table(pair, &v6);
 }
 
 #[test]
 fn what_is_not_for_a_sip_port_is_never_touched() {
-    let mut judges = Judges::new(ENFORCE);
+    let mut pair = FilterPair::new(ENFORCE);
     let scan = request("OPTIONS", "friendly-scanner");
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("RTP", udp().to_port(10_000).carrying([0x80; 172]), "other-port"),
             ("a scanner's message to another port", udp().to_port(5062).carrying(&scan), "other-port"),
@@ -80,22 +80,22 @@ fn what_is_not_for_a_sip_port_is_never_touched() {
     );
     let mut arp = udp().build();
     arp[12..14].copy_from_slice(&[0x08, 0x06]);
-    assert_eq!(judges.judge(&arp), "not-ip");
+    assert_eq!(pair.judge(&arp), "not-ip");
     let mut icmp = udp().carrying(&scan).build();
     icmp[14 + 9] = 1;
-    assert_eq!(judges.judge(&icmp), "other-port");
+    assert_eq!(pair.judge(&icmp), "other-port");
 }
 
 #[test]
 fn legitimate_traffic_passes() {
-    let mut judges = Judges::new(ENFORCE);
+    let mut pair = FilterPair::new(ENFORCE);
     let scanner_in_body = with_body("MESSAGE", "User-Agent: friendly-scanner\r\n\r\nsipvicious");
     let scanner_in_sdp =
         with_body("INVITE", "v=0\r\no=friendly-scanner 1 1 IN IP4 192.0.2.1\r\ns=sipvicious\r\n");
     let named = clean("INVITE").replace("Ann O'Neill", "friendly-scanner sipvicious");
     let without_agent = clean("INVITE").replace("User-Agent: Yealink SIP-T46S 66.86.0.15\r\n", "");
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("REGISTER", udp().carrying(clean("REGISTER")), "request"),
             ("INVITE", udp().carrying(clean("INVITE")), "request"),
@@ -152,7 +152,7 @@ fn stun() -> Vec<u8> {
 
 #[test]
 fn scanners_are_dropped_however_they_dress() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let register = request("REGISTER", "friendly-scanner");
     let scan = |header: &str| udp().carrying(with_header("REGISTER", header));
     let lf_only = register.replace("\r\n", "\n");
@@ -160,7 +160,7 @@ fn scanners_are_dropped_however_they_dress() {
     let behind_response = OK_TO_OUR_OPTIONS.to_owned() + &register;
     const IS: &str = "signature:friendly-scanner";
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("plain", udp().carrying(&register), IS),
             ("over TCP", tcp().carrying(&register), IS),
@@ -191,11 +191,11 @@ fn scanners_are_dropped_however_they_dress() {
 
 #[test]
 fn options_of_strangers_drop() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let options = clean("OPTIONS");
     const IS: &str = "options-stranger";
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("over UDP", udp().carrying(&options), IS),
             ("over TCP", tcp().carrying(&options), IS),
@@ -227,10 +227,10 @@ fn options_of_strangers_drop() {
 
 #[test]
 fn settings_change_what_happens_to_methods() {
-    let mut judges =
-        Judges::unlimited("mode = \"enforce\"\noptions = \"pass\"\nunknown_methods = \"drop\"\n");
+    let mut pair =
+        FilterPair::unlimited("mode = \"enforce\"\noptions = \"pass\"\nunknown_methods = \"drop\"\n");
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("OPTIONS", udp().carrying(clean("OPTIONS")), "request"),
             ("a method of no standard", udp().carrying(clean("VENDORX")), "method-unknown"),
@@ -247,12 +247,12 @@ fn settings_change_what_happens_to_methods() {
 
 #[test]
 fn headers_below_sip_are_followed() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let options = udp().carrying(clean("OPTIONS"));
     let v6 = || options.clone().v6();
     const IS: &str = "options-stranger";
     both_families(
-        &mut judges,
+        &mut pair,
         &[
             ("one VLAN tag", options.clone().vlan(0x8100), IS),
             ("two VLAN tags", options.clone().vlan(0x88a8).vlan(0x8100), IS),
@@ -265,7 +265,7 @@ fn headers_below_sip_are_followed() {
         ],
     );
     table(
-        &mut judges,
+        &mut pair,
         &[
             ("IPv4 options", options.clone().ip_options(3), IS),
             ("all IPv4 options", options.clone().ip_options(10), IS),
@@ -285,65 +285,65 @@ fn fifty(frame: Frame) -> Frame {
 
 #[test]
 fn fragments_follow_their_first_one() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let long = |method, agent| {
         with_header(method, &format!("User-Agent: {agent}\r\nX-Filler: {}", "f".repeat(1600)))
     };
     for family in [Frame::v4 as fn(Frame) -> Frame, Frame::v6] {
         let invite = family(udp()).carrying(long("INVITE", "Yealink")).fragments(1, 1400);
         assert_eq!(invite.len(), 2);
-        assert_eq!(verdicts(&mut judges, &invite), ["request", "fragment"], "a legitimate long INVITE");
+        assert_eq!(verdicts(&mut pair, &invite), ["request", "fragment"], "a legitimate long INVITE");
         let scan = family(udp()).carrying(long("INVITE", "friendly-scanner")).fragments(2, 1400);
-        assert_eq!(verdicts(&mut judges, &scan), ["signature:friendly-scanner", "fragment-rest"]);
+        assert_eq!(verdicts(&mut pair, &scan), ["signature:friendly-scanner", "fragment-rest"]);
         let other = family(udp()).carrying(long("INVITE", "Yealink")).fragments(3, 1400);
-        assert_eq!(verdicts(&mut judges, &other), ["request", "fragment"], "the dropped one has another id");
+        assert_eq!(verdicts(&mut pair, &other), ["request", "fragment"], "the dropped one has another id");
         let again = family(udp()).carrying(long("INVITE", "Yealink")).fragments(2, 1400);
-        assert_eq!(verdicts(&mut judges, &again), ["request", "fragment"], "a real one after a forged one");
+        assert_eq!(verdicts(&mut pair, &again), ["request", "fragment"], "a real one after a forged one");
         let elsewhere = family(udp()).to_port(10_000).carrying([0; 2000]).fragments(4, 1400);
-        assert_eq!(verdicts(&mut judges, &elsewhere), ["other-port", "fragment"]);
+        assert_eq!(verdicts(&mut pair, &elsewhere), ["other-port", "fragment"]);
         let tiny = family(udp()).carrying(long("INVITE", "friendly-scanner")).fragments(5, 64);
         assert_eq!(
-            verdicts(&mut judges, &tiny[..2]),
+            verdicts(&mut pair, &tiny[..2]),
             ["fragment-tiny", "fragment"],
             "it cannot become a packet"
         );
         let lonely = family(udp()).carrying(long("INVITE", "Yealink")).fragments(6, 1400);
-        assert_eq!(verdicts(&mut judges, &lonely[1..]), ["fragment"], "never dropped blindly");
+        assert_eq!(verdicts(&mut pair, &lonely[1..]), ["fragment"], "never dropped blindly");
     }
     let cut = tcp().carrying(clean("INVITE")).fragments(7, 8);
-    assert_eq!(verdicts(&mut judges, &cut[..2]), ["fragment-tiny", "fragment"], "cut in the TCP header");
+    assert_eq!(verdicts(&mut pair, &cut[..2]), ["fragment-tiny", "fragment"], "cut in the TCP header");
     let real = udp().carrying(long("INVITE", "Yealink")).fragments(8, 1400);
     let forged = udp().carrying(long("INVITE", "friendly-scanner")).fragments(8, 64);
     let mixed = [real[0].clone(), forged[0].clone(), real[1].clone()];
     assert_eq!(
-        verdicts(&mut judges, &mixed),
+        verdicts(&mut pair, &mixed),
         ["request", "fragment-tiny", "fragment"],
         "a forged one in between"
     );
     let atomic = udp().v6().extension(44, 8).carrying(clean("INVITE")).build();
-    assert_eq!(judges.judge(&atomic), "request", "an atomic fragment is a whole packet");
+    assert_eq!(pair.judge(&atomic), "request", "an atomic fragment is a whole packet");
 }
 
-fn verdicts(judges: &mut Judges, frames: &[Vec<u8>]) -> Vec<String> {
-    frames.iter().map(|frame| judges.judge(frame)).collect()
+fn verdicts(pair: &mut FilterPair, frames: &[Vec<u8>]) -> Vec<String> {
+    frames.iter().map(|frame| pair.judge(frame)).collect()
 }
 
 #[test]
 fn lists_come_first_and_trust_beats_bans() {
-    let mut judges = Judges::new(ENFORCE);
+    let mut pair = FilterPair::new(ENFORCE);
     let clean = clean("REGISTER");
     let scan = request("OPTIONS", "friendly-scanner");
-    judges.put("192.0.2.1", BANNED);
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("198.18.0.0/16", BANNED);
-    judges.put("198.18.7.0/24", TRUSTED);
-    judges.put("198.18.9.9", TRUSTED);
-    judges.put("192.0.2.3", KNOWN);
-    judges.put("198.18.7.7", KNOWN);
-    judges.put("198.18.0.7", KNOWN);
-    judges.put("2001:db8:1::1", BANNED);
-    judges.put("2001:db8:2::/48", TRUSTED);
-    judges.put("2001:db8:3::/64", BANNED);
+    pair.put("192.0.2.1", BANNED);
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("198.18.0.0/16", BANNED);
+    pair.put("198.18.7.0/24", TRUSTED);
+    pair.put("198.18.9.9", TRUSTED);
+    pair.put("192.0.2.3", KNOWN);
+    pair.put("198.18.7.7", KNOWN);
+    pair.put("198.18.0.7", KNOWN);
+    pair.put("2001:db8:1::1", BANNED);
+    pair.put("2001:db8:2::/48", TRUSTED);
+    pair.put("2001:db8:3::/64", BANNED);
     let from = |address: &str, payload: &str| udp().from(address).carrying(payload).build();
     for (address, payload, expected) in [
         ("192.0.2.1", &clean, "ban"),
@@ -364,70 +364,70 @@ fn lists_come_first_and_trust_beats_bans() {
         ("2001:db8:3::5", &clean, "ban-prefix"),
         ("2001:db8:3:1::5", &clean, "request"),
     ] {
-        assert_eq!(judges.judge(&from(address, payload)), expected, "{address}");
-        assert_eq!(judges.judge(&udp().from(address).to_port(4000).carrying(payload).build()), "other-port");
+        assert_eq!(pair.judge(&from(address, payload)), expected, "{address}");
+        assert_eq!(pair.judge(&udp().from(address).to_port(4000).carrying(payload).build()), "other-port");
     }
 }
 
 #[test]
 fn entries_end_by_themselves() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    let put = |judges: &mut Judges, expires| {
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let put = |pair: &mut FilterPair, expires| {
         for net in ["192.0.2.1", "2001:db8:9::/48"] {
-            judges.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
+            pair.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
         }
     };
-    put(&mut judges, much_later());
+    put(&mut pair, much_later());
     let frames =
         ["192.0.2.1", "2001:db8:9::1"].map(|from| udp().from(from).carrying(clean("INVITE")).build());
-    assert_eq!(verdicts(&mut judges, &frames), ["ban", "ban-prefix"]);
+    assert_eq!(verdicts(&mut pair, &frames), ["ban", "ban-prefix"]);
     let expires = soon();
-    put(&mut judges, expires);
+    put(&mut pair, expires);
     sleep_until(expires);
-    assert_eq!(verdicts(&mut judges, &frames), ["request", "request"]);
+    assert_eq!(verdicts(&mut pair, &frames), ["request", "request"]);
 }
 
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
-    judges.put_entry("192.0.2.1", entry(much_later()));
+    pair.put_entry("192.0.2.1", entry(much_later()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
-    assert_eq!(judges.judge(&frame), "trusted");
+    assert_eq!(pair.judge(&frame), "trusted");
     let shadowed_until = soon();
-    judges.put_entry("192.0.2.1", entry(shadowed_until));
+    pair.put_entry("192.0.2.1", entry(shadowed_until));
     sleep_until(shadowed_until);
-    assert_eq!(judges.judge(&frame), "ban");
+    assert_eq!(pair.judge(&frame), "ban");
 }
 
 #[test]
 fn lock_down_leaves_only_the_trusted() {
-    let mut judges = Judges::new("mode = \"enforce\"\ntrusted_only = true\ntrusted = [\"192.0.2.99\"]\n");
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("192.0.2.3", KNOWN);
+    let mut pair = FilterPair::new("mode = \"enforce\"\ntrusted_only = true\ntrusted = [\"192.0.2.99\"]\n");
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("192.0.2.3", KNOWN);
     let judge =
-        |judges: &mut Judges, from: &str| judges.judge(&udp().from(from).carrying(clean("INVITE")).build());
-    assert_eq!(judge(&mut judges, "192.0.2.2"), "trusted");
-    assert_eq!(judge(&mut judges, "192.0.2.3"), "trusted-only");
-    assert_eq!(judge(&mut judges, "192.0.2.4"), "trusted-only");
-    assert_eq!(judges.judge(&tcp().to_port(22).flags(SYN).build()), "other-port", "ssh is never locked out");
+        |pair: &mut FilterPair, from: &str| pair.judge(&udp().from(from).carrying(clean("INVITE")).build());
+    assert_eq!(judge(&mut pair, "192.0.2.2"), "trusted");
+    assert_eq!(judge(&mut pair, "192.0.2.3"), "trusted-only");
+    assert_eq!(judge(&mut pair, "192.0.2.4"), "trusted-only");
+    assert_eq!(pair.judge(&tcp().to_port(22).flags(SYN).build()), "other-port", "ssh is never locked out");
 }
 
 #[test]
 fn monitor_mode_counts_and_passes() {
-    let mut judges = Judges::new("mode = \"monitor\"\n");
-    judges.put("192.0.2.1", BANNED);
+    let mut pair = FilterPair::new("mode = \"monitor\"\n");
+    pair.put("192.0.2.1", BANNED);
     // `judge` checks that the packet passes.
-    assert_eq!(judges.judge(&udp().from("192.0.2.1").carrying(clean("INVITE")).build()), "ban");
-    assert_eq!(judges.judge(&udp().carrying(clean("OPTIONS")).build()), "options-stranger");
-    let counts = judges.filter().counters().unwrap();
+    assert_eq!(pair.judge(&udp().from("192.0.2.1").carrying(clean("INVITE")).build()), "ban");
+    assert_eq!(pair.judge(&udp().carrying(clean("OPTIONS")).build()), "options-stranger");
+    let counts = pair.filter().counters().unwrap();
     let ban = counts.iter().find(|count| count.reason.name() == "ban").unwrap();
     assert_eq!((ban.enforced.packets, ban.monitored.packets), (0, 1));
 }
 
 #[test]
 fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger[Class::Register as usize] = an_hour(10);
         policy.stranger[Class::Invite as usize] = an_hour(3);
@@ -435,7 +435,7 @@ fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
     });
     let from = |source: &str, method: &str| udp().from(source).carrying(clean(method)).build();
     let mut passed = |source: &str, method: &str, packets: usize| {
-        let all: Vec<_> = (0..packets).map(|_| judges.judge(&from(source, method))).collect();
+        let all: Vec<_> = (0..packets).map(|_| pair.judge(&from(source, method))).collect();
         let over = all.iter().find(|reason| *reason != "request").cloned().unwrap_or_default();
         (all.iter().filter(|reason| *reason == "request").count(), over)
     };
@@ -455,7 +455,7 @@ fn each_source_has_its_rate_and_its_neighbour_has_its_own() {
 
 #[test]
 fn newcomers_have_a_limit_that_who_floods_cannot_spend() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.newcomer_packets = 8;
         policy.newcomers[Class::Register as usize] = an_hour(24);
@@ -467,7 +467,7 @@ fn newcomers_have_a_limit_that_who_floods_cannot_spend() {
     ] {
         let mut passed = |source: &str, packets: usize| {
             let frame = udp().from(source).carrying(clean("REGISTER")).build();
-            let all: Vec<_> = (0..packets).map(|_| judges.judge(&frame)).collect();
+            let all: Vec<_> = (0..packets).map(|_| pair.judge(&frame)).collect();
             let over = all.iter().filter(|reason| *reason == "prefix-rate:register").count();
             assert_eq!(all.iter().filter(|reason| *reason == "request").count() + over, packets, "{all:?}");
             packets - over
@@ -482,53 +482,53 @@ fn newcomers_have_a_limit_that_who_floods_cannot_spend() {
 
 #[test]
 fn requests_that_share_a_segment_are_charged_one_by_one() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger[Class::Register as usize] = an_hour(5);
         policy.stranger[Class::Other as usize] = an_hour(5);
     });
     let unknown = tcp().carrying(clean("ACK") + &clean("VENDORX").repeat(3)).build();
-    assert_eq!(judges.judge(&unknown), "request");
-    assert_eq!(judges.judge(&unknown), "rate:other");
+    assert_eq!(pair.judge(&unknown), "request");
+    assert_eq!(pair.judge(&unknown), "rate:other");
     let three = tcp().carrying(clean("REGISTER").repeat(3)).build();
-    assert_eq!(judges.judge(&three), "request");
-    assert_eq!(judges.judge(&three), "rate:register");
+    assert_eq!(pair.judge(&three), "request");
+    assert_eq!(pair.judge(&three), "rate:register");
 }
 
 #[test]
 fn a_segment_whose_messages_cannot_be_told_apart_is_refused() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let two_lengths = with_header("MESSAGE", "Content-Length: 900") + &request("OPTIONS", "friendly-scanner");
-    assert_eq!(judges.judge(&tcp().carrying(two_lengths).build()), "malformed");
+    assert_eq!(pair.judge(&tcp().carrying(two_lengths).build()), "malformed");
     let many = tcp().carrying("ACK sip:a S\n\n".repeat(150)).build();
-    assert_eq!(judges.judge(&many), "malformed");
+    assert_eq!(pair.judge(&many), "malformed");
 }
 
 #[test]
 fn a_known_source_has_the_budget_of_its_phones() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         policy.stranger[Class::Register as usize] = an_hour(2);
         policy.prefix[Class::Register as usize] = an_hour(1);
         policy.known[Class::Register as usize] = an_hour(5);
     });
     let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: 4, ..SourceEntry::default() };
-    judges.put_entry("198.51.100.1", entry);
+    pair.put_entry("198.51.100.1", entry);
     for port in 0..20 {
         let register = udp().from("198.51.100.1").source_port(40_000 + port).carrying(clean("REGISTER"));
-        assert_eq!(judges.judge(&register.build()), "request", "phone {port}");
+        assert_eq!(pair.judge(&register.build()), "request", "phone {port}");
     }
     let register = udp().from("198.51.100.1").carrying(clean("REGISTER")).build();
-    assert_eq!(judges.judge(&register), "rate:register");
+    assert_eq!(pair.judge(&register), "rate:register");
 }
 
 #[test]
 fn what_one_limit_refuses_is_charged_to_no_other() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         policy.stranger[Class::Register as usize] = an_hour(12);
         (policy.flow_window, policy.flows_per_source) = (HOUR, 10);
     });
-    let mut register = |port| judges.judge(&udp().source_port(port).carrying(clean("REGISTER")).build());
+    let mut register = |port| pair.judge(&udp().source_port(port).carrying(clean("REGISTER")).build());
     let opened: Vec<_> = (40_000..40_010).map(&mut register).collect();
     assert!(opened.iter().all(|reason| reason == "request"), "{opened:?}");
     let refused: Vec<_> = (41_000..41_020).map(&mut register).filter(|reason| reason == "flows").collect();
@@ -538,12 +538,12 @@ fn what_one_limit_refuses_is_charged_to_no_other() {
 
 #[test]
 fn flows_are_limited_per_source_and_per_prefix() {
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 10, 25);
     });
     let mut open = |frame: Frame, host: u8, port: u16| {
-        judges.judge(&frame.from(&format!("198.51.100.{host}")).source_port(port).build())
+        pair.judge(&frame.from(&format!("198.51.100.{host}")).source_port(port).build())
     };
     let mut request = |host, port| open(udp().carrying(clean("REGISTER")), host, port);
     let flows: Vec<_> = (0..12).map(|port| request(1, 40_000 + port)).collect();
@@ -567,10 +567,10 @@ fn flows_are_limited_per_source_and_per_prefix() {
 
 #[test]
 fn malformed_headers_have_a_verdict() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let options = udp().carrying(clean("OPTIONS"));
     table(
-        &mut judges,
+        &mut pair,
         &[
             ("a UDP length below its header", options.clone().claiming_udp_length(7), "malformed"),
             ("a UDP length of nothing", options.clone().claiming_udp_length(0), "malformed"),
@@ -596,21 +596,21 @@ fn malformed_headers_have_a_verdict() {
         ("a total length beyond the frame", broken(|frame| frame[16] = 0xff)),
         ("an IHL beyond the packet", broken(|frame| (frame[14], frame[16], frame[17]) = (0x4f, 0, 40))),
     ] {
-        assert_eq!(judges.judge(&frame), "bad-ip", "{sentence}");
+        assert_eq!(pair.judge(&frame), "bad-ip", "{sentence}");
     }
     let mapped = udp().from("[::ffff:192.0.2.1]:5060").carrying(clean("INVITE")).build();
-    assert_eq!(judges.judge(&mapped), "bad-ip", "an IPv4 address that sends IPv6");
+    assert_eq!(pair.judge(&mapped), "bad-ip", "an IPv4 address that sends IPv6");
     let mut segment = tcp().carrying(clean("OPTIONS")).build();
     segment[14 + 20 + 12] = 4 << 4;
-    assert_eq!(judges.judge(&segment), "malformed", "a TCP header of sixteen bytes");
+    assert_eq!(pair.judge(&segment), "malformed", "a TCP header of sixteen bytes");
     let mut segment = tcp().carrying("x").build();
     segment[14 + 20 + 12] = 15 << 4;
-    assert_eq!(judges.judge(&segment), "malformed", "a TCP header beyond the segment");
+    assert_eq!(pair.judge(&segment), "malformed", "a TCP header beyond the segment");
 }
 
 #[test]
 fn a_packet_cut_anywhere_has_a_verdict() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let message = request("REGISTER", "friendly-scanner");
     for frame in [
         udp().carrying(&message),
@@ -622,7 +622,7 @@ fn a_packet_cut_anywhere_has_a_verdict() {
         let frame = frame.build();
         // The kernel takes no frame shorter than an Ethernet header for a test run.
         for length in 14..frame.len() {
-            judges.judge(&frame[..length]);
+            pair.judge(&frame[..length]);
         }
     }
 }
@@ -630,7 +630,7 @@ fn a_packet_cut_anywhere_has_a_verdict() {
 #[test]
 fn an_event_says_what_was_dropped() {
     stay_on_one();
-    let mut judges = Judges::adjusted(ENFORCE, |policy| {
+    let mut pair = FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
         // With another key two of these sources could share a slot.
         policy.key = 1;
@@ -642,9 +642,9 @@ fn an_event_says_what_was_dropped() {
         .build();
     let other = udp().from("198.51.100.10").carrying(clean("REGISTER")).build();
     // At once: a machine may take a second from one to the next.
-    judges.filter().test_run(&frame, 2).unwrap();
-    judges.filter().test_run(&other, 1).unwrap();
-    let events: Vec<_> = judges.filter().events().unwrap().collect();
+    pair.filter().test_run(&frame, 2).unwrap();
+    pair.filter().test_run(&other, 1).unwrap();
+    let events: Vec<_> = pair.filter().events().unwrap().collect();
     let [event] = events.as_slice() else { panic!("one event a second and source: {events:?}") };
     assert_eq!(event.source.to_string(), "198.51.100.9");
     assert_eq!((event.source_port, event.destination_port, event.protocol), (5071, 5060, 17));
@@ -652,16 +652,16 @@ fn an_event_says_what_was_dropped() {
     assert_eq!(event.frame_length as usize, frame.len());
     assert_eq!(event.head, frame[..384]);
     let short = udp().from("198.51.100.11").carrying("OPTIONS sip:a SIP/2.0\r\n").build();
-    judges.filter().test_run(&short, 1).unwrap();
-    let events: Vec<_> = judges.filter().events().unwrap().collect();
+    pair.filter().test_run(&short, 1).unwrap();
+    let events: Vec<_> = pair.filter().events().unwrap().collect();
     assert_eq!(events[0].head, short, "to the last byte");
 }
 
 #[test]
 fn the_next_event_counts_the_drops_that_were_not_told() {
     stay_on_one();
-    let mut judges = Judges::unlimited(ENFORCE);
-    let filter = judges.filter();
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let filter = pair.filter();
     let frame = udp().from("198.51.100.9").carrying(clean("OPTIONS")).build();
     filter.test_run(&frame, 1_000).unwrap();
     let mut drops = 1_000;
@@ -679,15 +679,15 @@ fn the_next_event_counts_the_drops_that_were_not_told() {
 }
 
 /// What is captured of these frames, and the verdict on each of all.
-fn capture(judges: &mut Judges, what: Judged, frames: &[&Vec<u8>]) -> (Vec<Captured>, Vec<String>) {
-    let captures = judges.filter().captures().unwrap();
+fn capture(pair: &mut FilterPair, what: Judged, frames: &[&Vec<u8>]) -> (Vec<Captured>, Vec<String>) {
+    let captures = pair.filter().captures().unwrap();
     let capturing = Capturing { what, per_second: 1_000, until: FOREVER };
-    judges.filter().set_capturing(Some(capturing)).unwrap();
-    assert_eq!(judges.filter().capturing().unwrap(), Some(capturing));
-    let verdicts = frames.iter().map(|frame| judges.judge(frame)).collect();
-    judges.filter().set_capturing(None).unwrap();
-    frames.iter().for_each(|frame| drop(judges.judge(frame)));
-    assert_eq!(judges.filter().captures_missed().unwrap(), 0);
+    pair.filter().set_capturing(Some(capturing)).unwrap();
+    assert_eq!(pair.filter().capturing().unwrap(), Some(capturing));
+    let verdicts = frames.iter().map(|frame| pair.judge(frame)).collect();
+    pair.filter().set_capturing(None).unwrap();
+    frames.iter().for_each(|frame| drop(pair.judge(frame)));
+    assert_eq!(pair.filter().captures_missed().unwrap(), 0);
     (captures.collect(), verdicts)
 }
 
@@ -704,9 +704,9 @@ fn a_captured_packet_is_whole_and_says_what_was_done_with_it() {
     let frames = [&passes, &scan, &short, &long, &too_long, &elsewhere, rest];
     for (mode, enforced) in [(ENFORCE, true), ("mode = \"monitor\"\n", false)] {
         for (what, expected) in [(Judged::All, &[0, 1, 2, 3, 4][..]), (Judged::Drops, &[1, 2])] {
-            let mut judges = Judges::unlimited(mode);
+            let mut pair = FilterPair::unlimited(mode);
             let before = now();
-            let (captured, verdicts) = capture(&mut judges, what, &frames);
+            let (captured, verdicts) = capture(&mut pair, what, &frames);
             assert_eq!(captured.len(), expected.len(), "{what:?} {mode}: {captured:?}");
             for (captured, &index) in captured.iter().zip(expected) {
                 let frame = frames[index];
@@ -724,8 +724,8 @@ fn a_captured_packet_is_whole_and_says_what_was_done_with_it() {
 #[test]
 fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     stay_on_one();
-    let mut judges = Judges::unlimited(ENFORCE);
-    let filter = judges.filter();
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let filter = pair.filter();
     let frame = udp().carrying(clean("OPTIONS")).build();
     let mut captures = filter.captures().unwrap();
     let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: FOREVER };
@@ -764,7 +764,7 @@ fn the_valid_torture_messages_pass() {
         skipped("SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
         return;
     };
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     for name in [
         "wsinv",
         "intmeth",
@@ -787,7 +787,7 @@ fn the_valid_torture_messages_pass() {
         let segments =
             message.chunks(1400).flat_map(|part| [tcp().carrying(part), tcp().v6().carrying(part)]);
         for frame in datagrams.into_iter().flatten().chain(segments.map(|segment| segment.build())) {
-            let reason = judges.judge(&frame);
+            let reason = pair.judge(&frame);
             let innocent = ["request", "response", "fragment", "stream"].contains(&reason.as_str());
             // OPTIONS is a stranger's however valid.
             let options = reason == "options-stranger" && message.starts_with(b"OPTIONS");

@@ -1,8 +1,8 @@
 //! Messages that come in several segments of a connection, or in several fragments.
 
 use sipward_tests::{
+    filter_pair::FilterPair,
     frame::{ACK, Frame, SYN, tcp, udp},
-    judges::Judges,
     message::{clean, request, with_body, with_header},
 };
 use xdp_prog::abi::kind::KNOWN;
@@ -14,18 +14,18 @@ const WITH_PASSWORD: &str =
     "Authorization: Digest username=\"201\", realm=\"pbx\", nonce=\"n\", response=\"0\"";
 
 /// Each over a connection of its own, which both open first.
-fn opened(judges: &mut Judges, host: usize, message: &str) -> [Frame; 2] {
+fn opened(pair: &mut FilterPair, host: usize, message: &str) -> [Frame; 2] {
     let host = 1 + host % 250;
     let frames = [tcp().from(&format!("198.51.100.{host}")), tcp().from(&format!("2001:db8:{host:x}::7"))];
     frames.map(|frame| {
-        judges.open(&frame);
+        pair.open(&frame);
         frame.carrying(message)
     })
 }
 
 #[test]
 fn a_signature_is_found_wherever_a_stream_is_cut() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner");
     let behind = clean("REGISTER") + &scan;
     let mark = scan.find("friendly").unwrap();
@@ -38,16 +38,16 @@ fn a_signature_is_found_wherever_a_stream_is_cut() {
         ("twice", &scan, &[mark - 3, mark + 9]),
         ("in the second message", &behind, &[behind.len() - scan.len() + 5, behind.len() - 40]),
     ] {
-        for (host, frame) in opened(&mut judges, mark + cuts[0] + cuts.len(), message).iter().enumerate() {
-            let found = verdicts(&mut judges, &frame.segments(cuts));
+        for (host, frame) in opened(&mut pair, mark + cuts[0] + cuts.len(), message).iter().enumerate() {
+            let found = verdicts(&mut pair, &frame.segments(cuts));
             assert!(found.iter().any(|verdict| verdict == SCANNER), "{sentence} {host}: {found:?}");
             let marked = found.iter().position(|verdict| verdict == SCANNER).unwrap();
             // It comes again, as nobody has acknowledged it.
             let again = &frame.segments(cuts)[marked];
-            assert_eq!(judges.judge(again), SCANNER, "{sentence}");
+            assert_eq!(pair.judge(again), SCANNER, "{sentence}");
         }
-        for frame in opened(&mut judges, 200 + cuts[0], &message.replace("friendly-scanner", "Yealink")) {
-            let passed = verdicts(&mut judges, &frame.segments(cuts));
+        for frame in opened(&mut pair, 200 + cuts[0], &message.replace("friendly-scanner", "Yealink")) {
+            let passed = verdicts(&mut pair, &frame.segments(cuts));
             assert!(passed.iter().all(|verdict| verdict == "request" || verdict == "stream"), "{passed:?}");
         }
     }
@@ -55,42 +55,42 @@ fn a_signature_is_found_wherever_a_stream_is_cut() {
 
 #[test]
 fn byte_by_byte_the_same_is_found() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = with_body("INVITE", "v=0\r\n") + &request("REGISTER", "friendly-scanner");
-    let [frame, _] = opened(&mut judges, 1, &scan);
+    let [frame, _] = opened(&mut pair, 1, &scan);
     let cuts: Vec<usize> = (1..scan.len()).collect();
-    let found = verdicts(&mut judges, &frame.segments(&cuts));
+    let found = verdicts(&mut pair, &frame.segments(&cuts));
     assert!(found.iter().any(|verdict| verdict == SCANNER), "{found:?}");
 }
 
 #[test]
 fn a_method_is_what_it_is_however_it_comes() {
-    let mut judges = Judges::new(ENFORCE);
+    let mut pair = FilterPair::new(ENFORCE);
     let options = clean("OPTIONS");
     for (host, cut) in [1, 5, 8, 11].into_iter().enumerate() {
-        for frame in opened(&mut judges, 10 + host, &options) {
-            let found = verdicts(&mut judges, &frame.segments(&[cut]));
+        for frame in opened(&mut pair, 10 + host, &options) {
+            let found = verdicts(&mut pair, &frame.segments(&[cut]));
             assert_eq!(found, ["stream", "options-stranger"], "cut at {cut}");
         }
     }
     // Where the line of a header goes on with such a word, it is none.
     let invite = with_header("INVITE", "Allow: INVITE,\r\n OPTIONS ");
     let cut = invite.find("OPTIONS ").unwrap();
-    for frame in opened(&mut judges, 20, &invite) {
-        assert_eq!(verdicts(&mut judges, &frame.segments(&[cut])), ["request", "stream"]);
+    for frame in opened(&mut pair, 20, &invite) {
+        assert_eq!(verdicts(&mut pair, &frame.segments(&[cut])), ["request", "stream"]);
     }
 }
 
 #[test]
 fn calls_of_those_who_mean_well_pass_in_any_pieces() {
-    let mut judges = Judges::new(ENFORCE);
+    let mut pair = FilterPair::new(ENFORCE);
     let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=OPTIONS sip:a SIP/2.0\r\n".repeat(20);
     let call = with_body("INVITE", &sdp) + "\r\n\r\n" + &clean("ACK") + &clean("BYE");
     let lines: Vec<usize> =
         call.match_indices('\n').map(|(at, _)| at + 1).filter(|at| *at < call.len()).collect();
     for (host, cuts) in [&[600][..], &[200, 1_400], &lines].into_iter().enumerate() {
-        for frame in opened(&mut judges, 30 + host, &call) {
-            let passed = verdicts(&mut judges, &frame.segments(cuts));
+        for frame in opened(&mut pair, 30 + host, &call) {
+            let passed = verdicts(&mut pair, &frame.segments(cuts));
             let innocent = ["request", "stream", "keepalive"];
             assert!(passed.iter().all(|verdict| innocent.contains(&verdict.as_str())), "{passed:?}");
         }
@@ -99,83 +99,77 @@ fn calls_of_those_who_mean_well_pass_in_any_pieces() {
 
 #[test]
 fn what_is_sent_again_is_gone_on_from_again() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner");
-    let [frame, _] = opened(&mut judges, 40, &scan);
+    let [frame, _] = opened(&mut pair, 40, &scan);
     let mark = scan.find("friendly").unwrap() + 4;
     let pieces = frame.segments(&[20, mark]);
     let order = [&pieces[0], &pieces[0], &pieces[1], &pieces[1], &pieces[2]];
-    let found: Vec<String> = order.into_iter().map(|piece| judges.judge(piece)).collect();
+    let found: Vec<String> = order.into_iter().map(|piece| pair.judge(piece)).collect();
     assert_eq!(found, ["request", "request", "stream", "stream", SCANNER]);
     // Another text in the place of one that was there: nobody knows which one the PBX reads.
-    let [frame, _] = opened(&mut judges, 41, &scan);
+    let [frame, _] = opened(&mut pair, 41, &scan);
     let real = frame.segments(&[mark]);
     let other = frame.clone().carrying(&clean("REGISTER").as_bytes()[..mark]).build();
-    assert_eq!(
-        verdicts(&mut judges, &[real[0].clone(), other, real[1].clone()])[..2],
-        ["request", "request"]
-    );
+    assert_eq!(verdicts(&mut pair, &[real[0].clone(), other, real[1].clone()])[..2], ["request", "request"]);
 }
 
 #[test]
 fn another_connection_of_the_same_ports_begins_anew() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner");
     let first = tcp().sequence(1_000);
-    judges.open(&first);
-    assert_eq!(
-        judges.judge(&first.clone().carrying("REGISTER sip:a SIP/2.0\r\nSubject: ").build()),
-        "request"
-    );
+    pair.open(&first);
+    assert_eq!(pair.judge(&first.clone().carrying("REGISTER sip:a SIP/2.0\r\nSubject: ").build()), "request");
     let second = tcp().sequence(500_000_000).acknowledging(9_000);
-    judges.open(&second);
+    pair.open(&second);
     let pieces = second.carrying(&scan).segments(&[5]);
-    assert_eq!(verdicts(&mut judges, &pieces), ["stream", SCANNER]);
+    assert_eq!(verdicts(&mut pair, &pieces), ["stream", SCANNER]);
 }
 
 #[test]
 fn a_connection_from_before_the_filter_is_known_by_what_the_pbx_sends_on_it() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner");
     let old = tcp().sequence(7_000).carrying(clean("REGISTER"));
-    assert_eq!(judges.judge(&old.build()), "request");
+    assert_eq!(pair.judge(&old.build()), "request");
     let length = clean("REGISTER").len() as u32;
     let answered = tcp().sequence(7_000 + length);
-    judges.leave(&answered.answer().carrying("SIP/2.0 401 Unauthorized\r\nl: 0\r\n\r\n").build());
+    pair.leave(&answered.answer().carrying("SIP/2.0 401 Unauthorized\r\nl: 0\r\n\r\n").build());
     let pieces = answered.carrying(&scan).segments(&[5]);
-    assert_eq!(verdicts(&mut judges, &pieces), ["stream", SCANNER]);
+    assert_eq!(verdicts(&mut pair, &pieces), ["stream", SCANNER]);
 }
 
 #[test]
 fn nothing_that_is_made_up_opens_a_connection() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner");
     let frame = tcp().sequence(100).acknowledging(500);
-    judges.filter().test_run_egress(&frame.answer().sequence(499).flags(SYN | ACK).build(), 1).unwrap();
+    pair.filter().test_run_egress(&frame.answer().sequence(499).flags(SYN | ACK).build(), 1).unwrap();
     for guess in [frame.clone().acknowledging(501), frame.clone().sequence(101)] {
-        assert_eq!(judges.judge(&guess.flags(ACK).build()), "tcp-control");
+        assert_eq!(pair.judge(&guess.flags(ACK).build()), "tcp-control");
     }
     let forged = frame.acknowledging(501).carrying(&scan).segments(&[5]);
-    assert_eq!(verdicts(&mut judges, &forged[1..]), [SCANNER], "its header is seen even so");
+    assert_eq!(verdicts(&mut pair, &forged[1..]), [SCANNER], "its header is seen even so");
 }
 
 #[test]
 fn known_sources_are_searched_where_that_is_wanted() {
     for (toml, expected) in [(ENFORCE, "request"), ("mode = \"enforce\"\nsearch_known = true\n", SCANNER)] {
-        let mut judges = Judges::unlimited(toml);
-        judges.put("192.0.2.3", KNOWN);
+        let mut pair = FilterPair::unlimited(toml);
+        pair.put("192.0.2.3", KNOWN);
         let scan = request("REGISTER", "friendly-scanner");
-        assert_eq!(judges.judge(&udp().from("192.0.2.3").carrying(&scan).build()), expected);
+        assert_eq!(pair.judge(&udp().from("192.0.2.3").carrying(&scan).build()), expected);
         let segment = tcp().from("192.0.2.3").carrying(&scan);
-        judges.open(&segment);
-        assert_eq!(judges.judge(&segment.build()), expected);
-        assert_eq!(judges.judge(&udp().from("192.0.2.4").carrying(&scan).build()), SCANNER, "its neighbour");
+        pair.open(&segment);
+        assert_eq!(pair.judge(&segment.build()), expected);
+        assert_eq!(pair.judge(&udp().from("192.0.2.4").carrying(&scan).build()), SCANNER, "its neighbour");
     }
 }
 
 #[test]
 fn a_signature_is_found_in_whichever_fragment_it_stands() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let late = |agent: &str| {
         let padding = "X-Padding: x\r\n".repeat(20);
         request("REGISTER", agent).replace("User-Agent", &format!("{padding}User-Agent"))
@@ -187,7 +181,7 @@ fn a_signature_is_found_in_whichever_fragment_it_stands() {
         for size in [136, 160, 320, 400, 600] {
             id += 1;
             let fragments = family(udp()).carrying(&scan).fragments(id, size);
-            let found = verdicts(&mut judges, &fragments);
+            let found = verdicts(&mut pair, &fragments);
             // The last of it may be in the next fragment.
             let place = (8 + mark) / size;
             assert!(found[place..].iter().take(2).any(|verdict| verdict == SCANNER), "{size}: {found:?}");
@@ -197,29 +191,29 @@ fn a_signature_is_found_in_whichever_fragment_it_stands() {
             );
             id += 1;
             let clean = family(udp()).carrying(late("Yealink")).fragments(id, size);
-            let passed = verdicts(&mut judges, &clean);
+            let passed = verdicts(&mut pair, &clean);
             assert!(passed[1..].iter().all(|verdict| verdict == "fragment"), "{passed:?}");
         }
     }
     // Behind extension headers that only the first fragment has.
     let fragments = udp().v6().extension(60, 16).carrying(&scan).fragments(900, 320);
-    assert!(verdicts(&mut judges, &fragments).iter().any(|verdict| verdict == SCANNER));
+    assert!(verdicts(&mut pair, &fragments).iter().any(|verdict| verdict == SCANNER));
     // Blanks first, and the message in the second fragment.
     let hidden = "\r\n".repeat(100) + &scan;
     let fragments = udp().carrying(&hidden).fragments(901, 160);
-    assert_eq!(verdicts(&mut judges, &fragments)[0], "fragment-tiny");
+    assert_eq!(verdicts(&mut pair, &fragments)[0], "fragment-tiny");
 }
 
 #[test]
 fn fragments_of_what_is_no_sip_are_left_alone_in_any_order() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let scan = request("REGISTER", "friendly-scanner") + &"x".repeat(1_000);
     let mut elsewhere = udp().to_port(10_000).carrying(&scan).fragments(5, 400);
     elsewhere.reverse();
-    assert_eq!(verdicts(&mut judges, &elsewhere)[..2], ["fragment", "fragment"]);
-    judges.put("192.0.2.3", KNOWN);
+    assert_eq!(verdicts(&mut pair, &elsewhere)[..2], ["fragment", "fragment"]);
+    pair.put("192.0.2.3", KNOWN);
     let mut known = udp().from("192.0.2.3").carrying(with_header("INVITE", WITH_PASSWORD)).fragments(6, 200);
     known.reverse();
-    let passed = verdicts(&mut judges, &known);
+    let passed = verdicts(&mut pair, &known);
     assert!(passed.iter().all(|verdict| verdict == "fragment" || verdict == "request"), "{passed:?}");
 }

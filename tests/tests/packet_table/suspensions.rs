@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use sipward::{
     guard::{Account, Flow, Transport},
-    kernel::{Error, Sentence, Suspect, Suspected},
+    kernel::{Error, SuspensionEntry, SuspensionTarget, TargetKind},
 };
 use sipward_tests::{
+    filter_pair::FilterPair,
     frame::{Frame, tcp, udp},
-    judges::Judges,
     message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
     wait::{much_later, sleep_until, soon},
 };
@@ -23,13 +23,13 @@ const HERE: [&str; 2] = ["198.51.100.7", "2001:db8:7::7"];
 const ELSEWHERE: [&str; 2] = ["198.51.100.8", "2001:db8:7::8"];
 const SUSPENDED: &str = "suspended";
 
-fn account(source: Option<&str>, name: &str) -> Suspect {
+fn account(source: Option<&str>, name: &str) -> SuspensionTarget {
     let source = source.map(|source| source.parse().unwrap());
-    Suspect::account(source, &Account::new(name.as_bytes()).unwrap())
+    SuspensionTarget::account(source, &Account::new(name.as_bytes()).unwrap())
 }
 
-fn flow(source: &str, port: u16, transport: Transport) -> Suspect {
-    Suspect::flow(source.parse().unwrap(), Flow { port, transport })
+fn flow(source: &str, port: u16, transport: Transport) -> SuspensionTarget {
+    SuspensionTarget::flow(source.parse().unwrap(), Flow { port, transport })
 }
 
 /// A request of the account 201.
@@ -53,15 +53,15 @@ fn one_header(request: &str) -> bool {
     request.matches("uthorization:").count() == 1
 }
 
-fn judge(judges: &mut Judges, frame: Frame, from: &str) -> String {
-    judges.judge(&frame.from(from).build())
+fn judge(pair: &mut FilterPair, frame: Frame, from: &str) -> String {
+    pair.judge(&frame.from(from).build())
 }
 
 #[test]
 fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
     for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
-        let mut judges = Judges::unlimited("mode = \"enforce\"\noptions = \"pass\"\n");
-        judges.suspend(account(Some(here), "201"));
+        let mut pair = FilterPair::unlimited("mode = \"enforce\"\noptions = \"pass\"\n");
+        pair.suspend(account(Some(here), "201"));
         for transport in [udp, tcp] {
             for (payload, expected) in [
                 (of_201("REGISTER"), SUSPENDED),
@@ -111,7 +111,7 @@ fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
                 (of_202("INVITE"), "request"),
                 (as_201("REGISTER", "X-Authorization"), "request"),
             ] {
-                let verdict = judge(&mut judges, transport().carrying(&payload), here);
+                let verdict = judge(&mut pair, transport().carrying(&payload), here);
                 assert_eq!(verdict, expected, "{here} {payload}");
                 let scan = payload.starts_with("REGISTER") && payload.contains("friendly-scanner");
                 let unaware = match expected {
@@ -122,21 +122,21 @@ fn a_suspended_account_opens_nothing_from_where_it_is_suspended() {
                     SUSPENDED => "request",
                     expected => expected,
                 };
-                let verdict = judge(&mut judges, transport().carrying(&payload), elsewhere);
+                let verdict = judge(&mut pair, transport().carrying(&payload), elsewhere);
                 assert_eq!(verdict, unaware, "{elsewhere} {payload}");
             }
         }
-        judges.lift(account(Some(here), "201"));
-        assert_eq!(judge(&mut judges, udp().carrying(of_201("REGISTER")), here), "request");
-        assert_eq!(judges.filter().suspensions().unwrap().entries().count(), 0);
+        pair.lift(account(Some(here), "201"));
+        assert_eq!(judge(&mut pair, udp().carrying(of_201("REGISTER")), here), "request");
+        assert_eq!(pair.filter().suspensions().unwrap().entries().count(), 0);
     }
 }
 
 #[test]
 fn where_the_account_stands_in_the_message_does_not_matter() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let [here, _] = HERE;
-    judges.suspend(account(Some(here), "201"));
+    pair.suspend(account(Some(here), "201"));
     let register = of_201("REGISTER");
     let quoted = register.replace("\"Ann O'Neill\"", "\"<sip:202@pbx> \\\" \"");
     let many_headers = "X-Filler: y\r\n".repeat(60);
@@ -150,53 +150,56 @@ fn where_the_account_stands_in_the_message_does_not_matter() {
         register.replace("Via:", &format!("{many_headers}Via:")),
         register.replace("Via:", &format!("{long}Via:")),
     ] {
-        assert_eq!(judge(&mut judges, udp().carrying(&message), here), SUSPENDED, "{message}");
-        assert_eq!(judge(&mut judges, udp().vlan(0x8100).carrying(&message), here), SUSPENDED);
+        assert_eq!(judge(&mut pair, udp().carrying(&message), here), SUSPENDED, "{message}");
+        assert_eq!(judge(&mut pair, udp().vlan(0x8100).carrying(&message), here), SUSPENDED);
     }
     let cut = register.split_once("From").unwrap().0;
-    assert_eq!(judge(&mut judges, udp().carrying(cut), here), "request", "no account to be seen");
+    assert_eq!(judge(&mut pair, udp().carrying(cut), here), "request", "no account to be seen");
     let second = tcp().carrying(of_202("REGISTER") + &register);
-    assert_eq!(judge(&mut judges, second, here), SUSPENDED, "all in a segment are looked at");
+    assert_eq!(judge(&mut pair, second, here), SUSPENDED, "all in a segment are looked at");
 }
 
 #[test]
 fn a_lock_holds_everywhere_and_may_leave_out_known_sources() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let [known, stranger, trusted] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
-    judges.put(known, KNOWN);
-    judges.put(trusted, TRUSTED);
-    let verdicts = |judges: &mut Judges, payload: String| {
-        [known, stranger, trusted].map(|from| judge(judges, udp().carrying(&payload), from))
+    pair.put(known, KNOWN);
+    pair.put(trusted, TRUSTED);
+    let verdicts = |pair: &mut FilterPair, payload: String| {
+        [known, stranger, trusted].map(|from| judge(pair, udp().carrying(&payload), from))
     };
     for (exempt_known, expected) in [(false, SUSPENDED), (true, "request")] {
-        judges.suspend_as(account(None, "201"), Sentence { until: FOREVER, exempt_known, unsaved: false });
-        assert_eq!(verdicts(&mut judges, of_201("INVITE")), [expected, SUSPENDED, "trusted"]);
-        assert_eq!(verdicts(&mut judges, of_202("INVITE")), ["request", "request", "trusted"]);
+        pair.suspend_as(
+            account(None, "201"),
+            SuspensionEntry { until: FOREVER, exempt_known, unsaved: false },
+        );
+        assert_eq!(verdicts(&mut pair, of_201("INVITE")), [expected, SUSPENDED, "trusted"]);
+        assert_eq!(verdicts(&mut pair, of_202("INVITE")), ["request", "request", "trusted"]);
     }
-    judges.lift(account(None, "201"));
-    assert_eq!(verdicts(&mut judges, of_201("INVITE")), ["request", "request", "trusted"]);
+    pair.lift(account(None, "201"));
+    assert_eq!(verdicts(&mut pair, of_201("INVITE")), ["request", "request", "trusted"]);
 }
 
 #[test]
 fn the_calls_of_a_known_source_go_on_and_nothing_else_does() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let [here, _] = HERE;
-    judges.put(here, KNOWN);
-    judges.suspend(account(Some(here), "201"));
+    pair.put(here, KNOWN);
+    pair.suspend(account(Some(here), "201"));
     let inside = as_201("INFO", "Authorization")
         .replace("<sip:202@pbx.example.com>\r\n", "<sip:202@pbx.example.com>;tag=1\r\n");
     assert!(inside.contains("To: <sip:202@pbx.example.com>;tag=1"));
-    assert_eq!(judge(&mut judges, udp().carrying(&inside), here), "request");
-    assert_eq!(judge(&mut judges, udp().carrying(as_201("INFO", "Authorization")), here), SUSPENDED);
+    assert_eq!(judge(&mut pair, udp().carrying(&inside), here), "request");
+    assert_eq!(judge(&mut pair, udp().carrying(as_201("INFO", "Authorization")), here), SUSPENDED);
     let both = tcp().carrying(inside + &as_201("INFO", "Authorization"));
-    assert_eq!(judge(&mut judges, both, here), SUSPENDED);
+    assert_eq!(judge(&mut pair, both, here), SUSPENDED);
 }
 
 #[test]
 fn a_flow_is_suspended_with_all_its_accounts_and_its_neighbours_are_not() {
     for here in HERE {
-        let mut judges = Judges::unlimited(ENFORCE);
-        judges.suspend(flow(here, 40_001, Transport::Udp));
+        let mut pair = FilterPair::unlimited(ENFORCE);
+        pair.suspend(flow(here, 40_001, Transport::Udp));
         for (frame, expected) in [
             (udp().source_port(40_001).carrying(of_201("REGISTER")), SUSPENDED),
             (udp().source_port(40_001).carrying(of_202("INVITE")), SUSPENDED),
@@ -204,80 +207,80 @@ fn a_flow_is_suspended_with_all_its_accounts_and_its_neighbours_are_not() {
             (udp().source_port(40_002).carrying(of_201("REGISTER")), "request"),
             (tcp().source_port(40_001).carrying(of_201("REGISTER")), "request"),
         ] {
-            assert_eq!(judge(&mut judges, frame, here), expected);
+            assert_eq!(judge(&mut pair, frame, here), expected);
         }
     }
 }
 
 #[test]
 fn suspensions_end_by_themselves() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let [here, _] = HERE;
-    let suspend = |judges: &mut Judges, until| {
-        let sentence = Sentence { until, exempt_known: false, unsaved: false };
-        judges.suspend_as(account(Some(here), "201"), sentence);
-        judges.suspend_as(account(None, "202"), sentence);
+    let suspend = |pair: &mut FilterPair, until| {
+        let suspension_entry = SuspensionEntry { until, exempt_known: false, unsaved: false };
+        pair.suspend_as(account(Some(here), "201"), suspension_entry);
+        pair.suspend_as(account(None, "202"), suspension_entry);
     };
-    suspend(&mut judges, much_later());
-    judges.suspend(account(Some(here), "203"));
+    suspend(&mut pair, much_later());
+    pair.suspend(account(Some(here), "203"));
     let of_203 = || udp().carrying(of_201("INVITE").replace("sip:201@", "sip:203@"));
-    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
-    assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), SUSPENDED);
+    assert_eq!(judge(&mut pair, udp().carrying(of_201("INVITE")), here), SUSPENDED);
+    assert_eq!(judge(&mut pair, udp().carrying(of_202("INVITE")), here), SUSPENDED);
     let until = soon();
-    suspend(&mut judges, until);
+    suspend(&mut pair, until);
     sleep_until(until);
-    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), "request");
-    assert_eq!(judge(&mut judges, udp().carrying(of_202("INVITE")), here), "request");
-    assert_eq!(judge(&mut judges, of_203(), here), SUSPENDED, "another's end is not its own");
+    assert_eq!(judge(&mut pair, udp().carrying(of_201("INVITE")), here), "request");
+    assert_eq!(judge(&mut pair, udp().carrying(of_202("INVITE")), here), "request");
+    assert_eq!(judge(&mut pair, of_203(), here), SUSPENDED, "another's end is not its own");
 }
 
 #[test]
 fn in_monitor_mode_a_suspended_account_is_counted_and_passes() {
-    let mut judges = Judges::unlimited("mode = \"monitor\"\n");
+    let mut pair = FilterPair::unlimited("mode = \"monitor\"\n");
     let [here, _] = HERE;
-    judges.suspend(account(Some(here), "201"));
+    pair.suspend(account(Some(here), "201"));
     // `judge` checks that the packet passes.
-    assert_eq!(judge(&mut judges, udp().carrying(of_201("INVITE")), here), SUSPENDED);
+    assert_eq!(judge(&mut pair, udp().carrying(of_201("INVITE")), here), SUSPENDED);
 }
 
 #[test]
 fn what_is_suspended_is_found_again_as_it_was_put() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    let mut suspensions = judges.filter().suspensions().unwrap();
-    let sentence = |until, exempt_known| Sentence { until, exempt_known, unsaved: false };
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let mut suspensions = pair.filter().suspensions().unwrap();
+    let suspension_entry = |until, exempt_known| SuspensionEntry { until, exempt_known, unsaved: false };
     let mut all = vec![
-        (account(Some(HERE[0]), "201"), sentence(1, false)),
-        (account(Some(HERE[0]), "202"), sentence(2, false)),
-        (account(Some(HERE[1]), "201"), sentence(3, false)),
-        (account(None, "201"), sentence(FOREVER, true)),
-        (flow(HERE[0], 5060, Transport::Tcp), sentence(5, false)),
+        (account(Some(HERE[0]), "201"), suspension_entry(1, false)),
+        (account(Some(HERE[0]), "202"), suspension_entry(2, false)),
+        (account(Some(HERE[1]), "201"), suspension_entry(3, false)),
+        (account(None, "201"), suspension_entry(FOREVER, true)),
+        (flow(HERE[0], 5060, Transport::Tcp), suspension_entry(5, false)),
     ];
-    for (suspect, sentence) in &all {
-        suspensions.put(*suspect, *sentence).unwrap();
-        suspensions.put(*suspect, *sentence).unwrap();
-        assert_eq!(suspensions.get(*suspect).unwrap(), Some(*sentence));
+    for (target, suspension_entry) in &all {
+        suspensions.put(*target, *suspension_entry).unwrap();
+        suspensions.put(*target, *suspension_entry).unwrap();
+        assert_eq!(suspensions.get(*target).unwrap(), Some(*suspension_entry));
     }
     let mut found = suspensions.iter().collect::<Result<Vec<_>, _>>().unwrap();
-    found.sort_by_key(|(suspect, _)| *suspect);
-    all.sort_by_key(|(suspect, _)| *suspect);
+    found.sort_by_key(|(target, _)| *target);
+    all.sort_by_key(|(target, _)| *target);
     assert_eq!(found, all);
     // And one that says so for each of the two sources.
     assert_eq!(suspensions.entries().count(), all.len() + 2);
-    for (suspect, _) in &all {
-        assert!(suspensions.remove(*suspect).unwrap());
-        assert!(!suspensions.remove(*suspect).unwrap());
+    for (target, _) in &all {
+        assert!(suspensions.remove(*target).unwrap());
+        assert!(!suspensions.remove(*target).unwrap());
     }
     assert_eq!(suspensions.entries().count(), 0);
-    suspensions.put(account(Some(HERE[0]), "201"), sentence(1, false)).unwrap();
+    suspensions.put(account(Some(HERE[0]), "201"), suspension_entry(1, false)).unwrap();
     suspensions.clear().unwrap();
     assert_eq!(suspensions.entries().count(), 0);
 }
 
 #[test]
 fn when_there_is_no_room_what_is_there_stays() {
-    let mut judges = Judges::unlimited(ENFORCE);
-    let mut suspensions = judges.filter().suspensions().unwrap();
-    let forever = Sentence { until: FOREVER, exempt_known: false, unsaved: false };
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let mut suspensions = pair.filter().suspensions().unwrap();
+    let forever = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
     for number in 0..MAX_SUSPENSIONS {
         suspensions.put(account(None, &format!("account-{number}")), forever).unwrap();
     }
@@ -294,12 +297,12 @@ fn when_there_is_no_room_what_is_there_stays() {
 
 #[test]
 fn a_source_is_made_known_unless_the_lists_say_more() {
-    let mut judges = Judges::unlimited(ENFORCE);
+    let mut pair = FilterPair::unlimited(ENFORCE);
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
     let [new, trusted, banned] = ["192.0.2.1", "192.0.2.2", "2001:db8::3"].map(address);
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("2001:db8::3", xdp_prog::abi::kind::BANNED);
-    let mut sources = judges.filter().sources().unwrap();
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("2001:db8::3", xdp_prog::abi::kind::BANNED);
+    let mut sources = pair.filter().sources().unwrap();
     assert!(sources.put_known(new, 3, FOREVER).unwrap());
     assert!(sources.put_known(new, 4, FOREVER).unwrap());
     for said in [trusted, banned] {
@@ -317,14 +320,14 @@ fn a_source_is_made_known_unless_the_lists_say_more() {
 #[test]
 fn who_has_hardly_sent_anything_may_ask_beside_one_who_asks_in_vain() {
     // Each /64 of a mobile carrier is another customer.
-    let mut judges = Judges::unlimited(ENFORCE);
-    let limited = Suspect { source: Some("2001:db8:7::".parse().unwrap()), what: Suspected::Asking };
-    judges.suspend(limited);
+    let mut pair = FilterPair::unlimited(ENFORCE);
+    let limited =
+        SuspensionTarget { source: Some("2001:db8:7::".parse().unwrap()), what: TargetKind::Asking };
+    pair.suspend(limited);
     let ask = || udp().carrying(clean("REGISTER"));
-    let first: Vec<_> = (0..20).map(|_| judge(&mut judges, ask(), "2001:db8:7:1::1")).collect();
+    let first: Vec<_> = (0..20).map(|_| judge(&mut pair, ask(), "2001:db8:7:1::1")).collect();
     assert_eq!(first.iter().filter(|reason| *reason == "request").count(), 5 + 1, "{first:?}");
-    let others: Vec<_> =
-        (2..80).map(|n| judge(&mut judges, ask(), &format!("2001:db8:7:{n:x}::1"))).collect();
+    let others: Vec<_> = (2..80).map(|n| judge(&mut pair, ask(), &format!("2001:db8:7:{n:x}::1"))).collect();
     let passed = others.iter().filter(|reason| *reason == "request").count();
     assert!((55..60).contains(&passed), "a minute's at once: {passed}");
 }
@@ -335,29 +338,29 @@ fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
     for (line, from, other) in
         [(HERE[0], HERE[0], ELSEWHERE[0]), ("2001:db8:7::", "2001:db8:7:8::1", "2001:db8:7:100::1")]
     {
-        let mut judges = Judges::unlimited(ENFORCE);
-        let limited = Suspect { source: Some(line.parse().unwrap()), what: Suspected::Asking };
+        let mut pair = FilterPair::unlimited(ENFORCE);
+        let limited = SuspensionTarget { source: Some(line.parse().unwrap()), what: TargetKind::Asking };
         let ask = |name: &str| udp().carrying(clean("REGISTER").replace("sip:201@", &format!("sip:{name}@")));
         // It has sent enough not to be taken for a neighbour that comes anew.
         for _ in 0..6 {
-            judge(&mut judges, udp().carrying("\r\n\r\n"), from);
+            judge(&mut pair, udp().carrying("\r\n\r\n"), from);
         }
-        judges.suspend(limited);
-        assert_eq!(judge(&mut judges, ask("301"), from), "request", "the first in a minute");
+        pair.suspend(limited);
+        assert_eq!(judge(&mut pair, ask("301"), from), "request", "the first in a minute");
         for (name, frame, reason) in [
             ("another", ask("302"), "rate:asking"),
             ("over TCP", tcp().carrying(clean("INVITE")), "rate:asking"),
             ("with credentials", udp().carrying(as_201("REGISTER", "Authorization")), "request"),
             ("in a call", udp().carrying(clean("BYE")), "request"),
         ] {
-            assert_eq!(judge(&mut judges, frame, from), reason, "{name}");
+            assert_eq!(judge(&mut pair, frame, from), reason, "{name}");
         }
-        assert_eq!(judge(&mut judges, ask("303"), other), "request", "who is not of that line");
-        judges.lift(limited);
-        assert_eq!(judge(&mut judges, ask("304"), from), "request", "once that has ended");
-        judges.suspend(limited);
-        assert_eq!(judge(&mut judges, ask("305"), from), "rate:asking", "the minute is not over");
-        judges.put(from, KNOWN);
-        assert_eq!(judge(&mut judges, ask("306"), from), "request", "who is known");
+        assert_eq!(judge(&mut pair, ask("303"), other), "request", "who is not of that line");
+        pair.lift(limited);
+        assert_eq!(judge(&mut pair, ask("304"), from), "request", "once that has ended");
+        pair.suspend(limited);
+        assert_eq!(judge(&mut pair, ask("305"), from), "rate:asking", "the minute is not over");
+        pair.put(from, KNOWN);
+        assert_eq!(judge(&mut pair, ask("306"), from), "request", "who is known");
     }
 }

@@ -9,8 +9,8 @@ use sipward::{
 };
 use sipward_tests::{
     cpu::stay_on_one,
+    filter_pair::FilterPair,
     frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
-    judges::Judges,
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request},
 };
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
@@ -20,12 +20,12 @@ use crate::ENFORCE;
 const PLENTY: Option<Tapping> = Some(Tapping { strangers_per_second: 1_000_000 });
 const NEXT: u32 = u32::MAX;
 
-fn tapping(toml: &str) -> (Judges, Taps) {
-    let mut judges = Judges::unlimited(toml);
-    judges.filter().set_tapping(PLENTY).unwrap();
-    assert_eq!(judges.filter().tapping().unwrap(), PLENTY);
-    let taps = judges.filter().taps().unwrap();
-    (judges, taps)
+fn tapping(toml: &str) -> (FilterPair, Taps) {
+    let mut pair = FilterPair::unlimited(toml);
+    pair.filter().set_tapping(PLENTY).unwrap();
+    assert_eq!(pair.filter().tapping().unwrap(), PLENTY);
+    let taps = pair.filter().taps().unwrap();
+    (pair, taps)
 }
 
 fn drain(taps: &mut Taps) -> Vec<Tap> {
@@ -35,14 +35,14 @@ fn drain(taps: &mut Taps) -> Vec<Tap> {
 }
 
 /// What is handed over of a frame that comes in.
-fn incoming(judges: &mut Judges, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
-    judges.judge(&frame.build());
+fn incoming(pair: &mut FilterPair, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
+    pair.judge(&frame.build());
     drain(taps)
 }
 
 /// The same of one that leaves.
-fn outgoing(judges: &mut Judges, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
-    let (next, _) = judges.filter().test_run_egress(&frame.build(), 1).unwrap();
+fn outgoing(pair: &mut FilterPair, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
+    let (next, _) = pair.filter().test_run_egress(&frame.build(), 1).unwrap();
     assert_eq!(next, NEXT, "it goes on");
     drain(taps)
 }
@@ -71,7 +71,7 @@ fn answer(status: &str) -> String {
 
 #[test]
 fn a_request_that_passes_is_handed_over_as_it_came() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
+    let (mut pair, mut taps) = tapping(ENFORCE);
     let register = register_of(700);
     for frame in [
         udp(),
@@ -84,10 +84,10 @@ fn a_request_that_passes_is_handed_over_as_it_came() {
     ] {
         let before = now();
         if frame.is_tcp() {
-            judges.open(&frame);
+            pair.open(&frame);
             assert!(drain(&mut taps)[0].tapped().tcp.unwrap().begins);
         }
-        let taken = incoming(&mut judges, &mut taps, &frame.clone().carrying(&register));
+        let taken = incoming(&mut pair, &mut taps, &frame.clone().carrying(&register));
         let [tap] = taken.as_slice() else { panic!("{frame:?}: {taken:?}") };
         let tapped = tap.tapped();
         assert!((before..=now()).contains(&tapped.at));
@@ -107,17 +107,17 @@ fn a_request_that_passes_is_handed_over_as_it_came() {
     }
     for length in [500, 512, 513, 1_024, 1_025, 1_400, 2_048, 2_049, 3_000] {
         let register = register_of(length);
-        let taken = incoming(&mut judges, &mut taps, &udp().carrying(&register));
+        let taken = incoming(&mut pair, &mut taps, &udp().carrying(&register));
         assert_eq!(taken[0].tapped().payload, register.as_bytes(), "{length}");
     }
-    assert_eq!(judges.filter().tap_losses().unwrap(), TapLosses::default());
+    assert_eq!(pair.filter().tap_losses().unwrap(), TapLosses::default());
 }
 
 #[test]
 fn of_what_comes_in_only_what_tells_something_is_handed_over() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("192.0.2.3", BANNED);
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("192.0.2.3", BANNED);
     for (sentence, frame, wanted) in [
         ("a request", udp().carrying(clean("REGISTER")), true),
         ("an ACK", udp().carrying(clean("ACK")), true),
@@ -140,10 +140,10 @@ fn of_what_comes_in_only_what_tells_something_is_handed_over() {
         ("TLS", tcp().to_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
         ("the beginning of TLS", tcp().to_port(5061).flags(SYN), false),
     ] {
-        let taken = incoming(&mut judges, &mut taps, &frame);
+        let taken = incoming(&mut pair, &mut taps, &frame);
         assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
     }
-    judges.open(&tcp().acknowledging(77));
+    pair.open(&tcp().acknowledging(77));
     let opened = drain(&mut taps);
     let segment = opened[0].tapped().tcp.unwrap();
     assert_eq!((segment.sequence, segment.acknowledged), (1, Some(77)));
@@ -157,19 +157,19 @@ fn of_what_comes_in_only_what_tells_something_is_handed_over() {
         ("an acknowledgement", tcp().flags(ACK), false),
         ("a segment from far away", tcp().sequence(1 << 30).carrying("x"), false),
     ] {
-        let taken = incoming(&mut judges, &mut taps, &frame);
+        let taken = incoming(&mut pair, &mut taps, &frame);
         assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
     }
-    let ends = &incoming(&mut judges, &mut taps, &tcp().flags(FIN | ACK).carrying("x"))[0];
+    let ends = &incoming(&mut pair, &mut taps, &tcp().flags(FIN | ACK).carrying("x"))[0];
     let segment = ends.tapped().tcp.unwrap();
     assert_eq!((segment.sequence, segment.begins, segment.ends), (1, false, true));
 }
 
 #[test]
 fn in_monitor_mode_what_would_drop_is_handed_over_too() {
-    let (mut judges, mut taps) = tapping("mode = \"monitor\"\n");
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("192.0.2.3", BANNED);
+    let (mut pair, mut taps) = tapping("mode = \"monitor\"\n");
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("192.0.2.3", BANNED);
     for (sentence, frame, wanted) in [
         ("a stranger's OPTIONS", udp().carrying(clean("OPTIONS")), true),
         ("of a scanner", udp().carrying(request("REGISTER", "friendly-scanner")), true),
@@ -179,19 +179,19 @@ fn in_monitor_mode_what_would_drop_is_handed_over_too() {
         ("of a trusted one", udp().from("192.0.2.2").carrying(clean("REGISTER")), false),
         ("what passes anyway", udp().carrying(clean("INVITE")), true),
     ] {
-        assert_eq!(incoming(&mut judges, &mut taps, &frame).len(), usize::from(wanted), "{sentence}");
+        assert_eq!(incoming(&mut pair, &mut taps, &frame).len(), usize::from(wanted), "{sentence}");
     }
     let banned = tcp().from("192.0.2.3");
-    assert_eq!(incoming(&mut judges, &mut taps, &banned.clone().carrying("x")), [], "of no connection");
-    judges.filter().test_run_egress(&banned.answer().sequence(0).flags(SYN | ACK).build(), 1).unwrap();
-    assert_eq!(incoming(&mut judges, &mut taps, &banned.clone().carrying("x")).len(), 1);
+    assert_eq!(incoming(&mut pair, &mut taps, &banned.clone().carrying("x")), [], "of no connection");
+    pair.filter().test_run_egress(&banned.answer().sequence(0).flags(SYN | ACK).build(), 1).unwrap();
+    assert_eq!(incoming(&mut pair, &mut taps, &banned.clone().carrying("x")).len(), 1);
 }
 
 #[test]
 fn of_what_leaves_only_what_tells_something_is_handed_over() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.put("192.0.2.2", TRUSTED);
-    judges.put("192.0.2.3", BANNED);
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.put("192.0.2.2", TRUSTED);
+    pair.put("192.0.2.3", BANNED);
     let refusal = || udp().carrying(answer("401 Unauthorized"));
     for (sentence, frame, wanted) in [
         ("a challenge", sent(refusal()), true),
@@ -218,7 +218,7 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
         ("TLS", sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]), false),
         ("a TCP port alone", sent(tcp()).source_port(22).carrying("SSH-2.0"), false),
     ] {
-        let taken = outgoing(&mut judges, &mut taps, &frame);
+        let taken = outgoing(&mut pair, &mut taps, &frame);
         assert_eq!(taken.len(), usize::from(wanted), "{sentence}: {taken:?}");
         for tap in taken {
             let tapped = tap.tapped();
@@ -235,7 +235,7 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
     }
     for (address, sort) in [("192.0.2.2:5060", "trusted"), ("192.0.2.3:5060", "banned")] {
         for frame in [sent(refusal()), sent(tcp().carrying(answer("407 No")))] {
-            let taken = outgoing(&mut judges, &mut taps, &frame.to(address));
+            let taken = outgoing(&mut pair, &mut taps, &frame.to(address));
             assert!(taken.len() == 1 && taken[0].tapped().listed, "what a {sort} source is told: {taken:?}");
         }
     }
@@ -243,20 +243,20 @@ fn of_what_leaves_only_what_tells_something_is_handed_over() {
     let pieces: Vec<_> = [sent(udp().carrying(long())), sent_v6(udp().carrying(long()))]
         .into_iter()
         .flat_map(|frame| frame.fragments(7, 1_400))
-        .map(|frame| judges.filter().test_run_egress(&frame, 1).map(|_| drain(&mut taps).len()).unwrap())
+        .map(|frame| pair.filter().test_run_egress(&frame, 1).map(|_| drain(&mut taps).len()).unwrap())
         .collect();
     assert_eq!(pieces, [1, 0, 1, 0], "the first fragment begins the message");
 }
 
 #[test]
 fn what_is_a_part_of_a_packet_says_so() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
+    let (mut pair, mut taps) = tapping(ENFORCE);
     let long = register_of(2_000);
     for frame in [udp(), udp().v6()] {
-        assert!(!incoming(&mut judges, &mut taps, &frame.clone().carrying(&long))[0].tapped().part);
+        assert!(!incoming(&mut pair, &mut taps, &frame.clone().carrying(&long))[0].tapped().part);
         let [first, rest] = frame.carrying(&long).fragments(7, 1_400).try_into().unwrap();
-        judges.judge(&first);
-        judges.judge(&rest);
+        pair.judge(&first);
+        pair.judge(&rest);
         let taken = drain(&mut taps);
         let [tap] = taken.as_slice() else { panic!("{taken:?}") };
         assert!(tap.tapped().part);
@@ -264,18 +264,18 @@ fn what_is_a_part_of_a_packet_says_so() {
     }
     let long = || answer("401 Unauthorized") + &"x".repeat(1_500);
     for frame in [sent(udp().carrying(long())), sent_v6(udp().carrying(long()))] {
-        assert!(!outgoing(&mut judges, &mut taps, &frame)[0].tapped().part);
+        assert!(!outgoing(&mut pair, &mut taps, &frame)[0].tapped().part);
         let first = &frame.fragments(7, 1_400)[0];
-        judges.filter().test_run_egress(first, 1).unwrap();
+        pair.filter().test_run_egress(first, 1).unwrap();
         assert!(drain(&mut taps)[0].tapped().part);
     }
 }
 
 #[test]
 fn what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.put("192.0.2.1", KNOWN);
-    judges.put("192.0.2.2", TRUSTED);
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.put("192.0.2.1", KNOWN);
+    pair.put("192.0.2.2", TRUSTED);
     let tls = || sent(tcp()).source_port(5061).carrying([0x17, 3, 3, 0, 40]);
     let elsewhere = |payload: String| sent(tcp()).source_port(40_123).carrying(payload);
     for (sentence, frame, hidden) in [
@@ -291,40 +291,40 @@ fn what_the_pbx_says_where_nobody_listens_is_counted_and_not_handed_over() {
         ("something else there", elsewhere("HTTP/1.1 404 Not Found".to_owned()), 0),
         ("UDP", sent(udp()).source_port(5061).carrying(answer("401 Unauthorized")), 0),
     ] {
-        let before = judges.filter().tap_losses().unwrap();
+        let before = pair.filter().tap_losses().unwrap();
         let clear = usize::from(sentence == "in the clear");
-        assert_eq!(outgoing(&mut judges, &mut taps, &frame).len(), clear, "{sentence}");
+        assert_eq!(outgoing(&mut pair, &mut taps, &frame).len(), clear, "{sentence}");
         let expected = TapLosses { hidden: before.hidden + hidden, ..before };
-        assert_eq!(judges.filter().tap_losses().unwrap(), expected, "{sentence}");
+        assert_eq!(pair.filter().tap_losses().unwrap(), expected, "{sentence}");
     }
-    judges.filter().set_tapping(None).unwrap();
-    let before = judges.filter().tap_losses().unwrap();
-    assert_eq!(outgoing(&mut judges, &mut taps, &tls()), []);
-    assert_eq!(judges.filter().tap_losses().unwrap(), before, "nobody listens");
+    pair.filter().set_tapping(None).unwrap();
+    let before = pair.filter().tap_losses().unwrap();
+    assert_eq!(outgoing(&mut pair, &mut taps, &tls()), []);
+    assert_eq!(pair.filter().tap_losses().unwrap(), before, "nobody listens");
 }
 
 #[test]
 fn a_segment_says_what_its_sender_has_read() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
+    let (mut pair, mut taps) = tapping(ENFORCE);
     let acknowledged = |taken: Vec<Tap>| taken[0].tapped().tcp.unwrap().acknowledged;
     for frame in [tcp(), tcp().v6()] {
-        judges.open(&frame);
+        pair.open(&frame);
         drain(&mut taps);
         let frame = frame.acknowledging(0x0102_0304).carrying(clean("REGISTER"));
-        assert_eq!(acknowledged(incoming(&mut judges, &mut taps, &frame)), Some(0x0102_0304));
+        assert_eq!(acknowledged(incoming(&mut pair, &mut taps, &frame)), Some(0x0102_0304));
     }
     for frame in [sent(tcp()), sent_v6(tcp())] {
         let frame = frame.acknowledging(u32::MAX).carrying(answer("401 Unauthorized"));
-        assert_eq!(acknowledged(outgoing(&mut judges, &mut taps, &frame)), Some(u32::MAX));
+        assert_eq!(acknowledged(outgoing(&mut pair, &mut taps, &frame)), Some(u32::MAX));
     }
 }
 
 #[test]
 fn what_is_lost_and_may_have_been_an_answer_is_counted_as_that() {
     stay_on_one();
-    let (mut judges, _taps) = tapping(ENFORCE);
-    judges.open(&tcp());
-    judges.filter().set_tapping(Some(Tapping { strangers_per_second: 0 })).unwrap();
+    let (mut pair, _taps) = tapping(ENFORCE);
+    pair.open(&tcp());
+    pair.filter().set_tapping(Some(Tapping { strangers_per_second: 0 })).unwrap();
     for (sentence, frame, foreign) in [
         ("a request", udp().carrying(clean("REGISTER")), 0),
         ("a challenge", udp().carrying(answer("401 Unauthorized")), 1),
@@ -335,19 +335,19 @@ fn what_is_lost_and_may_have_been_an_answer_is_counted_as_that() {
         ("a segment of no connection", forged().carrying("a=sendrecv\r\n"), 0),
         ("what is not wanted", udp().carrying(answer("180 Ringing")), 0),
     ] {
-        let before = judges.filter().tap_losses().unwrap().foreign;
-        judges.judge(&frame.build());
-        assert_eq!(judges.filter().tap_losses().unwrap().foreign, before + foreign, "{sentence}");
+        let before = pair.filter().tap_losses().unwrap().foreign;
+        pair.judge(&frame.build());
+        assert_eq!(pair.filter().tap_losses().unwrap().foreign, before + foreign, "{sentence}");
     }
-    assert_eq!(judges.filter().tap_losses().unwrap().answers, 0);
-    judges.filter().test_run_egress(&sent(udp().carrying(answer("401 No"))).build(), 1).unwrap();
-    let losses = judges.filter().tap_losses().unwrap();
+    assert_eq!(pair.filter().tap_losses().unwrap().answers, 0);
+    pair.filter().test_run_egress(&sent(udp().carrying(answer("401 No"))).build(), 1).unwrap();
+    let losses = pair.filter().tap_losses().unwrap();
     assert_eq!((losses.answers, losses.foreign), (1, 5));
 }
 
 #[test]
 fn a_packet_that_leaves_goes_on_wherever_it_is_cut() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
+    let (mut pair, mut taps) = tapping(ENFORCE);
     for frame in [
         sent(udp().carrying(answer("401 Unauthorized"))).vlan(0x8100),
         sent_v6(udp().carrying(answer("401 Unauthorized"))).extension(0, 8),
@@ -356,7 +356,7 @@ fn a_packet_that_leaves_goes_on_wherever_it_is_cut() {
         let frame = frame.build();
         // The kernel takes no frame for a test run that is shorter than an Ethernet and an IP header.
         for length in 14 + 40..frame.len() {
-            let (next, _) = judges.filter().test_run_egress(&frame[..length], 1).unwrap();
+            let (next, _) = pair.filter().test_run_egress(&frame[..length], 1).unwrap();
             assert_eq!(next, NEXT);
         }
     }
@@ -368,19 +368,19 @@ fn a_packet_that_leaves_goes_on_wherever_it_is_cut() {
 #[test]
 fn both_lanes_are_read_in_the_order_of_time_and_strangers_have_a_budget() {
     stay_on_one();
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.put("192.0.2.1", KNOWN);
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.put("192.0.2.1", KNOWN);
     let known = udp().from("192.0.2.1").carrying(clean("REGISTER")).build();
     let answered = udp().from("203.0.113.1:5060").to("192.0.2.1:40000").carrying(answer("200 OK")).build();
     let stranger = udp().carrying(clean("REGISTER")).build();
-    judges.judge(&stranger);
-    judges.judge(&known);
-    judges.filter().test_run_egress(&answered, 1).unwrap();
+    pair.judge(&stranger);
+    pair.judge(&known);
+    pair.filter().test_run_egress(&answered, 1).unwrap();
     let order: Vec<_> = drain(&mut taps).iter().map(|tap| tap.tapped().remote.ip().to_string()).collect();
     assert_eq!(order, ["198.51.100.7", "192.0.2.1", "192.0.2.1"]);
-    judges.judge(&stranger);
+    pair.judge(&stranger);
     let then = now();
-    judges.judge(&known);
+    pair.judge(&known);
     assert_eq!(
         taps.drain(then, usize::MAX, |tap| assert!(tap.tapped().at <= then)),
         1,
@@ -388,7 +388,7 @@ fn both_lanes_are_read_in_the_order_of_time_and_strangers_have_a_budget() {
     );
     assert_eq!(drain(&mut taps).len(), 1);
 
-    let filter = judges.filter();
+    let filter = pair.filter();
     filter.set_tapping(Some(Tapping { strangers_per_second: 5 })).unwrap();
     let begun = Instant::now();
     filter.test_run(&stranger, 100).unwrap();
@@ -407,9 +407,9 @@ fn both_lanes_are_read_in_the_order_of_time_and_strangers_have_a_budget() {
 
 #[test]
 fn a_reader_that_does_not_read_loses_packets_and_changes_nothing_else() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.put("192.0.2.1", KNOWN);
-    let filter = judges.filter();
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.put("192.0.2.1", KNOWN);
+    let filter = pair.filter();
     let known = udp().from("192.0.2.1").carrying(clean("REGISTER")).build();
     let stranger = udp().carrying(clean("REGISTER")).build();
     let (action, _) = filter.test_run(&stranger, 20_000).unwrap();
@@ -425,14 +425,14 @@ fn a_reader_that_does_not_read_loses_packets_and_changes_nothing_else() {
 
 #[test]
 fn while_nobody_listens_nothing_is_handed_over() {
-    let (mut judges, mut taps) = tapping(ENFORCE);
-    judges.filter().set_tapping(None).unwrap();
-    assert_eq!(judges.filter().tapping().unwrap(), None);
-    assert_eq!(incoming(&mut judges, &mut taps, &udp().carrying(clean("REGISTER"))), []);
-    assert_eq!(outgoing(&mut judges, &mut taps, &sent(udp().carrying(answer("401 No")))), []);
-    judges.filter().set_tapping(PLENTY).unwrap();
-    judges.judge(&udp().carrying(clean("REGISTER")).build());
-    let mut later = judges.filter().taps().unwrap();
+    let (mut pair, mut taps) = tapping(ENFORCE);
+    pair.filter().set_tapping(None).unwrap();
+    assert_eq!(pair.filter().tapping().unwrap(), None);
+    assert_eq!(incoming(&mut pair, &mut taps, &udp().carrying(clean("REGISTER"))), []);
+    assert_eq!(outgoing(&mut pair, &mut taps, &sent(udp().carrying(answer("401 No")))), []);
+    pair.filter().set_tapping(PLENTY).unwrap();
+    pair.judge(&udp().carrying(clean("REGISTER")).build());
+    let mut later = pair.filter().taps().unwrap();
     assert_eq!(drain(&mut later), [], "a new reader begins anew");
-    assert_eq!(judges.filter().tap_losses().unwrap(), TapLosses::default());
+    assert_eq!(pair.filter().tap_losses().unwrap(), TapLosses::default());
 }

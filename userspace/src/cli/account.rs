@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::{Subcommand, ValueEnum};
 
 use super::{
-    desk::ask,
+    backend::ask,
     diagnosis::say_diagnoses,
     failure::Failure,
     lists::{Terms, time_left},

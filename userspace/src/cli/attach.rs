@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{
-    desk::{alone, ask, connect, store_notice},
+    backend::{alone, ask, connect, store_notice},
     failure::{Failure, wrong},
     output::Output,
     reload,
 };
 use crate::{
+    clock::Clock,
     control::{
         DaemonLock,
         protocol::{self, Call, SetMode, item},
         this_process,
     },
+    controller::{Controller, Reply, Settings},
     kernel::{self, Pins, XdpChoice},
-    office::{Office, Reply, Settings},
-    places,
+    paths,
     policy::{DEFAULT_PATH, Mode},
     store::{Store, StoreError},
-    wall::Clock,
 };
 
 /// Put the filter on network interfaces, where it stays until `sipward detach`
@@ -60,7 +60,7 @@ enum Xdp {
 impl Attach {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         if connect()?.is_some() {
-            return self.tell_daemon(output);
+            return self.attach_by_daemon(output);
         }
         let settings = self.settings()?;
         let configured = &settings.resolved.interfaces;
@@ -75,13 +75,13 @@ impl Attach {
             kernel::check(&pins, interface, self.choice())?;
         }
         let _lock = pins.claim()?;
-        if DaemonLock::is_held(&places::runtime())? {
-            return self.tell_daemon(output);
+        if DaemonLock::is_held(&paths::runtime())? {
+            return self.attach_by_daemon(output);
         }
         self.attach(&pins, &interfaces, settings, output)
     }
 
-    fn tell_daemon(&self, output: &mut Output) -> Result<(), Failure> {
+    fn attach_by_daemon(&self, output: &mut Output) -> Result<(), Failure> {
         let optional = !self.interfaces.is_empty()
             || self.config.is_some()
             || self.mode().is_some()
@@ -107,12 +107,12 @@ impl Attach {
         let silent = running && settings.file.is_none();
         let mode = self.mode().filter(|_| silent);
         let fresh = running || self.mode().is_some();
-        let (mut office, started) = Office::start(pins, (!silent).then_some(settings), fresh)?;
+        let (mut controller, started) = Controller::start(pins, (!silent).then_some(settings), fresh)?;
         if let Some(notice) = store_notice(&started.store) {
             output.warn(&notice)?;
         }
         let before = pins.interfaces()?;
-        let attach = |interface: &String| office.attach(interface, self.choice());
+        let attach = |interface: &String| controller.attach(interface, self.choice());
         let modes = match interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>() {
             Ok(modes) => modes,
             Err(error) => {
@@ -129,12 +129,12 @@ impl Attach {
         }
         if let Some(mode) = mode {
             let call = Call::Mode(SetMode { enforce: mode == Mode::Enforce });
-            office.perform(&call, &this_process(), &mut Reply::default())?;
+            controller.perform(&call, &this_process(), &mut Reply::default())?;
         }
         let mut reply = Reply::default();
-        office.note(&this_process(), "attach", &interfaces.join(" "), &mut reply);
+        controller.note(&this_process(), "attach", &interfaces.join(" "), &mut reply);
         reply.notices.iter().try_for_each(|notice| output.warn(notice))?;
-        if office.status()?.mode == "monitor" {
+        if controller.status()?.mode == "monitor" {
             output.say(
                 "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
             )?;
@@ -194,7 +194,7 @@ impl Detach {
             let call = Call::Detach(protocol::Detach { interfaces: self.interfaces.clone() });
             return ask(&call, output, show);
         }
-        // Not by an office: this is also the way out where it cannot read what another build has left.
+        // Not by a controller: this is also the way out where it cannot read what another build has left.
         let pins = Pins::default();
         // A daemon that came meanwhile would put the filter back.
         let Some(_lock) = alone(&pins)? else { return self.run(output) };
@@ -211,7 +211,7 @@ impl Detach {
 
 /// That the filter was taken off, and by whom. Not where there is no store: a new one would pass for all there is.
 fn note(interfaces: &str) -> Result<(), StoreError> {
-    let path = places::store();
+    let path = paths::store();
     if let Ok(false) = path.try_exists() {
         return Ok(());
     }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{
-    desk::{ask, connect},
+    backend::{ask, connect},
     failure::Failure,
-    moment::local,
     output::Output,
     target::Target,
+    time::local,
 };
 use crate::{
     control::protocol::{self, Call, Refusal, item},
+    controller::{self, audit_trail},
     kernel::Pins,
-    office::{self, trail},
-    places,
+    paths,
     printable::printable,
     store::Store,
 };
@@ -26,7 +26,7 @@ use crate::{
     name = "audit",
     after_help = "Examples: sipward audit\n          sipward audit --about 198.51.100.7 --limit 10\n          sipward audit --account 201"
 )]
-pub(super) struct Trail {
+pub(super) struct AuditCommand {
     /// The latest so many lines
     #[arg(long, default_value_t = 50, value_name = "LINES")]
     limit: u32,
@@ -38,14 +38,14 @@ pub(super) struct Trail {
     account: Option<String>,
 }
 
-impl Trail {
+impl AuditCommand {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         let source = self.about.map(|Target(net)| net);
         let account = self.account.clone();
         let audit = protocol::Audit { limit: self.limit, source, account };
         let mut is_empty = true;
         if connect()?.is_none() && !Pins::default().is_there()? {
-            let office::Trail { lines, gone } = kept(&audit)?;
+            let controller::AuditTrail { lines, gone } = kept(&audit)?;
             is_empty = lines.is_empty();
             for line in &lines {
                 output.object(line)?;
@@ -66,14 +66,14 @@ impl Trail {
 }
 
 /// Who took the filter off is asked when it is off.
-fn kept(audit: &protocol::Audit) -> Result<office::Trail, Failure> {
-    let path = places::store();
+fn kept(audit: &protocol::Audit) -> Result<controller::AuditTrail, Failure> {
+    let path = paths::store();
     if let Ok(false) = path.try_exists() {
         // To open it would make it.
-        return Ok(office::Trail { lines: Vec::new(), gone: Vec::new() });
+        return Ok(controller::AuditTrail { lines: Vec::new(), gone: Vec::new() });
     }
     let store = Store::open(&path).map_err(|error| Refusal::failed(error.to_string()))?;
-    Ok(trail(&store, audit)?)
+    Ok(audit_trail(&store, audit)?)
 }
 
 /// What was done to somebody, in what is said of them.

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{
-    desk::ask,
+    backend::ask,
     export::ExportFile,
     failure::Failure,
     import::ImportFile,
@@ -11,9 +11,9 @@ use super::{
     output::Output,
 };
 use crate::{
+    ban_safety,
     control::protocol::{self, Call, item},
-    lifeline,
-    precedence::Standing,
+    precedence::ListKind,
 };
 
 /// Addresses and prefixes that are dropped
@@ -78,10 +78,10 @@ impl Ban {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match self {
             Self::Add { targets, terms, force } => add(targets, terms, *force, output),
-            Self::Del { targets } => del(Standing::Banned, targets, output),
-            Self::List { which } => which.show(Standing::Banned, output),
-            Self::Import { file, force } => file.run(Standing::Banned, *force, output),
-            Self::Export { file } => file.run(Standing::Banned, output),
+            Self::Del { targets } => del(ListKind::Banned, targets, output),
+            Self::List { which } => which.show(ListKind::Banned, output),
+            Self::Import { file, force } => file.run(ListKind::Banned, *force, output),
+            Self::Export { file } => file.run(ListKind::Banned, output),
         }
     }
 }
@@ -92,7 +92,7 @@ fn add(targets: &Targets, terms: &Terms, force: bool, output: &mut Output) -> Re
         lasts: terms.seconds(),
         note: terms.note.clone(),
         force,
-        session: lifeline::session(),
+        session: ban_safety::session(),
     });
     ask(&call, output, |banned: item::Banned, output| {
         let longer = if banned.longer { " (as it was)" } else { "" };

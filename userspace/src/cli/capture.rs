@@ -26,7 +26,7 @@ use crate::{
     dropped::{Offset, reason_name},
     kernel::{self, Captured, Capturing, Judged, Pins, Tables, expiry, now},
     pcapng::{self, Writer},
-    text_file::told,
+    text_file::describe,
     time::Lifetime,
 };
 
@@ -98,7 +98,7 @@ impl Capture {
         let to: Box<dyn Write> = if self.file == Path::new("-") {
             Box::new(io::stdout())
         } else {
-            let fail = |error: io::Error| wrong(format!("{}: {}", self.file.display(), told(&error)));
+            let fail = |error: io::Error| wrong(format!("{}: {}", self.file.display(), describe(&error)));
             // Of this user alone: it may have names and digests in it.
             let mut private = File::options();
             private.write(true).create_new(true).mode(0o600);
@@ -159,7 +159,7 @@ fn write(
     };
     let interface = kernel::interface_name(captured.interface).unwrap_or_else(|| "gone".to_owned());
     writer.packet(&pcapng::Packet {
-        at: offset.wall(captured.at),
+        at: offset.to_wall(captured.at),
         interface: &interface,
         bytes: &captured.frame,
         length: captured.frame_length,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{failure::Failure, moment::local, output::Output};
+use super::{failure::Failure, output::Output, time::local};
 use crate::{control::protocol::item::Diagnosed, printable::printable};
 
 pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {

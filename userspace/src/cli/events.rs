@@ -5,10 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Args;
 
 use super::{
-    desk::{ask, connect},
+    backend::{ask, connect},
     failure::Failure,
-    moment::local,
     output::Output,
+    time::local,
 };
 use crate::{
     control::protocol::{

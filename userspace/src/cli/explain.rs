@@ -12,16 +12,16 @@ use ipnet::IpNet;
 use super::{
     account::{closed_row, closed_table, say_account, say_sources},
     audit::say_history,
-    desk::ask,
+    backend::ask,
     diagnosis::say_diagnoses,
     failure::Failure,
     lists::time_left,
-    moment::local,
     output::{Align, Output, Table, grouped},
+    time::local,
 };
 use crate::{
     control::protocol::{self, Call, Origin, item},
-    office::{Counted, Explained, Known, KnownFlow, Rule, Seen},
+    controller::{Counted, Explained, Known, KnownFlow, Rule, Seen},
     precedence::single,
     printable::printable,
 };

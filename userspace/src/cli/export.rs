@@ -12,19 +12,19 @@ use std::{
 use clap::Args;
 
 use super::{
-    desk::{answers, decoded},
+    backend::{answers, decoded},
     failure::Failure,
     output::{Output, grouped},
 };
 use crate::{
     control::{
-        Told,
+        Received,
         protocol::{Call, Query},
     },
     list_file::text_line,
-    precedence::Standing,
+    precedence::ListKind,
     printable::write_json,
-    text_file::told,
+    text_file::describe,
 };
 
 #[derive(Debug, Args)]
@@ -34,14 +34,15 @@ pub(super) struct ExportFile {
 }
 
 impl ExportFile {
-    pub(super) fn run(&self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn run(&self, list: ListKind, output: &mut Output) -> Result<(), Failure> {
         let json = output.is_json();
         let Some(path) = &self.file else {
             let Written { notices, .. } = write_list(list, json, output.writer())?;
             return warn(&notices, output);
         };
-        let fail =
-            |error: io::Error| Failure::No(format!("could not write {}: {}", path.display(), told(&error)));
+        let fail = |error: io::Error| {
+            Failure::No(format!("could not write {}: {}", path.display(), describe(&error)))
+        };
         let mut file = NewFile::create(path).map_err(fail)?;
         let Written { entries, notices } = write_list(list, json, &mut file.writer)?;
         file.finish().map_err(fail)?;
@@ -55,13 +56,13 @@ struct Written {
     notices: Vec<String>,
 }
 
-fn write_list(list: Standing, json: bool, to: &mut impl Write) -> Result<Written, Failure> {
+fn write_list(list: ListKind, json: bool, to: &mut impl Write) -> Result<Written, Failure> {
     let mut written = Written { entries: 0, notices: Vec::new() };
     let all = Query { list, within: None, origin: None, note: None };
-    answers(&Call::List(all), &mut |told| {
-        match told {
-            Told::Notice(notice) => written.notices.push(notice),
-            Told::Item(item) => {
+    answers(&Call::List(all), &mut |received| {
+        match received {
+            Received::Notice(notice) => written.notices.push(notice),
+            Received::Item(item) => {
                 if json {
                     write_json(&mut *to, &item)?;
                     writeln!(to)?;

@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    desk::{Desk, decoded},
+    backend::{Backend, decoded},
     failure::{Failure, wrong},
     interrupt,
     output::{Output, grouped},
@@ -22,15 +22,15 @@ use super::{
 };
 use crate::{
     address::to_prefix,
+    ban_safety,
     control::{
-        Told,
+        Received,
         protocol::{Call, Import, Imported, item::ImportedCount},
     },
     kernel::Pins,
-    lifeline,
     list_file::{self, Defaults},
-    precedence::Standing,
-    text_file::told,
+    precedence::ListKind,
+    text_file::describe,
     time::Lifetime,
 };
 
@@ -48,7 +48,7 @@ pub(super) struct ImportFile {
 
 impl ImportFile {
     /// Nothing is done if anything is wrong with the file.
-    pub(super) fn run(&self, list: Standing, force: bool, output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn run(&self, list: ListKind, force: bool, output: &mut Output) -> Result<(), Failure> {
         let (file, bytes) = self.bytes()?;
         let mut entries = list_file::read(&bytes, &file, &self.defaults()).map_err(wrong)?;
         drop(bytes);
@@ -75,7 +75,8 @@ impl ImportFile {
         let stdin = self.file == Path::new("-");
         let name = if stdin { "standard input".to_owned() } else { self.file.display().to_string() };
         let bytes = if stdin { from_stdin() } else { fs::read(&self.file) };
-        let bytes = bytes.map_err(|error| wrong(format_args!("{name}: cannot be read: {}", told(&error))))?;
+        let bytes =
+            bytes.map_err(|error| wrong(format_args!("{name}: cannot be read: {}", describe(&error))))?;
         Ok((name, bytes))
     }
 
@@ -98,17 +99,17 @@ fn from_stdin() -> io::Result<Vec<u8>> {
 /// Part by part, until all is done or Ctrl-C stops it.
 fn send(
     entries: Vec<Imported>,
-    list: Standing,
+    list: ListKind,
     force: bool,
     file: &str,
     sum: &mut Sum,
     bar: bool,
 ) -> Result<(), Failure> {
     let pins = Pins::default();
-    let mut desk = Desk::find(&pins, &mut |told| sum.hear(told))?;
+    let mut backend = Backend::find(&pins, &mut |received| sum.hear(received))?;
     let mut progress = Progress::new(sum.entries, bar);
     let mut entries = entries.into_iter().peekable();
-    let session = lifeline::session();
+    let session = ban_safety::session();
     interrupt::listen();
     while !interrupt::is_asked() {
         let part = next_part(&mut entries);
@@ -117,7 +118,7 @@ fn send(
         }
         let length = part.len() as u64;
         let call = Call::Import(Import { list, entries: part, file: file.to_owned(), force, session });
-        desk.answers(&call, &mut |told| sum.hear(told))?;
+        backend.answers(&call, &mut |received| sum.hear(received))?;
         sum.done += length;
         progress.at(sum.done);
     }
@@ -167,10 +168,10 @@ struct Sum {
 const NAMED: usize = 10;
 
 impl Sum {
-    fn hear(&mut self, told: Told) -> Result<(), Failure> {
-        match told {
-            Told::Notice(notice) => drop(self.notices.insert(notice)),
-            Told::Item(item) => {
+    fn hear(&mut self, received: Received) -> Result<(), Failure> {
+        match received {
+            Received::Notice(notice) => drop(self.notices.insert(notice)),
+            Received::Item(item) => {
                 let ImportedCount { imported, shadowed, over, refused } = decoded(item)?;
                 self.imported += imported;
                 self.shadowed += shadowed;
@@ -183,7 +184,7 @@ impl Sum {
         Ok(())
     }
 
-    fn say(&self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+    fn say(&self, list: ListKind, output: &mut Output) -> Result<(), Failure> {
         for notice in &self.notices {
             output.warn(notice)?;
         }

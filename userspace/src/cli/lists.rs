@@ -3,17 +3,17 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    desk::{answers, ask, decoded},
+    backend::{answers, ask, decoded},
     failure::Failure,
     output::{Align, LongTable, Output, Table},
     target::Target,
 };
 use crate::{
     control::{
-        Told,
+        Received,
         protocol::{Call, Origin, Query, Remove, item},
     },
-    precedence::Standing,
+    precedence::ListKind,
     printable::printable,
     time::{Lifetime, format_duration},
 };
@@ -85,7 +85,7 @@ enum Order {
 }
 
 impl Which {
-    pub(super) fn query(&self, list: Standing) -> Query {
+    pub(super) fn query(&self, list: ListKind) -> Query {
         let origin = self.origin.map(|origin| match origin {
             OriginChoice::Config => Origin::Config,
             OriginChoice::Hand => Origin::Hand,
@@ -96,15 +96,15 @@ impl Which {
         Query { list, within: self.within.map(|Target(net)| net), origin, note: self.note.clone() }
     }
 
-    pub(super) fn show(&self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn show(&self, list: ListKind, output: &mut Output) -> Result<(), Failure> {
         let call = Call::List(self.query(list));
         if self.sort == Order::Address && output.is_json() {
             return ask(&call, output, |_: item::Listed, _| Ok(()));
         }
         let mut lines = Lines::new(self.sort);
-        answers(&call, &mut |told| match told {
-            Told::Notice(notice) => Ok(output.warn(&notice)?),
-            Told::Item(item) => lines.take(decoded(item)?, output),
+        answers(&call, &mut |received| match received {
+            Received::Notice(notice) => Ok(output.warn(&notice)?),
+            Received::Item(item) => lines.take(decoded(item)?, output),
         })?;
         lines.finish(list, output)
     }
@@ -131,7 +131,7 @@ impl Lines {
         Ok(())
     }
 
-    fn finish(mut self, list: Standing, output: &mut Output) -> Result<(), Failure> {
+    fn finish(mut self, list: ListKind, output: &mut Output) -> Result<(), Failure> {
         match self.sort {
             Order::Address => {}
             Order::Expiry => self.kept.sort_by_key(|listed| listed.until.unwrap_or(u64::MAX)),
@@ -164,7 +164,7 @@ pub(super) fn time_left(seconds: Option<u64>) -> String {
     )
 }
 
-pub(super) fn del(list: Standing, targets: &Targets, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn del(list: ListKind, targets: &Targets, output: &mut Output) -> Result<(), Failure> {
     let call = Call::Remove(Remove { list, sources: targets.nets() });
     ask(&call, output, |item::Deleted { deleted }, output| {
         Ok(output.say(format_args!("{deleted}: no longer {}", list.name()))?)

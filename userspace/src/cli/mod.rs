@@ -3,11 +3,11 @@
 mod account;
 mod attach;
 mod audit;
+mod backend;
 mod ban;
 mod capture;
 mod check;
 mod completions;
-mod desk;
 mod diagnosis;
 mod doctor;
 mod events;
@@ -18,7 +18,6 @@ mod import;
 mod interrupt;
 mod lists;
 mod mode;
-mod moment;
 mod output;
 mod progress;
 mod reload;
@@ -28,6 +27,7 @@ mod run;
 mod signature;
 mod status;
 mod target;
+mod time;
 mod top;
 mod trust;
 
@@ -79,7 +79,7 @@ enum Command {
     Explain(explain::Explanation),
     Top(top::Top),
     Rules(rules::Rules),
-    Audit(audit::Trail),
+    Audit(audit::AuditCommand),
     Replay(replay::Replay),
     Check(check::Check),
     Doctor(doctor::Doctor),

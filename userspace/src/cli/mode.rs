@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{desk::ask, failure::Failure, output::Output};
+use super::{backend::ask, failure::Failure, output::Output};
 use crate::control::protocol::{Call, SetMode, item};
 
 /// Drop what a rule objects to, or only count it

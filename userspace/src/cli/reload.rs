@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{desk::ask, failure::Failure, output::Output};
+use super::{backend::ask, failure::Failure, output::Output};
 use crate::control::protocol::{Call, item};
 
 /// Put the changed configuration file in force; a wrong one changes nothing

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    desk::ask,
+    backend::ask,
     failure::Failure,
     output::{Align, Output, Table, grouped},
 };

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
-    desk::ask,
+    backend::ask,
     failure::{Failure, wrong},
     output::{Align, Output, Table, grouped},
 };
@@ -17,7 +17,7 @@ use crate::{
     control::protocol::{Call, SetSignatures, item},
     policy::Config,
     signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet},
-    text_file::told,
+    text_file::describe,
 };
 
 /// Patterns that give a scanner away
@@ -179,7 +179,8 @@ impl Sized {
 fn load(file: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
     let text = file
         .map(|file| {
-            fs::read_to_string(file).map_err(|error| wrong(format!("{}: {}", file.display(), told(&error))))
+            fs::read_to_string(file)
+                .map_err(|error| wrong(format!("{}: {}", file.display(), describe(&error))))
         })
         .transpose()?;
     let file = file.map_or_else(String::new, |file| file.display().to_string());
@@ -208,8 +209,8 @@ struct Carried<'a> {
 }
 
 fn test(message: &Path, set: &SignatureSet, output: &mut Output) -> Result<(), Failure> {
-    let bytes =
-        fs::read(message).map_err(|error| wrong(format_args!("{}: {}", message.display(), told(&error))))?;
+    let bytes = fs::read(message)
+        .map_err(|error| wrong(format_args!("{}: {}", message.display(), describe(&error))))?;
     let mut dropped = false;
     for signature in set.iter().filter(|signature| signature.matches(&bytes)) {
         let drops = signature.in_kernel();

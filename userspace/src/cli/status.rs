@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::{
-    desk::ask,
+    backend::ask,
     failure::Failure,
     lists::time_left,
     output::{Align, Output, Table, grouped},
 };
 use crate::{
     control::protocol::Call,
-    office::{self, Hits},
+    controller::{self, Hits},
 };
 
 /// Show where the filter is, what it does and what it has seen
@@ -20,7 +20,7 @@ pub(super) struct Status {}
 
 impl Status {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        ask(&Call::Status, output, |status: office::Status, output| {
+        ask(&Call::Status, output, |status: controller::Status, output| {
             head(&status, output)?;
             reasons(&status, output)?;
             signatures(&status, output)
@@ -28,7 +28,7 @@ impl Status {
     }
 }
 
-fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
     if status.interfaces.is_empty() {
         output.say("no interface is protected: `sipward attach` puts the filter back")?;
     }
@@ -74,8 +74,8 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
             output.say(format_args!("daemon: pid {}, for {}", daemon.pid, time_left(Some(daemon.uptime))))?;
             output.say(format_args!(
                 "drops told: {}, and {} more that were only counted",
-                grouped(daemon.drops_told),
-                grouped(daemon.drops_untold)
+                grouped(daemon.drops_reported),
+                grouped(daemon.drops_suppressed)
             ))?;
             match (&daemon.alarm, daemon.proved) {
                 (Some(alarm), _) => output.say(format_args!("ALARM: {alarm}"))?,
@@ -95,7 +95,7 @@ fn head(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
     let Some(guard) = &status.guard else { return Ok(()) };
     let flows =
         if guard.banned > 0 { format!(", {} ports banned", grouped(guard.banned)) } else { String::new() };
@@ -148,7 +148,7 @@ fn guard(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn reasons(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new([
         ("reason", Align::Left),
         ("action", Align::Left),
@@ -177,7 +177,7 @@ fn reasons(status: &office::Status, output: &mut Output) -> Result<(), Failure> 
     Ok(())
 }
 
-fn signatures(status: &office::Status, output: &mut Output) -> Result<(), Failure> {
+fn signatures(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
     let mut hits: Vec<_> = status.signatures.iter().filter(|signature| signature.hits > 0).collect();
     if hits.is_empty() {
         return Ok(());

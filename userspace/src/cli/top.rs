@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    desk::ask,
+    backend::ask,
     failure::Failure,
     lists::time_left,
     output::{Align, Output, Table, grouped},

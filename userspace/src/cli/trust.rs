@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use clap::{Subcommand, ValueEnum};
 
 use super::{
-    desk::ask,
+    backend::ask,
     export::ExportFile,
     failure::Failure,
     import::ImportFile,
@@ -13,9 +13,9 @@ use super::{
     output::Output,
 };
 use crate::{
+    ban_safety,
     control::protocol::{self, Call, Refusal, RefusalKind, item},
-    lifeline,
-    precedence::Standing,
+    precedence::ListKind,
     printable::printable_lines,
     time::Lifetime,
 };
@@ -100,10 +100,10 @@ impl Trust {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match self {
             Self::Add { targets, terms } => add(targets, terms, output),
-            Self::Del { targets } => del(Standing::Trusted, targets, output),
-            Self::List { which } => which.show(Standing::Trusted, output),
-            Self::Import { file } => file.run(Standing::Trusted, false, output),
-            Self::Export { file } => file.run(Standing::Trusted, output),
+            Self::Del { targets } => del(ListKind::Trusted, targets, output),
+            Self::List { which } => which.show(ListKind::Trusted, output),
+            Self::Import { file } => file.run(ListKind::Trusted, false, output),
+            Self::Export { file } => file.run(ListKind::Trusted, output),
             Self::Only { switch: Switch::Confirm, .. } => confirm(output),
             Self::Only { switch, force, confirm } => only(*switch == Switch::On, *force, *confirm, output),
         }
@@ -127,7 +127,7 @@ fn add(targets: &Targets, terms: &Terms, output: &mut Output) -> Result<(), Fail
 fn only(on: bool, force: bool, confirm: Option<Lifetime>, output: &mut Output) -> Result<(), Failure> {
     let confirm = match confirm {
         Some(Lifetime::For(time)) if on => {
-            if super::desk::connect()?.is_none() {
+            if super::backend::connect()?.is_none() {
                 return Err(Failure::No(
                     "no daemon runs, so nobody would take it back: `systemctl start sipward` first, or leave --confirm out"
                         .to_owned(),
@@ -137,7 +137,7 @@ fn only(on: bool, force: bool, confirm: Option<Lifetime>, output: &mut Output) -
         }
         _ => None,
     };
-    let call = |force| Call::Only(protocol::Only { on, force, confirm, session: lifeline::session() });
+    let call = |force| Call::Only(protocol::Only { on, force, confirm, session: ban_safety::session() });
     match ask(&call(force), output, show_only) {
         Err(Failure::Refused(Refusal { kind: RefusalKind::No, message })) if !force && asked(&message)? => {
             ask(&call(true), output, show_only)

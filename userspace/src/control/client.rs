@@ -29,7 +29,7 @@ pub struct Client {
 
 /// What comes before the end of the answers.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Received {
     Item(Value),
     Notice(String),
 }
@@ -87,13 +87,13 @@ impl Client {
     pub fn ask<E: From<ClientError>>(
         &mut self,
         call: &Call,
-        mut each: impl FnMut(Told) -> Result<(), E>,
+        mut each: impl FnMut(Received) -> Result<(), E>,
     ) -> Result<Result<(), Refusal>, E> {
-        let nature = Nature::of(call);
+        let call_kind = CallKind::of(call);
         let sent = self.send(call);
-        self.answers.patience = if nature == Nature::Endless { None } else { Some(PATIENCE) };
+        self.answers.patience = if call_kind == CallKind::Endless { None } else { Some(PATIENCE) };
         loop {
-            let told = match self.hear(nature) {
+            let received = match self.receive(call_kind) {
                 Ok(Answer::Done) => return Ok(Ok(())),
                 // Said without having read all of the request, perhaps.
                 Ok(Answer::Failed(refusal)) => return Ok(Err(refusal)),
@@ -102,10 +102,10 @@ impl Client {
                     self.hang_up();
                     return Err(error.into());
                 }
-                Ok(Answer::Item(item)) => Told::Item(item),
-                Ok(Answer::Notice(notice)) => Told::Notice(notice),
+                Ok(Answer::Item(item)) => Received::Item(item),
+                Ok(Answer::Notice(notice)) => Received::Notice(notice),
             };
-            if let Err(error) = each(told) {
+            if let Err(error) = each(received) {
                 self.hang_up();
                 return Err(error);
             }
@@ -124,8 +124,8 @@ impl Client {
         self.stream.write_all(&line)
     }
 
-    fn hear(&mut self, nature: Nature) -> Result<Answer, ClientError> {
-        let change = nature == Nature::Change;
+    fn receive(&mut self, call_kind: CallKind) -> Result<Answer, ClientError> {
+        let change = call_kind == CallKind::Change;
         let mut line = Vec::new();
         match self.answers.read_until(b'\n', &mut line) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -156,14 +156,14 @@ impl Drop for Client {
 
 /// What it means if there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nature {
+enum CallKind {
     Question,
     Change,
     /// Nothing may happen for a long time.
     Endless,
 }
 
-impl Nature {
+impl CallKind {
     const fn of(call: &Call) -> Self {
         match call {
             Call::Trust(_)

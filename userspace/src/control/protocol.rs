@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{guard::Status, precedence::Standing};
+use crate::{guard::Status, precedence::ListKind};
 
 /// Of the calls and answers below. A daemon refuses a call of another version with a sentence.
 pub const VERSION: u32 = 1;
@@ -77,7 +77,7 @@ pub struct Add {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    pub list: Standing,
+    pub list: ListKind,
     pub sources: Vec<IpNet>,
 }
 
@@ -85,7 +85,7 @@ pub struct Remove {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    pub list: Standing,
+    pub list: ListKind,
     /// Only what lies in this prefix.
     #[serde(default)]
     pub within: Option<IpNet>,
@@ -115,7 +115,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    pub list: Standing,
+    pub list: ListKind,
     pub entries: Vec<Imported>,
     /// What the audit trail calls it.
     pub file: String,

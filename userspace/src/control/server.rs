@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     answers::{Answers, Gone, last},
     connection::Connection,
-    door::Door,
+    control_socket::ControlSocket,
     peer::Peer,
     protocol::{Call, Refusal, Who},
     request,
@@ -64,23 +64,23 @@ impl Default for Limits {
 }
 
 /// For as long as it is polled; whoever drops it ends all connections.
-pub async fn serve<H: Handler>(door: Door, handler: H, limits: Limits) {
+pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits: Limits) {
     let mut connections = JoinSet::new();
-    let mut seats = Seats::default();
-    let mut complaints = Complaints::default();
+    let mut connection_limits = ConnectionLimits::default();
+    let mut rejection_log = RejectionLog::default();
     loop {
         tokio::select! {
             biased;
-            Some(ended) = connections.join_next_with_id() => seats.leave(match &ended {
+            Some(ended) = connections.join_next_with_id() => connection_limits.leave(match &ended {
                 Ok((id, _)) => *id,
                 Err(error) => error.id(),
             }),
-            accepted = door.listener.accept() => match accepted {
+            accepted = control_socket.listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((stream, peer)) = admit(stream, &door, &seats, &limits, &mut complaints) {
+                    if let Some((stream, peer)) = admit(stream, &control_socket, &connection_limits, &limits, &mut rejection_log) {
                         let pid = peer.pid;
                         let id = connections.spawn(attend(stream, peer, handler.clone(), limits)).id();
-                        seats.take(id, pid);
+                        connection_limits.take(id, pid);
                     }
                 }
                 Err(error) => {
@@ -111,25 +111,25 @@ async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: 
 /// None if the client was turned away.
 fn admit(
     stream: UnixStream,
-    door: &Door,
-    seats: &Seats,
+    control_socket: &ControlSocket,
+    connection_limits: &ConnectionLimits,
     limits: &Limits,
-    complaints: &mut Complaints,
+    rejection_log: &mut RejectionLog,
 ) -> Option<(UnixStream, Peer)> {
     let peer = Peer::of(&stream)
-        .inspect_err(|error| complaints.tell(&format!("nobody knows who it is: {error}")))
+        .inspect_err(|error| rejection_log.log(&format!("nobody knows who it is: {error}")))
         .ok()?;
-    let refusal = if !door.admission.admits(&peer) {
+    let refusal = if !control_socket.admission.admits(&peer) {
         let uid = peer.uid;
         Refusal::no(format!(
             "uid {uid} may not use the control socket: it is for root and the configured group"
         ))
-    } else if let Some(problem) = seats.problem(peer.pid, limits) {
+    } else if let Some(problem) = connection_limits.problem(peer.pid, limits) {
         Refusal::failed(format!("the daemon takes no more clients now: {problem}"))
     } else {
         return Some((stream, peer));
     };
-    complaints.tell(&refusal.message);
+    rejection_log.log(&refusal.message);
     turn_away(stream, refusal);
     None
 }
@@ -143,32 +143,32 @@ fn turn_away(stream: UnixStream, refusal: Refusal) {
 
 /// Clients that were turned away are told of now and then only, as one that comes at once again would fill the log.
 #[derive(Default)]
-struct Complaints {
+struct RejectionLog {
     last: Option<Instant>,
-    untold: u64,
+    suppressed: u64,
 }
 
-impl Complaints {
+impl RejectionLog {
     const PAUSE: Duration = Duration::from_secs(10);
 
-    fn tell(&mut self, why: &str) {
+    fn log(&mut self, why: &str) {
         if self.last.is_some_and(|last| last.elapsed() < Self::PAUSE) {
-            self.untold += 1;
+            self.suppressed += 1;
             return;
         }
         self.last = Some(Instant::now());
-        match std::mem::take(&mut self.untold) {
+        match std::mem::take(&mut self.suppressed) {
             0 => tracing::warn!("a client was turned away: {why}"),
-            untold => tracing::warn!("a client was turned away, and {untold} before it: {why}"),
+            suppressed => tracing::warn!("a client was turned away, and {suppressed} before it: {why}"),
         }
     }
 }
 
 /// Which connection belongs to which process.
 #[derive(Default)]
-struct Seats(HashMap<Id, i32>);
+struct ConnectionLimits(HashMap<Id, i32>);
 
-impl Seats {
+impl ConnectionLimits {
     fn problem(&self, pid: i32, limits: &Limits) -> Option<String> {
         let of_process = self.0.values().filter(|taken| **taken == pid).count();
         if self.0.len() >= limits.clients {

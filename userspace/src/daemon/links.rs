@@ -5,13 +5,13 @@ use std::{thread, time::Duration};
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{error, info, warn};
 
-use super::desk::Desk;
-use crate::{kernel::LinkNews, office::Office};
+use super::controller_handle::ControllerHandle;
+use crate::{controller::Controller, kernel::LinkNews};
 
 /// For a kernel that does not tell.
 const FALLBACK: Duration = Duration::from_secs(2);
 
-pub(super) async fn watch(desk: &Desk) {
+pub(super) async fn watch(handle: &ControllerHandle) {
     let mut news = match listen() {
         Ok(news) => news,
         Err(error) => {
@@ -26,17 +26,17 @@ pub(super) async fn watch(desk: &Desk) {
             Some(()) = news.recv() => {}
             () = sleep(FALLBACK) => {}
         }
-        let told = pin_fault.take();
+        let logged = pin_fault.take();
         let faults = std::mem::take(&mut tap_faults);
-        let (told, attached, failed, faults) = desk
-            .with(|office| {
+        let (logged, attached, failed, faults) = handle
+            .with(|controller| {
                 // First: without its pins, the filter would be taken for another program.
-                let told = look_after_pins(office, told);
-                let (attached, failed) = office.attach_missing();
-                (told, attached, failed, look_after_taps(office, faults))
+                let logged = look_after_pins(controller, logged);
+                let (attached, failed) = controller.attach_missing();
+                (logged, attached, failed, look_after_taps(controller, faults))
             })
             .await;
-        (pin_fault, tap_faults) = (told, faults);
+        (pin_fault, tap_faults) = (logged, faults);
         for interface in attached {
             info!("{interface}: the filter is attached");
         }
@@ -48,27 +48,27 @@ pub(super) async fn watch(desk: &Desk) {
     }
 }
 
-/// `told`: the faults that were told already.
-pub(super) fn look_after_taps(office: &mut Office, told: Vec<String>) -> Vec<String> {
-    let faults: Vec<_> = match office.tap() {
+/// `logged`: the faults that were logged already.
+pub(super) fn look_after_taps(controller: &mut Controller, logged: Vec<String>) -> Vec<String> {
+    let faults: Vec<_> = match controller.tap() {
         Ok((came, failed)) => {
             came.iter().for_each(|interface| info!("{interface}: the guard sees what the PBX answers"));
             failed.into_iter().map(|error| error.to_string()).collect()
         }
         Err(error) => vec![error.to_string()],
     };
-    for fault in faults.iter().filter(|fault| !told.contains(*fault)) {
+    for fault in faults.iter().filter(|fault| !logged.contains(*fault)) {
         error!("the guard does not see all that the PBX answers: {fault}");
     }
     faults
 }
 
-/// `told`: the fault that was told already.
-fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> {
-    if office.is_off() {
+/// `logged`: the fault that was logged already.
+fn look_after_pins(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+    if controller.is_off() {
         return None;
     }
-    match office.keep_pinned() {
+    match controller.keep_pinned() {
         Ok(made) if made.is_empty() => None,
         Ok(made) => {
             let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
@@ -77,7 +77,7 @@ fn look_after_pins(office: &mut Office, told: Option<String>) -> Option<String> 
         }
         Err(fault) => {
             let fault = fault.to_string();
-            if told.as_ref() != Some(&fault) {
+            if logged.as_ref() != Some(&fault) {
                 error!("the filter is in force and could not be pinned: {fault}");
             }
             Some(fault)

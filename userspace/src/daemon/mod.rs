@@ -1,16 +1,16 @@
 //! `sipward run`: what `sipward attach` does, and then stays awake.
 //!
-//! One thread owns the office, and with it the store and the kernel's lists; everybody else sends it jobs. The filter
+//! One thread owns the controller, and with it the store and the kernel's lists; everybody else sends it jobs. The filter
 //! does not need any of this to go on: whatever ends the daemon, packets are judged as before.
 
-mod books;
-mod desk;
-mod handler;
-mod hearing;
+mod control_listener;
+mod controller_handle;
+mod drop_events;
+mod false_positives;
 mod links;
 mod log;
 mod observing;
-mod reception;
+mod request_handler;
 mod start;
 mod upkeep;
 
@@ -20,14 +20,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use self::log::Log;
-use self::{books::Books, desk::Desk, handler::Calls, hearing::Hearing, observing::Observing, start::Begun};
+use self::{
+    controller_handle::ControllerHandle, drop_events::DropEvents, false_positives::SharedFalsePositives,
+    observing::Observing, request_handler::RequestHandler, start::Begun,
+};
 use crate::{
     control::{
         DaemonLock,
         protocol::{Call, Refusal, Who},
     },
-    office::{Office, Reply},
-    places,
+    controller::{Controller, Reply},
+    paths,
 };
 
 #[derive(Debug)]
@@ -39,7 +42,7 @@ pub struct Options {
 /// Until somebody ends it. The filter stays in force.
 pub fn run(options: &Options) -> Result<(), Refusal> {
     log::start(options.log);
-    let lock = DaemonLock::take(&places::runtime()).map_err(|error| Refusal::failed(error.to_string()))?;
+    let lock = DaemonLock::take(&paths::runtime()).map_err(|error| Refusal::failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,40 +55,41 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
 
 async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let mut signals = Signals::listen()?;
-    let Begun { mut office, door, group } = start::start(options, &lock)?;
-    let pins = office.pins().clone();
-    let books = Books::open(&mut office);
-    let hearing = Hearing::start(pins.clone(), books.clone())?;
-    let (ear, noted) = (hearing.clone(), books.clone());
-    office.listen(Box::new(move |decided| {
-        noted.decided(&decided);
-        ear.tell_decided(decided);
+    let Begun { mut controller, control_socket, group } = start::start(options, &lock)?;
+    let pins = controller.pins().clone();
+    let false_positives = SharedFalsePositives::open(&mut controller);
+    let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
+    let (events, tracker) = (drop_events.clone(), false_positives.clone());
+    controller.listen(Box::new(move |decided| {
+        tracker.decided(&decided);
+        events.emit_decided(decided);
     }));
-    let desk = Desk::open(office)?;
-    let observing = Observing::start(pins, desk.clone(), books.clone())?;
-    let calls = Calls::new(desk.clone(), hearing.clone(), observing, books.clone());
+    let handle = ControllerHandle::open(controller)?;
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;
+    let request_handler =
+        RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
     notify(&[sd_notify::NotifyState::Ready]);
-    info!("ready: calls are taken at {}", places::socket(&places::runtime()).display());
+    info!("ready: calls are taken at {}", paths::socket(&paths::runtime()).display());
     let mut result = Ok(());
     tokio::select! {
-        refusal = reception::receive(door, lock, group, calls) => result = Err(refusal),
-        () = upkeep::keep_up(&desk) => {}
-        () = books.keep(&desk, &hearing) => {}
-        () = links::watch(&desk) => {}
-        () = watchdog(&desk) => {}
-        () = reload_on_demand(&mut signals.hangup, &desk) => {}
+        refusal = control_listener::listen(control_socket, lock, group, request_handler) => result = Err(refusal),
+        () = upkeep::keep_up(&handle) => {}
+        () = false_positives.keep(&handle, &drop_events) => {}
+        () = links::watch(&handle) => {}
+        () = watchdog(&handle) => {}
+        () = reload_on_demand(&mut signals.hangup, &handle) => {}
         name = signals.end.received() => info!("{name}: ending; the filter stays in force"),
     }
     notify(&[sd_notify::NotifyState::Stopping]);
-    if let Err(error) = desk.with(Office::untap).await {
+    if let Err(error) = handle.with(Controller::untap).await {
         warn!("the filter goes on handing over packets that nobody reads, which costs a little: {error}");
     }
-    books.look(&desk, &hearing).await;
-    if let Err(fault) = desk.with(Office::keep_all_memory).await {
+    false_positives.look(&handle, &drop_events).await;
+    if let Err(fault) = handle.with(Controller::keep_all_memory).await {
         warn!("what the guard has counted lately is not saved: {fault}");
     }
-    // What was begun is finished, so that the next office finds nothing half done.
-    desk.close().await;
+    // What was begun is finished, so that the next controller finds nothing half done.
+    handle.close().await;
     result
 }
 
@@ -120,12 +124,12 @@ impl Ends {
     }
 }
 
-async fn reload_on_demand(hangup: &mut Signal, desk: &Desk) {
+async fn reload_on_demand(hangup: &mut Signal, handle: &ControllerHandle) {
     while hangup.recv().await.is_some() {
-        let (result, reply) = desk
-            .with(|office| {
+        let (result, reply) = handle
+            .with(|controller| {
                 let mut reply = Reply::default();
-                (office.perform(&Call::Reload, &Who::sipward(), &mut reply), reply)
+                (controller.perform(&Call::Reload, &Who::sipward(), &mut reply), reply)
             })
             .await;
         reply.notices.iter().for_each(|notice| warn!("{notice}"));
@@ -136,13 +140,13 @@ async fn reload_on_demand(hangup: &mut Signal, desk: &Desk) {
     }
 }
 
-/// Tells systemd, if it wants to know, that the office answers.
-async fn watchdog(desk: &Desk) {
+/// Tells systemd, if it wants to know, that the controller answers.
+async fn watchdog(handle: &ControllerHandle) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(within / 3);
     loop {
         ticks.tick().await;
-        desk.with(|_| ()).await;
+        handle.with(|_| ()).await;
         notify(&[sd_notify::NotifyState::Watchdog]);
     }
 }

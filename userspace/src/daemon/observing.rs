@@ -13,13 +13,13 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{books::Books, desk::Desk};
+use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
 use crate::{
     control::protocol::Refusal,
+    controller::Controller,
     guard::Evidence,
     kernel::{Error, Pins, Tables, TapLosses, now},
     observe::{Diagnosis, Observer, Settings, Subject, Unseen},
-    office::Office,
 };
 
 const WAIT: Duration = Duration::from_secs(1);
@@ -31,9 +31,9 @@ const LOSSES: Duration = Duration::from_secs(60);
 const HELD: u64 = 10_000_000;
 /// Packets that are looked at before anything else is done.
 const PACKETS: usize = 1_024;
-/// What waits for the office; what comes then is lost.
+/// What waits for the controller; what comes then is lost.
 const WAITING: usize = 65_536;
-/// What the office is given at once, so that others have their turn.
+/// What the controller is given at once, so that others have their turn.
 const AT_ONCE: usize = 1_024;
 
 #[derive(Clone, Debug)]
@@ -42,16 +42,16 @@ pub(super) struct Observing(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pins: Pins,
-    desk: Desk,
-    books: Books,
+    handle: ControllerHandle,
+    false_positives: SharedFalsePositives,
     observer: Mutex<Observer>,
     /// Of the kernel's taps, since the filter was loaded.
     losses: Mutex<TapLosses>,
     /// Evidence that there was no room for.
     lost: AtomicU64,
-    /// The office has some and is not done with it.
+    /// The controller has some and is not done with it.
     is_busy: AtomicBool,
-    /// What was told last of a fault, so that it is told once.
+    /// The fault that was logged last, so that it is logged once.
     fault: Mutex<Option<String>>,
 }
 
@@ -65,11 +65,15 @@ pub(super) struct Seen {
 
 impl Observing {
     /// Gives the taps a thread that waits for them. When this returns, it sees what comes.
-    pub(super) fn start(pins: Pins, desk: Desk, books: Books) -> Result<Self, Refusal> {
+    pub(super) fn start(
+        pins: Pins,
+        handle: ControllerHandle,
+        false_positives: SharedFalsePositives,
+    ) -> Result<Self, Refusal> {
         let observing = Self(Arc::new(Inner {
             pins,
-            desk,
-            books,
+            handle,
+            false_positives,
             observer: Mutex::new(Observer::new(Settings::default())),
             losses: Mutex::default(),
             lost: AtomicU64::default(),
@@ -99,7 +103,7 @@ impl Observing {
     }
 
     fn observe(&self, opened: mpsc::Sender<()>) {
-        let (mut told, mut opened) = (None, Some(opened));
+        let (mut logged, mut opened) = (None, Some(opened));
         loop {
             let fault = match self.observe_one_filter(opened.take()) {
                 Ok(()) => None,
@@ -107,10 +111,10 @@ impl Observing {
                 Err(Error::NothingAttached) => None,
                 Err(error) => Some(error.to_string()),
             };
-            if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
                 warn!("nobody sees who authenticates: {fault}");
             }
-            told = fault;
+            logged = fault;
             thread::sleep(WAIT);
         }
     }
@@ -121,7 +125,7 @@ impl Observing {
         let tables = Tables::open(&self.0.pins)?;
         let mut taps = tables.taps()?;
         let mut waiting = Waiting::default();
-        let mut told = Vec::new();
+        let mut logged = Vec::new();
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
         let mut missed = tables.tap_losses()?;
         let mut unseen = 0;
@@ -146,13 +150,13 @@ impl Observing {
             }
             unseen += losses.may_have_shown(&missed);
             missed = losses;
-            let seen = taps.drain(until, PACKETS, |tap| observer.see(&tap.tapped(), &mut told));
+            let seen = taps.drain(until, PACKETS, |tap| observer.see(&tap.tapped(), &mut logged));
             if ticked.elapsed() >= TICK {
-                observer.tick(now(), &mut told);
+                observer.tick(now(), &mut logged);
                 ticked = Instant::now();
             }
             drop(observer);
-            let lost = waiting.add(&mut told);
+            let lost = waiting.add(&mut logged);
             self.0.lost.fetch_add(lost, Ordering::Relaxed);
             unseen += lost;
             self.hand_in(&mut waiting, &mut unseen);
@@ -168,18 +172,18 @@ impl Observing {
         Ok(())
     }
 
-    /// What waits, as soon as the office has time for it.
+    /// What waits, as soon as the controller has time for it.
     fn hand_in(&self, waiting: &mut Waiting, unseen: &mut u64) {
         if waiting.0.is_empty() && *unseen == 0 || self.0.is_busy.swap(true, Ordering::AcqRel) {
             return;
         }
         let batch = waiting.take();
         let (inner, given, missed) = (Arc::clone(&self.0), batch.clone(), *unseen);
-        let job = move |office: &mut Office| {
-            inner.judge(office, &given, missed);
+        let job = move |controller: &mut Controller| {
+            inner.judge(controller, &given, missed);
             inner.is_busy.store(false, Ordering::Release);
         };
-        if self.0.desk.try_hand_in(job) {
+        if self.0.handle.try_hand_in(job) {
             *unseen = 0;
         } else {
             waiting.put_back(batch);
@@ -215,29 +219,29 @@ impl Observing {
 
 impl Inner {
     /// `missed`: packets that were not seen until then.
-    fn judge(&self, office: &mut Office, evidence: &[Evidence], missed: u64) {
-        self.books.witnessed(evidence);
+    fn judge(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
+        self.false_positives.witnessed(evidence);
         // That something is not saved is told of the store.
-        let told = if missed > 0 { office.missed(missed).err() } else { None };
-        let fault = told.or(office.witness(evidence).err()).map(|refusal| refusal.to_string());
-        let mut told = locked(&self.fault);
-        if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+        let logged = if missed > 0 { controller.missed(missed).err() } else { None };
+        let fault = logged.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
+        let mut logged = locked(&self.fault);
+        if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
             error!("what the guard decided is not all in force: {fault}");
         }
-        *told = fault;
+        *logged = fault;
     }
 }
 
-/// Evidence that the office has no time for yet.
+/// Evidence that the controller has no time for yet.
 #[derive(Debug, Default)]
 struct Waiting(VecDeque<Evidence>);
 
 impl Waiting {
     /// How much there was no room for.
-    fn add(&mut self, told: &mut Vec<Evidence>) -> u64 {
+    fn add(&mut self, logged: &mut Vec<Evidence>) -> u64 {
         let room = WAITING - self.0.len();
-        let lost = told.len().saturating_sub(room);
-        self.0.extend(told.drain(..).take(room));
+        let lost = logged.len().saturating_sub(room);
+        self.0.extend(logged.drain(..).take(room));
         lost as u64
     }
 
@@ -251,7 +255,7 @@ impl Waiting {
     }
 }
 
-/// As in `hearing`.
+/// As in `drop_events`.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

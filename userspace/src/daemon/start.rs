@@ -1,4 +1,4 @@
-//! From nothing, or from what the last daemon left, to a filter in force and an open door.
+//! From nothing, or from what the last daemon left, to a filter in force and an open control socket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use tracing::{error, info, warn};
 
 use super::{Options, links};
 use crate::{
-    control::{DaemonLock, Door, DoorError, protocol::Refusal},
+    control::{ControlSocket, ControlSocketError, DaemonLock, protocol::Refusal},
+    controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
     kernel::{Error, Pins},
-    office::{Office, Opened, ProgramFate, Settings, Started},
-    places,
+    paths,
     policy::DEFAULT_PATH,
 };
 
 pub(super) struct Begun {
-    pub(super) office: Office,
-    pub(super) door: Door,
-    /// To which the door is open.
+    pub(super) controller: Controller,
+    pub(super) control_socket: ControlSocket,
+    /// The group that may use the control socket.
     pub(super) group: Option<String>,
 }
 
@@ -27,24 +27,24 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     let pins = Pins::default();
     // A command that found no daemon holds the pins while it works, and looks again for a daemon once it has them.
     let claimed = pins.claim()?;
-    let (mut office, started) = Office::start(&pins, Some(settings), false)?;
+    let (mut controller, started) = Controller::start(&pins, Some(settings), false)?;
     report(&started);
-    attach(&mut office)?;
-    links::look_after_taps(&mut office, Vec::new());
+    attach(&mut controller)?;
+    links::look_after_taps(&mut controller, Vec::new());
     // From now on the filter does not go with its pins. A fault is told when they are looked at next.
-    let _ = office.keep_pinned();
-    let door = door(group.as_deref(), lock)?;
+    let _ = controller.keep_pinned();
+    let control_socket = control_socket(group.as_deref(), lock)?;
     drop(claimed);
-    Ok(Begun { office, door, group })
+    Ok(Begun { controller, control_socket, group })
 }
 
 /// A group that cannot have the socket is no reason to leave the host unprotected.
-pub(super) fn door(group: Option<&str>, lock: &DaemonLock) -> Result<Door, Refusal> {
-    let socket = places::socket(&places::runtime());
-    let opened = match Door::open(&socket, group, lock) {
-        Err(error @ (DoorError::NoGroup { .. } | DoorError::NotOfGroup { .. })) => {
+pub(super) fn control_socket(group: Option<&str>, lock: &DaemonLock) -> Result<ControlSocket, Refusal> {
+    let socket = paths::socket(&paths::runtime());
+    let opened = match ControlSocket::open(&socket, group, lock) {
+        Err(error @ (ControlSocketError::NoGroup { .. } | ControlSocketError::NotOfGroup { .. })) => {
             error!("{error}; until then only root may use the socket");
-            Door::open(&socket, None, lock)
+            ControlSocket::open(&socket, None, lock)
         }
         result => result,
     };
@@ -69,12 +69,12 @@ fn report(started: &Started) {
         ProgramFate::New => info!("the filter is loaded"),
     }
     match &started.store {
-        Opened::AsLeft => {}
-        Opened::New => info!("a new store was made"),
-        Opened::SetAside { to, fault } => {
+        OpenOutcome::AsLeft => {}
+        OpenOutcome::New => info!("a new store was made"),
+        OpenOutcome::SetAside { to, fault } => {
             error!("{fault}: it is now {}, and a new one has what the kernel held", to.display());
         }
-        Opened::Closed { fault } => error!("the lists stay as they are in the kernel: {fault}"),
+        OpenOutcome::Closed { fault } => error!("the lists stay as they are in the kernel: {fault}"),
     }
     match &started.lists {
         Ok(lists) => info!("lists: {lists}"),
@@ -90,8 +90,8 @@ fn report(started: &Started) {
 }
 
 /// An interface that is not there yet is waited for; anything else that is wrong with one is told at once.
-fn attach(office: &mut Office) -> Result<(), Refusal> {
-    let (attached, failed) = office.attach_missing();
+fn attach(controller: &mut Controller) -> Result<(), Refusal> {
+    let (attached, failed) = controller.attach_missing();
     for interface in attached {
         info!("{interface}: the filter is attached");
     }
@@ -108,7 +108,7 @@ fn attach(office: &mut Office) -> Result<(), Refusal> {
         }
     }
     match fatal {
-        Some(error) if office.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => {
+        Some(error) if controller.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => {
             Err(error.into())
         }
         _ => Ok(()),

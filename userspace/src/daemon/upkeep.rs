@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use super::desk::Desk;
+use super::controller_handle::ControllerHandle;
 use crate::{
-    office::{Office, Purged},
-    wall::Clock,
+    clock::Clock,
+    controller::{Controller, Purged},
 };
 
 const TICK: Duration = Duration::from_secs(1);
@@ -20,20 +20,20 @@ const FAULTS: u64 = 5;
 const PROOF: u64 = 300;
 const PURGE: u64 = 600;
 
-pub(super) async fn keep_up(desk: &Desk) {
+pub(super) async fn keep_up(handle: &ControllerHandle) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = Told::default();
+    let mut logged = UpkeepState::default();
     for tick in 0_u64.. {
         ticks.tick().await;
-        told = desk.with(move |office| look_after(office, tick, told)).await;
+        logged = handle.with(move |controller| look_after(controller, tick, logged)).await;
     }
 }
 
 /// From one tick to the next.
 #[derive(Default)]
-struct Told {
-    /// Faults that were told already, so that each is told once.
+struct UpkeepState {
+    /// Faults that were logged already, so that each is logged once.
     store: Option<String>,
     guard: Option<String>,
     proof: Option<String>,
@@ -41,40 +41,40 @@ struct Told {
     purged: Option<usize>,
 }
 
-fn look_after(office: &mut Office, tick: u64, mut told: Told) -> Told {
-    match office.revert(&Clock::read()) {
+fn look_after(controller: &mut Controller, tick: u64, mut logged: UpkeepState) -> UpkeepState {
+    match controller.revert(&Clock::read()) {
         Ok(false) => {}
         Ok(true) => warn!("nobody confirmed the lock-down: everybody may call again"),
         Err(refusal) => error!("the lock-down could not be taken back: {refusal}"),
     }
-    if office.is_off() {
-        return told;
+    if controller.is_off() {
+        return logged;
     }
-    told.guard = look_after_guard(office, told.guard);
+    logged.guard = look_after_guard(controller, logged.guard);
     if tick.is_multiple_of(RATES)
-        && let Err(refusal) = office.look()
+        && let Err(refusal) = controller.look()
     {
         warn!("the counters cannot be read: {refusal}");
     }
     if tick.is_multiple_of(MEMORY) {
         // A fault is told of the store.
-        let _ = office.keep_memory();
+        let _ = controller.keep_memory();
     }
     if tick.is_multiple_of(FAULTS) {
-        told.store = look_after_store(office, told.store);
+        logged.store = look_after_store(controller, logged.store);
     }
     if tick.is_multiple_of(PROOF) {
-        told.proof = put_to_the_proof(office, told.proof);
+        logged.proof = put_to_the_proof(controller, logged.proof);
     }
-    if tick % PURGE == PURGE - 1 || told.purged.is_some() {
-        told.purged = purge(office, told.purged.unwrap_or(0));
+    if tick % PURGE == PURGE - 1 || logged.purged.is_some() {
+        logged.purged = purge(controller, logged.purged.unwrap_or(0));
     }
-    told
+    logged
 }
 
 /// A part of it at each tick, so that nobody waits long. How many have been removed, until all are.
-fn purge(office: &mut Office, before: usize) -> Option<usize> {
-    match office.purge() {
+fn purge(controller: &mut Controller, before: usize) -> Option<usize> {
+    match controller.purge() {
         Ok(Purged { removed, is_all: false }) => Some(before + removed),
         Ok(Purged { removed, is_all: true }) => {
             if before + removed > 0 {
@@ -90,20 +90,20 @@ fn purge(office: &mut Office, before: usize) -> Option<usize> {
 }
 
 /// That something is not saved is told of the store.
-fn look_after_guard(office: &mut Office, told: Option<String>) -> Option<String> {
-    let fault = office.tick().err().map(|refusal| refusal.to_string());
-    if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+fn look_after_guard(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+    let fault = controller.tick().err().map(|refusal| refusal.to_string());
+    if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
         error!("what the guard decided is not all in force: {fault}");
     }
     fault
 }
 
-fn look_after_store(office: &mut Office, told: Option<String>) -> Option<String> {
-    let fault = office.fault()?;
-    if told.as_ref() != Some(&fault) {
+fn look_after_store(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+    let fault = controller.fault()?;
+    if logged.as_ref() != Some(&fault) {
         error!("what changes is in force, and cannot be saved: {fault}");
     }
-    match office.recover() {
+    match controller.recover() {
         Some((opened, Ok(reconciled))) => {
             info!("the store can be written again ({opened:?}); lists: {reconciled}");
             None
@@ -112,10 +112,10 @@ fn look_after_store(office: &mut Office, told: Option<String>) -> Option<String>
     }
 }
 
-fn put_to_the_proof(office: &mut Office, told: Option<String>) -> Option<String> {
-    match office.prove() {
+fn put_to_the_proof(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+    match controller.prove() {
         Ok(()) => {
-            if told.is_some() {
+            if logged.is_some() {
                 info!("the filter does its work again");
             }
             None

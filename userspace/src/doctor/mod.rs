@@ -18,7 +18,7 @@ mod store;
 use std::{collections::BTreeSet, path::Path};
 
 pub use self::finding::{Finding, State};
-use crate::{kernel::Pins, places, policy::Config};
+use crate::{kernel::Pins, paths, policy::Config};
 
 /// Looks at everything that this user may see. Whether somebody `named` the configuration file, so that it should be
 /// there.
@@ -33,8 +33,8 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(bpffs::check(&bpffs::read()));
     findings.extend(config_findings);
     findings.push(filter::check(&filter));
-    findings.push(filter::Daemon::at(&places::socket(&places::runtime())).check());
-    findings.extend(store::check(&store::read(&places::store())));
+    findings.push(filter::Daemon::at(&paths::socket(&paths::runtime())).check());
+    findings.extend(store::check(&store::read(&paths::store())));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
     findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));
     findings.extend(socket::check(&socket::read(&config.ports.udp)));

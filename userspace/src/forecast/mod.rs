@@ -45,7 +45,7 @@ pub struct Forecast {
     /// The port it would come from. Where new ones are refused, it is one that the source uses already.
     pub source_port: u16,
     /// `None`: no limit is near, or it is not a limit that objects.
-    pub room: Option<Room>,
+    pub room: Option<Headroom>,
     /// When it would pass that a limit objects to, if nothing more is sent until then. In whole seconds.
     pub again_in: Option<Duration>,
     /// All of this for people.
@@ -54,7 +54,7 @@ pub struct Forecast {
 
 /// How much more of the same would pass at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Headroom {
     pub packets: u32,
     /// Of the packet after those.
     pub then: Reason,
@@ -176,7 +176,7 @@ impl Oracle<'_> {
     }
 
     /// How many packets from there would pass at once; of [`Kind::NewPort`], each from a port of its own.
-    fn room(&self, port: u16) -> Option<Room> {
+    fn room(&self, port: u16) -> Option<Headroom> {
         let memory = self.memory.copy_for(self.address);
         let same = self.frame(port);
         let mut others = MORE_PORTS.filter(|other| *other != port);
@@ -186,7 +186,7 @@ impl Oracle<'_> {
             match verdict.reason {
                 Reason::Trusted => return None,
                 then if then.action() == Action::Drop => {
-                    return is_limit(then).then_some(Room { packets, then });
+                    return is_limit(then).then_some(Headroom { packets, then });
                 }
                 _ => {}
             }

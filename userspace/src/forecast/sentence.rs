@@ -2,7 +2,7 @@
 
 use xdp_prog::reason::{Action, Reason};
 
-use super::{Forecast, Room};
+use super::{Forecast, Headroom};
 use crate::time::format_duration;
 
 pub(super) fn sentence(forecast: &Forecast) -> String {
@@ -18,7 +18,7 @@ pub(super) fn sentence(forecast: &Forecast) -> String {
     };
     let limit = match (forecast.room, forecast.again_in) {
         (_, Some(wait)) => format!("; there is room again in {}", format_duration(wait)),
-        (Some(Room { packets: packets @ 1.., then }), None) => {
+        (Some(Headroom { packets: packets @ 1.., then }), None) => {
             format!("; {packets} at once, then {}", then.name())
         }
         _ => String::new(),

@@ -51,7 +51,7 @@ fn short(forecast: &Forecast) -> String {
         (Action::Drop, true) => "drop",
         (Action::Drop, false) => "would drop",
     };
-    let room = forecast.room.map(|Room { packets, then }| format!(", {packets} then {}", then.name()));
+    let room = forecast.room.map(|Headroom { packets, then }| format!(", {packets} then {}", then.name()));
     format!("{action} {}{}", forecast.reason.name(), room.unwrap_or_default())
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{
-    Account, Because, Decision, Rule, What,
-    moment::is_recent,
-    room::{Keep, Room},
+    Account, Decision, GuardAction, Rule, Trigger,
+    bounded_map::{BoundedMap, Evictable},
     score::{Score, WHOLE},
+    time::is_recent,
 };
 /// One of a rule about the same subject.
 pub(super) const SILENCE: Duration = Duration::from_secs(3600);
@@ -21,16 +21,16 @@ type Subject = (Rule, Option<IpNet>, Option<Account>);
 
 #[derive(Debug)]
 pub(super) struct Alerts {
-    told: Room<Subject, Told>,
+    last_raised: BoundedMap<Subject, LastRaised>,
     lately: Score,
     pub(super) raised: u64,
     pub(super) withheld: u64,
 }
 
 #[derive(Debug, Default)]
-struct Told(Option<u64>);
+struct LastRaised(Option<u64>);
 
-impl Keep for Told {
+impl Evictable for LastRaised {
     fn weight(&self) -> usize {
         1
     }
@@ -46,7 +46,7 @@ impl Keep for Told {
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { told: Room::new(SUBJECTS), lately: Score::default(), raised: 0, withheld: 0 }
+        Self { last_raised: BoundedMap::new(SUBJECTS), lately: Score::default(), raised: 0, withheld: 0 }
     }
 }
 
@@ -56,11 +56,11 @@ impl Alerts {
         at: u64,
         source: Option<IpNet>,
         account: Option<Account>,
-        because: Because,
+        trigger: Trigger,
     ) -> Option<Decision> {
-        let subject = (because.rule, source, account);
-        let told = self.told.get(&subject).and_then(|told| told.0);
-        if told.is_some_and(|told| is_recent(told, at, SILENCE)) {
+        let subject = (trigger.rule, source, account);
+        let last_raised = self.last_raised.get(&subject).and_then(|last_raised| last_raised.0);
+        if last_raised.is_some_and(|last_raised| is_recent(last_raised, at, SILENCE)) {
             return None;
         }
         if self.lately.count(at, PAUSE) >= BURST {
@@ -69,8 +69,8 @@ impl Alerts {
         }
         self.lately.add(WHOLE, at, PAUSE);
         self.raised += 1;
-        self.told.change(&subject, |told| told.0 = Some(at));
+        self.last_raised.change(&subject, |last_raised| last_raised.0 = Some(at));
         let (_, source, account) = subject;
-        Some(Decision { at, what: What::Alert { source, account }, because })
+        Some(Decision { at, action: GuardAction::Alert { source, account }, trigger })
     }
 }

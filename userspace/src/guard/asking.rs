@@ -14,10 +14,10 @@ use std::{
 
 use super::{
     Account, Evidence, Proof,
-    moment::{after, is_recent},
-    place::Line,
-    room::{Keep, Room},
+    bounded_map::{BoundedMap, Evictable},
     score::{Score, WHOLE},
+    source_net::Line,
+    time::{after, is_recent},
 };
 
 /// How long a challenge waits (RFC 3261's timer F).
@@ -43,7 +43,7 @@ const PAYERS: usize = 256;
 const ROOM: usize = 65_536;
 
 #[derive(Debug)]
-pub(super) struct Asking(Room<Line, Asked>);
+pub(super) struct Asking(BoundedMap<Line, Asked>);
 
 #[derive(Debug, Default)]
 struct Asked {
@@ -80,7 +80,7 @@ pub(super) enum Follows {
 
 impl Default for Asking {
     fn default() -> Self {
-        Self(Room::new(ROOM))
+        Self(BoundedMap::new(ROOM))
     }
 }
 
@@ -91,7 +91,7 @@ impl Asking {
         self.0.change(&Line::of(evidence.source), |asked| {
             asked.last = asked.last.max(at);
             asked.all.wait(evidence, PAUSE, FREE + AFTERWARDS);
-            if evidence.proof == Proof::Forgeable {
+            if evidence.proof == Proof::Unproven {
                 return asked.limit(at, is_known);
             }
             asked.proven.wait(evidence, PROVEN_PAUSE, PROVEN_FREE + 1);
@@ -173,7 +173,7 @@ impl InVain {
     }
 }
 
-impl Keep for Asked {
+impl Evictable for Asked {
     fn weight(&self) -> usize {
         self.all.waiting.len() + self.proven.waiting.len() + 1
     }

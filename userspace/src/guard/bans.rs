@@ -10,10 +10,10 @@ use ipnet::IpNet;
 
 use super::{
     Flow, Scope,
-    crowd::tally,
-    moment::is_recent,
-    place::{Place, neighbourhood},
-    room::{Keep, Room},
+    account_history::tally,
+    bounded_map::{BoundedMap, Evictable},
+    source_net::{SourceNet, neighbours_net},
+    time::is_recent,
 };
 
 /// The one that ends first goes first; the ban itself stays where it is, in the kernel and the store.
@@ -24,7 +24,7 @@ const NEIGHBOURS: usize = 65_536;
 pub(super) struct Bans {
     until: BTreeMap<Scope, u64>,
     ends: BTreeSet<(u64, Scope)>,
-    neighbours: Room<IpNet, Neighbours>,
+    neighbours: BoundedMap<IpNet, Neighbours>,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ struct Neighbours {
     last: u64,
 }
 
-impl Keep for Neighbours {
+impl Evictable for Neighbours {
     fn weight(&self) -> usize {
         self.banned.len()
     }
@@ -49,7 +49,7 @@ impl Keep for Neighbours {
 
 impl Default for Bans {
     fn default() -> Self {
-        Self { until: BTreeMap::new(), ends: BTreeSet::new(), neighbours: Room::new(NEIGHBOURS) }
+        Self { until: BTreeMap::new(), ends: BTreeSet::new(), neighbours: BoundedMap::new(NEIGHBOURS) }
     }
 }
 
@@ -68,7 +68,7 @@ impl Bans {
 
     /// How many of its neighbours are banned with it, over how many seconds.
     pub(super) fn add_neighbour(&mut self, source: IpAddr, at: u64, within: Duration) -> (u32, u32) {
-        self.neighbours.change(&neighbourhood(source), |neighbours| {
+        self.neighbours.change(&neighbours_net(source), |neighbours| {
             neighbours.last = neighbours.last.max(at);
             neighbours.banned.insert(source, at);
             neighbours.banned.retain(|_, then| is_recent(*then, at, within));
@@ -80,9 +80,9 @@ impl Bans {
         let scopes = [
             Scope::Flow { source, flow },
             Scope::Source { source },
-            Scope::Prefix { net: neighbourhood(source) },
+            Scope::Prefix { net: neighbours_net(source) },
         ];
-        let wider = Place::of(source).wider().map(|wider| Scope::Prefix { net: wider.net() });
+        let wider = SourceNet::of(source).wider().map(|wider| Scope::Prefix { net: wider.net() });
         scopes.iter().chain(&wider).any(|scope| self.until.get(scope).is_some_and(|until| *until > now))
     }
 
@@ -93,7 +93,7 @@ impl Bans {
         }
     }
 
-    pub(super) fn pardon(&mut self, net: IpNet) {
+    pub(super) fn clear_net(&mut self, net: IpNet) {
         let touched = |scope: &Scope| match *scope {
             Scope::Flow { source, .. } | Scope::Source { source } => net.contains(&source),
             Scope::Prefix { net: banned } => banned.contains(&net) || net.contains(&banned),

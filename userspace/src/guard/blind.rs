@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::moment::{is_recent, seconds};
+use super::time::{is_recent, seconds};
 
 /// What runs out so soon after packets were missed may have been renewed by one of them.
 pub(super) const RENEWS: Duration = Duration::from_secs(1_800);

@@ -12,14 +12,15 @@ pub struct Decision {
     /// Kernel monotonic nanoseconds.
     pub at: u64,
     #[serde(flatten)]
-    pub what: What,
-    pub because: Because,
+    pub action: GuardAction,
+    #[serde(rename = "because")]
+    pub trigger: Trigger,
 }
 
 /// Times are kernel monotonic nanoseconds; `FOREVER` is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
-pub enum What {
+pub enum GuardAction {
     /// This account may not authenticate from this source.
     Suspend {
         account: Account,
@@ -82,7 +83,7 @@ pub enum Scope {
 
 /// The rule and what it counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Because {
+pub struct Trigger {
     pub rule: Rule,
     /// How many of what the rule counts: failures, accounts, sources.
     pub count: u32,

@@ -106,7 +106,8 @@ impl fmt::Display for Account {
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// Anybody could have sent this in the name of that address.
-    Forgeable,
+    #[serde(rename = "forgeable")]
+    Unproven,
     /// Something came back that only that address had been sent; or it was a TCP connection.
     Proven,
 }

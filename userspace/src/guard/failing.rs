@@ -3,14 +3,14 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Account, Because, Decision, Evidence, Guard, Kind, Method, Proof, Rule, Scope, Threshold, What,
+    Account, Decision, Evidence, Guard, GuardAction, Kind, Method, Proof, Rule, Scope, Threshold, Trigger,
+    account_at_source::Streak,
     asking::Follows,
-    moment::{after, seconds},
-    pair::Streak,
-    place::{Line, Place, Same, neighbourhood},
     score::WHOLE,
-    trail::Tally,
-    view::Closed,
+    source_history::Tally,
+    source_net::{Line, Same, SourceNet, neighbours_net},
+    time::{after, seconds},
+    view::ActiveSuspension,
 };
 use crate::kernel::expiry;
 
@@ -24,7 +24,7 @@ const BYPASS_LASTS: Duration = Duration::from_secs(3_600);
 const ENUMERATION_LASTS: Duration = Duration::from_secs(3_600);
 
 /// How an account at a source stands after a failure.
-enum Standing {
+enum FailureOutcome {
     /// It was no new guess.
     Nothing,
     Failing,
@@ -46,25 +46,25 @@ impl Guard {
         match self.asking.challenged(evidence, is_known) {
             Follows::Nothing => Vec::new(),
             Follows::Limit { until, count } => {
-                let because = Because { rule, count, seconds: 0 };
-                let what = What::LimitAsking { source: line.net().network(), until };
-                let limit = Decision { at, what, because };
+                let trigger = Trigger { rule, count, seconds: 0 };
+                let action = GuardAction::LimitAsking { source: line.net().network(), until };
+                let limit = Decision { at, action, trigger };
                 let alerts = match evidence.proof {
                     Proof::Proven => &mut self.alerts,
-                    Proof::Forgeable => &mut self.doubtful.alerts,
+                    Proof::Unproven => &mut self.unproven_failures.alerts,
                 };
-                let alert = alerts.raise(at, Some(line.net()), None, because);
+                let alert = alerts.raise(at, Some(line.net()), None, trigger);
                 [Some(limit), alert].into_iter().flatten().collect()
             }
             Follows::Ban { count } => {
                 self.asking.banned(line);
-                let because = Because { rule, count, seconds: 0 };
-                if is_known || self.familiar.any_within(Place::of(source).net(), at) {
-                    return self.alerts.raise(at, Some(source.into()), None, because).into_iter().collect();
+                let trigger = Trigger { rule, count, seconds: 0 };
+                if is_known || self.successes.any_within(SourceNet::of(source).net(), at) {
+                    return self.alerts.raise(at, Some(source.into()), None, trigger).into_iter().collect();
                 }
                 let (scope, until) = (Scope::Source { source }, after(at, ENUMERATION_LASTS));
                 self.bans.add(scope, until);
-                vec![Decision { at, what: What::Ban { scope, until }, because }]
+                vec![Decision { at, action: GuardAction::Ban { scope, until }, trigger }]
             }
         }
     }
@@ -72,23 +72,23 @@ impl Guard {
     /// Somebody asked without credentials.
     pub(super) fn asked(&mut self, evidence: &Evidence, in_vain: bool) -> Vec<Decision> {
         let Some(account) = &evidence.account else { return Vec::new() };
-        let place = Place::of(evidence.source);
+        let source_net = SourceNet::of(evidence.source);
         if self.bans.covers(evidence.source, evidence.flow, evidence.at) {
             return Vec::new();
         }
-        let in_vain = in_vain && !self.familiar.has_worked(place, account, evidence.at);
-        self.trails.change(&place, |trail| {
-            trail.last = trail.last.max(evidence.at);
-            trail.flows = trail.flows.and(Same::One(evidence.flow));
-            trail.addresses = trail.addresses.and(Same::One(evidence.source));
-            trail.sequence.ask(account, evidence.at, in_vain);
+        let in_vain = in_vain && !self.successes.has_worked(source_net, account, evidence.at);
+        self.source_histories.change(&source_net, |history| {
+            history.last = history.last.max(evidence.at);
+            history.flows = history.flows.and(Same::One(evidence.flow));
+            history.addresses = history.addresses.and(Same::One(evidence.source));
+            history.sequence.ask(account, evidence.at, in_vain);
         });
         if !in_vain {
             return Vec::new();
         }
-        self.count_wider(evidence, account, place);
-        let decisions = self.judge(evidence, account, place).into_iter().flatten();
-        decisions.chain(self.judge_wider(evidence, account, place)).collect()
+        self.count_wider(evidence, account, source_net);
+        let decisions = self.judge(evidence, account, source_net).into_iter().flatten();
+        decisions.chain(self.judge_wider(evidence, account, source_net)).collect()
     }
 
     pub(super) fn failed(&mut self, evidence: &Evidence) -> Vec<Decision> {
@@ -97,26 +97,26 @@ impl Guard {
         if self.bans.covers(source, evidence.flow, at) {
             return Vec::new();
         }
-        if self.closed.get(account, Some(source), at).is_some() {
+        if self.suspensions.get(account, Some(source), at).is_some() {
             return self.failed_although_closed(evidence, account).into_iter().collect();
         }
-        let place = Place::of(source);
-        let standing = self.count(evidence, account, place);
-        self.count_wider(evidence, account, place);
+        let source_net = SourceNet::of(source);
+        let outcome = self.count(evidence, account, source_net);
+        self.count_wider(evidence, account, source_net);
         let mut decisions = Vec::new();
-        match standing {
-            Standing::Nothing => return decisions,
-            Standing::Failing => {}
-            Standing::Follow(until) => decisions.extend(self.follow(evidence, account, until)),
-            Standing::Suspend(rule, streak, until) => {
+        match outcome {
+            FailureOutcome::Nothing => return decisions,
+            FailureOutcome::Failing => {}
+            FailureOutcome::Follow(until) => decisions.extend(self.follow(evidence, account, until)),
+            FailureOutcome::Suspend(rule, streak, until) => {
                 decisions.extend(self.suspend(evidence, account, (rule, streak, until)));
             }
         }
-        if self.familiar.works_until(place, account, at).is_none() {
-            decisions.extend(self.lock(evidence, account, place));
+        if self.successes.works_until(source_net, account, at).is_none() {
+            decisions.extend(self.lock(evidence, account, source_net));
         }
-        decisions.extend(self.judge(evidence, account, place).into_iter().flatten());
-        decisions.extend(self.judge_wider(evidence, account, place));
+        decisions.extend(self.judge(evidence, account, source_net).into_iter().flatten());
+        decisions.extend(self.judge_wider(evidence, account, source_net));
         decisions
     }
 
@@ -124,18 +124,19 @@ impl Guard {
     /// way around. Where nobody works it is the source that does so, elsewhere it is its flow.
     fn failed_although_closed(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
         let Evidence { at, source, flow, made_after, .. } = *evidence;
-        let since = self.closed.dropping_since(&(account.clone(), Some(source))).filter(|_| self.drops)?;
+        let since =
+            self.suspensions.dropping_since(&(account.clone(), Some(source))).filter(|_| self.drops)?;
         if made_after <= after(since, UNDER_WAY) {
             return None;
         }
-        let place = Place::of(source);
-        let is_home = self.known.phones(place, at, &self.settings.known) > 0
-            || self.familiar.any_within(place.net(), at);
+        let source_net = SourceNet::of(source);
+        let is_home = self.known.phones(source_net, at, &self.settings.known) > 0
+            || self.successes.any_within(source_net.net(), at);
         let scope = if is_home { Scope::Flow { source, flow } } else { Scope::Source { source } };
         let until = after(at, BYPASS_LASTS);
         self.bans.add(scope, until);
-        let because = Because { rule: Rule::Bypass, count: 1, seconds: seconds(since, at) };
-        Some(Decision { at, what: What::Ban { scope, until }, because })
+        let trigger = Trigger { rule: Rule::Bypass, count: 1, seconds: seconds(since, at) };
+        Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })
     }
 
     /// A name stood beside another one in what was refused.
@@ -145,56 +146,58 @@ impl Guard {
         if self.bans.covers(source, evidence.flow, at) {
             return Vec::new();
         }
-        let place = Place::of(source);
-        self.trails.change(&place, |trail| {
-            trail.last = trail.last.max(at);
-            trail.pair(account).guess(evidence, within);
+        let source_net = SourceNet::of(source);
+        self.source_histories.change(&source_net, |history| {
+            history.last = history.last.max(at);
+            history.account(account).guess(evidence, within);
         });
-        self.count_wider(evidence, account, place);
-        let decisions = self.judge(evidence, account, place).into_iter().flatten();
-        decisions.chain(self.judge_wider(evidence, account, place)).collect()
+        self.count_wider(evidence, account, source_net);
+        let decisions = self.judge(evidence, account, source_net).into_iter().flatten();
+        decisions.chain(self.judge_wider(evidence, account, source_net)).collect()
     }
 
-    fn count(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Standing {
+    fn count(&mut self, evidence: &Evidence, account: &Account, source_net: SourceNet) -> FailureOutcome {
         let settings = &self.settings;
         let at = evidence.at;
-        let is_familiar = self.familiar.has_worked(place, account, at);
-        self.trails.change(&place, |trail| {
-            trail.last = trail.last.max(at);
-            let pair = trail.pair(account);
-            if pair.suspended_until > at {
-                pair.addresses = pair.addresses.and(Same::One(evidence.source));
-                pair.flows = pair.flows.and(Same::One(evidence.flow));
-                return Standing::Follow(pair.suspended_until);
+        let is_familiar = self.successes.has_worked(source_net, account, at);
+        self.source_histories.change(&source_net, |history| {
+            history.last = history.last.max(at);
+            let at_source = history.account(account);
+            if at_source.suspended_until > at {
+                at_source.addresses = at_source.addresses.and(Same::One(evidence.source));
+                at_source.flows = at_source.flows.and(Same::One(evidence.flow));
+                return FailureOutcome::Follow(at_source.suspended_until);
             }
-            let Some(streak) = pair.fail(evidence, settings.spray.within) else { return Standing::Nothing };
-            trail.flows = trail.flows.and(Same::One(evidence.flow));
-            trail.addresses = trail.addresses.and(Same::One(evidence.source));
-            trail.sequence.ask(account, at, !is_familiar);
+            let Some(streak) = at_source.fail(evidence, settings.spray.within) else {
+                return FailureOutcome::Nothing;
+            };
+            history.flows = history.flows.and(Same::One(evidence.flow));
+            history.addresses = history.addresses.and(Same::One(evidence.source));
+            history.sequence.ask(account, at, !is_familiar);
             let (retries, rule) = match evidence.method {
                 Method::Register => (&settings.suspend, Rule::Suspend),
                 Method::Invite | Method::Other => (&settings.calls, Rule::Calls),
             };
             if retries.are_spent(streak) {
-                Standing::Suspend(rule, streak, after(at, retries.time))
+                FailureOutcome::Suspend(rule, streak, after(at, retries.time))
             } else {
-                Standing::Failing
+                FailureOutcome::Failing
             }
         })
     }
 
     /// For all /64s together. Not what was no guess there.
-    fn count_wider(&mut self, evidence: &Evidence, account: &Account, place: Place) {
+    fn count_wider(&mut self, evidence: &Evidence, account: &Account, source_net: SourceNet) {
         let (at, within) = (evidence.at, self.settings.spray.within);
-        if let Some(wider) = place.wider()
-            && !self.familiar.has_worked(place, account, at)
+        if let Some(wider) = source_net.wider()
+            && !self.successes.has_worked(source_net, account, at)
         {
-            self.trails.change(&wider, |trail| {
-                trail.last = trail.last.max(at);
+            self.source_histories.change(&wider, |history| {
+                history.last = history.last.max(at);
                 if evidence.kind != Kind::Refused {
-                    trail.pair(account).fail(evidence, within);
+                    history.account(account).fail(evidence, within);
                 }
-                trail.sequence.ask(account, at, true);
+                history.sequence.ask(account, at, true);
             });
         }
     }
@@ -205,21 +208,22 @@ impl Guard {
         account: &Account,
         (rule, streak, until): (Rule, Streak, u64),
     ) -> Option<Decision> {
-        let because = Because { rule, count: streak.count, seconds: streak.seconds() };
-        let decision = self.close(evidence, account, until, because)?;
+        let trigger = Trigger { rule, count: streak.count, seconds: streak.seconds() };
+        let decision = self.close(evidence, account, until, trigger)?;
         self.persist(evidence, account, streak.pace());
-        self.trails.change(&Place::of(evidence.source), |trail| trail.pair(account).suspend(until));
+        self.source_histories
+            .change(&SourceNet::of(evidence.source), |history| history.account(account).suspend(until));
         Some(decision)
     }
 
     fn persist(&mut self, evidence: &Evidence, account: &Account, pace: u32) {
         let within = self.settings.persistent.within;
-        let place = Place::of(evidence.source);
-        for place in [Some(place), place.wider()].into_iter().flatten() {
-            self.trails.change(&place, |trail| {
-                let pair = trail.pair(account);
-                let (flows, addresses) = (pair.flows, pair.addresses);
-                trail.persistent.add(pace, evidence.at, within, flows, addresses);
+        let source_net = SourceNet::of(evidence.source);
+        for source_net in [Some(source_net), source_net.wider()].into_iter().flatten() {
+            self.source_histories.change(&source_net, |history| {
+                let at_source = history.account(account);
+                let (flows, addresses) = (at_source.flows, at_source.addresses);
+                history.persistent.add(pace, evidence.at, within, flows, addresses);
             });
         }
     }
@@ -228,7 +232,7 @@ impl Guard {
     fn follow(&mut self, evidence: &Evidence, account: &Account, until: u64) -> Option<Decision> {
         self.persist(evidence, account, WHOLE);
         let rule = if evidence.method == Method::Register { Rule::Suspend } else { Rule::Calls };
-        self.close(evidence, account, until, Because { rule, count: 1, seconds: 0 })
+        self.close(evidence, account, until, Trigger { rule, count: 1, seconds: 0 })
     }
 
     fn close(
@@ -236,25 +240,26 @@ impl Guard {
         evidence: &Evidence,
         account: &Account,
         until: u64,
-        because: Because,
+        trigger: Trigger,
     ) -> Option<Decision> {
         let source = evidence.source;
-        let has_room = self.closed.close((account.clone(), Some(source)), Closed { until, because });
-        let what = What::Suspend { account: account.clone(), source, until };
-        has_room.then_some(Decision { at: evidence.at, what, because })
+        let has_room =
+            self.suspensions.insert((account.clone(), Some(source)), ActiveSuspension { until, trigger });
+        let action = GuardAction::Suspend { account: account.clone(), source, until };
+        has_room.then_some(Decision { at: evidence.at, action, trigger })
     }
 
     /// The account is under attack from elsewhere than where it works.
-    fn lock(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Option<Decision> {
+    fn lock(&mut self, evidence: &Evidence, account: &Account, source_net: SourceNet) -> Option<Decision> {
         let at = evidence.at;
-        if self.closed.get(account, None, at).is_some() {
+        if self.suspensions.get(account, None, at).is_some() {
             return None;
         }
-        let (sources, failures) = self.crowds.change(account, |crowd| {
-            crowd.fail(place, at);
+        let (sources, failures) = self.account_histories.change(account, |account_history| {
+            account_history.fail(source_net, at);
             (
-                crowd.sources(at, self.settings.distributed.within),
-                crowd.failures(at, self.settings.lock.within),
+                account_history.sources(at, self.settings.distributed.within),
+                account_history.failures(at, self.settings.lock.within),
             )
         });
         let rules = [
@@ -263,46 +268,56 @@ impl Guard {
         ];
         let (rule, limit, (count, seconds)) =
             rules.into_iter().find(|(_, limit, (count, _))| limit.on && *count >= limit.count)?;
-        let (until, because) = (expiry(at, limit.lasts), Because { rule, count, seconds });
-        if !self.closed.close((account.clone(), None), Closed { until, because }) {
+        let (until, trigger) = (expiry(at, limit.lasts), Trigger { rule, count, seconds });
+        if !self.suspensions.insert((account.clone(), None), ActiveSuspension { until, trigger }) {
             return None;
         }
-        self.crowds.remove(account);
-        Some(Decision { at, what: What::Lock { account: account.clone(), until }, because })
+        self.account_histories.remove(account);
+        Some(Decision { at, action: GuardAction::Lock { account: account.clone(), until }, trigger })
     }
 
     /// Whether the source is to be banned for all that it did; then all of it is forgotten.
-    fn judge(&mut self, evidence: &Evidence, account: &Account, place: Place) -> [Option<Decision>; 2] {
-        let phones = self.known.phones(place, evidence.at, &self.settings.known);
-        let Some((because, limit, tally)) = self.worst(evidence, account, place, phones) else {
+    fn judge(
+        &mut self,
+        evidence: &Evidence,
+        account: &Account,
+        source_net: SourceNet,
+    ) -> [Option<Decision>; 2] {
+        let phones = self.known.phones(source_net, evidence.at, &self.settings.known);
+        let Some((trigger, limit, tally)) = self.worst(evidence, account, source_net, phones) else {
             return [None, None];
         };
         let at = evidence.at;
-        let Some(scope) = self.scope(evidence.source, account, at, &tally, (because.rule, phones)) else {
+        let Some(scope) = self.scope(evidence.source, account, at, &tally, (trigger.rule, phones)) else {
             return [
-                self.alerts.raise(at, Some(evidence.source.into()), Some(account.clone()), because),
+                self.alerts.raise(at, Some(evidence.source.into()), Some(account.clone()), trigger),
                 None,
             ];
         };
-        self.trails.remove(&place);
+        self.source_histories.remove(&source_net);
         let until = expiry(at, limit.lasts);
         self.bans.add(scope, until);
-        let ban = Decision { at, what: What::Ban { scope, until }, because };
+        let ban = Decision { at, action: GuardAction::Ban { scope, until }, trigger };
         [Some(ban), self.judge_neighbours(scope, at)]
     }
 
     /// The same for all /64s of a /48 together; but nobody in it may have been at home there.
-    fn judge_wider(&mut self, evidence: &Evidence, account: &Account, place: Place) -> Option<Decision> {
-        let (at, wider) = (evidence.at, place.wider()?);
-        let (because, limit, _) = self.worst(evidence, account, wider, 0)?;
+    fn judge_wider(
+        &mut self,
+        evidence: &Evidence,
+        account: &Account,
+        source_net: SourceNet,
+    ) -> Option<Decision> {
+        let (at, wider) = (evidence.at, source_net.wider()?);
+        let (trigger, limit, _) = self.worst(evidence, account, wider, 0)?;
         let net = wider.net();
-        if self.known.any_within(net) || self.familiar.any_within(net, at) {
-            return self.alerts.raise(at, Some(net), None, because);
+        if self.known.any_within(net) || self.successes.any_within(net, at) {
+            return self.alerts.raise(at, Some(net), None, trigger);
         }
-        self.trails.remove(&wider);
+        self.source_histories.remove(&wider);
         let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
         self.bans.add(scope, until);
-        Some(Decision { at, what: What::Ban { scope, until }, because })
+        Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })
     }
 
     /// The first rule that is broken. Each gives a source one more for each of its phones, and a /48 as much as several.
@@ -310,30 +325,30 @@ impl Guard {
         &self,
         evidence: &Evidence,
         account: &Account,
-        place: Place,
+        source_net: SourceNet,
         phones: u32,
-    ) -> Option<(Because, Threshold, Tally)> {
+    ) -> Option<(Trigger, Threshold, Tally)> {
         let (at, settings) = (evidence.at, &self.settings);
-        let trail = self.trails.get(&place)?;
-        let is_guess = |account: &Account| !self.familiar.has_worked(place, account, at);
-        let run = trail.sequence.run(account, at, settings.sequential.within);
+        let history = self.source_histories.get(&source_net)?;
+        let is_guess = |account: &Account| !self.successes.has_worked(source_net, account, at);
+        let run = history.sequence.run(account, at, settings.sequential.within);
         let run =
-            Tally { count: run.count, since: run.since, flows: trail.flows, addresses: trail.addresses };
+            Tally { count: run.count, since: run.since, flows: history.flows, addresses: history.addresses };
         let rules = [
-            (Rule::Persistent, settings.persistent, trail.persistent.tally(at, settings.persistent.within)),
+            (Rule::Persistent, settings.persistent, history.persistent.tally(at, settings.persistent.within)),
             (Rule::Sequential, settings.sequential, run),
-            (Rule::Spray, settings.spray, trail.spray(at, settings, is_guess)),
-            (Rule::ManyAccounts, settings.many_accounts, trail.many_accounts(at, settings, is_guess)),
+            (Rule::Spray, settings.spray, history.spray(at, settings, is_guess)),
+            (Rule::ManyAccounts, settings.many_accounts, history.many_accounts(at, settings, is_guess)),
         ];
         // Who is refused without credentials has not failed: that is part of a sequence and of nothing else.
         let applies = |rule| evidence.kind != Kind::Refused || rule == Rule::Sequential;
         let is_broken = |(rule, limit, tally): &(Rule, Threshold, Tally)| {
-            let most = if place.is_wide() { limit.count * HOMES } else { limit.count + phones };
+            let most = if source_net.is_wide() { limit.count * HOMES } else { limit.count + phones };
             limit.on && applies(*rule) && tally.count >= most
         };
         let (rule, limit, tally) = rules.into_iter().find(is_broken)?;
-        let because = Because { rule, count: tally.count, seconds: seconds(tally.since, at) };
-        Some((because, limit, tally))
+        let trigger = Trigger { rule, count: tally.count, seconds: seconds(tally.since, at) };
+        Some((trigger, limit, tally))
     }
 
     /// What is banned, as narrow as it can be: nothing but a flow where others work, because they are behind the same
@@ -347,12 +362,12 @@ impl Guard {
         tally: &Tally,
         (rule, phones): (Rule, u32),
     ) -> Option<Scope> {
-        let place = Place::of(source);
-        let others_have_worked = |flow| self.familiar.others_have_worked(place, flow, account, now);
+        let source_net = SourceNet::of(source);
+        let others_have_worked = |flow| self.successes.others_have_worked(source_net, flow, account, now);
         if phones == 0 && !others_have_worked(None) {
             // A stranger that uses several addresses of its /64 has all of them.
             return Some(match tally.addresses {
-                Same::Several => Scope::Prefix { net: place.net() },
+                Same::Several => Scope::Prefix { net: source_net.net() },
                 _ => Scope::Source { source },
             });
         }
@@ -369,13 +384,13 @@ impl Guard {
         let Scope::Source { source } = scope else { return None };
         let limit = self.settings.neighbours;
         let (count, seconds) = self.bans.add_neighbour(source, at, limit.within);
-        let net = neighbourhood(source);
+        let net = neighbours_net(source);
         if !limit.on || count < limit.count || self.known.any_within(net) {
             return None;
         }
         let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
         self.bans.add(scope, until);
-        let because = Because { rule: Rule::Neighbours, count, seconds };
-        Some(Decision { at, what: What::Ban { scope, until }, because })
+        let trigger = Trigger { rule: Rule::Neighbours, count, seconds };
+        Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })
     }
 }

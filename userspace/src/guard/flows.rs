@@ -10,12 +10,12 @@
 use std::net::IpAddr;
 
 use super::{
-    Account, Flow, Transport, What,
+    Account, Flow, GuardAction, Transport,
     blind::Blind,
     known::{Known, Whom},
     phones::CONTACTS,
-    place::Place,
     settings::KnownSettings,
+    source_net::SourceNet,
     uses::Uses,
 };
 
@@ -31,14 +31,14 @@ const FIRST: Flow = Flow { port: 0, transport: Transport::Udp };
 const LAST: Flow = Flow { port: u16::MAX, transport: Transport::Tcp };
 
 impl Whom for Line {
-    fn know(self, phones: u32, until: u64) -> What {
+    fn know(self, phones: u32, until: u64) -> GuardAction {
         let (source, flow) = self;
-        What::KnowFlow { source, flow, phones, until }
+        GuardAction::KnowFlow { source, flow, phones, until }
     }
 
-    fn forget(self) -> What {
+    fn forget(self) -> GuardAction {
         let (source, flow) = self;
-        What::ForgetFlow { source, flow }
+        GuardAction::ForgetFlow { source, flow }
     }
 }
 
@@ -64,28 +64,28 @@ impl Flows {
         phone: u64,
         (at, until): (u64, u64),
         settings: &KnownSettings,
-    ) -> Vec<What> {
+    ) -> Vec<GuardAction> {
         if until <= at {
             return Vec::new();
         }
         let phone = (account.cloned(), phone);
-        let mut told = Vec::new();
+        let mut noted = Vec::new();
         let mut elsewhere = 0;
         for other in self.of_account_at(account, line.0).into_iter().filter(|other| *other != line) {
-            let what = self.lines.move_away(other, &phone, at, settings);
-            told.extend(self.told(what));
+            let action = self.lines.move_away(other, &phone, at, settings);
+            noted.extend(self.noted(action));
             elsewhere += account.map_or(0, |account| self.lines.count_account(other, account));
         }
         if self.is_allowed(line, settings) {
-            told.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
+            noted.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
             // Of an account with too many phones at the source, this is a flow, and no more phones.
-            told.extend(if elsewhere < CONTACTS {
+            noted.extend(if elsewhere < CONTACTS {
                 self.lines.register(line, phone, (at, until), settings)
             } else {
                 self.lines.work(line, at, settings)
             });
         }
-        told
+        noted
     }
 
     /// Over whichever flow it says so.
@@ -96,12 +96,12 @@ impl Flows {
         phone: u64,
         at: u64,
         settings: &KnownSettings,
-    ) -> Vec<What> {
+    ) -> Vec<GuardAction> {
         let phone = (account.cloned(), phone);
         let lines = self.of_account_at(account, source);
         let unregister = |line| {
-            let what = self.lines.unregister(line, &phone, at, settings);
-            self.told(what)
+            let action = self.lines.unregister(line, &phone, at, settings);
+            self.noted(action)
         };
         lines.into_iter().filter_map(unregister).collect()
     }
@@ -113,13 +113,13 @@ impl Flows {
         account: Option<&Account>,
         at: u64,
         settings: &KnownSettings,
-    ) -> Vec<What> {
-        let mut told = Vec::new();
+    ) -> Vec<GuardAction> {
+        let mut noted = Vec::new();
         if self.is_allowed(line, settings) {
-            told.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
-            told.extend(self.lines.work(line, at, settings));
+            noted.extend(account.and_then(|account| self.note_use(line, account, at, settings)));
+            noted.extend(self.lines.work(line, at, settings));
         }
-        told
+        noted
     }
 
     /// The kernel has it already.
@@ -140,9 +140,9 @@ impl Flows {
         now: u64,
         settings: &KnownSettings,
         blind: &Blind,
-    ) -> Option<Option<What>> {
-        let what = self.lines.ended(now, settings, blind)?;
-        Some(self.told(what))
+    ) -> Option<Option<GuardAction>> {
+        let action = self.lines.ended(now, settings, blind)?;
+        Some(self.noted(action))
     }
 
     /// Flows that were not made.
@@ -152,7 +152,7 @@ impl Flows {
 
     /// Whether it may be used: it is there, or there is room for it.
     fn is_allowed(&mut self, (source, flow): Line, settings: &KnownSettings) -> bool {
-        let net = Place::of(source).net();
+        let net = SourceNet::of(source).net();
         let others = || self.lines.within((net.network(), FIRST)..=(net.broadcast(), LAST)).count();
         let is_allowed =
             self.lines.has((source, flow)) || !self.lines.is_full() && others() < settings.phones as usize;
@@ -161,10 +161,16 @@ impl Flows {
     }
 
     /// What follows for the flow that the account gives up for this one.
-    fn note_use(&mut self, line: Line, account: &Account, at: u64, settings: &KnownSettings) -> Option<What> {
+    fn note_use(
+        &mut self,
+        line: Line,
+        account: &Account,
+        at: u64,
+        settings: &KnownSettings,
+    ) -> Option<GuardAction> {
         let given_up = self.uses.note(line, account, settings.phones as usize)?;
-        let what = self.lines.take(given_up, account, at, settings);
-        self.told(what)
+        let action = self.lines.take(given_up, account, at, settings);
+        self.noted(action)
     }
 
     fn of_account_at(&self, account: Option<&Account>, source: IpAddr) -> Vec<Line> {
@@ -173,10 +179,10 @@ impl Flows {
     }
 
     /// On its way out: who used a flow that is no more has one less.
-    fn told(&mut self, what: Option<What>) -> Option<What> {
-        if let Some(What::ForgetFlow { source, flow }) = what {
+    fn noted(&mut self, action: Option<GuardAction>) -> Option<GuardAction> {
+        if let Some(GuardAction::ForgetFlow { source, flow }) = action {
             self.uses.forget((source, flow));
         }
-        what
+        action
     }
 }

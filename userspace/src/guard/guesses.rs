@@ -13,7 +13,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Account, moment::after};
+use super::{Account, time::after};
 use crate::address::line;
 
 const SECOND: u64 = 1_000_000_000;

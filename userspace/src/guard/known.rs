@@ -15,12 +15,12 @@ use std::{
 use xdp_prog::abi::FOREVER;
 
 use super::{
-    Account, What,
+    Account, GuardAction,
     blind::{Blind, LONGEST, RENEWS},
-    moment::{after, is_recent},
     phones::{Phone, Phones},
-    place::Place,
     settings::KnownSettings,
+    source_net::SourceNet,
+    time::{after, is_recent},
     uses::GivenUp,
 };
 
@@ -31,17 +31,17 @@ const SPARE: Duration = Duration::from_secs(3600);
 
 /// What can be known.
 pub(super) trait Whom: Copy + Ord {
-    fn know(self, phones: u32, until: u64) -> What;
-    fn forget(self) -> What;
+    fn know(self, phones: u32, until: u64) -> GuardAction;
+    fn forget(self) -> GuardAction;
 }
 
 impl Whom for IpAddr {
-    fn know(self, phones: u32, until: u64) -> What {
-        What::Know { source: self, phones, until }
+    fn know(self, phones: u32, until: u64) -> GuardAction {
+        GuardAction::Know { source: self, phones, until }
     }
 
-    fn forget(self) -> What {
-        What::Forget { source: self }
+    fn forget(self) -> GuardAction {
+        GuardAction::Forget { source: self }
     }
 }
 
@@ -61,7 +61,7 @@ struct Home {
     worked_until: u64,
     /// Phones before a restart: a number and no more.
     restored: (u32, u64),
-    told: Option<(u32, u64)>,
+    last_known: Option<(u32, u64)>,
     due: u64,
     /// Since when it lasts only because packets were missed.
     lasts_since: Option<u64>,
@@ -85,7 +85,7 @@ impl Home {
     /// It stays as it is told for a while, if it has not for too long: packets were missed.
     fn renew(&mut self, now: u64) {
         let since = *self.lasts_since.get_or_insert(now);
-        if let Some((phones, _)) = self.told.filter(|_| is_recent(since, now, LONGEST)) {
+        if let Some((phones, _)) = self.last_known.filter(|_| is_recent(since, now, LONGEST)) {
             self.restored = (phones.max(1), after(now, RENEWS));
         }
     }
@@ -107,7 +107,7 @@ impl<W: Whom> Known<W> {
         phone: Phone,
         (at, until): (u64, u64),
         settings: &KnownSettings,
-    ) -> Option<What> {
+    ) -> Option<GuardAction> {
         if until <= at {
             return None;
         }
@@ -126,14 +126,14 @@ impl<W: Whom> Known<W> {
         phone: &Phone,
         at: u64,
         settings: &KnownSettings,
-    ) -> Option<What> {
+    ) -> Option<GuardAction> {
         if !self.homes.get_mut(&whom)?.phones.unregister(phone, at) {
             return None;
         }
         self.settle(whom, at, settings)
     }
 
-    pub(super) fn work(&mut self, whom: W, at: u64, settings: &KnownSettings) -> Option<What> {
+    pub(super) fn work(&mut self, whom: W, at: u64, settings: &KnownSettings) -> Option<GuardAction> {
         let home = self.home(whom)?;
         home.lasts_since = None;
         home.worked_until = home.worked_until.max(after(at, settings.worked));
@@ -143,9 +143,9 @@ impl<W: Whom> Known<W> {
     /// It is known elsewhere already.
     pub(super) fn restore(&mut self, whom: W, phones: u32, until: u64, now: u64, settings: &KnownSettings) {
         let Some(home) = self.home(whom) else { return };
-        let (before, end) = home.told.unwrap_or_default();
+        let (before, end) = home.last_known.unwrap_or_default();
         home.restored = (phones, until.max(end));
-        home.told = Some((phones.max(before), until.max(end)));
+        home.last_known = Some((phones.max(before), until.max(end)));
         self.settle(whom, now, settings);
     }
 
@@ -156,7 +156,7 @@ impl<W: Whom> Known<W> {
         phone: &Phone,
         at: u64,
         settings: &KnownSettings,
-    ) -> Option<What> {
+    ) -> Option<GuardAction> {
         if !self.homes.get_mut(&whom)?.phones.remove(phone) {
             return None;
         }
@@ -170,13 +170,13 @@ impl<W: Whom> Known<W> {
         account: &Account,
         at: u64,
         settings: &KnownSettings,
-    ) -> Option<What> {
-        let home = self.homes.get_mut(&given_up.place)?;
+    ) -> Option<GuardAction> {
+        let home = self.homes.get_mut(&given_up.source_net)?;
         home.phones.remove_account(account);
         if !given_up.has_others {
             home.worked_until = 0;
         }
-        self.settle(given_up.place, at, settings)
+        self.settle(given_up.source_net, at, settings)
     }
 
     /// One whose phones have become fewer, and what is to be told of it.
@@ -185,7 +185,7 @@ impl<W: Whom> Known<W> {
         now: u64,
         settings: &KnownSettings,
         blind: &Blind,
-    ) -> Option<Option<What>> {
+    ) -> Option<Option<GuardAction>> {
         let (_, whom) = *self.due.first().filter(|(due, _)| *due <= now)?;
         if blind.may_have_missed(now)
             && let Some(home) = self.homes.get_mut(&whom)
@@ -196,14 +196,14 @@ impl<W: Whom> Known<W> {
     }
 
     /// Forgets those in there that end first.
-    pub(super) fn forget_some(&mut self, range: RangeInclusive<W>, count: usize) -> Vec<What> {
-        let ends = |(whom, home): (&W, &Home)| (home.told.map_or(0, |(_, until)| until), *whom);
+    pub(super) fn forget_some(&mut self, range: RangeInclusive<W>, count: usize) -> Vec<GuardAction> {
+        let ends = |(whom, home): (&W, &Home)| (home.last_known.map_or(0, |(_, until)| until), *whom);
         let mut homes: Vec<_> = self.homes.range(range).map(ends).collect();
         homes.sort_unstable();
         let forget = |(_, whom): (u64, W)| {
             let home = self.homes.remove(&whom)?;
             self.due.remove(&(home.due, whom));
-            home.told.map(|_| whom.forget())
+            home.last_known.map(|_| whom.forget())
         };
         homes.into_iter().take(count).filter_map(forget).collect()
     }
@@ -242,26 +242,26 @@ impl<W: Whom> Known<W> {
     }
 
     /// Tells what has changed: the number of phones, or an end that is later than the one that was told.
-    fn settle(&mut self, whom: W, now: u64, settings: &KnownSettings) -> Option<What> {
+    fn settle(&mut self, whom: W, now: u64, settings: &KnownSettings) -> Option<GuardAction> {
         let home = self.homes.get_mut(&whom)?;
         home.phones.forget_over(now, settings.grace);
         self.due.remove(&(home.due, whom));
         let (phones, until) = home.state(now, settings);
         if phones == 0 {
-            let was_told = self.homes.remove(&whom)?.told.is_some();
-            return was_told.then(|| whom.forget());
+            let was_known = self.homes.remove(&whom)?.last_known.is_some();
+            return was_known.then(|| whom.forget());
         }
         home.due = home.next_end(now, settings);
         if home.due != FOREVER {
             self.due.insert((home.due, whom));
         }
-        let told = match home.told {
+        let last_known = match home.last_known {
             Some((before, end)) if before == phones && end >= until => return None,
             Some((_, end)) => end.max(after(until, SPARE)),
             None => after(until, SPARE),
         };
-        home.told = Some((phones, told));
-        Some(whom.know(phones, told))
+        home.last_known = Some((phones, last_known));
+        Some(whom.know(phones, last_known))
     }
 }
 
@@ -271,8 +271,8 @@ impl Known<IpAddr> {
         self.homes.get(&source).map_or(0, |home| home.phones.ends(now, settings.grace).count() as u32)
     }
 
-    pub(super) fn phones(&self, place: Place, now: u64, settings: &KnownSettings) -> u32 {
-        let net = place.net();
+    pub(super) fn phones(&self, source_net: SourceNet, now: u64, settings: &KnownSettings) -> u32 {
+        let net = source_net.net();
         let homes = self.homes.range(net.network()..=net.broadcast());
         homes.take(NEIGHBOURS).map(|(_, home)| home.state(now, settings).0).sum::<u32>().min(settings.phones)
     }

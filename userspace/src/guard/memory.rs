@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Account, Guard, WITHIN, crowd::Crowd, familiar::Worked, moment::after, place::Place, room::Keep as _,
+    Account, Guard, WITHIN, account_history::AccountHistory, bounded_map::Evictable as _,
+    source_net::SourceNet, success_history::Worked, time::after,
 };
 
 /// What is remembered of one of them.
@@ -27,19 +28,19 @@ pub enum Remembered {
     /// An account has worked at a source.
     Worked(IpAddr, Account),
     /// What failed at a source, or in a prefix. Its times are those of one boot.
-    Place(IpNet),
+    SourceNet(IpNet),
     /// From where an account failed. The same.
     Account(Account),
 }
 
 /// What the store does not have as it is.
 #[derive(Clone, Debug, Default)]
-pub struct News {
+pub struct UnsavedMemory {
     pub kept: Vec<Memory>,
     pub gone: Vec<Remembered>,
 }
 
-impl News {
+impl UnsavedMemory {
     pub const fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.gone.is_empty()
     }
@@ -50,29 +51,30 @@ type Kept = Option<(u64, String)>;
 
 impl Guard {
     /// What the store does not have, of about so many accounts at sources. From now on it passes for saved.
-    pub fn unsaved(&mut self, mut most: usize) -> News {
-        let worked = self.familiar.pairs.unsaved(&mut most, |(place, account), worked| {
+    pub fn unsaved(&mut self, mut most: usize) -> UnsavedMemory {
+        let worked = self.successes.pairs.unsaved(&mut most, |(source_net, account), worked| {
             let kept = worked.map(|worked| {
                 let (until, saved) = worked.saved();
                 (until, text(&saved))
             });
-            (Remembered::Worked(place.address(), account.clone()), kept)
+            (Remembered::Worked(source_net.address(), account.clone()), kept)
         });
-        let sources = self.trails.unsaved(&mut most, |place, trail| {
-            (Remembered::Place(place.net()), trail.map(|trail| (trail.over(), text(trail))))
+        let sources = self.source_histories.unsaved(&mut most, |source_net, history| {
+            (Remembered::SourceNet(source_net.net()), history.map(|history| (history.over(), text(history))))
         });
-        let accounts = self.crowds.unsaved(&mut most, |account, crowd| {
-            let kept = crowd.map(|crowd| (failed_over(crowd.last()), text(crowd)));
+        let accounts = self.account_histories.unsaved(&mut most, |account, account_history| {
+            let kept = account_history
+                .map(|account_history| (failed_over(account_history.last()), text(account_history)));
             (Remembered::Account(account.clone()), kept)
         });
-        news(worked.into_iter().chain(sources).chain(accounts))
+        unsaved_memory(worked.into_iter().chain(sources).chain(accounts))
     }
 
     /// The store has lost what it had: all is news.
     pub fn save_again(&mut self) {
-        self.familiar.pairs.save_again();
-        self.trails.save_again();
-        self.crowds.save_again();
+        self.successes.pairs.save_again();
+        self.source_histories.save_again();
+        self.account_histories.save_again();
     }
 
     /// Takes over what was saved before a restart, before there is any evidence. How many could not be read.
@@ -85,27 +87,29 @@ impl Guard {
         match &memory.of {
             Remembered::Worked(source, account) => {
                 let worked = Worked::restored(memory.until, read(&memory.state)?);
-                self.familiar.restore(Place::of(*source), account, worked);
+                self.successes.restore(SourceNet::of(*source), account, worked);
             }
-            Remembered::Place(net) => self.trails.restore(&Place::new(*net)?, read(&memory.state)?),
+            Remembered::SourceNet(net) => {
+                self.source_histories.restore(&SourceNet::new(*net)?, read(&memory.state)?)
+            }
             Remembered::Account(account) => {
-                let crowd: Crowd = read(&memory.state)?;
-                self.crowds.restore(account, crowd.restored());
+                let account_history: AccountHistory = read(&memory.state)?;
+                self.account_histories.restore(account, account_history.restored());
             }
         }
         Some(())
     }
 }
 
-fn news(all: impl Iterator<Item = (Remembered, Kept)>) -> News {
-    let mut news = News::default();
+fn unsaved_memory(all: impl Iterator<Item = (Remembered, Kept)>) -> UnsavedMemory {
+    let mut unsaved_memory = UnsavedMemory::default();
     for (of, kept) in all {
         match kept {
-            Some((until, state)) => news.kept.push(Memory { of, until, state }),
-            None => news.gone.push(of),
+            Some((until, state)) => unsaved_memory.kept.push(Memory { of, until, state }),
+            None => unsaved_memory.gone.push(of),
         }
     }
-    news
+    unsaved_memory
 }
 
 /// When no rule counts a failure any more.

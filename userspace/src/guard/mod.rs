@@ -3,45 +3,45 @@
 //! Pure: evidence, time and settings go in, decisions come out, and the same evidence makes the same decisions. What is
 //! in the kernel and in the store is their mirror.
 //!
-//! Evidence goes one of three ways. What anybody could have sent goes to [`doubtful`], which raises alerts and touches
-//! nothing else. What failed goes to [`failing`]: the account at its source ([`pair`]), the source ([`trail`]), the
-//! account from wherever ([`crowd`]). What worked goes to [`working`]: it clears, and makes the source known.
+//! Evidence goes one of three ways. What anybody could have sent goes to [`unproven_failures`], which raises alerts and touches
+//! nothing else. What failed goes to [`failing`]: the account at its source ([`account_at_source`]), the source ([`source_history`]), the
+//! account from wherever ([`account_history`]). What worked goes to [`working`]: it clears, and makes the source known.
 //!
 //! What counts against somebody and which accounts have worked where is kept for the next start: see [`memory`].
 //!
 //! Memory is bounded, and no account and no IPv6 /48 can fill what is kept of those that work. What is in force
-//! (suspensions, locks, known sources) stays to its end; when there is too much of it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`room`] says.
+//! (suspensions, locks, known sources) stays to its end; when there is too much of it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`bounded_map`] says.
 
+mod account_at_source;
+mod account_history;
+mod active_suspensions;
 mod alerts;
 mod asking;
 mod bans;
 mod blind;
-mod closed;
-mod crowd;
+mod bounded_map;
 mod decision;
-mod doubtful;
+mod dirty_set;
 mod evidence;
 mod failing;
-mod familiar;
 mod flows;
 mod guesses;
 mod known;
 mod memory;
-mod moment;
-mod news;
 mod order;
-mod pair;
 mod phones;
-mod place;
-mod room;
 mod score;
 mod sequence;
 mod settings;
 mod sites;
+mod source_history;
+mod source_net;
+mod success_history;
 #[cfg(test)]
 mod tests;
 mod tick;
-mod trail;
+mod time;
+mod unproven_failures;
 mod uses;
 mod view;
 mod working;
@@ -49,21 +49,22 @@ mod working;
 use std::net::IpAddr;
 
 use self::{
-    alerts::Alerts, asking::Asking, bans::Bans, blind::Blind, closed::ClosedDoors, crowd::Crowd,
-    doubtful::Doubtful, familiar::Familiar, flows::Flows, guesses::Guesses, known::Known, place::Place,
-    room::Room, sites::Sites, trail::Trail, uses::Uses,
+    account_history::AccountHistory, active_suspensions::ActiveSuspensions, alerts::Alerts, asking::Asking,
+    bans::Bans, blind::Blind, bounded_map::BoundedMap, flows::Flows, guesses::Guesses, known::Known,
+    sites::Sites, source_history::SourceHistory, source_net::SourceNet, success_history::SuccessHistory,
+    unproven_failures::UnprovenFailures, uses::Uses,
 };
 pub use self::{
-    decision::{Because, Decision, Rule, Scope, What},
+    decision::{Decision, GuardAction, Rule, Scope, Trigger},
     evidence::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
     guesses::GivenBack,
-    memory::{Memory, News, Remembered},
+    memory::{Memory, Remembered, UnsavedMemory},
     order::{Held, Order},
     settings::{
         COUNT, GRACE, KnownSettings, LASTS, PHONES, RETRIES, Retries, SUSPENSION, Settings, Threshold,
         WITHIN, WORKED,
     },
-    view::{AccountAt, AccountHere, AccountView, Closed, Counters, SourceView, Status},
+    view::{AccountAt, AccountHere, AccountView, ActiveSuspension, Counters, SourceView, Status},
 };
 
 /// Known ones: a newcomer has only a stranger's budget.
@@ -71,9 +72,9 @@ const SOURCES: usize = 65_536;
 /// Of one account; it gives up the one that it used longest ago for one more.
 const SOURCES_OF_ACCOUNT: usize = 64;
 /// Accounts at sources, and numbers of sequences, all together: what the failures of real sources may take.
-const TRAILS: usize = 131_072;
+const SOURCE_HISTORIES: usize = 131_072;
 /// Sources and failures of accounts, all together.
-const CROWDS: usize = 131_072;
+const ACCOUNT_HISTORIES: usize = 131_072;
 
 /// Lines that are forgotten in one call.
 const GUESSES_AT_ONCE: usize = 256;
@@ -81,7 +82,7 @@ const GUESSES_AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub struct Guard {
     settings: Settings,
-    closed: ClosedDoors,
+    suspensions: ActiveSuspensions,
     known: Known<IpAddr>,
     /// The sources where an account is used.
     uses: Uses<IpAddr>,
@@ -91,24 +92,24 @@ pub struct Guard {
     /// The filter drops what is suspended.
     drops: bool,
     flows: Flows,
-    familiar: Familiar,
+    successes: SuccessHistory,
     /// Where the password of accounts was right, though anybody who has it could have sent that: see `had_the_password`.
-    unproven: Familiar,
-    trails: Room<Place, Trail>,
-    crowds: Room<Account, Crowd>,
+    unproven_successes: SuccessHistory,
+    source_histories: BoundedMap<SourceNet, SourceHistory>,
+    account_histories: BoundedMap<Account, AccountHistory>,
     bans: Bans,
     alerts: Alerts,
-    doubtful: Doubtful,
+    unproven_failures: UnprovenFailures,
     guesses: Guesses,
     evidence: u64,
-    forgeable: u64,
+    unproven_evidence: u64,
 }
 
 impl Guard {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            closed: ClosedDoors::default(),
+            suspensions: ActiveSuspensions::default(),
             known: Known::new(SOURCES),
             uses: Uses::new(SOURCES_OF_ACCOUNT),
             sites: Sites::default(),
@@ -116,16 +117,16 @@ impl Guard {
             blind: Blind::default(),
             drops: false,
             flows: Flows::default(),
-            familiar: Familiar::default(),
-            unproven: Familiar::default(),
-            trails: Room::saved(TRAILS),
-            crowds: Room::saved(CROWDS),
+            successes: SuccessHistory::default(),
+            unproven_successes: SuccessHistory::default(),
+            source_histories: BoundedMap::saved(SOURCE_HISTORIES),
+            account_histories: BoundedMap::saved(ACCOUNT_HISTORIES),
             bans: Bans::default(),
             alerts: Alerts::default(),
-            doubtful: Doubtful::default(),
+            unproven_failures: UnprovenFailures::default(),
             guesses: Guesses::default(),
             evidence: 0,
-            forgeable: 0,
+            unproven_evidence: 0,
         }
     }
 
@@ -141,9 +142,9 @@ impl Guard {
             return Vec::new();
         }
         self.evidence += 1;
-        if evidence.proof == Proof::Forgeable {
-            self.forgeable += 1;
-            let mut decisions = self.doubtful.witness(evidence, &self.settings);
+        if evidence.proof == Proof::Unproven {
+            self.unproven_evidence += 1;
+            let mut decisions = self.unproven_failures.witness(evidence, &self.settings);
             match evidence.kind {
                 Kind::Challenged => decisions.extend(self.challenged(evidence)),
                 Kind::Succeeded | Kind::Registered { .. } => self.had_the_password(evidence),
@@ -176,8 +177,8 @@ impl Guard {
     /// What an account that has worked there sends is not charged, so that nothing of it is given back.
     fn charged(&mut self, evidence: &Evidence, issued: bool, refused: bool) {
         let Evidence { at, source, ref account, .. } = *evidence;
-        let place = Place::of(source);
-        if account.as_ref().is_some_and(|account| self.remembered(place, account) > at) {
+        let source_net = SourceNet::of(source);
+        if account.as_ref().is_some_and(|account| self.remembered(source_net, account) > at) {
             return;
         }
         let budget = if issued { guesses::Budget::Issued } else { guesses::Budget::Other };
@@ -202,10 +203,10 @@ impl Guard {
     /// Where accounts have worked since the last call, and until when that counts. `None`: more than are kept, so that
     /// [all](Self::worked_accounts) are to be looked at.
     pub fn take_worked(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
-        let (proven, unproven) = (self.familiar.take_fresh(), self.unproven.take_fresh());
+        let (proven, unproven) = (self.successes.take_fresh(), self.unproven_successes.take_fresh());
         let fresh = proven?.into_iter().chain(unproven?);
         let now = |(source, account, _)| {
-            let until = self.remembered(Place::of(source), &account);
+            let until = self.remembered(SourceNet::of(source), &account);
             (source, account, until)
         };
         Some(fresh.map(now).collect())
@@ -213,16 +214,17 @@ impl Guard {
 
     /// Where accounts have worked, and until when that counts.
     pub fn worked_accounts(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
-        let unproven = self
-            .unproven
-            .all(now)
-            .filter(move |(source, account, _)| !self.familiar.has_worked(Place::of(*source), account, now));
-        self.familiar.all(now).chain(unproven)
+        let unproven = self.unproven_successes.all(now).filter(move |(source, account, _)| {
+            !self.successes.has_worked(SourceNet::of(*source), account, now)
+        });
+        self.successes.all(now).chain(unproven)
     }
 
     /// Until when an account is no guess at a place; zero: it never worked there.
-    fn remembered(&self, place: Place, account: &Account) -> u64 {
-        self.familiar.remembered(place, account).max(self.unproven.remembered(place, account))
+    fn remembered(&self, source_net: SourceNet, account: &Account) -> u64 {
+        self.successes
+            .remembered(source_net, account)
+            .max(self.unproven_successes.remembered(source_net, account))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Account, moment::after};
+use super::{Account, time::after};
 
 /// Phones of one account in one place.
 pub(super) const CONTACTS: usize = 10;

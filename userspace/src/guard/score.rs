@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::moment::nanos;
+use super::time::nanos;
 
 /// One, in thousandths.
 pub(super) const WHOLE: u32 = 1000;

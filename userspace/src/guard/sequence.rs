@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, moment::is_recent};
+use super::{Account, time::is_recent};
 
 /// Names of one source that are remembered.
 const NAMES: usize = 128;

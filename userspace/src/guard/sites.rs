@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::place::Place;
+use super::source_net::SourceNet;
 
 /// In one /48: there may be a phone in each of its /64s.
 pub(super) const OF_SITE: usize = 8_192;
@@ -13,11 +13,11 @@ const SITES: usize = 65_536;
 
 /// Never too few: what was forgotten since for another reason is counted as if it were there, until it matters.
 #[derive(Debug, Default)]
-pub(super) struct Sites(BTreeMap<Place, usize>);
+pub(super) struct Sites(BTreeMap<SourceNet, usize>);
 
 impl Sites {
     /// There is one more. True: there are too many.
-    pub(super) fn add(&mut self, site: Place, count: impl FnOnce() -> usize) -> bool {
+    pub(super) fn add(&mut self, site: SourceNet, count: impl FnOnce() -> usize) -> bool {
         if let Some(known) = self.0.get_mut(&site).filter(|known| **known < OF_SITE) {
             *known += 1;
             return false;
@@ -31,7 +31,7 @@ impl Sites {
     }
 
     /// There are fewer.
-    pub(super) fn recount(&mut self, site: Place) {
+    pub(super) fn recount(&mut self, site: SourceNet) {
         self.0.remove(&site);
     }
 }

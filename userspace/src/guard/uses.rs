@@ -17,7 +17,7 @@ pub(super) struct Uses<W> {
 /// What an account gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GivenUp<W> {
-    pub(super) place: W,
+    pub(super) source_net: W,
     /// Other accounts are used there.
     pub(super) has_others: bool,
 }
@@ -28,26 +28,26 @@ impl<W: Copy + Ord> Uses<W> {
     }
 
     /// Where `users_max` accounts are used, no further one is noted.
-    pub(super) fn note(&mut self, place: W, account: &Account, users_max: usize) -> Option<GivenUp<W>> {
-        let users = self.users.entry(place).or_default();
+    pub(super) fn note(&mut self, source_net: W, account: &Account, users_max: usize) -> Option<GivenUp<W>> {
+        let users = self.users.entry(source_net).or_default();
         if !users.contains(account) && users.len() >= users_max {
             return None;
         }
         users.insert(account.clone());
-        let places = self.of_account.entry(account.clone()).or_default();
-        places.retain(|other| *other != place);
-        places.push(place);
-        if places.len() <= self.most {
+        let source_nets = self.of_account.entry(account.clone()).or_default();
+        source_nets.retain(|other| *other != source_net);
+        source_nets.push(source_net);
+        if source_nets.len() <= self.most {
             return None;
         }
-        let oldest = places.remove(0);
+        let oldest = source_nets.remove(0);
         let users = self.users.get_mut(&oldest)?;
         users.remove(account);
         let has_others = !users.is_empty();
         if !has_others {
             self.users.remove(&oldest);
         }
-        Some(GivenUp { place: oldest, has_others })
+        Some(GivenUp { source_net: oldest, has_others })
     }
 
     pub(super) fn of(&self, account: &Account) -> impl Iterator<Item = W> {
@@ -55,11 +55,11 @@ impl<W: Copy + Ord> Uses<W> {
     }
 
     /// It is no more: who used it has one less.
-    pub(super) fn forget(&mut self, place: W) {
-        for account in self.users.remove(&place).into_iter().flatten() {
-            if let Some(places) = self.of_account.get_mut(&account) {
-                places.retain(|other| *other != place);
-                if places.is_empty() {
+    pub(super) fn forget(&mut self, source_net: W) {
+        for account in self.users.remove(&source_net).into_iter().flatten() {
+            if let Some(source_nets) = self.of_account.get_mut(&account) {
+                source_nets.retain(|other| *other != source_net);
+                if source_nets.is_empty() {
                     self.of_account.remove(&account);
                 }
             }

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Because, Guard,
-    place::{Place, Same},
+    Account, Guard, Trigger,
+    source_net::{Same, SourceNet},
 };
 
 /// The accounts are the PBX's: whether one is disabled or has expired is the PBX's business. A hand's lock without an
@@ -24,23 +24,24 @@ pub enum Status {
 pub struct AccountView {
     pub account: Account,
     pub status: Status,
-    pub lock: Option<Closed>,
+    pub lock: Option<ActiveSuspension>,
     /// Ordered by source.
     pub sources: Vec<AccountAt>,
 }
 
 /// A suspension or a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closed {
+pub struct ActiveSuspension {
     pub until: u64,
-    pub because: Because,
+    #[serde(rename = "because")]
+    pub trigger: Trigger,
 }
 
 /// An account at one source: an IPv4 address, or an IPv6 address, or /64 where several of it tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountAt {
     pub source: IpAddr,
-    pub suspension: Option<Closed>,
+    pub suspension: Option<ActiveSuspension>,
     /// In a row, to register, and for other requests.
     pub failures: u32,
     pub calls: u32,
@@ -70,7 +71,7 @@ pub struct SourceView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountHere {
     pub account: Account,
-    pub suspension: Option<Closed>,
+    pub suspension: Option<ActiveSuspension>,
     pub failures: u32,
     pub calls: u32,
     pub works_until: Option<u64>,
@@ -81,7 +82,8 @@ pub struct AccountHere {
 pub struct Counters {
     pub evidence: u64,
     /// Of it: what anybody could have sent. No decision but alerts came of it.
-    pub forgeable: u64,
+    #[serde(rename = "forgeable")]
+    pub unproven_evidence: u64,
     /// Suspensions and locks that there was no room for.
     pub closed_refused: u64,
     /// Known sources and phones that there was no room for.
@@ -99,26 +101,28 @@ impl Guard {
     /// `None`: nothing is known of it. Looks through all that is remembered: for a person who asks.
     pub fn account(&self, account: &Account, now: u64) -> Option<AccountView> {
         let mut sources = self.suspended_at(account, now);
-        let suspended: BTreeSet<Place> = sources.iter().copied().map(Place::of).collect();
-        let failing =
-            self.trails.iter().filter(|(place, trail)| !place.is_wide() && trail.pairs.contains_key(account));
-        let others = failing.map(|(place, _)| *place).chain(self.familiar.places_of(account, now));
-        let others = others.filter(|place| !suspended.contains(place));
-        sources.extend(others.map(|place| self.address(account, place)));
+        let suspended: BTreeSet<SourceNet> = sources.iter().copied().map(SourceNet::of).collect();
+        let failing = self
+            .source_histories
+            .iter()
+            .filter(|(source_net, history)| !source_net.is_wide() && history.pairs.contains_key(account));
+        let others = failing.map(|(source_net, _)| *source_net).chain(self.successes.nets_of(account, now));
+        let others = others.filter(|source_net| !suspended.contains(source_net));
+        sources.extend(others.map(|source_net| self.address(account, source_net)));
         let view = self.view(account, sources, now);
         (view.lock.is_some() || !view.sources.is_empty()).then_some(view)
     }
 
     /// Accounts that are suspended or locked, ordered, with the sources where they are suspended.
     pub fn accounts(&self, now: u64) -> Vec<AccountView> {
-        let closed = self.closed.iter().filter(|(_, closed)| closed.until > now);
-        let names: BTreeSet<&Account> = closed.map(|(door, _)| &door.0).collect();
+        let suspension = self.suspensions.iter().filter(|(_, suspension)| suspension.until > now);
+        let names: BTreeSet<&Account> = suspension.map(|(key, _)| &key.0).collect();
         names.into_iter().map(|account| self.view(account, self.suspended_at(account, now), now)).collect()
     }
 
     fn suspended_at(&self, account: &Account, now: u64) -> BTreeSet<IpAddr> {
-        let doors = self.closed.of_account(account).filter(|(_, closed)| closed.until > now);
-        doors.filter_map(|(door, _)| door.1).collect()
+        let keys = self.suspensions.of_account(account).filter(|(_, suspension)| suspension.until > now);
+        keys.filter_map(|(key, _)| key.1).collect()
     }
 
     fn view(&self, account: &Account, sources: BTreeSet<IpAddr>, now: u64) -> AccountView {
@@ -131,7 +135,7 @@ impl Guard {
             at.suspension.is_some() || at.failures + at.calls > 0 || at.works_until.is_some()
         };
         let sources: Vec<AccountAt> = sources.filter(says_something).collect();
-        let lock = self.closed.get(account, None, now);
+        let lock = self.suspensions.get(account, None, now);
         let status = if lock.is_some() {
             Status::Locked
         } else if sources.iter().any(|at| at.suspension.is_some()) {
@@ -144,12 +148,12 @@ impl Guard {
 
     /// `None`: nothing is known of it.
     pub fn source(&self, source: IpAddr, now: u64) -> Option<SourceView> {
-        let (settings, place) = (&self.settings, Place::of(source));
+        let (settings, source_net) = (&self.settings, SourceNet::of(source));
         let (phones, until) = self.known.of(source, now, &settings.known);
-        let trail = self.trails.get(&place);
-        let failing = trail.into_iter().flat_map(|trail| trail.pairs.keys());
-        let suspended = self.closed.of_net(source.into()).map(|door| door.0);
-        let works = self.familiar.accounts_at(place, now);
+        let history = self.source_histories.get(&source_net);
+        let failing = history.into_iter().flat_map(|history| history.pairs.keys());
+        let suspended = self.suspensions.of_net(source.into()).map(|key| key.0);
+        let works = self.successes.accounts_at(source_net, now);
         let names: BTreeSet<Account> = suspended.chain(failing.chain(works).cloned()).collect();
         let accounts: Vec<AccountHere> = names
             .iter()
@@ -158,17 +162,17 @@ impl Guard {
                 here.suspension.is_some() || here.failures + here.calls > 0 || here.works_until.is_some()
             })
             .collect();
-        let is_guess = |account: &Account| !self.familiar.has_worked(place, account, now);
+        let is_guess = |account: &Account| !self.successes.has_worked(source_net, account, now);
         let view = SourceView {
             source,
             phones,
             known_until: (phones > 0).then_some(until),
             registered: self.known.registered(source, now, &settings.known),
             accounts,
-            failing: trail.map_or(0, |trail| trail.many_accounts(now, settings, is_guess).count),
-            sequence: trail.map_or(0, |trail| trail.sequence.longest(now, settings.sequential.within)),
-            persistence: trail
-                .map_or(0, |trail| trail.persistent.score.thousandths(now, settings.persistent.within)),
+            failing: history.map_or(0, |history| history.many_accounts(now, settings, is_guess).count),
+            sequence: history.map_or(0, |history| history.sequence.longest(now, settings.sequential.within)),
+            persistence: history
+                .map_or(0, |history| history.persistent.score.thousandths(now, settings.persistent.within)),
         };
         let is_any = phones > 0 || !view.accounts.is_empty() || view.sequence > 0 || view.persistence > 0;
         is_any.then_some(view)
@@ -177,35 +181,37 @@ impl Guard {
     pub const fn counters(&self) -> Counters {
         Counters {
             evidence: self.evidence,
-            forgeable: self.forgeable,
-            closed_refused: self.closed.refused(),
+            unproven_evidence: self.unproven_evidence,
+            closed_refused: self.suspensions.refused(),
             known_refused: self.known.refused(),
             flows_refused: self.flows.refused(),
-            forgotten: self.trails.forgotten() + self.crowds.forgotten() + self.doubtful.forgotten(),
-            alerts: self.alerts.raised + self.doubtful.alerts.raised,
-            alerts_withheld: self.alerts.withheld + self.doubtful.alerts.withheld,
+            forgotten: self.source_histories.forgotten()
+                + self.account_histories.forgotten()
+                + self.unproven_failures.forgotten(),
+            alerts: self.alerts.raised + self.unproven_failures.alerts.raised,
+            alerts_withheld: self.alerts.withheld + self.unproven_failures.alerts.withheld,
         }
     }
 
     fn here(&self, account: &Account, source: IpAddr, now: u64) -> AccountHere {
-        let place = Place::of(source);
-        let pair = self.trails.get(&place).and_then(|trail| trail.pairs.get(account));
-        let (failures, calls) = pair.map_or((0, 0), |pair| pair.failures(now));
+        let source_net = SourceNet::of(source);
+        let at_source = self.source_histories.get(&source_net).and_then(|history| history.pairs.get(account));
+        let (failures, calls) = at_source.map_or((0, 0), |at_source| at_source.failures(now));
         AccountHere {
             account: account.clone(),
-            suspension: self.closed.get(account, Some(source), now),
+            suspension: self.suspensions.get(account, Some(source), now),
             failures,
             calls,
-            works_until: self.familiar.works_until(place, account, now),
+            works_until: self.successes.works_until(source_net, account, now),
         }
     }
 
     /// The one that was seen, where it is only one.
-    fn address(&self, account: &Account, place: Place) -> IpAddr {
-        let pair = self.trails.get(&place).and_then(|trail| trail.pairs.get(account));
-        match pair.map(|pair| pair.addresses) {
+    fn address(&self, account: &Account, source_net: SourceNet) -> IpAddr {
+        let at_source = self.source_histories.get(&source_net).and_then(|history| history.pairs.get(account));
+        match at_source.map(|at_source| at_source.addresses) {
             Some(Same::One(address)) => address,
-            _ => place.net().addr(),
+            _ => source_net.net().addr(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What worked, and what follows: it clears what failed, and the source is known.
 
 use super::{
-    Account, Because, Decision, Evidence, Guard, Kind, Rule, What, closed::Door, moment::after, place::Place,
-    sites::AT_ONCE,
+    Account, Decision, Evidence, Guard, GuardAction, Kind, Rule, Trigger, active_suspensions::SuspendedScope,
+    sites::AT_ONCE, source_net::SourceNet, time::after,
 };
 
-const WORKED: Because = Because { rule: Rule::Worked, count: 0, seconds: 0 };
+const WORKED: Trigger = Trigger { rule: Rule::Worked, count: 0, seconds: 0 };
 
 impl Guard {
     pub(super) fn worked(&mut self, evidence: &Evidence) -> Vec<Decision> {
@@ -20,11 +20,15 @@ impl Guard {
         let mut whats = self.make_room(evidence);
         whats.extend(self.know(evidence));
         whats.extend(self.know_flow(evidence));
-        let forgotten = |what: &What| matches!(what, What::Forget { source } if *source == evidence.source);
+        let forgotten = |action: &GuardAction| matches!(action, GuardAction::Forget { source } if *source == evidence.source);
         if whats.iter().any(forgotten) {
             self.uses.forget(evidence.source);
         }
-        decisions.extend(whats.into_iter().map(|what| Decision { at: evidence.at, what, because: WORKED }));
+        decisions.extend(whats.into_iter().map(|action| Decision {
+            at: evidence.at,
+            action,
+            trigger: WORKED,
+        }));
         decisions
     }
 
@@ -34,35 +38,45 @@ impl Guard {
     pub(super) fn had_the_password(&mut self, evidence: &Evidence) {
         let Evidence { at, source, flow, ref account, .. } = *evidence;
         let Some(account) = account else { return };
-        self.unproven.works(Place::of(source), account, flow, at, after(at, self.settings.known.worked));
+        self.unproven_successes.works(
+            SourceNet::of(source),
+            account,
+            flow,
+            at,
+            after(at, self.settings.known.worked),
+        );
         self.guesses.worked(source, account, at);
     }
 
     fn clear(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
         let (at, source) = (evidence.at, evidence.source);
-        let place = Place::of(source);
+        let source_net = SourceNet::of(source);
         let until = match evidence.kind {
             Kind::Registered { until, .. } => after(until, self.settings.known.grace),
             Kind::Unregistered { .. } => after(at, self.settings.known.grace),
             _ => after(at, self.settings.known.worked),
         };
-        self.familiar.works(place, account, evidence.flow, at, until);
+        self.successes.works(source_net, account, evidence.flow, at, until);
         self.guesses.worked(source, account, at);
-        for place in [Some(place), place.wider()].into_iter().flatten() {
-            if self.trails.get(&place).is_some_and(|trail| trail.knows(account)) {
-                self.trails.change(&place, |trail| trail.forget(account));
+        for source_net in [Some(source_net), source_net.wider()].into_iter().flatten() {
+            if self.source_histories.get(&source_net).is_some_and(|history| history.knows(account)) {
+                self.source_histories.change(&source_net, |history| history.forget(account));
             }
         }
-        if self.crowds.get(account).is_some_and(|crowd| crowd.knows(place)) {
-            self.crowds.change(account, |crowd| crowd.forget(place));
+        if self
+            .account_histories
+            .get(account)
+            .is_some_and(|account_history| account_history.knows(source_net))
+        {
+            self.account_histories.change(account, |account_history| account_history.forget(source_net));
         }
-        let door: Door = (account.clone(), Some(source));
-        let what = What::Lift { account: account.clone(), source: Some(source) };
-        self.closed.open(&door).then_some(Decision { at, what, because: WORKED })
+        let key: SuspendedScope = (account.clone(), Some(source));
+        let action = GuardAction::Lift { account: account.clone(), source: Some(source) };
+        self.suspensions.remove(&key).then_some(Decision { at, action, trigger: WORKED })
     }
 
     /// No account and no /48 fills the table of those that are known: what it has had longest goes for one more.
-    fn make_room(&mut self, evidence: &Evidence) -> Vec<What> {
+    fn make_room(&mut self, evidence: &Evidence) -> Vec<GuardAction> {
         let Evidence { at, source, ref account, kind, .. } = *evidence;
         let mut whats = Vec::new();
         if matches!(kind, Kind::Unregistered { .. }) {
@@ -74,22 +88,22 @@ impl Guard {
         {
             whats.extend(self.known.take(given_up, account, at, settings));
         }
-        if let Some(site) = Place::of(source).wider().filter(|_| !self.known.has(source)) {
+        if let Some(site) = SourceNet::of(source).wider().filter(|_| !self.known.has(source)) {
             let range = site.net().network()..=site.net().broadcast();
             if self.sites.add(site, || 1 + self.known.within(range.clone()).count()) {
                 whats.extend(self.known.forget_some(range, AT_ONCE));
                 self.sites.recount(site);
             }
         }
-        for what in &whats {
-            if let What::Forget { source } = what {
+        for action in &whats {
+            if let GuardAction::Forget { source } = action {
                 self.uses.forget(*source);
             }
         }
         whats
     }
 
-    fn know(&mut self, evidence: &Evidence) -> Option<What> {
+    fn know(&mut self, evidence: &Evidence) -> Option<GuardAction> {
         let Evidence { at, source, ref account, .. } = *evidence;
         let settings = &self.settings.known;
         match evidence.kind {
@@ -104,7 +118,7 @@ impl Guard {
     }
 
     /// Of a source that is known.
-    fn know_flow(&mut self, evidence: &Evidence) -> Vec<What> {
+    fn know_flow(&mut self, evidence: &Evidence) -> Vec<GuardAction> {
         let Evidence { at, source, flow, ref account, kind, .. } = *evidence;
         let (settings, account) = (&self.settings.known, account.as_ref());
         if !self.known.has(source) {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     address::{from_key, from_prefix, to_key, to_prefix},
-    precedence::{Claim, Standing},
+    precedence::{ListEntry, ListKind},
 };
 
 #[derive(Debug)]
@@ -120,14 +120,15 @@ impl<'a> Declarations<'a> {
         Hash::new(map, DECLARED).map(Self)
     }
 
-    /// No claim: that there was one is not forgotten, as the flags say why.
-    pub fn put(&mut self, net: IpNet, claim: Option<Claim>, flags: u32) -> Result<()> {
-        let kind = match claim.map(|claim| claim.standing) {
-            Some(Standing::Trusted) => kind::TRUSTED,
-            Some(Standing::Banned) => kind::BANNED,
+    /// No entry: that there was one is not forgotten, as the flags say why.
+    pub fn put(&mut self, net: IpNet, list_entry: Option<ListEntry>, flags: u32) -> Result<()> {
+        let kind = match list_entry.map(|list_entry| list_entry.kind) {
+            Some(ListKind::Trusted) => kind::TRUSTED,
+            Some(ListKind::Banned) => kind::BANNED,
             None => 0,
         };
-        let declared = Declared { until: claim.map_or(FOREVER, |claim| claim.until), kind, flags };
+        let declared =
+            Declared { until: list_entry.map_or(FOREVER, |list_entry| list_entry.until), kind, flags };
         self.0.put(prefix_key(net), declared)
     }
 
@@ -135,16 +136,16 @@ impl<'a> Declarations<'a> {
         self.0.remove(&prefix_key(net))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<Claim>, u32)>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<ListEntry>, u32)>> + '_ {
         self.0.iter().filter_map(|item| match item {
             Ok((key, declared)) => {
-                let claim = |standing| Claim { standing, until: declared.until };
-                let claim = match declared.kind {
-                    kind::TRUSTED => Some(claim(Standing::Trusted)),
-                    kind::BANNED => Some(claim(Standing::Banned)),
+                let list_entry = |kind| ListEntry { kind, until: declared.until };
+                let list_entry = match declared.kind {
+                    kind::TRUSTED => Some(list_entry(ListKind::Trusted)),
+                    kind::BANNED => Some(list_entry(ListKind::Banned)),
                     _ => None,
                 };
-                Some(Ok((net_of(&key)?, claim, declared.flags)))
+                Some(Ok((net_of(&key)?, list_entry, declared.flags)))
             }
             Err(error) => Some(Err(error)),
         })

@@ -54,7 +54,7 @@ pub use self::{
     program::{PinnedProgram, program_on},
     ring::Ring,
     states::States,
-    suspensions::{Sentence, Suspect, Suspected, Suspensions},
+    suspensions::{SuspensionEntry, SuspensionTarget, Suspensions, TargetKind},
     sys::Bucket,
     tables::Tables,
     taps::{Tap, TapLosses, Tapping, Taps},

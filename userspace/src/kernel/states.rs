@@ -29,7 +29,7 @@ impl States<'_> {
 
     /// Of its neighbourhood.
     pub fn prefix(&self, address: IpAddr) -> Result<Option<PrefixState>> {
-        let words = found(self.prefixes.get(&to_key(address).neighbourhood(), 0))?;
+        let words = found(self.prefixes.get(&to_key(address).limit_prefix(), 0))?;
         Ok(words.map(|words| prefix_from_words(&words)))
     }
 }

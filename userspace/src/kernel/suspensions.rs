@@ -20,14 +20,14 @@ use crate::{
 
 /// Whom a suspension is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Suspect {
+pub struct SuspensionTarget {
     /// `None`: from anywhere.
     pub source: Option<IpAddr>,
-    pub what: Suspected,
+    pub what: TargetKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Suspected {
+pub enum TargetKind {
     /// The [hash](xdp_prog::account::hash) of an account's name, which is all that the filter knows of it.
     Account(u64),
     Flow(Flow),
@@ -35,19 +35,19 @@ pub enum Suspected {
     Asking,
 }
 
-impl Suspect {
+impl SuspensionTarget {
     pub fn account(source: Option<IpAddr>, account: &Account) -> Self {
-        Self { source, what: Suspected::Account(account::hash(account.as_str().as_bytes())) }
+        Self { source, what: TargetKind::Account(account::hash(account.as_str().as_bytes())) }
     }
 
     pub const fn flow(source: IpAddr, flow: Flow) -> Self {
-        Self { source: Some(source), what: Suspected::Flow(flow) }
+        Self { source: Some(source), what: TargetKind::Flow(flow) }
     }
 }
 
 /// How long, and for whom not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sentence {
+pub struct SuspensionEntry {
     /// Kernel monotonic nanoseconds. The filter stops by itself then.
     pub until: u64,
     /// Sources that are known are not touched.
@@ -75,17 +75,17 @@ impl<'a> Suspensions<'a> {
     }
 
     /// Suspends, or changes how long.
-    pub fn put(&mut self, suspect: Suspect, sentence: Sentence) -> Result<()> {
-        let key = to_map(suspect);
-        let exempt = if sentence.exempt_known { suspension::EXEMPT_KNOWN } else { 0 };
-        let flags = exempt | if sentence.unsaved { suspension::UNSAVED } else { 0 };
-        let entry = Suspension { expires: sentence.until, flags, others: 0 };
+    pub fn put(&mut self, target: SuspensionTarget, suspension_entry: SuspensionEntry) -> Result<()> {
+        let key = to_map(target);
+        let exempt = if suspension_entry.exempt_known { suspension::EXEMPT_KNOWN } else { 0 };
+        let flags = exempt | if suspension_entry.unsaved { suspension::UNSAVED } else { 0 };
+        let entry = Suspension { expires: suspension_entry.until, flags, others: 0 };
         let new = self.entries.get(&key)?.is_none();
         // Counted first: one that is there and not counted would not be looked at.
         if new {
             self.count(&key, 1)?;
         }
-        let put = self.extend(key.source, sentence.until).and_then(|()| self.entries.put(key, entry));
+        let put = self.extend(key.source, suspension_entry.until).and_then(|()| self.entries.put(key, entry));
         if new && put.is_err() {
             self.count(&key, -1)?;
         }
@@ -93,8 +93,8 @@ impl<'a> Suspensions<'a> {
     }
 
     /// Whether there was something to lift.
-    pub fn remove(&mut self, suspect: Suspect) -> Result<bool> {
-        let key = to_map(suspect);
+    pub fn remove(&mut self, target: SuspensionTarget) -> Result<bool> {
+        let key = to_map(target);
         let removed = self.entries.remove(&key)?;
         if removed {
             self.count(&key, -1)?;
@@ -102,14 +102,14 @@ impl<'a> Suspensions<'a> {
         Ok(removed)
     }
 
-    pub fn get(&self, suspect: Suspect) -> Result<Option<Sentence>> {
-        Ok(self.entries.get(&to_map(suspect))?.map(|entry| from_map(&entry)))
+    pub fn get(&self, target: SuspensionTarget) -> Result<Option<SuspensionEntry>> {
+        Ok(self.entries.get(&to_map(target))?.map(|entry| from_map(&entry)))
     }
 
     /// All of them, those that have expired too.
-    pub fn iter(&self) -> impl Iterator<Item = Result<(Suspect, Sentence)>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<(SuspensionTarget, SuspensionEntry)>> + '_ {
         self.entries().filter_map(|item| match item {
-            Ok((key, entry)) => Some(Ok((suspect(key)?, from_map(&entry)))),
+            Ok((key, entry)) => Some(Ok((target(key)?, from_map(&entry)))),
             Err(error) => Some(Err(error)),
         })
     }
@@ -226,32 +226,32 @@ const fn marker(source: Address) -> SuspensionKey {
     SuspensionKey { source, what: SuspensionKey::ANYTHING }
 }
 
-fn to_map(suspect: Suspect) -> SuspensionKey {
-    let what = match suspect.what {
-        Suspected::Account(hash) => hash,
-        Suspected::Flow(flow) => flow_number(flow),
-        Suspected::Asking => SuspensionKey::ASKING,
+fn to_map(target: SuspensionTarget) -> SuspensionKey {
+    let what = match target.what {
+        TargetKind::Account(hash) => hash,
+        TargetKind::Flow(flow) => flow_number(flow),
+        TargetKind::Asking => SuspensionKey::ASKING,
     };
-    SuspensionKey { source: suspect.source.map_or(SuspensionKey::ANYWHERE, to_key), what }
+    SuspensionKey { source: target.source.map_or(SuspensionKey::ANYWHERE, to_key), what }
 }
 
 /// `None`: a marker.
-fn suspect(key: SuspensionKey) -> Option<Suspect> {
+fn target(key: SuspensionKey) -> Option<SuspensionTarget> {
     let source = (key.source != SuspensionKey::ANYWHERE).then(|| from_key(key.source));
     let what = if account::is_hash(key.what) {
-        Suspected::Account(key.what)
+        TargetKind::Account(key.what)
     } else if key.what == SuspensionKey::ANYTHING {
         return None;
     } else if key.what == SuspensionKey::ASKING {
-        Suspected::Asking
+        TargetKind::Asking
     } else {
-        Suspected::Flow(flow_of(key.what))
+        TargetKind::Flow(flow_of(key.what))
     };
-    Some(Suspect { source, what })
+    Some(SuspensionTarget { source, what })
 }
 
-const fn from_map(entry: &Suspension) -> Sentence {
-    Sentence {
+const fn from_map(entry: &Suspension) -> SuspensionEntry {
+    SuspensionEntry {
         until: entry.expires,
         exempt_known: entry.flags & suspension::EXEMPT_KNOWN != 0,
         unsaved: entry.flags & suspension::UNSAVED != 0,
@@ -267,17 +267,17 @@ mod tests {
     fn whom_it_is_about_survives_the_way_into_the_map_and_back() {
         let account = Account::new(b"201").unwrap();
         for source in ["192.0.2.1", "2001:db8::1"].map(|source| source.parse::<IpAddr>().unwrap()) {
-            let flow = |transport| Suspect::flow(source, Flow { port: 5060, transport });
+            let flow = |transport| SuspensionTarget::flow(source, Flow { port: 5060, transport });
             for whom in [
-                Suspect::account(Some(source), &account),
-                Suspect::account(None, &account),
+                SuspensionTarget::account(Some(source), &account),
+                SuspensionTarget::account(None, &account),
                 flow(Transport::Udp),
                 flow(Transport::Tcp),
-                Suspect { source: Some(source), what: Suspected::Asking },
+                SuspensionTarget { source: Some(source), what: TargetKind::Asking },
             ] {
-                assert_eq!(suspect(to_map(whom)), Some(whom));
+                assert_eq!(target(to_map(whom)), Some(whom));
             }
         }
-        assert_eq!(suspect(marker(to_key("192.0.2.1".parse().unwrap()))), None);
+        assert_eq!(target(marker(to_key("192.0.2.1".parse().unwrap()))), None);
     }
 }

@@ -12,10 +12,10 @@
 //! Or as JSON, with the lines of `list --json`. The first character tells which.
 
 mod json;
-mod moment;
 #[cfg(test)]
 mod tests;
 mod text;
+mod time;
 
 use std::fmt;
 

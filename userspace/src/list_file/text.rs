@@ -1,9 +1,8 @@
 //! A line of text: `SOURCE [until TIME] [# NOTE]`.
 
 use super::{
-    Line,
-    moment::{format_utc, parse_utc},
-    quoted, source,
+    Line, quoted, source,
+    time::{format_utc, parse_utc},
 };
 use crate::{control::protocol::item::Listed, printable::is_hidden};
 

@@ -1,12 +1,12 @@
 //! A final answer of the PBX: what is kept of it where its request has still to come.
 
 use super::{
+    fingerprint::{Fingerprint, Fingerprinter},
     message::Message,
-    mints::Mint,
+    nonce_scope::NonceIssuer,
     nonces::{Echo, Maker},
-    prints::{Print, Prints},
     registration::Grant,
-    request::{from_print, nonce},
+    request::{from_fingerprint, nonce},
 };
 
 /// In bytes: shorter things are in each other by chance.
@@ -27,24 +27,24 @@ pub(super) struct Answer {
     pub(super) next_nonce: Option<Echo>,
     pub(super) grant: Grant,
     /// The same where the same answer is sent again.
-    pub(super) print: Print,
-    pub(super) from: Print,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) from: Fingerprint,
     /// On TCP: up to where the PBX has all of the stream that asked.
     pub(super) acknowledged: Option<u32>,
 }
 
 /// When and where an answer was seen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sighting {
+pub(super) struct SeenAnswer {
     pub(super) at: u64,
     /// Where it was sent from; `None`: it came from elsewhere.
-    pub(super) mint: Option<Mint>,
+    pub(super) issuer: Option<NonceIssuer>,
     pub(super) acknowledged: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag {
-    pub(super) print: Print,
+    pub(super) fingerprint: Fingerprint,
     /// Of its first half: see [`tags`](super::tags).
     pub(super) half: Echo,
     /// It is something of the request's, or long enough to be.
@@ -52,33 +52,43 @@ pub(super) struct Tag {
 }
 
 impl Answer {
-    pub(super) fn of(message: &Message<'_>, status: u16, sighting: Sighting, prints: &Prints) -> Self {
-        let Sighting { at, mint, acknowledged } = sighting;
-        let maker = mint.map_or(Maker::Elsewhere, Maker::Mint);
-        let echo =
-            |bytes: &[u8], realm| Echo { print: nonce(bytes, prints), length: bytes.len(), realm, maker };
+    pub(super) fn of(
+        message: &Message<'_>,
+        status: u16,
+        seen_answer: SeenAnswer,
+        fingerprinter: &Fingerprinter,
+    ) -> Self {
+        let SeenAnswer { at, issuer, acknowledged } = seen_answer;
+        let maker = issuer.map_or(Maker::Elsewhere, Maker::Issuer);
+        let echo = |bytes: &[u8], realm| Echo {
+            fingerprint: nonce(bytes, fingerprinter),
+            length: bytes.len(),
+            realm,
+            maker,
+        };
         let challenges = message.challenges.iter().filter(|challenge| !challenge.nonce.is_empty());
-        let challenges: Vec<Echo> =
-            challenges.map(|challenge| echo(challenge.nonce, Some(prints.of(challenge.realm)))).collect();
-        let nonces: Vec<Print> = challenges.iter().map(|challenge| challenge.print).collect();
+        let challenges: Vec<Echo> = challenges
+            .map(|challenge| echo(challenge.nonce, Some(fingerprinter.of(challenge.realm))))
+            .collect();
+        let nonces: Vec<Fingerprint> = challenges.iter().map(|challenge| challenge.fingerprint).collect();
         Self {
             at,
             status,
             stale: message.challenges.iter().any(|challenge| challenge.stale),
             tag: message.to.tag.map(|tag| Tag {
                 is_echo: is_echo(tag, message),
-                print: tag_print(tag, prints),
+                fingerprint: tag_fingerprint(tag, fingerprinter),
                 half: Echo {
-                    print: prints.of(("half a tag", &tag[..tag.len().div_ceil(2)])),
+                    fingerprint: fingerprinter.of(("half a tag", &tag[..tag.len().div_ceil(2)])),
                     length: tag.len(),
                     realm: None,
-                    maker: mint.map_or(Maker::Elsewhere, |_| Maker::Pbx),
+                    maker: issuer.map_or(Maker::Elsewhere, |_| Maker::Pbx),
                 },
             }),
             next_nonce: message.next_nonce.map(|nonce| echo(nonce, None)),
-            grant: Grant::of(message, prints),
-            print: prints.of((status, message.to.tag, nonces)),
-            from: from_print(message, prints),
+            grant: Grant::of(message, fingerprinter),
+            fingerprint: fingerprinter.of((status, message.to.tag, nonces)),
+            from: from_fingerprint(message, fingerprinter),
             challenges,
             acknowledged,
         }
@@ -104,6 +114,6 @@ fn is_echo(tag: &[u8], message: &Message<'_>) -> bool {
     own.iter().any(|own| within(own, tag) || within(tag, own))
 }
 
-pub(super) fn tag_print(tag: &[u8], prints: &Prints) -> Print {
-    prints.of(("tag", tag))
+pub(super) fn tag_fingerprint(tag: &[u8], fingerprinter: &Fingerprinter) -> Fingerprint {
+    fingerprinter.of(("tag", tag))
 }

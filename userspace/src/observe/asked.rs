@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use super::{
-    knowledge::Knowledge,
+    fifo_map::FifoMap,
+    fingerprint::{Fingerprint, Fingerprinter},
     message::Message,
     nonces::{Echo, Maker, Receiver},
-    prints::{Print, Prints},
-    recent::Recent,
+    observer_state::ObserverState,
 };
 use crate::guard::{Evidence, Flow, Kind, Method, Proof, Transport};
 
@@ -17,7 +17,7 @@ const ANSWERED_WITHIN: u64 = 32_000_000_000;
 const UNGUESSABLE: usize = 24;
 
 #[derive(Debug)]
-pub(super) struct Asked(Recent<Print, Question>);
+pub(super) struct Asked(FifoMap<Fingerprint, Question>);
 
 #[derive(Debug)]
 struct Question {
@@ -25,12 +25,12 @@ struct Question {
     answered: bool,
     length: usize,
     /// Of Call-ID and tag: the same for two peers, and it proves nothing.
-    names: Print,
+    names: Fingerprint,
 }
 
 impl Asked {
     pub(super) fn new(capacity: usize) -> Self {
-        Self(Recent::new(capacity))
+        Self(FifoMap::new(capacity))
     }
 
     pub(super) fn ask(
@@ -39,26 +39,26 @@ impl Asked {
         to: SocketAddr,
         transport: Transport,
         at: u64,
-        know: &mut Knowledge,
+        state: &mut ObserverState,
     ) {
         // What is only passed on is somebody else's question, to whomever he likes.
         if method(message).is_none() || message.is_passed_on {
             return;
         }
-        let key = key(message, to, transport, &know.prints);
+        let key = key(message, to, transport, &state.fingerprinter);
         if self.0.get(&key).is_some() {
-            know.counters.again += 1;
+            state.counters.again += 1;
             return;
         }
         let length =
             message.via.branch.len() + message.call_id.len() + message.from.tag.map_or(0, <[u8]>::len);
-        let names = know.prints.of(("names", message.call_id, message.from.tag));
+        let names = state.fingerprinter.of(("names", message.call_id, message.from.tag));
         let receiver = Receiver { has_asked: true, ..Receiver::unasked(to.ip()) };
-        know.nonces.send(
-            Echo { print: names, length, realm: None, maker: Maker::Question },
+        state.nonces.send(
+            Echo { fingerprint: names, length, realm: None, maker: Maker::Question },
             receiver,
             at,
-            &know.acquaintances,
+            &state.verified_sources,
         );
         self.0.insert(key, Question { at, answered: false, length, names });
     }
@@ -70,27 +70,27 @@ impl Asked {
         from: SocketAddr,
         transport: Transport,
         at: u64,
-        know: &mut Knowledge,
-        told: &mut Vec<Evidence>,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
     ) {
         let Some(method) = method(message) else { return };
-        let key = key(message, from, transport, &know.prints);
+        let key = key(message, from, transport, &state.fingerprinter);
         let Some(question) = self.0.get_mut(&key).filter(|question| question.at <= at) else {
-            know.counters.unmatched += 1;
+            state.counters.unmatched += 1;
             return;
         };
         if question.answered {
-            know.counters.again += 1;
+            state.counters.again += 1;
             return;
         }
         question.answered = true;
-        let unguessable = question.length >= UNGUESSABLE && know.nonces.proves(question.names, from.ip());
-        let proof = if unguessable || transport == Transport::Tcp { Proof::Proven } else { Proof::Forgeable };
+        let unguessable = question.length >= UNGUESSABLE && state.nonces.proves(question.names, from.ip());
+        let proof = if unguessable || transport == Transport::Tcp { Proof::Proven } else { Proof::Unproven };
         if proof == Proof::Proven {
-            know.acquaintances.met(from.ip());
+            state.verified_sources.met(from.ip());
         }
-        know.counters.joined += 1;
-        told.push(Evidence {
+        state.counters.joined += 1;
+        emitted.push(Evidence {
             at,
             source: from.ip(),
             flow: Flow { port: from.port(), transport },
@@ -102,10 +102,10 @@ impl Asked {
         });
     }
 
-    pub(super) fn tick(&mut self, now: u64, know: &mut Knowledge) {
+    pub(super) fn tick(&mut self, now: u64, state: &mut ObserverState) {
         while self.0.oldest().is_some_and(|(_, question)| now > question.at.saturating_add(ANSWERED_WITHIN)) {
             let unanswered = self.0.pop().is_some_and(|(_, question)| !question.answered);
-            know.counters.unanswered += u64::from(unanswered);
+            state.counters.unanswered += u64::from(unanswered);
         }
     }
 }
@@ -120,7 +120,12 @@ fn method(message: &Message<'_>) -> Option<Method> {
 }
 
 /// Trunks answer from where they were asked.
-fn key(message: &Message<'_>, peer: SocketAddr, transport: Transport, prints: &Prints) -> Print {
+fn key(
+    message: &Message<'_>,
+    peer: SocketAddr,
+    transport: Transport,
+    fingerprinter: &Fingerprinter,
+) -> Fingerprint {
     let names = (message.via.branch, message.call_id, message.from.tag, message.sequence.number);
-    prints.of(("asked", peer, transport, names, message.sequence.method))
+    fingerprinter.of(("asked", peer, transport, names, message.sequence.method))
 }

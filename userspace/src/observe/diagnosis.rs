@@ -26,7 +26,7 @@ pub struct Diagnosis {
     pub last: u64,
     /// Of the last answer, where there was one.
     pub status: Option<u16>,
-    /// `Forgeable`: it may not have come from there at all.
+    /// `Unproven`: it may not have come from there at all.
     pub proof: Proof,
 }
 

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::{
-    acquaintances::Acquaintances,
     diagnosis::{Cause, Diagnosis, Subject},
-    prints::{Print, Prints},
-    shelves::Shelves,
+    fingerprint::{Fingerprint, Fingerprinter},
+    two_tier_map::TwoTierMap,
+    verified_sources::VerifiedSources,
 };
 use crate::guard::{Account, Proof};
 
@@ -20,7 +20,7 @@ const STALE_MIN: u32 = 2;
 /// By account and by source: one line for each cause, account and source.
 #[derive(Debug)]
 pub(super) struct Histories {
-    subjects: Shelves<Print, Vec<Diagnosis>>,
+    subjects: TwoTierMap<Fingerprint, Vec<Diagnosis>>,
     forgotten: u64,
 }
 
@@ -37,17 +37,22 @@ pub(super) struct Line {
 
 impl Histories {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { subjects: Shelves::new(capacity), forgotten: 0 }
+        Self { subjects: TwoTierMap::new(capacity), forgotten: 0 }
     }
 
     pub(super) const fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    pub(super) fn note(&mut self, line: &Line, prints: &Prints, acquaintances: &Acquaintances) {
-        let whose = acquaintances.find(line.source);
+    pub(super) fn note(
+        &mut self,
+        line: &Line,
+        fingerprinter: &Fingerprinter,
+        verified_sources: &VerifiedSources,
+    ) {
+        let whose = verified_sources.find(line.source);
         for subject in subjects(line.account.as_ref(), line.source) {
-            let key = key(subject, prints);
+            let key = key(subject, fingerprinter);
             let mut lines = self.subjects.remove(&key).unwrap_or_default();
             add(&mut lines, line);
             self.forgotten += u64::from(self.subjects.insert(key, lines, whose));
@@ -55,9 +60,14 @@ impl Histories {
     }
 
     /// The account works at the source.
-    pub(super) fn worked(&mut self, account: Option<&Account>, source: IpAddr, prints: &Prints) {
+    pub(super) fn worked(
+        &mut self,
+        account: Option<&Account>,
+        source: IpAddr,
+        fingerprinter: &Fingerprinter,
+    ) {
         for subject in subjects(account, source) {
-            let key = key(subject, prints);
+            let key = key(subject, fingerprinter);
             if let Some(lines) = self.subjects.get_mut(&key) {
                 lines.retain(|line| line.account.as_ref() != account || line.source != source);
                 if lines.is_empty() {
@@ -67,8 +77,13 @@ impl Histories {
         }
     }
 
-    pub(super) fn diagnose(&self, subject: Subject<'_>, now: u64, prints: &Prints) -> Vec<Diagnosis> {
-        let lines = self.subjects.get(&key(subject, prints)).map(Vec::as_slice).unwrap_or_default();
+    pub(super) fn diagnose(
+        &self,
+        subject: Subject<'_>,
+        now: u64,
+        fingerprinter: &Fingerprinter,
+    ) -> Vec<Diagnosis> {
+        let lines = self.subjects.get(&key(subject, fingerprinter)).map(Vec::as_slice).unwrap_or_default();
         let matters = |line: &&Diagnosis| {
             now.saturating_sub(line.last) < LATELY
                 && (line.cause != Cause::StaleNonces || line.count >= STALE_MIN)
@@ -84,10 +99,10 @@ fn subjects(account: Option<&Account>, source: IpAddr) -> impl Iterator<Item = S
     account.into_iter().chain([Subject::Source(source)])
 }
 
-fn key(subject: Subject<'_>, prints: &Prints) -> Print {
+fn key(subject: Subject<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
     match subject {
-        Subject::Account(name) => prints.of(("account", name)),
-        Subject::Source(source) => prints.of(("source", source)),
+        Subject::Account(name) => fingerprinter.of(("account", name)),
+        Subject::Source(source) => fingerprinter.of(("source", source)),
     }
 }
 

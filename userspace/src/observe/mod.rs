@@ -3,31 +3,31 @@
 //!
 //! Pure: packets and their times go in, evidence comes out.
 
-mod acquaintances;
 mod answer;
 mod asked;
+mod challenge_tracking;
 mod counters;
 mod diagnosis;
+mod fifo_map;
+mod fingerprint;
 mod histories;
-mod knowledge;
 mod message;
-mod mints;
+mod nonce_scope;
 mod nonces;
 mod observer;
-mod patience;
-mod prints;
-mod recent;
+mod observer_state;
 mod registration;
 mod request;
 mod rewriting;
-mod rounds;
 mod settings;
-mod shelves;
+mod stale_limit;
 mod streams;
 mod tags;
 mod tapped;
 mod transactions;
+mod two_tier_map;
 mod verdict;
+mod verified_sources;
 
 #[cfg(test)]
 mod tests;

@@ -8,19 +8,19 @@
 //! was lost on its way here or of which only the beginning was seen, and anything over TLS. Who wants a nonce that is not
 //! seen with him gets it that way. What the PBX makes for each request alone he cannot get so. What it makes for each
 //! address alone he cannot get over TLS; but a Via may send the answer elsewhere (`maddr`), so an answer that was not seen
-//! may have told it to him. See [`mints`](super::mints).
+//! may have told it to him. See [`nonce_scope`](super::nonce_scope).
 //!
 //! An answer is looked at whoever it goes to, also to whom is banned or trusted: what it tells was sent there.
 
 use std::net::IpAddr;
 
 use super::{
-    acquaintances::Acquaintances,
-    mints::{Coin, Mint, Mints},
-    prints::Print,
-    recent::Recent,
+    fifo_map::FifoMap,
+    fingerprint::Fingerprint,
+    nonce_scope::{IssuedNonce, IssuerProfiles, NonceIssuer},
     request::{Presented, Request},
-    shelves::Shelves,
+    two_tier_map::TwoTierMap,
+    verified_sources::VerifiedSources,
 };
 
 /// In nanoseconds: a challenge is answered within that time. A nonce that is used for the first time later than that
@@ -35,12 +35,12 @@ const REALMS_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Nonces {
-    sent: Shelves<Print, Sent>,
+    sent: TwoTierMap<Fingerprint, Sent>,
     /// By nonce, account and source: a nonce that phones behind one address share was used by each for itself.
-    used: Shelves<Print, Used>,
-    mints: Mints,
+    used: TwoTierMap<Fingerprint, Used>,
+    issuers: IssuerProfiles,
     /// In which the PBX asks for credentials.
-    realms: Recent<Print, ()>,
+    realms: FifoMap<Fingerprint, ()>,
     /// When the last of each may have gone unseen.
     unseen: [Option<u64>; 3],
     forgotten: u64,
@@ -61,7 +61,7 @@ pub enum Unseen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Maker {
     /// A nonce of the PBX.
-    Mint(Mint),
+    Issuer(NonceIssuer),
     /// The PBX, and nobody knows how: tags, and nonces of challenges within a call.
     Pbx,
     /// The names of a question of the PBX. They are for whom it asks, and for nobody who asks it over TLS.
@@ -80,7 +80,7 @@ struct Sent {
     /// Only in answers to nothing that came from there: a proxy passes on whatever answers it gets, and who sends them
     /// chooses what is in them.
     unasked: bool,
-    realm: Option<Print>,
+    realm: Option<Fingerprint>,
     /// The first time, and the last.
     since: u64,
     at: u64,
@@ -99,9 +99,9 @@ struct Used {
 /// A thing that goes out and may come back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Echo {
-    pub(super) print: Print,
+    pub(super) fingerprint: Fingerprint,
     pub(super) length: usize,
-    pub(super) realm: Option<Print>,
+    pub(super) realm: Option<Fingerprint>,
     pub(super) maker: Maker,
 }
 
@@ -110,7 +110,7 @@ pub(super) struct Echo {
 pub(super) struct Receiver {
     pub(super) address: IpAddr,
     /// What the answered request asked for; of one with credentials with whose they were. `None`: nobody knows.
-    pub(super) question: Option<Print>,
+    pub(super) question: Option<Fingerprint>,
     /// It is in an answer to a request that came from there, or in a request of ours.
     pub(super) has_asked: bool,
     /// That request was part of a call.
@@ -136,10 +136,10 @@ impl Receiver {
 
 /// What is known of a nonce that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct NonceStatus {
     pub(super) use_of: Use,
     /// The realm that it was sent with.
-    pub(super) realm: Option<Print>,
+    pub(super) realm: Option<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,10 +153,10 @@ pub(super) enum Use {
 impl Nonces {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            sent: Shelves::new(capacity),
-            used: Shelves::new(capacity),
-            mints: Mints::default(),
-            realms: Recent::new(REALMS_MAX),
+            sent: TwoTierMap::new(capacity),
+            used: TwoTierMap::new(capacity),
+            issuers: IssuerProfiles::default(),
+            realms: FifoMap::new(REALMS_MAX),
             unseen: [None; 3],
             forgotten: 0,
         }
@@ -167,7 +167,13 @@ impl Nonces {
     }
 
     /// True: another address has got the same.
-    pub(super) fn send(&mut self, echo: Echo, to: Receiver, at: u64, acquaintances: &Acquaintances) -> bool {
+    pub(super) fn send(
+        &mut self,
+        echo: Echo,
+        to: Receiver,
+        at: u64,
+        verified_sources: &VerifiedSources,
+    ) -> bool {
         let Receiver { address: to, has_asked, in_dialog, .. } = to;
         let maker = if in_dialog { Maker::Pbx } else { echo.maker };
         if let (true, Some(realm)) = (has_asked, echo.realm)
@@ -175,13 +181,13 @@ impl Nonces {
         {
             self.realms.insert(realm, ());
         }
-        let mut whose = acquaintances.find(to);
-        let sent = match self.sent.remove(&echo.print) {
+        let mut whose = verified_sources.find(to);
+        let sent = match self.sent.remove(&echo.fingerprint) {
             Some(before) => {
-                // A stranger who gets an acquaintance's nonce does not take it along.
-                whose = whose.or_else(|| acquaintances.find(before.to));
+                // A stranger who gets a verified source's nonce does not take it along.
+                whose = whose.or_else(|| verified_sources.find(before.to));
                 if before.to != to {
-                    [before.maker, maker].into_iter().for_each(|maker| self.mints.shares(maker));
+                    [before.maker, maker].into_iter().for_each(|maker| self.issuers.shares(maker));
                 }
                 Sent {
                     shared: before.shared || before.to != to,
@@ -202,12 +208,17 @@ impl Nonces {
             },
         };
         let shared = sent.shared;
-        self.forgotten += u64::from(self.sent.insert(echo.print, sent, whose));
+        self.forgotten += u64::from(self.sent.insert(echo.fingerprint, sent, whose));
         shared
     }
 
     /// It came back in a request. How often it had before.
-    pub(super) fn use_it(&mut self, presented: &Presented, by: IpAddr, acquaintances: &Acquaintances) -> u32 {
+    pub(super) fn use_it(
+        &mut self,
+        presented: &Presented,
+        by: IpAddr,
+        verified_sources: &VerifiedSources,
+    ) -> u32 {
         match self.used.get_mut(&presented.used) {
             Some(used) => {
                 used.times = used.times.saturating_add(1);
@@ -215,7 +226,7 @@ impl Nonces {
             }
             None => {
                 let used = Used { times: 1, ..Used::default() };
-                let whose = acquaintances.find(by);
+                let whose = verified_sources.find(by);
                 self.forgotten += u64::from(self.used.insert(presented.used, used, whose));
                 0
             }
@@ -223,14 +234,14 @@ impl Nonces {
     }
 
     /// Of a nonce in a request that came `at` from `by`. `None`: never sent there, or forgotten.
-    pub(super) fn standing(&self, presented: &Presented, by: IpAddr, at: u64) -> Option<Standing> {
+    pub(super) fn nonce_status(&self, presented: &Presented, by: IpAddr, at: u64) -> Option<NonceStatus> {
         let sent = self.sent.get(&presented.nonce).filter(|sent| sent.shared || sent.to == by)?;
         let used = self.used.get(&presented.used);
         let current = match presented.earlier {
             0 => at < sent.at.saturating_add(FRESH),
             earlier => used.is_some_and(|used| used.was_always_refused(earlier)),
         };
-        Some(Standing { use_of: if current { Use::Current } else { Use::Kept }, realm: sent.realm })
+        Some(NonceStatus { use_of: if current { Use::Current } else { Use::Kept }, realm: sent.realm })
     }
 
     /// `alone`: nobody else's credentials were beside it.
@@ -242,10 +253,10 @@ impl Nonces {
     }
 
     /// With a success the PBX announces a nonce for the next request of the same account and source: as good as this one.
-    pub(super) fn announced(&mut self, used: Print, by: IpAddr, acquaintances: &Acquaintances) {
+    pub(super) fn announced(&mut self, used: Fingerprint, by: IpAddr, verified_sources: &VerifiedSources) {
         if self.used.get(&used).is_none() {
             let next = Used { accepted: true, is_right: true, ..Used::default() };
-            self.forgotten += u64::from(self.used.insert(used, next, acquaintances.find(by)));
+            self.forgotten += u64::from(self.used.insert(used, next, verified_sources.find(by)));
         }
     }
 
@@ -254,13 +265,13 @@ impl Nonces {
         self.used.get(&presented.used).is_some_and(|used| used.is_right)
     }
 
-    pub(super) fn is_own_realm(&self, realm: Print) -> bool {
+    pub(super) fn is_own_realm(&self, realm: Fingerprint) -> bool {
         self.realms.get(&realm).is_some()
     }
 
     /// When it was sent for the first time.
-    pub(super) fn sent_at(&self, print: Print) -> Option<u64> {
-        self.sent.get(&print).map(|sent| sent.since)
+    pub(super) fn sent_at(&self, fingerprint: Fingerprint) -> Option<u64> {
+        self.sent.get(&fingerprint).map(|sent| sent.since)
     }
 
     pub(super) fn refused(&mut self, presented: &Presented) {
@@ -276,10 +287,10 @@ impl Nonces {
     }
 
     /// What the PBX gave for a nonce to a request. What it only passed on says nothing of how it makes them.
-    pub(super) fn minted(&mut self, mint: Mint, coin: Coin) {
-        let is_foreign = self.sent.get(&coin.nonce).is_some_and(|sent| sent.maker == Maker::Elsewhere);
-        if !is_foreign && self.has_seen_all(Unseen::Foreign, coin.at) {
-            self.mints.see(mint, coin);
+    pub(super) fn note_issued(&mut self, issuer: NonceIssuer, issued: IssuedNonce) {
+        let is_foreign = self.sent.get(&issued.nonce).is_some_and(|sent| sent.maker == Maker::Elsewhere);
+        if !is_foreign && self.has_seen_all(Unseen::Foreign, issued.at) {
+            self.issuers.see(issuer, issued);
         }
     }
 
@@ -288,32 +299,33 @@ impl Nonces {
         self.unseen[what as usize].is_none_or(|last| last.saturating_add(ALIKE) < since)
     }
 
-    pub(super) fn was_sent(&self, print: Print) -> bool {
-        self.sent.get(&print).is_some()
+    pub(super) fn was_sent(&self, fingerprint: Fingerprint) -> bool {
+        self.sent.get(&fingerprint).is_some()
     }
 
     /// Whether it was seen for which request it was sent.
-    pub(super) fn was_asked_for(&self, print: Print) -> bool {
-        self.sent.get(&print).is_some_and(|sent| !sent.unasked)
+    pub(super) fn was_asked_for(&self, fingerprint: Fingerprint) -> bool {
+        self.sent.get(&fingerprint).is_some_and(|sent| !sent.unasked)
     }
 
     /// Whether only this address can know it, by what has been sent so far.
-    pub(super) fn proves(&self, print: Print, by: IpAddr) -> bool {
+    pub(super) fn proves(&self, fingerprint: Fingerprint, by: IpAddr) -> bool {
         let seen_all = |what, sent: &Sent| self.has_seen_all(what, sent.since);
-        let told_nobody = |sent: &Sent| seen_all(Unseen::Answer, sent) && seen_all(Unseen::Hidden, sent);
+        let reached_nobody_else =
+            |sent: &Sent| seen_all(Unseen::Answer, sent) && seen_all(Unseen::Hidden, sent);
         self.sent
-            .get(&print)
+            .get(&fingerprint)
             .filter(|sent| sent.to == by && !sent.shared && !sent.guessable && !sent.unasked)
             .is_some_and(|sent| match sent.maker {
                 Maker::Question => seen_all(Unseen::Answer, sent),
                 // An answer goes to whom the request names: only one that nobody saw can have told it somebody else.
-                Maker::Mint(mint) => {
+                Maker::Issuer(issuer) => {
                     seen_all(Unseen::Foreign, sent)
-                        && (self.mints.is_by_chance(mint)
+                        && (self.issuers.is_by_chance(issuer)
                             || seen_all(Unseen::Answer, sent)
-                                && (self.mints.is_for_one(mint) || seen_all(Unseen::Hidden, sent)))
+                                && (self.issuers.is_for_one(issuer) || seen_all(Unseen::Hidden, sent)))
                 }
-                Maker::Pbx => seen_all(Unseen::Foreign, sent) && told_nobody(sent),
+                Maker::Pbx => seen_all(Unseen::Foreign, sent) && reached_nobody_else(sent),
                 Maker::Elsewhere => false,
             })
     }

@@ -1,8 +1,8 @@
 //! Which phone a REGISTER is about, and how long the PBX takes it.
 
 use super::{
+    fingerprint::{Fingerprint, Fingerprinter},
     message::{Contact, Message, Uri},
-    prints::{Print, Prints},
 };
 
 /// In seconds, where neither side says anything (RFC 3261 §10.2.1.1 leaves it to the registrar).
@@ -23,7 +23,7 @@ pub(super) enum Wish {
 pub(super) struct Phone {
     /// Stays the same wherever it is computed.
     pub(super) identity: u64,
-    uri: Print,
+    uri: Fingerprint,
     seconds: u32,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Phone {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grant {
     /// By contact.
-    contacts: Vec<(Print, Option<u32>)>,
+    contacts: Vec<(Fingerprint, Option<u32>)>,
     expires: Option<u32>,
 }
 
@@ -41,7 +41,7 @@ pub(super) const ALL_PHONES: u64 = 0;
 impl Wish {
     /// Of several contacts the first that is to be registered; a phone that moved takes its old one back with the same
     /// request.
-    pub(super) fn of(request: &Message<'_>, prints: &Prints) -> Self {
+    pub(super) fn of(request: &Message<'_>, fingerprinter: &Fingerprinter) -> Self {
         if request.all_contacts {
             return Self::Unregister { phone: ALL_PHONES };
         }
@@ -49,7 +49,7 @@ impl Wish {
         match request.contacts.iter().find(|contact| seconds(contact) > 0) {
             Some(contact) => Self::Register(Phone {
                 identity: identity(contact),
-                uri: print(&contact.uri, prints),
+                uri: fingerprint(&contact.uri, fingerprinter),
                 seconds: seconds(contact),
             }),
             None => request
@@ -61,8 +61,8 @@ impl Wish {
 }
 
 impl Grant {
-    pub(super) fn of(answer: &Message<'_>, prints: &Prints) -> Self {
-        let contact = |contact: &Contact<'_>| (print(&contact.uri, prints), contact.expires);
+    pub(super) fn of(answer: &Message<'_>, fingerprinter: &Fingerprinter) -> Self {
+        let contact = |contact: &Contact<'_>| (fingerprint(&contact.uri, fingerprinter), contact.expires);
         Self { contacts: answer.contacts.iter().map(contact).collect(), expires: answer.expires }
     }
 
@@ -75,8 +75,8 @@ impl Grant {
     }
 }
 
-fn print(uri: &Uri<'_>, prints: &Prints) -> Print {
-    prints.of((uri.user, uri.host, uri.port))
+fn fingerprint(uri: &Uri<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
+    fingerprinter.of((uri.user, uri.host, uri.port))
 }
 
 /// The device, if it says which it is; or else its address as it writes it.

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{
-    knowledge::Knowledge,
+    fingerprint::{Fingerprint, Fingerprinter},
     message::{Credentials, Message, Start},
-    prints::{Print, Prints},
+    observer_state::ObserverState,
     registration::{Wish, stable},
     streams::End,
     tapped::Charges,
@@ -25,9 +25,9 @@ pub(super) struct Request {
     pub(super) is_of_one: bool,
     /// What a PBX goes by when it decides whether it asks for credentials: source, method, sender and destination, and
     /// whether it is part of a call.
-    pub(super) question: Print,
+    pub(super) question: Fingerprint,
     /// The same with whose credentials it has.
-    pub(super) own_question: Print,
+    pub(super) own_question: Fingerprint,
     /// A part of its header was not seen, and there may have been credentials in it.
     pub(super) is_cut: bool,
     /// Of what it is called, the same where it comes again.
@@ -36,36 +36,36 @@ pub(super) struct Request {
     pub(super) about_itself: bool,
     pub(super) credentials: Vec<Presented>,
     /// Of all credentials.
-    pub(super) attempts: Print,
-    pub(super) from: Print,
+    pub(super) attempts: Fingerprint,
+    pub(super) from: Fingerprint,
     /// It is from where it says. Settled when it comes: a secret that somebody is told later was none of his then.
     pub(super) proven: bool,
     pub(super) wish: Wish,
     /// It is part of a call.
     pub(super) in_dialog: bool,
-    pub(super) uri: Print,
-    pub(super) call_id: Print,
+    pub(super) uri: Fingerprint,
+    pub(super) call_id: Fingerprint,
     /// Of From.
-    pub(super) tag: Print,
+    pub(super) tag: Fingerprint,
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
     pub(super) charged: Charges,
     /// Account and source.
-    pub(super) who: Print,
+    pub(super) who: Fingerprint,
     /// Call-ID and source.
-    pub(super) call: Print,
+    pub(super) call: Fingerprint,
     /// Something on the way seems to have rewritten it.
     pub(super) rewritten: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Presented {
-    pub(super) nonce: Print,
-    pub(super) realm: Print,
+    pub(super) nonce: Fingerprint,
+    pub(super) realm: Fingerprint,
     /// Of all of it.
     pub(super) attempt: u64,
     /// Of nonce, account and source.
-    pub(super) used: Print,
+    pub(super) used: Fingerprint,
     /// How often the nonce had come back from them before.
     pub(super) earlier: u32,
 }
@@ -93,33 +93,33 @@ impl Request {
         method: &[u8],
         origin: Origin,
         rewritten: bool,
-        know: &Knowledge,
+        state: &ObserverState,
     ) -> Self {
         let Origin { at, source, flow, ends, charged } = origin;
         // PJSIP reads them so.
         let method = &method.to_ascii_uppercase()[..];
-        let prints = &know.prints;
+        let fingerprinter = &state.fingerprinter;
         let from = &message.from.uri;
-        let own = own(message, know);
+        let own = own(message, state);
         let account = account(message, &own, method);
         let others = others(message, account.as_ref());
-        let who = prints.of((source, account.as_ref().map(Account::as_str)));
+        let who = fingerprinter.of((source, account.as_ref().map(Account::as_str)));
         let presented = message.credentials.iter().map(|credentials| {
-            let nonce = nonce(credentials.nonce, prints);
+            let nonce = nonce(credentials.nonce, fingerprinter);
             Presented {
                 nonce,
-                realm: prints.of(credentials.realm),
+                realm: fingerprinter.of(credentials.realm),
                 attempt: stable(&[credentials.raw]),
-                used: prints.of((nonce, who)),
+                used: fingerprinter.of((nonce, who)),
                 earlier: 0,
             }
         });
         let uri = match message.start {
-            Start::Request { uri, .. } => prints.of(uri),
+            Start::Request { uri, .. } => fingerprinter.of(uri),
             Start::Answer { .. } => 0,
         };
         let in_dialog = message.to.tag.is_some();
-        let question = prints.of(("question", source, method, from.user, from.host, uri, in_dialog));
+        let question = fingerprinter.of(("question", source, method, from.user, from.host, uri, in_dialog));
         let method = match method {
             b"REGISTER" => Method::Register,
             b"INVITE" => Method::Invite,
@@ -132,27 +132,27 @@ impl Request {
             method,
             about_itself: !from.user.is_empty() && from.user == message.to.uri.user,
             question,
-            from: from_print(message, prints),
-            own_question: prints.of((question, who)),
+            from: from_fingerprint(message, fingerprinter),
+            own_question: fingerprinter.of((question, who)),
             is_cut: message.body.is_none(),
             number: stable(&[message.call_id, message.via.branch]),
             is_of_one: message.body.is_some() && are_of(&own, account.as_ref()),
             others,
             in_dialog,
             uri,
-            call_id: prints.of(message.call_id),
-            tag: prints.of(message.from.tag),
+            call_id: fingerprinter.of(message.call_id),
+            tag: fingerprinter.of(message.from.tag),
             ends,
             charged,
             credentials: presented.collect(),
-            attempts: prints.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
+            attempts: fingerprinter.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
             proven: false,
             wish: match method {
-                Method::Register => Wish::of(message, prints),
+                Method::Register => Wish::of(message, fingerprinter),
                 Method::Invite | Method::Other => Wish::Nothing,
             },
             who,
-            call: prints.of((source, message.call_id)),
+            call: fingerprinter.of((source, message.call_id)),
             account,
             rewritten,
         }
@@ -176,8 +176,8 @@ impl Request {
 }
 
 /// The credentials that the PBX may look at: those for a realm of its own, where there are any.
-fn own<'m, 'a>(message: &'m Message<'a>, know: &Knowledge) -> Vec<&'m Credentials<'a>> {
-    let is_own = |own: &&Credentials<'_>| know.nonces.is_own_realm(know.prints.of(own.realm));
+fn own<'m, 'a>(message: &'m Message<'a>, state: &ObserverState) -> Vec<&'m Credentials<'a>> {
+    let is_own = |own: &&Credentials<'_>| state.nonces.is_own_realm(state.fingerprinter.of(own.realm));
     let own: Vec<_> = message.credentials.iter().filter(is_own).collect();
     if own.is_empty() { message.credentials.iter().collect() } else { own }
 }
@@ -208,10 +208,10 @@ fn others(message: &Message<'_>, account: Option<&Account>) -> Vec<Account> {
 }
 
 /// Of the From header, which an answer brings back.
-pub(super) fn from_print(message: &Message<'_>, prints: &Prints) -> Print {
-    prints.of(("from", message.from.uri.user, message.from.uri.host))
+pub(super) fn from_fingerprint(message: &Message<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
+    fingerprinter.of(("from", message.from.uri.user, message.from.uri.host))
 }
 
-pub(super) fn nonce(nonce: &[u8], prints: &Prints) -> Print {
-    prints.of(("nonce", nonce))
+pub(super) fn nonce(nonce: &[u8], fingerprinter: &Fingerprinter) -> Fingerprint {
+    fingerprinter.of(("nonce", nonce))
 }

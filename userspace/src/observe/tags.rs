@@ -4,7 +4,7 @@
 //! branch for it. Kamailio begins all its tags alike and makes the rest from the request. With such a PBX whoever knows
 //! one answer can acknowledge all others in anybody's name, and no ACK is believed.
 
-use super::{answer::Tag, prints::Print};
+use super::{answer::Tag, fingerprint::Fingerprint};
 
 /// Tags that have to be unlike each other before one is believed.
 const LOOKED_AT: usize = 8;
@@ -12,7 +12,7 @@ const LOOKED_AT: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     /// First halves of the last ones, in a ring.
-    halves: [Option<Print>; LOOKED_AT],
+    halves: [Option<Fingerprint>; LOOKED_AT],
     next: usize,
     /// One was no secret. That is how this PBX makes them, and stays so.
     predictable: bool,
@@ -21,7 +21,7 @@ pub(super) struct Tags {
 impl Tags {
     /// Of an answer that was not sent before.
     pub(super) fn see(&mut self, tag: &Tag) {
-        let half = Some(tag.half.print);
+        let half = Some(tag.half.fingerprint);
         self.predictable |= tag.is_echo || self.halves.contains(&half);
         self.halves[self.next] = half;
         self.next = (self.next + 1) % LOOKED_AT;
@@ -37,8 +37,12 @@ mod tests {
     use super::*;
     use crate::observe::nonces::{Echo, Maker};
 
-    fn tag(half: Print, is_echo: bool) -> Tag {
-        Tag { print: half, half: Echo { print: half, length: 16, realm: None, maker: Maker::Pbx }, is_echo }
+    fn tag(half: Fingerprint, is_echo: bool) -> Tag {
+        Tag {
+            fingerprint: half,
+            half: Echo { fingerprint: half, length: 16, realm: None, maker: Maker::Pbx },
+            is_echo,
+        }
     }
 
     fn seen(tags: impl IntoIterator<Item = Tag>) -> bool {

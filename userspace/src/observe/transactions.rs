@@ -7,17 +7,17 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    answer::{Answer, tag_print},
+    answer::{Answer, tag_fingerprint},
     diagnosis::Cause,
+    fifo_map::FifoMap,
+    fingerprint::{Fingerprint, Fingerprinter},
     histories::Line,
-    knowledge::Knowledge,
     message::Message,
     nonces::{Echo, Receiver},
-    prints::{Print, Prints},
-    recent::Recent,
+    observer_state::ObserverState,
     request::{Origin, Request},
-    shelves::Shelves,
     tapped::Charges,
+    two_tier_map::TwoTierMap,
 };
 use crate::guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport};
 
@@ -40,11 +40,11 @@ const TICK_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Transactions {
-    open: Shelves<Print, Open>,
-    done: Shelves<Print, Done>,
-    early: Recent<Print, Answer>,
+    open: TwoTierMap<Fingerprint, Open>,
+    done: TwoTierMap<Fingerprint, Done>,
+    early: FifoMap<Fingerprint, Answer>,
     /// Evidence about INVITEs that becomes proven if an ACK comes.
-    held: Recent<Print, Held>,
+    held: FifoMap<Fingerprint, Held>,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ struct Open {
     at: u64,
     requests: Vec<Request>,
     /// The To tag of an ACK that was read before the answer.
-    acknowledged: Option<Print>,
+    acknowledged: Option<Fingerprint>,
 }
 
 #[derive(Debug)]
@@ -61,8 +61,8 @@ struct Done {
     /// When the answer came.
     at: u64,
     /// Of its credentials.
-    attempts: Print,
-    answer: Print,
+    attempts: Fingerprint,
+    answer: Fingerprint,
     status: u16,
     source: IpAddr,
     account: Option<Account>,
@@ -77,17 +77,17 @@ struct Held {
     others: Vec<Account>,
     status: u16,
     wrong_realm: bool,
-    tag: Print,
+    tag: Fingerprint,
     half: Echo,
 }
 
 impl Transactions {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            open: Shelves::new(capacity),
-            done: Shelves::new(4 * capacity),
-            early: Recent::new(capacity / 8),
-            held: Recent::new(capacity),
+            open: TwoTierMap::new(capacity),
+            done: TwoTierMap::new(4 * capacity),
+            early: FifoMap::new(capacity / 8),
+            held: FifoMap::new(capacity),
         }
     }
 
@@ -97,43 +97,49 @@ impl Transactions {
         message: &Message<'_>,
         whole: Option<&[u8]>,
         origin: Origin,
-        know: &mut Knowledge,
-        told: &mut Vec<Evidence>,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
     ) {
         let method = message.method();
-        let Some(key) = key(message, origin.source, origin.flow, &know.prints) else { return };
+        let Some(key) = key(message, origin.source, origin.flow, &state.fingerprinter) else { return };
         match method {
-            b"ACK" => return self.acknowledge(key, message, origin.source, know, told),
+            b"ACK" => return self.acknowledge(key, message, origin.source, state, emitted),
             b"CANCEL" => return,
             _ => {}
         }
         let rewritten = super::rewriting::looks_rewritten(message, origin.source, whole);
-        let mut request = Request::of(message, method, origin, rewritten, know);
-        if self.is_repeated(key, &request, know) {
-            know.counters.again += 1;
+        let mut request = Request::of(message, method, origin, rewritten, state);
+        if self.is_repeated(key, &request, state) {
+            state.counters.again += 1;
             return;
         }
-        know.asked(&mut request);
-        self.wait(key, request, know, told);
+        state.asked(&mut request);
+        self.wait(key, request, state, emitted);
     }
 
-    fn wait(&mut self, key: Print, request: Request, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+    fn wait(
+        &mut self,
+        key: Fingerprint,
+        request: Request,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
+    ) {
         if let Some(answer) = self.early.remove(&key) {
             if answer.at >= request.at && request.is_within(answer.acknowledged) {
-                know.sent(&answer, Receiver::of(&request));
-                self.join(key, &request, None, &answer, know, told);
+                state.sent(&answer, Receiver::of(&request));
+                self.join(key, &request, None, &answer, state, emitted);
                 return;
             }
-            know.counters.unmatched += 1;
+            state.counters.unmatched += 1;
         }
         if let Some(open) = self.open.get_mut(&key) {
-            know.counters.unanswered += u64::from(open.add(request));
+            state.counters.unanswered += u64::from(open.add(request));
             return;
         }
-        let whose = know.acquaintances.find(request.source);
+        let whose = state.verified_sources.find(request.source);
         let open = Open { at: request.at, requests: vec![request], acknowledged: None };
         if self.open.insert(key, open, whose) {
-            know.counters.forgotten.transactions += 1;
+            state.counters.forgotten.transactions += 1;
         }
     }
 
@@ -144,35 +150,40 @@ impl Transactions {
         answer: &Answer,
         to: SocketAddr,
         transport: Transport,
-        know: &mut Knowledge,
-        told: &mut Vec<Evidence>,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
     ) {
         let flow = Flow { port: to.port(), transport };
-        let Some(key) = key(message, to.ip(), flow, &know.prints) else { return };
+        let Some(key) = key(message, to.ip(), flow, &state.fingerprinter) else { return };
         let mut latest = answer.at;
-        if let Some(done) = self.done.get_mut(&key).filter(|done| done.answer == answer.print) {
+        if let Some(done) = self.done.get_mut(&key).filter(|done| done.answer == answer.fingerprint) {
             // The same again, unless more had been asked by then than was answered.
             if self.open.get(&key).is_none_or(|open| !open.asked_by(done.at)) {
-                know.counters.again += 1;
-                done.repeated(answer.at, know);
+                state.counters.again += 1;
+                done.repeated(answer.at, state);
                 return;
             }
             latest = done.at;
         }
         match self.asked(key, latest, answer) {
             Some((request, acknowledged)) => {
-                self.join(key, &request, acknowledged, answer, know, told);
-                know.sent(answer, Receiver::of(&request));
+                self.join(key, &request, acknowledged, answer, state, emitted);
+                state.sent(answer, Receiver::of(&request));
             }
             None => {
-                self.unmatched(key, answer, know);
-                know.sent(answer, Receiver::unasked(to.ip()));
+                self.unmatched(key, answer, state);
+                state.sent(answer, Receiver::unasked(to.ip()));
             }
         }
     }
 
     /// The request that is answered, and the To tag of its ACK.
-    fn asked(&mut self, key: Print, latest: u64, answer: &Answer) -> Option<(Request, Option<Print>)> {
+    fn asked(
+        &mut self,
+        key: Fingerprint,
+        latest: u64,
+        answer: &Answer,
+    ) -> Option<(Request, Option<Fingerprint>)> {
         let open = self.open.get_mut(&key)?;
         let (request, acknowledged) = (open.take(latest, answer)?, open.acknowledged);
         if open.requests.is_empty() {
@@ -181,12 +192,12 @@ impl Transactions {
         Some((request, acknowledged))
     }
 
-    pub(super) fn tick(&mut self, now: u64, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+    pub(super) fn tick(&mut self, now: u64, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
         for _ in 0..TICK_MAX {
             if self.held.oldest().is_none_or(|(_, held)| now < held.until) {
                 break;
             }
-            self.held.pop().into_iter().for_each(|(_, held)| held.tell(Proof::Forgeable, know, told));
+            self.held.pop().into_iter().for_each(|(_, held)| held.emit(Proof::Unproven, state, emitted));
         }
         let over = |at: u64, after: u64| now > at.saturating_add(after);
         for _ in 0..TICK_MAX {
@@ -194,13 +205,13 @@ impl Transactions {
                 break;
             }
             self.early.pop();
-            know.counters.unmatched += 1;
+            state.counters.unmatched += 1;
         }
         for _ in 0..TICK_MAX {
             if self.open.pop_if(|open| over(open.at, UNANSWERED_AFTER)).is_none() {
                 break;
             }
-            know.counters.unanswered += 1;
+            state.counters.unanswered += 1;
         }
         for _ in 0..TICK_MAX {
             if self.done.pop_if(|done| over(done.at, OVER_AFTER)).is_none() {
@@ -210,76 +221,76 @@ impl Transactions {
     }
 
     /// An open or answered request once more. One with other credentials is another request, whatever its names are.
-    fn is_repeated(&mut self, key: Print, request: &Request, know: &mut Knowledge) -> bool {
+    fn is_repeated(&mut self, key: Fingerprint, request: &Request, state: &mut ObserverState) -> bool {
         if self.open.get(&key).is_some_and(|open| open.requests.iter().any(|open| open.repeats(request))) {
             return true;
         }
         match self.done.get_mut(&key).filter(|done| done.attempts == request.attempts) {
             Some(done) => {
-                done.repeated(request.at, know);
+                done.repeated(request.at, state);
                 true
             }
             None => false,
         }
     }
 
-    fn unmatched(&mut self, key: Print, answer: &Answer, know: &mut Knowledge) {
+    fn unmatched(&mut self, key: Fingerprint, answer: &Answer, state: &mut ObserverState) {
         if self.done.get(&key).is_some() {
             // Another answer to the same request: of a forked call, or of a PBX that changed its mind.
-            know.counters.again += 1;
+            state.counters.again += 1;
         } else if self.early.get(&key).is_none() && self.early.insert(key, answer.clone()).is_some() {
-            know.counters.forgotten.transactions += 1;
+            state.counters.forgotten.transactions += 1;
         }
     }
 
     fn join(
         &mut self,
-        key: Print,
+        key: Fingerprint,
         request: &Request,
-        acknowledged: Option<Print>,
+        acknowledged: Option<Fingerprint>,
         answer: &Answer,
-        know: &mut Knowledge,
-        told: &mut Vec<Evidence>,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
     ) {
-        know.counters.joined += 1;
-        know.learn(request, answer);
+        state.counters.joined += 1;
+        state.learn(request, answer);
         if let Some(tag) = &answer.tag {
-            know.tags.see(tag);
+            state.tags.see(tag);
         }
-        let wrong_realm = know.has_wrong_realm(request);
-        let evidence = know.conclude(request, answer);
-        told.extend(charged(request, answer));
-        let whose = know.acquaintances.find(request.source);
+        let wrong_realm = state.has_wrong_realm(request);
+        let evidence = state.conclude(request, answer);
+        emitted.extend(charged(request, answer));
+        let whose = state.verified_sources.find(request.source);
         let done = Done {
             at: answer.at,
             attempts: request.attempts,
-            answer: answer.print,
+            answer: answer.fingerprint,
             status: answer.status,
             source: request.source,
             account: request.account.clone(),
-            proof: evidence.as_ref().map_or(Proof::Forgeable, |evidence| evidence.proof),
+            proof: evidence.as_ref().map_or(Proof::Unproven, |evidence| evidence.proof),
             repetitions: 0,
         };
         self.done.insert(key, done, whose);
         let Some(evidence) = evidence else { return };
         let status = answer.status;
         let may_be_proven =
-            request.method == Method::Invite && evidence.proof == Proof::Forgeable && !answer.accepted();
+            request.method == Method::Invite && evidence.proof == Proof::Unproven && !answer.accepted();
         match answer.tag.filter(|_| may_be_proven) {
             Some(tag) => {
                 let until = answer.at.saturating_add(ACK_WITHIN);
-                let (tag, half, others) = (tag.print, tag.half, request.others.clone());
+                let (tag, half, others) = (tag.fingerprint, tag.half, request.others.clone());
                 let held = Held { until, evidence, others, status, wrong_realm, tag, half };
                 if acknowledged == Some(tag) {
-                    know.sent(answer, Receiver::of(request));
-                    held.acknowledged(know, told);
+                    state.sent(answer, Receiver::of(request));
+                    held.acknowledged(state, emitted);
                 } else if let Some((_, forgotten)) = self.held.insert(key, held) {
-                    forgotten.tell(Proof::Forgeable, know, told);
+                    forgotten.emit(Proof::Unproven, state, emitted);
                 }
             }
             None => {
-                know.told(&evidence, status, wrong_realm);
-                tell(evidence, &request.others, told);
+                state.emitted(&evidence, status, wrong_realm);
+                emit(evidence, &request.others, emitted);
             }
         }
     }
@@ -287,13 +298,13 @@ impl Transactions {
     /// The key is the INVITE's.
     fn acknowledge(
         &mut self,
-        key: Print,
+        key: Fingerprint,
         message: &Message<'_>,
         source: IpAddr,
-        know: &mut Knowledge,
-        told: &mut Vec<Evidence>,
+        state: &mut ObserverState,
+        emitted: &mut Vec<Evidence>,
     ) {
-        let Some(tag) = message.to.tag.map(|tag| tag_print(tag, &know.prints)) else { return };
+        let Some(tag) = message.to.tag.map(|tag| tag_fingerprint(tag, &state.fingerprinter)) else { return };
         if let Some(open) = self.open.get_mut(&key) {
             open.acknowledged = Some(tag);
         }
@@ -301,7 +312,7 @@ impl Transactions {
         if self.held.get(&key).filter(is_held).is_some()
             && let Some(held) = self.held.remove(&key)
         {
-            held.acknowledged(know, told);
+            held.acknowledged(state, emitted);
         }
     }
 }
@@ -336,29 +347,29 @@ impl Open {
 }
 
 impl Held {
-    fn acknowledged(self, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+    fn acknowledged(self, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
         let source = self.evidence.source;
-        if know.tags.are_secret() && know.nonces.proves(self.half.print, source) {
-            know.acquaintances.met(source);
-            self.tell(Proof::Proven, know, told);
+        if state.tags.are_secret() && state.nonces.proves(self.half.fingerprint, source) {
+            state.verified_sources.met(source);
+            self.emit(Proof::Proven, state, emitted);
         } else {
-            self.tell(Proof::Forgeable, know, told);
+            self.emit(Proof::Unproven, state, emitted);
         }
     }
 
-    fn tell(self, proof: Proof, know: &mut Knowledge, told: &mut Vec<Evidence>) {
+    fn emit(self, proof: Proof, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
         let evidence = Evidence { proof, ..self.evidence };
-        know.told(&evidence, self.status, self.wrong_realm);
-        tell(evidence, &self.others, told);
+        state.emitted(&evidence, self.status, self.wrong_realm);
+        emit(evidence, &self.others, emitted);
     }
 }
 
 impl Done {
     /// The request or the answer came again.
-    fn repeated(&mut self, at: u64, know: &mut Knowledge) {
+    fn repeated(&mut self, at: u64, state: &mut ObserverState) {
         self.repetitions = self.repetitions.saturating_add(1);
         if self.repetitions == LOST && at > self.at.saturating_add(LOST_AFTER) {
-            know.note(&Line {
+            state.note(&Line {
                 at,
                 cause: Cause::AnswerLost,
                 account: self.account.clone(),
@@ -381,13 +392,13 @@ fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence>
         account: request.account.clone(),
         method: request.method,
         kind: Kind::Charged { issued, refused },
-        proof: Proof::Forgeable,
+        proof: Proof::Unproven,
         made_after: 0,
     })
 }
 
 /// What failed is the account that the PBX looked at. The names beside it are told too.
-fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
+fn emit(evidence: Evidence, others: &[Account], emitted: &mut Vec<Evidence>) {
     let kind = match evidence.kind {
         Kind::Failed { attempt } => Some(Kind::Named { attempt }),
         Kind::Stale => Some(Kind::Stale),
@@ -395,14 +406,19 @@ fn tell(evidence: Evidence, others: &[Account], told: &mut Vec<Evidence>) {
     };
     if let Some(kind) = kind {
         let of = |account: &Account| Evidence { account: Some(account.clone()), kind, ..evidence.clone() };
-        told.extend(others.iter().map(of));
+        emitted.extend(others.iter().map(of));
     }
-    told.push(evidence);
+    emitted.push(evidence);
 }
 
 /// Of the transaction, in the request and in the answer; an ACK has that of its INVITE. `None`: the message does not say
 /// enough.
-fn key(message: &Message<'_>, address: IpAddr, flow: Flow, prints: &Prints) -> Option<Print> {
+fn key(
+    message: &Message<'_>,
+    address: IpAddr,
+    flow: Flow,
+    fingerprinter: &Fingerprinter,
+) -> Option<Fingerprint> {
     // PJSIP answers with capitals whatever it was asked with.
     let method = match message.sequence.method.to_ascii_uppercase() {
         ack if ack == b"ACK" => b"INVITE".to_vec(),
@@ -417,7 +433,7 @@ fn key(message: &Message<'_>, address: IpAddr, flow: Flow, prints: &Prints) -> O
     };
     let (branch, tag) = (echoed(message.via.branch), echoed(message.from.tag.unwrap_or_default()));
     let names = (branch, message.call_id, tag, message.sequence.number, method);
-    Some(prints.of((address, flow.transport, port, names)))
+    Some(fingerprinter.of((address, flow.transport, port, names)))
 }
 
 /// A branch or a tag, however it comes back: PJSIP writes other escapes than it has read, and leaves out comments and

@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    nonces::{Standing, Use},
+    nonces::{NonceStatus, Use},
     registration::Wish,
     request::{Presented, Request},
 };
@@ -15,7 +15,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(super) struct Shown {
     pub(super) presented: Presented,
     /// `None`: the PBX never sent it there, as far as is known.
-    pub(super) standing: Option<Standing>,
+    pub(super) nonce_status: Option<NonceStatus>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,12 @@ pub(super) fn verdict(request: &Request, shown: Option<&Shown>, answer: &Answer,
         (401 | 407, Some(shown)) if is_another_server(request, shown, answer) => {
             Verdict::Is(Kind::Challenged)
         }
-        (401 | 407, Some(shown)) => match shown.standing {
-            Some(Standing { use_of: Use::Current, .. }) => failed(shown),
-            Some(Standing { use_of: Use::Kept, .. }) | None => Verdict::Kept,
+        (401 | 407, Some(shown)) => match shown.nonce_status {
+            Some(NonceStatus { use_of: Use::Current, .. }) => failed(shown),
+            Some(NonceStatus { use_of: Use::Kept, .. }) | None => Verdict::Kept,
         },
         // Who dislikes a nonce challenges. This is about the rest.
-        (403, Some(shown)) if shown.standing.is_some() => failed(shown),
+        (403, Some(shown)) if shown.nonce_status.is_some() => failed(shown),
         (403, Some(_)) => Verdict::Kept,
         (403, None) => Verdict::Is(Kind::Refused),
         (404 | 604, _) if request.method == Method::Register => Verdict::Is(Kind::UnknownAccount),
@@ -59,7 +59,8 @@ const fn failed(shown: &Shown) -> Verdict {
 
 /// The credentials are as one server asked for them, and now a second server asks for its own.
 fn is_another_server(request: &Request, shown: &Shown, answer: &Answer) -> bool {
-    let asked_for = shown.standing.is_some_and(|standing| standing.realm == Some(shown.presented.realm));
+    let asked_for =
+        shown.nonce_status.is_some_and(|nonce_status| nonce_status.realm == Some(shown.presented.realm));
     let has = |realm| request.credentials.iter().any(|presented| Some(presented.realm) == realm);
     asked_for && !answer.challenges.is_empty() && !answer.challenges.iter().any(|echo| has(echo.realm))
 }

@@ -8,17 +8,17 @@ use xdp_prog::abi::{MAX_PREFIXES, MAX_SOURCES};
 use super::{
     document::{Section, Value},
     error::{ConfigError, FileError},
+    false_positives,
     flows::FlowLimits,
     forms::FormPolicy,
     guard::GuardPolicy,
     guesses::GuessPolicy,
-    ledger,
     limits::Limits,
     newcomers::Newcomers,
     ports::Ports,
     sources,
 };
-use crate::{ledger::Settings as LedgerSettings, precedence::single, text_file};
+use crate::{false_positives::Settings as FalsePositiveSettings, precedence::single, text_file};
 
 /// Where the configuration is, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
@@ -60,7 +60,7 @@ pub struct Config {
     pub known_rate: Limits,
     pub guesses: GuessPolicy,
     pub guard: GuardPolicy,
-    pub ledger: LedgerSettings,
+    pub false_positives: FalsePositiveSettings,
 }
 
 impl Default for Config {
@@ -87,7 +87,7 @@ impl Default for Config {
             known_rate: Limits::known(),
             guesses: GuessPolicy::default(),
             guard: GuardPolicy::default(),
-            ledger: LedgerSettings::default(),
+            false_positives: FalsePositiveSettings::default(),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
         let text = text_file::read(path).map_err(|error| {
-            let problem = format!("cannot read the configuration: {}", text_file::told(&error));
+            let problem = format!("cannot read the configuration: {}", text_file::describe(&error));
             ConfigError::File(FileError { origin: origin.clone(), line: None, key: None, problem })
         })?;
         let mut config = Self::parse(&text, &origin)?;
@@ -137,7 +137,7 @@ impl Config {
             guesses: root
                 .read("guesses", default.guesses, |value| GuessPolicy::read(value, default.guesses))?,
             guard: GuardPolicy::read(root.section("guard")?)?,
-            ledger: ledger::read(root.section("ledger")?)?,
+            false_positives: false_positives::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),
             says_trusted_only: root.says("trusted_only"),
         };

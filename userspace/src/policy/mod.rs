@@ -3,11 +3,11 @@
 mod config;
 mod document;
 mod error;
+mod false_positives;
 mod flows;
 mod forms;
 mod guard;
 mod guesses;
-mod ledger;
 mod limits;
 mod newcomers;
 mod ports;

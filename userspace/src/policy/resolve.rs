@@ -10,7 +10,7 @@ use super::{
     limits::ticks,
     ports::port_set,
 };
-use crate::{ledger, signature::SignatureSet};
+use crate::{false_positives, signature::SignatureSet};
 
 /// Everything that is loaded into the filter.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Resolved {
     pub banned: Vec<IpNet>,
     pub signatures: SignatureSet,
     pub guard: GuardPolicy,
-    pub ledger: ledger::Settings,
+    pub false_positives: false_positives::Settings,
 }
 
 impl Config {
@@ -37,7 +37,7 @@ impl Config {
             banned: self.banned.clone(),
             signatures: self.signature_set()?,
             guard: self.guard,
-            ledger: self.ledger,
+            false_positives: self.false_positives,
         })
     }
 

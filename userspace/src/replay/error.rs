@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::capture::CaptureError;
-use crate::{signature::SignatureError, text_file::told};
+use crate::{signature::SignatureError, text_file::describe};
 
 #[derive(Debug)]
 pub enum ReplayError {
@@ -23,7 +23,9 @@ pub enum ReplayError {
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { path, error } => write!(f, "{}: cannot open it: {}", path.display(), told(error)),
+            Self::Open { path, error } => {
+                write!(f, "{}: cannot open it: {}", path.display(), describe(error))
+            }
             Self::Capture { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Signatures(error) => error.fmt(f),
             Self::Write(error) => write!(f, "cannot write the report: {error}"),

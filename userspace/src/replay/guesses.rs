@@ -10,18 +10,18 @@ use xdp_prog::{
     guess::{Budget, NEW_LINES},
 };
 
-use super::recent::Recent;
+use super::lru_map::LruMap;
 
-type States = RefCell<Recent<Address, Rc<GuessState>>>;
+type States = RefCell<LruMap<Address, Rc<GuessState>>>;
 
 /// The tables of `xdp_prog::guess`.
 pub struct Guesses {
-    issued: RefCell<Recent<AddressHash, u64>>,
+    issued: RefCell<LruMap<AddressHash, u64>>,
     /// Of each, until when it counts.
     worked: HashMap<AddressHash, u64>,
     states: [States; 2],
     new_lines: Meter,
-    charged: RefCell<Recent<AddressHash, u64>>,
+    charged: RefCell<LruMap<AddressHash, u64>>,
     refunds: HashMap<Address, Refunds>,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Debug for Guesses {
 
 impl Default for Guesses {
     fn default() -> Self {
-        let states = |capacity| RefCell::new(Recent::new(capacity));
+        let states = |capacity| RefCell::new(LruMap::new(capacity));
         Self {
-            issued: RefCell::new(Recent::new(MAX_ISSUED)),
+            issued: RefCell::new(LruMap::new(MAX_ISSUED)),
             worked: HashMap::new(),
             states: [states(MAX_GUESSES_ISSUED), states(MAX_GUESSES_OTHER)],
             new_lines: Meter::default(),
-            charged: RefCell::new(Recent::new(MAX_CHARGED)),
+            charged: RefCell::new(LruMap::new(MAX_CHARGED)),
             refunds: HashMap::new(),
         }
     }

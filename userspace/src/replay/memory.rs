@@ -23,7 +23,7 @@ use xdp_prog::{
     egress, form,
     frame::{self, Depth, Packet, TCP, flag},
     guess::{self, Budget, Guess, Tally},
-    judge::{self, Asked, Because, Fragment, Nature, Read, Standing, Verdict, World},
+    judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, Verdict, World},
     matcher::{self, Scan},
     reason::{Action, Reason},
     segments::{self, Place},
@@ -32,13 +32,13 @@ use xdp_prog::{
     stream::{Begin, Search, Stream},
 };
 
-use super::{guesses::Guesses, recent::Recent};
+use super::{guesses::Guesses, lru_map::LruMap};
 use crate::{
     address::{to_key, to_prefix},
     meters,
 };
 
-type States<T> = RefCell<Recent<Address, Rc<T>>>;
+type States<T> = RefCell<LruMap<Address, Rc<T>>>;
 
 /// A filter with its tables. The clock stands still until it is set.
 #[derive(Debug)]
@@ -53,9 +53,9 @@ pub struct Memory {
     prefix_states: States<PrefixState>,
     suspensions: HashMap<SuspensionKey, Suspension>,
     known_flows: HashMap<FlowKey, KnownFlow>,
-    fragments: RefCell<Recent<FragmentKey, FragmentState>>,
+    fragments: RefCell<LruMap<FragmentKey, FragmentState>>,
     /// Of each, until when it is remembered.
-    early_fragments: RefCell<Recent<FragmentKey, u64>>,
+    early_fragments: RefCell<LruMap<FragmentKey, u64>>,
     /// What lines have tried.
     guesses: Guesses,
     /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
@@ -64,8 +64,8 @@ pub struct Memory {
     asked: States<Meter>,
     /// What leaves is seen.
     watched: Cell<bool>,
-    handshakes: RefCell<Recent<StreamKey, Handshake>>,
-    streams: RefCell<Recent<StreamKey, StreamState>>,
+    handshakes: RefCell<LruMap<StreamKey, Handshake>>,
+    streams: RefCell<LruMap<StreamKey, StreamState>>,
     counters: RefCell<[Counter; COUNTER_COUNT]>,
     now: Cell<u64>,
 }
@@ -77,18 +77,18 @@ impl Memory {
             signatures: signatures.into(),
             sources: HashMap::new(),
             prefixes: BTreeMap::new(),
-            source_states: RefCell::new(Recent::new(MAX_SOURCE_STATES)),
-            prefix_states: RefCell::new(Recent::new(MAX_PREFIX_STATES)),
+            source_states: RefCell::new(LruMap::new(MAX_SOURCE_STATES)),
+            prefix_states: RefCell::new(LruMap::new(MAX_PREFIX_STATES)),
             suspensions: HashMap::new(),
             known_flows: HashMap::new(),
-            fragments: RefCell::new(Recent::new(MAX_FRAGMENTS)),
+            fragments: RefCell::new(LruMap::new(MAX_FRAGMENTS)),
             guesses: Guesses::default(),
             judges_guesses: Cell::new(false),
-            asked: RefCell::new(Recent::new(MAX_ASKED)),
+            asked: RefCell::new(LruMap::new(MAX_ASKED)),
             watched: Cell::new(false),
-            early_fragments: RefCell::new(Recent::new(MAX_EARLY_FRAGMENTS)),
-            handshakes: RefCell::new(Recent::new(MAX_HANDSHAKES)),
-            streams: RefCell::new(Recent::new(MAX_STREAMS)),
+            early_fragments: RefCell::new(LruMap::new(MAX_EARLY_FRAGMENTS)),
+            handshakes: RefCell::new(LruMap::new(MAX_HANDSHAKES)),
+            streams: RefCell::new(LruMap::new(MAX_STREAMS)),
             counters: RefCell::new([Counter::default(); COUNTER_COUNT]),
             now: Cell::new(0),
         }
@@ -168,7 +168,7 @@ impl Memory {
 
     /// The same for its neighbourhood.
     pub fn set_prefix_state(&mut self, address: IpAddr, state: PrefixState) {
-        self.prefix_states.get_mut().insert(to_key(address).neighbourhood(), Rc::new(state));
+        self.prefix_states.get_mut().insert(to_key(address).limit_prefix(), Rc::new(state));
     }
 
     /// A copy for packets from `address`: with all that decides about those, and nothing else.
@@ -187,7 +187,7 @@ impl Memory {
         if let Some(state) = self.source_states.borrow_mut().get(&key.source()) {
             copy.set_source_state(address, meters::copy_source(state));
         }
-        if let Some(state) = self.prefix_states.borrow_mut().get(&key.neighbourhood()) {
+        if let Some(state) = self.prefix_states.borrow_mut().get(&key.limit_prefix()) {
             copy.set_prefix_state(address, meters::copy_prefix(state));
         }
         copy
@@ -342,16 +342,16 @@ impl World for View<'_> {
         self.memory.longest_prefix(address)
     }
 
-    fn standing(&self, packet: &Packet) -> Standing {
-        judge::standing(self, &packet.source)
+    fn source_status(&self, packet: &Packet) -> SourceStatus {
+        judge::source_status(self, &packet.source)
     }
 
     fn source_state(&self, source: &Address) -> Option<&SourceState> {
         Some(self.source_state.get_or_init(|| state(&self.memory.source_states, source)))
     }
 
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState> {
-        Some(self.prefix_state.get_or_init(|| state(&self.memory.prefix_states, neighbourhood)))
+    fn prefix_state(&self, limit_prefix: &Address) -> Option<&PrefixState> {
+        Some(self.prefix_state.get_or_init(|| state(&self.memory.prefix_states, limit_prefix)))
     }
 
     fn known_flow(&self, key: &FlowKey) -> Option<&KnownFlow> {
@@ -416,8 +416,8 @@ impl World for View<'_> {
         self.frame.skip(packet.offset as usize)
     }
 
-    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
-        judge::nature(self, packet, encrypted)
+    fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass {
+        judge::packet_class(self, packet, encrypted)
     }
 
     fn classify(&self, packet: &Packet) -> Kind {
@@ -472,9 +472,9 @@ impl World for View<'_> {
         }
     }
 
-    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
         if self.memory.has_judged_guesses() {
-            guess::charge(self, packet, budget, print, guesses)
+            guess::charge(self, packet, budget, fingerprint, guesses)
         } else {
             Guess::Free
         }
@@ -500,7 +500,7 @@ impl World for View<'_> {
         self.guesses(|guesses| guesses.issued(to))
     }
 
-    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
         let payload = self.payload(packet);
         let hash = |at: u32, most, key| siphash::hash(payload.skip(at as usize), most, key);
         siphash::chained(packet.length, key, hash)
@@ -559,7 +559,7 @@ impl World for View<'_> {
         segments::keep(self, packet);
     }
 
-    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
         judge::judge_segment(self, packet, read, stream)
     }
 
@@ -567,7 +567,7 @@ impl World for View<'_> {
         judge::charge_later(self, packet, stream)
     }
 
-    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
         judge::judge_first_fragment(self, packet, read, stream)
     }
 
@@ -579,7 +579,7 @@ impl World for View<'_> {
         judge::settle_fragment(self, packet, reason, state);
     }
 
-    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
         judge::judge_fragment(self, packet, found, stream)
     }
 }

@@ -7,8 +7,8 @@
 mod capture;
 mod error;
 mod guesses;
+mod lru_map;
 mod memory;
-mod recent;
 mod report;
 #[cfg(test)]
 mod tests;

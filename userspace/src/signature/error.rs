@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use xdp_prog::abi::{MAX_CLASSES, MAX_SIGNATURES};
 
-use crate::text_file::told;
+use crate::text_file::describe;
 
 #[derive(Debug)]
 #[non_exhaustive]
@@ -43,7 +43,7 @@ impl fmt::Display for SignatureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, source } => {
-                write!(f, "{}: cannot be read: {}", path.display(), told(source))
+                write!(f, "{}: cannot be read: {}", path.display(), describe(source))
             }
             Self::Text { origin, line, key: Some(key), what } => write!(f, "{origin}:{line}: {key}: {what}"),
             Self::Text { origin, line, key: None, what } => write!(f, "{origin}:{line}: {what}"),

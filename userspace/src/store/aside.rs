@@ -10,7 +10,7 @@ use super::{
     error::{Result, StoreError},
     open::beside,
 };
-use crate::wall::Clock;
+use crate::clock::Clock;
 
 impl Store {
     /// Renames a database that no `Store` has open, and says what it is called now: `NAME.corrupt-20261120T164833Z`.

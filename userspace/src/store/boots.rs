@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::row::Unsigned;
-use crate::wall::{Clock, Moment, carry, latest_over};
+use crate::clock::{Clock, Moment, carry, latest_over};
 
 /// This boot, as the store knows it.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use super::{
     schema::RUNS_OUT,
     switch::Switch,
 };
-use crate::{ledger::Saved, wall::Clock};
+use crate::{clock::Clock, false_positives::Saved};
 
 /// Dropped before it is committed, it never was.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<'a> Change<'a> {
                  evidence = excluded.evidence",
             params![
                 Net(entry.net),
-                Code(entry.standing),
+                Code(entry.kind),
                 Unsigned(entry.since),
                 boot,
                 until,
@@ -86,7 +86,7 @@ impl<'a> Change<'a> {
     }
 
     /// Instead of what was kept of that rule.
-    pub fn keep_ledger(&mut self, rule: &Saved) -> Result<()> {
+    pub fn save_false_positives(&mut self, rule: &Saved) -> Result<()> {
         self.execute("REPLACE INTO ledger (rule, state) VALUES (?1, ?2)", params![rule.rule, rule.state])?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::{
     error,
     row::{Net, Unsigned, Word, end},
 };
-use crate::{guard::Rule, precedence::single, wall::Clock};
+use crate::{clock::Clock, guard::Rule, precedence::single};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

@@ -10,8 +10,8 @@ use super::{
     suspension::{key, source},
 };
 use crate::{
-    guard::{Account, Memory, News, Remembered},
-    wall::Clock,
+    clock::Clock,
+    guard::{Account, Memory, Remembered, UnsavedMemory},
 };
 
 const WORKED: i64 = 0;
@@ -19,15 +19,15 @@ const PLACE: i64 = 1;
 const ACCOUNT: i64 = 2;
 
 impl Change<'_> {
-    pub fn remember(&mut self, news: &News, clock: &Clock) -> error::Result<()> {
-        for of in &news.gone {
+    pub fn remember(&mut self, unsaved_memory: &UnsavedMemory, clock: &Clock) -> error::Result<()> {
+        for of in &unsaved_memory.gone {
             let (kind, source, account) = columns(of);
             self.execute(
                 "DELETE FROM memory WHERE kind = ?1 AND source = ?2 AND account = ?3",
                 params![kind, source, account],
             )?;
         }
-        for Memory { of, until, state } in &news.kept {
+        for Memory { of, until, state } in &unsaved_memory.kept {
             let (kind, source, account) = columns(of);
             let (boot, until) = self.end(*until, clock)?;
             self.execute(
@@ -48,7 +48,7 @@ impl Change<'_> {
 fn columns(of: &Remembered) -> (i64, Vec<u8>, &str) {
     match of {
         Remembered::Worked(source, account) => (WORKED, key(Some(*source)), account.as_str()),
-        Remembered::Place(net) => (PLACE, Net(*net).key().to_vec(), ""),
+        Remembered::SourceNet(net) => (PLACE, Net(*net).key().to_vec(), ""),
         Remembered::Account(account) => (ACCOUNT, key(None), account.as_str()),
     }
 }
@@ -80,7 +80,7 @@ fn of(row: &Row<'_>) -> Result<Remembered> {
             Some(source) => Ok(Remembered::Worked(source, account()?)),
             None => Err(Error::InvalidColumnType(1, String::new(), Type::Blob)),
         },
-        PLACE => Ok(Remembered::Place(row.get::<_, Net>(1)?.0)),
+        PLACE => Ok(Remembered::SourceNet(row.get::<_, Net>(1)?.0)),
         ACCOUNT => Ok(Remembered::Account(account()?)),
         _ => Err(Error::IntegralValueOutOfRange(0, kind)),
     }

@@ -40,7 +40,7 @@ use self::{
     boots::{Boots, Here},
     error::Result,
 };
-use crate::{file_id::FileId, wall::Clock};
+use crate::{clock::Clock, file_id::FileId};
 
 /// What has run out is removed so many at a time, so that nobody waits long.
 pub const BATCH: usize = 10_000;

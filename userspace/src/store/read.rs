@@ -17,8 +17,8 @@ use super::{
     switch::{self, Switch},
 };
 use crate::{
-    address::canonical, control::protocol::Query, guard::Memory, ledger::Saved, precedence::Standing,
-    wall::Clock,
+    address::canonical, clock::Clock, control::protocol::Query, false_positives::Saved, guard::Memory,
+    precedence::ListKind,
 };
 
 /// How many are on each list.
@@ -108,18 +108,18 @@ impl Store {
     /// As fast with a million as with one: they are counted as they come and go, and here only what has run out
     /// and is not purged yet.
     pub fn counts(&self, clock: &Clock) -> Result<Counts> {
-        let count = |standing| self.run(|_| self.count(standing, clock));
-        Ok(Counts { trusted: count(Standing::Trusted)?, banned: count(Standing::Banned)? })
+        let count = |kind| self.run(|_| self.count(kind, clock));
+        Ok(Counts { trusted: count(ListKind::Trusted)?, banned: count(ListKind::Banned)? })
     }
 
-    fn count(&self, standing: Standing, clock: &Clock) -> rusqlite::Result<u64> {
+    fn count(&self, kind: ListKind, clock: &Clock) -> rusqlite::Result<u64> {
         let mut all = self.connection.prepare_cached("SELECT entries FROM tally WHERE standing = ?1")?;
         let mut over = self.connection.prepare_cached(
             "SELECT count(*) FROM entry WHERE boot = ?1 AND until BETWEEN 0 AND ?2 AND standing = ?3",
         )?;
-        let mut count: i64 = all.query_row([Code(standing)], |row| row.get(0))?;
+        let mut count: i64 = all.query_row([Code(kind)], |row| row.get(0))?;
         for (boot, until) in self.boots()?.over(clock.kernel) {
-            count -= over.query_row(params![boot, until, Code(standing)], |row| row.get::<_, i64>(0))?;
+            count -= over.query_row(params![boot, until, Code(kind)], |row| row.get::<_, i64>(0))?;
         }
         // Not exact if another process changes it meanwhile.
         Ok(u64::try_from(count).unwrap_or(0))
@@ -157,7 +157,7 @@ impl Store {
     }
 
     /// Whom each rule hit by mistake.
-    pub fn ledger(&self) -> Result<Vec<Saved>> {
+    pub fn false_positives(&self) -> Result<Vec<Saved>> {
         self.run(|connection| {
             let mut statement = connection.prepare_cached("SELECT rule, state FROM ledger ORDER BY rule")?;
             let rows = statement.query_map([], |row| Ok(Saved { rule: row.get(0)?, state: row.get(1)? }))?;

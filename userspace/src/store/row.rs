@@ -13,14 +13,14 @@ use super::boots::Boots;
 use crate::{
     address::{from_prefix, to_prefix},
     control::protocol::Origin,
-    precedence::Standing,
+    precedence::ListKind,
 };
 
 /// What is said of an address or a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub net: IpNet,
-    pub standing: Standing,
+    pub kind: ListKind,
     /// Kernel time.
     pub until: u64,
     /// Milliseconds since 1970.
@@ -37,7 +37,7 @@ pub(super) const COLUMNS: &str = "net, standing, since, boot, until, origin, not
 pub(super) fn entry(row: &Row<'_>, boots: &Boots) -> Result<Entry> {
     Ok(Entry {
         net: row.get::<_, Net>(0)?.0,
-        standing: row.get::<_, Code<_>>(1)?.0,
+        kind: row.get::<_, Code<_>>(1)?.0,
         since: row.get::<_, Unsigned>(2)?.0,
         until: end(row, 3, boots)?,
         origin: row.get::<_, Code<_>>(5)?.0,
@@ -148,7 +148,7 @@ impl<T: DeserializeOwned> FromSql for Word<T> {
     }
 }
 
-impl Coded for Standing {
+impl Coded for ListKind {
     fn code(self) -> i64 {
         match self {
             Self::Trusted => 0,
@@ -157,7 +157,7 @@ impl Coded for Standing {
     }
 
     fn of(code: i64) -> Option<Self> {
-        [Self::Trusted, Self::Banned].into_iter().find(|standing| standing.code() == code)
+        [Self::Trusted, Self::Banned].into_iter().find(|kind| kind.code() == code)
     }
 }
 

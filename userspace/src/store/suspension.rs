@@ -12,9 +12,9 @@ use super::{
     row::{Net, Unsigned, Word, end},
 };
 use crate::{
-    guard::{Account, Because, Flow, Transport},
+    clock::Clock,
+    guard::{Account, Flow, Transport, Trigger},
     precedence::single,
-    wall::Clock,
 };
 
 /// One thing that is suspended, or locked: suspended wherever it comes from.
@@ -28,7 +28,7 @@ pub struct Suspension {
     /// Milliseconds since 1970.
     pub since: u64,
     pub who: String,
-    pub because: Because,
+    pub trigger: Trigger,
     /// Also where it works.
     pub strict: bool,
 }
@@ -88,7 +88,7 @@ fn flow(name: &str) -> Option<Flow> {
 impl Change<'_> {
     /// Instead of what was said of the same from the same source.
     pub fn suspend(&mut self, suspension: &Suspension, clock: &Clock) -> error::Result<()> {
-        let Suspension { what, source, until, since, who, because, strict } = suspension;
+        let Suspension { what, source, until, since, who, trigger, strict } = suspension;
         let (boot, until) = self.end(*until, clock)?;
         self.execute(
             "REPLACE INTO suspension (kind, name, source, since, boot, until, who, rule, count, seconds, strict)
@@ -101,9 +101,9 @@ impl Change<'_> {
                 boot,
                 until,
                 who,
-                Word(because.rule),
-                because.count,
-                because.seconds,
+                Word(trigger.rule),
+                trigger.count,
+                trigger.seconds,
                 strict,
             ],
         )?;
@@ -134,7 +134,7 @@ fn suspension(row: &Row<'_>, boots: &Boots) -> Result<Suspension> {
         since: row.get::<_, Unsigned>(3)?.0,
         until: end(row, 4, boots)?,
         who: row.get(6)?,
-        because: Because { rule: row.get::<_, Word<_>>(7)?.0, count: row.get(8)?, seconds: row.get(9)? },
+        trigger: Trigger { rule: row.get::<_, Word<_>>(7)?.0, count: row.get(8)?, seconds: row.get(9)? },
         strict: row.get(10)?,
     })
 }

@@ -12,7 +12,7 @@ use xdp_prog::{
     abi::{Handshake, StreamState, tap},
     egress::{self, Chunk, Pieces},
     frame::{Packet, TCP, flag},
-    judge::{Standing, World as _, standing},
+    judge::{SourceStatus, World as _, source_status},
     reason::Reason,
     tap::Loss,
 };
@@ -59,12 +59,12 @@ fn watch(sent: &Sent) {
     if !hidden && !egress::is_wanted(sent, &packet, policy) {
         return;
     }
-    let (known, listed) = match standing(&lists, &packet.destination) {
-        Standing::Known { .. } => (true, 0),
+    let (known, listed) = match source_status(&lists, &packet.destination) {
+        SourceStatus::Known { .. } => (true, 0),
         // Nothing that they send is looked at, but what they were told is no secret of anybody else.
-        Standing::Decided(Reason::Trusted) => (true, tap::LISTED),
-        Standing::Decided(_) => (false, tap::LISTED),
-        Standing::Stranger => (false, 0),
+        SourceStatus::Decided(Reason::Trusted) => (true, tap::LISTED),
+        SourceStatus::Decided(_) => (false, tap::LISTED),
+        SourceStatus::Stranger => (false, 0),
     };
     if hidden {
         // Over TLS a trusted one is told what he may know, and a banned one cannot connect.

@@ -24,7 +24,7 @@ pub(super) fn sample(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict
     let Some(slot) = EVENT_SLOTS.get_ptr_mut(sampler::slot(sender, key)) else { return };
     // SAFETY: a per-CPU slot; XDP does not preempt itself on a CPU.
     let slot = unsafe { &mut *slot };
-    let Some(unseen) = slot.tell(sender, now) else { return };
+    let Some(unseen) = slot.emit(sender, now) else { return };
     // SAFETY: the packet is borrowed for longer than the call.
     if unsafe { send(ctx.as_ptr().cast(), packet, encoded(verdict), unseen, now) } == 0 {
         slot.take_back(unseen);

@@ -35,13 +35,13 @@ pub(super) fn charge(
     packet: &Packet,
     policy: u32,
     budget: Budget,
-    print: u64,
+    fingerprint: u64,
     guesses: u32,
     now: u64,
 ) -> Guess {
     let how = budget as u32 | policy << 1 | guesses << 16;
     // SAFETY: as above.
-    Guess::from_code(unsafe { charge_guesses(packet, how, print, now) })
+    Guess::from_code(unsafe { charge_guesses(packet, how, fingerprint, now) })
 }
 
 #[inline(always)]
@@ -77,7 +77,7 @@ pub(super) fn issued(to: &AddressHash) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn print(ctx: *mut xdp_md, packet: &Packet, key: [u64; 2]) -> u64 {
+pub(super) fn fingerprint(ctx: *mut xdp_md, packet: &Packet, key: [u64; 2]) -> u64 {
     let [key, seed] = key;
     print_of(ctx, packet.offset, packet.length, key, seed)
 }
@@ -166,12 +166,12 @@ unsafe extern "C" fn add_guess(ctx: *mut xdp_md, packet: *const Packet, policy: 
 /// As for `judge_guess`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn charge_guesses(packet: *const Packet, how: u32, print: u64, now: u64) -> u32 {
+unsafe extern "C" fn charge_guesses(packet: *const Packet, how: u32, fingerprint: u64, now: u64) -> u32 {
     // SAFETY: see above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
     let active = Active { policy: how >> 1 & 0xff, signatures: 0 };
     let kernel = Kernel::of(core::ptr::null_mut(), active, now);
-    guess::charge(&kernel, packet, Budget::from_code(how & 1), print, how >> 16) as u32
+    guess::charge(&kernel, packet, Budget::from_code(how & 1), fingerprint, how >> 16) as u32
 }
 
 #[unsafe(no_mangle)]

@@ -18,7 +18,7 @@ use xdp_prog::{
     form,
     frame::{self, Depth, OFFSET_MAX, Packet},
     guess::{Budget, Guess, Tally},
-    judge::{self, Asked, Because, Fragment, Nature, Read, Standing, World},
+    judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, World},
     lines,
     matcher::{self, Scan},
     reason::{Class, Reason},
@@ -147,9 +147,9 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn standing(&self, packet: &Packet) -> Standing {
+    fn source_status(&self, packet: &Packet) -> SourceStatus {
         // SAFETY: a reference is what the function asks for.
-        Standing::from_word(unsafe { find_standing(packet, self.now()) })
+        SourceStatus::from_word(unsafe { find_source_status(packet, self.now()) })
     }
 
     #[inline(always)]
@@ -158,8 +158,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn prefix_state(&self, neighbourhood: &Address) -> Option<&PrefixState> {
-        state_or_fresh!(PREFIX_STATE, neighbourhood)
+    fn prefix_state(&self, limit_prefix: &Address) -> Option<&PrefixState> {
+        state_or_fresh!(PREFIX_STATE, limit_prefix)
     }
 
     #[inline(always)]
@@ -324,8 +324,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn charge_guesses(&self, packet: &Packet, budget: Budget, print: u64, guesses: u32) -> Guess {
-        guess::charge(packet, self.active.policy, budget, print, guesses, self.now())
+    fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
+        guess::charge(packet, self.active.policy, budget, fingerprint, guesses, self.now())
     }
 
     #[inline(always)]
@@ -354,8 +354,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn print(&self, packet: &Packet, key: [u64; 2]) -> u64 {
-        guess::print(self.ctx, packet, key)
+    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+        guess::fingerprint(self.ctx, packet, key)
     }
 
     #[inline(always)]
@@ -401,16 +401,16 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn nature(&self, packet: &Packet, encrypted: bool) -> Nature {
+    fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass {
         // SAFETY: as above.
-        Nature::from_word(unsafe { find_nature(self.ctx, packet, encrypted as u32) })
+        PacketClass::from_word(unsafe { find_packet_class(self.ctx, packet, encrypted as u32) })
     }
 
     #[inline(always)]
-    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+    fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
         // SAFETY: as above.
         let word = unsafe { judge_segment(packet, self.slots(), read.word(), stream.word(), self.now()) };
-        Because::from_word(word)
+        Outcome::from_word(word)
     }
 
     #[inline(always)]
@@ -423,11 +423,11 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Because {
+    fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
         let slots = self.slots();
         // SAFETY: as above.
         let word = unsafe { judge_first_fragment(packet, slots, read.word(), stream.word(), self.now()) };
-        Because::from_word(word)
+        Outcome::from_word(word)
     }
 
     #[inline(always)]
@@ -443,11 +443,11 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Because {
+    fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
         let slots = self.slots();
         // SAFETY: as above.
         let word = unsafe { judge_fragment(packet, slots, found.word(), stream.word(), self.now()) };
-        Because::from_word(word)
+        Outcome::from_word(word)
     }
 }
 
@@ -747,13 +747,13 @@ const fn from_slots(slots: u32) -> Active {
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn find_standing(packet: *const Packet, now: u64) -> u64 {
+unsafe extern "C" fn find_source_status(packet: *const Packet, now: u64) -> u64 {
     // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Standing::Stranger.word() };
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return SourceStatus::Stranger.word() };
     let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
     // Copied, because up to 6.4 the memory of an argument is no key for a map.
     let source = packet.source;
-    judge::standing(&kernel, &source).word()
+    judge::source_status(&kernel, &source).word()
 }
 
 /// # Safety
@@ -778,7 +778,7 @@ unsafe extern "C" fn judge_fragment(
     now: u64,
 ) -> u32 {
     // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(Reason::Fragment).word() };
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return Outcome::from(Reason::Fragment).word() };
     let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
     judge::judge_fragment(&kernel, packet, Fragment::from_word(found), Stream::from_word(stream)).word()
 }
@@ -800,12 +800,12 @@ unsafe extern "C" fn settle_fragment(packet: *const Packet, reason: u32, state: 
 /// As for `parse`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn find_nature(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
+unsafe extern "C" fn find_packet_class(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
     // SAFETY: see above.
     match unsafe { packet.as_ref() } {
         Some(packet) if !ctx.is_null() => {
             let kernel = Kernel::of(ctx, Active::default(), 0);
-            judge::nature(&kernel, packet, encrypted != 0).word()
+            judge::packet_class(&kernel, packet, encrypted != 0).word()
         }
         _ => 0,
     }
@@ -826,7 +826,9 @@ unsafe extern "C" fn judge_segment(
 ) -> u32 {
     let read = Read::from_word(read);
     // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(read.nature.pass).word() };
+    let Some(packet) = (unsafe { packet.as_ref() }) else {
+        return Outcome::from(read.packet_class.pass).word();
+    };
     let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
     judge::judge_segment(&kernel, packet, read, Stream::from_word(stream)).word()
 }
@@ -859,7 +861,9 @@ unsafe extern "C" fn judge_first_fragment(
 ) -> u32 {
     let read = Read::from_word(read);
     // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Because::from(read.nature.pass).word() };
+    let Some(packet) = (unsafe { packet.as_ref() }) else {
+        return Outcome::from(read.packet_class.pass).word();
+    };
     let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
     judge::judge_first_fragment(&kernel, packet, read, Stream::from_word(stream)).word()
 }

@@ -12,7 +12,7 @@ use std::{
 
 use super::daemon::{Daemon, Scratch, ask, runtime};
 use crate::control::{
-    Client, ClientError, DaemonLock, Door, DoorError, Limits, LockError, accounts,
+    Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
     protocol::{Call, Refusal, RefusalKind},
 };
 
@@ -117,7 +117,7 @@ fn a_group_that_does_not_exist_is_named() {
     let _context = _runtime.enter();
     let scratch = Scratch::new();
     let lock = DaemonLock::take(scratch.path()).unwrap();
-    let error = Door::open(&scratch.socket(), Some("no such group"), &lock).unwrap_err();
+    let error = ControlSocket::open(&scratch.socket(), Some("no such group"), &lock).unwrap_err();
     assert!(error.to_string().contains("groupadd --system no such group"), "{error}");
     assert!(!scratch.socket().exists());
 }
@@ -130,14 +130,17 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let lock = DaemonLock::take(scratch.path()).unwrap();
 
     let live = UnixListener::bind(scratch.socket()).unwrap();
-    let error = Door::open(&scratch.socket(), None, &lock).unwrap_err();
-    assert!(matches!(error, DoorError::Running { pid } if pid == std::process::id() as i32), "{error:?}");
+    let error = ControlSocket::open(&scratch.socket(), None, &lock).unwrap_err();
+    assert!(
+        matches!(error, ControlSocketError::Running { pid } if pid == std::process::id() as i32),
+        "{error:?}"
+    );
     assert!(scratch.socket().exists());
 
     drop(live);
-    let door = Door::open(&scratch.socket(), None, &lock).unwrap();
+    let control_socket = ControlSocket::open(&scratch.socket(), None, &lock).unwrap();
     assert!(Client::connect(&scratch.socket()).unwrap().is_some());
-    drop(door);
+    drop(control_socket);
     assert!(!scratch.socket().exists());
 }
 
@@ -148,8 +151,8 @@ fn what_is_no_socket_is_left_alone() {
     let scratch = Scratch::new();
     let lock = DaemonLock::take(scratch.path()).unwrap();
     fs::write(scratch.socket(), "precious").unwrap();
-    let error = Door::open(&scratch.socket(), None, &lock).unwrap_err();
-    assert!(matches!(error, DoorError::InTheWay { .. }), "{error:?}");
+    let error = ControlSocket::open(&scratch.socket(), None, &lock).unwrap_err();
+    assert!(matches!(error, ControlSocketError::InTheWay { .. }), "{error:?}");
     assert_eq!(fs::read(scratch.socket()).unwrap(), b"precious");
 }
 

@@ -4,7 +4,7 @@ use std::{net::Shutdown, thread, time::Duration};
 
 use super::daemon::{Daemon, ask, wait_until};
 use crate::control::{
-    ClientError, Limits, Told,
+    ClientError, Limits, Received,
     protocol::{Answer, Audit, Call, Events, RefusalKind},
 };
 
@@ -82,8 +82,8 @@ fn a_client_that_never_reads_is_cut_off_and_nobody_else_notices() {
 fn a_command_that_pauses_loses_nothing() {
     let daemon = Daemon::start(Limits { stall: Duration::from_millis(100), ..Limits::default() });
     let mut items = 0;
-    let outcome = daemon.client().ask::<ClientError>(&count_to(50_000), |told| {
-        assert!(matches!(told, Told::Item(_)));
+    let outcome = daemon.client().ask::<ClientError>(&count_to(50_000), |received| {
+        assert!(matches!(received, Received::Item(_)));
         if items == 0 {
             wait_until("everything has been told while the first is looked at", || daemon.busy() == 0);
         }
@@ -191,8 +191,8 @@ fn an_idle_client_has_to_go_and_a_following_one_may_stay() {
 fn a_command_that_fails_to_print_ends_its_call() {
     let daemon = Daemon::start(Limits::default());
     let mut client = daemon.client();
-    let failed = client.ask(&Call::Events(Events { follow: true }), |told| {
-        assert_eq!(told, Told::Notice("it begins".to_owned()));
+    let failed = client.ask(&Call::Events(Events { follow: true }), |received| {
+        assert_eq!(received, Received::Notice("it begins".to_owned()));
         Err(Unprinted)
     });
     assert_eq!(failed, Err(Unprinted));

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::control::{
-    Answers, Client, ClientError, DaemonLock, Door, Handler, Limits, Told,
+    Answers, Client, ClientError, ControlSocket, DaemonLock, Handler, Limits, Received,
     protocol::{Answer, Call, Refusal, Who},
     serve,
 };
@@ -85,10 +85,10 @@ impl Daemon {
             move || {
                 runtime().block_on(async {
                     let lock = DaemonLock::take(&directory).unwrap();
-                    let door = Door::open(&socket, group.as_deref(), &lock).unwrap();
+                    let control_socket = ControlSocket::open(&socket, group.as_deref(), &lock).unwrap();
                     open.send(()).unwrap();
                     tokio::select! {
-                        () = serve(door, handler, limits) => {}
+                        () = serve(control_socket, handler, limits) => {}
                         _ = stopped => {}
                     }
                 });
@@ -137,8 +137,8 @@ pub(super) fn ask(
     call: &Call,
 ) -> Result<Result<Vec<serde_json::Value>, Refusal>, ClientError> {
     let mut items = Vec::new();
-    let outcome = client.ask::<ClientError>(call, |told| {
-        if let Told::Item(item) = told {
+    let outcome = client.ask::<ClientError>(call, |received| {
+        if let Received::Item(item) = received {
             items.push(item);
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::{
         protocol::{Answer, Call, item},
         request,
     },
-    office,
+    controller,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -57,8 +57,8 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Signatures(_) => is::<item::Signatures>(item),
         Call::Reload | Call::Attach => is::<item::Attached>(item),
         Call::Detach(_) => is::<item::Detached>(item),
-        Call::Status => is::<office::Status>(item),
-        Call::Explain(_) => is::<office::Explained>(item),
+        Call::Status => is::<controller::Status>(item),
+        Call::Explain(_) => is::<controller::Explained>(item),
         Call::Accounts(_) => is::<item::Closed>(item),
         Call::Account(_) => is::<item::Account>(item),
         Call::Lock(_) => is::<item::Locked>(item),

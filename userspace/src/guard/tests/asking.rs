@@ -12,8 +12,8 @@ fn over_tcp(evidence: Evidence) -> Evidence {
 }
 
 fn limits(decisions: &[Decision]) -> Vec<(IpAddr, u64)> {
-    let limit = |decision: &Decision| match decision.what {
-        What::LimitAsking { source, until } => Some((source, until)),
+    let limit = |decision: &Decision| match decision.action {
+        GuardAction::LimitAsking { source, until } => Some((source, until)),
         _ => None,
     };
     decisions.iter().filter_map(limit).collect()

@@ -73,12 +73,12 @@ fn who_is_known_stays_so_while_packets_are_missed_and_not_for_ever() {
         let now = START + minute * MINUTE;
         let missed = guard.missed(now, 10);
         for decision in missed.into_iter().chain(guard.tick(now)) {
-            match decision.what {
-                What::Know { phones, until, .. } => {
+            match decision.action {
+                GuardAction::Know { phones, until, .. } => {
                     assert_eq!(phones, 3);
                     kernel = until;
                 }
-                What::Forget { .. } => kernel = 0,
+                GuardAction::Forget { .. } => kernel = 0,
                 _ => {}
             }
         }
@@ -109,6 +109,6 @@ fn what_is_missed_again_and_again_is_told_once_in_a_while() {
     assert_eq!(misses(START, 100, 11 * SECOND)(&mut guard), [], "now and then");
     let told = misses(START + HOUR, 600, 5 * SECOND)(&mut guard);
     assert_eq!(rules(&told), [Rule::Missed]);
-    assert_eq!((told[0].because.count, told[0].because.seconds), (65, 60));
-    assert_eq!(told[0].what, What::Alert { source: None, account: None });
+    assert_eq!((told[0].trigger.count, told[0].trigger.seconds), (65, 60));
+    assert_eq!(told[0].action, GuardAction::Alert { source: None, account: None });
 }

@@ -79,9 +79,9 @@ fn nothing_is_a_bypass_where_the_filter_does_not_drop() {
 #[test]
 fn a_suspension_of_before_a_restart_counts_from_the_start() {
     let mut guard = Guard::default();
-    let because = crate::guard::Because { rule: Rule::Suspend, count: 6, seconds: 1 };
+    let trigger = crate::guard::Trigger { rule: Rule::Suspend, count: 6, seconds: 1 };
     let until = START + HOUR;
-    let held = Held::Suspended { account: account("100"), source: host(1), until, because };
+    let held = Held::Suspended { account: account("100"), source: host(1), until, trigger };
     guard.restore(START + MINUTE, [held]);
     guard.set_drops(true, START + MINUTE);
     let guess = |after| made(after, failure(START + 2 * MINUTE, host(1), "100"));

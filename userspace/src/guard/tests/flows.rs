@@ -17,11 +17,11 @@ struct Kernel(BTreeMap<(IpAddr, Flow), (u32, u64)>);
 impl Kernel {
     fn hear(&mut self, decisions: &[Decision]) {
         for decision in decisions {
-            match decision.what {
-                What::KnowFlow { source, flow, phones, until } => {
+            match decision.action {
+                GuardAction::KnowFlow { source, flow, phones, until } => {
                     self.0.insert((source, flow), (phones, until));
                 }
-                What::ForgetFlow { source, flow } => {
+                GuardAction::ForgetFlow { source, flow } => {
                     self.0.remove(&(source, flow)).expect("it was told of it");
                 }
                 _ => {}
@@ -110,8 +110,11 @@ fn it_lasts_as_long_as_its_source_is_known_by_it() {
     kernel.hear(&guard.tick(at + GRACE - 1));
     assert_eq!(kernel.of(host(1)), [(5060, 1)], "it says goodbye from wherever, and has the grace");
     let end = guard.tick(at + GRACE);
-    let expected = [What::Forget { source: host(1) }, What::ForgetFlow { source: host(1), flow: bye_flow() }];
-    assert_eq!(end.into_iter().map(|decision| decision.what).collect::<Vec<_>>(), expected);
+    let expected = [
+        GuardAction::Forget { source: host(1) },
+        GuardAction::ForgetFlow { source: host(1), flow: bye_flow() },
+    ];
+    assert_eq!(end.into_iter().map(|decision| decision.action).collect::<Vec<_>>(), expected);
 }
 
 fn bye_flow() -> Flow {
@@ -125,7 +128,7 @@ fn a_refresh_is_told_once_an_hour() {
     for minute in 0..24 * 60 {
         let at = START + minute * MINUTE;
         let decisions = guard.witness(&registered(at, host(1), "100", at + 2 * MINUTE));
-        times += decisions.iter().filter(|what| matches!(what.what, What::KnowFlow { .. })).count();
+        times += decisions.iter().filter(|what| matches!(what.action, GuardAction::KnowFlow { .. })).count();
         kernel.hear(&decisions);
         assert!(kernel.0.values().all(|(_, until)| *until >= at + 2 * MINUTE + GRACE));
     }

@@ -20,12 +20,12 @@ impl Noise {
 }
 
 fn is_alert(decision: &Decision) -> bool {
-    matches!(decision.what, What::Alert { .. })
+    matches!(decision.action, GuardAction::Alert { .. })
 }
 
 /// What may follow without proof: it is told, and strangers of a line have to wait before they ask again.
 fn is_unproven(decision: &Decision) -> bool {
-    is_alert(decision) || matches!(decision.what, What::LimitAsking { .. })
+    is_alert(decision) || matches!(decision.action, GuardAction::LimitAsking { .. })
 }
 
 #[test]
@@ -59,21 +59,21 @@ fn a_forged_flood_changes_nothing_for_a_phone_a_trunk_and_an_attacker() {
         };
         let decisions = guard.witness(&forged(of_kind(kind, failure(START + SECOND, source, &name))));
         assert!(decisions.iter().all(is_unproven), "{decisions:?}");
-        let limits = |decision: &Decision| match decision.what {
-            What::LimitAsking { source, .. } => source == phone_at || source == trunk,
+        let limits = |decision: &Decision| match decision.action {
+            GuardAction::LimitAsking { source, .. } => source == phone_at || source == trunk,
             _ => false,
         };
         assert!(!decisions.iter().any(limits), "{decisions:?}");
         alerts += decisions.iter().filter(|decision| is_alert(decision)).count();
     }
     assert!((1..=30).contains(&alerts), "somebody knows, and is not flooded: {alerts}");
-    assert_eq!(guard.counters().forgeable, FLOOD);
-    assert!(guard.doubtful.weight() <= super::super::doubtful::ROOM * 2);
+    assert_eq!(guard.counters().unproven_evidence, FLOOD);
+    assert!(guard.unproven_failures.weight() <= super::super::unproven_failures::ROOM * 2);
     let after = [phone, trunk, cracker, near].map(|source| guard.source(source, START + SECOND));
     assert_eq!(before, after);
     let last = guard.witness(&failure(START + SECOND, near, "100"));
     assert_eq!(suspensions(&last), [("100", near)], "the count of who really failed is as it was");
-    assert_eq!(guard.trails.forgotten() + guard.crowds.forgotten(), 0);
+    assert_eq!(guard.source_histories.forgotten() + guard.account_histories.forgotten(), 0);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_forged_attack_from_many_sources_is_told_and_locks_nothing() {
     let mut guard = Guard::default();
     let decisions = feed(&mut guard, (1..=50).map(|n| forged(failure(START, host(n), "100"))));
     assert_eq!(rules(&decisions), [Rule::Distributed]);
-    assert_eq!(decisions[0].what, What::Alert { source: None, account: Some(account("100")) });
+    assert_eq!(decisions[0].action, GuardAction::Alert { source: None, account: Some(account("100")) });
     assert_eq!(guard.account(&account("100"), START), None);
 }
 
@@ -176,7 +176,7 @@ proptest! {
                 prop_assert!(decisions.iter().all(is_unproven));
             }
             let proven = |mut decisions: Vec<Decision>| {
-                decisions.retain(|decision| !matches!(decision.what, What::LimitAsking { .. }));
+                decisions.retain(|decision| !matches!(decision.action, GuardAction::LimitAsking { .. }));
                 decisions
             };
             let [clean, mixed] = [&mut clean, &mut mixed].map(|guard| proven(step(guard, at, evidence.as_ref())));
@@ -212,9 +212,9 @@ proptest! {
         }
         let end = at + 365 * 24 * HOUR;
         for lifted in guard.tick(end) {
-            let ends = matches!(lifted.what, What::Lift { .. } | What::Forget { .. } | What::ForgetFlow { .. });
+            let ends = matches!(lifted.action, GuardAction::Lift { .. } | GuardAction::Forget { .. } | GuardAction::ForgetFlow { .. });
             prop_assert!(ends, "{lifted:?}");
-            prop_assert_eq!(lifted.because.rule, Rule::Expired);
+            prop_assert_eq!(lifted.trigger.rule, Rule::Expired);
         }
         prop_assert_eq!(guard.tick(end), vec![]);
         prop_assert_eq!(guard.accounts(end), vec![]);

@@ -3,10 +3,10 @@
 use super::*;
 
 /// What the kernel would have: the last that was told.
-fn told(decisions: &[Decision]) -> Vec<(u32, u64)> {
-    let know = |decision: &Decision| match decision.what {
-        What::Know { phones, until, .. } => Some((phones, until)),
-        What::Forget { .. } => Some((0, 0)),
+fn known_changes(decisions: &[Decision]) -> Vec<(u32, u64)> {
+    let know = |decision: &Decision| match decision.action {
+        GuardAction::Know { phones, until, .. } => Some((phones, until)),
+        GuardAction::Forget { .. } => Some((0, 0)),
         _ => None,
     };
     decisions.iter().filter_map(know).collect()
@@ -19,7 +19,7 @@ fn each_phone_makes_the_budget_larger_up_to_the_limit() {
     let mut guard = Guard::default();
     for n in 1..=300u32 {
         let decisions = guard.witness(&registered(START, host(1), &n.to_string(), START + HOUR));
-        let phones: Vec<_> = told(&decisions).into_iter().map(|(phones, _)| phones).collect();
+        let phones: Vec<_> = known_changes(&decisions).into_iter().map(|(phones, _)| phones).collect();
         assert_eq!(phones, if n <= 100 { vec![n] } else { vec![] });
     }
     assert_eq!(guard.source(host(1), START).unwrap().phones, 100);
@@ -44,7 +44,7 @@ fn a_refresh_is_told_only_when_it_is_needed_and_the_kernel_never_runs_out() {
     for minute in 0..24 * 60 {
         let at = START + minute * MINUTE;
         let decisions = guard.witness(&registered(at, host(1), "100", at + 2 * MINUTE));
-        if let Some((_, until)) = told(&decisions).last() {
+        if let Some((_, until)) = known_changes(&decisions).last() {
             (kernel, times) = (*until, times + 1);
         }
         assert!(kernel >= at + 2 * MINUTE + GRACE, "{minute}");
@@ -62,10 +62,10 @@ fn phones_that_are_late_are_still_known_for_the_grace_and_then_forgotten() {
     assert_eq!(guard.tick(first - 1), []);
     assert_eq!(guard.source(host(1), first - 1).unwrap().phones, 2);
     let fewer = guard.tick(first);
-    assert_eq!((told(&fewer)[0].0, fewer[0].because.rule), (1, Rule::Expired));
+    assert_eq!((known_changes(&fewer)[0].0, fewer[0].trigger.rule), (1, Rule::Expired));
     assert_eq!(guard.tick(START + 2 * HOUR + GRACE - 1), []);
     let gone = guard.tick(START + 2 * HOUR + GRACE);
-    assert_eq!(gone[0].what, What::Forget { source: host(1) });
+    assert_eq!(gone[0].action, GuardAction::Forget { source: host(1) });
     assert_eq!(guard.tick(START + 100 * HOUR), []);
 }
 
@@ -77,11 +77,15 @@ fn who_says_goodbye_has_the_grace_too() {
     guard.witness(&here);
     let at = START + MINUTE;
     let bye = of_kind(Kind::Unregistered { phone }, failure(at, host(1), "100"));
-    assert_eq!(told(&guard.witness(&forged(bye.clone()))), [], "a forged goodbye takes nothing away");
+    assert_eq!(
+        known_changes(&guard.witness(&forged(bye.clone()))),
+        [],
+        "a forged goodbye takes nothing away"
+    );
     assert_eq!(guard.source(host(1), at).unwrap().known_until, Some(START + HOUR + GRACE));
-    assert_eq!(told(&guard.witness(&bye)), []);
+    assert_eq!(known_changes(&guard.witness(&bye)), []);
     assert_eq!(guard.tick(at + GRACE - 1), []);
-    assert_eq!(guard.tick(at + GRACE)[0].what, What::Forget { source: host(1) });
+    assert_eq!(guard.tick(at + GRACE)[0].action, GuardAction::Forget { source: host(1) });
 }
 
 #[test]
@@ -89,10 +93,10 @@ fn a_trunk_and_a_call_make_it_known_as_one_phone_for_a_while() {
     for kind in [Kind::Qualified, Kind::Succeeded] {
         let mut guard = Guard::default();
         let decisions = guard.witness(&of_kind(kind, failure(START, host(1), "100")));
-        assert_eq!(told(&decisions)[0].0, 1);
-        assert!(told(&decisions)[0].1 >= START + HOUR);
+        assert_eq!(known_changes(&decisions)[0].0, 1);
+        assert!(known_changes(&decisions)[0].1 >= START + HOUR);
         assert_eq!(guard.tick(START + HOUR - 1), []);
-        assert_eq!(guard.tick(START + HOUR)[0].what, What::Forget { source: host(1) });
+        assert_eq!(guard.tick(START + HOUR)[0].action, GuardAction::Forget { source: host(1) });
     }
 }
 
@@ -109,11 +113,15 @@ fn what_was_known_before_a_restart_stays_so_and_grows() {
     let mut guard = Guard::default();
     guard.restore(START, [Held::Known { source: host(1), phones: 40, until: START + HOUR }]);
     assert_eq!(guard.source(host(1), START).unwrap().phones, 40);
-    assert_eq!(told(&guard.witness(&registered(START, host(1), "100", START + 10 * MINUTE))), []);
+    assert_eq!(known_changes(&guard.witness(&registered(START, host(1), "100", START + 10 * MINUTE))), []);
     let longer = guard.witness(&registered(START + MINUTE, host(1), "101", START + 2 * HOUR));
-    assert_eq!(told(&longer)[0].0, 40);
-    assert!(told(&longer)[0].1 >= START + 2 * HOUR + GRACE);
-    assert_eq!(told(&guard.tick(START + HOUR))[0].0, 1, "the other one of the two has had its grace");
+    assert_eq!(known_changes(&longer)[0].0, 40);
+    assert!(known_changes(&longer)[0].1 >= START + 2 * HOUR + GRACE);
+    assert_eq!(
+        known_changes(&guard.tick(START + HOUR))[0].0,
+        1,
+        "the other one of the two has had its grace"
+    );
 }
 
 #[test]

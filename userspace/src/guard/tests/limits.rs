@@ -25,11 +25,11 @@ fn so_many_failures_suspend_and_one_less_does_not() {
             let decisions = guard.witness(&Evidence { method, ..failure(at, host(1), "100") });
             let until = at + 180 * SECOND;
             assert_eq!(decisions.len(), 1);
-            let what = What::Suspend { account: account("100"), source: host(1), until };
-            assert_eq!(decisions[0].what, what);
-            assert_eq!((decisions[0].because.rule, decisions[0].because.count), (rule, retries));
+            let what = GuardAction::Suspend { account: account("100"), source: host(1), until };
+            assert_eq!(decisions[0].action, what);
+            assert_eq!((decisions[0].trigger.rule, decisions[0].trigger.count), (rule, retries));
             let seconds = if retries == 1 { 0 } else { retries };
-            assert_eq!(decisions[0].because.seconds, seconds, "{retries}");
+            assert_eq!(decisions[0].trigger.seconds, seconds, "{retries}");
             let more = Evidence { method, ..failure(at + SECOND, host(1), "100") };
             assert_eq!(guard.witness(&more), [], "suspended already");
             assert_eq!(
@@ -50,7 +50,7 @@ fn it_lasts_as_long_as_set_and_not_longer() {
         let decisions = feed(&mut guard, failures(6, Method::Register));
         let end = START + 5 * SECOND + seconds * SECOND;
         assert!(
-            matches!(decisions[..], [Decision { what: What::Suspend { until, .. }, .. }] if until == end)
+            matches!(decisions[..], [Decision { action: GuardAction::Suspend { until, .. }, .. }] if until == end)
         );
         assert_eq!(guard.tick(end - 1), []);
         assert_eq!(status(&guard, "100", end - 1), Status::Suspended);
@@ -58,7 +58,7 @@ fn it_lasts_as_long_as_set_and_not_longer() {
         assert_eq!(status(&guard, "100", end), Status::Normal);
         let lifted = guard.tick(end);
         assert_eq!(rules(&lifted), [Rule::Expired]);
-        assert_eq!(lifted[0].what, What::Lift { account: account("100"), source: Some(host(1)) });
+        assert_eq!(lifted[0].action, GuardAction::Lift { account: account("100"), source: Some(host(1)) });
         assert_eq!(guard.tick(end), [], "once");
         // As if nothing had ever been.
         let again = (0..6).map(|n| failure(end + n * SECOND, host(1), "100"));
@@ -148,7 +148,9 @@ fn a_lock_by_count_is_off_unless_set() {
         let end = START + last + 30 * MINUTE;
         let lifted = guard.tick(end);
         assert_eq!(
-            lifted.iter().any(|lift| lift.what == What::Lift { account: account("100"), source: None }),
+            lifted
+                .iter()
+                .any(|lift| lift.action == GuardAction::Lift { account: account("100"), source: None }),
             locked
         );
         assert_eq!(status(&guard, "100", end), Status::Normal);
@@ -161,7 +163,7 @@ fn a_lock_for_ever_is_lifted_by_hand_alone() {
     (settings.lock.on, settings.lock.lasts) = (true, crate::time::Lifetime::Forever);
     let mut guard = Guard::new(settings);
     let decisions = feed(&mut guard, failures(5, Method::Register));
-    assert_eq!(decisions[0].what, What::Lock { account: account("100"), until: FOREVER });
+    assert_eq!(decisions[0].action, GuardAction::Lock { account: account("100"), until: FOREVER });
     assert_eq!(guard.tick(FOREVER - 1), []);
     assert_eq!(status(&guard, "100", FOREVER - 1), Status::Locked);
     let lifted = guard.order(&Order::Unlock { account: account("100") }, START + HOUR);

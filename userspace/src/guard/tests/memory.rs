@@ -1,7 +1,7 @@
 //! Memory is bounded, and what carries the least goes first.
 
 use super::*;
-use crate::guard::{CROWDS, SOURCES, TRAILS, closed::CLOSED};
+use crate::guard::{ACCOUNT_HISTORIES, SOURCE_HISTORIES, SOURCES, active_suspensions::CLOSED};
 
 #[test]
 fn who_only_asked_goes_before_who_failed_and_that_before_who_was_suspended() {
@@ -14,8 +14,8 @@ fn who_only_asked_goes_before_who_failed_and_that_before_who_was_suspended() {
             failure(START + n, ip(&format!("2001:db8:{:x}:{:x}::1", n >> 16, n & 0xffff)), "100"),
         )
     };
-    assert_eq!(feed(&mut guard, (0..TRAILS as u64 + 1000).map(asked)), []);
-    assert!(guard.trails.weight() <= TRAILS);
+    assert_eq!(feed(&mut guard, (0..SOURCE_HISTORIES as u64 + 1000).map(asked)), []);
+    assert!(guard.source_histories.weight() <= SOURCE_HISTORIES);
     assert!(guard.counters().forgotten >= 1000);
     assert_eq!(guard.account(&account("100"), START + SECOND).unwrap().status, Status::Suspended);
     assert_eq!(suspensions(&guard.witness(&failure(START + 9, host(2), "100"))), [("100", host(2))]);
@@ -25,8 +25,8 @@ fn who_only_asked_goes_before_who_failed_and_that_before_who_was_suspended() {
 fn one_source_with_any_number_of_names_takes_so_much_and_no_more() {
     let mut guard = Guard::new(all_off());
     feed(&mut guard, (0..5000u64).map(|n| failure(START + n, host(1), &n.to_string())));
-    assert!(guard.trails.weight() <= 640, "{}", guard.trails.weight());
-    assert!(guard.crowds.weight() <= CROWDS);
+    assert!(guard.source_histories.weight() <= 640, "{}", guard.source_histories.weight());
+    assert!(guard.account_histories.weight() <= ACCOUNT_HISTORIES);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn suspensions_stay_to_their_end_and_new_ones_have_no_room() {
     assert_eq!(decisions.len(), CLOSED);
     assert_eq!(guard.counters().closed_refused, 10);
     assert_eq!(
-        guard.source(host(0), START).unwrap().accounts[0].suspension.map(|closed| closed.until),
+        guard.source(host(0), START).unwrap().accounts[0].suspension.map(|suspension| suspension.until),
         Some(START + 180 * SECOND)
     );
     let end = START + 180 * SECOND;
@@ -57,7 +57,8 @@ fn known_sources_stay_to_their_end_and_new_ones_have_no_room() {
     let full = SOURCES as u32;
     for n in 0..full + 10 {
         let decisions = guard.witness(&of_kind(Kind::Qualified, failure(START, host(n), "trunk")));
-        let made = decisions.iter().filter(|decision| matches!(decision.what, What::Know { .. })).count();
+        let made =
+            decisions.iter().filter(|decision| matches!(decision.action, GuardAction::Know { .. })).count();
         assert_eq!(made, usize::from(n < full));
     }
     assert_eq!(guard.counters().known_refused, 10);

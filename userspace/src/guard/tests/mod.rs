@@ -22,8 +22,8 @@ use ipnet::IpNet;
 use xdp_prog::abi::FOREVER;
 
 use super::{
-    Account, AccountView, Decision, Evidence, Flow, Guard, Held, Kind, Method, Order, Proof, Rule, Scope,
-    Settings, Status, Transport, What,
+    Account, AccountView, Decision, Evidence, Flow, Guard, GuardAction, Held, Kind, Method, Order, Proof,
+    Rule, Scope, Settings, Status, Transport,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -74,7 +74,7 @@ fn registered(at: u64, source: IpAddr, name: &str, until: u64) -> Evidence {
 }
 
 fn forged(evidence: Evidence) -> Evidence {
-    Evidence { proof: Proof::Forgeable, ..evidence }
+    Evidence { proof: Proof::Unproven, ..evidence }
 }
 
 fn from_port(port: u16, evidence: Evidence) -> Evidence {
@@ -109,12 +109,12 @@ fn feed(guard: &mut Guard, evidence: impl IntoIterator<Item = Evidence>) -> Vec<
 }
 
 fn rules(decisions: &[Decision]) -> Vec<Rule> {
-    decisions.iter().map(|decision| decision.because.rule).collect()
+    decisions.iter().map(|decision| decision.trigger.rule).collect()
 }
 
 fn bans(decisions: &[Decision]) -> Vec<(Rule, Scope)> {
-    let ban = |decision: &Decision| match decision.what {
-        What::Ban { scope, .. } => Some((decision.because.rule, scope)),
+    let ban = |decision: &Decision| match decision.action {
+        GuardAction::Ban { scope, .. } => Some((decision.trigger.rule, scope)),
         _ => None,
     };
     decisions.iter().filter_map(ban).collect()
@@ -123,8 +123,8 @@ fn bans(decisions: &[Decision]) -> Vec<(Rule, Scope)> {
 fn suspensions(decisions: &[Decision]) -> Vec<(&str, IpAddr)> {
     decisions
         .iter()
-        .filter_map(|decision| match &decision.what {
-            What::Suspend { account, source, .. } => Some((account.as_str(), *source)),
+        .filter_map(|decision| match &decision.action {
+            GuardAction::Suspend { account, source, .. } => Some((account.as_str(), *source)),
             _ => None,
         })
         .collect()

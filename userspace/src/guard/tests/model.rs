@@ -151,14 +151,14 @@ impl Model {
         let worked = self.worked.iter().filter(|(_, _, from)| *from == source);
         let lasts = settings.known.worked.as_nanos() as u64;
         let is_known = self.accepted.iter().any(|(at, from)| *from == source && now - at < lasts);
-        let familiar: Vec<_> = worked.map(|(_, account, _)| account.clone()).collect();
+        let successes: Vec<_> = worked.map(|(_, account, _)| account.clone()).collect();
         let recent = since(settings.many_accounts, now);
         let mut accounts: Vec<_> = self
             .failures
             .iter()
             .filter(|failure| failure.source == source && !failure.source_over && recent(failure.at))
             .map(|failure| failure.account.clone())
-            .filter(|account| !familiar.contains(account))
+            .filter(|account| !successes.contains(account))
             .collect();
         accounts.sort_unstable();
         accounts.dedup();
@@ -187,18 +187,18 @@ impl Model {
 }
 
 fn verdict(decision: &Decision) -> Option<Verdict> {
-    let (rule, count) = (decision.because.rule, decision.because.count);
-    match decision.what {
-        What::Suspend { until, .. } => Some(Verdict::Suspend(rule, count, until)),
-        What::Lock { until, .. } => Some(Verdict::Lock(rule, count, until)),
-        What::Ban { .. } => Some(Verdict::Ban(rule, count)),
-        What::Lift { .. }
-        | What::Know { .. }
-        | What::Forget { .. }
-        | What::KnowFlow { .. }
-        | What::ForgetFlow { .. }
-        | What::LimitAsking { .. }
-        | What::Alert { .. } => None,
+    let (rule, count) = (decision.trigger.rule, decision.trigger.count);
+    match decision.action {
+        GuardAction::Suspend { until, .. } => Some(Verdict::Suspend(rule, count, until)),
+        GuardAction::Lock { until, .. } => Some(Verdict::Lock(rule, count, until)),
+        GuardAction::Ban { .. } => Some(Verdict::Ban(rule, count)),
+        GuardAction::Lift { .. }
+        | GuardAction::Know { .. }
+        | GuardAction::Forget { .. }
+        | GuardAction::KnowFlow { .. }
+        | GuardAction::ForgetFlow { .. }
+        | GuardAction::LimitAsking { .. }
+        | GuardAction::Alert { .. } => None,
     }
 }
 

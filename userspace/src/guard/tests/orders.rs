@@ -1,7 +1,7 @@
 //! By hand, and after a restart.
 
 use super::*;
-use crate::guard::Because;
+use crate::guard::Trigger;
 
 fn suspended() -> Guard {
     let mut guard = Guard::default();
@@ -21,8 +21,8 @@ fn unlock_lifts_everything_and_is_final_until_new_evidence() {
     guard.order(&Order::Lock { account: account("100"), until: FOREVER }, now());
     assert_eq!(status(&guard, "100", now()), Status::Locked);
     let lifted = guard.order(&Order::Unlock { account: account("100") }, now());
-    let what: Vec<_> = lifted.iter().map(|lift| lift.what.clone()).collect();
-    let lift = |source| What::Lift { account: account("100"), source };
+    let what: Vec<_> = lifted.iter().map(|lift| lift.action.clone()).collect();
+    let lift = |source| GuardAction::Lift { account: account("100"), source };
     assert_eq!(what, [lift(None), lift(Some(host(1))), lift(Some(host(2)))]);
     assert_eq!(guard.account(&account("100"), now()), None);
     assert_eq!(guard.tick(START + 24 * HOUR), []);
@@ -37,7 +37,7 @@ fn unlock_at_one_source_leaves_the_other_one_suspended() {
     let here = Order::UnlockAt { account: account("100"), source: host(1) };
     let lifted = guard.order(&here, now());
     assert_eq!(lifted.len(), 1);
-    assert_eq!(lifted[0].what, What::Lift { account: account("100"), source: Some(host(1)) });
+    assert_eq!(lifted[0].action, GuardAction::Lift { account: account("100"), source: Some(host(1)) });
     assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(now() + n, host(1), "100"))), []);
     assert_eq!(guard.witness(&failure(now(), host(2), "100")), [], "suspended");
     assert_eq!(status(&guard, "100", now()), Status::Suspended);
@@ -51,8 +51,8 @@ fn a_lock_by_hand_ends_when_it_was_said() {
     let until = now() + HOUR;
     let locked = guard.order(&Order::Lock { account: account("100"), until }, now());
     assert_eq!(
-        (rules(&locked), &locked[0].what),
-        (vec![Rule::Hand], &What::Lock { account: account("100"), until })
+        (rules(&locked), &locked[0].action),
+        (vec![Rule::Hand], &GuardAction::Lock { account: account("100"), until })
     );
     assert_eq!(guard.tick(until - 1), []);
     assert_eq!(status(&guard, "100", until - 1), Status::Locked);
@@ -70,7 +70,7 @@ fn a_pardon_forgets_what_counts_against_a_source_and_not_against_its_neighbour()
     let mut guard = Guard::default();
     let tries = |source| (1..=7).map(move |n| failure(START + n, source, &format!("{}", n * 10)));
     assert_eq!(feed(&mut guard, tries(host(1)).chain(tries(host(2)))), []);
-    assert_eq!(guard.order(&Order::Pardon { net: host(1).into() }, START + MINUTE), []);
+    assert_eq!(guard.order(&Order::ClearNet { net: host(1).into() }, START + MINUTE), []);
     assert_eq!(guard.witness(&failure(START + MINUTE, host(1), "80")), []);
     assert_eq!(bans(&guard.witness(&failure(START + MINUTE, host(2), "80"))).len(), 1);
 }
@@ -81,34 +81,34 @@ fn after_an_unban_new_evidence_counts_and_without_one_what_is_under_way_does_not
     let spray = |at: u64| (1..=8).map(move |n| failure(at + n, host(1), &format!("{}", n * 10)));
     assert_eq!(bans(&feed(&mut guard, spray(START))).len(), 1);
     assert_eq!(feed(&mut guard, spray(START + SECOND)), [], "it is banned already");
-    assert_eq!(guard.order(&Order::Pardon { net: net("198.18.0.0/15") }, START + MINUTE), []);
+    assert_eq!(guard.order(&Order::ClearNet { net: net("198.18.0.0/15") }, START + MINUTE), []);
     assert_eq!(bans(&feed(&mut guard, spray(START + MINUTE))).len(), 1);
 }
 
 #[test]
 fn a_pardon_lifts_the_suspensions_there() {
     let mut guard = suspended();
-    let lifted = guard.order(&Order::Pardon { net: host(1).into() }, now());
+    let lifted = guard.order(&Order::ClearNet { net: host(1).into() }, now());
     assert_eq!(lifted.len(), 1);
-    assert_eq!(lifted[0].what, What::Lift { account: account("100"), source: Some(host(1)) });
+    assert_eq!(lifted[0].action, GuardAction::Lift { account: account("100"), source: Some(host(1)) });
     let view: AccountView = guard.account(&account("100"), now()).unwrap();
     assert_eq!(view.sources.iter().map(|at| at.source).collect::<Vec<_>>(), [host(2)]);
 }
 
 #[test]
 fn nothing_is_shortened_by_a_restart() {
-    let because = Because { rule: Rule::Suspend, count: 6, seconds: 3 };
-    let held = |until| Held::Suspended { account: account("100"), source: host(1), until, because };
+    let trigger = Trigger { rule: Rule::Suspend, count: 6, seconds: 3 };
+    let held = |until| Held::Suspended { account: account("100"), source: host(1), until, trigger };
     let lock = Held::Locked {
         account: account("200"),
         until: FOREVER,
-        because: Because { rule: Rule::Hand, ..because },
+        trigger: Trigger { rule: Rule::Hand, ..trigger },
     };
     let mut guard = Guard::default();
     guard.restore(START, [held(START + HOUR), held(START + MINUTE), lock, held(START - 1)]);
     let view = guard.account(&account("100"), START).unwrap();
     assert_eq!(view.sources[0].suspension.unwrap().until, START + HOUR);
-    assert_eq!(view.sources[0].suspension.unwrap().because, because);
+    assert_eq!(view.sources[0].suspension.unwrap().trigger, trigger);
     assert_eq!(guard.witness(&failure(START, host(1), "100")), []);
     assert_eq!(guard.tick(START + HOUR - 1), []);
     assert_eq!(guard.tick(START + HOUR).len(), 1);
@@ -121,8 +121,8 @@ fn nothing_is_shortened_by_a_restart() {
 fn a_success_lifts_its_own_suspension_alone() {
     let mut guard = suspended();
     let decisions = guard.witness(&success(now(), host(1), "100"));
-    assert_eq!(decisions[0].what, What::Lift { account: account("100"), source: Some(host(1)) });
-    assert_eq!(decisions[0].because.rule, Rule::Worked);
+    assert_eq!(decisions[0].action, GuardAction::Lift { account: account("100"), source: Some(host(1)) });
+    assert_eq!(decisions[0].trigger.rule, Rule::Worked);
     let view = guard.account(&account("100"), now()).unwrap();
     let still: Vec<_> =
         view.sources.iter().filter(|at| at.suspension.is_some()).map(|at| at.source).collect();
@@ -137,7 +137,10 @@ fn explain_knows_why_and_how_much_is_missing() {
     assert_eq!((view.phones, view.failing, view.sequence), (0, 3, 3));
     let names: Vec<_> = view.accounts.iter().map(|here| (here.account.as_str(), here.failures)).collect();
     assert_eq!(names, [("100", 0), ("101", 1), ("102", 1)]);
-    let closed = view.accounts[0].suspension.unwrap();
-    assert_eq!((closed.because.rule, closed.because.count, closed.because.seconds), (Rule::Suspend, 6, 100));
+    let suspension = view.accounts[0].suspension.unwrap();
+    assert_eq!(
+        (suspension.trigger.rule, suspension.trigger.count, suspension.trigger.seconds),
+        (Rule::Suspend, 6, 100)
+    );
     assert_eq!(guard.source(host(9), now()), None);
 }

@@ -8,19 +8,19 @@ use super::{
     forged::{any_run, lively},
     *,
 };
-use crate::guard::{Memory, News, Remembered};
+use crate::guard::{Memory, Remembered, UnsavedMemory};
 
 /// What a store would have.
 #[derive(Default)]
-struct Shelf(BTreeMap<Remembered, Memory>);
+struct FakeStore(BTreeMap<Remembered, Memory>);
 
-impl Shelf {
-    fn keep(&mut self, news: News) -> usize {
-        let count = news.kept.len() + news.gone.len();
-        for memory in news.kept {
+impl FakeStore {
+    fn keep(&mut self, unsaved_memory: UnsavedMemory) -> usize {
+        let count = unsaved_memory.kept.len() + unsaved_memory.gone.len();
+        for memory in unsaved_memory.kept {
             self.0.insert(memory.of.clone(), memory);
         }
-        for gone in news.gone {
+        for gone in unsaved_memory.gone {
             assert!(self.0.remove(&gone).is_some(), "only what is there has to be removed: {gone:?}");
         }
         count
@@ -35,21 +35,25 @@ impl Shelf {
 
 /// The same guard after a restart at which nothing was lost.
 fn restarted(guard: &mut Guard, now: u64) -> Guard {
-    let mut shelf = Shelf::default();
+    let mut store = FakeStore::default();
     guard.save_again();
-    shelf.keep(guard.unsaved(usize::MAX));
-    let mut after = shelf.recalled(guard.settings, now);
+    store.keep(guard.unsaved(usize::MAX));
+    let mut after = store.recalled(guard.settings, now);
     let held: Vec<_> = guard
-        .closed
+        .suspensions
         .iter()
-        .map(|((account, source), closed)| match source {
+        .map(|((account, source), suspension)| match source {
             Some(source) => Held::Suspended {
                 account: account.clone(),
                 source: *source,
-                until: closed.until,
-                because: closed.because,
+                until: suspension.until,
+                trigger: suspension.trigger,
             },
-            None => Held::Locked { account: account.clone(), until: closed.until, because: closed.because },
+            None => Held::Locked {
+                account: account.clone(),
+                until: suspension.until,
+                trigger: suspension.trigger,
+            },
         })
         .collect();
     after.restore(now, held);
@@ -114,31 +118,31 @@ fn where_it_works_it_still_works_and_does_not_lock() {
 #[test]
 fn what_worked_and_what_a_hand_has_forgiven_is_forgiven_after_a_restart() {
     let fail = |guard: &mut Guard, at| feed(guard, (0..5).map(|n| failure(at + n, host(1), "100"))).len();
-    let pardon = Order::Pardon { net: host(1).into() };
+    let clear_net = Order::ClearNet { net: host(1).into() };
     let unlock = Order::Unlock { account: account("100") };
     let forgive: [&dyn Fn(&mut Guard); 3] = [
-        &|guard| drop(guard.order(&pardon, START + MINUTE)),
+        &|guard| drop(guard.order(&clear_net, START + MINUTE)),
         &|guard| drop(guard.order(&unlock, START + MINUTE)),
         &|guard| drop(guard.witness(&success(START + MINUTE, host(1), "100"))),
     ];
     for forgive in forgive {
-        let (mut guard, mut shelf) = (Guard::default(), Shelf::default());
+        let (mut guard, mut store) = (Guard::default(), FakeStore::default());
         assert_eq!(fail(&mut guard, START), 0);
-        shelf.keep(guard.unsaved(usize::MAX));
+        store.keep(guard.unsaved(usize::MAX));
         forgive(&mut guard);
-        shelf.keep(guard.unsaved(usize::MAX));
-        let mut guard = shelf.recalled(Settings::default(), START + 2 * MINUTE);
+        store.keep(guard.unsaved(usize::MAX));
+        let mut guard = store.recalled(Settings::default(), START + 2 * MINUTE);
         assert_eq!(fail(&mut guard, START + 2 * MINUTE), 0);
     }
 }
 
 #[test]
 fn what_is_saved_is_only_what_is_new_and_so_much_at_once() {
-    let (mut guard, mut shelf) = (Guard::new(all_off()), Shelf::default());
+    let (mut guard, mut store) = (Guard::new(all_off()), FakeStore::default());
     assert!(guard.unsaved(usize::MAX).is_empty());
     feed(&mut guard, (0..100).map(|n| failure(START, host(n), &n.to_string())));
     let mut parts = Vec::new();
-    while let part @ 1.. = shelf.keep(guard.unsaved(30)) {
+    while let part @ 1.. = store.keep(guard.unsaved(30)) {
         parts.push(part);
         // Somebody who never rests keeps nobody else from being saved.
         if parts.len() < 4 {
@@ -146,13 +150,13 @@ fn what_is_saved_is_only_what_is_new_and_so_much_at_once() {
         }
     }
     assert!(parts.iter().all(|part| *part <= 30), "{parts:?}");
-    assert_eq!(shelf.0.len(), 200);
+    assert_eq!(store.0.len(), 200);
     // A phone that registers each minute is no news each minute.
     let phone = |minute| registered(START + minute * MINUTE, host(1), "x", START + (minute + 2) * MINUTE);
     let saved: usize = (0..600)
         .map(|minute| {
             guard.witness(&phone(minute));
-            shelf.keep(guard.unsaved(usize::MAX))
+            store.keep(guard.unsaved(usize::MAX))
         })
         .sum();
     assert!((9..=12).contains(&saved), "{saved} in ten hours");
@@ -163,9 +167,9 @@ fn what_cannot_be_read_is_left_out() {
     let memory = |of, state: &str| Memory { of, until: START + HOUR, state: state.to_owned() };
     let mut guard = Guard::default();
     let nonsense = [
-        memory(Remembered::Place(host(1).into()), ""),
-        memory(Remembered::Place(host(1).into()), "{\"pairs\":7}"),
-        memory(Remembered::Place(net("192.0.2.0/24")), "{}"),
+        memory(Remembered::SourceNet(host(1).into()), ""),
+        memory(Remembered::SourceNet(host(1).into()), "{\"pairs\":7}"),
+        memory(Remembered::SourceNet(net("192.0.2.0/24")), "{}"),
         memory(Remembered::Account(account("100")), "[]"),
         memory(Remembered::Worked(host(1), account("100")), "null"),
     ];
@@ -211,20 +215,20 @@ proptest! {
     /// Saved in parts, the store ends up with the same as if it had been saved at once.
     #[test]
     fn parts_come_to_the_whole(run in any_run(), parts in prop::collection::vec(0..4usize, 200)) {
-        let (mut guard, mut shelf) = (Guard::new(lively()), Shelf::default());
+        let (mut guard, mut store) = (Guard::new(lively()), FakeStore::default());
         let mut at = START;
         for ((pause, evidence), part) in run.into_iter().zip(parts) {
             at += pause;
             match evidence {
                 Some(evidence) => drop(guard.witness(&Evidence { at, ..evidence })),
-                None => drop(guard.order(&Order::Pardon { net: host(1).into() }, at)),
+                None => drop(guard.order(&Order::ClearNet { net: host(1).into() }, at)),
             }
-            shelf.keep(guard.unsaved(part));
+            store.keep(guard.unsaved(part));
         }
-        while shelf.keep(guard.unsaved(3)) > 0 {}
-        let mut whole = Shelf::default();
+        while store.keep(guard.unsaved(3)) > 0 {}
+        let mut whole = FakeStore::default();
         guard.save_again();
         whole.keep(guard.unsaved(usize::MAX));
-        prop_assert_eq!(whole.0, shelf.0);
+        prop_assert_eq!(whole.0, store.0);
     }
 }

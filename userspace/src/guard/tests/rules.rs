@@ -32,9 +32,9 @@ fn many_accounts() {
         assert_eq!(broken(settings, spread(count - 1, 1, apart)), []);
         let decisions = broken(settings, spread(count, 600 * SECOND - 1, apart));
         assert_eq!(bans(&decisions), [(Rule::ManyAccounts, Scope::Source { source: host(1) })]);
-        assert_eq!((decisions[0].because.count, decisions[0].because.seconds), (count, 600));
+        assert_eq!((decisions[0].trigger.count, decisions[0].trigger.seconds), (count, 600));
         let until = START + 600 * SECOND - 1 + HOUR;
-        assert!(matches!(decisions[0].what, What::Ban { until: end, .. } if end == until));
+        assert!(matches!(decisions[0].action, GuardAction::Ban { until: end, .. } if end == until));
         assert_eq!(broken(settings, spread(count, 600 * SECOND, apart)), []);
         let elsewhere = spread(count, 1, |n, at| failure(at, host(n), &format!("{}", n * 10)));
         assert_eq!(broken(settings, elsewhere), []);
@@ -130,7 +130,7 @@ fn one_account_from_many_sources() {
     let decisions = broken(settings, spread(10, 30 * MINUTE - 1, from));
     assert_eq!(rules(&decisions), [Rule::Distributed]);
     let until = START + 60 * MINUTE - 1;
-    assert_eq!(decisions[0].what, What::Lock { account: account("100"), until });
+    assert_eq!(decisions[0].action, GuardAction::Lock { account: account("100"), until });
     assert_eq!(broken(settings, spread(10, 30 * MINUTE, from)), []);
     let one_network = spread(1000, 1, |n, at| failure(at, ip(&format!("2001:db8::{n:x}")), "100"));
     assert_eq!(broken(settings, one_network), [], "a /64 is one source");

@@ -2,7 +2,7 @@
 //! as they were.
 
 use super::*;
-use crate::guard::{Memory, News, Remembered};
+use crate::guard::{Memory, Remembered, UnsavedMemory};
 
 /// Written by the version before the types had their present names.
 const SAVED: &str = include_str!("saved_form.txt");
@@ -30,16 +30,16 @@ fn busy_guard() -> Guard {
     guard
 }
 
-fn text(news: &News) -> String {
+fn text(unsaved_memory: &UnsavedMemory) -> String {
     let line = |memory: &Memory| {
         let of = match &memory.of {
             Remembered::Worked(source, account) => format!("worked\t{source}\t{account}"),
-            Remembered::Place(net) => format!("source\t{net}\t"),
+            Remembered::SourceNet(net) => format!("source\t{net}\t"),
             Remembered::Account(account) => format!("account\t\t{account}"),
         };
         format!("{of}\t{}\t{}\n", memory.until, memory.state)
     };
-    news.kept.iter().map(line).collect()
+    unsaved_memory.kept.iter().map(line).collect()
 }
 
 fn memory(line: &str) -> Memory {
@@ -47,7 +47,7 @@ fn memory(line: &str) -> Memory {
         line.split('\t').collect::<Vec<_>>().try_into().expect("five columns");
     let of = match of {
         "worked" => Remembered::Worked(ip(source), account(name)),
-        "source" => Remembered::Place(net(source)),
+        "source" => Remembered::SourceNet(net(source)),
         _ => Remembered::Account(account(name)),
     };
     Memory { of, until: until.parse().unwrap(), state: state.to_owned() }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Each phone of an office registers, and some of them have a wrong password: what they send in the first `rounds`
 /// tries, half a minute apart. The phones share an address and have ports of their own.
-fn office(phones: u16, wrong: u16, at: u64, rounds: u64) -> Vec<Evidence> {
+fn office_phones(phones: u16, wrong: u16, at: u64, rounds: u64) -> Vec<Evidence> {
     let mut seen = Vec::new();
     for round in 0..rounds {
         for phone in 0..phones {
@@ -27,8 +27,8 @@ fn forty_phones_come_back_within_two_seconds_and_three_have_a_wrong_password() {
     // Known from before, or seen for the first time.
     for before in [0, 1] {
         let mut guard = Guard::default();
-        feed(&mut guard, office(40, 0, START - HOUR, before));
-        let decisions = feed(&mut guard, office(40, 3, START, 20));
+        feed(&mut guard, office_phones(40, 0, START - HOUR, before));
+        let decisions = feed(&mut guard, office_phones(40, 3, START, 20));
         assert_eq!(bans(&decisions), []);
         let mut slowed = suspensions(&decisions);
         slowed.sort_unstable();
@@ -47,11 +47,11 @@ fn forty_phones_come_back_within_two_seconds_and_three_have_a_wrong_password() {
 #[test]
 fn a_whole_office_with_wrong_passwords_is_not_banned_after_it_has_worked() {
     let mut guard = Guard::default();
-    feed(&mut guard, office(40, 0, START, 1));
+    feed(&mut guard, office_phones(40, 0, START, 1));
     let later = START + 24 * HOUR;
     assert!(!guard.tick(later).is_empty());
     assert_eq!(guard.source(host(1), later), None, "it is a stranger by now");
-    let decisions = feed(&mut guard, office(40, 40, later, 100));
+    let decisions = feed(&mut guard, office_phones(40, 40, later, 100));
     assert_eq!(bans(&decisions), []);
     assert_eq!(suspensions(&decisions).iter().filter(|(name, _)| *name == "100").count(), 9);
 }
@@ -86,12 +86,14 @@ fn fifty_sources_against_one_account_lock_it_and_nothing_else() {
         feed(&mut guard, (2..=51).map(|n| failure(START + u64::from(n) * SECOND, host(n), "100")));
     assert_eq!(rules(&decisions), [Rule::Distributed]);
     let until = START + 11 * SECOND + 30 * MINUTE;
-    assert_eq!(decisions[0].what, What::Lock { account: account("100"), until });
+    assert_eq!(decisions[0].action, GuardAction::Lock { account: account("100"), until });
     assert_eq!(status(&guard, "100", START + MINUTE), Status::Locked);
     assert_eq!(status(&guard, "101", START + MINUTE), Status::Normal);
     assert_eq!(guard.source(host(1), START + MINUTE).unwrap().phones, 1);
     let lifted = guard.tick(until);
-    assert!(lifted.iter().any(|lift| lift.what == What::Lift { account: account("100"), source: None }));
+    assert!(
+        lifted.iter().any(|lift| lift.action == GuardAction::Lift { account: account("100"), source: None })
+    );
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn svcrack_is_suspended_and_then_banned_and_its_neighbour_is_not() {
 #[test]
 fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
     let mut guard = Guard::default();
-    feed(&mut guard, office(10, 0, START, 1));
+    feed(&mut guard, office_phones(10, 0, START, 1));
     let crack = |port: fn(u64) -> u16| {
         (0..20u64).flat_map(move |round| {
             (0..6).map(move |n| {
@@ -137,12 +139,14 @@ fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
     assert_eq!(suspensions(&feed(&mut guard, wrong)), [("103", host(1))], "the others are judged as before");
     assert_eq!(guard.source(host(1), at).unwrap().phones, 10);
     let mut guard = Guard::default();
-    feed(&mut guard, office(10, 0, START, 1));
+    feed(&mut guard, office_phones(10, 0, START, 1));
     let decisions = feed(&mut guard, crack(|n| 5000 + n as u16));
     assert_eq!(bans(&decisions), [], "from many ports: then it is only suspended, and told");
-    let alert = What::Alert { source: Some(host(1).into()), account: Some(account("boss")) };
+    let alert = GuardAction::Alert { source: Some(host(1).into()), account: Some(account("boss")) };
     assert!(
-        decisions.iter().any(|decision| decision.what == alert && decision.because.rule == Rule::Persistent)
+        decisions
+            .iter()
+            .any(|decision| decision.action == alert && decision.trigger.rule == Rule::Persistent)
     );
 }
 
@@ -156,9 +160,9 @@ fn svwar_is_banned_where_it_is_proven_and_told_where_it_is_not() {
     };
     let decisions = feed(&mut Guard::default(), harvest(Proof::Proven));
     assert_eq!(bans(&decisions)[0], (Rule::Sequential, Scope::Source { source: host(1) }));
-    let decisions = feed(&mut Guard::default(), harvest(Proof::Forgeable));
-    let alert = What::Alert { source: Some(host(1).into()), account: None };
-    assert!(decisions.iter().all(|decision| decision.what == alert));
+    let decisions = feed(&mut Guard::default(), harvest(Proof::Unproven));
+    let alert = GuardAction::Alert { source: Some(host(1).into()), account: None };
+    assert!(decisions.iter().all(|decision| decision.action == alert));
     let mut told = rules(&decisions);
     told.sort_unstable();
     assert_eq!(told, [Rule::ManyAccounts, Rule::Sequential], "each once");
@@ -190,15 +194,16 @@ fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
         assert_eq!(guard.witness(&stale), []);
         let decisions = guard.witness(&registered(at, source, &name, at + HOUR));
         assert!(
-            decisions
-                .iter()
-                .all(|decision| matches!(decision.what, What::Know { .. } | What::KnowFlow { .. })),
+            decisions.iter().all(|decision| matches!(
+                decision.action,
+                GuardAction::Know { .. } | GuardAction::KnowFlow { .. }
+            )),
             "{decisions:?}"
         );
         let view = guard.account(&account(&name), at);
         assert!(view.is_none_or(|view| view.sources.iter().all(|at| at.failures + at.calls == 0)));
     }
-    assert_eq!(guard.trails.weight(), 0, "nothing is left that counts against anybody");
+    assert_eq!(guard.source_histories.weight(), 0, "nothing is left that counts against anybody");
 }
 
 #[test]
@@ -254,7 +259,7 @@ fn a_pbx_with_all_its_accounts_on_one_flow_is_not_banned_for_one_of_them() {
         assert_eq!(suspended.len(), 40 * wrong as usize, "each as often as it fails");
         assert!(suspended.iter().all(|(name, _)| name.parse::<u32>().unwrap() < 100 + wrong));
         let is_told = |decision: &&Decision| {
-            decision.because.rule == Rule::Persistent && matches!(decision.what, What::Alert { .. })
+            decision.trigger.rule == Rule::Persistent && matches!(decision.action, GuardAction::Alert { .. })
         };
         assert!(decisions.iter().any(|decision| is_told(&decision)), "{before} {wrong}");
         let now = START + 40 * 185 * SECOND - SECOND;
@@ -293,7 +298,7 @@ fn whoever_has_a_whole_48_does_not_begin_anew_with_each_64() {
         [(Rule::Spray, Scope::Prefix { net })],
         "and nothing more counts from there"
     );
-    assert_eq!((decisions.len(), decisions[0].because.count), (1, 48));
+    assert_eq!((decisions.len(), decisions[0].trigger.count), (1, 48));
     assert_eq!(feed(&mut Guard::default(), harvest(6, 7)), [], "several strangers are none");
     // Elsewhere it counts anew.
     let elsewhere = harvest(1000, 7).map(|evidence| {
@@ -322,10 +327,10 @@ fn a_wide_prefix_is_never_banned_where_a_phone_works_or_has_worked() {
         let attack = harvest(1000, 7).map(|evidence| Evidence { at: evidence.at + later, ..evidence });
         let decisions = feed(&mut guard, attack);
         assert_eq!(bans(&decisions), []);
-        let alert = What::Alert { source: Some(net), account: None };
-        let told = decisions.iter().filter(|decision| decision.what == alert).count();
+        let alert = GuardAction::Alert { source: Some(net), account: None };
+        let told = decisions.iter().filter(|decision| decision.action == alert).count();
         assert!((1..=6).contains(&told), "of each rule once an hour: {told}");
-        assert!(decisions.iter().all(|decision| decision.what == alert));
+        assert!(decisions.iter().all(|decision| decision.action == alert));
         let end = START + later + 7100 * SECOND;
         assert_eq!(
             suspensions(&feed(&mut guard, (0..6).map(|n| failure(end + n, phone, "neighbour")))).len(),
@@ -344,5 +349,5 @@ fn an_account_that_works_somewhere_in_a_48_does_not_count_there() {
         assert_eq!(guard.witness(&failure(at, source, &name)), []);
         assert!(bans(&guard.witness(&success(at, source, &name))).is_empty());
     }
-    assert_eq!(guard.trails.weight(), 0);
+    assert_eq!(guard.source_histories.weight(), 0);
 }

@@ -96,15 +96,15 @@ impl Half {
     ) -> Option<Kept> {
         let mut kept = self.unpack(kept);
         let is_unread = self.is_unread(segment.sequence);
-        let mut told = false;
-        let mut tell = |found: &Message<'_>, ends| {
-            told = true;
+        let mut emitted = false;
+        let mut emit = |found: &Message<'_>, ends| {
+            emitted = true;
             message(found, ends);
         };
-        self.place(&mut kept, segment, &mut tell);
-        self.go_on(&mut kept, segment.at, &mut tell);
-        if is_unread && !told {
-            tell_alone(segment, message);
+        self.place(&mut kept, segment, &mut emit);
+        self.go_on(&mut kept, segment.at, &mut emit);
+        if is_unread && !emitted {
+            emit_alone(segment, message);
         }
         self.pack(kept)
     }
@@ -249,7 +249,7 @@ impl Kept {
 }
 
 /// The request that a segment holds, whatever comes before it.
-fn tell_alone(segment: Segment<'_>, mut message: impl FnMut(&Message<'_>, u32)) {
+fn emit_alone(segment: Segment<'_>, mut message: impl FnMut(&Message<'_>, u32)) {
     if let Some(found) = Message::parse(segment.payload, true)
         && let (Start::Request { .. }, Some(body)) = (found.start, found.body)
     {

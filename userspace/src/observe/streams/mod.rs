@@ -15,11 +15,11 @@ use std::net::SocketAddr;
 
 use self::half::{Half, Kept, Segment};
 use super::{
-    acquaintances::Neighbourhood,
+    fifo_map::FifoMap,
     message::Message,
-    recent::Recent,
-    shelves::Shelves,
     tapped::{Charges, Direction, Tapped, TcpSegment},
+    two_tier_map::TwoTierMap,
+    verified_sources::VerifiedNet,
 };
 
 /// Of so many connections one may have something unfinished.
@@ -48,8 +48,8 @@ pub(super) enum Place {
 
 #[derive(Debug)]
 pub(super) struct Streams {
-    connections: Shelves<Name, Connection>,
-    unfinished: Recent<(Name, bool), Kept>,
+    connections: TwoTierMap<Name, Connection>,
+    unfinished: FifoMap<(Name, bool), Kept>,
     forgotten: u64,
     out_of_step: u64,
 }
@@ -69,8 +69,8 @@ struct Connection {
 impl Streams {
     pub(super) fn new(connections: usize) -> Self {
         Self {
-            connections: Shelves::new(connections),
-            unfinished: Recent::new(connections / UNFINISHED),
+            connections: TwoTierMap::new(connections),
+            unfinished: FifoMap::new(connections / UNFINISHED),
             forgotten: 0,
             out_of_step: 0,
         }
@@ -117,12 +117,12 @@ impl Streams {
         };
         if let Some(read) = segment.acknowledged.filter(|_| !inbound) {
             connection.acknowledged = Some(read);
-            let tell = |found: &Message<'_>, before| {
+            let emit = |found: &Message<'_>, before| {
                 let charged = taken(found);
                 message(found, Place::Theirs(End { before, fits: true, charged }));
             };
             let kept = self.unfinished.remove(&(name, true));
-            let kept = connection.theirs.acknowledge(kept, packet.at, read, tell);
+            let kept = connection.theirs.acknowledge(kept, packet.at, read, emit);
             self.put_back((name, true), kept);
         }
         // What comes with a SYN comes again if the PBX did not take it.
@@ -130,14 +130,14 @@ impl Streams {
             connection.answered |= !inbound;
             let acknowledged = connection.acknowledged;
             let fits = acknowledged.is_some();
-            let tell = |found: &Message<'_>, before| match inbound {
+            let emit = |found: &Message<'_>, before| match inbound {
                 true => message(found, Place::Theirs(End { before, fits, charged: taken(found) })),
                 false => message(found, Place::Ours { acknowledged }),
             };
             let Tapped { at, length, payload, .. } = *packet;
             let kept = self.unfinished.remove(&(name, inbound));
             let segment = Segment { at, sequence: segment.sequence, length, payload };
-            let kept = connection.half(inbound).see(kept, segment, tell);
+            let kept = connection.half(inbound).see(kept, segment, emit);
             self.put_back((name, inbound), kept);
         }
         connection.charged = charges;
@@ -149,7 +149,7 @@ impl Streams {
             self.drop_unfinished(name);
             return all;
         }
-        let whose = connection.answered.then(|| Neighbourhood::of(packet.remote.ip()));
+        let whose = connection.answered.then(|| VerifiedNet::of(packet.remote.ip()));
         self.forgotten += u64::from(self.connections.insert(name, connection, whose));
         all
     }

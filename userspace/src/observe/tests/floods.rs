@@ -46,12 +46,12 @@ fn ten_thousand_phones_register_within_a_second_and_none_has_failed() {
         registration(at, (address, 5060).into(), &format!("{n}"), &format!("nonce-{n:08}"))
     });
     let mut observer = Observer::new(Settings::default());
-    let told = run(&mut observer, &sorted(phones));
-    let count = |is: fn(&Kind) -> bool| told.iter().filter(|evidence| is(&evidence.kind)).count();
+    let emitted = run(&mut observer, &sorted(phones));
+    let count = |is: fn(&Kind) -> bool| emitted.iter().filter(|evidence| is(&evidence.kind)).count();
     assert_eq!(count(|kind| *kind == Kind::Challenged), 10_000);
     assert_eq!(count(|kind| matches!(kind, Kind::Registered { .. })), 10_000);
-    assert_eq!(told.len(), 20_000);
-    let proven = told.iter().filter(|evidence| evidence.proof == Proof::Proven).count();
+    assert_eq!(emitted.len(), 20_000);
+    let proven = emitted.iter().filter(|evidence| evidence.proof == Proof::Proven).count();
     assert_eq!(proven, 10_000);
     let counters = observer.counters();
     assert_eq!((counters.joined, counters.messages), (20_000, 40_000));
@@ -77,16 +77,18 @@ fn forty_phones_of_an_office_come_back_and_three_have_a_wrong_password() {
         }
         packets
     });
-    let told = run(&mut Observer::new(Settings::default()), &sorted(phones));
-    let failed: Vec<&str> = told
+    let emitted = run(&mut Observer::new(Settings::default()), &sorted(phones));
+    let failed: Vec<&str> = emitted
         .iter()
         .filter(|evidence| matches!(evidence.kind, Kind::Failed { .. }))
         .map(|evidence| evidence.account.as_ref().unwrap().as_str())
         .collect();
     assert_eq!(failed, ["5", "21", "37"]);
     let works = |evidence: &&Evidence| matches!(evidence.kind, Kind::Registered { .. });
-    assert_eq!(told.iter().filter(works).count(), 37);
-    assert!(told.iter().all(|evidence| evidence.proof == Proof::Proven || evidence.kind == Kind::Challenged));
+    assert_eq!(emitted.iter().filter(works).count(), 37);
+    assert!(
+        emitted.iter().all(|evidence| evidence.proof == Proof::Proven || evidence.kind == Kind::Challenged)
+    );
 }
 
 /// Of the attacker, who has an address of his own, where he gets nonces, and writes those of others.
@@ -141,25 +143,25 @@ fn a_forged_flood_proves_nothing_about_phone_and_trunk() {
     });
     let packets = sorted(flood.chain(phone_registers).chain(trunk_answers));
     let mut observer = Observer::new(Settings::default());
-    let told = run(&mut observer, &packets);
+    let emitted = run(&mut observer, &packets);
     let proven = |source: IpAddr| {
         let of = move |evidence: &&Evidence| evidence.source == source && evidence.proof == Proof::Proven;
-        told.iter().filter(of).map(|evidence| evidence.kind).collect::<Vec<_>>()
+        emitted.iter().filter(of).map(|evidence| evidence.kind).collect::<Vec<_>>()
     };
     let of_phone = proven(phone.ip());
     assert_eq!(of_phone.len(), 10);
     assert!(of_phone.iter().all(|kind| matches!(kind, Kind::Registered { .. })), "{of_phone:?}");
     assert_eq!(proven(trunk.ip()), [Kind::Qualified; 10]);
-    assert_eq!(told.iter().filter(|evidence| evidence.proof == Proof::Proven).count(), 20);
+    assert_eq!(emitted.iter().filter(|evidence| evidence.proof == Proof::Proven).count(), 20);
     // The flood itself is told, as what it is.
-    assert!(told.len() > 80_000, "{}", told.len());
-    assert!(!told.iter().any(|evidence| matches!(evidence.kind, Kind::Failed { .. })));
+    assert!(emitted.len() > 80_000, "{}", emitted.len());
+    assert!(!emitted.iter().any(|evidence| matches!(evidence.kind, Kind::Failed { .. })));
 }
 
 #[test]
 fn strangers_do_not_push_out_what_acquaintances_wait_for() {
     let settings =
-        Settings { transactions: 256, nonces: 256, acquaintances: 64, connections: 64, histories: 64 };
+        Settings { transactions: 256, nonces: 256, verified_sources: 64, connections: 64, histories: 64 };
     let phone: SocketAddr = PHONE.parse().unwrap();
     let introduction = registration(0, phone, "100", "nonce-of-the-phone-0");
     let [request, challenge, again, success] =
@@ -184,8 +186,8 @@ fn strangers_do_not_push_out_what_acquaintances_wait_for() {
     ]
     .concat();
     let mut observer = Observer::new(settings);
-    let told = run(&mut observer, &packets);
-    let phone: Vec<_> = told.iter().filter(|evidence| evidence.source == phone.ip()).collect();
+    let emitted = run(&mut observer, &packets);
+    let phone: Vec<_> = emitted.iter().filter(|evidence| evidence.source == phone.ip()).collect();
     assert_eq!(phone.len(), 4);
     assert!(matches!(phone[3].kind, Kind::Registered { .. }) && phone[3].proof == Proof::Proven);
     let forgotten = observer.counters().forgotten;

@@ -131,7 +131,7 @@ fn with_fates(packets: &[Packet], fates: &[Fate]) -> Vec<Packet> {
 }
 
 /// The transactions, by the CSeq of the answers whose times the evidence has.
-fn transactions(told: &[Evidence], packets: &[Packet]) -> Vec<String> {
+fn transactions(emitted: &[Evidence], packets: &[Packet]) -> Vec<String> {
     let name = |packet: &Packet| {
         let text = String::from_utf8_lossy(&packet.bytes);
         text.lines().find(|line| line.starts_with("CSeq")).expect("a CSeq").to_owned()
@@ -141,13 +141,13 @@ fn transactions(told: &[Evidence], packets: &[Packet]) -> Vec<String> {
         .filter(|packet| packet.direction == Direction::Out)
         .map(|packet| (packet.at, name(packet)))
         .collect();
-    told.iter().map(|evidence| answers[&evidence.at].clone()).collect()
+    emitted.iter().map(|evidence| answers[&evidence.at].clone()).collect()
 }
 
 /// How often each account failed.
-fn failures(told: &[Evidence]) -> HashMap<Option<Account>, usize> {
+fn failures(emitted: &[Evidence]) -> HashMap<Option<Account>, usize> {
     let mut failures = HashMap::new();
-    for evidence in told.iter().filter(|evidence| matches!(evidence.kind, Kind::Failed { .. })) {
+    for evidence in emitted.iter().filter(|evidence| matches!(evidence.kind, Kind::Failed { .. })) {
         *failures.entry(evidence.account.clone()).or_default() += 1;
     }
     failures
@@ -162,12 +162,12 @@ proptest! {
         let told_whole = run(&mut Observer::new(Settings::default()), &whole);
         prop_assert_eq!(told_whole.len(), whole.len() / 2, "without faults each transaction is told");
         let faulty = with_fates(&whole, &fates);
-        let told = run(&mut Observer::new(Settings::default()), &faulty);
-        let names = transactions(&told, &faulty);
-        prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), told.len(), "each at most once");
+        let emitted = run(&mut Observer::new(Settings::default()), &faulty);
+        let names = transactions(&emitted, &faulty);
+        prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), emitted.len(), "each at most once");
         // Not one by one: of guesses whose challenges were lost, a later one may be the first that is called so.
         let fair = failures(&told_whole);
-        for (account, count) in failures(&told) {
+        for (account, count) in failures(&emitted) {
             prop_assert!(fair.get(&account).is_some_and(|fair| count <= *fair), "{:?}: {}", account, count);
         }
     }
@@ -176,8 +176,8 @@ proptest! {
     fn who_knows_the_password_never_fails(acts in acts()) {
         let acts: Vec<Act> = acts.into_iter().map(|act| Act { knows_password: true, ..act }).collect();
         let whole = lossless(&acts);
-        let told = run(&mut Observer::new(Settings::default()), &whole);
-        let failed = told.iter().filter(|evidence| matches!(evidence.kind, Kind::Failed { .. })).count();
+        let emitted = run(&mut Observer::new(Settings::default()), &whole);
+        let failed = emitted.iter().filter(|evidence| matches!(evidence.kind, Kind::Failed { .. })).count();
         prop_assert_eq!(failed, 0);
     }
 
@@ -191,7 +191,7 @@ proptest! {
             bytes,
             ..Packet::default()
         });
-        let told = run(&mut Observer::new(Settings::default()), &packets.collect::<Vec<_>>());
-        prop_assert!(told.is_empty());
+        let emitted = run(&mut Observer::new(Settings::default()), &packets.collect::<Vec<_>>());
+        prop_assert!(emitted.is_empty());
     }
 }

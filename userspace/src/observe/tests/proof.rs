@@ -80,7 +80,7 @@ struct Asked<'a> {
 struct Scene {
     makes: Makes,
     observer: Observer,
-    told: Vec<Evidence>,
+    emitted: Vec<Evidence>,
     at: f64,
     number: u32,
     /// What the accomplices were told.
@@ -91,7 +91,15 @@ struct Scene {
 impl Scene {
     fn new(makes: Makes) -> Self {
         let observer = Observer::new(Settings::default());
-        Self { makes, observer, told: Vec::new(), at: 100.0, number: 0, nonces: Vec::new(), tags: Vec::new() }
+        Self {
+            makes,
+            observer,
+            emitted: Vec::new(),
+            at: 100.0,
+            number: 0,
+            nonces: Vec::new(),
+            tags: Vec::new(),
+        }
     }
 
     fn secret(&self, what: &str, source: &str, call: u8) -> String {
@@ -109,8 +117,8 @@ impl Scene {
 
     fn show(&mut self, text: &str) {
         for packet in packets(text) {
-            self.observer.tick(packet.at, &mut self.told);
-            self.observer.see(&packet.tapped(), &mut self.told);
+            self.observer.tick(packet.at, &mut self.emitted);
+            self.observer.see(&packet.tapped(), &mut self.emitted);
         }
     }
 
@@ -141,7 +149,7 @@ impl Scene {
                 let end = packet.bytes.windows(3).position(|bytes| bytes == b"WWW").expect("a challenge");
                 packet.bytes.truncate(end + 20);
                 packet.part = true;
-                self.observer.see(&packet.tapped(), &mut self.told);
+                self.observer.see(&packet.tapped(), &mut self.emitted);
             }
             Seen::Lost => self.observer.miss(Unseen::Answer, now),
             Seen::Hidden => self.observer.miss(Unseen::Hidden, now),
@@ -188,9 +196,9 @@ impl Scene {
     }
 
     fn proven_of(&mut self, address: &str) -> Vec<Evidence> {
-        self.observer.tick(u64::MAX / 2, &mut self.told);
+        self.observer.tick(u64::MAX / 2, &mut self.emitted);
         let source: IpAddr = address.split(':').next().unwrap_or_default().parse().unwrap();
-        let proven = self.told.drain(..).filter(|evidence| evidence.proof == Proof::Proven);
+        let proven = self.emitted.drain(..).filter(|evidence| evidence.proof == Proof::Proven);
         proven.filter(|evidence| evidence.source == source).collect()
     }
 }

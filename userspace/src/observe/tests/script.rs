@@ -149,18 +149,18 @@ pub(super) fn message(lines: &[&str]) -> Vec<u8> {
 
 /// All of it, with ticks between, and one long after.
 pub(super) fn run(observer: &mut Observer, packets: &[Packet]) -> Vec<Evidence> {
-    let mut told = Vec::new();
+    let mut emitted = Vec::new();
     for packet in packets {
-        observer.tick(packet.at, &mut told);
-        observer.see(&packet.tapped(), &mut told);
+        observer.tick(packet.at, &mut emitted);
+        observer.see(&packet.tapped(), &mut emitted);
     }
     let end = packets.iter().map(|packet| packet.at).max().unwrap_or(0);
-    observer.tick(end + 200 * SECOND as u64, &mut told);
-    told
+    observer.tick(end + 200 * SECOND as u64, &mut emitted);
+    emitted
 }
 
 /// What is told of a transcript, a line each: `source account method kind proof`.
-pub(super) fn told(script: &str) -> Vec<String> {
+pub(super) fn emitted(script: &str) -> Vec<String> {
     run(&mut Observer::new(Settings::default()), &packets(script)).iter().map(line).collect()
 }
 
@@ -185,7 +185,7 @@ pub(super) fn line(evidence: &Evidence) -> String {
     };
     let proof = match evidence.proof {
         Proof::Proven => "proven",
-        Proof::Forgeable => "forgeable",
+        Proof::Unproven => "forgeable",
     };
     let account = evidence.account.as_ref().map_or("-", |account| account.as_str());
     let method = format!("{:?}", evidence.method).to_lowercase();

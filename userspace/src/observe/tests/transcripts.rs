@@ -1,6 +1,6 @@
 //! Tables of transcripts and what is told of them.
 
-use super::script::{Packet, line, packets, run, told};
+use super::script::{Packet, emitted, line, packets, run};
 use crate::{
     guard::{Kind, Proof},
     observe::{Cause, Charged, Observer, Settings, Subject, Unseen},
@@ -40,12 +40,12 @@ fn exchange(peer: &str, at: f64, method: &str, n: u32, credentials: &str, answer
 fn a_challenge_is_no_failure_and_credentials_are_one_or_a_success() {
     let challenged = "192.0.2.7:5062 100 register challenged forgeable";
     let good = [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", "200")].concat();
-    assert_eq!(told(&good), [challenged, "192.0.2.7:5062 100 register registered(600) proven"]);
+    assert_eq!(emitted(&good), [challenged, "192.0.2.7:5062 100 register registered(600) proven"]);
     let bad =
         [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", "401 nonce-two")].concat();
-    assert_eq!(told(&bad), [challenged, "192.0.2.7:5062 100 register failed proven"]);
+    assert_eq!(emitted(&bad), [challenged, "192.0.2.7:5062 100 register failed proven"]);
     let forbidden = [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", "403")].concat();
-    assert_eq!(told(&forbidden), [challenged, "192.0.2.7:5062 100 register failed proven"]);
+    assert_eq!(emitted(&forbidden), [challenged, "192.0.2.7:5062 100 register failed proven"]);
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn of_what_was_charged_it_is_told_whether_the_pbx_refused_it() {
             // The challenged request was not: it has no credentials, whatever the segment had.
             packets[0].charged = Some(charged);
             packets[2].charged = Some(charged);
-            let told = run(&mut Observer::new(Settings::default()), &packets);
-            let told: Vec<_> = told.iter().map(line).filter(|line| line.contains("charged(")).collect();
+            let emitted = run(&mut Observer::new(Settings::default()), &packets);
+            let emitted: Vec<_> = emitted.iter().map(line).filter(|line| line.contains("charged(")).collect();
             let refused = if refused { ", refused" } else { "" };
             assert_eq!(
-                told,
+                emitted,
                 [format!("192.0.2.7:5062 100 register charged({budget}{refused}) forgeable")],
                 "{answer}"
             );
@@ -81,9 +81,9 @@ fn each_guess_is_a_failure_whether_its_nonce_is_new_or_the_same() {
         same += &register(2.0 + f64::from(n), n + 2, "nonce-000000", &answer);
     }
     for script in [new, same] {
-        let told = told(&script);
-        assert_eq!(told.len(), 11);
-        assert!(told[1..].iter().all(|line| line.ends_with("failed proven")), "{told:#?}");
+        let emitted = emitted(&script);
+        assert_eq!(emitted.len(), 11);
+        assert!(emitted[1..].iter().all(|line| line.ends_with("failed proven")), "{emitted:#?}");
     }
 }
 
@@ -92,9 +92,9 @@ fn nonces_fetched_in_advance_do_not_hide_guesses_for_long() {
     let mut script = String::new();
     (0..10).for_each(|n| script += &register(1.0, n, "", &format!("401 nonce-{n:06}")));
     (0..10).for_each(|n| script += &register(90.0, 20 + n, &format!("nonce-{n:06}"), "401 nonce-other"));
-    let told = told(&script);
-    let count = |kind: &str| told.iter().filter(|line| line.contains(kind)).count();
-    assert_eq!((count("stale"), count("failed")), (3, 7), "{told:#?}");
+    let emitted = emitted(&script);
+    let count = |kind: &str| emitted.iter().filter(|line| line.contains(kind)).count();
+    assert_eq!((count("stale"), count("failed")), (3, 7), "{emitted:#?}");
 }
 
 #[test]
@@ -111,15 +111,15 @@ fn a_kept_nonce_is_stale_and_so_is_one_that_the_pbx_calls_so() {
         script += &register(at, 10 + 2 * n, &last, &old);
         script += &register(at + 0.1, 11 + 2 * n, &new, "200");
     }
-    let lines = told(&script);
+    let lines = emitted(&script);
     assert_eq!(lines.iter().filter(|line| line.contains("stale proven")).count(), 9, "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("failed")));
     let said =
         register(1.0, 1, "", "401 nonce-one") + &register(1.1, 2, "nonce-one", "401 nonce-two stale=TRUE");
-    assert!(told(&said)[1].ends_with("stale proven"));
+    assert!(emitted(&said)[1].ends_with("stale proven"));
     // Sent before any challenge.
     assert_eq!(
-        told(&register(1.0, 1, "nonce-old", "401 nonce-one")),
+        emitted(&register(1.0, 1, "nonce-old", "401 nonce-one")),
         ["192.0.2.7:5062 100 register stale forgeable"]
     );
 }
@@ -130,17 +130,17 @@ fn a_nonce_proves_one_address_only() {
     let attacker = "203.0.113.9:5060";
     let stolen = exchange(attacker, 1.0, "REGISTER", 1, "", "401 nonce-one")
         + &register(1.1, 2, "nonce-one", "401 nonce-two");
-    assert_eq!(told(&stolen)[1], "192.0.2.7:5062 100 register stale forgeable");
+    assert_eq!(emitted(&stolen)[1], "192.0.2.7:5062 100 register stale forgeable");
     // Whoever of them got it first.
     let fetched = register(1.0, 1, "", "401 nonce-one")
         + &exchange(attacker, 1.0, "REGISTER", 2, "", "401 nonce-one")
         + &register(1.1, 3, "nonce-one", "401 nonce-two");
-    assert_eq!(told(&fetched)[2], "192.0.2.7:5062 100 register failed forgeable");
+    assert_eq!(emitted(&fetched)[2], "192.0.2.7:5062 100 register failed forgeable");
     // A PBX that gives the same to everybody.
     let shared = exchange(attacker, 1.0, "REGISTER", 1, "", "401 nonce-one")
         + &register(1.0, 2, "", "401 nonce-one")
         + &register(1.1, 3, "nonce-one", "401 nonce-two");
-    assert_eq!(told(&shared)[2], "192.0.2.7:5062 100 register failed forgeable");
+    assert_eq!(emitted(&shared)[2], "192.0.2.7:5062 100 register failed forgeable");
     // Two phones behind one address: the address is proven for both.
     let twin = "192.0.2.7:6000";
     let nat = register(1.0, 1, "", "401 nonce-one")
@@ -148,12 +148,12 @@ fn a_nonce_proves_one_address_only() {
         + &register(1.1, 3, "nonce-one", "200")
         + &exchange(twin, 1.1, "REGISTER", 4, "nonce-one", "401 nonce-two").replace("\"100\"", "\"101\"");
     assert_eq!(
-        told(&nat)[2..],
+        emitted(&nat)[2..],
         ["192.0.2.7:5062 100 register registered(600) proven", "192.0.2.7:6000 101 register failed proven",]
     );
     // What can be guessed proves nothing.
     let short = register(1.0, 1, "", "401 1") + &register(1.1, 2, "1", "401 2");
-    assert_eq!(told(&short)[1], "192.0.2.7:5062 100 register failed forgeable");
+    assert_eq!(emitted(&short)[1], "192.0.2.7:5062 100 register failed forgeable");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_same_names_from_two_sources_are_two_transactions() {
         WWW-Authenticate: Digest realm=pbx, nonce=nonce-one
     ";
     assert_eq!(
-        told(script),
+        emitted(script),
         [
             "203.0.113.9:5060 100 register refused forgeable",
             "192.0.2.7:5062 100 register challenged forgeable",
@@ -189,7 +189,7 @@ fn made_up_tags() -> String {
 
 /// What is told of the phone.
 fn told_of_phone(script: &str) -> Vec<String> {
-    told(script).into_iter().filter(|told| told.starts_with("192.0.2.7")).collect()
+    emitted(script).into_iter().filter(|emitted| emitted.starts_with("192.0.2.7")).collect()
 }
 
 #[test]
@@ -206,10 +206,10 @@ fn an_ack_with_our_tag_proves_an_invite() {
         (ack(3.5, PHONE, "server-tag-1"), "forgeable"),
         (String::new(), "forgeable"),
     ] {
-        let told = told_of_phone(&[&call, &ack, &later].map(String::as_str).concat());
+        let emitted = told_of_phone(&[&call, &ack, &later].map(String::as_str).concat());
         let expected = format!("192.0.2.7:5062 100 invite challenged {proof}");
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(told[0], expected, "{ack}");
+        assert_eq!(emitted.len(), 2, "{emitted:?}");
+        assert_eq!(emitted[0], expected, "{ack}");
     }
     // A PBX whose tags all begin alike: they could be made up.
     let other = exchange("203.0.113.9:5060", 0.5, "INVITE", 1, "", "401 nonce-two");
@@ -231,12 +231,12 @@ fn an_ack_with_our_tag_proves_an_invite() {
 fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     let fetched = packets(&register(100.0, 1, "", "401 nonce-one"));
     let used = packets(&register(100.1, 2, "nonce-one", "401 nonce-two"));
-    for (missed, proof) in [(None, Proof::Proven), (Some(94), Proof::Proven), (Some(96), Proof::Forgeable)] {
+    for (missed, proof) in [(None, Proof::Proven), (Some(94), Proof::Proven), (Some(96), Proof::Unproven)] {
         let mut observer = Observer::new(Settings::default());
         missed.into_iter().for_each(|second: u64| observer.miss(Unseen::Answer, second * 1_000_000_000));
         run(&mut observer, &fetched);
         assert_eq!(
-            run(&mut observer, &used).iter().map(|told| told.proof).collect::<Vec<_>>(),
+            run(&mut observer, &used).iter().map(|emitted| emitted.proof).collect::<Vec<_>>(),
             [proof],
             "{missed:?}"
         );
@@ -245,7 +245,7 @@ fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     let mut observer = Observer::new(Settings::default());
     run(&mut observer, &fetched);
     observer.miss(Unseen::Answer, 100_050_000_000);
-    assert_eq!(run(&mut observer, &used)[0].proof, Proof::Forgeable);
+    assert_eq!(run(&mut observer, &used)[0].proof, Proof::Unproven);
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_secret_that_another_is_told_later_was_none_of_his_before() {
     let script = register(1.0, 1, "", "401 nonce-one")
         + &register(1.1, 2, "nonce-one", "401 nonce-two")
         + &exchange(attacker, 1.2, "REGISTER", 3, "", "401 nonce-one");
-    assert_eq!(told(&script)[1], "192.0.2.7:5062 100 register failed proven");
+    assert_eq!(emitted(&script)[1], "192.0.2.7:5062 100 register failed proven");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn ack_and_cancel_are_never_scored() {
         1.3 < 192.0.2.7:5062
         403 ACK 100
     ";
-    assert!(told(script).is_empty());
+    assert!(emitted(script).is_empty());
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn answers_without_credentials_are_told_apart() {
             "" => Vec::new(),
             kind => vec![format!("192.0.2.7:5062 100 {lower} {kind} forgeable")],
         };
-        assert_eq!(told(&script), expected, "{method} {status}");
+        assert_eq!(emitted(&script), expected, "{method} {status}");
     }
 }
 
@@ -324,7 +324,7 @@ fn what_was_not_challenged_is_no_success() {
     };
     let last = |script: &str| {
         // A challenge of a call waits for its ACK.
-        let others = told(script).into_iter().filter(|line| !line.contains("challenged"));
+        let others = emitted(script).into_iter().filter(|line| !line.contains("challenged"));
         others.collect::<Vec<_>>().pop().unwrap_or_default()
     };
     // A call that anybody may make, with wrong credentials of somebody, and a nonce that was sent there indeed.
@@ -372,7 +372,7 @@ fn registrations_end_when_the_pbx_says() {
     ];
     for (contact, answer, kind) in table {
         assert_eq!(
-            told(&(register(0.5, 1, "", "401 nonce-one") + &registered(contact, answer)))[1..],
+            emitted(&(register(0.5, 1, "", "401 nonce-one") + &registered(contact, answer)))[1..],
             [format!("192.0.2.7:5062 100 register {kind} proven")],
             "{contact}"
         );
@@ -383,10 +383,10 @@ fn registrations_end_when_the_pbx_says() {
 fn a_phone_is_the_same_at_a_new_address_if_it_says_so() {
     let phone = |contact: &str| {
         let script = register(0.5, 1, "", "401 nonce-one") + &registered(contact, "X: y");
-        let told = run(&mut Observer::new(Settings::default()), &packets(&script));
-        let [_, Kind::Registered { phone, .. }] = told.iter().map(|it| it.kind).collect::<Vec<_>>()[..]
+        let emitted = run(&mut Observer::new(Settings::default()), &packets(&script));
+        let [_, Kind::Registered { phone, .. }] = emitted.iter().map(|it| it.kind).collect::<Vec<_>>()[..]
         else {
-            panic!("{told:?}")
+            panic!("{emitted:?}")
         };
         phone
     };
@@ -417,7 +417,7 @@ fn trunks_that_answer_us_are_qualified() {
         200 INVITE me branch=0123456789 call=invite
     ";
     assert_eq!(
-        told(script),
+        emitted(script),
         ["203.0.113.1:5060 - other qualified proven", "203.0.113.3:5060 - register qualified forgeable",]
     );
 }
@@ -427,7 +427,7 @@ fn peers_that_are_asked_with_the_same_names_can_answer_for_each_other() {
     let names = "OPTIONS pbx branch=0123456789 call=abcdefghij";
     let [one, other] = ["203.0.113.1:5060", "203.0.113.2:5060"];
     let script = format!("1.0 < {one}\n{names}\n1.0 < {other}\n{names}\n1.1 > {one}\n200 {names}\n");
-    assert_eq!(told(&script), ["203.0.113.1:5060 - other qualified forgeable"]);
+    assert_eq!(emitted(&script), ["203.0.113.1:5060 - other qualified forgeable"]);
 }
 
 #[test]
@@ -473,9 +473,9 @@ fn two_servers_that_challenge_one_after_the_other_are_no_failure() {
         1.5 < 192.0.2.7:5062
         200 INVITE 100 cseq=3 tag=server-tag
     ";
-    let told = told(script);
+    let emitted = emitted(script);
     assert_eq!(
-        told[..],
+        emitted[..],
         [
             "192.0.2.7:5062 100 invite challenged proven",
             "192.0.2.7:5062 100 invite succeeded proven",
@@ -498,7 +498,7 @@ fn other_credentials_under_the_same_names_are_another_attempt() {
             at + 0.1
         );
     }
-    assert_eq!(told(&script).iter().filter(|line| line.ends_with("failed proven")).count(), 5);
+    assert_eq!(emitted(&script).iter().filter(|line| line.ends_with("failed proven")).count(), 5);
 }
 
 /// The script's packets on TCP.
@@ -513,7 +513,7 @@ fn a_connection_on_which_the_pbx_answers_proves_itself() {
     let session =
         register(1.0, 1, "", "401 1") + &register(1.1, 2, "1", "401 2") + &register(2.0, 3, "2", "200");
     assert_eq!(
-        told(&on_tcp(&session)),
+        emitted(&on_tcp(&session)),
         [
             "192.0.2.7:5062 100 register challenged proven",
             "192.0.2.7:5062 100 register failed proven",
@@ -525,16 +525,16 @@ fn a_connection_on_which_the_pbx_answers_proves_itself() {
     let [first, rest] =
         [register(1.0, 1, "", "401 1"), register(1.1, 2, "1", "401 2")].map(|script| on_tcp(&script));
     assert_eq!(
-        told(&(first + &forged + &rest)),
+        emitted(&(first + &forged + &rest)),
         ["192.0.2.7:5062 100 register challenged proven", "192.0.2.7:5062 100 register failed proven",]
     );
     // An answer on another connection is not the answer.
     let elsewhere = on_tcp(&register(1.0, 1, "", "401 1")).replace("< 192.0.2.7:5062", "< 192.0.2.7:5063");
-    assert!(told(&elsewhere).is_empty());
+    assert!(emitted(&elsewhere).is_empty());
     // Nonces that the PBX never sent, at one that does not look at them.
     let guesses: String = (0..6).map(|n| register(f64::from(n), n, "made-up-nonce", "401 another")).collect();
-    let told = told(&on_tcp(&guesses));
-    let count = |line: &str| told.iter().filter(|told| told.ends_with(line)).count();
+    let emitted = emitted(&on_tcp(&guesses));
+    let count = |line: &str| emitted.iter().filter(|emitted| emitted.ends_with(line)).count();
     assert_eq!((count("stale proven"), count("failed proven")), (3, 3));
 }
 
@@ -547,7 +547,7 @@ fn an_answer_may_be_read_a_moment_before_its_request() {
     early.swap(2, 3);
     let mut observer = Observer::new(Settings::default());
     let lines: Vec<String> = run(&mut observer, &early).iter().map(line).collect();
-    assert_eq!(lines, told(&good));
+    assert_eq!(lines, emitted(&good));
     assert_eq!((observer.counters().joined, observer.counters().unmatched), (2, 0));
     // But not one that is older than it: nobody answers before he is asked.
     let mut older = packets(&register(1.0, 1, "", "401 nonce-one"));
@@ -566,8 +566,8 @@ fn an_ack_may_be_read_before_the_answer() {
     run(&mut observer, &packets(&made_up_tags()));
     let mut packets = packets(&(call + &ack));
     packets.swap(1, 2);
-    let told = run(&mut observer, &packets);
-    assert_eq!(told.last().map(|told| told.proof), Some(Proof::Proven));
+    let emitted = run(&mut observer, &packets);
+    assert_eq!(emitted.last().map(|emitted| emitted.proof), Some(Proof::Proven));
 }
 
 /// What is diagnosed of the phone's address, and the same of the account; long after.

@@ -1,6 +1,6 @@
 //! Guesses that are to go unseen, and evidence that is to fall on others.
 
-use super::script::{packets, run, told};
+use super::script::{emitted, packets, run};
 use crate::{
     guard::Kind,
     observe::{Observer, Settings},
@@ -35,7 +35,7 @@ fn refused(n: u32, headers: &str) -> String {
 
 fn kinds(script: &str) -> Vec<String> {
     let kind = |line: String| line.splitn(4, ' ').last().unwrap_or_default().to_owned();
-    told(script).into_iter().map(kind).collect()
+    emitted(script).into_iter().map(kind).collect()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn nothing_in_the_headers_hides_a_guess() {
     assert_eq!(kinds(&script)[1..], ["named proven", "failed proven"], "the first of the PBX's realm");
     let of_this_realm = decoys.replace("\"pbx\"", "\"elsewhere\"") + &guess;
     assert_eq!(
-        told(&(fetched(ATTACKER) + &refused(1, &of_this_realm)))[1..],
+        emitted(&(fetched(ATTACKER) + &refused(1, &of_this_realm)))[1..],
         ["203.0.113.9:5060 x register named proven", "203.0.113.9:5060 100 register failed proven"]
     );
 }
@@ -66,8 +66,8 @@ fn who_names_several_accounts_has_failed_with_the_one_that_the_pbx_reads() {
     let headers = credentials("100", "nonce-one", 1) + &credentials("200", "nonce-one", 2);
     // The last of a header, and the first header of its realm.
     for (headers, failed, named) in [(twice, "200", "100"), (last, "200", "100"), (headers, "100", "200")] {
-        let told = told(&(fetched(ATTACKER) + &refused(1, &headers)));
-        let [_, other, one] = told.as_slice() else { panic!("{told:?}") };
+        let emitted = emitted(&(fetched(ATTACKER) + &refused(1, &headers)));
+        let [_, other, one] = emitted.as_slice() else { panic!("{emitted:?}") };
         assert_eq!(*one, format!("203.0.113.9:5060 {failed} register failed proven"), "{headers}");
         assert_eq!(*other, format!("203.0.113.9:5060 {named} register named proven"), "{headers}");
     }
@@ -78,7 +78,7 @@ fn who_names_several_accounts_has_failed_with_the_one_that_the_pbx_reads() {
         "2.0 > {ATTACKER}\n{names}\nContact: <sip:1@10.0.0.9>\n{twice}2.1 < {ATTACKER}\n200 {names} tag=t\n"
     );
     assert_eq!(
-        told(&(fetched(ATTACKER) + &accepted))[1],
+        emitted(&(fetched(ATTACKER) + &accepted))[1],
         "203.0.113.9:5060 - register registered(3600) proven"
     );
 }
@@ -127,8 +127,8 @@ fn a_guess_that_comes_in_the_place_of_what_the_kernel_dropped_is_seen() {
         let length = seen.iter().find(|packet| packet.at == 2_000_000_000).unwrap().bytes.len();
         seen.last_mut().unwrap().acknowledged = Some((start + length) as u32);
         let mut observer = Observer::new(Settings::default());
-        let told = run(&mut observer, &seen);
-        assert!(matches!(told.last().unwrap().kind, Kind::Failed { .. }), "{told:?}");
+        let emitted = run(&mut observer, &seen);
+        assert!(matches!(emitted.last().unwrap().kind, Kind::Failed { .. }), "{emitted:?}");
     }
 }
 
@@ -144,8 +144,8 @@ fn what_has_the_names_of_a_guess_hides_none() {
         let behind = send(2.0, &guess(1)) + &send(2.0001, decoy) + &answer(2.001);
         let before = send(2.0, decoy) + &send(2.0001, &guess(1)) + &answer(2.001);
         for script in [behind, before] {
-            let told = kinds(&(first.clone() + &script));
-            assert_eq!(told, ["challenged forgeable", "failed proven"], "{script}");
+            let emitted = kinds(&(first.clone() + &script));
+            assert_eq!(emitted, ["challenged forgeable", "failed proven"], "{script}");
         }
     }
     // Several at once, of which the answers are all the same.
@@ -170,9 +170,9 @@ fn whose_credentials_were_good_is_not_said_where_there_are_several() {
     let decoy = credentials("100", "nonce-none", 1);
     let fetched = fetched(ATTACKER).replace("REGISTER 100", "REGISTER 300");
     let script = fetched.clone() + &accepted(&(decoy + &own));
-    assert_eq!(told(&script)[1], "203.0.113.9:5060 - register registered(600) proven");
+    assert_eq!(emitted(&script)[1], "203.0.113.9:5060 - register registered(600) proven");
     let script = fetched + &accepted(&own);
-    assert_eq!(told(&script)[1], "203.0.113.9:5060 300 register registered(600) proven");
+    assert_eq!(emitted(&script)[1], "203.0.113.9:5060 300 register registered(600) proven");
 }
 
 #[test]

@@ -29,9 +29,9 @@ fn guess(at: f64, peer: &str, nonce: &str) -> String {
 }
 
 fn see(observer: &mut Observer, script: &str) -> Vec<Evidence> {
-    let mut told = Vec::new();
-    packets(script).iter().for_each(|packet| observer.see(&packet.tapped(), &mut told));
-    told
+    let mut emitted = Vec::new();
+    packets(script).iter().for_each(|packet| observer.see(&packet.tapped(), &mut emitted));
+    emitted
 }
 
 /// Whether a guess at the phone's is proven, where something went unseen just before its challenge.
@@ -39,9 +39,9 @@ fn is_proven(observer: &mut Observer, at: f64, unseen: Option<Unseen>) -> bool {
     unseen.into_iter().for_each(|unseen| observer.miss(unseen, (at * 1e9) as u64 - 500 * MILLISECOND));
     let nonce = format!("nonce-of-the-phone-{at}");
     see(observer, &challenged(at, PHONE, "phone", &nonce));
-    let told = see(observer, &guess(at + 0.1, PHONE, &nonce));
-    assert!(matches!(told[0].kind, Kind::Failed { .. }));
-    told[0].proof == Proof::Proven
+    let emitted = see(observer, &guess(at + 0.1, PHONE, &nonce));
+    assert!(matches!(emitted[0].kind, Kind::Failed { .. }));
+    emitted[0].proof == Proof::Proven
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_a_proxy_passes_on_is_not_how_it_makes_its_own() {
 fn a_trunk_answers_us_whatever_others_are_told_over_tls() {
     let names = "OPTIONS pbx branch=0123456789 call=abcdefghij";
     let script = format!("1.0 < 203.0.113.1:5060\n{names}\n1.1 > 203.0.113.1:5060\n200 {names}\n");
-    for (unseen, proof) in [(Unseen::Hidden, Proof::Proven), (Unseen::Answer, Proof::Forgeable)] {
+    for (unseen, proof) in [(Unseen::Hidden, Proof::Proven), (Unseen::Answer, Proof::Unproven)] {
         let mut observer = Observer::new(Settings::default());
         observer.miss(unseen, 900 * MILLISECOND);
         assert_eq!(see(&mut observer, &script)[0].proof, proof, "{unseen:?}");
@@ -149,8 +149,9 @@ fn a_request_of_which_a_part_was_not_seen_may_have_been_a_guess() {
         ("200", "100 register accepted forgeable", "- register accepted forgeable"),
     ] {
         for (part, expected) in [("", whole), ("part", part)] {
-            let told = run(&mut Observer::new(Settings::default()), &cut(&(asked(part) + &answered(status))));
-            let lines: Vec<_> = told.iter().map(line).collect();
+            let emitted =
+                run(&mut Observer::new(Settings::default()), &cut(&(asked(part) + &answered(status))));
+            let lines: Vec<_> = emitted.iter().map(line).collect();
             assert_eq!(lines, [format!("{PHONE} {expected}")], "{status} {part}");
         }
     }
@@ -158,15 +159,15 @@ fn a_request_of_which_a_part_was_not_seen_may_have_been_a_guess() {
     let mut packets = packets(&(asked("") + &answered("401")));
     let bytes = packets[0].bytes.clone();
     let mut observer = Observer::new(Settings::default());
-    let mut told = Vec::new();
+    let mut emitted = Vec::new();
     let tapped = packets[0].tapped();
-    observer.see(&crate::observe::Tapped { payload: &bytes[..bytes.len() - 4], ..tapped }, &mut told);
-    observer.see(&packets.remove(1).tapped(), &mut told);
-    assert_eq!(line(&told[0]), format!("{PHONE} 100 register failed forgeable"));
+    observer.see(&crate::observe::Tapped { payload: &bytes[..bytes.len() - 4], ..tapped }, &mut emitted);
+    observer.see(&packets.remove(1).tapped(), &mut emitted);
+    assert_eq!(line(&emitted[0]), format!("{PHONE} 100 register failed forgeable"));
     // A body in pieces is no harm.
     let long = asked("part") + &answered("401");
-    let told = run(&mut Observer::new(Settings::default()), &super::script::packets(&long));
-    assert_eq!(line(&told[0]), format!("{PHONE} 100 register challenged forgeable"));
+    let emitted = run(&mut Observer::new(Settings::default()), &super::script::packets(&long));
+    assert_eq!(line(&emitted[0]), format!("{PHONE} 100 register challenged forgeable"));
 }
 
 #[test]
@@ -179,8 +180,9 @@ fn credentials_in_what_was_seen_are_a_guess_and_no_proof_of_what_was_not() {
     {
         let asked = format!("2.0 > {PHONE} part\n{names}\nContact: <sip:1@10.0.0.7>\n{credentials}");
         let answered = format!("2.1 < {PHONE}\n{status} {names} tag=t\n");
-        let told = run(&mut Observer::new(Settings::default()), &cut(&(script.clone() + &asked + &answered)));
-        assert_eq!(line(&told[1]), format!("{PHONE} {expected}"));
+        let emitted =
+            run(&mut Observer::new(Settings::default()), &cut(&(script.clone() + &asked + &answered)));
+        assert_eq!(line(&emitted[1]), format!("{PHONE} {expected}"));
     }
 }
 
@@ -190,8 +192,8 @@ fn an_answer_of_which_a_part_was_not_seen_may_have_told_more() {
     let long = format!("99.5 < {ATTACKER} part\n404 {names} tag=t\n");
     for (packets, expected) in [(cut(&long), false), (packets(&long.replace(" part", "")), true)] {
         let mut observer = Observer::new(Settings::default());
-        let mut told = Vec::new();
-        packets.iter().for_each(|packet| observer.see(&packet.tapped(), &mut told));
+        let mut emitted = Vec::new();
+        packets.iter().for_each(|packet| observer.see(&packet.tapped(), &mut emitted));
         assert_eq!(is_proven(&mut observer, 100.0, None), expected);
     }
 }
@@ -210,8 +212,8 @@ fn what_the_pbx_says_on_tcp_and_is_not_understood_may_have_told_more() {
     begun[1].bytes.truncate(200);
     for (packets, expected) in [(whole, true), (framed, false), (begun, false)] {
         let mut observer = Observer::new(Settings::default());
-        let mut told = Vec::new();
-        packets.iter().for_each(|packet| observer.see(&packet.tapped(), &mut told));
+        let mut emitted = Vec::new();
+        packets.iter().for_each(|packet| observer.see(&packet.tapped(), &mut emitted));
         assert_eq!(is_proven(&mut observer, 100.0, None), expected);
     }
 }

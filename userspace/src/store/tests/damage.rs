@@ -37,7 +37,7 @@ fn use_all(path: &Path) -> Result<(), super::super::StoreError> {
     let now = clock("b", 10);
     let mut store = Store::open_at(path, &now)?;
     everything(&store, &now)?;
-    store.page(&all_of(Standing::Banned), Some(address(1_000)), 100, &now)?;
+    store.page(&all_of(ListKind::Banned), Some(address(1_000)), 100, &now)?;
     store.get(address(7), &now)?;
     store.counts(&now)?;
     store.audit(1_000, None, None)?;

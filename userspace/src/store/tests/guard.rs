@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    guard::{Account, Because, Flow, Rule, Transport},
-    ledger::Saved,
+    false_positives::Saved,
+    guard::{Account, Flow, Rule, Transport, Trigger},
     store::{Known, Suspended, Suspension},
 };
 
@@ -20,7 +20,7 @@ pub(super) fn suspension(what: Suspended, source: Option<&str>, until: u64) -> S
         until,
         since: TODAY,
         who: "guard".to_owned(),
-        because: Because { rule: Rule::Suspend, count: 6, seconds: 180 },
+        trigger: Trigger { rule: Rule::Suspend, count: 6, seconds: 180 },
         strict: false,
     }
 }
@@ -41,12 +41,12 @@ fn what_is_suspended_is_there_after_the_store_was_closed() {
     let now = clock("a", 10);
     let udp = Suspended::Flow(Flow { port: 5062, transport: Transport::Udp });
     let tcp = Suspended::Flow(Flow { port: 5062, transport: Transport::Tcp });
-    let hand = Because { rule: Rule::Hand, count: 0, seconds: 0 };
+    let hand = Trigger { rule: Rule::Hand, count: 0, seconds: 0 };
     let all = [
         suspension(account("100"), None, FOREVER),
         suspension(account("100"), Some("192.0.2.1"), HOUR),
         suspension(account("100"), Some("192.0.2.2"), HOUR),
-        Suspension { because: hand, strict: true, ..suspension(account("a b:ü"), None, HOUR) },
+        Suspension { trigger: hand, strict: true, ..suspension(account("a b:ü"), None, HOUR) },
         suspension(tcp, Some("2001:db8::1"), HOUR),
         suspension(udp, Some("192.0.2.1"), HOUR),
         suspension(Suspended::Hash(0x8000_0000_0000_00a1), Some("192.0.2.1"), HOUR),
@@ -97,10 +97,10 @@ fn what_the_ledger_keeps_of_a_rule_is_replaced() {
     let saved = |rule: &str, state: &[u8]| Saved { rule: rule.to_owned(), state: state.to_vec() };
     let mut change = store.begin().unwrap();
     for rule in [saved("b", &[1, 0]), saved("a", &[]), saved("b", &[0xff; 9])] {
-        change.keep_ledger(&rule).unwrap();
+        change.save_false_positives(&rule).unwrap();
     }
     change.commit().unwrap();
-    assert_eq!(store.ledger().unwrap(), [saved("a", &[]), saved("b", &[0xff; 9])]);
+    assert_eq!(store.false_positives().unwrap(), [saved("a", &[]), saved("b", &[0xff; 9])]);
 }
 
 #[test]
@@ -207,9 +207,9 @@ proptest! {
         let scratch = Scratch::new();
         let now = Clock { boot: "a", kernel: 0, wall_ms: TODAY };
         prop_assume!(until > 0);
-        let because = Because { rule: Rule::ManyAccounts, count, seconds };
+        let trigger = Trigger { rule: Rule::ManyAccounts, count, seconds };
         let source = source.map(|source| source.to_canonical());
-        let suspension = Suspension { what, source, until, since, who, because, strict };
+        let suspension = Suspension { what, source, until, since, who, trigger, strict };
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
         suspend(&mut store, std::slice::from_ref(&suspension), &now);
         prop_assert_eq!(store.suspensions(&now).unwrap(), [suspension]);

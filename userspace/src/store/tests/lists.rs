@@ -72,9 +72,9 @@ fn a_list_is_asked_for_by_what_is_in_it() {
         ],
         &now,
     );
-    let banned = all_of(Standing::Banned);
+    let banned = all_of(ListKind::Banned);
     for (query, expected) in [
-        (all_of(Standing::Trusted), &["10.1.2.5/32"][..]),
+        (all_of(ListKind::Trusted), &["10.1.2.5/32"][..]),
         (
             banned.clone(),
             &[
@@ -134,7 +134,7 @@ fn what_has_run_out_is_not_there_and_then_is_purged() {
         for _purged in [false, true] {
             assert_eq!(store.counts(&now).unwrap(), Counts { trusted, banned }, "at {seconds}");
             assert_eq!(everything(&store, &now).unwrap().len() as u64, trusted + banned, "at {seconds}");
-            assert_eq!(store.page(&all_of(Standing::Trusted), None, 9, &now).unwrap().len() as u64, trusted);
+            assert_eq!(store.page(&all_of(ListKind::Trusted), None, 9, &now).unwrap().len() as u64, trusted);
             if !_purged {
                 assert_eq!(store.purge(&now).unwrap(), purged, "at {seconds}");
             }

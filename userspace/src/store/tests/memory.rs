@@ -1,7 +1,7 @@
 //! What the guard has counted.
 
 use super::*;
-use crate::guard::{Account, Memory, News, Remembered};
+use crate::guard::{Account, Memory, Remembered, UnsavedMemory};
 
 fn account(name: &str) -> Account {
     Account::new(name.as_bytes()).unwrap()
@@ -22,14 +22,14 @@ fn some() -> [Memory; 5] {
         memory(worked("192.0.2.1", "100"), 100),
         memory(worked("192.0.2.1", "a from b"), 200),
         memory(worked("2001:db8::", "100"), 300),
-        memory(Remembered::Place(net("2001:db8::/48")), 400),
+        memory(Remembered::SourceNet(net("2001:db8::/48")), 400),
         memory(Remembered::Account(account("100")), 500),
     ]
 }
 
 fn remember(store: &mut Store, kept: &[Memory], gone: &[Remembered], now: &Clock) {
     let mut change = store.begin().unwrap();
-    change.remember(&News { kept: kept.to_vec(), gone: gone.to_vec() }, now).unwrap();
+    change.remember(&UnsavedMemory { kept: kept.to_vec(), gone: gone.to_vec() }, now).unwrap();
     change.commit().unwrap();
 }
 

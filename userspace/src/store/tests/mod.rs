@@ -1,6 +1,7 @@
 //! The store on real disks.
 
 mod accidents;
+mod audit_trail;
 mod boots;
 mod damage;
 mod disks;
@@ -9,7 +10,6 @@ mod layout;
 mod lists;
 mod memory;
 mod model;
-mod trail;
 
 use std::{
     net::IpAddr,
@@ -22,9 +22,9 @@ use xdp_prog::abi::FOREVER;
 
 use super::{Entry, Store, StoreErrorKind};
 use crate::{
+    clock::Clock,
     control::protocol::{Origin, Query},
-    precedence::Standing,
-    wall::Clock,
+    precedence::ListKind,
 };
 
 /// A directory that is gone when this is dropped.
@@ -71,7 +71,7 @@ fn net(text: &str) -> IpNet {
 fn ban(net: IpNet, until: u64) -> Entry {
     Entry {
         net,
-        standing: Standing::Banned,
+        kind: ListKind::Banned,
         until,
         since: TODAY,
         origin: Origin::Hand,
@@ -81,10 +81,10 @@ fn ban(net: IpNet, until: u64) -> Entry {
 }
 
 fn trust(net: IpNet, until: u64) -> Entry {
-    Entry { standing: Standing::Trusted, ..ban(net, until) }
+    Entry { kind: ListKind::Trusted, ..ban(net, until) }
 }
 
-fn all_of(list: Standing) -> Query {
+fn all_of(list: ListKind) -> Query {
     Query { list, within: None, origin: None, note: None }
 }
 

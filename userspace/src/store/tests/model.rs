@@ -71,7 +71,7 @@ fn any_net() -> impl Strategy<Value = IpNet> {
 
 fn any_entry() -> impl Strategy<Value = Entry> {
     let words = (prop::option::of(".{0,20}"), prop::option::of(".{0,20}"));
-    let standing = prop_oneof![Just(Standing::Trusted), Just(Standing::Banned)];
+    let kind = prop_oneof![Just(ListKind::Trusted), Just(ListKind::Banned)];
     let origin = prop_oneof![
         Just(Origin::Config),
         Just(Origin::Hand),
@@ -80,10 +80,10 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         Just(Origin::Guard),
     ];
     let until = prop_oneof![Just(FOREVER), 0..100 * SECOND];
-    (any_net(), standing, until, any::<u64>(), origin, words).prop_map(
-        |(net, standing, until, since, origin, (note, evidence))| Entry {
+    (any_net(), kind, until, any::<u64>(), origin, words).prop_map(
+        |(net, kind, until, since, origin, (note, evidence))| Entry {
             net,
-            standing,
+            kind,
             until,
             since,
             origin,
@@ -139,8 +139,8 @@ fn check(store: &Store, model: &Model, time: Time) {
     let expected: Vec<_> =
         model.alive(now).map(|entry| Entry { until: time.until(entry.until), ..entry.clone() }).collect();
     assert_eq!(everything(store, &clock).unwrap(), expected);
-    let count = |standing| expected.iter().filter(|entry| entry.standing == standing).count() as u64;
-    let counts = Counts { trusted: count(Standing::Trusted), banned: count(Standing::Banned) };
+    let count = |kind| expected.iter().filter(|entry| entry.kind == kind).count() as u64;
+    let counts = Counts { trusted: count(ListKind::Trusted), banned: count(ListKind::Banned) };
     assert_eq!(store.counts(&clock).unwrap(), counts);
     for entry in &expected {
         assert_eq!(store.get(entry.net, &clock).unwrap().as_ref(), Some(entry));
@@ -206,7 +206,7 @@ proptest! {
         let now = clock("a", 50);
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
         put(&mut store, &entries, &now);
-        let query = Query { within, ..all_of(Standing::Banned) };
+        let query = Query { within, ..all_of(ListKind::Banned) };
         let (mut pages, mut after) = (Vec::new(), None);
         loop {
             let page = store.page(&query, after, limit, &now).unwrap();
@@ -218,7 +218,7 @@ proptest! {
         }
         let mut expected = everything(&store, &now).unwrap();
         expected.retain(|entry| {
-            entry.standing == Standing::Banned && within.is_none_or(|within| within.contains(&entry.net))
+            entry.kind == ListKind::Banned && within.is_none_or(|within| within.contains(&entry.net))
         });
         prop_assert_eq!(pages, expected);
     }

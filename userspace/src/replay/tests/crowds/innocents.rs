@@ -9,7 +9,7 @@ use crate::replay::{
 };
 
 /// One crowd: its packets, each with its time.
-type Crowd = (&'static str, Vec<(Duration, Vec<u8>)>);
+type Traffic = (&'static str, Vec<(Duration, Vec<u8>)>);
 
 /// At any time within so many seconds.
 fn within(chance: &mut Chance, seconds: u64) -> Duration {
@@ -20,7 +20,7 @@ fn port(chance: &mut Chance) -> u64 {
     1_024 + chance.below(64_000)
 }
 
-fn mobile_phones(chance: &mut Chance) -> Crowd {
+fn mobile_phones(chance: &mut Chance) -> Traffic {
     let packet = |n: u64| {
         let from = format!("[2001:db8:5060:{n:x}::{n:x}]:{}", port(chance));
         let message = register(&from, n, "Acrobits SIP SDK");
@@ -29,7 +29,7 @@ fn mobile_phones(chance: &mut Chance) -> Crowd {
     ("200 phones of a mobile carrier, own /64s of one /48", (1..=200).map(packet).collect())
 }
 
-fn natted_phones(chance: &mut Chance) -> Crowd {
+fn natted_phones(chance: &mut Chance) -> Traffic {
     let packet = |n: u64| {
         let from = format!("100.64.9.{}:{}", n % 64 + 1, port(chance));
         (
@@ -40,7 +40,7 @@ fn natted_phones(chance: &mut Chance) -> Crowd {
     ("200 phones behind 64 addresses of a /24", (0..200).map(packet).collect())
 }
 
-fn carrier(chance: &mut Chance) -> Crowd {
+fn carrier(chance: &mut Chance) -> Traffic {
     let packet = |n: u64| {
         let from = format!("203.0.113.{}:5060", n + 1);
         (within(chance, 20), ethernet(&datagram(&from, PBX, &request("INVITE"))))
@@ -48,7 +48,7 @@ fn carrier(chance: &mut Chance) -> Crowd {
     ("a carrier with 48 SBCs in a /24, a call each", (0..48).map(packet).collect())
 }
 
-fn office_that_connects(sentence: &'static str, to: &str, address: &str, chance: &mut Chance) -> Crowd {
+fn office_that_connects(sentence: &'static str, to: &str, address: &str, chance: &mut Chance) -> Traffic {
     let packet = |_| {
         let from = format!("{address}:{}", port(chance));
         (within(chance, 20), ethernet(&segment(&from, to, SYN, b"")))
@@ -56,7 +56,7 @@ fn office_that_connects(sentence: &'static str, to: &str, address: &str, chance:
     (sentence, (0..40).map(packet).collect())
 }
 
-fn busy_lamps() -> Crowd {
+fn busy_lamps() -> Traffic {
     let packet = |n: u64| {
         let frame = ethernet(&datagram("192.0.2.88:5062", PBX, &request("SUBSCRIBE")));
         (Duration::from_millis(n * 20), frame)
@@ -64,7 +64,7 @@ fn busy_lamps() -> Crowd {
     ("130 busy lamps, two SUBSCRIBEs each, 50 a second", (0..260).map(packet).collect())
 }
 
-fn crowds() -> Vec<Crowd> {
+fn crowds() -> Vec<Traffic> {
     let chance = &mut Chance::new(3);
     let tls = "40 TLS phones of an office that connect within 20 s";
     let tcp = "40 TCP phones of an office that connect within 20 s";

@@ -21,7 +21,7 @@ fn natted(n: u16) -> SocketAddr {
 }
 
 /// A phone of an office behind one address.
-fn office(n: u16) -> SocketAddr {
+fn office_phone(n: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::from([192, 0, 2, 77]), 20_000 + n)
 }
 
@@ -117,7 +117,7 @@ fn a_cold_start_is_over_within_minutes() {
     play(vec![
         Scene::of("3,000 phones, own /64s of one /48", 3_000, mobile),
         Scene::of("500 phones behind 64 addresses of a /24", 500, natted),
-        Scene { spread: 120, ..Scene::of("1,000 phones behind one address", 1_000, office) },
+        Scene { spread: 120, ..Scene::of("1,000 phones behind one address", 1_000, office_phone) },
         // They do not flood, they ask in vain: a phone that comes late meets the limit of its line.
         Scene { spread: 180, ..Scene::of("600 among 20 in the same /56s, one in 5 s", 600, mixed_mobile) }
             .beside(hostile_mixed(20, 5 * SECOND)),
@@ -153,7 +153,8 @@ fn a_cold_start_beside_two_thousand_that_flood_is_over_within_minutes() {
 
 #[test]
 fn an_office_with_three_wrong_passwords_is_in_within_seconds() {
-    let phones = (0..40).map(|n| (office(n), if n % 13 == 5 { "wrong" } else { RIGHT })).collect();
-    let scene = Scene { phones, at_most: 60, spread: 1, ..Scene::of("37 of 40 of an office", 0, office) };
+    let phones = (0..40).map(|n| (office_phone(n), if n % 13 == 5 { "wrong" } else { RIGHT })).collect();
+    let scene =
+        Scene { phones, at_most: 60, spread: 1, ..Scene::of("37 of 40 of an office", 0, office_phone) };
     play(vec![scene]);
 }

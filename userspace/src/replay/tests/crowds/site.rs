@@ -16,7 +16,7 @@ use xdp_prog::{
 use super::{START, chance::Chance, phone::Phone};
 use crate::{
     address::to_key,
-    guard::{Decision, Evidence, GivenBack, Guard, Scope, What},
+    guard::{Decision, Evidence, GivenBack, Guard, GuardAction, Scope},
     kernel::{flow_key, worked_key},
     observe::{Charged, Direction, Observer, Settings, Tapped},
     replay::{
@@ -80,7 +80,7 @@ pub(super) struct Tally {
     pub(super) floods: (u64, u64),
     pub(super) dropped: BTreeMap<Reason, u64>,
     /// Decisions against somebody.
-    pub(super) against: Vec<What>,
+    pub(super) against: Vec<GuardAction>,
 }
 
 impl Site {
@@ -285,8 +285,11 @@ impl Site {
         for evidence in std::mem::take(&mut self.evidence[index]) {
             for decision in self.guard.witness(&evidence) {
                 enforce(&mut self.memory, &decision);
-                if matches!(decision.what, What::Suspend { .. } | What::Lock { .. } | What::Ban { .. }) {
-                    self.tally.against.push(decision.what);
+                if matches!(
+                    decision.action,
+                    GuardAction::Suspend { .. } | GuardAction::Lock { .. } | GuardAction::Ban { .. }
+                ) {
+                    self.tally.against.push(decision.action);
                 }
             }
         }
@@ -331,35 +334,38 @@ fn answer(request: &str, nonce: Option<&str>) -> String {
 /// Puts a decision in force, as the daemon does in the kernel's maps.
 fn enforce(memory: &mut Memory, decision: &Decision) {
     let listed = |expires, kind, budget| SourceEntry { expires, kind, budget, ..SourceEntry::default() };
-    match &decision.what {
-        What::Know { source, phones, until } => {
+    match &decision.action {
+        GuardAction::Know { source, phones, until } => {
             memory.insert((*source).into(), listed(*until, kind::KNOWN, *phones));
         }
-        What::Forget { source } => memory.insert((*source).into(), SourceEntry::default()),
-        What::KnowFlow { source, flow, phones, until } => {
+        GuardAction::Forget { source } => memory.insert((*source).into(), SourceEntry::default()),
+        GuardAction::KnowFlow { source, flow, phones, until } => {
             let known = KnownFlow { expires: *until, phones: (*phones).into(), ..KnownFlow::default() };
             memory.know_flow(flow_key(*source, *flow), known);
         }
-        What::ForgetFlow { source, flow } => memory.forget_flow(&flow_key(*source, *flow)),
-        What::Suspend { account: name, source, until } => {
+        GuardAction::ForgetFlow { source, flow } => memory.forget_flow(&flow_key(*source, *flow)),
+        GuardAction::Suspend { account: name, source, until } => {
             let suspension = Suspension { expires: *until, flags: 0, others: 1 };
             let what = account::hash(name.as_str().as_bytes());
             for what in [what, SuspensionKey::ANYTHING] {
                 memory.suspend(SuspensionKey { source: to_key(*source), what }, suspension);
             }
         }
-        What::Ban { scope: Scope::Source { source }, until } => {
+        GuardAction::Ban { scope: Scope::Source { source }, until } => {
             memory.insert((*source).into(), listed(*until, kind::BANNED, 0));
         }
-        What::Ban { scope: Scope::Prefix { net }, until } => {
+        GuardAction::Ban { scope: Scope::Prefix { net }, until } => {
             memory.insert(*net, listed(*until, kind::BANNED, 0))
         }
-        What::LimitAsking { source, until } => {
+        GuardAction::LimitAsking { source, until } => {
             let suspension = Suspension { expires: *until, flags: 0, others: 1 };
             let source = to_key(*source);
             memory.suspend(SuspensionKey { source, what: SuspensionKey::ASKING }, suspension);
         }
         // Suspensions end by themselves; no scene here is about the rest.
-        What::Lift { .. } | What::Lock { .. } | What::Ban { .. } | What::Alert { .. } => {}
+        GuardAction::Lift { .. }
+        | GuardAction::Lock { .. }
+        | GuardAction::Ban { .. }
+        | GuardAction::Alert { .. } => {}
     }
 }

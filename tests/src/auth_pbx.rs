@@ -1,0 +1,256 @@
+//! A PBX that asks for passwords: Kamailio or Asterisk. Both keep their own settings for challenges and nonces.
+//!
+//! ```text
+//!   eth0 5060 ── Kamailio ── 127.0.0.1:5070 sipp          eth0 5060 ── Asterisk
+//! ```
+
+use std::{env, fmt::Write as _, fs, ops::RangeInclusive, path::PathBuf};
+
+use crate::{
+    namespace::Namespace,
+    pbx::listens,
+    scratch::Scratch,
+    skipped::skipped,
+    tool::{Running, tool},
+};
+
+pub const SIP: u16 = 5060;
+const PHONE: u16 = 5070;
+/// Where an Asterisk listens that another program is before.
+const BEHIND: &str = "127.0.0.1:5070";
+const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+
+pub const ACCOUNTS: RangeInclusive<u32> = 201..=240;
+
+pub fn password(account: u32) -> String {
+    format!("secret-{account}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PbxKind {
+    Kamailio,
+    /// It answers accounts that do not exist with 404, as careless configurations do.
+    TalkativeKamailio,
+    /// It asks for a password whatever the request is, says in each answer whom it read there, and calls nobody.
+    ReadingKamailio,
+    Asterisk,
+    /// Kamailio with Debian's configuration, in which authentication by a table is switched on.
+    DebianKamailio,
+    /// Asterisk over IPv6, too, and with a carrier in [`CARRIER`].
+    OpenAsterisk,
+    /// The same with an endpoint for calls of anybody.
+    AnonymousAsterisk,
+    /// The same as [`OpenAsterisk`](Self::OpenAsterisk), behind a Kamailio that knows no more than what Debian's configuration
+    /// does against floods.
+    GuardedAsterisk,
+}
+
+/// A carrier's network: Asterisk knows it by its addresses.
+pub const CARRIER: &str = "10.93.48.0/24";
+
+#[derive(Debug)]
+pub struct AuthPbx {
+    make: PbxKind,
+    program: Running,
+    /// Behind it or before it.
+    _other: Option<Running>,
+    directory: Scratch,
+}
+
+impl AuthPbx {
+    /// On the first host of a LAN. `None`, with the reason printed: there is no such PBX on this machine.
+    pub fn start(make: PbxKind, host: &Namespace) -> Option<Self> {
+        Self::start_with(make, host, ACCOUNTS)
+    }
+
+    /// The same with other accounts.
+    pub fn start_with(make: PbxKind, host: &Namespace, accounts: RangeInclusive<u32>) -> Option<Self> {
+        let directory = Scratch::new(host);
+        if make.is_kamailio() {
+            subscribers(&directory, accounts.clone());
+        }
+        let (mut program, other) = match make {
+            PbxKind::Kamailio => (kamailio(host, &directory, &[]), Some(phone(host, &directory))),
+            PbxKind::TalkativeKamailio => {
+                (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
+            }
+            PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
+            PbxKind::DebianKamailio => (debian_kamailio(host, &directory), None),
+            PbxKind::Asterisk | PbxKind::OpenAsterisk | PbxKind::AnonymousAsterisk => {
+                (asterisk(make, host, &directory, accounts)?, None)
+            }
+            PbxKind::GuardedAsterisk => {
+                let asterisk = asterisk(make, host, &directory, accounts)?;
+                (asterisk, Some(antiflood(host, &directory)))
+            }
+        };
+        program.wait_until("the PBX listens", || {
+            ["udp", "tcp"].into_iter().all(|table| listens(host, table, SIP))
+        });
+        if !make.is_kamailio() {
+            // It listens long before its accounts are there.
+            let log = directory.0.join("log");
+            program.wait_until("Asterisk is ready", || {
+                fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Asterisk Ready."))
+            });
+        }
+        Some(Self { make, program, _other: other, directory })
+    }
+
+    pub const fn make(&self) -> PbxKind {
+        self.make
+    }
+
+    /// Where it writes what operators have fail2ban read.
+    pub fn messages(&self) -> PathBuf {
+        self.directory.0.join(if self.make.is_kamailio() { "log" } else { "messages" })
+    }
+
+    /// How many requests have reached it from an address.
+    pub fn heard(&self, from: &str) -> usize {
+        let log = self.program.log();
+        if self.make.is_kamailio() {
+            let mark = format!(" from {from}");
+            log.lines().filter(|line| line.contains(" request ") && line.ends_with(&mark)).count()
+        } else {
+            let mark = format!("UDP:{from}:");
+            log.lines().filter(|line| line.contains("Received SIP request") && line.contains(&mark)).count()
+        }
+    }
+}
+
+impl PbxKind {
+    pub const fn is_kamailio(self) -> bool {
+        matches!(
+            self,
+            Self::Kamailio | Self::TalkativeKamailio | Self::ReadingKamailio | Self::DebianKamailio
+        )
+    }
+}
+
+/// In a table that Kamailio reads.
+fn subscribers(directory: &Scratch, accounts: RangeInclusive<u32>) {
+    directory.file("version", "table_name(string) table_version(int)\nsubscriber:7\n");
+    let columns =
+        "id(int,auto) username(string) domain(string) password(string) ha1(string,null) ha1b(string,null)";
+    let rows = accounts.map(|account| format!("{account}:{account}:pbx:{}::\n", password(account)));
+    directory.file("subscriber", &format!("{columns}\n{}", rows.collect::<String>()));
+}
+
+/// It relays all requests to the Asterisk of this host.
+fn antiflood(host: &Namespace, directory: &Scratch) -> Running {
+    let mut kamailio = host.command(tool("kamailio"));
+    kamailio
+        .args(["-DD", "-E", "-m", "64", "-M", "8", "-f", &format!("{SCENARIOS}/antiflood.cfg"), "-Y"])
+        .arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("kamailio.log"))
+}
+
+/// Debian's own file, which begins with what its operator writes beside it.
+fn debian_kamailio(host: &Namespace, directory: &Scratch) -> Running {
+    let shipped = "/etc/kamailio/kamailio.cfg";
+    let config = fs::read_to_string(shipped).unwrap_or_else(|error| panic!("{shipped}: {error}"));
+    let config = directory.file("kamailio.cfg", &config);
+    directory.file(
+        "kamailio-local.cfg",
+        &format!(
+            "#!define WITH_AUTH\n#!define DBURL \"text://{}\"\nloadmodule \"db_text.so\"\nauto_aliases=no\ndns=no\nrev_dns=no\n\
+             listen=udp:10.90.0.1:5060\nlisten=tcp:10.90.0.1:5060\nlisten=udp:[2001:db8:90::1]:5060\n",
+            directory.0.display()
+        ),
+    );
+    let mut kamailio = host.command(tool("kamailio"));
+    kamailio.args(["-DD", "-E", "-m", "64", "-M", "8", "-f", &config, "-Y"]).arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("log"))
+}
+
+fn kamailio(host: &Namespace, directory: &Scratch, options: &[&str]) -> Running {
+    let trunk = directory.file("trunk", "1 sip:10.90.0.5:5060\n");
+    let mut kamailio = host.command(tool("kamailio"));
+    // In the foreground, complaints to standard error, little memory: several of them run at the same time.
+    kamailio
+        .args(["-DD", "-E", "-m", "32", "-M", "8", "-f", &format!("{SCENARIOS}/subscribers.cfg")])
+        .args(["-A", &format!("DATABASE=\"text://{}\"", directory.0.display())])
+        .args(["-A", &format!("TRUNK=\"{trunk}\"")])
+        .args(options)
+        .arg("-Y")
+        .arg(&directory.0);
+    Running::start(&mut kamailio, &directory.0.join("log"))
+}
+
+/// It takes every call.
+fn phone(host: &Namespace, directory: &Scratch) -> Running {
+    let mut phone = host.command(tool("sipp"));
+    phone.args(["-sn", "uas", "-i", "127.0.0.1", "-p", &PHONE.to_string(), "-nostdin", "-skip_rlimit"]);
+    let mut phone = Running::start(&mut phone, &directory.0.join("phone"));
+    phone.wait_until("the phone listens", || listens(host, "udp", PHONE));
+    phone
+}
+
+/// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
+fn asterisk(
+    make: PbxKind,
+    host: &Namespace,
+    directory: &Scratch,
+    accounts: RangeInclusive<u32>,
+) -> Option<Running> {
+    let Some(root) = env::var_os("SIPWARD_ASTERISK").map(PathBuf::from) else {
+        skipped("there is no Asterisk here; `cargo xtask setup` looks for one and says why it has none");
+        return None;
+    };
+    for file in ["modules.conf", "extensions.conf", "logger.conf", "pjsip.conf"] {
+        let from = format!("{SCENARIOS}/asterisk/{file}");
+        let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
+        let is_behind = make == PbxKind::GuardedAsterisk;
+        directory.file(file, &if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text });
+    }
+    // It complains about these where they are not there.
+    for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
+        directory.file(&format!("{file}.conf"), "");
+    }
+    directory.file("accounts.conf", &(account_sections(accounts) + &more_endpoints(make)));
+    let own = |path: &str| directory.0.join(path).display().to_string();
+    let shipped = |path: &str| root.join(path).display().to_string();
+    let places = [
+        ("astetcdir", own("")),
+        ("astvarlibdir", own("")),
+        ("astdbdir", own("")),
+        ("astkeydir", own("")),
+        ("astagidir", own("")),
+        ("astspooldir", own("")),
+        ("astrundir", own("")),
+        ("astlogdir", own("")),
+        ("astmoddir", shipped("usr/lib/x86_64-linux-gnu/asterisk/modules")),
+        ("astdatadir", shipped("usr/share/asterisk")),
+    ];
+    let places = places.map(|(name, path)| format!("{name} => {path}\n")).concat();
+    let config = directory.file("asterisk.conf", &format!("[directories]\n{places}"));
+    let mut asterisk = host.command("sh");
+    asterisk.arg(root.join("asterisk.sh")).args(["-f", "-vvv", "-C", &config]);
+    Some(Running::start(&mut asterisk, &directory.0.join("log")))
+}
+
+fn more_endpoints(make: PbxKind) -> String {
+    let carrier = format!("[carrier](phone)\n[carrier]\ntype=identify\nendpoint=carrier\nmatch={CARRIER}\n");
+    let v6 = "[udp6]\ntype=transport\nprotocol=udp\nbind=[2001:db8:90::1]:5060\n";
+    match make {
+        PbxKind::OpenAsterisk => v6.to_owned() + &carrier,
+        // Calls of strangers are taken.
+        PbxKind::AnonymousAsterisk => format!("{v6}{carrier}[anonymous](phone)\n"),
+        _ => String::new(),
+    }
+}
+
+fn account_sections(accounts: RangeInclusive<u32>) -> String {
+    let mut text = String::new();
+    for account in accounts {
+        let password = password(account);
+        writeln!(
+            text,
+            "[{account}](phone)\nauth={account}\naors={account}\n[{account}](password)\nusername={account}\n\
+             password={password}\n[{account}](contacts)"
+        )
+        .expect("a string takes everything");
+    }
+    text
+}

@@ -1,0 +1,46 @@
+//! The audit trail, as it is told.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Clock,
+    control::protocol::{Audit, Refusal, item},
+    store::{AuditEntry, AuditGone, Store, StoreError},
+    time::format_duration,
+};
+
+#[derive(Debug)]
+pub struct AuditTrail {
+    /// The latest first.
+    pub lines: Vec<item::Audited>,
+    /// Of what is no longer kept, where they end before as many were found as were asked for.
+    pub gone: Vec<String>,
+}
+
+/// The latest lines of it.
+pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> {
+    let failed = |error: StoreError| Refusal::failed(error.to_string());
+    let Audit { limit, source, account } = audit;
+    let entries = store.audit(*limit as usize, *source, account.as_deref()).map_err(failed)?;
+    let gone = if entries.len() < *limit as usize { store.audit_gone().map_err(failed)? } else { Vec::new() };
+    Ok(AuditTrail {
+        lines: entries.into_iter().map(line).collect(),
+        gone: gone.into_iter().map(|gone| older(gone, &Clock::read())).collect(),
+    })
+}
+
+fn line(entry: AuditEntry) -> item::Audited {
+    item::Audited {
+        at: entry.at / 1_000,
+        who: entry.who,
+        what: entry.what,
+        target: entry.target,
+        detail: entry.detail,
+    }
+}
+
+fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {
+    let whose = if of_guard { "of the guard" } else { "of others than the guard" };
+    let age = format_duration(Duration::from_secs(now.wall_ms.saturating_sub(at) / 1_000));
+    format!("{lines} older lines {whose} are no longer kept, the last of them {age} old")
+}

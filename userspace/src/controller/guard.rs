@@ -1,0 +1,561 @@
+//! What was seen, judged; and what follows, put in force, saved and told.
+
+use std::{collections::BTreeSet, fmt, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::{
+    Controller,
+    enforced_state::{EnforcedState, target, target_of},
+    flows::KnownFlow,
+    list_commands::seconds,
+    settings::Settings,
+    snapshot::SnapshotState,
+};
+use crate::{
+    address::{canonical, show},
+    ban_safety::{self, ProtectedAddress},
+    clock::Clock,
+    control::protocol::{Origin, Refusal, item::Decided},
+    guard::{self, Account, Decision, Evidence, Guard, GuardAction, Held, Order, Rule, Scope, Trigger},
+    kernel::{self, SuspensionTarget, remaining},
+    lists::{Banning, Lists},
+    precedence::{ListKind, single},
+    store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
+};
+
+/// Whoever wants to know what is decided.
+pub type Listener = Box<dyn Fn(Decided) + Send>;
+
+/// The guard, and what is in force by it.
+pub(super) struct GuardRuntime {
+    pub(super) guard: Guard,
+    pub(super) enforced: EnforcedState,
+    listener: Option<Listener>,
+    pub(super) snapshot: SnapshotState,
+}
+
+impl fmt::Debug for GuardRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardRuntime").field("enforced", &self.enforced).finish_non_exhaustive()
+    }
+}
+
+impl GuardRuntime {
+    /// One that goes on where the last one ended.
+    pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: u64) -> Self {
+        let mut guard = Guard::new(settings);
+        guard.restore(now, held(&enforced, now));
+        Self { guard, enforced, listener: None, snapshot: SnapshotState::default() }
+    }
+
+    fn emit(&self, decided: Decided) {
+        if let Some(listener) = &self.listener {
+            listener(decided);
+        }
+    }
+}
+
+fn held(enforced: &EnforcedState, now: u64) -> Vec<Held> {
+    let suspended = enforced.suspensions(now).filter_map(|suspension| {
+        let Suspension { what, source, until, trigger, .. } = suspension.clone();
+        match (what, source) {
+            (Suspended::Account(account), Some(source)) => {
+                Some(Held::Suspended { account, source, until, trigger })
+            }
+            (Suspended::Account(account), None) => Some(Held::Locked { account, until, trigger }),
+            // A flow's ban and a line's limit end by themselves; of a hash it is not known whose it is.
+            (Suspended::Flow(_) | Suspended::Asking | Suspended::Hash(_), _) => None,
+        }
+    });
+    let known = enforced.known(now).map(|known| {
+        let Known { source, phones, until, .. } = *known;
+        Held::Known { source, phones, until }
+    });
+    let flows = enforced.flows.all(now).map(|(source, flow, KnownFlow { phones, until })| Held::KnownFlow {
+        source,
+        flow,
+        phones,
+        until,
+    });
+    suspended.chain(known).chain(flows).collect()
+}
+
+/// What is to be saved of a decision that is in force.
+#[derive(Clone, Debug)]
+enum Done {
+    Suspended(Suspension),
+    Lifted(Suspended, Option<IpAddr>),
+    Banned(Entry),
+    Known(Known),
+    Forgotten(IpAddr),
+    /// For the audit trail.
+    Noted {
+        what: &'static str,
+        target: String,
+        detail: String,
+    },
+}
+
+impl Done {
+    fn save(&self, who: &str, change: &mut Change<'_>, clock: &Clock) -> Result<(), StoreError> {
+        match self {
+            Self::Suspended(suspension) => change.suspend(suspension, clock),
+            Self::Lifted(what, source) => change.lift(what, *source).map(drop),
+            Self::Banned(entry) => change.put(entry, clock),
+            Self::Known(known) => change.know(known, clock),
+            Self::Forgotten(source) => change.forget(*source).map(drop),
+            Self::Noted { what, target, detail } => change.audit(who, what, target, detail, clock),
+        }
+    }
+}
+
+/// Decisions that are put in force and saved together.
+struct Batch<'a> {
+    clock: Clock,
+    who: &'a str,
+    /// Of whoever gave the order.
+    note: Option<&'a str>,
+    trusted: BTreeSet<IpAddr>,
+    done: Vec<Done>,
+    /// Not put in force.
+    refused: Vec<Decision>,
+    /// Looked up once somebody is to be banned.
+    protected: Option<Vec<ProtectedAddress>>,
+}
+
+impl Controller {
+    /// Whom to tell what is decided.
+    pub fn listen(&mut self, listener: Listener) {
+        self.guard_runtime.listener = Some(listener);
+    }
+
+    pub(super) fn stop_listening(&mut self) -> Option<Listener> {
+        self.guard_runtime.listener.take()
+    }
+
+    /// From now on by these settings. What has been decided stays as it is.
+    pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        let passes = settings.keep_passes(&mut self.store);
+        let GuardRuntime { guard, enforced, .. } = &mut self.guard_runtime;
+        guard.set(settings.resolved.guard.settings);
+        if enforced.set_passes(passes) {
+            enforced.mirror(&mut self.tables, kernel::now())?;
+        }
+        Ok(())
+    }
+
+    /// Judges what was seen. What follows is in force when this returns, and saved; or why not.
+    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<Result<(), String>, Refusal> {
+        let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
+        let drops = enforces && !self.guard_runtime.enforced.passes();
+        self.guard_runtime.guard.set_drops(drops, kernel::now());
+        let mut decisions = Vec::new();
+        for evidence in evidence {
+            decisions.extend(self.guard_runtime.guard.witness(evidence));
+        }
+        let result = self.carry_out(decisions, &[], GUARD, None);
+        self.mirror_guesses()?;
+        result
+    }
+
+    /// So many packets were not seen that may have shown who works.
+    pub fn missed(&mut self, count: u64) -> Result<Result<(), String>, Refusal> {
+        let alert = self.guard_runtime.guard.missed(kernel::now(), count);
+        self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
+    }
+
+    /// Has end what is over.
+    pub fn tick(&mut self) -> Result<Result<(), String>, Refusal> {
+        let now = kernel::now();
+        let decisions = self.guard_runtime.guard.tick(now);
+        let result = self.carry_out(decisions, &[], GUARD, None);
+        self.guard_runtime.enforced.tick(&mut self.tables, now)?;
+        self.expire_guesses(now)?;
+        result
+    }
+
+    /// What a command would lift: also what the guard does not know the name of, and bans of flows.
+    pub(super) fn lifted(&self, order: &Order, now: u64) -> Vec<SuspensionTarget> {
+        self.guard_runtime
+            .enforced
+            .suspensions(now)
+            .filter(|suspension| lifts(order, suspension))
+            .map(target)
+            .collect()
+    }
+
+    /// What follows from a command; whether it is saved, or why not.
+    pub(super) fn order(
+        &mut self,
+        order: &Order,
+        who: &str,
+        note: Option<&str>,
+    ) -> Result<Result<(), String>, Refusal> {
+        let now = kernel::now();
+        // A fault is told of the store.
+        let _ = self.recall();
+        let decisions = self.guard_runtime.guard.order(order, now);
+        let lifted = self.lifted(order, now);
+        let saved = self.carry_out(decisions, &lifted, who, note)?;
+        // What is forgiven stays so, however soon the next restart is.
+        Ok(saved.and(self.keep_memory()))
+    }
+
+    /// The lists have changed there, so that who is known counts again, or does not.
+    pub(super) fn know_again(&mut self, nets: &[IpNet]) -> Result<(), Refusal> {
+        let sources = nets.iter().filter_map(|net| single(*net));
+        Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, kernel::now())?)
+    }
+
+    /// On an error, what could be done is done and saved all the same.
+    fn carry_out(
+        &mut self,
+        decisions: Vec<Decision>,
+        lifted: &[SuspensionTarget],
+        who: &str,
+        note: Option<&str>,
+    ) -> Result<Result<(), String>, Refusal> {
+        let clock = Clock::read();
+        let trusted = self.trusted_of(&decisions, &clock)?;
+        let mut batch =
+            Batch { clock, who, note, trusted, done: Vec::new(), refused: Vec::new(), protected: None };
+        let mut result = Ok(());
+        for decision in decisions {
+            result = result.and(self.apply(&decision, &mut batch));
+        }
+        for decision in std::mem::take(&mut batch.refused) {
+            self.guard_runtime.guard.refused(&decision);
+        }
+        for target in lifted {
+            let trigger = Trigger { rule: Rule::Hand, count: 0, seconds: 0 };
+            result = result.and(self.lift(*target, trigger, &mut batch));
+        }
+        let saved = self.save_batch(batch)?;
+        result.map(|()| saved)
+    }
+
+    /// Of those that are to be suspended. Asked once, as it takes a look at all prefixes.
+    fn trusted_of(&mut self, decisions: &[Decision], clock: &Clock) -> Result<BTreeSet<IpAddr>, Refusal> {
+        let source = |decision: &Decision| match decision.action {
+            GuardAction::Suspend { source, .. }
+            | GuardAction::Ban { scope: Scope::Flow { source, .. }, .. } => Some(source),
+            _ => None,
+        };
+        let sources: BTreeSet<_> = decisions.iter().filter_map(source).collect();
+        let mut trusted = BTreeSet::new();
+        if !sources.is_empty() {
+            let mut lists = self.lists(clock)?;
+            for source in sources {
+                if lists.trusts(source)? {
+                    trusted.insert(source);
+                }
+            }
+        }
+        Ok(trusted)
+    }
+
+    fn apply(&mut self, decision: &Decision, batch: &mut Batch<'_>) -> Result<(), Refusal> {
+        let trigger = decision.trigger;
+        let is_in_force = match decision.action.clone() {
+            GuardAction::Suspend { account, source, until } => {
+                self.suspend(Suspended::Account(account), Some(source), until, trigger, batch)
+            }
+            GuardAction::Lock { account, until } => {
+                self.suspend(Suspended::Account(account), None, until, trigger, batch)
+            }
+            GuardAction::Lift { account, source } => {
+                return self.lift(SuspensionTarget::account(source, &account), trigger, batch);
+            }
+            GuardAction::Ban { scope: Scope::Flow { source, flow }, until } => {
+                self.suspend(Suspended::Flow(flow), Some(source), until, trigger, batch)
+            }
+            GuardAction::LimitAsking { source, until } => {
+                self.suspend(Suspended::Asking, Some(source), until, trigger, batch)
+            }
+            GuardAction::Ban { scope: Scope::Source { source }, until } => {
+                self.ban_for(source.into(), until, trigger, batch)
+            }
+            GuardAction::Ban { scope: Scope::Prefix { net }, until } => {
+                self.ban_for(net, until, trigger, batch)
+            }
+            known @ (GuardAction::Know { .. }
+            | GuardAction::Forget { .. }
+            | GuardAction::KnowFlow { .. }
+            | GuardAction::ForgetFlow { .. }) => return self.know(known, trigger, batch),
+            GuardAction::Alert { source, account } => {
+                let note = (trigger.rule == Rule::Missed).then(|| MISSED.to_owned());
+                let said = Said { account: account.map(String::from), source, note, ..Said::of("alert") };
+                self.say(said, trigger, None, batch);
+                return Ok(());
+            }
+        };
+        if is_in_force? {
+            self.guard_runtime.guard.in_force(decision, kernel::now());
+        } else {
+            batch.refused.push(decision.clone());
+        }
+        Ok(())
+    }
+
+    fn know(&mut self, what: GuardAction, trigger: Trigger, batch: &mut Batch<'_>) -> Result<(), Refusal> {
+        match what {
+            GuardAction::Know { source, phones, until } => {
+                let since = batch.clock.wall_ms;
+                let known = Known { source, phones, until, since, rule: trigger.rule };
+                self.guard_runtime.enforced.know(&mut self.tables, known.clone())?;
+                batch.done.push(Done::Known(known));
+                Ok(())
+            }
+            GuardAction::Forget { source } => {
+                if self.guard_runtime.enforced.forget(&mut self.tables, source)? {
+                    batch.done.push(Done::Forgotten(source));
+                }
+                Ok(())
+            }
+            GuardAction::KnowFlow { source, flow, phones, until } => {
+                let known = KnownFlow { phones, until };
+                Ok(self.guard_runtime.enforced.flows.know(&mut self.tables, source, flow, known)?)
+            }
+            GuardAction::ForgetFlow { source, flow } => {
+                Ok(self.guard_runtime.enforced.flows.forget(&mut self.tables, source, flow)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// False: the source may not be touched.
+    fn suspend(
+        &mut self,
+        what: Suspended,
+        source: Option<IpAddr>,
+        until: u64,
+        trigger: Trigger,
+        batch: &mut Batch<'_>,
+    ) -> Result<bool, Refusal> {
+        if source.is_some_and(|source| batch.trusted.contains(&source)) {
+            // It was trusted after it was seen.
+            return Ok(false);
+        }
+        let suspension = Suspension {
+            what,
+            source,
+            until,
+            since: batch.clock.wall_ms,
+            who: batch.who.to_owned(),
+            trigger,
+            strict: trigger.rule == Rule::Hand,
+        };
+        let (suspension, gone) =
+            self.guard_runtime.enforced.suspend(&mut self.tables, suspension, batch.clock.kernel)?;
+        for gone in gone {
+            batch.done.push(Done::Lifted(gone.what.clone(), gone.source));
+            if target(&gone) != target(&suspension) {
+                let note = "there is no room for more suspensions".to_owned();
+                self.say(
+                    Said { note: Some(note), ..Said::about("lifted", &gone) },
+                    gone.trigger,
+                    None,
+                    batch,
+                );
+            }
+        }
+        let (said, until) = (Said::about(Said::name(&suspension), &suspension), suspension.until);
+        self.say(said, trigger, Some(until), batch);
+        batch.done.push(Done::Suspended(suspension));
+        Ok(true)
+    }
+
+    fn lift(
+        &mut self,
+        target: SuspensionTarget,
+        trigger: Trigger,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), Refusal> {
+        if let Some(lifted) = self.guard_runtime.enforced.lift(&mut self.tables, target)? {
+            self.say(Said::about("lifted", &lifted), trigger, None, batch);
+            batch.done.push(Done::Lifted(lifted.what, lifted.source));
+        }
+        Ok(())
+    }
+
+    /// Bans a source or a prefix, unless this host or somebody here could not do without it: then it says false.
+    fn ban_for(
+        &mut self,
+        net: IpNet,
+        until: u64,
+        trigger: Trigger,
+        batch: &mut Batch<'_>,
+    ) -> Result<bool, Refusal> {
+        let net = canonical(net);
+        let hazard = ban_safety::hazard(net, batch.protected.get_or_insert_with(|| ban_safety::all(None)));
+        let said = Said { source: Some(net), ..Said::of("banned") };
+        if let Some(hazard) = hazard {
+            let note = format!("it {hazard}, and so it is not banned");
+            self.say(Said { decision: "alert", note: Some(note), ..said }, trigger, None, batch);
+            return Ok(false);
+        }
+        if self.store.configured(net).is_some() {
+            return Ok(false);
+        }
+        let mut lists = Lists::open(&mut self.tables, batch.clock.kernel)?;
+        let before = lists.get(net)?;
+        let Banning::Done { until, .. } = lists.ban(net, until)? else { return Ok(false) };
+        let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
+        self.know_again(&[net])?;
+        let (since, note) = before.map_or((batch.clock.wall_ms, None), |before| (before.since, before.note));
+        let evidence = Some(counted(trigger));
+        let (kind, origin) = (ListKind::Banned, Origin::Guard);
+        batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
+        self.say(said, trigger, Some(until), batch);
+        Ok(true)
+    }
+
+    /// Tells whoever listens, and the audit trail unless it is nothing but the end that was known before.
+    fn say(&self, said: Said, trigger: Trigger, until: Option<u64>, batch: &mut Batch<'_>) {
+        let said = Said { note: said.note.or_else(|| batch.note.map(str::to_owned)), ..said };
+        let clock = &batch.clock;
+        let decided = said.decided(trigger, until, batch.who, clock);
+        if trigger.rule != Rule::Expired {
+            batch.done.push(Done::Noted {
+                what: said.decision,
+                target: said.target(),
+                detail: said.detail(trigger, until, clock),
+            });
+        }
+        self.guard_runtime.emit(decided);
+    }
+
+    /// In one transaction. What is not in the store is marked as such.
+    fn save_batch(&mut self, batch: Batch<'_>) -> Result<Result<(), String>, Refusal> {
+        if batch.done.is_empty() {
+            return Ok(Ok(()));
+        }
+        let (who, done) = (batch.who.to_owned(), batch.done.clone());
+        let saved = self.store.change_now_or_later(move |change, clock| {
+            done.iter().try_for_each(|done| done.save(&who, change, clock))
+        });
+        if saved.is_err() {
+            self.mark(&batch)?;
+        }
+        Ok(saved)
+    }
+
+    fn mark(&mut self, batch: &Batch<'_>) -> Result<(), Refusal> {
+        let enforced = &mut self.guard_runtime.enforced;
+        let mut targets = Vec::new();
+        for done in &batch.done {
+            match done {
+                Done::Suspended(suspension) => targets.push(target(suspension)),
+                Done::Lifted(what, source) => targets.push(target_of(what, *source)),
+                Done::Known(Known { source, .. }) | Done::Forgotten(source) => {
+                    enforced.mark_known_unsaved(*source);
+                }
+                Done::Banned(_) | Done::Noted { .. } => {}
+            }
+        }
+        enforced.mark_unsaved(&mut self.tables, &targets)?;
+        let mut lists = Lists::open(&mut self.tables, batch.clock.kernel)?;
+        for done in &batch.done {
+            if let Done::Banned(entry) = done {
+                lists.mark_unsaved(entry.net)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lifts(order: &Order, suspension: &Suspension) -> bool {
+    match order {
+        Order::Lock { .. } => false,
+        Order::Unlock { account } => matches_account(suspension, account),
+        Order::UnlockAt { account, source } => {
+            suspension.source == Some(*source) && matches_account(suspension, account)
+        }
+        Order::ClearNet { net } => suspension.source.is_some_and(|source| net.contains(&source)),
+    }
+}
+
+/// Be it by a hash.
+pub(super) fn matches_account(suspension: &Suspension, account: &Account) -> bool {
+    target(suspension).what == SuspensionTarget::account(None, account).what
+}
+
+/// What is told of a decision.
+#[derive(Clone, Debug)]
+struct Said {
+    decision: &'static str,
+    account: Option<String>,
+    source: Option<IpNet>,
+    flow: Option<String>,
+    note: Option<String>,
+}
+
+impl Said {
+    const fn of(decision: &'static str) -> Self {
+        Self { decision, account: None, source: None, flow: None, note: None }
+    }
+
+    fn about(decision: &'static str, suspension: &Suspension) -> Self {
+        let name = Some(suspension.what.to_string());
+        let (account, flow) = match suspension.what {
+            Suspended::Flow(_) | Suspended::Asking => (None, name),
+            Suspended::Account(_) | Suspended::Hash(_) => (name, None),
+        };
+        Self { account, flow, source: suspension.source.map(IpNet::from), ..Self::of(decision) }
+    }
+
+    const fn name(suspension: &Suspension) -> &'static str {
+        match (&suspension.what, suspension.source) {
+            (Suspended::Flow(_), _) => "banned",
+            (Suspended::Asking, _) => "limited",
+            (_, Some(_)) => "suspended",
+            (_, None) => "locked",
+        }
+    }
+
+    /// For the audit trail: an address or prefix stands last.
+    fn target(&self) -> String {
+        let what = self.account.as_deref().or(self.flow.as_deref());
+        match (what, self.source.map(show)) {
+            (Some(what), Some(source)) => format!("{what} from {source}"),
+            (None, Some(source)) => source,
+            (what, None) => what.unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn detail(&self, trigger: Trigger, until: Option<u64>, clock: &Clock) -> String {
+        let lasts = until.map(|until| remaining(clock.kernel, until).to_string());
+        let words = lasts.into_iter().chain([counted(trigger)]).chain(self.note.clone());
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    fn decided(&self, trigger: Trigger, until: Option<u64>, who: &str, clock: &Clock) -> Decided {
+        let Self { decision, account, source, flow, note } = self.clone();
+        let Trigger { rule, count, seconds: within } = trigger;
+        Decided {
+            ts: clock.wall_ms as f64 / 1e3,
+            decision: decision.to_owned(),
+            account,
+            source: source.map(show),
+            flow,
+            expires_in: until.and_then(|until| seconds(remaining(clock.kernel, until))),
+            rule: rule.to_string(),
+            count,
+            seconds: within,
+            who: who.to_owned(),
+            note,
+        }
+    }
+}
+
+/// What to do where packets are not seen.
+const MISSED: &str = "so many packets of the PBX, or of known sources, went by unseen: until it ends, no nonce proves \
+    anything over UDP, so that nobody is suspended or banned for what comes that way, and who is known stays so. \
+    `sipward status` says what was not seen and `sipward top` who sends most: ban who floods, or give sipward more CPU";
+
+/// `many-accounts: 12 in 40s`
+fn counted(trigger: Trigger) -> String {
+    let Trigger { rule, count, seconds } = trigger;
+    if count == 0 { rule.to_string() } else { format!("{rule}: {count} in {seconds}s") }
+}

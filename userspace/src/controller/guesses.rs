@@ -1,0 +1,82 @@
+//! What the filter knows of guesses by the guard: which accounts have worked where, and what lines are given back.
+
+use std::{collections::HashSet, net::IpAddr};
+
+use xdp_prog::abi::{AddressHash, Refunds};
+
+use super::Controller;
+use crate::{
+    control::protocol::Refusal,
+    guard::{Account, GivenBack, Guard},
+    kernel::{self, Error, Tables, worked_key},
+};
+
+impl Controller {
+    /// Has the filter know what the guard has learned since the last time.
+    pub(super) fn mirror_guesses(&mut self) -> Result<(), Refusal> {
+        let guard = &mut self.guard_runtime.guard;
+        for (line, given) in guard.take_given_back() {
+            self.tables.given_back()?.put(line, refunds(given))?;
+        }
+        match guard.take_worked() {
+            Some(worked) => put_worked(&mut self.tables, &worked, guard)?,
+            None => mirror_worked(&mut self.tables, guard)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn expire_guesses(&mut self, now: u64) -> Result<(), Refusal> {
+        for line in self.guard_runtime.guard.forget_given_back(now) {
+            self.tables.given_back()?.remove(line)?;
+        }
+        Ok(())
+    }
+}
+
+const fn refunds(given: GivenBack) -> Refunds {
+    let GivenBack { issued, other, room, room_until } = given;
+    Refunds { issued, other, room, room_until }
+}
+
+/// What the filter has given back to lines, by an earlier daemon.
+pub(super) fn given_back(tables: &mut Tables) -> Result<Vec<(IpAddr, GivenBack)>, Error> {
+    let all = tables.given_back()?;
+    let given = |refunds| {
+        let Refunds { issued, other, room, room_until } = refunds;
+        GivenBack { issued, other, room, room_until }
+    };
+    all.iter().map(|entry| entry.map(|(line, refunds)| (line, given(refunds)))).collect()
+}
+
+fn put_worked(tables: &mut Tables, worked: &[(IpAddr, Account, u64)], guard: &Guard) -> Result<(), Refusal> {
+    let mut map = tables.worked()?;
+    for (source, account, until) in worked {
+        let done = match until {
+            0 => map.remove(*source, account).map(drop),
+            until => map.put(*source, account, *until),
+        };
+        match done {
+            Ok(()) => {}
+            // What the guard has forgotten is still there.
+            Err(Error::Full { .. }) => return mirror_worked(tables, guard),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// All that the guard has, and nothing else.
+fn mirror_worked(tables: &mut Tables, guard: &Guard) -> Result<(), Refusal> {
+    let all: Vec<_> = guard.worked_accounts(kernel::now()).collect();
+    let keys: HashSet<AddressHash> =
+        all.iter().map(|(source, account, _)| worked_key(*source, account)).collect();
+    let mut map = tables.worked()?;
+    let there = map.iter().map(|entry| entry.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
+    for gone in there.iter().filter(|key| !keys.contains(key)) {
+        map.remove_key(gone)?;
+    }
+    for (source, account, until) in all {
+        map.put(source, account, until)?;
+    }
+    Ok(())
+}

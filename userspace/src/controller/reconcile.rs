@@ -1,0 +1,102 @@
+//! The kernel's lists made the store's mirror again, after a restart or when the store can be written again.
+
+use std::fmt;
+
+use super::retrying_store::RetryingStore;
+use crate::{
+    clock::Clock,
+    control::protocol::Origin,
+    kernel::{self, Tables},
+    lists::{Found, Lists, Mirrored, Wanted},
+    precedence::ListEntry,
+    store::{Entry, StoreError},
+};
+
+/// What had to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Entries that were in the kernel only and are in the store now.
+    pub adopted: usize,
+    /// Entries that were removed while the store could not be written.
+    pub forgotten: usize,
+    pub mirrored: Mirrored,
+}
+
+impl fmt::Display for Reconciled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { adopted, forgotten, mirrored: Mirrored { written, removed } } = self;
+        write!(f, "{written} written into the kernel, {removed} removed from it, ")?;
+        write!(f, "{adopted} of it saved, {forgotten} forgotten")
+    }
+}
+
+/// Whatever the kernel has is right, as the store has just been made. The kernel remembers that until it is saved,
+/// whatever comes between.
+pub(super) fn adopt_all(tables: &mut Tables) -> kernel::Result<()> {
+    Lists::open(tables, kernel::now())?.mark_all_unsaved()
+}
+
+/// What was done; or why the store does not allow it, and then the kernel's lists are as they were.
+pub(super) fn reconcile(
+    tables: &mut Tables,
+    store: &mut RetryingStore,
+) -> kernel::Result<Result<Reconciled, String>> {
+    let clock = Clock::read();
+    let mut lists = Lists::open(tables, clock.kernel)?;
+    let unsaved = lists.found(|found| found.unsaved)?;
+    let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
+    if !unsaved.is_empty()
+        && let Err(fault) = store.change(|change, clock| save(change, clock, &unsaved))
+    {
+        return Ok(Err(fault));
+    }
+    let wanted = match store.read(|store| wanted(store, &clock)) {
+        Ok(wanted) => wanted,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let mirrored = lists.mirror(wanted)?;
+    store.caught_up();
+    Ok(Ok(Reconciled { adopted, forgotten, mirrored }))
+}
+
+fn count(unsaved: &[Found], claimed: bool) -> usize {
+    unsaved.iter().filter(|found| found.list_entry.is_some() == claimed).count()
+}
+
+fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found]) -> Result<(), StoreError> {
+    for Found { net, list_entry, .. } in unsaved {
+        let before = change.get(*net, clock)?;
+        match list_entry {
+            Some(ListEntry { kind, until }) => {
+                let before = before.filter(|before| before.kind == *kind);
+                let entry = before.map_or_else(
+                    || Entry {
+                        net: *net,
+                        kind: *kind,
+                        until: *until,
+                        since: clock.wall_ms,
+                        origin: Origin::Kernel,
+                        note: None,
+                        evidence: None,
+                    },
+                    |before| Entry { until: *until, ..before },
+                );
+                change.put(&entry, clock)?;
+            }
+            None => {
+                change.remove(*net)?;
+            }
+        }
+    }
+    let detail = format!("{} entries that were in the kernel only", unsaved.len());
+    change.audit("sipward", "reconcile", "", &detail, clock)
+}
+
+fn wanted(store: &crate::store::Store, clock: &Clock) -> Result<Wanted, StoreError> {
+    let mut wanted = Wanted::new();
+    store.for_each(clock, |entry| {
+        wanted.push((entry.net, ListEntry { kind: entry.kind, until: entry.until }));
+        Ok(())
+    })?;
+    Ok(wanted)
+}

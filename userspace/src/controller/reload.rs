@@ -1,0 +1,98 @@
+//! The configuration file, read again; and the filter, put back where it was taken off.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Controller,
+    reply::Reply,
+    settings::{self, Settings},
+};
+use crate::{
+    control::protocol::{Refusal, Who, item},
+    kernel::{self, Error, XdpChoice},
+};
+
+impl Controller {
+    /// All of the file is in force when this returns, or nothing has changed.
+    pub(super) fn reload(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let before = self.settings.as_ref().ok_or_else(no_daemon)?;
+        let next = Settings::of_daemon(before.file.as_deref().ok_or_else(no_daemon)?)?;
+        let gone: Vec<_> = absent(&before.resolved.interfaces, &next.resolved.interfaces);
+        for interface in absent(&next.resolved.interfaces, &before.resolved.interfaces) {
+            match kernel::check(&self.pins, &interface, XdpChoice::Auto) {
+                Err(Error::NoInterface { .. }) => reply.notice(format!(
+                    "there is no interface {interface} yet: the filter comes onto it as soon as it is there"
+                )),
+                result => result?,
+            }
+        }
+        if next.resolved.group != before.resolved.group {
+            reply.notice(
+                "group: the socket is given to it when the daemon starts again: `systemctl restart sipward`",
+            );
+        }
+        self.switched.overrule(&mut self.store, &next);
+        settings::apply_lists(&mut self.tables, &mut self.store, &next.resolved)?;
+        settings::apply(&mut self.tables, &next, &self.switched)?;
+        self.reverts_at = self.switched.reverts_at();
+        next.keep(&mut self.store);
+        self.set_guard(&next)?;
+        self.settings = Some(next);
+        self.change_interfaces(&gone, reply)?;
+        self.note(who, "reload", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    fn change_interfaces(&mut self, gone: &[String], reply: &mut Reply) -> Result<(), Refusal> {
+        let (_, failed) = self.attach_missing();
+        for (_, error) in failed.into_iter().filter(|(_, error)| !matches!(error, Error::NoInterface { .. }))
+        {
+            reply.notice(error.to_string());
+        }
+        let attached: BTreeSet<_> =
+            kernel::attachments(&self.pins)?.into_iter().map(|attachment| attachment.interface).collect();
+        let gone: Vec<_> = gone.iter().filter(|interface| attached.contains(*interface)).cloned().collect();
+        // None would mean all.
+        if !gone.is_empty() && gone.len() < attached.len() {
+            self.take_off(&gone)?;
+        }
+        Ok(())
+    }
+
+    /// The filter where it was left by hand.
+    pub(super) fn attach_again(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let file = self.settings.as_ref().and_then(|settings| settings.file.clone()).ok_or_else(no_daemon)?;
+        if self.is_off() || !self.pins.is_there()? {
+            let settings = Settings::of_daemon(&file)?;
+            let pins = self.pins.clone();
+            let _lock = pins.claim()?;
+            let listener = self.stop_listening();
+            (*self, _) = Self::start(&pins, Some(settings), false)?;
+            listener.into_iter().for_each(|listener| self.listen(listener));
+        }
+        self.left.clear();
+        let (_, failed) = self.attach_missing();
+        if let Some((_, error)) = failed.into_iter().next() {
+            return Err(error.into());
+        }
+        self.note(who, "attach", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    fn say_interfaces(&self, reply: &mut Reply) -> Result<(), Refusal> {
+        for interface in self.interfaces()? {
+            reply.item(&item::Attached { interface: interface.interface, xdp: interface.xdp });
+        }
+        Ok(())
+    }
+}
+
+fn no_daemon() -> Refusal {
+    Refusal::no(
+        "no daemon runs, so there is nothing to tell it: `sipward attach` puts the configuration in force",
+    )
+}
+
+fn absent(from: &[String], others: &[String]) -> Vec<String> {
+    from.iter().filter(|name| !others.contains(name)).cloned().collect()
+}

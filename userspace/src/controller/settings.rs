@@ -1,0 +1,361 @@
+//! The configuration, and what was switched by hand, put in force together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use xdp_prog::{
+    abi::{FOREVER, Policy},
+    form::Form,
+    reason::Reason,
+};
+
+use super::{
+    last_good::{self, Texts},
+    retrying_store::RetryingStore,
+    rules::SIGNATURE,
+    switches,
+};
+use crate::{
+    clock::Clock,
+    control::protocol::{Origin, Query, Refusal, Who},
+    kernel::Tables,
+    lists::Lists,
+    policy::{Config, Mode, Resolved},
+    precedence::{ListEntry, ListKind},
+    signature::{Compiled, SignatureSet},
+    store::{Change, Entry, Store, StoreError, Switch},
+};
+
+/// A configuration that is valid as a whole.
+#[derive(Debug)]
+pub struct Settings {
+    pub file: Option<PathBuf>,
+    pub resolved: Resolved,
+    pub signatures: Compiled,
+    /// What the file says in so many words, and what is therefore not left as it was switched.
+    says_mode: bool,
+    says_trusted_only: bool,
+    texts: Option<Texts>,
+    /// Why it is not what the file says now.
+    pub fault: Option<String>,
+}
+
+impl Settings {
+    pub fn read(file: Option<&Path>, mode: Option<Mode>) -> Result<Self, Refusal> {
+        let mut config = file.map(Config::load).transpose()?.unwrap_or_default();
+        config.mode = mode.unwrap_or(config.mode);
+        config.says_mode |= mode.is_some();
+        let resolved = config.resolve()?;
+        let texts = file.and_then(|file| Texts::read(file, config.signatures.as_deref()));
+        Self::of(file, &config, resolved, texts)
+    }
+
+    /// For a daemon, which is there to protect something: an empty file is a broken one.
+    pub fn of_daemon(file: &Path) -> Result<Self, Refusal> {
+        let settings = Self::read(Some(file), None)?;
+        if settings.resolved.interfaces.is_empty() {
+            return Err(Refusal::wrong(format!(
+                "{}: interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`",
+                file.display()
+            )));
+        }
+        Ok(settings)
+    }
+
+    /// As it was last in force, for a file that is broken now. `None`: no such thing is known.
+    pub fn last_good(file: &Path, fault: &Refusal) -> Option<Self> {
+        let settings = last_good::read(file)?;
+        Some(Self { fault: Some(fault.to_string()), ..settings })
+    }
+
+    pub(super) fn of(
+        file: Option<&Path>,
+        config: &Config,
+        resolved: Resolved,
+        texts: Option<Texts>,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            file: file.map(Path::to_owned),
+            signatures: resolved.signatures.compile()?,
+            resolved,
+            says_mode: config.says_mode,
+            says_trusted_only: config.says_trusted_only,
+            texts,
+            fault: None,
+        })
+    }
+
+    /// What of it is not left as it was switched. Signatures never are, nor are rules that were switched off.
+    pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
+        let mode = self.says_mode.then_some(switches::MODE);
+        let only = self.says_trusted_only.then_some(switches::ONLY);
+        [mode, only, Some(switches::SIGNATURES), Some(switches::OFF)].into_iter().flatten()
+    }
+
+    /// Whether packets of suspended accounts pass; kept for commands, which do not read the file.
+    pub(super) fn keep_passes(&self, store: &mut RetryingStore) -> bool {
+        let passes = self.resolved.guard.passes_suspended;
+        if passes != passes_as_kept(store) {
+            // A store that fails here is reported by the retrying store.
+            let _ = store.change_now_or_later(move |change, clock| {
+                if !passes {
+                    return change.remove_switch(PASSES).map(drop);
+                }
+                let (name, value) = (PASSES.to_owned(), switches::on_off(true).to_owned());
+                let (since, who, until) = (clock.wall_ms, Who::sipward().name, FOREVER);
+                change.put_switch(&Switch { name, value, since, who, until }, clock)
+            });
+        }
+        passes
+    }
+
+    /// For a start at which the file is broken.
+    pub(super) fn keep(&self, store: &mut RetryingStore) {
+        if let Some(texts) = &self.texts {
+            last_good::save(store, texts);
+        }
+    }
+}
+
+/// The name that the store knows it by.
+const PASSES: &str = "suspended-pass";
+
+/// Whether packets of suspended accounts pass, by the configuration that was last in force.
+pub(super) fn passes_as_kept(store: &RetryingStore) -> bool {
+    let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
+    switches.iter().any(|switch| switch.name == PASSES)
+}
+
+/// What was switched by hand, as it was kept.
+#[derive(Debug, Default)]
+pub(super) struct Switched(BTreeMap<String, Switch>);
+
+impl Switched {
+    pub(super) fn read(store: &RetryingStore) -> Self {
+        // A store that cannot be read is told elsewhere; the configuration counts then.
+        let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
+        let by_hand = switches.into_iter().filter(|switch| switches::ALL.contains(&switch.name.as_str()));
+        Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
+    }
+
+    /// Where the store cannot be read: what is in force was switched, as far as it is not what the configuration says.
+    pub(super) fn guess(in_force: &Policy, configured: &Policy) -> Self {
+        let mut switched = Self::default();
+        let mut differs = |name: &str, value: &str| {
+            switched.put(Switch {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                since: Clock::read().wall_ms,
+                who: Who::sipward().name,
+                until: FOREVER,
+            });
+        };
+        if in_force.enforce != configured.enforce {
+            differs(switches::MODE, switches::mode_name(in_force.enforce != 0));
+        }
+        if in_force.trusted_only != configured.trusted_only {
+            differs(switches::ONLY, switches::on_off(in_force.trusted_only != 0));
+        }
+        switched
+    }
+
+    /// What the configuration says otherwise in so many words is no longer switched.
+    pub(super) fn overrule(&mut self, store: &mut RetryingStore, settings: &Settings) {
+        let names: Vec<_> = settings.overrules().collect();
+        names.iter().for_each(|name| self.remove(name));
+        // A store that fails here is reported by the retrying store.
+        let _ = store.change_now_or_later(move |change, _| {
+            names.iter().try_for_each(|name| change.remove_switch(name).map(drop))
+        });
+    }
+
+    /// For a store that was made anew.
+    pub(super) fn save(&self, store: &mut RetryingStore) {
+        let switches: Vec<_> = self.0.values().cloned().collect();
+        // As above.
+        let _ = store.change_now_or_later(move |change, clock| {
+            switches.iter().try_for_each(|switch| change.put_switch(switch, clock))
+        });
+    }
+
+    pub(super) fn put(&mut self, switch: Switch) {
+        self.0.insert(switch.name.clone(), switch);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        Some(self.0.get(name)?.value.as_str())
+    }
+
+    /// Rules that were switched off by themselves.
+    pub(super) fn off(&self) -> BTreeSet<String> {
+        self.value(switches::OFF).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// These and no others are off.
+    pub(super) fn put_off(&mut self, off: &BTreeSet<String>, who: &str) -> Switch {
+        let switch = Switch {
+            name: switches::OFF.to_owned(),
+            // A list of texts can always be said.
+            value: serde_json::to_string(off).unwrap_or_default(),
+            since: Clock::read().wall_ms,
+            who: who.to_owned(),
+            until: FOREVER,
+        };
+        self.put(switch.clone());
+        switch
+    }
+
+    /// Those that somebody loaded.
+    pub(super) fn signatures(&self) -> Option<SignatureSet> {
+        let text = self.value(switches::SIGNATURES)?;
+        let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
+        Some(SignatureSet::shipped().overlaid(&set))
+    }
+
+    /// When the lock-down is to be taken back.
+    pub(super) fn reverts_at(&self) -> Option<u64> {
+        self.0.get(switches::ONLY).map(|switch| switch.until).filter(|until| *until != FOREVER)
+    }
+}
+
+/// Puts policy and signatures in force: those of the settings, and over them what was switched.
+pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switched) -> Result<(), Refusal> {
+    let (by_hand, off) = (switched.signatures(), switched.off());
+    let others = (by_hand.is_some() || !off.is_empty())
+        .then(|| without(by_hand.as_ref().unwrap_or(&settings.resolved.signatures), &off).compile().ok());
+    put_in_force(tables, others.flatten().as_ref().unwrap_or(&settings.signatures))?;
+    let mut policy = settings.resolved.policy.clone();
+    put_off(&mut policy, &off);
+    if let Some(mode) = switched.value(switches::MODE) {
+        policy.enforce = u8::from(mode == switches::mode_name(true));
+    }
+    if let Some(only) = switched.value(switches::ONLY) {
+        policy.trusted_only = u8::from(only == switches::on_off(true));
+    }
+    // The same as before, or flows that are counted already would be counted again.
+    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
+    Ok(tables.set_policy(&policy)?)
+}
+
+/// Rules that are not limits: without them the limits are left.
+pub(super) fn can_be_off(rule: &str) -> bool {
+    let forms = Form::ALL.into_iter().map(Form::reason);
+    METHODS.into_iter().chain(forms).any(|reason| reason.name() == rule)
+}
+
+/// Rules that look at nothing but the method.
+const METHODS: [Reason; 2] = [Reason::OptionsStranger, Reason::MethodUnknown];
+
+pub(super) fn put_off(policy: &mut Policy, off: &BTreeSet<String>) {
+    for (reason, drops) in
+        METHODS.into_iter().zip([&mut policy.drop_options, &mut policy.drop_unknown_methods])
+    {
+        if off.contains(reason.name()) {
+            *drops = 0;
+        }
+    }
+    for form in Form::ALL.into_iter().filter(|form| off.contains(form.reason().name())) {
+        policy.forms &= !form.bit();
+    }
+}
+
+/// Those of the set that are not off.
+pub(super) fn without(set: &SignatureSet, off: &BTreeSet<String>) -> SignatureSet {
+    let names = off.iter().filter_map(|rule| rule.strip_prefix(SIGNATURE));
+    names.fold(set.clone(), SignatureSet::without)
+}
+
+/// Has the filter look for these, and remembers what they are called.
+pub(super) fn put_in_force(tables: &mut Tables, compiled: &Compiled) -> Result<(), Refusal> {
+    tables.set_signatures(&compiled.tables)?;
+    Ok(tables.set_signature_names(&compiled.names)?)
+}
+
+/// The standard library's hashers are keyed by the system's random numbers.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
+
+/// Makes the lists say what the configuration says: what it no longer names goes, if it came from there. On an error,
+/// all is as it was.
+pub(super) fn apply_lists(
+    tables: &mut Tables,
+    store: &mut RetryingStore,
+    resolved: &Resolved,
+) -> Result<(), Refusal> {
+    let clock = Clock::read();
+    // Nothing, where the store cannot be read; which is told elsewhere.
+    let before = store.read(|store| configured(store, &clock)).unwrap_or_default();
+    let changes = changes(&before, resolved);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut lists = Lists::open(tables, clock.kernel)?;
+    lists.set_all(&changes)?;
+    if store.change(|change, clock| save_lists(change, clock, &changes)).is_err() {
+        // What failed is reported by the retrying store. Without a mark it would pass for what was never acknowledged.
+        for (net, _) in &changes {
+            lists.mark_unsaved(*net)?;
+        }
+    }
+    Ok(())
+}
+
+fn changes(before: &BTreeMap<IpNet, ListKind>, resolved: &Resolved) -> Vec<(IpNet, Option<ListEntry>)> {
+    let said = |kind| move |net: &IpNet| (*net, kind);
+    let trusted = resolved.trusted.iter().map(said(ListKind::Trusted));
+    let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(ListKind::Banned))).collect();
+    let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, None));
+    let new = wanted.iter().filter(|(net, kind)| before.get(net) != Some(kind));
+    let list_entry = |kind| Some(ListEntry { kind, until: FOREVER });
+    gone.chain(new.map(|(net, kind)| (*net, list_entry(*kind)))).collect()
+}
+
+fn save_lists(
+    change: &mut Change<'_>,
+    clock: &Clock,
+    changes: &[(IpNet, Option<ListEntry>)],
+) -> Result<(), StoreError> {
+    let mut came = 0;
+    for &(net, list_entry) in changes {
+        match list_entry {
+            Some(ListEntry { kind, until }) => {
+                let (origin, since) = (Origin::Config, clock.wall_ms);
+                change.put(&Entry { net, kind, until, since, origin, note: None, evidence: None }, clock)?;
+                came += 1;
+            }
+            None => drop(change.remove(net)?),
+        }
+    }
+    let detail = format!("{came} came, {} went", changes.len() - came);
+    change.audit("sipward", "configuration", "", &detail, clock)
+}
+
+/// Read at once.
+const ROWS: usize = 1_000;
+
+/// What the store has from the configuration.
+fn configured(store: &Store, clock: &Clock) -> Result<BTreeMap<IpNet, ListKind>, StoreError> {
+    let mut configured = BTreeMap::new();
+    for list in [ListKind::Trusted, ListKind::Banned] {
+        let query = Query { list, within: None, origin: Some(Origin::Config), note: None };
+        let mut after = None;
+        loop {
+            let page = store.page(&query, after, ROWS, clock)?;
+            configured.extend(page.iter().map(|entry| (entry.net, entry.kind)));
+            if page.len() < ROWS {
+                break;
+            }
+            after = page.last().map(|entry| entry.net);
+        }
+    }
+    Ok(configured)
+}

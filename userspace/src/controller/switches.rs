@@ -1,0 +1,173 @@
+//! What is switched by hand while traffic flows. It stays over restarts, until it is switched back or the
+//! configuration file says otherwise and is loaded again.
+
+use std::net::IpAddr;
+
+use xdp_prog::abi::{FOREVER, Policy};
+
+use super::{Controller, reply::Reply, settings::put_in_force};
+use crate::{
+    clock::Clock,
+    control::protocol::{Only, Refusal, SetMode, SetSignatures, Who, item},
+    kernel::{Error, expiry, remaining},
+    signature::SignatureSet,
+    store::Switch,
+    time::Lifetime,
+};
+
+/// The names that the store knows them by.
+pub(super) const MODE: &str = "mode";
+pub(super) const ONLY: &str = "trusted-only";
+pub(super) const SIGNATURES: &str = "signatures";
+/// Rules that were switched off by themselves.
+pub(super) const OFF: &str = "rules-off";
+
+pub(super) const ALL: [&str; 4] = [MODE, ONLY, SIGNATURES, OFF];
+
+pub(super) const fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+pub(super) const fn mode_name(enforce: bool) -> &'static str {
+    if enforce { "enforce" } else { "monitor" }
+}
+
+impl Controller {
+    pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let mode = mode_name(set.enforce);
+        self.change_policy(|policy| policy.enforce = u8::from(set.enforce))?;
+        self.keep(MODE, mode, None, who, reply);
+        reply.item(&item::Mode { mode: mode.to_owned() });
+        Ok(())
+    }
+
+    /// Lets only the trusted in, or everybody again.
+    pub(super) fn only(&mut self, only: &Only, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let clock = Clock::read();
+        if only.on && !only.force {
+            self.check_lock_down(only.session, &clock)?;
+        }
+        let reverts_at = only
+            .confirm
+            .filter(|_| only.on)
+            .map(|seconds| expiry(clock.kernel, Lifetime::For(std::time::Duration::from_secs(seconds))));
+        // Whether it was on before, in which case there is nothing to take back.
+        let was_on =
+            self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
+        let reverts_at = reverts_at.filter(|_| !was_on);
+        self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
+        self.reverts_at = reverts_at;
+        self.keep(ONLY, on_off(only.on), reverts_at, who, reply);
+        let reverts_in = reverts_at.and_then(|at| super::list_commands::seconds(remaining(clock.kernel, at)));
+        reply.item(&item::Only { trusted_only: only.on, reverts_in });
+        Ok(())
+    }
+
+    fn check_lock_down(&mut self, session: Option<IpAddr>, clock: &Clock) -> Result<(), Refusal> {
+        let mut lists = self.lists(clock)?;
+        if !lists.trusts_somebody()? {
+            return Err(Refusal::no(
+                "nobody is trusted, so nobody could call: `sipward trust add` first, or --force",
+            ));
+        }
+        if let Some(session) = session
+            && !lists.trusts(session)?
+        {
+            return Err(Refusal::no(format!(
+                "{session}, where your own session comes from, is not trusted, so a phone there could not call: \
+                 `sipward trust add {session}` first, or --force"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn confirm(&mut self, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        if self.reverts_at.take().is_none() {
+            return Err(Refusal::no("there is nothing to confirm: see `sipward status`"));
+        }
+        self.keep(ONLY, on_off(true), None, who, reply);
+        reply.item(&item::Only { trusted_only: true, reverts_in: None });
+        Ok(())
+    }
+
+    /// Takes back a lock-down that nobody has confirmed in time. Whether there was one.
+    pub fn revert(&mut self, clock: &Clock) -> Result<bool, Refusal> {
+        if self.reverts_at.is_none_or(|at| at > clock.kernel) {
+            return Ok(false);
+        }
+        self.change_policy(|policy| policy.trusted_only = 0)?;
+        self.reverts_at = None;
+        self.keep(ONLY, on_off(false), None, &Who::sipward(), &mut Reply::default());
+        Ok(true)
+    }
+
+    /// Signatures of a file, in place of those of the configuration.
+    pub(super) fn signatures(
+        &mut self,
+        set: &SetSignatures,
+        who: &Who,
+        reply: &mut Reply,
+    ) -> Result<(), Refusal> {
+        let patterns = match &set.text {
+            Some(text) => SignatureSet::shipped().overlaid(&SignatureSet::parse(text, &set.file)?),
+            None => match &self.settings {
+                Some(settings) => settings.resolved.signatures.clone(),
+                None => SignatureSet::shipped(),
+            },
+        };
+        let compiled = patterns.compile()?;
+        put_in_force(&mut self.tables, &compiled)?;
+        self.forget_silenced_signatures();
+        match &set.text {
+            Some(text) => self.keep(SIGNATURES, text, None, who, reply),
+            None => self.forget(SIGNATURES, who, reply),
+        }
+        reply.item(&item::Signatures { signatures: compiled.names.len() });
+        Ok(())
+    }
+
+    pub(super) fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) -> Result<(), Refusal> {
+        let mut policy = self.tables.policy()?.ok_or(Error::NothingAttached)?;
+        change(&mut policy);
+        Ok(self.tables.set_policy(&policy)?)
+    }
+
+    fn keep(&mut self, name: &str, value: &str, reverts_at: Option<u64>, who: &Who, reply: &mut Reply) {
+        let said = match reverts_at {
+            Some(at) => format!("{value}, for {} unless confirmed", remaining(Clock::read().kernel, at)),
+            None if name == SIGNATURES => "from a file".to_owned(),
+            None => value.to_owned(),
+        };
+        let switch = Switch {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            since: Clock::read().wall_ms,
+            who: who.name.clone(),
+            until: reverts_at.unwrap_or(FOREVER),
+        };
+        self.switched.put(switch.clone());
+        let saved = self.store.change_now_or_later(move |change, clock| {
+            change.audit(&switch.who, "switch", &switch.name, &said, clock)?;
+            change.put_switch(&switch, clock)
+        });
+        note_unless(saved, reply);
+    }
+
+    fn forget(&mut self, name: &'static str, who: &Who, reply: &mut Reply) {
+        self.switched.remove(name);
+        let who = who.name.clone();
+        let saved = self.store.change_now_or_later(move |change, clock| {
+            if change.remove_switch(name)? {
+                change.audit(&who, "switch", name, "as configured", clock)?;
+            }
+            Ok(())
+        });
+        note_unless(saved, reply);
+    }
+}
+
+fn note_unless(saved: Result<(), String>, reply: &mut Reply) {
+    if let Err(fault) = saved {
+        reply.notice(format!("in force, but not saved, so a restart would undo it: {fault}"));
+    }
+}

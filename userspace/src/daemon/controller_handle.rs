@@ -1,0 +1,78 @@
+//! Hands jobs to the controller's thread.
+
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{control::protocol::Refusal, controller::Controller};
+
+type Job = Box<dyn FnOnce(&mut Controller) + Send>;
+
+/// Jobs that wait; more have to wait to wait.
+const QUEUE: usize = 256;
+
+#[derive(Clone, Debug)]
+pub(super) struct ControllerHandle(mpsc::Sender<Message>);
+
+enum Message {
+    Do(Job),
+    Close(oneshot::Sender<()>),
+}
+
+impl ControllerHandle {
+    /// Gives the controller a thread of its own.
+    pub(super) fn open(mut controller: Controller) -> Result<Self, Refusal> {
+        let (sender, mut jobs) = mpsc::channel(QUEUE);
+        let work = move || {
+            while let Some(message) = jobs.blocking_recv() {
+                match message {
+                    Message::Do(job) => job(&mut controller),
+                    Message::Close(closed) => {
+                        drop(controller);
+                        // Whoever asked may have gone.
+                        let _ = closed.send(());
+                        return;
+                    }
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("controller".to_owned())
+            .spawn(work)
+            .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
+        Ok(Self(sender))
+    }
+
+    /// Has something done, after what was handed in before. It is done even if nobody waits for it any more.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Controller) -> T + Send + 'static,
+    ) -> T {
+        let (done, result) = oneshot::channel();
+        let job = move |controller: &mut Controller| {
+            // Whoever asked may have gone.
+            let _ = done.send(work(controller));
+        };
+        if self.0.send(Message::Do(Box::new(job))).await.is_err() {
+            // The controller is closed, and the daemon about to end.
+            return std::future::pending().await;
+        }
+        match result.await {
+            Ok(result) => result,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Has something done, unless there is no room for more jobs: then it is not, and whoever asks does not wait.
+    pub(super) fn try_hand_in(&self, job: impl FnOnce(&mut Controller) + Send + 'static) -> bool {
+        self.0.try_send(Message::Do(Box::new(job))).is_ok()
+    }
+
+    /// Has everything finished that was handed in before.
+    pub(super) async fn close(self) {
+        let (closed, done) = oneshot::channel();
+        if self.0.send(Message::Close(closed)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}

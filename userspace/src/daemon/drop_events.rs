@@ -1,0 +1,177 @@
+//! Drop events: read once from the kernel and sent to every subscriber, among them the guard's decisions.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::broadcast;
+use tracing::warn;
+
+use super::false_positives::SharedFalsePositives;
+use crate::{
+    control::protocol::{
+        Refusal,
+        item::{Decided, Event},
+    },
+    dropped::{Offset, dropped},
+    kernel::{DropEvent, Error, Pins, Tables},
+    probe::is_probe,
+    recent_drops::RecentDrops,
+};
+
+/// How many events somebody may be behind before they miss some.
+const BACKLOG: usize = 4_096;
+/// Drops that are kept for whoever comes later, and as many decisions.
+const RECENT: usize = 1_000;
+const WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+pub(super) struct DropEvents(Arc<Inner>);
+
+/// Apart, so that drops, of which there are many, do not push out decisions.
+#[derive(Debug, Default)]
+struct RecentEvents {
+    dropped: VecDeque<Arc<Event>>,
+    decided: VecDeque<Arc<Event>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pins: Pins,
+    false_positives: SharedFalsePositives,
+    news: broadcast::Sender<Arc<Event>>,
+    recent: Mutex<RecentEvents>,
+    recent_drops: Mutex<RecentDrops>,
+    emitted: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl DropEvents {
+    /// Gives the ring buffer a thread that waits for it.
+    pub(super) fn start(pins: Pins, false_positives: SharedFalsePositives) -> Result<Self, Refusal> {
+        let drop_events = Self(Arc::new(Inner {
+            pins,
+            false_positives,
+            news: broadcast::channel(BACKLOG).0,
+            recent: Mutex::default(),
+            recent_drops: Mutex::default(),
+            emitted: AtomicU64::default(),
+            suppressed: AtomicU64::default(),
+        }));
+        let events = drop_events.clone();
+        thread::Builder::new()
+            .name("drop-events".to_owned())
+            .spawn(move || events.run())
+            .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
+        Ok(drop_events)
+    }
+
+    /// Every event from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.0.news.subscribe()
+    }
+
+    /// The latest, the oldest of them first.
+    pub(super) fn recent(&self) -> Vec<Arc<Event>> {
+        let recent = locked(&self.0.recent);
+        let mut events: Vec<_> = recent.dropped.iter().chain(&recent.decided).cloned().collect();
+        events.sort_by(|one, other| timestamp(one).total_cmp(&timestamp(other)));
+        events
+    }
+
+    /// Sends every subscriber a decision, which does not come from the kernel.
+    pub(super) fn emit_decided(&self, decided: Decided) {
+        let emitted = Arc::new(Event::Decided(decided));
+        keep(&mut locked(&self.0.recent).decided, &emitted);
+        // Nobody may listen.
+        let _ = self.0.news.send(emitted);
+    }
+
+    pub(super) fn recent_drops(&self) -> MutexGuard<'_, RecentDrops> {
+        locked(&self.0.recent_drops)
+    }
+
+    /// Drop events that the kernel emitted, and drops that its sampling suppressed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.0.emitted.load(Ordering::Relaxed), self.0.suppressed.load(Ordering::Relaxed))
+    }
+
+    fn run(&self) {
+        let mut logged = None;
+        loop {
+            let fault = match self.read_one_filter() {
+                Ok(()) => None,
+                // Nothing to hear where the filter was taken off.
+                Err(Error::NothingAttached) => None,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
+                warn!("drops are counted and not told: {fault}");
+            }
+            logged = fault;
+            thread::sleep(WAIT);
+        }
+    }
+
+    /// Until another filter has taken its place.
+    fn read_one_filter(&self) -> Result<(), Error> {
+        let generation = self.0.pins.generation();
+        let tables = Tables::open(&self.0.pins)?;
+        let _reader: File = self.0.pins.lock_events()?;
+        let mut ring = tables.events()?;
+        let mut names = tables.signature_names()?;
+        self.recent_drops().name_signatures(&names);
+        while self.0.pins.generation() == generation {
+            ring.wait(WAIT)?;
+            let events: Vec<_> = ring.by_ref().collect();
+            if events.iter().any(|event| event.signature.is_some()) {
+                // They change when a set is loaded.
+                names = tables.signature_names()?;
+                self.recent_drops().name_signatures(&names);
+            }
+            events.iter().for_each(|event| self.emit(event, &names));
+        }
+        Ok(())
+    }
+
+    fn emit(&self, event: &DropEvent, names: &[String]) {
+        if is_probe(event.source) {
+            // The filter's own, which nobody need hear of.
+            return;
+        }
+        self.0.emitted.fetch_add(1, Ordering::Relaxed);
+        self.0.suppressed.fetch_add(event.unseen.into(), Ordering::Relaxed);
+        self.recent_drops().see(event);
+        self.0.false_positives.dropped(event, names);
+        let emitted = Arc::new(Event::Dropped(dropped(event, names, Offset::now())));
+        keep(&mut locked(&self.0.recent).dropped, &emitted);
+        // As above.
+        let _ = self.0.news.send(emitted);
+    }
+}
+
+fn keep(recent: &mut VecDeque<Arc<Event>>, emitted: &Arc<Event>) {
+    if recent.len() == RECENT {
+        recent.pop_front();
+    }
+    recent.push_back(Arc::clone(emitted));
+}
+
+fn timestamp(event: &Event) -> f64 {
+    match event {
+        Event::Dropped(dropped) => dropped.ts,
+        Event::Decided(decided) => decided.ts,
+    }
+}
+
+/// What is behind these locks is right after every statement, so a panic elsewhere does not make it wrong.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,27 @@
+//! Paths of files on this host.
+
+use std::path::{Path, PathBuf};
+
+const STATE: &str = "/var/lib/sipward";
+const RUNTIME: &str = "/run/sipward";
+/// For tests, which must not meet each other.
+const STATE_VARIABLE: &str = "SIPWARD_STATE_DIR";
+const RUNTIME_VARIABLE: &str = "SIPWARD_RUNTIME_DIR";
+
+/// What must survive a reboot.
+pub fn store() -> PathBuf {
+    named(STATE_VARIABLE, STATE).join("sipward.db")
+}
+
+/// What lives as long as the daemon, or until a reboot.
+pub fn runtime() -> PathBuf {
+    named(RUNTIME_VARIABLE, RUNTIME)
+}
+
+pub fn socket(runtime: &Path) -> PathBuf {
+    runtime.join("control.sock")
+}
+
+fn named(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| default.into(), PathBuf::from)
+}

@@ -1,0 +1,140 @@
+//! What is remembered of one source.
+
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+use xdp_prog::reason::Reason;
+
+use super::{RECENT, score::Score};
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) score: Score,
+    pub(super) place: Place,
+    /// The last one of it.
+    address: IpAddr,
+    first: u64,
+    last: u64,
+    packets: u64,
+    /// One for each reason that was met.
+    tallies: Vec<Tally>,
+    recent: VecDeque<RecentDrop>,
+}
+
+/// Where it stands among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It was never told before.
+    None,
+    /// It was last told as the so manieth of all.
+    Newcomer(u64),
+    Regular,
+}
+
+#[derive(Debug)]
+struct Tally {
+    reason: Reason,
+    packets: u64,
+    score: Score,
+}
+
+/// One drop that was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentDrop {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    /// The drops that it stands for, itself included.
+    pub packets: u64,
+    pub reason: Reason,
+    /// The name of the signature that matched, where that is the reason.
+    pub signature: Option<Arc<str>>,
+    /// False: monitor mode let it pass.
+    pub enforced: bool,
+    /// The first line of what it carried, as far as that was kept.
+    pub first_line: Option<Box<[u8]>>,
+}
+
+/// What is told of a source. Times are kernel monotonic nanoseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen<'a> {
+    /// The address, or the /64.
+    pub source: IpNet,
+    /// The last address of it.
+    pub address: IpAddr,
+    pub first: u64,
+    pub last: u64,
+    /// In all, for as long as it was remembered.
+    pub packets: u64,
+    /// The same count, but what was dropped ten minutes ago counts half, and so on.
+    pub lately: f64,
+    /// The one with the most packets lately first.
+    pub reasons: Vec<SeenReason>,
+    /// One by one, the latest last.
+    pub recent: &'a VecDeque<RecentDrop>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeenReason {
+    pub reason: Reason,
+    pub packets: u64,
+    pub lately: f64,
+}
+
+impl Source {
+    pub(super) fn new(address: IpAddr, at: u64) -> Self {
+        Self {
+            score: Score::NONE,
+            place: Place::None,
+            address,
+            first: at,
+            last: at,
+            packets: 0,
+            tallies: Vec::new(),
+            recent: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, address: IpAddr, drop_seen: RecentDrop) {
+        let RecentDrop { at, packets, reason, .. } = drop_seen;
+        let score = Score::new(packets, at);
+        self.score = self.score.plus(score);
+        self.packets = self.packets.saturating_add(packets);
+        self.address = address;
+        // Several CPUs tell, and one may be a little behind.
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+        match self.tallies.iter_mut().find(|tally| tally.reason == reason) {
+            Some(tally) => {
+                tally.packets = tally.packets.saturating_add(packets);
+                tally.score = tally.score.plus(score);
+            }
+            None => self.tallies.push(Tally { reason, packets, score }),
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(drop_seen);
+    }
+
+    /// As it is to be told of the source `key` at `now`.
+    pub(super) fn seen(&self, key: IpAddr, now: u64) -> Seen<'_> {
+        let length = if key.is_ipv4() { 32 } else { 64 };
+        let mut tallies: Vec<_> = self.tallies.iter().collect();
+        tallies.sort_by_key(|tally| std::cmp::Reverse(tally.score));
+        let reason = |tally: &Tally| SeenReason {
+            reason: tally.reason,
+            packets: tally.packets,
+            lately: tally.score.count(now),
+        };
+        Seen {
+            source: IpNet::new_assert(key, length),
+            address: self.address,
+            first: self.first,
+            last: self.last,
+            packets: self.packets,
+            lately: self.score.count(now),
+            reasons: tallies.into_iter().map(reason).collect(),
+            recent: &self.recent,
+        }
+    }
+}
