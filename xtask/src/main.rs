@@ -6,6 +6,8 @@ mod bench;
 mod build;
 mod cargo;
 mod demo;
+#[cfg(test)]
+mod names;
 mod root;
 mod run;
 mod setup;
