@@ -58,7 +58,7 @@ impl Daemon {
         Self { child, socket: paths::socket(&sipward.runtime()), log }
     }
 
-    /// Whether its door is open.
+    /// Whether its control socket is open.
     pub fn is_ready(&self) -> bool {
         UnixStream::connect(&self.socket).is_ok()
     }
@@ -71,7 +71,7 @@ impl Daemon {
         });
     }
 
-    /// Its door is open before it sees what comes; who is answered may rely on that.
+    /// Its control socket is open before it sees what comes; who is answered may rely on that.
     fn answers(&self) -> bool {
         let Ok(Some(mut client)) = Client::connect(&self.socket) else { return false };
         client.ask(&Call::Status, |_| Ok::<_, ClientError>(())).is_ok()

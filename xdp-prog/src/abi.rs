@@ -550,7 +550,7 @@ pub const EVENT_HEAD: usize = 384;
 pub struct EventSlot {
     /// When the slot last sent an event, in kernel monotonic nanoseconds.
     pub emitted_at: u64,
-    /// The source that it told of.
+    /// The source that it emitted last.
     pub current: u64,
     /// Another one that waits for its turn, if it has drops to tell of.
     pub waiting: u64,

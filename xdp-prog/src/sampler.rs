@@ -76,7 +76,7 @@ mod tests {
     /// The kernel's clock when the first drop comes.
     const BOOT: u64 = 60 * SECOND;
 
-    /// One slot, and what each sender was told to have dropped.
+    /// One slot, and how many drops of each sender it has emitted.
     #[derive(Default)]
     struct Record {
         slot: EventSlot,

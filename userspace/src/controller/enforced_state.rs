@@ -1,5 +1,5 @@
-//! The state that the guard enforces: in memory as it was said, in the kernel as packets are judged by it, and in the store for
-//! the next start.
+//! The state that the guard enforces: in memory as it was decided, in the kernel as packets are judged by it, and in the
+//! store for the next start.
 //!
 //! What changes is written into the kernel and then committed to the store, as the lists are. What the kernel has and the
 //! store has not was never acknowledged, and goes, unless it is marked: then the store could not be written at the time.
@@ -79,7 +79,7 @@ impl EnforcedState {
         Ok(enforced)
     }
 
-    /// Also whom the kernel knows: it was told before the store was. To look for them among all sources takes long.
+    /// Adds the sources that the kernel knows, which is written before the store. To look among all sources takes long.
     pub(super) fn find_known(&mut self, tables: &mut Tables, clock: &Clock) -> kernel::Result<()> {
         for item in tables.sources()?.iter_known() {
             let (source, phones, until) = item?;
@@ -289,7 +289,7 @@ impl EnforcedState {
         self.unsaved_known.insert(source);
     }
 
-    /// Whether packets of suspended accounts pass; true if that is new, and the kernel has to be told.
+    /// Whether packets of suspended accounts pass; true if that is new, and has to be written into the kernel.
     pub(super) fn set_passes(&mut self, passes: bool) -> bool {
         std::mem::replace(&mut self.passes, passes) != passes
     }

@@ -125,7 +125,7 @@ pub struct Sighted {
     pub first_line: Option<String>,
 }
 
-/// Lines of history that are told.
+/// Lines of history that are shown.
 pub(super) const HISTORY: u32 = 5;
 
 impl Controller {

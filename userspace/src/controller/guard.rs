@@ -1,4 +1,4 @@
-//! What was seen, judged; and what follows, put in force, saved and told.
+//! Judges evidence; puts in force what follows, saves it and emits it as events.
 
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
@@ -193,7 +193,7 @@ impl Controller {
         note: Option<&str>,
     ) -> Result<Result<(), String>, Refusal> {
         let now = kernel::now();
-        // A fault is told of the store.
+        // The store reports its faults.
         let _ = self.recall();
         let decisions = self.guard_runtime.guard.order(order, now);
         let lifted = self.lifted(order, now);
@@ -481,7 +481,7 @@ pub(super) fn matches_account(suspension: &Suspension, account: &Account) -> boo
     target(suspension).what == SuspensionTarget::account(None, account).what
 }
 
-/// What is told of a decision.
+/// The parts of a decision that its event shows.
 #[derive(Clone, Debug)]
 struct Said {
     decision: &'static str,

@@ -85,7 +85,7 @@ impl Controller {
         let protected = careful.then(|| ban_safety::all(import.session));
         let nets = import.entries.iter().map(|entry| usable(entry.source)).collect::<Result<Vec<_>, _>>()?;
         let before = self.lists(clock)?.get_all(&nets)?;
-        // A store that cannot be read is told when it cannot be written.
+        // A store that cannot be read is reported when it cannot be written.
         let known = self.store.read(|store| store.get_all(&nets, clock));
         let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
         let mut batch = Batch::default();

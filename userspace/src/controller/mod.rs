@@ -130,7 +130,7 @@ impl Controller {
         {
             opened = OpenOutcome::Closed { fault };
         }
-        // A fault is told when something is to be written.
+        // A fault is reported when something is to be written.
         let _ = enforced.save_unsaved(&mut store, &clock);
         let guard_runtime = GuardRuntime::new(engine::Settings::default(), enforced, clock.kernel);
         let mut controller = Self::new(pins.clone(), tables, store, guard_runtime);

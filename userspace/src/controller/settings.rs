@@ -136,7 +136,7 @@ pub(super) struct Switched(BTreeMap<String, Switch>);
 
 impl Switched {
     pub(super) fn read(store: &RetryingStore) -> Self {
-        // A store that cannot be read is told elsewhere; the configuration counts then.
+        // A store that cannot be read is reported elsewhere; the configuration counts then.
         let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
         let by_hand = switches.into_iter().filter(|switch| switches::ALL.contains(&switch.name.as_str()));
         Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
@@ -292,7 +292,7 @@ pub(super) fn apply_lists(
     resolved: &Resolved,
 ) -> Result<(), Refusal> {
     let clock = Clock::read();
-    // Nothing, where the store cannot be read; which is told elsewhere.
+    // Nothing, where the store cannot be read; which is reported elsewhere.
     let before = store.read(|store| configured(store, &clock)).unwrap_or_default();
     let changes = changes(&before, resolved);
     if changes.is_empty() {

@@ -1,4 +1,4 @@
-//! What the guard has counted, saved from time to time and never while somebody waits for a verdict.
+//! Snapshots of the guard's counts, saved from time to time and never while somebody waits for a verdict.
 //!
 //! What came after the last time is lost where the daemon is killed: some seconds.
 
@@ -8,7 +8,7 @@ use crate::{clock::Clock, kernel};
 /// Accounts at sources that are saved at once: no more is written in any five seconds, whatever is counted meanwhile.
 const PART: usize = 8_192;
 
-/// What the store has of it.
+/// The state of the store's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum SnapshotState {
     /// The guard does not know it yet.
@@ -45,7 +45,7 @@ impl Controller {
 
     /// Saves a part of what is new.
     pub fn keep_memory(&mut self) -> Result<(), String> {
-        // What is behind is told already, and tried again once it can be written.
+        // A change that is behind is reported already, and tried again once it can be written.
         if self.store.fault().is_some() {
             return Ok(());
         }

@@ -43,8 +43,8 @@ pub struct Daemon {
     pub pid: u32,
     /// Seconds.
     pub uptime: u64,
-    /// Drops that the kernel told one by one since the daemon runs, and those that it only counted: of each source it
-    /// tells one a second.
+    /// Drops that the kernel emitted one by one since the daemon runs, and those that it suppressed: of each source it
+    /// emits one a second.
     #[serde(rename = "drops_told")]
     pub drops_reported: u64,
     #[serde(rename = "drops_untold")]
@@ -106,7 +106,7 @@ pub struct Guarded {
     pub unproven: u64,
     /// What came too fast to be judged.
     pub unjudged: u64,
-    /// Somebody should know; and the ones that were too many to be told.
+    /// Somebody should know; and the ones that were too many to be raised.
     pub alerts: u64,
     pub alerts_withheld: u64,
     /// Suspensions, and known sources, phones and flows, that there was no room for.

@@ -86,7 +86,7 @@ impl SharedFalsePositives {
             (false_positives.newly_flagged(), false_positives.save())
         };
         let kept = handle.with(move |controller| controller.save_false_positives(&saved)).await;
-        // The fault is told of the store.
+        // The store reports the fault.
         if kept.is_err() {
             self.false_positives().not_saved();
         }

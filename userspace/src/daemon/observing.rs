@@ -23,9 +23,9 @@ use crate::{
 };
 
 const WAIT: Duration = Duration::from_secs(1);
-/// How often what waited long enough is told.
+/// How often requests that waited long enough are given up.
 const TICK: Duration = Duration::from_millis(100);
-/// How often losses are told.
+/// How often losses are logged.
 const LOSSES: Duration = Duration::from_secs(60);
 /// How long packets wait for others of their time, which another core may just be writing. In nanoseconds.
 const HELD: u64 = 10_000_000;
@@ -221,7 +221,7 @@ impl Inner {
     /// `missed`: packets that were not seen until then.
     fn judge(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
         self.false_positives.witnessed(evidence);
-        // That something is not saved is told of the store.
+        // The store reports that something is not saved.
         let logged = if missed > 0 { controller.missed(missed).err() } else { None };
         let fault = logged.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
         let mut logged = locked(&self.fault);

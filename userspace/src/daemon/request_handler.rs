@@ -22,7 +22,7 @@ use crate::{
     recent_drops::{RecentDrop, Seen},
 };
 
-/// Sources that are told as the top ones.
+/// Sources that `top` shows.
 const TOP: usize = 20;
 
 #[derive(Clone, Debug)]

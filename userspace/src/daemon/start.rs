@@ -31,7 +31,7 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     report(&started);
     attach(&mut controller)?;
     links::look_after_taps(&mut controller, Vec::new());
-    // From now on the filter does not go with its pins. A fault is told when they are looked at next.
+    // From now on the filter does not go with its pins. A fault is logged when they are looked at next.
     let _ = controller.keep_pinned();
     let control_socket = control_socket(group.as_deref(), lock)?;
     drop(claimed);
@@ -89,7 +89,7 @@ fn report(started: &Started) {
     }
 }
 
-/// An interface that is not there yet is waited for; anything else that is wrong with one is told at once.
+/// An interface that is not there yet is waited for; anything else that is wrong with one is logged at once.
 fn attach(controller: &mut Controller) -> Result<(), Refusal> {
     let (attached, failed) = controller.attach_missing();
     for interface in attached {

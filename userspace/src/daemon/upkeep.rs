@@ -57,7 +57,7 @@ fn look_after(controller: &mut Controller, tick: u64, mut logged: UpkeepState) -
         warn!("the counters cannot be read: {refusal}");
     }
     if tick.is_multiple_of(MEMORY) {
-        // A fault is told of the store.
+        // The store reports its faults.
         let _ = controller.keep_memory();
     }
     if tick.is_multiple_of(FAULTS) {
@@ -89,7 +89,7 @@ fn purge(controller: &mut Controller, before: usize) -> Option<usize> {
     }
 }
 
-/// That something is not saved is told of the store.
+/// The store reports that something is not saved.
 fn look_after_guard(controller: &mut Controller, logged: Option<String>) -> Option<String> {
     let fault = controller.tick().err().map(|refusal| refusal.to_string());
     if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {

@@ -1,7 +1,7 @@
 //! Whom the rules hit by mistake: of the sources that each rule dropped, or would have dropped, how many authenticated
 //! within a day.
 //!
-//! Pure: drops as the kernel tells them, proven successes and times go in, and what to think of each rule comes out.
+//! Pure: drops as the kernel emits them, proven successes and times go in, and what to think of each rule comes out.
 //! Times are seconds since 1970, as it outlives a boot.
 //!
 //! Who has failed as an attacker does is no such mistake, even if he finds the password in the end.

@@ -219,7 +219,7 @@ fn what_cannot_be_read_is_named_and_harms_nothing_else() {
     }
 }
 
-/// What happens to a ledger.
+/// An event that changes the counts.
 #[derive(Clone, Debug)]
 enum Event {
     Dropped(u8, u32),

@@ -30,7 +30,7 @@ pub(super) struct AccountAtSource {
     pub(super) addresses: Same<IpAddr>,
     attempts: [Option<u64>; ATTEMPTS],
     next_attempt: usize,
-    /// Of the suspension that it led to. In a /64 it is for all of its addresses, told of each when it tries.
+    /// Of the suspension that it led to. In a /64 it is for all of its addresses, decided for each when it tries.
     pub(super) suspended_until: u64,
 }
 

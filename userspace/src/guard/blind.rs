@@ -13,7 +13,7 @@ pub(super) const RENEWS: Duration = Duration::from_secs(1_800);
 pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
 /// Packets that are missed with less than that between them are missed all the time.
 const PAUSE: Duration = Duration::from_secs(10);
-/// What is missed all the time for so long is told.
+/// An alert is raised if packets are missed all the time for so long.
 const TOLERATED: u32 = 60;
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Missed {
 }
 
 impl Blind {
-    /// What is to be told, if it goes on for too long.
+    /// The alert's numbers, if it goes on for too long.
     pub(super) fn miss(&mut self, at: u64, count: u64) -> Option<Missed> {
         if self.last.is_none_or(|last| !is_recent(last, at, PAUSE)) {
             (self.since, self.missed) = (at, 0);

@@ -1,4 +1,4 @@
-//! What of a room is not in the store yet.
+//! The keys of a map whose entries are not in the store as they are.
 
 use std::{collections::BTreeSet, ops::Bound};
 

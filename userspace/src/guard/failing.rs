@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernel::expiry;
 
-/// As many strangers as are let at the limits of their own in one neighbourhood are let at it in a /48.
+/// As many strangers as are let at the limits of their own in one prefix are let at it in a /48.
 const HOMES: u32 = 6;
 /// Between what the filter lets pass and what is written into it.
 const UNDER_WAY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ enum FailureOutcome {
     Nothing,
     Failing,
     Suspend(Rule, Streak, u64),
-    /// Its /64 is suspended already; this address was not told yet.
+    /// Its /64 is suspended already; this address was not suspended yet.
     Follow(u64),
 }
 

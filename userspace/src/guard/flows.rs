@@ -134,7 +134,7 @@ impl Flows {
         self.lines.restore(line, phones, until, now, settings);
     }
 
-    /// One flow whose phones have become fewer, and what is to be told of it.
+    /// One flow whose phones have become fewer, and the decision that follows.
     pub(super) fn ended(
         &mut self,
         now: u64,

@@ -26,7 +26,7 @@ use super::{
 
 /// Of a /64 with many known sources, the first ones are enough to know that it is no stranger.
 const NEIGHBOURS: usize = 10;
-/// What is told lasts longer than what is needed, so that not each refresh has to be told. The end in time is told then.
+/// A decision lasts longer than what is needed, so that not each refresh takes another one. The end in time is one then.
 const SPARE: Duration = Duration::from_secs(3600);
 
 /// What can be known.
@@ -82,7 +82,7 @@ impl Home {
         (phones.min(settings.phones), until)
     }
 
-    /// It stays as it is told for a while, if it has not for too long: packets were missed.
+    /// It stays as it was decided for a while, if it has not for too long: packets were missed.
     fn renew(&mut self, now: u64) {
         let since = *self.lasts_since.get_or_insert(now);
         if let Some((phones, _)) = self.last_known.filter(|_| is_recent(since, now, LONGEST)) {
@@ -179,7 +179,7 @@ impl<W: Whom> Known<W> {
         self.settle(given_up.source_net, at, settings)
     }
 
-    /// One whose phones have become fewer, and what is to be told of it.
+    /// One whose phones have become fewer, and the decision that follows.
     pub(super) fn ended(
         &mut self,
         now: u64,
@@ -241,7 +241,7 @@ impl<W: Whom> Known<W> {
         Some(self.homes.entry(whom).or_default())
     }
 
-    /// Tells what has changed: the number of phones, or an end that is later than the one that was told.
+    /// Decides what has changed: the number of phones, or an end that is later than the one that was decided.
     fn settle(&mut self, whom: W, now: u64, settings: &KnownSettings) -> Option<GuardAction> {
         let home = self.homes.get_mut(&whom)?;
         home.phones.forget_over(now, settings.grace);

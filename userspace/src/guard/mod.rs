@@ -3,9 +3,10 @@
 //! Pure: evidence, time and settings go in, decisions come out, and the same evidence makes the same decisions. What is
 //! in the kernel and in the store is their mirror.
 //!
-//! Evidence goes one of three ways. What anybody could have sent goes to [`unproven_failures`], which raises alerts and touches
-//! nothing else. What failed goes to [`failing`]: the account at its source ([`account_at_source`]), the source ([`source_history`]), the
-//! account from wherever ([`account_history`]). What worked goes to [`working`]: it clears, and makes the source known.
+//! Evidence goes one of three ways. Unproven evidence goes to [`unproven_failures`], which raises alerts and touches
+//! nothing else. Failures go to [`failing`]: the account at its source ([`account_at_source`]), the source
+//! ([`source_history`]), the account from wherever ([`account_history`]). Successes go to [`working`]: they clear,
+//! and make the source known.
 //!
 //! What counts against somebody and which accounts have worked where is kept for the next start: see [`memory`].
 //!

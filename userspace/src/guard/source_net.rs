@@ -1,4 +1,4 @@
-//! What counts as one source.
+//! The networks that count as one source.
 
 use std::net::IpAddr;
 

@@ -31,11 +31,11 @@ pub(super) struct SuccessHistory {
     /// The same, to be found by the account. There may be some that were forgotten since.
     by_account: BTreeSet<(Account, SourceNet)>,
     sites: Sites,
-    /// What the filter is to be told of; `None`: all that there is.
+    /// Changes that the filter has not got yet; `None`: all that there is.
     fresh: Option<Vec<(IpAddr, Account, u64)>>,
 }
 
-/// More than that are told all at once.
+/// More changes than that are handed over as all at once.
 const FRESH: usize = 4_096;
 
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ const AT_ONCE: usize = 256;
 const EXPIRED: Trigger = Trigger { rule: Rule::Expired, count: 0, seconds: 0 };
 
 impl Guard {
-    /// So many packets were not seen, which may have shown who works. What goes on for too long is told.
+    /// So many packets were not seen, which may have shown who works. An alert is raised if that goes on for too long.
     pub fn missed(&mut self, at: u64, count: u64) -> Option<Decision> {
         let Missed { count, seconds } = self.blind.miss(at, count)?;
         self.alerts.raise(at, None, None, Trigger { rule: Rule::Missed, count, seconds })

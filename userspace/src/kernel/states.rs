@@ -1,4 +1,4 @@
-//! How much each source, and each neighbourhood, has sent lately.
+//! How much each source, and each prefix around sources, has sent lately.
 
 use std::net::IpAddr;
 

@@ -149,7 +149,7 @@ impl Tables {
         Ok(States { sources: self.typed(map::SOURCE_STATE)?, prefixes: self.typed(map::PREFIX_STATE)? })
     }
 
-    /// The drops that are told from now on, and those that nobody has read yet. One reader at a time.
+    /// The drops that are emitted from now on, and those that nobody has read yet. One reader at a time.
     pub fn events(&self) -> Result<Events> {
         Events::open(self.map(map::EVENTS)?, map::EVENTS)
     }

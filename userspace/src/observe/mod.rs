@@ -1,5 +1,5 @@
 //! What the PBX makes of its callers: requests and answers, as the kernel hands them over, joined into transactions and
-//! told as evidence.
+//! emitted as evidence.
 //!
 //! Pure: packets and their times go in, evidence comes out.
 

@@ -75,7 +75,7 @@ impl ObserverState {
         }
     }
 
-    /// What the answer says about the request, if anything. Not yet told.
+    /// What the answer says about the request, if anything. Not yet emitted.
     pub(super) fn conclude(&mut self, request: &Request, answer: &Answer) -> Option<Evidence> {
         let shown = self.shown(request);
         let is_right = answer.accepted() && self.is_right(request);

@@ -397,7 +397,7 @@ fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence>
     })
 }
 
-/// What failed is the account that the PBX looked at. The names beside it are told too.
+/// What failed is the account that the PBX looked at. The names beside it are emitted too.
 fn emit(evidence: Evidence, others: &[Account], emitted: &mut Vec<Evidence>) {
     let kind = match evidence.kind {
         Kind::Failed { attempt } => Some(Kind::Named { attempt }),

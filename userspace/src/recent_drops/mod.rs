@@ -1,9 +1,9 @@
-//! Who was dropped lately and why, in memory: for `explain` and `top`, fed with the drops that the kernel tells.
+//! Who was dropped lately and why, in memory: for `explain` and `top`, fed with the drops that the kernel emits.
 //!
 //! A source is what it is for the limits: an IPv4 address, or an IPv6 /64 with the last address of it that was seen.
 //!
-//! There is room for so many sources and no more. Who is told for the first time is a newcomer: when those are too many,
-//! the one that was not told for longest is forgotten. Who is told again becomes a regular, if there is room or if one
+//! There is room for so many sources and no more. A source's first drop makes it a newcomer: when those are too many,
+//! the one with the oldest last drop is forgotten. A second drop makes it a regular, if there is room or if one
 //! of the regulars has a lower count, which fades with time: that one is forgotten. So a flood of forged sources, each
 //! of them new, washes through the newcomers' quarter of the room and leaves those alone who keep coming.
 
@@ -44,7 +44,7 @@ pub struct RecentDrops {
     /// The lowest count first.
     regulars: BTreeSet<(Score, IpAddr)>,
     regulars_max: usize,
-    /// The one that was told longest ago first.
+    /// The one whose last drop is oldest first.
     newcomers: BTreeMap<u64, IpAddr>,
     newcomers_max: usize,
     /// Events so far.

@@ -24,9 +24,9 @@ pub(super) struct Source {
 /// Where it stands among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It was never told before.
+    /// It was never dropped before.
     None,
-    /// It was last told as the so manieth of all.
+    /// Its last drop was the so manieth of all.
     Newcomer(u64),
     Regular,
 }
@@ -38,7 +38,7 @@ struct Tally {
     score: Score,
 }
 
-/// One drop that was told.
+/// One drop that the kernel emitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentDrop {
     /// Kernel monotonic nanoseconds.
@@ -54,7 +54,7 @@ pub struct RecentDrop {
     pub first_line: Option<Box<[u8]>>,
 }
 
-/// What is told of a source. Times are kernel monotonic nanoseconds.
+/// The record of a source as it is shown. Times are kernel monotonic nanoseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen<'a> {
     /// The address, or the /64.
@@ -116,7 +116,7 @@ impl Source {
         self.recent.push_back(drop_seen);
     }
 
-    /// As it is to be told of the source `key` at `now`.
+    /// The record of the source `key` at `now`.
     pub(super) fn seen(&self, key: IpAddr, now: u64) -> Seen<'_> {
         let length = if key.is_ipv4() { 32 } else { 64 };
         let mut tallies: Vec<_> = self.tallies.iter().collect();

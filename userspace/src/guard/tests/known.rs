@@ -1,8 +1,8 @@
-//! Known sources: how many phones, until when, and what is told of it.
+//! Known sources: how many phones, until when, and which decisions follow.
 
 use super::*;
 
-/// What the kernel would have: the last that was told.
+/// The kernel would have the last one that was decided.
 fn known_changes(decisions: &[Decision]) -> Vec<(u32, u64)> {
     let know = |decision: &Decision| match decision.action {
         GuardAction::Know { phones, until, .. } => Some((phones, until)),

@@ -1,4 +1,4 @@
-//! Answers that are lost, come twice or are read in another order: nothing is told twice, and nobody is blamed for it.
+//! Answers that are lost, come twice or are read in another order: nothing is emitted twice, and nobody is blamed for it.
 
 use std::collections::{HashMap, HashSet};
 

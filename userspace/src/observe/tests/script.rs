@@ -1,4 +1,4 @@
-//! Transcripts as one would write them down, and what was told of them.
+//! Transcripts as one would write them down, and the evidence that comes of them.
 //!
 //! Each packet begins with a line `TIME DIRECTION PEER`, with `>` for what comes to the PBX and `<` for what it sends;
 //! `tcp` behind it makes it the next segment of that connection, `tcp@NUMBER` one with that number; what the PBX sends
@@ -159,7 +159,7 @@ pub(super) fn run(observer: &mut Observer, packets: &[Packet]) -> Vec<Evidence> 
     emitted
 }
 
-/// What is told of a transcript, a line each: `source account method kind proof`.
+/// The evidence of a transcript, a line each: `source account method kind proof`.
 pub(super) fn emitted(script: &str) -> Vec<String> {
     run(&mut Observer::new(Settings::default()), &packets(script)).iter().map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! Tables of transcripts and what is told of them.
+//! Tables of transcripts and the evidence that comes of them.
 
 use super::script::{Packet, emitted, line, packets, run};
 use crate::{
@@ -187,7 +187,7 @@ fn made_up_tags() -> String {
     (0..8).map(answer).collect()
 }
 
-/// What is told of the phone.
+/// The evidence about the phone.
 fn told_of_phone(script: &str) -> Vec<String> {
     emitted(script).into_iter().filter(|emitted| emitted.starts_with("192.0.2.7")).collect()
 }
