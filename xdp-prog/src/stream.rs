@@ -579,6 +579,10 @@ impl Walk {
             // In the body, where no signature looks.
             phase::DATAGRAM if carried.row == 0 => {}
             _ if self.at < self.whole => *carried = Carried::LOST,
+            phase::START => {
+                *carried = Carried { generation: carried.generation, ..Carried::START };
+                return;
+            }
             phase::HEADERS if carried.digits == digits::LAST && self.digit_at != self.at => {
                 carried.digits = digits::OVER;
             }
