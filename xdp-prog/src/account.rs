@@ -153,9 +153,9 @@ pub struct Named {
     pub name: u64,
     /// Of credentials: the hash of their nonce, or [`NONE`].
     pub nonce: u64,
-    /// Of credentials: where their value begins in the message, and where it ends.
-    pub start: u32,
+    /// Of credentials: where their value ends in the message.
     pub end: u32,
+    pub reserved: u32,
 }
 
 /// The message names nobody else.
@@ -356,11 +356,11 @@ impl Walk {
     #[inline(always)]
     pub fn begin_credentials(&mut self, message: &impl Message) {
         let has_more = self.unfold(message);
-        let (start, end) = (self.names, self.at);
+        let end = self.at;
         let cut = has_more || !matches!(message.byte(end.wrapping_sub(1)), Some(b'\n'));
         let later = if self.how & how::LATER != 0 { flag::LATER } else { 0 };
         let flags = later | if cut { flag::CUT } else { 0 };
-        self.found = Named { kind: BY_CREDENTIALS, flags, start, end, ..Named::default() };
+        self.found = Named { kind: BY_CREDENTIALS, flags, end, ..Named::default() };
         self.value_at = self.names;
         self.names = 0;
         self.state = parameter::SCHEME as u32;

@@ -165,13 +165,15 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     }
     // Several in a datagram are for one PBX, or for one behind it. In a segment each may be of another request.
     let guesses = if packet.protocol == TCP { count } else { 1 };
-    // Where nobody sees what leaves, all nonces would be others.
-    let issued = flags & tally::ISSUED != 0 || !world.watched();
+    // Nobody is in another's name over a connection. Where nobody sees what leaves, all nonces would be others.
+    let is_connected = packet.is(frame::flag::CONNECTED);
+    let issued = flags & tally::ISSUED != 0 || is_connected || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
     let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
     let is_whole = !is_fragment && packet.length <= siphash::CHAINED_MAX;
     let is_seen = is_whole && flags & tally::UNSEEN == 0;
-    let fingerprint = if is_seen { world.fingerprint(packet, print_key(packet, policy.key)) } else { UNSEEN };
+    let fingerprint =
+        if is_seen { world.fingerprint(packet, fingerprint_key(packet, policy.key)) } else { UNSEEN };
     world.charge_guesses(packet, budget, fingerprint, guesses)
 }
 
@@ -193,11 +195,11 @@ pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
     });
 }
 
-/// The key of a print, which is of a whole request: that is the same where it is sent again. The credentials alone would
-/// not do: a PBX may refuse a request for something else, which is given back, and the same credentials would be free in
-/// the next one. In a connection the same bytes in another place are another request.
+/// The key of a fingerprint, which is that of a whole request, because a request that is sent again is the same. The
+/// credentials alone would not do: a PBX may refuse a request for something else, which is given back, and the same
+/// credentials would be free in the next one. In a connection the same bytes in another place are another request.
 #[inline(always)]
-const fn print_key(packet: &Packet, key: u32) -> [u64; 2] {
+const fn fingerprint_key(packet: &Packet, key: u32) -> [u64; 2] {
     [key as u64, if packet.protocol == TCP { segments::fingerprint(packet, key) } else { 0 }]
 }
 

@@ -924,16 +924,15 @@ pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: S
 /// The first part of a datagram: what it leaves off in is carried on to the next.
 #[inline(always)]
 pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
-    let early = world.early_fragment(&packet.fragment_key());
-    // The others came first, and nobody knew that they belong to this.
-    if early.is_some_and(|until| until > world.now())
-        && let Some(reason) = charge_unnamed(world, packet, false, 1).reason()
-    {
+    // Where others came before it, nobody has read them: nobody knew that they belong to this.
+    let is_late = world.early_fragment(&packet.fragment_key()).is_some_and(|until| until > world.now());
+    let guess = charge_unnamed(world, packet, false, is_late as u32);
+    if let Some(reason) = guess.reason() {
         return reason.into();
     }
     match stream.signature() {
         Some(signature) => Outcome { signature, ..Reason::Signature.into() },
-        None => read.packet_class.pass.into(),
+        None => Outcome { charged: guess.charged(), ..read.packet_class.pass.into() },
     }
 }
 

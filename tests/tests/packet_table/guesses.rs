@@ -263,13 +263,32 @@ fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
     let guesses = (100..130).filter(|n| passed(&mut pair, "202", *n, false)).count();
     assert_eq!(guesses, 2, "somebody else behind that address");
     let guesses = (200..230).filter(|n| passed(&mut pair, "202", *n, true)).count();
-    assert_eq!(guesses, 0, "the same over TCP");
+    assert_eq!(guesses, 8, "over TCP, where nobody can be in his name");
     let mut reversed = |number: u32| {
         let mut fragments = udp().from(CUSTOMER).carrying(of("202", number)).fragments(number, 480);
         fragments.reverse();
         fragments.iter().all(|frame| !pair.judge(frame).starts_with("rate:"))
     };
     assert_eq!((300..330).filter(|n| reversed(*n)).count(), 0, "the last fragment first");
+}
+
+/// Over a connection nobody is in another's name, so that it makes no difference on which side of a cut the nonce is.
+#[test]
+fn where_a_message_is_cut_does_not_choose_the_budget() {
+    for cut in ["username", "nonce=", "uri="] {
+        let mut pair = pair();
+        pair.issue(ATTACKER, "right");
+        pair.open(&tcp().from(ATTACKER));
+        let mut at = 1;
+        let mut guesses = |number| {
+            let text = guess("right", number);
+            let frame = tcp().from(ATTACKER).sequence(at).carrying(&text);
+            at += u32::try_from(text.len()).unwrap();
+            let segments = frame.segments(&[text.find(cut).unwrap()]);
+            !segments.iter().any(|segment| pair.judge(segment) == ISSUED)
+        };
+        assert_eq!((0..20).filter(|number| guesses(*number)).count(), 8, "cut before {cut}");
+    }
 }
 
 #[test]

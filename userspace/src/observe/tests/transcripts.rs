@@ -72,6 +72,23 @@ fn of_what_was_charged_it_is_told_whether_the_pbx_refused_it() {
 }
 
 #[test]
+fn what_each_segment_of_a_message_was_charged_is_emitted_with_its_answer() {
+    let script = [register(1.0, 1, "", "401 nonce-one"), register(1.1, 2, "nonce-one", "200")].concat();
+    let mut packets = packets(&on_tcp(&script));
+    let whole = packets.remove(2);
+    let (first, rest) = whole.bytes.split_at(100);
+    let sequence = whole.sequence.map(|sequence| sequence + 100);
+    let rest = Packet { bytes: rest.to_vec(), sequence, charged: Some(Charged::Other), ..whole };
+    let first = Packet { bytes: first.to_vec(), charged: Some(Charged::Issued), ..rest };
+    let first = Packet { sequence: whole.sequence, ..first };
+    packets.splice(2..2, [first, rest]);
+    let emitted = run(&mut Observer::new(Settings::default()), &packets);
+    let emitted: Vec<_> = emitted.iter().map(line).filter(|line| line.contains("charged(")).collect();
+    let expected = |budget| format!("192.0.2.7:5062 100 register charged({budget}) forgeable");
+    assert_eq!(emitted, [expected("issued"), expected("other")]);
+}
+
+#[test]
 fn each_guess_is_a_failure_whether_its_nonce_is_new_or_the_same() {
     let mut new = register(1.0, 1, "", "401 nonce-000000");
     let mut same = new.clone();
