@@ -175,13 +175,8 @@ impl Guard {
 
 /// What is given back of what the filter has charged.
 impl Guard {
-    /// What an account that has worked there sends is not charged, so that nothing of it is given back.
     fn charged(&mut self, evidence: &Evidence, issued: bool, refused: bool) {
         let Evidence { at, source, ref account, .. } = *evidence;
-        let source_net = SourceNet::of(source);
-        if account.as_ref().is_some_and(|account| self.remembered(source_net, account) > at) {
-            return;
-        }
         let budget = if issued { guesses::Budget::Issued } else { guesses::Budget::Other };
         self.guesses.answered(source, account.as_ref(), budget, refused, at);
     }
