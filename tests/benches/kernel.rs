@@ -9,11 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sipward::{
-    guard::{Account, Flow, Transport},
-    kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget, Tapping, Taps},
-    policy::Config,
-};
+use sipward_engine::policy::Config;
+use sipward_kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget, Tapping, Taps};
 use sipward_tests::{
     cpu::measure_here,
     dispatched,
@@ -24,6 +21,10 @@ use sipward_tests::{
     signatures,
     stack::Loaded,
     turns::Turns,
+};
+use sipward_types::{
+    account::Account,
+    flow::{Flow, Transport},
 };
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 

@@ -17,11 +17,12 @@ use std::{
 
 use aya::maps::MapData;
 use sipward::{
-    control::{Client, ClientError, protocol::Call},
-    kernel::{Filter, LoadOptions, Pins, Tables},
+    control::{Client, ClientError},
     paths,
-    policy::Config,
 };
+use sipward_api::Call;
+use sipward_engine::policy::Config;
+use sipward_kernel::{Filter, LoadOptions, Pins, Tables};
 use sipward_tests::{
     command::Sipward, daemon::Daemon, figures::median, frame::udp, message, namespace::Lan, scratch::Scratch,
 };

@@ -9,9 +9,10 @@ use std::{
 };
 
 use sipward::{
-    control::{Client, ClientError, protocol::Call},
+    control::{Client, ClientError},
     paths,
 };
+use sipward_api::Call;
 use xdp_prog::abi::VERSION;
 
 use crate::{command::Sipward, wait::wait_until};

@@ -6,7 +6,7 @@
 
 use std::os::fd::OwnedFd;
 
-use sipward::kernel::{Filter, XdpChoice};
+use sipward_kernel::{Filter, XdpChoice};
 
 use crate::{
     namespace::Namespace,

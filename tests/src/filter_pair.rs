@@ -1,12 +1,14 @@
 //! The kernel's filter and the one in memory, side by side: every packet goes through both, and they must agree.
 
 use ipnet::IpNet;
-use sipward::{
+use sipward_engine::{policy::Config, replay::Memory};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget};
+use sipward_types::{
+    account::Account,
     address::to_key,
-    guard::{Account, Flow},
-    kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget, flow_key, now, worked_key},
-    policy::Config,
-    replay::Memory,
+    flow::Flow,
+    map_key::{flow_key, worked_key},
 };
 use xdp_prog::{
     abi::{AddressHash, Counter, FOREVER, GuessLimits, Handshake, Policy, RateLimit, Refunds, SourceEntry},

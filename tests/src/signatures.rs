@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sipward::signature::SignatureSet;
+use sipward_signature::SignatureSet;
 
 /// Two that are wanted most, and as many more as it takes.
 pub fn many(count: usize) -> SignatureSet {

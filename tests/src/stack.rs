@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use aya::programs::loaded_programs;
-use sipward::kernel::{Filter, LoadOptions};
+use sipward_kernel::{Filter, LoadOptions};
 use xdp_prog::abi::{EGRESS_PROGRAM, PROGRAM};
 
 use crate::frame::udp;

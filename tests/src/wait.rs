@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sipward::kernel::now;
+use sipward_kernel::clock::now;
 
 /// The filter's clock is coarse, and behind by some milliseconds.
 const BEHIND: u64 = 50_000_000;

@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use sipward::{
-    guard::Transport,
-    kernel::{EgressHook, EgressTap, Filter, LoadOptions, Pins, Tables, Tap, TapLosses, Tapping, Taps},
-    observe::Direction,
-    policy::Config,
+use sipward_engine::policy::Config;
+use sipward_kernel::{
+    EgressHook, EgressTap, Filter, LoadOptions, Pins, Tables, Tap, TapLosses, Tapping, Taps,
 };
 use sipward_tests::{
     command::{Done, Sipward},
@@ -19,6 +17,7 @@ use sipward_tests::{
     namespace::{Lan, Namespace, v4, v6},
     wait::wait_until,
 };
+use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::{abi::TAP_MAX, account::nonce_hash};
 
 const HOOKS: [EgressHook; 2] = [EgressHook::Tcx, EgressHook::Clsact];

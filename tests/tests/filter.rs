@@ -11,17 +11,16 @@ use proptest::{
     prelude::*,
     test_runner::{Config as Cases, TestRunner},
 };
-use sipward::{
-    kernel::{Error, Filter, LoadOptions, Tables, now},
-    lists::{Banning, Lists},
-    policy::Config,
-    precedence::{ListEntry, ListKind},
-    signature::SignatureSet,
-};
+use sipward::lists::{Banning, Lists};
+use sipward_engine::policy::Config;
+use sipward_kernel::clock::now;
+use sipward_kernel::{Error, Filter, LoadOptions, Tables};
+use sipward_signature::SignatureSet;
 use sipward_tests::{
     frame::udp,
     message::{clean, request},
 };
+use sipward_types::list_entry::{ListEntry, ListKind};
 use xdp_prog::{
     abi::{FOREVER, Policy, SourceEntry, kind},
     reason::Reason,

@@ -11,11 +11,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config as Cases, TestRunner},
 };
-use sipward::{
-    forecast::{Kind, forecast},
-    kernel::{Filter, LoadOptions, now},
-    policy::Config,
-};
+use sipward::filter_forecast::forecast;
+use sipward_engine::{forecast::Kind, policy::Config};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Filter, LoadOptions};
 use sipward_tests::{
     frame::{Frame, SYN, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, clean},

@@ -9,13 +9,20 @@ use std::{
 };
 
 use sipward::{
-    control::protocol::{Add, Call, Detach, Lock, RefusalKind, Remove, Unlock, Who},
+    caller::Who,
     controller::{Controller, ProgramFate, Reply, Started},
-    guard::{Account, Evidence, Flow, Kind, Method, Proof, Transport},
-    kernel::{Pins, SuspensionTarget, now},
-    precedence::ListKind,
+    refusal::RefusalKind,
 };
+use sipward_api::{Add, Call, Detach, Lock, Remove, Unlock};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Pins, SuspensionTarget};
 use sipward_tests::{command::Sipward, namespace::Namespace, rng::Rng};
+use sipward_types::{
+    account::Account,
+    evidence::{Evidence, Kind, Method, Proof},
+    flow::{Flow, Transport},
+    list_entry::ListKind,
+};
 
 const SECOND: u64 = 1_000_000_000;
 /// For a look at what there is before and after a restart, in which it may end.

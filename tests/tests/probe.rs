@@ -3,15 +3,15 @@
 use std::{fs, path::PathBuf};
 
 use ipnet::IpNet;
-use sipward::{
-    kernel::{Error, Filter, LoadOptions, Pins, Tables, XdpChoice, now},
-    policy::Config,
-    probe::{Bypass, ProbeFailure, Proof, is_probe, probe},
-};
+use sipward::probe::{Bypass, ProbeFailure, Proof, probe};
+use sipward_engine::policy::Config;
+use sipward_kernel::clock::now;
+use sipward_kernel::{Error, Filter, LoadOptions, Pins, Tables, XdpChoice};
 use sipward_tests::{
     command::Sipward,
     namespace::{Lan, Namespace},
 };
+use sipward_types::probe_address::is_probe;
 use xdp_prog::{
     abi::{FOREVER, PortSet, SourceEntry, VERSION, kind},
     reason::{Action, Reason},

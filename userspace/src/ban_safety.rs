@@ -11,7 +11,7 @@ use std::{
 use ipnet::IpNet;
 
 pub use self::session::session;
-use crate::address::show;
+use sipward_types::address::show;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtectedAddress {

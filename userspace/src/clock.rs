@@ -8,8 +8,6 @@ use std::{
 
 use xdp_prog::abi::FOREVER;
 
-use crate::kernel;
-
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Nanoseconds.
 const MILLISECOND: u64 = 1_000_000;
@@ -28,7 +26,7 @@ pub struct Clock {
 impl Clock {
     pub fn read() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { boot: boot(), kernel: kernel::now(), wall_ms: wall.as_millis() as u64 }
+        Self { boot: boot(), kernel: sipward_kernel::clock::now(), wall_ms: wall.as_millis() as u64 }
     }
 
     /// A time to come, in seconds since 1970, as the kernel will have it. What is too far away is never.

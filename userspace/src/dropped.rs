@@ -4,11 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xdp_prog::{frame, reason::Reason};
 
-use crate::{
-    control::protocol::item::Dropped,
-    first_line::first_line,
-    kernel::{self, DropEvent},
-};
+use sipward_api::item::Dropped;
+use sipward_engine::first_line::first_line;
+use sipward_kernel as kernel;
+use sipward_types::drop_event::DropEvent;
 
 /// The kernel's monotonic clock on the wall's: how far the one is behind the other.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +16,7 @@ pub struct Offset(Duration);
 impl Offset {
     pub fn now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(wall.saturating_sub(Duration::from_nanos(kernel::now())))
+        Self(wall.saturating_sub(Duration::from_nanos(sipward_kernel::clock::now())))
     }
 
     /// Since 1970, of kernel time.

@@ -15,19 +15,12 @@ use xdp_prog::{
     reason::{Action, Reason},
 };
 
-use crate::{
-    forecast::{Kind, Ports},
-    kernel::{self, Error, PinnedProgram, Pins, Tables, program_on},
-};
+use sipward_engine::forecast::{Kind, Ports};
+use sipward_kernel::{self as kernel, Error, PinnedProgram, Pins, Tables, program_on};
+use sipward_types::probe_address::NOBODY;
 
-const NOBODY: [u16; 4] = [0x100, 0, 0, 0];
 /// In nanoseconds: long enough for two packets on a busy machine. Of a probe that is killed, nothing stays longer.
 const LIFETIME: u64 = 10_000_000_000;
-
-/// Whether the address is one that only probes use.
-pub fn is_probe(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.segments()[..4] == NOBODY)
-}
 
 /// What was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -834,22 +834,43 @@ const _: () = {
     assert!(MAX_CLASSES * 2 <= 256);
 };
 
+/// What is the same bytes in the kernel's maps and here.
+///
+/// # Safety
+/// `repr(C)`, only integers and arrays of them, and no padding: any bytes are a value, and all of a value may be read.
 #[cfg(not(target_arch = "bpf"))]
-mod pod {
+pub unsafe trait Plain: Copy + 'static {}
+
+#[cfg(not(target_arch = "bpf"))]
+macro_rules! plain_integers {
+    ($($type:ty),+) => {$(
+        // SAFETY: an integer.
+        unsafe impl Plain for $type {}
+    )+};
+}
+#[cfg(not(target_arch = "bpf"))]
+plain_integers!(u8, u16, u32, u64);
+
+#[cfg(not(target_arch = "bpf"))]
+// SAFETY: an array has no padding between its elements.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+#[cfg(not(target_arch = "bpf"))]
+mod plain {
     use super::{
         Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot, FlowKey,
-        FragmentKey, FragmentState, GuardState, Handshake, Policy, Refunds, SignatureHead, Signatures,
+        FragmentKey, FragmentState, GuardState, Handshake, Plain, Policy, Refunds, SignatureHead, Signatures,
         SourceEntry, StreamKey, StreamState, Suspension, SuspensionKey, TapHead, TapState,
     };
 
-    macro_rules! pod {
+    macro_rules! plain {
         ($($type:ty),+) => {$(
             // SAFETY: `repr(C)`, only integers and arrays of them, and no padding: the sizes are asserted.
-            unsafe impl aya::Pod for $type {}
+            unsafe impl Plain for $type {}
         )+};
     }
-    pod!(Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
-    pod!(
+    plain!(Active, Address, AddressHash, Capture, CaptureHead, CaptureState, Counter, Event, EventSlot);
+    plain!(
         FlowKey,
         FragmentKey,
         FragmentState,
@@ -873,5 +894,5 @@ mod pod {
             *self
         }
     }
-    pod!(Signatures);
+    plain!(Signatures);
 }

@@ -5,6 +5,8 @@ mod asterisk;
 mod bench;
 mod build;
 mod cargo;
+#[cfg(test)]
+mod circles;
 mod demo;
 #[cfg(test)]
 mod names;

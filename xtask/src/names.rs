@@ -7,7 +7,7 @@ use xtask::ebpf::workspace_root;
 /// Where a name must not be defined again: types, modules and functions.
 const GIVEN_UP: [(&str, &str); 6] = [
     (
-        "userspace/src",
+        "userspace",
         "Office Desk Vault Opened Ward Warded Guarding Shelf Roster Claim Claims Standing Hearing Books Ledger Sightings \
          Sighting Seats Complaints Calls Suspect Suspected Sentence ClosedDoors Door DoorError Trail Pair Crowd Familiar \
          Keep News Recent Shelves Acquaintances Neighbourhood Doubtful Doubt What Because Pardon Knowledge Joiner Mint \
@@ -15,7 +15,7 @@ const GIVEN_UP: [(&str, &str); 6] = [
          ledger sightings reception door trail crowd familiar shelves acquaintances doubtful knowledge joiner mints \
          patience rounds prints lifeline wall told untold tell danger harmless neighbourhood pardon",
     ),
-    ("userspace/src/guard", "Closed Place Room closed pair place room news"),
+    ("userspace/crates/engine/src/guard", "Closed Place Room closed pair place room news"),
     ("userspace/src/cli", "moment"),
     ("userspace/src/list_file", "moment"),
     ("xdp-prog/src", "Turn Nature Because Standing tell told nature print neighbourhood"),

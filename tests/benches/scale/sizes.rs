@@ -7,11 +7,8 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net};
-use sipward::{
-    guard::{Account, Flow, Transport},
-    kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget},
-    policy::Config,
-};
+use sipward_engine::policy::Config;
+use sipward_kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget};
 use sipward_tests::{
     cpu::measure_here,
     dispatched,
@@ -20,6 +17,10 @@ use sipward_tests::{
     report::{Bound, Case, Report, Unit},
     signatures,
     turns::Turns,
+};
+use sipward_types::{
+    account::Account,
+    flow::{Flow, Transport},
 };
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 

@@ -3,11 +3,9 @@
 use std::{fmt::Write as _, net::Ipv4Addr, os::fd::OwnedFd, process::Command};
 
 use anyhow::Context as _;
-use sipward::{
-    kernel::{Filter, LoadOptions, XdpChoice},
-    policy::Config,
-    signature::SignatureSet,
-};
+use sipward_engine::policy::Config;
+use sipward_kernel::{Filter, LoadOptions, XdpChoice};
+use sipward_signature::SignatureSet;
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 use crate::{

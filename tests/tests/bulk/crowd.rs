@@ -5,11 +5,9 @@ use std::{
     process::Stdio,
 };
 
-use sipward::{
-    kernel::Tables,
-    precedence::{ListEntry, ListKind},
-};
+use sipward_kernel::Tables;
 use sipward_tests::{length::by_length, namespace::Lan};
+use sipward_types::list_entry::{ListEntry, ListKind};
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 use crate::{Backend, Site, net, said};

@@ -8,12 +8,8 @@ mod refusals;
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use sipward::{
-    clock::Clock,
-    kernel::{PinnedProgram, Pins, Tables},
-    lists::Lists,
-    precedence::ListKind,
-};
+use sipward::{clock::Clock, lists::Lists};
+use sipward_kernel::{PinnedProgram, Pins, Tables};
 use sipward_tests::{
     command::{Done, Sipward},
     daemon::Daemon,
@@ -22,6 +18,7 @@ use sipward_tests::{
     namespace::Namespace,
     scratch::Scratch,
 };
+use sipward_types::list_entry::ListKind;
 use xdp_prog::reason::Action;
 
 /// Limits would hide what the lists do.
@@ -138,7 +135,7 @@ fn listed(source: &str, until: Option<u64>, note: Option<&str>) -> Listed {
 }
 
 fn net(text: &str) -> IpNet {
-    sipward::address::parse(text).unwrap()
+    sipward_types::address::parse(text).unwrap()
 }
 
 fn said(done: &Done, code: i32, stdout: &str) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sipward::kernel::{Filter, LoadOptions, Pins, XdpChoice};
+use sipward_kernel::{Filter, LoadOptions, Pins, XdpChoice};
 use sipward_tests::{
     command::{Done, Sipward},
     namespace::{Lan, Namespace},
@@ -145,7 +145,7 @@ fn trust_puts_the_bans_within_to_sleep_and_an_import_wakes_none() {
         assert_eq!((&result["imported"], &result["shadowed"]), (&1_000.into(), &992.into()), "{again}");
         assert!(!site.drops("11.0.0.7"), "{backend:?}");
         // A ban on the very same prefix gives way, as with `trust add`.
-        assert_eq!(site.in_the_kernel()[&net("11.0.0.0/28")].0, sipward::precedence::ListKind::Trusted);
+        assert_eq!(site.in_the_kernel()[&net("11.0.0.0/28")].0, sipward_types::list_entry::ListKind::Trusted);
         assert_eq!(site.in_the_kernel(), site.on_the_lists(), "{backend:?}");
     }
 }

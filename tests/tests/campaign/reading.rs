@@ -5,16 +5,19 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use sipward::{
-    guard::{Evidence, Kind},
-    observe::{Direction, Observer, Settings, Tapped, TcpSegment},
+use sipward_engine::{
+    observe::{Observer, Settings},
     policy::Config,
     replay::Memory,
-    signature::SignatureSet,
 };
+use sipward_signature::SignatureSet;
 use sipward_tests::{
     filter_pair::opening,
     frame::{tcp, udp},
+};
+use sipward_types::{
+    evidence::{Evidence, Kind},
+    tapped::{Direction, Tapped, TcpSegment},
 };
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},

@@ -8,14 +8,13 @@ use std::{
 
 use serde_json::Value;
 use sipward::{
-    control::{
-        Client, ClientError, Received,
-        protocol::{Add, Call, RefusalKind, Remove},
-    },
+    control::{Client, ClientError, Received},
     paths,
-    precedence::ListKind,
+    refusal::RefusalKind,
 };
+use sipward_api::{Add, Call, Remove};
 use sipward_tests::command::{Done, Sipward};
+use sipward_types::list_entry::ListKind;
 
 use crate::model::{Answer, Deed};
 

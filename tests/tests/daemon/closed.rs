@@ -5,15 +5,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 use sipward::{
     clock::Clock,
-    guard::{Account, Rule, Trigger},
     store::{Store, Suspended, Suspension},
 };
+use sipward_engine::guard::{Rule, Trigger};
 use sipward_tests::{
     command::Sipward,
     daemon::Daemon,
     namespace::{Lan, Namespace},
     scratch::Scratch,
 };
+use sipward_types::account::Account;
 use xdp_prog::abi::FOREVER;
 
 /// Two pages and a half.

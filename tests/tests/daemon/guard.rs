@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sipward::kernel::{Pins, Tables};
+use sipward_kernel::{Pins, Tables};
 use sipward_tests::{command::Sipward, daemon::Daemon, scratch::Scratch, wait::wait_until};
 
 use crate::{

@@ -11,15 +11,13 @@ use std::{
 };
 
 use ipnet::IpNet;
-use sipward::{
-    kernel::{PinnedProgram, Pins},
-    precedence::ListKind,
-    store::Store,
-};
+use sipward::store::Store;
+use sipward_kernel::{PinnedProgram, Pins};
 use sipward_tests::{
     command::Sipward, daemon::Daemon, frame::udp, length::by_length, message::clean, namespace::Lan,
     rng::Rng, scratch::Scratch, wait::wait_until,
 };
+use sipward_types::list_entry::ListKind;
 use xdp_prog::{abi::VERSION, reason::Action};
 
 use crate::{

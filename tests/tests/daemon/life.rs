@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sipward::kernel::program_on;
+use sipward_kernel::program_on;
 use sipward_tests::{
     command::{Done, Sipward},
     daemon::Daemon,

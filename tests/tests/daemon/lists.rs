@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sipward::{
-    address::show,
     clock::Clock,
-    kernel::{Pins, Tables},
     lists::{Found, Lists},
-    precedence::{ListEntry, ListKind},
 };
+use sipward_kernel::{Pins, Tables};
 use sipward_tests::command::Sipward;
+use sipward_types::{
+    address::show,
+    list_entry::{ListEntry, ListKind},
+};
 use xdp_prog::abi::FOREVER;
 
 /// By source; nobody is on both lists.

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use sipward::precedence::ListKind::{self, Banned, Trusted};
+use sipward_types::list_entry::ListKind::{self, Banned, Trusted};
 
 use crate::lists::{Line, ShownLists};
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sipward::kernel::{Pins, Tables};
+use sipward_kernel::{Pins, Tables};
 use sipward_tests::{
     command::Sipward,
     daemon::Daemon,

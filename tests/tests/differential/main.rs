@@ -7,12 +7,13 @@ mod packet;
 
 use std::collections::BTreeMap;
 
-use sipward::{guard::Account, kernel::SuspensionTarget};
+use sipward_kernel::SuspensionTarget;
 use sipward_tests::{
     filter_pair::{FilterPair, lift_limits},
     length::by_length,
     rng::Rng,
 };
+use sipward_types::account::Account;
 use xdp_prog::abi::{
     FOREVER, Policy, RateLimit, SourceEntry,
     kind::{BANNED, KNOWN, TRUSTED},

@@ -1,11 +1,9 @@
 //! Sets of 1, 64 and 512 signatures on random payloads: the kernel's tables against [`Reference`], which reads
 //! one signature after the other.
 
-use sipward::{
-    kernel::{Filter, LoadOptions},
-    policy::Config,
-    signature::{Reference, SignatureSet},
-};
+use sipward_engine::policy::Config;
+use sipward_kernel::{Filter, LoadOptions};
+use sipward_signature::{Reference, SignatureSet};
 use sipward_tests::{filter_pair::lift_limits, frame::udp, rng::Rng};
 
 const XDP_DROP: u32 = 1;

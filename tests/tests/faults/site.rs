@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sipward::kernel::{PinnedProgram, Pins};
+use sipward_kernel::{PinnedProgram, Pins};
 use sipward_tests::{
     command::{Done, Sipward},
     daemon::Daemon,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sipward::signature::SignatureSet;
+use sipward_signature::SignatureSet;
 use sipward_tests::{
     auth_pbx::password,
     caller::{self, Caller, Login, Plan, Tally, Way},

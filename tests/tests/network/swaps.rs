@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sipward::{
-    kernel::{Pins, Tables},
-    signature::{Compiled, SignatureSet},
-};
+use sipward_kernel::{Pins, Tables};
+use sipward_signature::{Compiled, SignatureSet};
 use sipward_tests::{
     message::{clean, request},
     namespace::v4,

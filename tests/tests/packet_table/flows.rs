@@ -1,15 +1,13 @@
 //! Known flows: what a phone sends has its own budget, whatever comes in its address's name from other ports.
 
-use sipward::{
-    guard::{Flow, Transport},
-    kernel::now,
-};
+use sipward_kernel::clock::now;
 use sipward_tests::{
     filter_pair::{FilterPair, lift_limits},
     frame::{Frame, SYN, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, clean},
     wait::sleep_until,
 };
+use sipward_types::flow::{Flow, Transport};
 use xdp_prog::abi::{
     FOREVER, SourceEntry,
     kind::{BANNED, KNOWN, TRUSTED},

@@ -12,7 +12,8 @@ mod taps;
 
 use std::time::{Duration, Instant};
 
-use sipward::kernel::{Captured, Capturing, Judged, now};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Captured, Capturing, Judged};
 use sipward_tests::{
     cpu::stay_on_one,
     filter_pair::{FilterPair, lift_limits},

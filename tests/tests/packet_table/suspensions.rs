@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
-use sipward::{
-    guard::{Account, Flow, Transport},
-    kernel::{Error, SuspensionEntry, SuspensionTarget, TargetKind},
-};
+use sipward_kernel::{Error, SuspensionEntry, SuspensionTarget, TargetKind};
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{Frame, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
     wait::{much_later, sleep_until, soon},
+};
+use sipward_types::{
+    account::Account,
+    flow::{Flow, Transport},
 };
 use xdp_prog::abi::{
     FOREVER, MAX_SUSPENSIONS,

@@ -2,17 +2,15 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use sipward::{
-    guard::Transport,
-    kernel::{Tap, TapLosses, Tapping, Taps, now},
-    observe::Direction,
-};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Tap, TapLosses, Tapping, Taps};
 use sipward_tests::{
     cpu::stay_on_one,
     filter_pair::FilterPair,
     frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request},
 };
+use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
 
 use crate::ENFORCE;

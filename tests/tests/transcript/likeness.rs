@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sipward::time::parse_duration;
+use sipward_types::time::parse_duration;
 
 /// Whether the lines are the same but for
 ///

@@ -12,11 +12,8 @@ use super::{
     output::{Align, LongTable, Output, Table},
     target::Target,
 };
-use crate::{
-    control::protocol::{self, Accounts, Call, Closing, Lock, Unlock, item},
-    guard::Status,
-    printable::printable,
-};
+use sipward_api::{self as protocol, Accounts, Call, Closing, Lock, Unlock, item};
+use sipward_types::{account::Status, printable::printable};
 
 /// Accounts that may not authenticate, and why
 #[derive(Debug, Subcommand)]

@@ -12,17 +12,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    control::{
-        DaemonLock,
-        protocol::{self, Call, SetMode, item},
-        this_process,
-    },
+    control::{DaemonLock, this_process},
     controller::{Controller, Reply, Settings},
-    kernel::{self, Pins, XdpChoice},
     paths,
-    policy::{DEFAULT_PATH, Mode},
     store::{Store, StoreError},
 };
+use sipward_api::{self as protocol, Call, SetMode, item};
+use sipward_engine::policy::{DEFAULT_PATH, Mode};
+use sipward_kernel::{self as kernel, Pins, XdpChoice};
 
 /// Put the filter on network interfaces, where it stays until `sipward detach`
 #[derive(Debug, Args)]

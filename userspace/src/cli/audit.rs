@@ -12,13 +12,14 @@ use super::{
     time::local,
 };
 use crate::{
-    control::protocol::{self, Call, Refusal, item},
     controller::{self, audit_trail},
-    kernel::Pins,
     paths,
-    printable::printable,
+    refusal::Refusal,
     store::Store,
 };
+use sipward_api::{self as protocol, Call, item};
+use sipward_kernel::Pins;
+use sipward_types::printable::printable;
 
 /// Show who changed what, and when
 #[derive(Debug, Args)]

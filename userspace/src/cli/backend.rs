@@ -10,15 +10,13 @@ use serde_json::Value;
 
 use super::{failure::Failure, output::Output};
 use crate::{
-    control::{
-        Client, DaemonLock, Received,
-        protocol::{Call, Refusal},
-        this_process,
-    },
+    control::{Client, DaemonLock, Received, this_process},
     controller::{Controller, OpenOutcome, Page, Reply},
-    kernel::{PinLock, Pins},
     paths,
+    refusal::Refusal,
 };
+use sipward_api::Call;
+use sipward_kernel::{PinLock, Pins};
 
 /// How long a daemon may take to open its control socket, or to end after it closed it.
 const PATIENCE: Duration = Duration::from_secs(20);

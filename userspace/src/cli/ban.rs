@@ -10,11 +10,9 @@ use super::{
     lists::{Targets, Terms, Which, del, time_left},
     output::Output,
 };
-use crate::{
-    ban_safety,
-    control::protocol::{self, Call, item},
-    precedence::ListKind,
-};
+use crate::ban_safety;
+use sipward_api::{self as protocol, Call, item};
+use sipward_types::list_entry::ListKind;
 
 /// Addresses and prefixes that are dropped
 #[derive(Debug, Subcommand)]

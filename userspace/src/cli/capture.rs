@@ -21,14 +21,11 @@ use super::{
     output::{Output, grouped},
     target::Target,
 };
-use crate::{
-    address::from_key,
-    dropped::{Offset, reason_name},
-    kernel::{self, Captured, Capturing, Judged, Pins, Tables, expiry, now},
-    pcapng::{self, Writer},
-    text_file::describe,
-    time::Lifetime,
-};
+use crate::dropped::{Offset, reason_name};
+use sipward_engine::pcapng::{self, Writer};
+use sipward_kernel::clock::now;
+use sipward_kernel::{self as kernel, Captured, Capturing, Judged, Pins, Tables};
+use sipward_types::{address::from_key, clock::expiry, text_file::describe, time::Lifetime};
 
 /// Write packets into a pcapng file as they are judged, each with what was done with it and why as its comment
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{failure::Failure, output::Output};
-use crate::policy::Config;
+use sipward_engine::policy::Config;
 
 /// Say whether a configuration file, and the signatures it names, are right
 #[derive(Debug, Args)]

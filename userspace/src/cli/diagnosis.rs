@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{failure::Failure, output::Output, time::local};
-use crate::{control::protocol::item::Diagnosed, printable::printable};
+use sipward_api::item::Diagnosed;
+use sipward_types::printable::printable;
 
 pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {
     let Some(diagnoses) = diagnoses else {

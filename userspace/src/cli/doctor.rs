@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{failure::Failure, output::Output};
-use crate::{
-    doctor::{self, Finding, State},
-    policy::DEFAULT_PATH,
-};
+use crate::doctor::{self, Finding, State};
+use sipward_engine::policy::DEFAULT_PATH;
 
 /// Look at everything that keeps the filter from working, or from working well, and say what to do
 #[derive(Debug, Args)]

@@ -10,16 +10,13 @@ use super::{
     output::Output,
     time::local,
 };
-use crate::{
-    control::protocol::{
-        self, Call,
-        item::{Decided, Dropped, Event},
-    },
-    dropped::{Offset, dropped},
-    kernel::{Pins, Tables},
-    printable::printable,
-    time::format_duration,
+use crate::dropped::{Offset, dropped};
+use sipward_api::{
+    self as protocol, Call,
+    item::{Decided, Dropped, Event},
 };
+use sipward_kernel::{Pins, Tables};
+use sipward_types::{printable::printable, time::format_duration};
 
 /// Show drops as they are told, at most one a second for each source, and what the guard decides
 #[derive(Debug, Args)]

@@ -19,10 +19,10 @@ use super::{
     output::{Align, Output, Table, grouped},
     time::local,
 };
-use crate::{
-    control::protocol::{self, Call, Origin, item},
-    controller::{Counted, Explained, Known, KnownFlow, Rule, Seen},
-    precedence::single,
+use crate::controller::{Counted, Explained, Known, KnownFlow, Rule, Seen};
+use sipward_api::{self as protocol, Call, item};
+use sipward_types::{
+    list_entry::{Origin, single},
     printable::printable,
 };
 

@@ -16,16 +16,9 @@ use super::{
     failure::Failure,
     output::{Output, grouped},
 };
-use crate::{
-    control::{
-        Received,
-        protocol::{Call, Query},
-    },
-    list_file::text_line,
-    precedence::ListKind,
-    printable::write_json,
-    text_file::describe,
-};
+use crate::{control::Received, list_file::text_line};
+use sipward_api::{Call, Query};
+use sipward_types::{list_entry::ListKind, printable::write_json, text_file::describe};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportFile {

@@ -3,15 +3,12 @@
 use std::{fmt, io, process::ExitCode};
 
 use crate::{
-    control::{
-        ClientError, LockError,
-        protocol::{Refusal, RefusalKind},
-    },
-    kernel,
-    policy::ConfigError,
-    replay::ReplayError,
-    signature::SignatureError,
+    control::{ClientError, LockError},
+    refusal::{Refusal, RefusalKind},
 };
+use sipward_engine::{policy::ConfigError, replay::ReplayError};
+use sipward_kernel as kernel;
+use sipward_signature::SignatureError;
 
 #[derive(Debug)]
 pub(super) enum Failure {

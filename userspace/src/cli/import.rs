@@ -21,18 +21,13 @@ use super::{
     progress::Progress,
 };
 use crate::{
-    address::to_prefix,
     ban_safety,
-    control::{
-        Received,
-        protocol::{Call, Import, Imported, item::ImportedCount},
-    },
-    kernel::Pins,
+    control::Received,
     list_file::{self, Defaults},
-    precedence::ListKind,
-    text_file::describe,
-    time::Lifetime,
 };
+use sipward_api::{Call, Import, Imported, item::ImportedCount};
+use sipward_kernel::Pins;
+use sipward_types::{address::to_prefix, list_entry::ListKind, text_file::describe, time::Lifetime};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportFile {

@@ -8,12 +8,10 @@ use super::{
     output::{Align, LongTable, Output, Table},
     target::Target,
 };
-use crate::{
-    control::{
-        Received,
-        protocol::{Call, Origin, Query, Remove, item},
-    },
-    precedence::ListKind,
+use crate::control::Received;
+use sipward_api::{Call, Query, Remove, item};
+use sipward_types::{
+    list_entry::{ListKind, Origin},
     printable::printable,
     time::{Lifetime, format_duration},
 };

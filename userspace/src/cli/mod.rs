@@ -36,7 +36,7 @@ use std::{io::Write as _, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use self::{failure::Failure, output::Output};
-use crate::printable::printable_lines;
+use sipward_types::printable::printable_lines;
 
 /// Drops SIP scanners, brute force and floods at the NIC.
 #[derive(Debug, Parser)]

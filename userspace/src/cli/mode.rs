@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{backend::ask, failure::Failure, output::Output};
-use crate::control::protocol::{Call, SetMode, item};
+use sipward_api::{Call, SetMode, item};
 
 /// Drop what a rule objects to, or only count it
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::printable::{printable, printable_lines, write_json};
+use sipward_types::printable::{printable, printable_lines, write_json};
 
 #[derive(Debug)]
 pub(super) struct Output {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::output::grouped;
-use crate::time::format_duration;
+use sipward_types::time::format_duration;
 
 /// Often enough to look alive.
 const REDRAW: Duration = Duration::from_millis(100);

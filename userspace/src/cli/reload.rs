@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{backend::ask, failure::Failure, output::Output};
-use crate::control::protocol::{Call, item};
+use sipward_api::{Call, item};
 
 /// Put the changed configuration file in force; a wrong one changes nothing
 #[derive(Debug, Args)]

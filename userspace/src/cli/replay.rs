@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{failure::Failure, output::Output};
-use crate::{
+use sipward_engine::{
     policy::Config,
     replay::{self, Format},
 };

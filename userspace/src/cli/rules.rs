@@ -7,7 +7,7 @@ use super::{
     failure::Failure,
     output::{Align, Output, Table, grouped},
 };
-use crate::control::protocol::{Call, item::Ruled};
+use sipward_api::{Call, item::Ruled};
 
 /// Show what each rule dropped, and how many of those sources authenticated within a day
 #[derive(Debug, Args)]

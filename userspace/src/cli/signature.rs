@@ -13,12 +13,10 @@ use super::{
     failure::{Failure, wrong},
     output::{Align, Output, Table, grouped},
 };
-use crate::{
-    control::protocol::{Call, SetSignatures, item},
-    policy::Config,
-    signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet},
-    text_file::describe,
-};
+use sipward_api::{Call, SetSignatures, item};
+use sipward_engine::policy::Config;
+use sipward_signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet};
+use sipward_types::text_file::describe;
 
 /// Patterns that give a scanner away
 #[derive(Debug, Subcommand)]

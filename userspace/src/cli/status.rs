@@ -8,10 +8,8 @@ use super::{
     lists::time_left,
     output::{Align, Output, Table, grouped},
 };
-use crate::{
-    control::protocol::Call,
-    controller::{self, Hits},
-};
+use crate::controller::{self, Hits};
+use sipward_api::Call;
 
 /// Show where the filter is, what it does and what it has seen
 #[derive(Debug, Args)]

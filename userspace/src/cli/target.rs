@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use crate::address::parse;
+use sipward_types::address::parse;
 
 /// Without bits beyond its length, and IPv4 as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

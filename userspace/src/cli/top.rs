@@ -8,7 +8,7 @@ use super::{
     lists::time_left,
     output::{Align, Output, Table, grouped},
 };
-use crate::control::protocol::{Call, item};
+use sipward_api::{Call, item};
 
 /// Show the sources of which most is dropped of late
 #[derive(Debug, Args)]

@@ -14,11 +14,10 @@ use super::{
 };
 use crate::{
     ban_safety,
-    control::protocol::{self, Call, Refusal, RefusalKind, item},
-    precedence::ListKind,
-    printable::printable_lines,
-    time::Lifetime,
+    refusal::{Refusal, RefusalKind},
 };
+use sipward_api::{self as protocol, Call, item};
+use sipward_types::{list_entry::ListKind, printable::printable_lines, time::Lifetime};
 
 /// Addresses and prefixes that may do anything
 #[derive(Debug, Subcommand)]

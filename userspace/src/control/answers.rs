@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
 
-use super::protocol::{Answer, Refusal};
+use crate::refusal::Refusal;
+use sipward_api::Answer;
 
 /// Where the answers to one call go. They have ended when this is dropped and the handler has returned.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Answers {
 pub(super) fn last(outcome: Result<(), Refusal>) -> Result<Vec<u8>, Gone> {
     let answer = match outcome {
         Ok(()) => Answer::Done,
-        Err(refusal) => Answer::Failed(refusal),
+        Err(refusal) => Answer::Failed(refusal.into()),
     };
     line(&answer).map_err(|_| Gone)
 }

@@ -12,11 +12,9 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    accounts,
-    protocol::{Answer, Call, Events, Refusal, VERSION},
-    read_ahead::ReadAhead,
-};
+use super::{accounts, read_ahead::ReadAhead};
+use crate::refusal::Refusal;
+use sipward_api::{Answer, Call, Events, VERSION};
 
 /// A daemon that says nothing at all for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -96,7 +94,7 @@ impl Client {
             let received = match self.receive(call_kind) {
                 Ok(Answer::Done) => return Ok(Ok(())),
                 // Said without having read all of the request, perhaps.
-                Ok(Answer::Failed(refusal)) => return Ok(Err(refusal)),
+                Ok(Answer::Failed(refusal)) => return Ok(Err(refusal.into())),
                 Err(ClientError::Lost { .. }) if sent.is_err() => return Err(ClientError::NotAsked.into()),
                 Err(error) => {
                     self.hang_up();

@@ -20,11 +20,13 @@ use tokio::{
 
 use super::{
     answers::{Answers, Gone, last},
+    handler::{Handler, Limits},
     peer::Peer,
-    protocol::{Call, Refusal, Who},
     request,
-    server::{Handler, Limits},
 };
+use crate::caller::Who;
+use crate::refusal::Refusal;
+use sipward_api::Call;
 
 /// How many bytes of answers are under way at most, besides what the kernel keeps.
 const PAGE: usize = 1 << 16;

@@ -5,18 +5,19 @@ mod answers;
 mod client;
 mod connection;
 mod control_socket;
+mod handler;
 mod lock;
 mod peer;
-pub mod protocol;
 mod read_ahead;
 mod request;
 mod server;
 #[cfg(test)]
 mod tests;
 
+pub use self::handler::{Handler, Limits};
 pub use answers::{Answers, Gone};
 pub use client::{Client, ClientError, Received};
 pub use control_socket::{ControlSocket, ControlSocketError};
 pub use lock::{DaemonLock, LockError};
 pub use peer::this_process;
-pub use server::{Handler, Limits, serve};
+pub use server::serve;

@@ -5,7 +5,8 @@ use std::{
     os::fd::{AsFd, AsRawFd as _},
 };
 
-use super::{accounts, protocol::Who};
+use super::accounts;
+use crate::caller::Who;
 
 /// The one who connected, as it was at that moment; of a listener's end, the one who listens.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::protocol::{Call, Refusal, Request, VERSION};
+use crate::refusal::Refusal;
+use sipward_api::{Call, Request, VERSION};
 
 /// In bytes, its end not counted. An import comes in parts that fit.
 pub(super) const LONGEST: usize = 4 << 20;

@@ -13,55 +13,13 @@ use tokio::{
 };
 
 use super::{
-    answers::{Answers, Gone, last},
+    answers::{Gone, last},
     connection::Connection,
     control_socket::ControlSocket,
     peer::Peer,
-    protocol::{Call, Refusal, Who},
-    request,
 };
-
-/// Does what is asked.
-pub trait Handler: Clone + Send + Sync + 'static {
-    /// What `answers` is told goes to the client, and then the outcome. Is dropped at any `await` when the client has
-    /// hung up or does not read.
-    fn call(
-        &self,
-        call: Call,
-        who: Who,
-        answers: Answers,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
-}
-
-/// What a client may take up.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// At once.
-    pub clients: usize,
-    /// Connections of one process at once, so that one that does not close them leaves room for others.
-    pub of_a_process: usize,
-    /// Bytes of a request.
-    pub line: usize,
-    /// How long a client may stay without a request, or with a part of one.
-    pub idle: Duration,
-    /// How long a client may leave its answers unread.
-    pub stall: Duration,
-    /// How long it may take to find a client's name.
-    pub naming: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            clients: 64,
-            of_a_process: 16,
-            line: request::LONGEST,
-            idle: Duration::from_secs(60),
-            stall: Duration::from_secs(10),
-            naming: Duration::from_secs(2),
-        }
-    }
-}
+use crate::control::handler::{Handler, Limits};
+use crate::refusal::Refusal;
 
 /// For as long as it is polled; whoever drops it ends all connections.
 pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits: Limits) {

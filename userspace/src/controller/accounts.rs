@@ -12,11 +12,18 @@ use super::{
     reply::Reply,
 };
 use crate::{
+    caller::Who,
     clock::Clock,
-    control::protocol::{Account as Name, Accounts, Audit, Closing, Lock, Refusal, Unlock, Who, item},
-    guard::{Account, AccountAt, Order, Status},
-    kernel::{SuspensionTarget, expiry, now, remaining},
+    refusal::Refusal,
     store::{Suspended, Suspension},
+};
+use sipward_api::{Account as Name, Accounts, Audit, Closing, Lock, Unlock, item};
+use sipward_engine::guard::{AccountAt, Order};
+use sipward_kernel::SuspensionTarget;
+use sipward_kernel::clock::now;
+use sipward_types::{
+    account::{Account, Status},
+    clock::{expiry, remaining},
     time::Lifetime,
 };
 

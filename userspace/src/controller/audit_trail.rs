@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::{
     clock::Clock,
-    control::protocol::{Audit, Refusal, item},
+    refusal::Refusal,
     store::{AuditEntry, AuditGone, Store, StoreError},
-    time::format_duration,
 };
+use sipward_api::{Audit, item};
+use sipward_types::time::format_duration;
 
 #[derive(Debug)]
 pub struct AuditTrail {

@@ -16,10 +16,10 @@ use xdp_prog::account;
 use super::{flows::Flows, retrying_store::RetryingStore};
 use crate::{
     clock::Clock,
-    guard::{Rule, Trigger},
-    kernel::{self, Error, SuspensionEntry, SuspensionTarget, Tables, TargetKind},
     store::{Change, Known, StoreError, Suspended, Suspension},
 };
+use sipward_engine::guard::{Rule, Trigger};
+use sipward_kernel::{self as kernel, Error, SuspensionEntry, SuspensionTarget, Tables, TargetKind};
 
 #[derive(Debug, Default)]
 pub(super) struct EnforcedState {

@@ -11,15 +11,16 @@ use super::{
     list_commands::{command, listed, seconds},
     reply::Reply,
 };
-use crate::{
-    address::show,
-    clock::Clock,
-    control::protocol::{Audit, Explain, Origin, Refusal, item},
-    forecast::{Forecast, forecast},
+use crate::{clock::Clock, filter_forecast::forecast, refusal::Refusal, store::Entry};
+use sipward_api::{Audit, Explain, item};
+use sipward_engine::{
+    forecast::Forecast,
     guard::{self, SourceView, Threshold},
-    kernel::remaining,
-    precedence::{ListEntry, ListKind},
-    store::Entry,
+};
+use sipward_types::{
+    address::show,
+    clock::remaining,
+    list_entry::{ListEntry, ListKind, Origin},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -309,7 +310,8 @@ impl Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::{Account, AccountHere};
+    use sipward_engine::guard::AccountHere;
+    use sipward_types::account::Account;
 
     fn known(why: &str) -> Known {
         Known { phones: 1, since: 0, expires_in: Some(1), why: why.to_owned() }

@@ -5,10 +5,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use crate::{
-    guard::Flow,
-    kernel::{self, Tables},
-};
+use sipward_kernel::{self as kernel, Tables};
+use sipward_types::flow::Flow;
 
 #[derive(Debug, Default)]
 pub(super) struct Flows(BTreeMap<(IpAddr, Flow), KnownFlow>);

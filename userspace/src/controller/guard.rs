@@ -13,15 +13,21 @@ use super::{
     snapshot::SnapshotState,
 };
 use crate::{
-    address::{canonical, show},
     ban_safety::{self, ProtectedAddress},
     clock::Clock,
-    control::protocol::{Origin, Refusal, item::Decided},
-    guard::{self, Account, Decision, Evidence, Guard, GuardAction, Held, Order, Rule, Scope, Trigger},
-    kernel::{self, SuspensionTarget, remaining},
     lists::{Banning, Lists},
-    precedence::{ListKind, single},
+    refusal::Refusal,
     store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
+};
+use sipward_api::item::Decided;
+use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
+use sipward_kernel::SuspensionTarget;
+use sipward_types::{
+    account::Account,
+    address::{canonical, show},
+    clock::remaining,
+    evidence::Evidence,
+    list_entry::{ListKind, Origin, single},
 };
 
 /// Whoever wants to know what is decided.
@@ -140,7 +146,7 @@ impl Controller {
         let GuardRuntime { guard, enforced, .. } = &mut self.guard_runtime;
         guard.set(settings.resolved.guard.settings);
         if enforced.set_passes(passes) {
-            enforced.mirror(&mut self.tables, kernel::now())?;
+            enforced.mirror(&mut self.tables, sipward_kernel::clock::now())?;
         }
         Ok(())
     }
@@ -149,7 +155,7 @@ impl Controller {
     pub fn witness(&mut self, evidence: &[Evidence]) -> Result<Result<(), String>, Refusal> {
         let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
         let drops = enforces && !self.guard_runtime.enforced.passes();
-        self.guard_runtime.guard.set_drops(drops, kernel::now());
+        self.guard_runtime.guard.set_drops(drops, sipward_kernel::clock::now());
         let mut decisions = Vec::new();
         for evidence in evidence {
             decisions.extend(self.guard_runtime.guard.witness(evidence));
@@ -161,13 +167,13 @@ impl Controller {
 
     /// So many packets were not seen that may have shown who works.
     pub fn missed(&mut self, count: u64) -> Result<Result<(), String>, Refusal> {
-        let alert = self.guard_runtime.guard.missed(kernel::now(), count);
+        let alert = self.guard_runtime.guard.missed(sipward_kernel::clock::now(), count);
         self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
     }
 
     /// Has end what is over.
     pub fn tick(&mut self) -> Result<Result<(), String>, Refusal> {
-        let now = kernel::now();
+        let now = sipward_kernel::clock::now();
         let decisions = self.guard_runtime.guard.tick(now);
         let result = self.carry_out(decisions, &[], GUARD, None);
         self.guard_runtime.enforced.tick(&mut self.tables, now)?;
@@ -192,7 +198,7 @@ impl Controller {
         who: &str,
         note: Option<&str>,
     ) -> Result<Result<(), String>, Refusal> {
-        let now = kernel::now();
+        let now = sipward_kernel::clock::now();
         // The store reports its faults.
         let _ = self.recall();
         let decisions = self.guard_runtime.guard.order(order, now);
@@ -205,7 +211,7 @@ impl Controller {
     /// The lists have changed there, so that who is known counts again, or does not.
     pub(super) fn know_again(&mut self, nets: &[IpNet]) -> Result<(), Refusal> {
         let sources = nets.iter().filter_map(|net| single(*net));
-        Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, kernel::now())?)
+        Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, sipward_kernel::clock::now())?)
     }
 
     /// On an error, what could be done is done and saved all the same.
@@ -291,7 +297,7 @@ impl Controller {
             }
         };
         if is_in_force? {
-            self.guard_runtime.guard.in_force(decision, kernel::now());
+            self.guard_runtime.guard.in_force(decision, sipward_kernel::clock::now());
         } else {
             batch.refused.push(decision.clone());
         }

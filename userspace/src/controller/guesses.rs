@@ -5,11 +5,10 @@ use std::{collections::HashSet, net::IpAddr};
 use xdp_prog::abi::{AddressHash, Refunds};
 
 use super::Controller;
-use crate::{
-    control::protocol::Refusal,
-    guard::{Account, GivenBack, Guard},
-    kernel::{self, Error, Tables, worked_key},
-};
+use crate::refusal::Refusal;
+use sipward_engine::guard::{GivenBack, Guard};
+use sipward_kernel::{Error, Tables};
+use sipward_types::{account::Account, map_key::worked_key};
 
 impl Controller {
     /// Has the filter know what the guard has learned since the last time.
@@ -67,7 +66,7 @@ fn put_worked(tables: &mut Tables, worked: &[(IpAddr, Account, u64)], guard: &Gu
 
 /// All that the guard has, and nothing else.
 fn mirror_worked(tables: &mut Tables, guard: &Guard) -> Result<(), Refusal> {
-    let all: Vec<_> = guard.worked_accounts(kernel::now()).collect();
+    let all: Vec<_> = guard.worked_accounts(sipward_kernel::clock::now()).collect();
     let keys: HashSet<AddressHash> =
         all.iter().map(|(source, account, _)| worked_key(*source, account)).collect();
     let mut map = tables.worked()?;

@@ -12,12 +12,16 @@ use super::{
     retrying_store::by_file,
 };
 use crate::{
-    address::show,
     ban_safety::{self, ProtectedAddress},
+    caller::Who,
     clock::Clock,
-    control::protocol::{Import, Origin, Refusal, Who, item::ImportedCount},
-    precedence::{ListEntry, ListKind},
+    refusal::Refusal,
     store::{Change, Entry, StoreError},
+};
+use sipward_api::{Import, item::ImportedCount};
+use sipward_types::{
+    address::show,
+    list_entry::{ListEntry, ListKind, Origin},
 };
 
 /// What a part of a file comes to.

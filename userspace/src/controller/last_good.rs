@@ -3,58 +3,12 @@
 
 use std::path::Path;
 
-use super::{retrying_store::RetryingStore, settings::Settings};
-use crate::{
-    clock::Clock,
-    control::protocol::Who,
-    paths,
-    policy::Config,
-    signature::SignatureSet,
-    store::{Change, Store, StoreError, Switch},
-    text_file,
-};
-
-/// The names that the store knows its parts by.
-const CONFIG: &str = "last-good-configuration";
-const SIGNATURES: &str = "last-good-signatures";
-
-/// What was read.
-#[derive(Clone, Debug)]
-pub(super) struct Texts {
-    pub(super) config: String,
-    pub(super) signatures: Option<String>,
-}
-
-impl Texts {
-    /// `None`: gone since it was read for use, so that it is not known what was read.
-    pub(super) fn read(config: &Path, signatures: Option<&Path>) -> Option<Self> {
-        let config = text_file::read(config).ok()?;
-        let signatures = signatures.map(text_file::read).transpose().ok()?;
-        Some(Self { config, signatures })
-    }
-}
-
-pub(super) fn save(store: &mut RetryingStore, texts: &Texts) {
-    let before = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
-    let said = |name| before.iter().find(|switch| switch.name == name).map(|switch| switch.value.as_str());
-    if said(CONFIG) == Some(&texts.config) && said(SIGNATURES) == texts.signatures.as_deref() {
-        return;
-    }
-    // A store that fails here is reported by the retrying store.
-    let _ = store.change(|change, clock| {
-        put(change, clock, CONFIG, &texts.config)?;
-        match &texts.signatures {
-            Some(text) => put(change, clock, SIGNATURES, text),
-            None => change.remove_switch(SIGNATURES).map(drop),
-        }
-    });
-}
-
-fn put(change: &mut Change<'_>, clock: &Clock, name: &str, value: &str) -> Result<(), StoreError> {
-    let (name, value) = (name.to_owned(), value.to_owned());
-    let (since, who, until) = (clock.wall_ms, Who::sipward().name, xdp_prog::abi::FOREVER);
-    change.put_switch(&Switch { name, value, since, who, until }, clock)
-}
+use super::settings::Settings;
+use crate::controller::good_texts::{CONFIG, SIGNATURES, Texts};
+use crate::refusal::Refusal;
+use crate::{paths, store::Store};
+use sipward_engine::policy::Config;
+use sipward_signature::SignatureSet;
 
 /// Of that file. `None`: there is none, or it is of a version whose settings this one does not know.
 pub(super) fn read(file: &Path) -> Option<Settings> {
@@ -69,4 +23,13 @@ pub(super) fn read(file: &Path) -> Option<Settings> {
         resolved.signatures = SignatureSet::shipped().overlaid(&own);
     }
     Settings::of(Some(file), &config, resolved, Some(texts)).ok()
+}
+
+impl Settings {
+    /// As it was last in force, for a file that is broken now. `None`: no such thing is known.
+    pub fn last_good(file: &Path, fault: &Refusal) -> Option<Self> {
+        let mut settings = read(file)?;
+        settings.fault = Some(fault.to_string());
+        Some(settings)
+    }
 }

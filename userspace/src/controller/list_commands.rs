@@ -4,15 +4,19 @@ use ipnet::IpNet;
 
 use super::{Controller, reply::Reply};
 use crate::{
-    address::{canonical, show},
     ban_safety,
+    caller::Who,
     clock::Clock,
-    control::protocol::{Add, Origin, Query, Refusal, Remove, Who, item},
-    guard::Order,
-    kernel::{expiry, remaining},
     lists::{Banning, Lists, Trusting},
-    precedence::{ListEntry, ListKind},
+    refusal::Refusal,
     store::Entry,
+};
+use sipward_api::{Add, Query, Remove, item};
+use sipward_engine::guard::Order;
+use sipward_types::{
+    address::{canonical, show},
+    clock::{expiry, remaining},
+    list_entry::{ListEntry, ListKind, Origin},
     time::Lifetime,
 };
 
@@ -263,7 +267,7 @@ fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
 /// As the kernel has it. A prefix that holds all of IPv4 by way of IPv6 is a slip.
 pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
     let net = canonical(net);
-    if crate::address::holds_v4_unsaid(net) {
+    if sipward_types::address::holds_v4_unsaid(net) {
         let message =
             format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
         return Err(Refusal::wrong(message));
@@ -309,5 +313,5 @@ pub(super) fn listed(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Li
 
 /// The order of the store.
 fn order(net: IpNet) -> ([u8; 16], u8) {
-    crate::address::to_prefix(net)
+    sipward_types::address::to_prefix(net)
 }

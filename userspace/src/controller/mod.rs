@@ -8,6 +8,7 @@ mod audit_trail;
 mod enforced_state;
 mod explain;
 mod flows;
+mod good_texts;
 mod guard;
 mod guesses;
 mod import;
@@ -23,6 +24,7 @@ mod settings;
 mod snapshot;
 mod start;
 mod status;
+mod switch_names;
 mod switches;
 mod tapping;
 
@@ -54,14 +56,16 @@ use self::{
     tapping::Taps,
 };
 use crate::{
+    caller::Who,
     clock::Clock,
-    control::protocol::{Audit, Call, Detach, Refusal, Who, item},
-    guard as engine,
-    kernel::{self, Bucket, Hold, Pins, Tables, XdpChoice},
     lists::{self, Lists},
     paths,
+    refusal::Refusal,
     store::{self, Change},
 };
+use sipward_api::{Audit, Call, Detach, item};
+use sipward_engine::guard as engine;
+use sipward_kernel::{self as kernel, Bucket, Hold, Pins, Tables, XdpChoice};
 
 /// What came of a part of a purge.
 #[derive(Clone, Copy, Debug)]
@@ -301,7 +305,7 @@ impl Controller {
     /// Measures rates from here to the next look.
     pub fn look(&mut self) -> Result<(), Refusal> {
         let counts = self.tables.counters()?;
-        self.rates.look(kernel::now(), &counts);
+        self.rates.look(sipward_kernel::clock::now(), &counts);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Whether the filter was seen to do its work.
 
 use super::{Controller, status::Daemon};
-use crate::{kernel::now, probe::probe};
+use crate::probe::probe;
+use sipward_kernel::clock::now;
 
 #[derive(Debug, Default)]
 pub(super) struct Proved {

@@ -5,12 +5,11 @@ use std::fmt;
 use super::retrying_store::RetryingStore;
 use crate::{
     clock::Clock,
-    control::protocol::Origin,
-    kernel::{self, Tables},
     lists::{Found, Lists, Mirrored, Wanted},
-    precedence::ListEntry,
     store::{Entry, StoreError},
 };
+use sipward_kernel::{self as kernel, Tables};
+use sipward_types::list_entry::{ListEntry, Origin};
 
 /// What had to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl fmt::Display for Reconciled {
 /// Whatever the kernel has is right, as the store has just been made. The kernel remembers that until it is saved,
 /// whatever comes between.
 pub(super) fn adopt_all(tables: &mut Tables) -> kernel::Result<()> {
-    Lists::open(tables, kernel::now())?.mark_all_unsaved()
+    Lists::open(tables, sipward_kernel::clock::now())?.mark_all_unsaved()
 }
 
 /// What was done; or why the store does not allow it, and then the kernel's lists are as they were.

@@ -7,10 +7,9 @@ use super::{
     reply::Reply,
     settings::{self, Settings},
 };
-use crate::{
-    control::protocol::{Refusal, Who, item},
-    kernel::{self, Error, XdpChoice},
-};
+use crate::{caller::Who, refusal::Refusal};
+use sipward_api::item;
+use sipward_kernel::{self as kernel, Error, XdpChoice};
 
 impl Controller {
     /// All of the file is in force when this returns, or nothing has changed.

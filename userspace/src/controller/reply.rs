@@ -3,12 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    control::protocol::{Refusal, RefusalKind},
-    kernel::{self, LOG_LINES},
-    policy::ConfigError,
-    signature::SignatureError,
-};
+use crate::refusal::{Refusal, RefusalKind};
+use sipward_engine::policy::ConfigError;
+use sipward_kernel::{self as kernel, LOG_LINES};
+use sipward_signature::SignatureError;
 
 /// The answers to a call, in their order, kept apart from what should be known besides.
 #[derive(Debug, Default)]

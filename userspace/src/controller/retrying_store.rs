@@ -10,9 +10,9 @@ use ipnet::IpNet;
 
 use crate::{
     clock::Clock,
-    control::protocol::Origin,
     store::{Change, Entry, Store, StoreError, StoreErrorKind},
 };
+use sipward_types::list_entry::Origin;
 
 #[derive(Debug)]
 pub(super) struct RetryingStore {

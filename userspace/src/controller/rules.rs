@@ -12,16 +12,12 @@ use super::{
     reply::Reply,
     settings::{self, put_in_force},
 };
-use crate::{
-    clock::Clock,
-    control::protocol::{Refusal, Who, item::Ruled},
-    false_positives::{FalsePositives, Saved, Settings, Tally},
-    kernel::Error,
-    signature::SignatureSet,
-};
-
-/// Before the name of one.
-pub(super) const SIGNATURE: &str = "signature:";
+use crate::controller::switch_names::SIGNATURE;
+use crate::{caller::Who, clock::Clock, refusal::Refusal};
+use sipward_api::item::Ruled;
+use sipward_engine::false_positives::{FalsePositives, Saved, Settings, Tally};
+use sipward_kernel::Error;
+use sipward_signature::SignatureSet;
 
 /// What was done about a rule that hits the wrong ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,22 +13,19 @@ use xdp_prog::{
     reason::Reason,
 };
 
-use super::{
-    last_good::{self, Texts},
-    retrying_store::RetryingStore,
-    rules::SIGNATURE,
-    switches,
-};
+use super::{good_texts::Texts, retrying_store::RetryingStore, switch_names::SIGNATURE};
 use crate::{
+    caller::Who,
     clock::Clock,
-    control::protocol::{Origin, Query, Refusal, Who},
-    kernel::Tables,
     lists::Lists,
-    policy::{Config, Mode, Resolved},
-    precedence::{ListEntry, ListKind},
-    signature::{Compiled, SignatureSet},
+    refusal::Refusal,
     store::{Change, Entry, Store, StoreError, Switch},
 };
+use sipward_api::Query;
+use sipward_engine::policy::{Config, Mode, Resolved};
+use sipward_kernel::Tables;
+use sipward_signature::{Compiled, SignatureSet};
+use sipward_types::list_entry::{ListEntry, ListKind, Origin};
 
 /// A configuration that is valid as a whole.
 #[derive(Debug)]
@@ -66,12 +63,6 @@ impl Settings {
         Ok(settings)
     }
 
-    /// As it was last in force, for a file that is broken now. `None`: no such thing is known.
-    pub fn last_good(file: &Path, fault: &Refusal) -> Option<Self> {
-        let settings = last_good::read(file)?;
-        Some(Self { fault: Some(fault.to_string()), ..settings })
-    }
-
     pub(super) fn of(
         file: Option<&Path>,
         config: &Config,
@@ -91,9 +82,16 @@ impl Settings {
 
     /// What of it is not left as it was switched. Signatures never are, nor are rules that were switched off.
     pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
-        let mode = self.says_mode.then_some(switches::MODE);
-        let only = self.says_trusted_only.then_some(switches::ONLY);
-        [mode, only, Some(switches::SIGNATURES), Some(switches::OFF)].into_iter().flatten()
+        let mode = self.says_mode.then_some(crate::controller::switch_names::MODE);
+        let only = self.says_trusted_only.then_some(crate::controller::switch_names::ONLY);
+        [
+            mode,
+            only,
+            Some(crate::controller::switch_names::SIGNATURES),
+            Some(crate::controller::switch_names::OFF),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// Whether packets of suspended accounts pass; kept for commands, which do not read the file.
@@ -105,7 +103,8 @@ impl Settings {
                 if !passes {
                     return change.remove_switch(PASSES).map(drop);
                 }
-                let (name, value) = (PASSES.to_owned(), switches::on_off(true).to_owned());
+                let (name, value) =
+                    (PASSES.to_owned(), crate::controller::switch_names::on_off(true).to_owned());
                 let (since, who, until) = (clock.wall_ms, Who::sipward().name, FOREVER);
                 change.put_switch(&Switch { name, value, since, who, until }, clock)
             });
@@ -116,7 +115,7 @@ impl Settings {
     /// For a start at which the file is broken.
     pub(super) fn keep(&self, store: &mut RetryingStore) {
         if let Some(texts) = &self.texts {
-            last_good::save(store, texts);
+            crate::controller::good_texts::save(store, texts);
         }
     }
 }
@@ -138,7 +137,9 @@ impl Switched {
     pub(super) fn read(store: &RetryingStore) -> Self {
         // A store that cannot be read is reported elsewhere; the configuration counts then.
         let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
-        let by_hand = switches.into_iter().filter(|switch| switches::ALL.contains(&switch.name.as_str()));
+        let by_hand = switches
+            .into_iter()
+            .filter(|switch| crate::controller::switch_names::ALL.contains(&switch.name.as_str()));
         Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
     }
 
@@ -155,10 +156,16 @@ impl Switched {
             });
         };
         if in_force.enforce != configured.enforce {
-            differs(switches::MODE, switches::mode_name(in_force.enforce != 0));
+            differs(
+                crate::controller::switch_names::MODE,
+                crate::controller::switch_names::mode_name(in_force.enforce != 0),
+            );
         }
         if in_force.trusted_only != configured.trusted_only {
-            differs(switches::ONLY, switches::on_off(in_force.trusted_only != 0));
+            differs(
+                crate::controller::switch_names::ONLY,
+                crate::controller::switch_names::on_off(in_force.trusted_only != 0),
+            );
         }
         switched
     }
@@ -196,13 +203,15 @@ impl Switched {
 
     /// Rules that were switched off by themselves.
     pub(super) fn off(&self) -> BTreeSet<String> {
-        self.value(switches::OFF).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.value(crate::controller::switch_names::OFF)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
     }
 
     /// These and no others are off.
     pub(super) fn put_off(&mut self, off: &BTreeSet<String>, who: &str) -> Switch {
         let switch = Switch {
-            name: switches::OFF.to_owned(),
+            name: crate::controller::switch_names::OFF.to_owned(),
             // A list of texts can always be said.
             value: serde_json::to_string(off).unwrap_or_default(),
             since: Clock::read().wall_ms,
@@ -215,14 +224,17 @@ impl Switched {
 
     /// Those that somebody loaded.
     pub(super) fn signatures(&self) -> Option<SignatureSet> {
-        let text = self.value(switches::SIGNATURES)?;
+        let text = self.value(crate::controller::switch_names::SIGNATURES)?;
         let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
         Some(SignatureSet::shipped().overlaid(&set))
     }
 
     /// When the lock-down is to be taken back.
     pub(super) fn reverts_at(&self) -> Option<u64> {
-        self.0.get(switches::ONLY).map(|switch| switch.until).filter(|until| *until != FOREVER)
+        self.0
+            .get(crate::controller::switch_names::ONLY)
+            .map(|switch| switch.until)
+            .filter(|until| *until != FOREVER)
     }
 }
 
@@ -234,11 +246,11 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
     put_in_force(tables, others.flatten().as_ref().unwrap_or(&settings.signatures))?;
     let mut policy = settings.resolved.policy.clone();
     put_off(&mut policy, &off);
-    if let Some(mode) = switched.value(switches::MODE) {
-        policy.enforce = u8::from(mode == switches::mode_name(true));
+    if let Some(mode) = switched.value(crate::controller::switch_names::MODE) {
+        policy.enforce = u8::from(mode == crate::controller::switch_names::mode_name(true));
     }
-    if let Some(only) = switched.value(switches::ONLY) {
-        policy.trusted_only = u8::from(only == switches::on_off(true));
+    if let Some(only) = switched.value(crate::controller::switch_names::ONLY) {
+        policy.trusted_only = u8::from(only == crate::controller::switch_names::on_off(true));
     }
     // The same as before, or flows that are counted already would be counted again.
     policy.key = tables.policy()?.map_or_else(random, |before| before.key);

@@ -3,7 +3,7 @@
 //! What came after the last time is lost where the daemon is killed: some seconds.
 
 use super::Controller;
-use crate::{clock::Clock, kernel};
+use crate::clock::Clock;
 
 /// Accounts at sources that are saved at once: no more is written in any five seconds, whatever is counted meanwhile.
 const PART: usize = 8_192;
@@ -34,7 +34,7 @@ impl Controller {
             return Ok(());
         }
         let memories = self.store.read(|store| store.memory(&Clock::read()))?;
-        let unreadable = self.guard_runtime.guard.recall(kernel::now(), memories);
+        let unreadable = self.guard_runtime.guard.recall(sipward_kernel::clock::now(), memories);
         if unreadable > 0 {
             self.guard_runtime.snapshot = SnapshotState::Wrong;
             return Err(format!("{unreadable} of the things that it had counted cannot be read"));

@@ -9,12 +9,8 @@ use super::{
     retrying_store::{OpenOutcome, RetryingStore},
     settings::{self, Settings, Switched},
 };
-use crate::{
-    clock::Clock,
-    control::protocol::Refusal,
-    kernel::{self, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode},
-    paths,
-};
+use crate::{clock::Clock, paths, refusal::Refusal};
+use sipward_kernel::{self as kernel, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode};
 
 /// What became of a start.
 #[derive(Debug)]
@@ -76,9 +72,11 @@ impl Controller {
         }
         let (tables, program) = found.settle(pins)?;
         let guard = settings.as_ref().map(|settings| settings.resolved.guard.settings).unwrap_or_default();
-        let mut guard_runtime = GuardRuntime::new(guard, enforced, kernel::now());
+        let mut guard_runtime = GuardRuntime::new(guard, enforced, sipward_kernel::clock::now());
         let mut tables = tables;
-        guard_runtime.guard.restore_given_back(kernel::now(), guesses::given_back(&mut tables)?);
+        guard_runtime
+            .guard
+            .restore_given_back(sipward_kernel::clock::now(), guesses::given_back(&mut tables)?);
         // Without a daemon nothing was given back: a controller that started meanwhile would be out for hours.
         tables.forget_issued_guesses()?;
         let mut controller = Self::new(pins.clone(), tables, store, guard_runtime);

@@ -6,13 +6,11 @@ use xdp_prog::{
     reason::{Action, Reason},
 };
 
-use super::{Controller, accounts::closing, list_commands::seconds, switches::mode_name};
-use crate::{
-    clock::Clock,
-    control::protocol::{Closing, Refusal},
-    kernel::{self, Attachment, Error, ReasonCount, XdpMode, remaining},
-    precedence::ListKind,
-};
+use super::{Controller, accounts::closing, list_commands::seconds, switch_names::mode_name};
+use crate::{clock::Clock, refusal::Refusal};
+use sipward_api::Closing;
+use sipward_kernel::{self as kernel, Attachment, Error, ReasonCount, XdpMode};
+use sipward_types::{clock::remaining, list_entry::ListKind};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {

@@ -6,31 +6,15 @@ use std::net::IpAddr;
 use xdp_prog::abi::{FOREVER, Policy};
 
 use super::{Controller, reply::Reply, settings::put_in_force};
-use crate::{
-    clock::Clock,
-    control::protocol::{Only, Refusal, SetMode, SetSignatures, Who, item},
-    kernel::{Error, expiry, remaining},
-    signature::SignatureSet,
-    store::Switch,
+use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, mode_name, on_off};
+use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch};
+use sipward_api::{Only, SetMode, SetSignatures, item};
+use sipward_kernel::Error;
+use sipward_signature::SignatureSet;
+use sipward_types::{
+    clock::{expiry, remaining},
     time::Lifetime,
 };
-
-/// The names that the store knows them by.
-pub(super) const MODE: &str = "mode";
-pub(super) const ONLY: &str = "trusted-only";
-pub(super) const SIGNATURES: &str = "signatures";
-/// Rules that were switched off by themselves.
-pub(super) const OFF: &str = "rules-off";
-
-pub(super) const ALL: [&str; 4] = [MODE, ONLY, SIGNATURES, OFF];
-
-pub(super) const fn on_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
-}
-
-pub(super) const fn mode_name(enforce: bool) -> &'static str {
-    if enforce { "enforce" } else { "monitor" }
-}
 
 impl Controller {
     pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
-use crate::kernel::{self, EgressTap, Error, Tapping};
+use sipward_kernel::{self as kernel, EgressTap, Error, Tapping};
 
 /// Packets of strangers in a second, on each CPU: a flood that no limit stops costs the daemon no more than that.
 const STRANGERS: u32 = 4_000;

@@ -8,9 +8,10 @@ use tracing::{error, info};
 
 use super::{request_handler::RequestHandler, start};
 use crate::{
-    control::{ControlSocket, DaemonLock, Limits, protocol::Refusal, serve},
+    control::{ControlSocket, DaemonLock, Limits, serve},
     file_id::FileId,
     paths,
+    refusal::Refusal,
 };
 
 const LOOK: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{control::protocol::Refusal, controller::Controller};
+use crate::{controller::Controller, refusal::Refusal};
 
 type Job = Box<dyn FnOnce(&mut Controller) + Send>;
 

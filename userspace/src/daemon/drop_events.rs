@@ -16,15 +16,13 @@ use tracing::warn;
 
 use super::false_positives::SharedFalsePositives;
 use crate::{
-    control::protocol::{
-        Refusal,
-        item::{Decided, Event},
-    },
     dropped::{Offset, dropped},
-    kernel::{DropEvent, Error, Pins, Tables},
-    probe::is_probe,
-    recent_drops::RecentDrops,
+    refusal::Refusal,
 };
+use sipward_api::item::{Decided, Event};
+use sipward_engine::recent_drops::RecentDrops;
+use sipward_kernel::{Error, Pins, Tables};
+use sipward_types::{drop_event::DropEvent, probe_address::is_probe};
 
 /// How many events somebody may be behind before they miss some.
 const BACKLOG: usize = 4_096;

@@ -9,15 +9,18 @@ use std::{
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::{controller_handle::ControllerHandle, drop_events::DropEvents};
+use super::controller_handle::ControllerHandle;
 use crate::{
-    control::protocol::{Who, item::Decided},
+    caller::Who,
     controller::{Controller, Silenced},
     dropped::{Offset, reason_name},
-    false_positives::{DAY, FalsePositives, Tally},
-    guard::{Evidence, Kind, Proof},
-    kernel::DropEvent,
     store::GUARD,
+};
+use sipward_api::item::Decided;
+use sipward_engine::false_positives::{DAY, FalsePositives, Tally};
+use sipward_types::{
+    drop_event::DropEvent,
+    evidence::{Evidence, Kind, Proof},
 };
 
 /// How often rules are judged and saved.
@@ -52,7 +55,7 @@ impl SharedFalsePositives {
     pub(super) fn decided(&self, decided: &Decided) {
         let restricts = matches!(decided.decision.as_str(), "suspended" | "banned") && decided.who == GUARD;
         let source = decided.source.as_deref().filter(|_| restricts);
-        if let Some(Ok(net)) = source.map(crate::address::parse) {
+        if let Some(Ok(net)) = source.map(sipward_types::address::parse) {
             self.false_positives().attacked(net.addr(), decided.ts as u64);
         }
     }
@@ -68,16 +71,16 @@ impl SharedFalsePositives {
     }
 
     /// From time to time: flags what hits the wrong ones, and saves.
-    pub(super) async fn keep(&self, handle: &ControllerHandle, drop_events: &DropEvents) {
+    pub(super) async fn keep(&self, handle: &ControllerHandle, tell: &impl Fn(Decided)) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.look(handle, drop_events).await;
+            self.look(handle, tell).await;
         }
     }
 
-    pub(super) async fn look(&self, handle: &ControllerHandle, drop_events: &DropEvents) {
+    pub(super) async fn look(&self, handle: &ControllerHandle, tell: &impl Fn(Decided)) {
         let settings = handle.with(|controller| controller.false_positive_settings()).await;
         let (flagged, saved) = {
             let mut false_positives = self.false_positives();
@@ -93,7 +96,7 @@ impl SharedFalsePositives {
         for (rule, tally) in flagged {
             let name = rule.clone();
             match handle.with(move |controller| controller.silence(&name, &tally)).await {
-                Ok(silenced) => drop_events.emit_decided(flag(&rule, &tally, silenced)),
+                Ok(silenced) => tell(flag(&rule, &tally, silenced)),
                 Err(refusal) => warn!("{rule} could not be switched off: {refusal}"),
             }
         }

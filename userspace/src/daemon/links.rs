@@ -6,7 +6,8 @@ use tokio::{sync::mpsc, time::sleep};
 use tracing::{error, info, warn};
 
 use super::controller_handle::ControllerHandle;
-use crate::{controller::Controller, kernel::LinkNews};
+use crate::controller::Controller;
+use sipward_kernel::LinkNews;
 
 /// For a kernel that does not tell.
 const FALLBACK: Duration = Duration::from_secs(2);
@@ -86,7 +87,7 @@ fn look_after_pins(controller: &mut Controller, logged: Option<String>) -> Optio
 }
 
 /// A thread that waits for the kernel; bursts of news are one.
-fn listen() -> Result<mpsc::Receiver<()>, crate::kernel::Error> {
+fn listen() -> Result<mpsc::Receiver<()>, sipward_kernel::Error> {
     let mut links = LinkNews::listen()?;
     let (sender, news) = mpsc::channel(1);
     let work = move || {

@@ -25,13 +25,13 @@ use self::{
     observing::Observing, request_handler::RequestHandler, start::Begun,
 };
 use crate::{
-    control::{
-        DaemonLock,
-        protocol::{Call, Refusal, Who},
-    },
+    caller::Who,
+    control::DaemonLock,
     controller::{Controller, Reply},
     paths,
+    refusal::Refusal,
 };
+use sipward_api::Call;
 
 #[derive(Debug)]
 pub struct Options {
@@ -70,11 +70,12 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
     notify(&[sd_notify::NotifyState::Ready]);
     info!("ready: calls are taken at {}", paths::socket(&paths::runtime()).display());
+    let tell = |decided| drop_events.emit_decided(decided);
     let mut result = Ok(());
     tokio::select! {
         refusal = control_listener::listen(control_socket, lock, group, request_handler) => result = Err(refusal),
         () = upkeep::keep_up(&handle) => {}
-        () = false_positives.keep(&handle, &drop_events) => {}
+        () = false_positives.keep(&handle, &tell) => {}
         () = links::watch(&handle) => {}
         () = watchdog(&handle) => {}
         () = reload_on_demand(&mut signals.hangup, &handle) => {}
@@ -84,7 +85,7 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     if let Err(error) = handle.with(Controller::untap).await {
         warn!("the filter goes on handing over packets that nobody reads, which costs a little: {error}");
     }
-    false_positives.look(&handle, &drop_events).await;
+    false_positives.look(&handle, &tell).await;
     if let Err(fault) = handle.with(Controller::keep_all_memory).await {
         warn!("what the guard has counted lately is not saved: {fault}");
     }

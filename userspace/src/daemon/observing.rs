@@ -14,13 +14,11 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
-use crate::{
-    control::protocol::Refusal,
-    controller::Controller,
-    guard::Evidence,
-    kernel::{Error, Pins, Tables, TapLosses, now},
-    observe::{Diagnosis, Observer, Settings, Subject, Unseen},
-};
+use crate::{controller::Controller, refusal::Refusal};
+use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
+use sipward_kernel::clock::now;
+use sipward_kernel::{Error, Pins, Tables, TapLosses};
+use sipward_types::evidence::Evidence;
 
 const WAIT: Duration = Duration::from_secs(1);
 /// How often requests that waited long enough are given up.

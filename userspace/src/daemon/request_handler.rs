@@ -9,18 +9,19 @@ use super::{
     observing::Observing,
 };
 use crate::{
-    address::show,
-    control::{
-        Answers, Gone, Handler,
-        protocol::{Account as Name, Call, Events, Explain, Refusal, Who, item},
-    },
+    caller::Who,
+    control::{Answers, Gone, Handler},
     controller::{self, Controller, Explained, Page, Reply, Sighted, Status},
     dropped::Offset,
-    guard::Proof,
-    kernel::now,
+    refusal::Refusal,
+};
+use sipward_api::{Account as Name, Call, Events, Explain, item};
+use sipward_engine::{
     observe::{Diagnosis, Subject},
     recent_drops::{RecentDrop, Seen},
 };
+use sipward_kernel::clock::now;
+use sipward_types::{address::show, evidence::Proof};
 
 /// Sources that `top` shows.
 const TOP: usize = 20;

@@ -6,12 +6,13 @@ use tracing::{error, info, warn};
 
 use super::{Options, links};
 use crate::{
-    control::{ControlSocket, ControlSocketError, DaemonLock, protocol::Refusal},
+    control::{ControlSocket, ControlSocketError, DaemonLock},
     controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
-    kernel::{Error, Pins},
     paths,
-    policy::DEFAULT_PATH,
+    refusal::Refusal,
 };
+use sipward_engine::policy::DEFAULT_PATH;
+use sipward_kernel::{Error, Pins};
 
 pub(super) struct Begun {
     pub(super) controller: Controller,

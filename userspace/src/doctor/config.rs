@@ -6,7 +6,7 @@ use super::{
     finding::Finding,
     ownership::{Owned, Wrong},
 };
-use crate::policy::Config;
+use sipward_engine::policy::Config;
 
 const CHECK: &str = "config";
 

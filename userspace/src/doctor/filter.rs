@@ -5,7 +5,7 @@ use std::{io, os::unix::net::UnixStream, path::Path};
 use xdp_prog::abi::VERSION;
 
 use super::finding::Finding;
-use crate::kernel::{self, Error, Filter, LoadOptions, Pins, Tables};
+use sipward_kernel::{self as kernel, Error, Filter, LoadOptions, Pins, Tables};
 
 pub(super) enum Facts {
     Loaded {

@@ -4,7 +4,7 @@ use super::{
     finding::{Finding, sysctl},
     read,
 };
-use crate::kernel::{self, Features};
+use sipward_kernel::{self as kernel, Features};
 
 pub(super) struct Facts {
     /// As `uname -r` says.

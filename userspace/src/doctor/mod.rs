@@ -18,7 +18,9 @@ mod store;
 use std::{collections::BTreeSet, path::Path};
 
 pub use self::finding::{Finding, State};
-use crate::{kernel::Pins, paths, policy::Config};
+use crate::paths;
+use sipward_engine::policy::Config;
+use sipward_kernel::Pins;
 
 /// Looks at everything that this user may see. Whether somebody `named` the configuration file, so that it should be
 /// there.

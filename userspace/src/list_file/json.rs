@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Line, source};
-use crate::control::protocol::item::said;
+use sipward_api::item::said;
 
 /// Unknown fields are mistakes; those that are known and not used are of the list that it was exported from.
 #[derive(Deserialize)]

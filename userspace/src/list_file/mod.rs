@@ -22,7 +22,8 @@ use std::fmt;
 use ipnet::IpNet;
 
 pub use self::text::text_line;
-use crate::{address::parse, control::protocol::Imported, printable::printable};
+use sipward_api::Imported;
+use sipward_types::{address::parse, printable::printable};
 
 /// What holds for lines that do not say it themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
+use sipward_api::item::Listed;
+use sipward_types::{
     address::{canonical, holds_v4_unsaid, show},
-    control::protocol::{Origin, item::Listed},
+    list_entry::Origin,
     printable::is_hidden,
 };
 

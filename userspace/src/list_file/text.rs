@@ -4,7 +4,8 @@ use super::{
     Line, quoted, source,
     time::{format_utc, parse_utc},
 };
-use crate::{control::protocol::item::Listed, printable::is_hidden};
+use sipward_api::item::Listed;
+use sipward_types::printable::is_hidden;
 
 const UNTIL: &str = "until";
 

@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::{IpAddrRange, IpNet, Ipv4AddrRange, Ipv6AddrRange};
 use xdp_prog::abi::kind;
 
-use super::{ListEntry, ListKind, Lists, PrefixEntries, Result, SourceEntry, list_entry_of, single};
-use crate::kernel::{Batch, Bucket, Error};
+use super::{Lists, SourceEntry, list_entry_of};
+use sipward_engine::precedence::PrefixEntries;
+use sipward_kernel::Result;
+use sipward_kernel::{Batch, Bucket, Error};
+use sipward_types::list_entry::{ListEntry, ListKind, single};
 
 /// What came of a part of a purge.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,10 @@ use std::{
 use ipnet::{IpNet, Ipv6Net};
 use xdp_prog::abi::FOREVER;
 
-use super::{ListEntry, Lists, PrefixEntries, Result, SourceEntry, UNSAVED, list_entry_of, single};
+use super::{Lists, SourceEntry, UNSAVED, list_entry_of};
+use sipward_engine::precedence::PrefixEntries;
+use sipward_kernel::Result;
+use sipward_types::list_entry::{ListEntry, single};
 
 /// What the kernel should hold: all that the store has, each once.
 pub type Wanted = Vec<(IpNet, ListEntry)>;

@@ -15,10 +15,9 @@ pub use self::{
     change::Purged,
     mirror::{Found, Mirrored, Wanted},
 };
-use crate::{
-    kernel::{Error, Result, Tables},
-    precedence::{ListEntry, ListKind, PrefixEntries, single},
-};
+use sipward_engine::precedence::PrefixEntries;
+use sipward_kernel::{Error, Result, Tables};
+use sipward_types::list_entry::{ListEntry, ListKind, single};
 
 /// The lists of a filter at one moment.
 #[derive(Debug)]

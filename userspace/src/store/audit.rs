@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::row::Unsigned;
-use crate::address::canonical;
+use super::unsigned::Unsigned;
+use sipward_types::address::canonical;
 
 /// What somebody did.
 #[derive(Clone, Debug, PartialEq, Eq)]

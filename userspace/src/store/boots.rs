@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::row::Unsigned;
+use super::unsigned::Unsigned;
 use crate::clock::{Clock, Moment, carry, latest_over};
 
 /// This boot, as the store knows it.

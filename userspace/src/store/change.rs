@@ -7,11 +7,13 @@ use xdp_prog::abi::FOREVER;
 use super::{
     GUARD, Store, audit,
     error::Result,
-    row::{Code, Entry, Net, Unsigned},
+    row::{Code, Entry, Net},
     schema::RUNS_OUT,
     switch::Switch,
+    unsigned::Unsigned,
 };
-use crate::{clock::Clock, false_positives::Saved};
+use crate::clock::Clock;
+use sipward_engine::false_positives::Saved;
 
 /// Dropped before it is committed, it never was.
 #[derive(Debug)]

@@ -9,9 +9,12 @@ use super::{
     Change,
     boots::Boots,
     error,
-    row::{Net, Unsigned, Word, end},
+    row::{Net, Word, end},
+    unsigned::Unsigned,
 };
-use crate::{clock::Clock, guard::Rule, precedence::single};
+use crate::clock::Clock;
+use sipward_engine::guard::Rule;
+use sipward_types::list_entry::single;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

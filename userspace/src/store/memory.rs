@@ -9,10 +9,9 @@ use super::{
     row::{Net, end},
     suspension::{key, source},
 };
-use crate::{
-    clock::Clock,
-    guard::{Account, Memory, Remembered, UnsavedMemory},
-};
+use crate::clock::Clock;
+use sipward_engine::guard::{Memory, Remembered, UnsavedMemory};
+use sipward_types::account::Account;
 
 const WORKED: i64 = 0;
 const PLACE: i64 = 1;

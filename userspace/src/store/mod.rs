@@ -17,6 +17,7 @@ mod suspension;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod unsigned;
 
 use std::{
     mem,

@@ -16,10 +16,10 @@ use super::{
     suspension::{self, Suspension},
     switch::{self, Switch},
 };
-use crate::{
-    address::canonical, clock::Clock, control::protocol::Query, false_positives::Saved, guard::Memory,
-    precedence::ListKind,
-};
+use crate::clock::Clock;
+use sipward_api::Query;
+use sipward_engine::{false_positives::Saved, guard::Memory};
+use sipward_types::{address::canonical, list_entry::ListKind};
 
 /// How many are on each list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use serde_json::Value;
 use xdp_prog::abi::FOREVER;
 
 use super::boots::Boots;
-use crate::{
+use crate::store::unsigned::Unsigned;
+use sipward_types::{
     address::{from_prefix, to_prefix},
-    control::protocol::Origin,
-    precedence::ListKind,
+    list_entry::{ListKind, Origin},
 };
 
 /// What is said of an address or a prefix.
@@ -90,21 +90,6 @@ impl FromSql for Net {
         let bytes = <[u8; 17]>::column_result(value)?;
         let (length, address) = (bytes[16], std::array::from_fn(|index| bytes[index]));
         from_prefix(address, length).map(Self).ok_or(FromSqlError::OutOfRange(length.into()))
-    }
-}
-
-/// Numbers that SQLite only has with a sign, bit for bit.
-pub(super) struct Unsigned(pub(super) u64);
-
-impl ToSql for Unsigned {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(self.0.cast_signed().into())
-    }
-}
-
-impl FromSql for Unsigned {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        i64::column_result(value).map(|number| Self(number.cast_unsigned()))
     }
 }
 

@@ -9,12 +9,15 @@ use super::{
     Change,
     boots::Boots,
     error,
-    row::{Net, Unsigned, Word, end},
+    row::{Net, Word, end},
+    unsigned::Unsigned,
 };
-use crate::{
-    clock::Clock,
-    guard::{Account, Flow, Transport, Trigger},
-    precedence::single,
+use crate::clock::Clock;
+use sipward_engine::guard::Trigger;
+use sipward_types::{
+    account::Account,
+    flow::{Flow, Transport},
+    list_entry::single,
 };
 
 /// One thing that is suspended, or locked: suspended wherever it comes from.

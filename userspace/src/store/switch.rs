@@ -2,10 +2,7 @@
 
 use rusqlite::{Connection, Result, Row};
 
-use super::{
-    boots::Boots,
-    row::{Unsigned, end},
-};
+use super::{boots::Boots, row::end, unsigned::Unsigned};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {

@@ -5,10 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use sipward::{
-    policy::{Config, Resolved},
-    replay::Memory,
-};
+use sipward_engine::{policy::{Config, Resolved}, replay::Memory};
 use xdp_prog::{
     abi::Signatures,
     bytes::Bytes,

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use sipward::signature::{Compiled, Reference, SignatureSet};
+use sipward_signature::{Compiled, Reference, SignatureSet};
 use xdp_prog::{
     abi::Carried,
     bytes::Bytes,

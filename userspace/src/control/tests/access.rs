@@ -11,10 +11,13 @@ use std::{
 };
 
 use super::daemon::{Daemon, Scratch, ask, runtime};
-use crate::control::{
-    Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
-    protocol::{Call, Refusal, RefusalKind},
+use crate::{
+    control::{
+        Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
+    },
+    refusal::{Refusal, RefusalKind},
 };
+use sipward_api::Call;
 
 const NOBODY: u32 = 65_534;
 

@@ -3,10 +3,11 @@
 use std::{net::Shutdown, thread, time::Duration};
 
 use super::daemon::{Daemon, ask, wait_until};
-use crate::control::{
-    ClientError, Limits, Received,
-    protocol::{Answer, Audit, Call, Events, RefusalKind},
+use crate::{
+    control::{ClientError, Limits, Received},
+    refusal::RefusalKind,
 };
+use sipward_api::{Answer, Audit, Call, Events};
 
 const STATUS: &str = "{\"version\":1,\"call\":\"status\"}\n";
 const FOLLOW: &str = "{\"version\":1,\"call\":\"events\",\"follow\":true}\n";

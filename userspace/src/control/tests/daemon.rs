@@ -16,11 +16,12 @@ use std::{
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::control::{
-    Answers, Client, ClientError, ControlSocket, DaemonLock, Handler, Limits, Received,
-    protocol::{Answer, Call, Refusal, Who},
-    serve,
+use crate::{
+    caller::Who,
+    control::{Answers, Client, ClientError, ControlSocket, DaemonLock, Handler, Limits, Received, serve},
+    refusal::Refusal,
 };
+use sipward_api::{Answer, Call};
 
 /// Longer than any of this takes on a busy machine.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -228,7 +229,7 @@ impl Raw {
 
     pub(super) fn failure(&mut self) -> Refusal {
         match self.answer() {
-            Some(Answer::Failed(refusal)) => refusal,
+            Some(Answer::Failed(refusal)) => refusal.into(),
             other => panic!("{other:?}"),
         }
     }

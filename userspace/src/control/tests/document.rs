@@ -5,13 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
-    control::{
-        protocol::{Answer, Call, item},
-        request,
-    },
-    controller,
-};
+use crate::{control::request, controller};
+use sipward_api::{Answer, Call, item};
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
@@ -77,7 +72,7 @@ fn each_call_has_an_example_and_each_example_is_so() {
         let call = match request::parse(request.as_bytes()) {
             Ok(call) => call,
             Err(refusal) => {
-                assert_eq!(answers, [Answer::Failed(refusal)], "{request}");
+                assert_eq!(answers, [Answer::Failed(refusal.into())], "{request}");
                 continue;
             }
         };

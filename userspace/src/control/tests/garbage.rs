@@ -9,10 +9,8 @@ use std::{
 use proptest::prelude::*;
 
 use super::daemon::Daemon;
-use crate::control::{
-    Limits,
-    protocol::{Answer, RefusalKind},
-};
+use crate::{control::Limits, refusal::RefusalKind};
+use sipward_api::Answer;
 
 /// A request, where it matters.
 const LONGEST: usize = 200;

@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::daemon::{Scratch, ask};
-use crate::control::{Client, ClientError, protocol::Call};
+use crate::control::{Client, ClientError};
+use sipward_api::Call;
 
 /// What a client makes of a daemon that reads one request, says this and ends.
 fn after(said: &'static str, call: &Call) -> ClientError {

@@ -5,7 +5,7 @@ mod virtio;
 
 use self::driver::{Channels, Driver};
 use super::finding::Finding;
-use crate::kernel::{self, Error, Pins, XdpChoice, XdpMode};
+use sipward_kernel::{self as kernel, Error, Pins, XdpChoice, XdpMode};
 
 const VIRTIO: &str = "virtio_net";
 

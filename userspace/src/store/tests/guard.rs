@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
+use crate::store::{Known, Suspended, Suspension};
+use sipward_engine::{
     false_positives::Saved,
-    guard::{Account, Flow, Rule, Transport, Trigger},
-    store::{Known, Suspended, Suspension},
+    guard::{Rule, Trigger},
+};
+use sipward_types::{
+    account::Account,
+    flow::{Flow, Transport},
 };
 
 pub(super) fn account(name: &str) -> Suspended {

@@ -1,7 +1,8 @@
 //! What the guard has counted.
 
 use super::*;
-use crate::guard::{Account, Memory, Remembered, UnsavedMemory};
+use sipward_engine::guard::{Memory, Remembered, UnsavedMemory};
+use sipward_types::account::Account;
 
 fn account(name: &str) -> Account {
     Account::new(name.as_bytes()).unwrap()

@@ -21,11 +21,9 @@ use ipnet::IpNet;
 use xdp_prog::abi::FOREVER;
 
 use super::{Entry, Store, StoreErrorKind};
-use crate::{
-    clock::Clock,
-    control::protocol::{Origin, Query},
-    precedence::ListKind,
-};
+use crate::clock::Clock;
+use sipward_api::Query;
+use sipward_types::list_entry::{ListKind, Origin};
 
 /// A directory that is gone when this is dropped.
 struct Scratch(PathBuf);

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    address::{canonical, to_prefix},
-    store::Counts,
-};
+use crate::store::Counts;
+use sipward_types::address::{canonical, to_prefix};
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -1,0 +1,135 @@
+//! What is to be done about what was seen.
+
+use std::{fmt, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use sipward_types::account::Account;
+use sipward_types::flow::Flow;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Kernel monotonic nanoseconds.
+    pub at: u64,
+    #[serde(flatten)]
+    pub action: GuardAction,
+    #[serde(rename = "because")]
+    pub trigger: Trigger,
+}
+
+/// Times are kernel monotonic nanoseconds; `FOREVER` is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum GuardAction {
+    /// This account may not authenticate from this source.
+    Suspend {
+        account: Account,
+        source: IpAddr,
+        until: u64,
+    },
+    /// This account may authenticate from nowhere, but for sources where it works; by `Rule::Hand` not even there.
+    Lock {
+        account: Account,
+        until: u64,
+    },
+    /// The suspension of this account from this source ends; without a source: its lock does.
+    Lift {
+        account: Account,
+        source: Option<IpAddr>,
+    },
+    Ban {
+        scope: Scope,
+        until: u64,
+    },
+    /// This source has so many phones.
+    Know {
+        source: IpAddr,
+        phones: u32,
+        until: u64,
+    },
+    Forget {
+        source: IpAddr,
+    },
+    /// So many of its phones are on this flow, which has a budget for them that other ports of the source do not spend.
+    KnowFlow {
+        source: IpAddr,
+        flow: Flow,
+        phones: u32,
+        until: u64,
+    },
+    ForgetFlow {
+        source: IpAddr,
+        flow: Flow,
+    },
+    /// Strangers of this line, an address or the first of an IPv6 /56, may ask without credentials once a minute.
+    LimitAsking {
+        source: IpAddr,
+        until: u64,
+    },
+    /// Nothing is done; somebody should know.
+    Alert {
+        source: Option<IpNet>,
+        account: Option<Account>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "scope", rename_all = "kebab-case")]
+pub enum Scope {
+    Flow { source: IpAddr, flow: Flow },
+    Source { source: IpAddr },
+    Prefix { net: IpNet },
+}
+
+/// The rule and what it counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    pub rule: Rule,
+    /// How many of what the rule counts: failures, accounts, sources.
+    pub count: u32,
+    /// Over how many seconds they came.
+    pub seconds: u32,
+}
+
+/// The names are stable: events, the audit trail and documentation use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// An account failed too often in a row from one source (REGISTER and the like).
+    Suspend,
+    /// The same for requests other than REGISTER, calls above all.
+    Calls,
+    /// An account failed too often, from wherever.
+    Lock,
+    /// One source tried too many accounts.
+    ManyAccounts,
+    /// One source tried accounts one after the other.
+    Sequential,
+    /// One source tried a guess or two at each of many accounts.
+    Spray,
+    /// One account was tried from too many sources.
+    Distributed,
+    /// One source has been suspended again and again.
+    Persistent,
+    /// Several sources of one prefix were banned.
+    Neighbours,
+    /// What was suspended and drops came through all the same, and failed.
+    Bypass,
+    /// One line asked again and again without credentials and gave none when it was asked for them.
+    Enumeration,
+    /// Packets were not seen, again and again.
+    Missed,
+    /// It authenticated, or we asked it and it answered.
+    Worked,
+    /// Its time was over.
+    Expired,
+    /// Somebody's command.
+    Hand,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}

@@ -1,0 +1,12 @@
+//! What is decided and why, without a kernel, a clock or a disk: the observer, the guard, the policy, replay and forecasts.
+
+pub mod false_positives;
+pub mod first_line;
+pub mod forecast;
+pub mod guard;
+pub mod observe;
+pub mod pcapng;
+pub mod policy;
+pub mod precedence;
+pub mod recent_drops;
+pub mod replay;

@@ -1,0 +1,92 @@
+//! Challenges that nobody answers, and challenges that never end.
+
+use std::net::IpAddr;
+
+use super::{
+    diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Line, request::Request,
+};
+use sipward_types::{account::Account, evidence::Proof};
+
+/// In nanoseconds: nobody thinks longer about a challenge.
+const IGNORED_AFTER: u64 = 8_000_000_000;
+/// In nanoseconds: what goes on for that long is several attempts, not a loop.
+const LOOP_WITHIN: u64 = 10_000_000_000;
+const LOOP: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct ChallengeTracking {
+    /// By call: challenges that wait for credentials.
+    waiting: FifoMap<Fingerprint, Waiting>,
+    /// By account and source: who answers 401.
+    answers_401: FifoMap<Fingerprint, ()>,
+    /// By call: when the first credentials were refused, and how many since.
+    refused: FifoMap<Fingerprint, (u64, u32)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    at: u64,
+    status: u16,
+    source: IpAddr,
+    account: Option<Account>,
+    who: Fingerprint,
+    proof: Proof,
+}
+
+impl ChallengeTracking {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            waiting: FifoMap::new(capacity),
+            answers_401: FifoMap::new(capacity),
+            refused: FifoMap::new(capacity),
+        }
+    }
+
+    pub(super) fn challenged(&mut self, request: &Request, at: u64, status: u16, proof: Proof) {
+        let Request { source, ref account, who, call, .. } = *request;
+        self.waiting.insert(call, Waiting { at, status, source, account: account.clone(), who, proof });
+    }
+
+    /// Credentials came.
+    pub(super) fn answered(&mut self, request: &Request) {
+        if let Some(waiting) = self.waiting.remove(&request.call)
+            && waiting.status == 401
+        {
+            self.answers_401.insert(waiting.who, ());
+        }
+    }
+
+    /// Credentials were refused with a challenge. True: too often.
+    pub(super) fn refused(&mut self, request: &Request) -> bool {
+        match self.refused.renew(&request.call) {
+            Some((since, count)) if request.at < since.saturating_add(LOOP_WITHIN) => {
+                *count += 1;
+                *count >= LOOP
+            }
+            Some(round) => {
+                *round = (request.at, 1);
+                false
+            }
+            None => {
+                self.refused.insert(request.call, (request.at, 1));
+                false
+            }
+        }
+    }
+
+    pub(super) fn worked(&mut self, request: &Request) {
+        self.refused.remove(&request.call);
+    }
+
+    /// A challenge that nobody will answer any more.
+    pub(super) fn ignored(&mut self, now: u64) -> Option<Line> {
+        let (_, waiting) = self.waiting.oldest()?;
+        if now < waiting.at.saturating_add(IGNORED_AFTER) {
+            return None;
+        }
+        let (_, Waiting { at, status, source, account, who, proof }) = self.waiting.pop()?;
+        let only_401 = status == 407 && self.answers_401.get(&who).is_some();
+        let cause = if only_401 { Cause::ProxyChallengeIgnored } else { Cause::ChallengeIgnored };
+        Some(Line { at, cause, account, source, status: Some(status), proof })
+    }
+}

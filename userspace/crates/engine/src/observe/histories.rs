@@ -1,0 +1,128 @@
+//! How accounts and sources fared lately: what `Observer::diagnose` tells from.
+
+use std::net::IpAddr;
+
+use super::{
+    diagnosis::{Cause, Diagnosis, Subject},
+    fingerprint::{Fingerprint, Fingerprinter},
+    two_tier_map::TwoTierMap,
+    verified_sources::VerifiedSources,
+};
+use sipward_types::{account::Account, evidence::Proof};
+
+/// Of each proof. What is forged in somebody's name does not push out what is not.
+const LINES_MAX: usize = 8;
+/// In nanoseconds: a day.
+const LATELY: u64 = 86_400_000_000_000;
+/// A phone that kept one nonce is no problem.
+const STALE_MIN: u32 = 2;
+
+/// By account and by source: one line for each cause, account and source.
+#[derive(Debug)]
+pub(super) struct Histories {
+    subjects: TwoTierMap<Fingerprint, Vec<Diagnosis>>,
+    forgotten: u64,
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) at: u64,
+    pub(super) cause: Cause,
+    pub(super) account: Option<Account>,
+    pub(super) source: IpAddr,
+    pub(super) status: Option<u16>,
+    pub(super) proof: Proof,
+}
+
+impl Histories {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { subjects: TwoTierMap::new(capacity), forgotten: 0 }
+    }
+
+    pub(super) const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    pub(super) fn note(
+        &mut self,
+        line: &Line,
+        fingerprinter: &Fingerprinter,
+        verified_sources: &VerifiedSources,
+    ) {
+        let whose = verified_sources.find(line.source);
+        for subject in subjects(line.account.as_ref(), line.source) {
+            let key = key(subject, fingerprinter);
+            let mut lines = self.subjects.remove(&key).unwrap_or_default();
+            add(&mut lines, line);
+            self.forgotten += u64::from(self.subjects.insert(key, lines, whose));
+        }
+    }
+
+    /// The account works at the source.
+    pub(super) fn worked(
+        &mut self,
+        account: Option<&Account>,
+        source: IpAddr,
+        fingerprinter: &Fingerprinter,
+    ) {
+        for subject in subjects(account, source) {
+            let key = key(subject, fingerprinter);
+            if let Some(lines) = self.subjects.get_mut(&key) {
+                lines.retain(|line| line.account.as_ref() != account || line.source != source);
+                if lines.is_empty() {
+                    self.subjects.remove(&key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn diagnose(
+        &self,
+        subject: Subject<'_>,
+        now: u64,
+        fingerprinter: &Fingerprinter,
+    ) -> Vec<Diagnosis> {
+        let lines = self.subjects.get(&key(subject, fingerprinter)).map(Vec::as_slice).unwrap_or_default();
+        let matters = |line: &&Diagnosis| {
+            now.saturating_sub(line.last) < LATELY
+                && (line.cause != Cause::StaleNonces || line.count >= STALE_MIN)
+        };
+        let mut lines: Vec<Diagnosis> = lines.iter().filter(matters).cloned().collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.last));
+        lines
+    }
+}
+
+fn subjects(account: Option<&Account>, source: IpAddr) -> impl Iterator<Item = Subject<'_>> {
+    let account = account.map(|account| Subject::Account(account.as_str()));
+    account.into_iter().chain([Subject::Source(source)])
+}
+
+fn key(subject: Subject<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
+    match subject {
+        Subject::Account(name) => fingerprinter.of(("account", name)),
+        Subject::Source(source) => fingerprinter.of(("source", source)),
+    }
+}
+
+fn add(lines: &mut Vec<Diagnosis>, line: &Line) {
+    let Line { at, cause, ref account, source, status, proof } = *line;
+    let is_same = |other: &&mut Diagnosis| {
+        (other.cause, &other.account, other.source, other.proof) == (cause, account, source, proof)
+    };
+    if let Some(same) = lines.iter_mut().find(is_same) {
+        same.count = same.count.saturating_add(1);
+        same.last = same.last.max(at);
+        same.status = status;
+        return;
+    }
+    let alike = lines.iter().enumerate().filter(|(_, other)| other.proof == proof);
+    if alike.clone().count() >= LINES_MAX
+        && let Some((oldest, _)) = alike.min_by_key(|(_, other)| other.last)
+    {
+        lines.remove(oldest);
+    }
+    let account = account.clone();
+    lines.push(Diagnosis { cause, account, source, count: 1, since: at, last: at, status, proof });
+}

@@ -1,0 +1,207 @@
+//! From packets to evidence.
+
+use super::{
+    Counters, Forgotten, Settings,
+    answer::{Answer, SeenAnswer},
+    asked::Asked,
+    diagnosis::{Diagnosis, Subject},
+    nonce_scope::NonceIssuer,
+    nonces::{Receiver, Unseen},
+    observer_state::ObserverState,
+    request::Origin,
+    streams::{Place, Streams},
+    transactions::Transactions,
+};
+use sipward_sip::{Message, Start, find_start};
+use sipward_types::tapped::{Charges, Direction, Tapped};
+use sipward_types::{evidence::Evidence, flow::Flow};
+
+#[derive(Debug)]
+pub struct Observer {
+    streams: Streams,
+    matcher: TransactionMatcher,
+}
+
+/// What becomes of messages, whichever way they came.
+#[derive(Debug)]
+struct TransactionMatcher {
+    transactions: Transactions,
+    asked: Asked,
+    state: ObserverState,
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug)]
+enum Way<'a> {
+    /// Its bytes, where they are all there.
+    Datagram(Option<&'a [u8]>),
+    Stream(Place),
+}
+
+impl Observer {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            streams: Streams::new(settings.connections),
+            matcher: TransactionMatcher {
+                transactions: Transactions::new(settings.transactions),
+                asked: Asked::new(settings.transactions),
+                state: ObserverState::new(&settings),
+            },
+        }
+    }
+
+    /// There was something until now that will not be [seen](Self::see).
+    pub fn miss(&mut self, what: Unseen, now: u64) {
+        self.matcher.state.nonces.miss(what, now);
+    }
+
+    /// Packets of both directions, in the order of their times.
+    pub fn see(&mut self, packet: &Tapped<'_>, emitted: &mut Vec<Evidence>) {
+        self.matcher.state.counters.packets += 1;
+        if packet.listed {
+            return self.matcher.listed(packet);
+        }
+        match packet.tcp {
+            None => {
+                self.matcher.datagram(packet, emitted);
+            }
+            Some(segment) => {
+                let matcher = &mut self.matcher;
+                let all = self.streams.see(packet, segment, |message, place| {
+                    matcher.message(packet, message, Way::Stream(place), emitted);
+                });
+                if !all {
+                    self.matcher.state.nonces.miss(Unseen::Answer, packet.at);
+                }
+            }
+        }
+    }
+
+    /// Tells what waited long enough, and forgets what is over. A few times a second; cheap where there is nothing to
+    /// do, and never long.
+    pub fn tick(&mut self, now: u64, emitted: &mut Vec<Evidence>) {
+        let TransactionMatcher { transactions, asked, state } = &mut self.matcher;
+        transactions.tick(now, state, emitted);
+        asked.tick(now, state);
+        state.tick(now);
+    }
+
+    /// Why requests of an account or a source are refused. Empty: they are not, or not as far as was seen lately.
+    pub fn diagnose(&self, subject: Subject<'_>, now: u64) -> Vec<Diagnosis> {
+        let state = &self.matcher.state;
+        state.histories.diagnose(subject, now, &state.fingerprinter)
+    }
+
+    pub fn counters(&self) -> Counters {
+        let counters = self.matcher.state.counters;
+        let forgotten = Forgotten {
+            nonces: self.matcher.state.nonces.forgotten(),
+            streams: self.streams.forgotten(),
+            histories: self.matcher.state.histories.forgotten(),
+            ..counters.forgotten
+        };
+        Counters { forgotten, out_of_step: self.streams.out_of_step(), ..counters }
+    }
+}
+
+impl TransactionMatcher {
+    /// Remembers what somebody was told of whom nothing is judged: it is no secret that proves another's address. Of a TCP
+    /// stream each packet is read by itself, as the PBX sends a message in one piece.
+    fn listed(&mut self, packet: &Tapped<'_>) {
+        let mut bytes = packet.payload;
+        if packet.part || bytes.len() < packet.length as usize {
+            self.state.nonces.miss(Unseen::Answer, packet.at);
+        }
+        while let Ok(start) = find_start(bytes) {
+            bytes = &bytes[start..];
+            if let Some(message) = Message::parse(bytes, true)
+                && let Start::Answer { status: status @ 200.. } = message.start
+            {
+                let of_register = message.sequence.method == b"REGISTER";
+                let issuer = NonceIssuer { local: packet.local, transport: packet.transport(), of_register };
+                let seen_answer = SeenAnswer { at: packet.at, issuer: Some(issuer), acknowledged: None };
+                let answer = Answer::of(&message, status, seen_answer, &self.state.fingerprinter);
+                let to = Receiver { has_asked: true, ..Receiver::unasked(packet.remote.ip()) };
+                self.state.sent(&answer, to);
+            }
+            bytes = bytes.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &bytes[end + 1..]);
+        }
+    }
+
+    fn datagram(&mut self, packet: &Tapped<'_>, emitted: &mut Vec<Evidence>) {
+        let bytes = packet.payload;
+        let cut = packet.part || bytes.len() < packet.length as usize;
+        let mut readings = Message::readings(bytes, cut);
+        let Some(first) = readings.next() else {
+            let is_keepalive = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0));
+            self.state.counters.garbage += u64::from(!is_keepalive);
+            if packet.direction == Direction::Out && !is_keepalive {
+                self.state.nonces.miss(Unseen::Answer, packet.at);
+            }
+            return;
+        };
+        if first.body.is_none() {
+            self.state.counters.cut += 1;
+            self.cut_short(packet, &first);
+        }
+        for message in std::iter::once(first).chain(readings) {
+            self.message(packet, &message, Way::Datagram((!cut).then_some(bytes)), emitted);
+        }
+    }
+
+    /// What an answer says behind where it ends here, nobody knows.
+    fn cut_short(&mut self, packet: &Tapped<'_>, message: &Message<'_>) {
+        match (packet.direction, message.start) {
+            (Direction::In, Start::Answer { .. }) => self.state.nonces.miss(Unseen::Foreign, packet.at),
+            (Direction::Out, _) => self.state.nonces.miss(Unseen::Answer, packet.at),
+            (Direction::In, Start::Request { .. }) => {}
+        }
+    }
+
+    fn message(
+        &mut self,
+        packet: &Tapped<'_>,
+        message: &Message<'_>,
+        way: Way<'_>,
+        emitted: &mut Vec<Evidence>,
+    ) {
+        let Self { transactions, asked, state } = self;
+        state.counters.messages += 1;
+        let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
+        let (direction, whole, ends, acknowledged) = match way {
+            Way::Datagram(whole) => (packet.direction, whole, None, None),
+            Way::Stream(Place::Theirs(ends)) => (Direction::In, None, Some(ends), None),
+            Way::Stream(Place::Ours { acknowledged }) => (Direction::Out, None, None, acknowledged),
+        };
+        let of_register = message.sequence.method == b"REGISTER";
+        let issuer = NonceIssuer { local: packet.local, transport, of_register };
+        match (direction, message.start) {
+            (Direction::In, Start::Request { .. }) => {
+                let flow = Flow { port: remote.port(), transport };
+                let charged = ends.map_or_else(|| Charges::of(packet.charged), |ends| ends.charged);
+                let origin = Origin { at, source: remote.ip(), flow, ends, charged };
+                transactions.request(message, whole, origin, state, emitted);
+            }
+            (Direction::Out, Start::Answer { status }) if status >= 200 => {
+                let seen_answer = SeenAnswer { at, issuer: Some(issuer), acknowledged };
+                let answer = Answer::of(message, status, seen_answer, &state.fingerprinter);
+                if answer.challenged() && answer.challenges.is_empty() {
+                    // It challenges with something that is not understood here.
+                    state.nonces.miss(Unseen::Answer, at);
+                }
+                transactions.answer(message, &answer, remote, transport, state, emitted);
+            }
+            (Direction::Out, Start::Request { .. }) => asked.ask(message, remote, transport, at, state),
+            (Direction::In, Start::Answer { status: 200..300 }) => {
+                asked.answer(message, remote, transport, at, state, emitted);
+            }
+            // If the PBX passes it on, its nonces and its tag are not the PBX's own, and somebody else knows them.
+            (Direction::In, Start::Answer { status: status @ 400.. }) => {
+                let seen_answer = SeenAnswer { at, issuer: None, acknowledged: None };
+                let answer = Answer::of(message, status, seen_answer, &state.fingerprinter);
+                state.sent(&answer, Receiver::unasked(remote.ip()));
+            }
+            (Direction::In | Direction::Out, Start::Answer { .. }) => {}
+        }
+    }
+}

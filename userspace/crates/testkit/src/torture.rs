@@ -1,0 +1,34 @@
+//! The valid messages of RFC 4475 for tests. They are not part of this project: `SIPWARD_RFC4475` names a directory
+//! that has them as `<name>.dat`.
+
+use std::path::Path;
+
+/// RFC 4475 §3.1.1.
+const VALID: [&str; 13] = [
+    "wsinv",
+    "intmeth",
+    "esc01",
+    "escnull",
+    "esc02",
+    "lwsdisp",
+    "longreq",
+    "dblreq",
+    "semiuri",
+    "transports",
+    "mpart01",
+    "unreason",
+    "noreason",
+];
+
+/// Each with its name; none, said so, where the variable is not set.
+pub fn valid_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let Some(directory) = std::env::var_os("SIPWARD_RFC4475") else {
+        println!("skipped: SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
+        return Vec::new();
+    };
+    let read = |name| {
+        let path = Path::new(&directory).join(format!("{name}.dat"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    VALID.into_iter().map(|name| (name, read(name))).collect()
+}

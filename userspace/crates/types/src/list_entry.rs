@@ -1,0 +1,54 @@
+//! What is said of an address or a prefix: which list, until when, and who said so.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use xdp_prog::abi::kind;
+
+use crate::address::canonical;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListKind {
+    Trusted,
+    Banned,
+}
+
+impl ListKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Banned => "banned",
+        }
+    }
+}
+
+/// The entry of an address or a prefix on one of the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListEntry {
+    pub kind: ListKind,
+    /// Kernel monotonic nanoseconds.
+    pub until: u64,
+}
+
+/// The address, if the prefix holds just one.
+pub fn single(net: IpNet) -> Option<IpAddr> {
+    let net = canonical(net);
+    (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
+}
+
+/// How an entry came onto a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The configuration file.
+    Config,
+    /// Somebody's command.
+    Hand,
+    Import,
+    /// Found in the kernel by a store that did not have it: written while the store could not be.
+    Kernel,
+    /// The guard, for what was seen.
+    Guard,
+}
