@@ -266,7 +266,7 @@ pub struct Policy {
     pub newcomer_packets: u32,
     /// A set of [`Form`](crate::form::Form) bits: of strangers, these drop.
     pub forms: u32,
-    /// 1: signatures are looked for in what known sources send, too.
+    /// 1: signatures are looked for in what known flows send, too.
     pub search_known: u8,
     pub reserved: [u8; 3],
     /// By [`Class`].
@@ -373,9 +373,9 @@ pub struct FragmentState {
 pub mod fragments {
     /// One of them was dropped, so the others drop too.
     pub const DROPPED: u32 = 1;
-    /// The first one passed, of a stranger, or of a source that is known.
-    pub const STRANGER: u32 = 2;
-    pub const KNOWN: u32 = 3;
+    /// The first one passed: it came from a stranger, or from a port of a known source that is not known; or from one that is.
+    pub const OF_STRANGER: u32 = 2;
+    pub const OF_KNOWN_FLOW: u32 = 3;
 }
 
 /// What is known of a text at a place where it was cut: the end of a TCP segment or of a fragment. All zero: nothing.

@@ -223,8 +223,8 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     if packet.is(flag::FIRST_FRAGMENT) {
         let state = match source_status {
             SourceStatus::Decided(_) => 0,
-            SourceStatus::Known { .. } => fragments::KNOWN,
-            SourceStatus::Stranger => fragments::STRANGER,
+            SourceStatus::Known { .. } if is_of_known_flow(world, packet) => fragments::OF_KNOWN_FLOW,
+            SourceStatus::Known { .. } | SourceStatus::Stranger => fragments::OF_STRANGER,
         };
         world.settle_fragment(packet, outcome.reason, state);
     }
@@ -294,8 +294,8 @@ impl Fragment {
     /// Its first one did not come, or was for no SIP port.
     const ALONE: Self = Self(0);
     const DROPPED: u32 = 1;
-    const STRANGER: u32 = 2;
-    const KNOWN: u32 = 4;
+    const OF_STRANGER: u32 = 2;
+    const OF_KNOWN_FLOW: u32 = 4;
     /// It goes on where the one before ended.
     const FITS: u32 = 8;
     /// Where the number of names stands.
@@ -329,7 +329,7 @@ impl Fragment {
 
     #[inline(always)]
     const fn is_read(self) -> bool {
-        !self.is(Self::DROPPED) && self.is(Self::STRANGER | Self::KNOWN)
+        !self.is(Self::DROPPED) && self.is(Self::OF_STRANGER | Self::OF_KNOWN_FLOW)
     }
 }
 
@@ -351,7 +351,7 @@ fn later_fragment<W: World>(world: &W, packet: &Packet) -> Outcome {
         return form.reason().into();
     }
     let begin = if found.is(Fragment::FITS) { Begin::Carried } else { Begin::Anywhere };
-    let searched = found.is(Fragment::STRANGER) || policy.search_known != 0;
+    let searched = found.is(Fragment::OF_STRANGER) || policy.search_known != 0;
     let search = if searched { Search::Signatures } else { Search::Messages };
     let is_inside = found.is(Fragment::FITS) && goes_on_in_header(world, packet);
     let stream = world.walk_stream(packet, begin, search);
@@ -384,8 +384,8 @@ pub fn find_fragment<W: World>(world: &W, packet: &Packet) -> Fragment {
     let fits = is_somewhere && end != 0 && next == end.wrapping_sub(packet.length);
     let state = match state {
         fragments::DROPPED => Fragment::DROPPED,
-        fragments::STRANGER => Fragment::STRANGER,
-        _ => Fragment::KNOWN,
+        fragments::OF_STRANGER => Fragment::OF_STRANGER,
+        _ => Fragment::OF_KNOWN_FLOW,
     };
     Fragment(state | if fits { Fragment::FITS } else { 0 })
 }
@@ -724,7 +724,7 @@ impl<W: World> RuleContext<'_, W> {
 
     /// `may_be`: there may be a signature in it.
     #[inline(always)]
-    const fn read(&self, packet_class: &PacketClass, may_be: bool) -> Read {
+    fn read(&self, packet_class: &PacketClass, may_be: bool) -> Read {
         let search = match (self.is_searched(), may_be) {
             (false, _) => Search::Messages,
             (true, false) => Search::Rest,
@@ -757,10 +757,11 @@ impl<W: World> RuleContext<'_, W> {
         may_be_limited && self.world.asks_too_often(self.packet, scan.credentials())
     }
 
-    /// Whether signatures are looked for.
+    /// Whether signatures are looked for: in whatever does not come from a port that is known at its source. Anybody can
+    /// write the address of a known source, and an attacker may share it.
     #[inline(always)]
-    const fn is_searched(&self) -> bool {
-        self.stranger() || self.policy.search_known != 0
+    fn is_searched(&self) -> bool {
+        self.stranger() || self.policy.search_known != 0 || !is_of_known_flow(self.world, self.packet)
     }
 
     #[inline(always)]
@@ -934,6 +935,12 @@ pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, st
         Some(signature) => Outcome { signature, ..Reason::Signature.into() },
         None => Outcome { charged: guess.charged(), ..read.packet_class.pass.into() },
     }
+}
+
+/// Whether the packet comes from a port that is known.
+#[inline(always)]
+fn is_of_known_flow<W: World>(world: &W, packet: &Packet) -> bool {
+    world.known_flow(&packet.flow_key()).is_some_and(|flow| flow.expires > world.now())
 }
 
 /// Whether a segment of that kind begins with a message.

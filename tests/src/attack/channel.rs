@@ -26,7 +26,14 @@ pub struct Channel {
 enum Way {
     Udp(UdpSocket),
     Fragments(UdpSocket, Fragments),
-    Tcp { stream: TcpStream, cut: Option<usize>, heard: Vec<u8> },
+    Tcp { stream: TcpStream, cut: Option<Cut>, heard: Vec<u8> },
+}
+
+/// Where the next message is cut, and how much further on the one after it.
+#[derive(Debug)]
+struct Cut {
+    at: usize,
+    further: usize,
 }
 
 impl Channel {
@@ -36,7 +43,8 @@ impl Channel {
                 return Err(io::Error::other("TCP is tried over IPv4 only"));
             };
             let cut = match transport {
-                Transport::TcpCut(at) => Some(at),
+                Transport::TcpCut(at) => Some(Cut { at, further: 0 }),
+                Transport::TcpCutOnward(further) => Some(Cut { at: 1, further }),
                 _ => None,
             };
             Way::Tcp { stream: connect(from, to, CONNECT)?, cut, heard: Vec::new() }
@@ -67,8 +75,9 @@ impl Channel {
                 _ => Err(io::Error::other("fragments are of IPv6")),
             },
             Way::Tcp { stream, cut: None, .. } => stream.write_all(bytes),
-            Way::Tcp { stream, cut: Some(at), .. } => {
-                let (first, rest) = bytes.split_at((*at).min(bytes.len()));
+            Way::Tcp { stream, cut: Some(cut), .. } => {
+                let (first, rest) = bytes.split_at(cut.at % bytes.len());
+                cut.at += cut.further;
                 stream.write_all(first)?;
                 thread::sleep(GAP);
                 stream.write_all(rest)

@@ -67,6 +67,8 @@ pub enum Transport {
     Tcp,
     /// Each request in two segments, cut after so many bytes.
     TcpCut(usize),
+    /// Each request in two segments, cut so many bytes further on than the last.
+    TcpCutOnward(usize),
     /// So many requests in one segment.
     TcpPipelined(usize),
     /// The guess is the second request of its segment; the first has no credentials.
@@ -116,7 +118,10 @@ pub const PLAIN: Attack = Attack {
 
 impl Transport {
     pub const fn is_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::TcpCut(_) | Self::TcpPipelined(_) | Self::TcpSecond)
+        matches!(
+            self,
+            Self::Tcp | Self::TcpCut(_) | Self::TcpCutOnward(_) | Self::TcpPipelined(_) | Self::TcpSecond
+        )
     }
 
     pub const fn is_v6(self) -> bool {
@@ -171,6 +176,7 @@ impl fmt::Display for Transport {
             Self::UdpV6Fragments => f.write_str("IPv6 in two fragments"),
             Self::Tcp => f.write_str("TCP"),
             Self::TcpCut(at) => write!(f, "TCP cut at {at}"),
+            Self::TcpCutOnward(by) => write!(f, "TCP cut {by} further on each time"),
             Self::TcpPipelined(requests) => write!(f, "TCP, {requests} a segment"),
             Self::TcpSecond => f.write_str("TCP, second of its segment"),
         }

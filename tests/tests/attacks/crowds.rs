@@ -3,7 +3,7 @@
 use std::{net::IpAddr, thread, time::Duration};
 
 use sipward_tests::{
-    attack::{Crowd, Site, Transport, busy_lamps, office, pbx, v4_of, v6_of},
+    attack::{Crowd, Site, Subscriber, Transport, busy_lamps, office, pbx, v4_of, v6_of},
     auth_pbx::{AuthPbx, PbxKind},
     cpu::go_ahead,
 };
@@ -27,13 +27,14 @@ struct Group {
     come: fn() -> usize,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group { name: "200 phones behind 64 addresses of a CGNAT /24", count: 200, come: cgnat },
     Group { name: "200 phones, each with a /64 of one /48", count: 200, come: mobile },
     Group { name: "an office of 40 with 3 wrong passwords, after a minute", count: 37, come: cold_office },
     Group { name: "130 busy lamps of one phone", count: 130, come: lamps },
     Group { name: "48 SBC addresses of a carrier, a call of each", count: 48, come: carrier },
     Group { name: "40 TCP phones of an office", count: 40, come: tcp_office },
+    Group { name: "40 registrations over TCP, each cut elsewhere", count: 40, come: cut_anywhere },
 ];
 
 fn served(make: PbxKind) {
@@ -94,4 +95,12 @@ fn carrier() -> usize {
 fn tcp_office() -> usize {
     let phones = crowd((0..40).map(|_: u8| v4_of(94, 12, 7)), 1600);
     Crowd { transport: Transport::Tcp, spread: Duration::from_secs(20), ..phones }.run(pbx(false))
+}
+
+/// One phone, each message of which arrives in two segments, as a path with a small MTU has it: from within its start line
+/// to its end.
+fn cut_anywhere() -> usize {
+    let phone = Subscriber::new(Transport::TcpCutOnward(29), v4_of(94, 13, 7), pbx(false), 1700);
+    let Ok(mut phone) = phone else { return 0 };
+    (0..40).filter(|_| phone.register(Duration::from_secs(3)).is_some()).count()
 }

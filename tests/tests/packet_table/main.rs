@@ -351,8 +351,8 @@ fn lists_come_first_and_trust_beats_bans() {
         ("192.0.2.0", &clean, "request"),
         ("192.0.2.2", &scan, "trusted"),
         ("192.0.2.3", &scan.replace("friendly-scanner", "Yealink"), "request"),
-        // OPTIONS of a known source, and nobody looks who it says it is.
-        ("192.0.2.3", &scan, "request"),
+        // From a port that is not known at its source.
+        ("192.0.2.3", &scan, "signature:friendly-scanner"),
         ("198.18.0.1", &clean, "ban-prefix"),
         ("198.18.7.1", &scan, "trusted"),
         ("198.18.9.9", &scan, "trusted"),

@@ -1,11 +1,12 @@
 //! Messages that come in several segments of a connection, or in several fragments.
 
+use sipward::guard::{Flow, Transport};
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{ACK, Frame, SYN, tcp, udp},
     message::{clean, request, with_body, with_header},
 };
-use xdp_prog::abi::kind::KNOWN;
+use xdp_prog::abi::{FOREVER, kind::KNOWN};
 
 use crate::{ENFORCE, verdicts};
 
@@ -154,15 +155,25 @@ fn nothing_that_is_made_up_opens_a_connection() {
 }
 
 #[test]
-fn known_sources_are_searched_where_that_is_wanted() {
+fn known_flows_are_searched_where_that_is_wanted_and_other_ports_of_their_source_always() {
     for (toml, expected) in [(ENFORCE, "request"), ("mode = \"enforce\"\nsearch_known = true\n", SCANNER)] {
         let mut pair = FilterPair::unlimited(toml);
         pair.put("192.0.2.3", KNOWN);
+        for transport in [Transport::Udp, Transport::Tcp] {
+            pair.know_flow("192.0.2.3", Flow { port: 40_000, transport }, 1, FOREVER);
+        }
         let scan = request("REGISTER", "friendly-scanner");
-        assert_eq!(pair.judge(&udp().from("192.0.2.3").carrying(&scan).build()), expected);
-        let segment = tcp().from("192.0.2.3").carrying(&scan);
-        pair.open(&segment);
-        assert_eq!(pair.judge(&segment.build()), expected);
+        for (port, expected) in [(40_000, expected), (40_001, SCANNER)] {
+            let from = format!("192.0.2.3:{port}");
+            assert_eq!(pair.judge(&udp().from(&from).carrying(&scan).build()), expected, "{port}");
+            let segment = tcp().from(&from).carrying(&scan);
+            pair.open(&segment);
+            assert_eq!(pair.judge(&segment.build()), expected, "{port}, TCP");
+            let mark = scan.find("friendly").unwrap() + 8;
+            let fragments = udp().from(&from).carrying(&scan).fragments(port, mark.next_multiple_of(8));
+            let fragment = if expected == SCANNER { SCANNER } else { "fragment" };
+            assert_eq!(verdicts(&mut pair, &fragments)[1], fragment, "{port}, in fragments");
+        }
         assert_eq!(pair.judge(&udp().from("192.0.2.4").carrying(&scan).build()), SCANNER, "its neighbour");
     }
 }

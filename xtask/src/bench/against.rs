@@ -36,8 +36,9 @@ struct Side {
 pub(super) fn run(commit: &str, only: Option<&str>) -> Result<()> {
     let results = workspace_root().join("target/bench");
     fs::create_dir_all(&results).with_context(|| format!("cannot create {}", results.display()))?;
-    let then = side(&worktree(commit)?, results.join("kernel-then.json"))?;
-    let now = side(workspace_root(), results.join("kernel-now.json"))?;
+    let target = workspace_root().join("target");
+    let then = side(&worktree(commit)?, &target.join("against/target"), results.join("kernel-then.json"))?;
+    let now = side(workspace_root(), &target, results.join("kernel-now.json"))?;
     mount_bpffs()?;
     println!("bench: finding the cases of both, and then {PAIRS} pairs of turns for each");
     let [before, after] = [then.measure(only)?, now.measure(only)?];
@@ -144,18 +145,15 @@ fn share_tools(workspace: &Path) -> Result<()> {
         .with_context(|| format!("cannot create {}", theirs.display()))
 }
 
-/// Both share what they do not differ in: the dependencies are built once.
-fn side(workspace: &Path, file: PathBuf) -> Result<Side> {
+/// Each has a target directory of its own: cargo names what it builds by its path within the workspace, so in a shared one it
+/// takes what the other side has built for up to date.
+fn side(workspace: &Path, target: &Path, file: PathBuf) -> Result<Side> {
     let mut cargo = cargo_in(workspace);
-    cargo.env("CARGO_TARGET_DIR", workspace_root().join("target"));
+    cargo.env("CARGO_TARGET_DIR", target);
     let built = build_bench(cargo, &[BENCH])?;
     let bench =
         built.into_iter().find(|artifact| artifact.name == BENCH).context("cargo built no benchmark")?;
-    // The other side's next build may take its place.
-    let executable = file.with_extension("");
-    fs::copy(&bench.executable, &executable)
-        .with_context(|| format!("cannot copy {}", bench.executable.display()))?;
-    Ok(Side { executable, package: bench.package, file })
+    Ok(Side { executable: bench.executable, package: bench.package, file })
 }
 
 /// The ratio of each case to a trivial `XDP_DROP`, or none where it was noise.

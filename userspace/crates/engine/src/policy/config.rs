@@ -48,7 +48,7 @@ pub struct Config {
     pub drop_unknown_methods: bool,
     /// A signature file; none: the set that comes with sipward.
     pub signatures: Option<PathBuf>,
-    /// Whether signatures are looked for in what known sources send, too.
+    /// Whether signatures are looked for in what known flows send, too.
     pub search_known: bool,
     /// Whose members may use the control socket, besides root.
     pub group: Option<String>,
