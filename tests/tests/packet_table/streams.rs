@@ -1,6 +1,6 @@
 //! Messages that come in several segments of a connection, or in several fragments.
 
-use sipward::guard::{Flow, Transport};
+use sipward_types::flow::{Flow, Transport};
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{ACK, Frame, SYN, tcp, udp},

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use xdp_prog::abi::kind;
 
 use crate::address::canonical;
 

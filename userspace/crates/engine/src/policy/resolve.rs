@@ -10,7 +10,7 @@ use super::{
     limits::ticks,
     ports::port_set,
 };
-use crate::ledger as false_positives;
+use crate::false_positives;
 use sipward_signature::SignatureSet;
 
 /// Everything that is loaded into the filter.
