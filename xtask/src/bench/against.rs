@@ -39,6 +39,13 @@ pub(super) fn run(commit: &str, only: Option<&str>) -> Result<()> {
     let target = workspace_root().join("target");
     let then = side(&worktree(commit)?, &target.join("against/target"), results.join("kernel-then.json"))?;
     let now = side(workspace_root(), &target, results.join("kernel-now.json"))?;
+    let read = |side: &Side| fs::read(&side.executable).context("cannot read a benchmark");
+    // Even a change of a path or of a line number shows in it.
+    if read(&then)? == read(&now)? {
+        bail!(
+            "the benchmarks of both commits are the same program: `cargo clean --profile bench-filter`, and again"
+        );
+    }
     mount_bpffs()?;
     println!("bench: finding the cases of both, and then {PAIRS} pairs of turns for each");
     let [before, after] = [then.measure(only)?, now.measure(only)?];
