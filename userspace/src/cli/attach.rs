@@ -131,7 +131,7 @@ impl Attach {
         let mut reply = Reply::default();
         controller.note(&this_process(), "attach", &interfaces.join(" "), &mut reply);
         reply.notices.iter().try_for_each(|notice| output.warn(notice))?;
-        if controller.status()?.mode == "monitor" {
+        if !controller.enforces()? {
             output.say(
                 "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
             )?;

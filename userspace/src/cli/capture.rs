@@ -21,7 +21,7 @@ use super::{
     output::{Output, grouped},
     target::Target,
 };
-use crate::dropped::{Offset, reason_name};
+use crate::wire::{Offset, reason_name};
 use sipward_engine::pcapng::{self, Writer};
 use sipward_kernel::clock::now;
 use sipward_kernel::{self as kernel, Captured, Capturing, Judged, Pins, Tables};

@@ -10,10 +10,11 @@ use super::{
     output::Output,
     time::local,
 };
-use crate::dropped::{Offset, dropped};
+use crate::wire::{Offset, dropped};
 use sipward_api::{
     self as protocol, Call,
     item::{Decided, Dropped, Event},
+    name::{DecisionName, PacketVerdict},
 };
 use sipward_kernel::{Pins, Tables};
 use sipward_types::{printable::printable, time::format_duration};
@@ -87,7 +88,7 @@ impl Follow {
 }
 
 pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure> {
-    let would = if dropped.verdict == "drop" { "" } else { " (passed: monitor mode)" };
+    let would = if dropped.verdict == PacketVerdict::Drop { "" } else { " (passed: monitor mode)" };
     let source = match dropped.src.parse() {
         Ok(address) => SocketAddr::new(address, dropped.sport).to_string(),
         Err(_) => dropped.src.clone(),
@@ -103,7 +104,7 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
 
 fn show_decided(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
     let Decided { account, source, flow, count, seconds, note, .. } = decided;
-    if decided.decision == "flagged" {
+    if decided.decision == DecisionName::Flagged {
         // It is about a rule and not about somebody.
         return Ok(output.say(format_args!(
             "{}  {:<21}  flagged: {}",

@@ -19,8 +19,12 @@ use super::{
     output::{Align, Output, Table, grouped},
     time::local,
 };
-use crate::controller::{Counted, Explained, Known, KnownFlow, Rule, Seen};
-use sipward_api::{self as protocol, Call, item};
+use sipward_api::{
+    self as protocol, Call,
+    explanation::{Explanation, KnownFlow, KnownSource, ListRule, RuleCount, SourceDrops},
+    item,
+    name::SourceClass,
+};
 use sipward_types::{
     list_entry::{Origin, single},
     printable::printable,
@@ -34,7 +38,7 @@ use sipward_types::{
                   one; an account of such a name: `sipward account show NAME`. The verdicts are those of the filter's own \
                   code, over what it has counted of the address so far. Asking costs the address nothing."
 )]
-pub(super) struct Explanation {
+pub(super) struct ExplainCommand {
     /// Such as 192.0.2.1, or the user name that a phone authenticates with
     #[arg(value_name = "ADDRESS|ACCOUNT")]
     about: About,
@@ -83,12 +87,12 @@ fn is_almost_an_address(text: &str) -> bool {
         || times(':') >= 2 && is_made_of("[]:./", char::is_ascii_hexdigit)
 }
 
-impl Explanation {
+impl ExplainCommand {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match &self.about {
             About::Address(address) => {
                 let call = Call::Explain(protocol::Explain { address: *address });
-                ask(&call, output, |explained: Explained, output| say_explained(&explained, output))
+                ask(&call, output, |explained: Explanation, output| say_explained(&explained, output))
             }
             About::Account(account) => {
                 let call = Call::Account(protocol::Account { account: account.clone() });
@@ -98,8 +102,8 @@ impl Explanation {
     }
 }
 
-fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
-    output.say(format_args!("{}: {}", explained.address, standing(&explained.standing)))?;
+fn say_explained(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
+    output.say(format_args!("{}: {}", explained.address, standing(explained.class)))?;
     explained.rules.iter().try_for_each(|rule| say_rule(rule, output))?;
     if let Some(known) = &explained.known {
         say_known(known, output)?;
@@ -127,8 +131,8 @@ fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failu
     say_history(&explained.history, output)
 }
 
-fn say_known(known: &Known, output: &mut Output) -> Result<(), Failure> {
-    let Known { phones, since, expires_in, why } = known;
+fn say_known(known: &KnownSource, output: &mut Output) -> Result<(), Failure> {
+    let KnownSource { phones, since, expires_in, why } = known;
     Ok(output.say(format_args!(
         "  known since {}, with the limits of {}, for {} more: {why}",
         local(Duration::from_secs(*since)),
@@ -151,35 +155,34 @@ fn count_phones(phones: u32) -> String {
     if phones == 1 { "one phone".to_owned() } else { format!("{phones} phones") }
 }
 
-fn say_counted(counted: &[Counted], output: &mut Output) -> Result<(), Failure> {
+fn say_counted(counted: &[RuleCount], output: &mut Output) -> Result<(), Failure> {
     if !counted.is_empty() {
         output.say("\nWhat the guard has counted against it:")?;
     }
-    counted.iter().try_for_each(|Counted { rule, count, of, within }| {
+    counted.iter().try_for_each(|RuleCount { rule, count, of, within }| {
         Ok(output.say(format_args!("  {rule}: {count:.1} of {of} within {}", time_left(Some(*within))))?)
     })
 }
 
-fn say_next(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
+fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
     output.say("\nIts next packet of each kind:")?;
     let mut table = Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
     for next in &explained.next {
-        table.row([next.packet.clone(), next.verdict.clone(), next.sentence.clone()]);
+        table.row([next.packet.clone(), next.verdict.to_string(), next.sentence.clone()]);
     }
     Ok(output.table(&table)?)
 }
 
-fn standing(standing: &str) -> &str {
-    match standing {
-        "trusted" => "trusted, so everything from it passes",
-        "banned" => "banned, so everything from it to a SIP port drops",
-        "known" => "known, so it has limits of its own; the other rules decide about each packet",
-        "stranger" => "a stranger, so the rules decide about each packet",
-        other => other,
+const fn standing(class: SourceClass) -> &'static str {
+    match class {
+        SourceClass::Trusted => "trusted, so everything from it passes",
+        SourceClass::Banned => "banned, so everything from it to a SIP port drops",
+        SourceClass::Known => "known, so it has limits of its own; the other rules decide about each packet",
+        SourceClass::Stranger => "a stranger, so the rules decide about each packet",
     }
 }
 
-fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
+fn say_rule(rule: &ListRule, output: &mut Output) -> Result<(), Failure> {
     let entry = &rule.entry;
     let decides = if rule.decides { "decides" } else { "without effect" };
     let origin = match entry.origin {
@@ -204,7 +207,7 @@ fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
     Ok(output.say(format_args!("    lifted by {}", rule.lifted_by))?)
 }
 
-fn say_seen(seen: &Seen, output: &mut Output) -> Result<(), Failure> {
+fn say_seen(seen: &SourceDrops, output: &mut Output) -> Result<(), Failure> {
     let packets = if seen.packets == 1 { "packet" } else { "packets" };
     output.say(format_args!("\nDropped of late: {} {packets} of {}", grouped(seen.packets), seen.source))?;
     for sighted in &seen.recent {

@@ -76,7 +76,7 @@ enum Command {
     Mode(mode::Mode),
     Events(events::Follow),
     Capture(capture::Capture),
-    Explain(explain::Explanation),
+    Explain(explain::ExplainCommand),
     Top(top::Top),
     Rules(rules::Rules),
     Audit(audit::AuditCommand),

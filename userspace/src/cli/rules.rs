@@ -45,7 +45,7 @@ fn row(ruled: &Ruled) -> [String; 7] {
     let about = if ruled.estimated { "~" } else { "" };
     [
         ruled.rule.clone(),
-        ruled.action.clone(),
+        ruled.action.to_string(),
         grouped(ruled.dropped),
         ruled.would_drop.map_or_else(String::new, grouped),
         format!("{about}{}", grouped(ruled.sources)),

@@ -8,8 +8,10 @@ use super::{
     lists::time_left,
     output::{Align, Output, Table, grouped},
 };
-use crate::controller::{self, Hits};
-use sipward_api::Call;
+use sipward_api::{
+    Call,
+    status::{self, SignatureHits},
+};
 
 /// Show where the filter is, what it does and what it has seen
 #[derive(Debug, Args)]
@@ -18,7 +20,7 @@ pub(super) struct Status {}
 
 impl Status {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        ask(&Call::Status, output, |status: controller::Status, output| {
+        ask(&Call::Status, output, |status: status::Status, output| {
             head(&status, output)?;
             reasons(&status, output)?;
             signatures(&status, output)
@@ -26,7 +28,7 @@ impl Status {
     }
 }
 
-fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     if status.interfaces.is_empty() {
         output.say("no interface is protected: `sipward attach` puts the filter back")?;
     }
@@ -93,7 +95,7 @@ fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure>
     Ok(())
 }
 
-fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn guard(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let Some(guard) = &status.guard else { return Ok(()) };
     let flows =
         if guard.banned > 0 { format!(", {} ports banned", grouped(guard.banned)) } else { String::new() };
@@ -146,7 +148,7 @@ fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure
     Ok(())
 }
 
-fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn reasons(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new([
         ("reason", Align::Left),
         ("action", Align::Left),
@@ -159,7 +161,7 @@ fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failu
         let would = if row.would_drop_packets > 0 { grouped(row.would_drop_packets) } else { String::new() };
         table.row([
             row.reason.clone(),
-            row.action.clone(),
+            row.action.to_string(),
             grouped(row.packets),
             row.rate.map_or_else(String::new, grouped),
             grouped(row.bytes),
@@ -175,14 +177,14 @@ fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failu
     Ok(())
 }
 
-fn signatures(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn signatures(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let mut hits: Vec<_> = status.signatures.iter().filter(|signature| signature.hits > 0).collect();
     if hits.is_empty() {
         return Ok(());
     }
     hits.sort_by_key(|signature| std::cmp::Reverse(signature.hits));
     let mut table = Table::new([("signature", Align::Left), ("packets", Align::Right)]);
-    for Hits { name, hits } in hits {
+    for SignatureHits { name, hits } in hits {
         table.row([name.clone(), grouped(*hits)]);
     }
     output.say("")?;

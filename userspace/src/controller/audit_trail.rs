@@ -1,11 +1,12 @@
-//! The audit trail, as it is told.
+//! The audit trail, for answers.
 
 use std::time::Duration;
 
 use crate::{
     clock::Clock,
     refusal::Refusal,
-    store::{AuditEntry, AuditGone, Store, StoreError},
+    store::{AuditGone, Store, StoreError},
+    wire::audited,
 };
 use sipward_api::{Audit, item};
 use sipward_types::time::format_duration;
@@ -18,26 +19,15 @@ pub struct AuditTrail {
     pub gone: Vec<String>,
 }
 
-/// The latest lines of it.
 pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> {
     let failed = |error: StoreError| Refusal::failed(error.to_string());
     let Audit { limit, source, account } = audit;
     let entries = store.audit(*limit as usize, *source, account.as_deref()).map_err(failed)?;
     let gone = if entries.len() < *limit as usize { store.audit_gone().map_err(failed)? } else { Vec::new() };
     Ok(AuditTrail {
-        lines: entries.into_iter().map(line).collect(),
+        lines: entries.into_iter().map(audited).collect(),
         gone: gone.into_iter().map(|gone| older(gone, &Clock::read())).collect(),
     })
-}
-
-fn line(entry: AuditEntry) -> item::Audited {
-    item::Audited {
-        at: entry.at / 1_000,
-        who: entry.who,
-        what: entry.what,
-        target: entry.target,
-        detail: entry.detail,
-    }
 }
 
 fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {

@@ -8,7 +8,6 @@ use super::{
     Controller,
     enforced_state::{EnforcedState, target, target_of},
     flows::KnownFlow,
-    list_commands::seconds,
     settings::Settings,
     snapshot::SnapshotState,
 };
@@ -18,8 +17,9 @@ use crate::{
     lists::{Banning, Lists},
     refusal::Refusal,
     store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
+    wire::DecisionFacts,
 };
-use sipward_api::item::Decided;
+use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
 use sipward_kernel::SuspensionTarget;
 use sipward_types::{
@@ -30,8 +30,8 @@ use sipward_types::{
     list_entry::{ListKind, Origin, single},
 };
 
-/// Whoever wants to know what is decided.
-pub type Listener = Box<dyn Fn(Decided) + Send>;
+/// Receives each decision, with the name of who made it and the time.
+pub type Listener = Box<dyn Fn(&DecisionFacts, &str, &Clock) + Send>;
 
 /// The guard, and what is in force by it.
 pub(super) struct GuardRuntime {
@@ -53,12 +53,6 @@ impl GuardRuntime {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&enforced, now));
         Self { guard, enforced, listener: None, snapshot: SnapshotState::default() }
-    }
-
-    fn emit(&self, decided: Decided) {
-        if let Some(listener) = &self.listener {
-            listener(decided);
-        }
     }
 }
 
@@ -131,7 +125,7 @@ struct Batch<'a> {
 }
 
 impl Controller {
-    /// Whom to tell what is decided.
+    /// Sets the receiver of decisions.
     pub fn listen(&mut self, listener: Listener) {
         self.guard_runtime.listener = Some(listener);
     }
@@ -291,8 +285,9 @@ impl Controller {
             | GuardAction::ForgetFlow { .. }) => return self.know(known, trigger, batch),
             GuardAction::Alert { source, account } => {
                 let note = (trigger.rule == Rule::Missed).then(|| MISSED.to_owned());
-                let said = Said { account: account.map(String::from), source, note, ..Said::of("alert") };
-                self.say(said, trigger, None, batch);
+                let account = account.map(String::from);
+                let alert = DecisionFacts::new(DecisionName::Alert, trigger);
+                self.report(DecisionFacts { account, source, note, ..alert }, batch);
                 return Ok(());
             }
         };
@@ -358,16 +353,11 @@ impl Controller {
             batch.done.push(Done::Lifted(gone.what.clone(), gone.source));
             if target(&gone) != target(&suspension) {
                 let note = "there is no room for more suspensions".to_owned();
-                self.say(
-                    Said { note: Some(note), ..Said::about("lifted", &gone) },
-                    gone.trigger,
-                    None,
-                    batch,
-                );
+                let lifted = DecisionFacts::about(DecisionName::Lifted, &gone, gone.trigger);
+                self.report(DecisionFacts { note: Some(note), ..lifted }, batch);
             }
         }
-        let (said, until) = (Said::about(Said::name(&suspension), &suspension), suspension.until);
-        self.say(said, trigger, Some(until), batch);
+        self.report(DecisionFacts::of_suspension(&suspension, trigger), batch);
         batch.done.push(Done::Suspended(suspension));
         Ok(true)
     }
@@ -379,7 +369,7 @@ impl Controller {
         batch: &mut Batch<'_>,
     ) -> Result<(), Refusal> {
         if let Some(lifted) = self.guard_runtime.enforced.lift(&mut self.tables, target)? {
-            self.say(Said::about("lifted", &lifted), trigger, None, batch);
+            self.report(DecisionFacts::about(DecisionName::Lifted, &lifted, trigger), batch);
             batch.done.push(Done::Lifted(lifted.what, lifted.source));
         }
         Ok(())
@@ -395,10 +385,10 @@ impl Controller {
     ) -> Result<bool, Refusal> {
         let net = canonical(net);
         let hazard = ban_safety::hazard(net, batch.protected.get_or_insert_with(|| ban_safety::all(None)));
-        let said = Said { source: Some(net), ..Said::of("banned") };
+        let facts = |name| DecisionFacts { source: Some(net), ..DecisionFacts::new(name, trigger) };
         if let Some(hazard) = hazard {
             let note = format!("it {hazard}, and so it is not banned");
-            self.say(Said { decision: "alert", note: Some(note), ..said }, trigger, None, batch);
+            self.report(DecisionFacts { note: Some(note), ..facts(DecisionName::Alert) }, batch);
             return Ok(false);
         }
         if self.store.configured(net).is_some() {
@@ -413,23 +403,23 @@ impl Controller {
         let evidence = Some(counted(trigger));
         let (kind, origin) = (ListKind::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
-        self.say(said, trigger, Some(until), batch);
+        self.report(DecisionFacts { until: Some(until), ..facts(DecisionName::Banned) }, batch);
         Ok(true)
     }
 
-    /// Tells whoever listens, and the audit trail unless it is nothing but the end that was known before.
-    fn say(&self, said: Said, trigger: Trigger, until: Option<u64>, batch: &mut Batch<'_>) {
-        let said = Said { note: said.note.or_else(|| batch.note.map(str::to_owned)), ..said };
-        let clock = &batch.clock;
-        let decided = said.decided(trigger, until, batch.who, clock);
-        if trigger.rule != Rule::Expired {
+    /// Reports a decision to the listener and to the audit trail. The trail omits ends that were known before.
+    fn report(&self, facts: DecisionFacts, batch: &mut Batch<'_>) {
+        let facts = DecisionFacts { note: facts.note.or_else(|| batch.note.map(str::to_owned)), ..facts };
+        if facts.trigger.rule != Rule::Expired {
             batch.done.push(Done::Noted {
-                what: said.decision,
-                target: said.target(),
-                detail: said.detail(trigger, until, clock),
+                what: facts.name.name(),
+                target: audit_target(&facts),
+                detail: audit_detail(&facts, &batch.clock),
             });
         }
-        self.guard_runtime.emit(decided);
+        if let Some(listener) = &self.guard_runtime.listener {
+            listener(&facts, batch.who, &batch.clock);
+        }
     }
 
     /// In one transaction. What is not in the store is marked as such.
@@ -487,72 +477,20 @@ pub(super) fn matches_account(suspension: &Suspension, account: &Account) -> boo
     target(suspension).what == SuspensionTarget::account(None, account).what
 }
 
-/// The parts of a decision that its event shows.
-#[derive(Clone, Debug)]
-struct Said {
-    decision: &'static str,
-    account: Option<String>,
-    source: Option<IpNet>,
-    flow: Option<String>,
-    note: Option<String>,
+/// The subject of a decision for the audit trail: an address or prefix stands last.
+fn audit_target(facts: &DecisionFacts) -> String {
+    let what = facts.account.as_deref().or(facts.flow.as_deref());
+    match (what, facts.source.map(show)) {
+        (Some(what), Some(source)) => format!("{what} from {source}"),
+        (None, Some(source)) => source,
+        (what, None) => what.unwrap_or_default().to_owned(),
+    }
 }
 
-impl Said {
-    const fn of(decision: &'static str) -> Self {
-        Self { decision, account: None, source: None, flow: None, note: None }
-    }
-
-    fn about(decision: &'static str, suspension: &Suspension) -> Self {
-        let name = Some(suspension.what.to_string());
-        let (account, flow) = match suspension.what {
-            Suspended::Flow(_) | Suspended::Asking => (None, name),
-            Suspended::Account(_) | Suspended::Hash(_) => (name, None),
-        };
-        Self { account, flow, source: suspension.source.map(IpNet::from), ..Self::of(decision) }
-    }
-
-    const fn name(suspension: &Suspension) -> &'static str {
-        match (&suspension.what, suspension.source) {
-            (Suspended::Flow(_), _) => "banned",
-            (Suspended::Asking, _) => "limited",
-            (_, Some(_)) => "suspended",
-            (_, None) => "locked",
-        }
-    }
-
-    /// For the audit trail: an address or prefix stands last.
-    fn target(&self) -> String {
-        let what = self.account.as_deref().or(self.flow.as_deref());
-        match (what, self.source.map(show)) {
-            (Some(what), Some(source)) => format!("{what} from {source}"),
-            (None, Some(source)) => source,
-            (what, None) => what.unwrap_or_default().to_owned(),
-        }
-    }
-
-    fn detail(&self, trigger: Trigger, until: Option<u64>, clock: &Clock) -> String {
-        let lasts = until.map(|until| remaining(clock.kernel, until).to_string());
-        let words = lasts.into_iter().chain([counted(trigger)]).chain(self.note.clone());
-        words.collect::<Vec<_>>().join(", ")
-    }
-
-    fn decided(&self, trigger: Trigger, until: Option<u64>, who: &str, clock: &Clock) -> Decided {
-        let Self { decision, account, source, flow, note } = self.clone();
-        let Trigger { rule, count, seconds: within } = trigger;
-        Decided {
-            ts: clock.wall_ms as f64 / 1e3,
-            decision: decision.to_owned(),
-            account,
-            source: source.map(show),
-            flow,
-            expires_in: until.and_then(|until| seconds(remaining(clock.kernel, until))),
-            rule: rule.to_string(),
-            count,
-            seconds: within,
-            who: who.to_owned(),
-            note,
-        }
-    }
+fn audit_detail(facts: &DecisionFacts, clock: &Clock) -> String {
+    let lasts = facts.until.map(|until| remaining(clock.kernel, until).to_string());
+    let words = lasts.into_iter().chain([counted(facts.trigger)]).chain(facts.note.clone());
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// What to do where packets are not seen.

@@ -10,6 +10,7 @@ use crate::{
     lists::{Banning, Lists, Trusting},
     refusal::Refusal,
     store::Entry,
+    wire::{command, listed, seconds},
 };
 use sipward_api::{Add, Query, Remove, item};
 use sipward_engine::guard::Order;
@@ -154,7 +155,7 @@ impl Controller {
         };
         let lists = self.lists(&clock)?;
         let next = entries.last().filter(|_| entries.len() == most).map(|entry| entry.net);
-        Ok(Page { lines: entries.into_iter().map(|entry| listed(entry, &lists, &clock)).collect(), next })
+        Ok(Page { lines: entries.into_iter().map(|entry| shown(entry, &lists, &clock)).collect(), next })
     }
 
     /// What the kernel has, where the store cannot be read or has not all of it.
@@ -275,40 +276,16 @@ pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
     Ok(net)
 }
 
-pub(super) const fn command(kind: ListKind) -> &'static str {
-    match kind {
-        ListKind::Trusted => "trust",
-        ListKind::Banned => "ban",
-    }
-}
-
 fn lifetime(seconds: Option<u64>) -> Lifetime {
     seconds.map_or(Lifetime::Forever, |seconds| Lifetime::For(std::time::Duration::from_secs(seconds)))
 }
 
-/// How much time is left, for programs; `None` is for ever.
-pub(super) fn seconds(lasts: Lifetime) -> Option<u64> {
-    match lasts {
-        Lifetime::For(duration) => Some(duration.as_secs()),
-        Lifetime::Forever => None,
-    }
-}
-
-pub(super) fn listed(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Listed {
+fn shown(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Listed {
     let shadow = match entry.kind {
         ListKind::Banned => lists.shadow(entry.net),
         ListKind::Trusted => None,
     };
-    item::Listed {
-        source: show(entry.net),
-        expires_in: seconds(remaining(clock.kernel, entry.until)),
-        until: clock.to_wall(entry.until),
-        since: entry.since / 1_000,
-        origin: entry.origin,
-        shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
-        note: entry.note,
-        evidence: entry.evidence,
-    }
+    listed(entry, shadow.map(|(_, until)| until), clock)
 }
 
 /// The order of the store.

@@ -1,6 +1,6 @@
-//! Whether the filter was seen to do its work.
+//! The self-test of the filter.
 
-use super::{Controller, status::Daemon};
+use super::Controller;
 use crate::probe::probe;
 use sipward_kernel::clock::now;
 
@@ -11,16 +11,9 @@ pub(super) struct Proved {
 }
 
 impl Proved {
-    /// What the status of a daemon says of it. What it has seen itself is the daemon's to say.
-    pub(super) fn daemon(&self, now: u64) -> Daemon {
-        Daemon {
-            pid: std::process::id(),
-            uptime: 0,
-            drops_reported: 0,
-            drops_suppressed: 0,
-            proved: self.at.map(|at| now.saturating_sub(at) / 1_000_000_000),
-            alarm: self.alarm.clone(),
-        }
+    /// When the last self-test passed, and why the last one failed, if it did.
+    pub(super) fn last(&self) -> (Option<u64>, Option<String>) {
+        (self.at, self.alarm.clone())
     }
 }
 

@@ -7,8 +7,8 @@ use super::{
     reply::Reply,
     settings::{self, Settings},
 };
-use crate::{caller::Who, refusal::Refusal};
-use sipward_api::item;
+use crate::{caller::Who, refusal::Refusal, wire};
+use sipward_api::{item, status};
 use sipward_kernel::{self as kernel, Error, XdpChoice};
 
 impl Controller {
@@ -80,7 +80,8 @@ impl Controller {
 
     fn say_interfaces(&self, reply: &mut Reply) -> Result<(), Refusal> {
         for interface in self.interfaces()? {
-            reply.item(&item::Attached { interface: interface.interface, xdp: interface.xdp });
+            let status::Interface { interface, xdp } = wire::interface(interface);
+            reply.item(&item::Attached { interface, xdp });
         }
         Ok(())
     }

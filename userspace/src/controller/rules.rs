@@ -14,7 +14,7 @@ use super::{
 };
 use crate::controller::switch_names::SIGNATURE;
 use crate::{caller::Who, clock::Clock, refusal::Refusal};
-use sipward_api::item::Ruled;
+use sipward_api::{item::Ruled, name::RuleAction};
 use sipward_engine::false_positives::{FalsePositives, Saved, Settings, Tally};
 use sipward_kernel::Error;
 use sipward_signature::SignatureSet;
@@ -70,9 +70,9 @@ impl Controller {
         let enforced = self.tables.policy()?.ok_or(Error::NothingAttached)?.enforce != 0;
         let off = self.switched.off();
         let action = |rule: &str| match (off.contains(rule), enforced) {
-            (true, _) => "off",
-            (false, true) => "drop",
-            (false, false) => "monitor",
+            (true, _) => RuleAction::Off,
+            (false, true) => RuleAction::Drop,
+            (false, false) => RuleAction::Monitor,
         };
         let mut counts = self.dropped_by_rule()?;
         // Also those that were met and are not counted any more, as the filter was loaded anew.
@@ -89,7 +89,7 @@ impl Controller {
             .map(|(rule, (dropped, would_drop))| {
                 let Tally { sources, authenticated, estimated, flagged } =
                     tallies.get(&rule).copied().unwrap_or_default();
-                let action = action(&rule).to_owned();
+                let action = action(&rule);
                 Ruled { rule, action, dropped, would_drop, sources, authenticated, estimated, flagged }
             })
             .collect())

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use xdp_prog::abi::{FOREVER, Policy};
 
 use super::{Controller, reply::Reply, settings::put_in_force};
-use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, mode_name, on_off};
-use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch};
-use sipward_api::{Only, SetMode, SetSignatures, item};
+use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, on_off};
+use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch, wire::seconds};
+use sipward_api::{Only, SetMode, SetSignatures, item, name::FilterMode};
 use sipward_kernel::Error;
 use sipward_signature::SignatureSet;
 use sipward_types::{
@@ -18,10 +18,10 @@ use sipward_types::{
 
 impl Controller {
     pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
-        let mode = mode_name(set.enforce);
+        let mode = FilterMode::of(set.enforce);
         self.change_policy(|policy| policy.enforce = u8::from(set.enforce))?;
-        self.keep(MODE, mode, None, who, reply);
-        reply.item(&item::Mode { mode: mode.to_owned() });
+        self.keep(MODE, mode.name(), None, who, reply);
+        reply.item(&item::Mode { mode });
         Ok(())
     }
 
@@ -42,7 +42,7 @@ impl Controller {
         self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
         self.reverts_at = reverts_at;
         self.keep(ONLY, on_off(only.on), reverts_at, who, reply);
-        let reverts_in = reverts_at.and_then(|at| super::list_commands::seconds(remaining(clock.kernel, at)));
+        let reverts_in = reverts_at.and_then(|at| seconds(remaining(clock.kernel, at)));
         reply.item(&item::Only { trusted_only: only.on, reverts_in });
         Ok(())
     }

@@ -16,8 +16,8 @@ use tracing::warn;
 
 use super::false_positives::SharedFalsePositives;
 use crate::{
-    dropped::{Offset, dropped},
     refusal::Refusal,
+    wire::{Offset, dropped},
 };
 use sipward_api::item::{Decided, Event};
 use sipward_engine::recent_drops::RecentDrops;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,13 +11,13 @@ use tracing::{info, warn};
 
 use super::controller_handle::ControllerHandle;
 use crate::{
-    caller::Who,
+    clock::Clock,
     controller::{Controller, Silenced},
-    dropped::{Offset, reason_name},
     store::GUARD,
+    wire::{self, DecisionFacts, Offset, reason_name},
 };
-use sipward_api::item::Decided;
-use sipward_engine::false_positives::{DAY, FalsePositives, Tally};
+use sipward_api::{item::Decided, name::DecisionName};
+use sipward_engine::false_positives::{FalsePositives, Tally};
 use sipward_types::{
     drop_event::DropEvent,
     evidence::{Evidence, Kind, Proof},
@@ -52,11 +52,11 @@ impl SharedFalsePositives {
     }
 
     /// Whom the guard suspends or bans has failed as an attacker does.
-    pub(super) fn decided(&self, decided: &Decided) {
-        let restricts = matches!(decided.decision.as_str(), "suspended" | "banned") && decided.who == GUARD;
-        let source = decided.source.as_deref().filter(|_| restricts);
-        if let Some(Ok(net)) = source.map(sipward_types::address::parse) {
-            self.false_positives().attacked(net.addr(), decided.ts as u64);
+    pub(super) fn decided(&self, decision: &DecisionFacts, who: &str, clock: &Clock) {
+        let restricts =
+            matches!(decision.name, DecisionName::Suspended | DecisionName::Banned) && who == GUARD;
+        if let Some(net) = decision.source.filter(|_| restricts) {
+            self.false_positives().attacked(net.addr(), clock.wall_ms / 1_000);
         }
     }
 
@@ -85,7 +85,7 @@ impl SharedFalsePositives {
         let (flagged, saved) = {
             let mut false_positives = self.false_positives();
             false_positives.set(settings);
-            false_positives.tick(seconds_since_1970());
+            false_positives.tick(Clock::read().wall_ms / 1_000);
             (false_positives.newly_flagged(), false_positives.save())
         };
         let kept = handle.with(move |controller| controller.save_false_positives(&saved)).await;
@@ -124,21 +124,5 @@ fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
     };
     let Tally { sources, authenticated, .. } = tally;
     info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day: {note}");
-    Decided {
-        ts: seconds_since_1970() as f64,
-        decision: "flagged".to_owned(),
-        account: None,
-        source: None,
-        flow: None,
-        expires_in: None,
-        rule: rule.to_owned(),
-        count: u32::try_from(*authenticated).unwrap_or(u32::MAX),
-        seconds: DAY as u32,
-        who: Who::sipward().name,
-        note: Some(format!("{authenticated} of {sources} sources authenticated within a day; {note}")),
-    }
-}
-
-fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    wire::flagged(rule, tally, note, &Clock::read())
 }

@@ -30,6 +30,7 @@ use crate::{
     controller::{Controller, Reply},
     paths,
     refusal::Refusal,
+    wire,
 };
 use sipward_api::Call;
 
@@ -60,9 +61,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let false_positives = SharedFalsePositives::open(&mut controller);
     let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
     let (events, tracker) = (drop_events.clone(), false_positives.clone());
-    controller.listen(Box::new(move |decided| {
-        tracker.decided(&decided);
-        events.emit_decided(decided);
+    controller.listen(Box::new(move |decision, who, clock| {
+        tracker.decided(decision, who, clock);
+        events.emit_decided(wire::decided(decision, who, clock));
     }));
     let handle = ControllerHandle::open(controller)?;
     let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;

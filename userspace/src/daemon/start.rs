@@ -109,7 +109,7 @@ fn attach(controller: &mut Controller) -> Result<(), Refusal> {
         }
     }
     match fatal {
-        Some(error) if controller.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => {
+        Some(error) if controller.interfaces()?.iter().all(|interface| interface.mode.is_none()) => {
             Err(error.into())
         }
         _ => Ok(()),

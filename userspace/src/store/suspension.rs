@@ -58,6 +58,15 @@ impl fmt::Display for Suspended {
 }
 
 impl Suspended {
+    /// The name of the account and that of the flow; one of them is there.
+    pub fn names(&self) -> (Option<String>, Option<String>) {
+        let name = Some(self.to_string());
+        match self {
+            Self::Flow(_) | Self::Asking => (None, name),
+            Self::Account(_) | Self::Hash(_) => (name, None),
+        }
+    }
+
     const fn kind(&self) -> i64 {
         match self {
             Self::Account(_) => 0,

@@ -1,0 +1,28 @@
+//! Entries of the lists.
+
+use super::seconds;
+use crate::{clock::Clock, store::Entry};
+use sipward_api::item::Listed;
+use sipward_types::{address::show, clock::remaining, list_entry::ListKind};
+
+/// `shadowed_until`: the end of the trusted prefix that keeps a ban from having effect.
+pub fn listed(entry: Entry, shadowed_until: Option<u64>, clock: &Clock) -> Listed {
+    Listed {
+        source: show(entry.net),
+        expires_in: seconds(remaining(clock.kernel, entry.until)),
+        until: clock.to_wall(entry.until),
+        since: entry.since / 1_000,
+        origin: entry.origin,
+        shadowed_for: shadowed_until.map(|until| seconds(remaining(clock.kernel, until))),
+        note: entry.note,
+        evidence: entry.evidence,
+    }
+}
+
+/// The command that changes a list.
+pub const fn command(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Trusted => "trust",
+        ListKind::Banned => "ban",
+    }
+}
