@@ -8,6 +8,7 @@ pub mod control;
 pub mod controller;
 pub mod daemon;
 pub mod doctor;
+pub mod event_reader;
 mod file_id;
 pub mod filter_forecast;
 pub mod list_file;

@@ -10,13 +10,16 @@ use super::{
     output::Output,
     time::local,
 };
-use crate::wire::{Offset, dropped};
+use crate::{
+    event_reader::EventReader,
+    wire::{Offset, dropped},
+};
 use sipward_api::{
     self as protocol, Call,
     item::{Decided, Dropped, Event},
     name::{DecisionName, PacketVerdict},
 };
-use sipward_kernel::{Pins, Tables};
+use sipward_kernel::Pins;
 use sipward_types::{printable::printable, time::format_duration};
 
 /// Show drops as they are told, at most one a second for each source, and what the guard decides
@@ -57,22 +60,14 @@ impl Follow {
     }
 
     fn by_oneself(&self, output: &mut Output) -> Result<(), Failure> {
-        let pins = Pins::default();
-        let tables = Tables::open(&pins)?;
-        let _reader = pins.lock_events()?;
-        let mut ring = tables.events()?;
-        let mut names = tables.signature_names()?;
+        let mut reader = EventReader::open(&Pins::default())?;
         loop {
             if self.follow {
-                ring.wait(Duration::from_secs(1))?;
+                reader.wait(Duration::from_secs(1))?;
             }
-            let events: Vec<_> = ring.by_ref().collect();
-            if events.iter().any(|event| event.signature.is_some()) {
-                // They change when a set is loaded.
-                names = tables.signature_names()?;
-            }
+            let events = reader.read()?;
             for event in &events {
-                let dropped = dropped(event, &names, Offset::now());
+                let dropped = dropped(event, reader.names(), Offset::now());
                 output.object(&dropped)?;
                 show(&dropped, output)?;
             }

@@ -12,12 +12,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    answers::{Gone, last},
-    connection::Connection,
-    control_socket::ControlSocket,
-    peer::Peer,
-};
+use super::{answers::last, connection::Connection, control_socket::ControlSocket, peer::Peer};
 use crate::control::handler::{Handler, Limits};
 use crate::refusal::Refusal;
 
@@ -55,14 +50,12 @@ const RETRY: Duration = Duration::from_millis(500);
 
 async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) {
     let Peer { uid, pid, .. } = peer;
-    tracing::debug!(uid, pid, "client");
     match Connection::open(stream, &peer, handler, limits).await {
         Ok(connection) => {
-            if connection.attend().await == Err(Gone) {
-                tracing::debug!(uid, pid, "the client hung up, or left its answers unread");
-            }
+            // Clients may hang up, and may leave answers unread.
+            let _ = connection.attend().await;
         }
-        Err(error) => tracing::warn!(uid, pid, "a client cannot be attended to: {error}"),
+        Err(error) => tracing::warn!(uid, pid, "a client cannot be served: {error}"),
     }
 }
 

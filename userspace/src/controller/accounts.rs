@@ -9,6 +9,7 @@ use super::{
     guard::matches_account,
     list_commands::{PAGE, Page},
     reply::Reply,
+    retrying_store::SaveOutcome,
 };
 use crate::{
     caller::Who,
@@ -122,8 +123,8 @@ impl Controller {
     }
 }
 
-fn unless_saved(saved: Result<(), String>, account: &Account, reply: &mut Reply) {
-    if let Err(fault) = saved {
+fn unless_saved(saved: SaveOutcome, account: &Account, reply: &mut Reply) {
+    if let SaveOutcome::Unsaved(fault) = saved {
         reply.notice(format!("{account}: in force, but not saved, so a reboot would undo it: {fault}"));
     }
 }

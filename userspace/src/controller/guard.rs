@@ -8,6 +8,7 @@ use super::{
     Controller,
     enforced_state::{EnforcedState, target, target_of},
     flows::KnownFlow,
+    retrying_store::SaveOutcome,
     settings::Settings,
     snapshot::SnapshotState,
 };
@@ -146,7 +147,7 @@ impl Controller {
     }
 
     /// Judges what was seen. What follows is in force when this returns, and saved; or why not.
-    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<Result<(), String>, Refusal> {
+    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<SaveOutcome, Refusal> {
         let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
         let drops = enforces && !self.guard_runtime.enforced.passes();
         self.guard_runtime.guard.set_drops(drops, sipward_kernel::clock::now());
@@ -160,13 +161,13 @@ impl Controller {
     }
 
     /// So many packets were not seen that may have shown who works.
-    pub fn missed(&mut self, count: u64) -> Result<Result<(), String>, Refusal> {
+    pub fn missed(&mut self, count: u64) -> Result<SaveOutcome, Refusal> {
         let alert = self.guard_runtime.guard.missed(sipward_kernel::clock::now(), count);
         self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
     }
 
     /// Has end what is over.
-    pub fn tick(&mut self) -> Result<Result<(), String>, Refusal> {
+    pub fn tick(&mut self) -> Result<SaveOutcome, Refusal> {
         let now = sipward_kernel::clock::now();
         let decisions = self.guard_runtime.guard.tick(now);
         let result = self.carry_out(decisions, &[], GUARD, None);
@@ -191,7 +192,7 @@ impl Controller {
         order: &Order,
         who: &str,
         note: Option<&str>,
-    ) -> Result<Result<(), String>, Refusal> {
+    ) -> Result<SaveOutcome, Refusal> {
         let now = sipward_kernel::clock::now();
         // The store reports its faults.
         let _ = self.recall();
@@ -199,7 +200,7 @@ impl Controller {
         let lifted = self.lifted(order, now);
         let saved = self.carry_out(decisions, &lifted, who, note)?;
         // What is forgiven stays so, however soon the next restart is.
-        Ok(saved.and(self.keep_memory()))
+        Ok(saved.and(self.keep_memory().into()))
     }
 
     /// The lists have changed there, so that who is known counts again, or does not.
@@ -215,7 +216,7 @@ impl Controller {
         lifted: &[SuspensionTarget],
         who: &str,
         note: Option<&str>,
-    ) -> Result<Result<(), String>, Refusal> {
+    ) -> Result<SaveOutcome, Refusal> {
         let clock = Clock::read();
         let trusted = self.trusted_of(&decisions, &clock)?;
         let mut batch =
@@ -423,9 +424,9 @@ impl Controller {
     }
 
     /// In one transaction. What is not in the store is marked as such.
-    fn save_batch(&mut self, batch: Batch<'_>) -> Result<Result<(), String>, Refusal> {
+    fn save_batch(&mut self, batch: Batch<'_>) -> Result<SaveOutcome, Refusal> {
         if batch.done.is_empty() {
-            return Ok(Ok(()));
+            return Ok(SaveOutcome::Saved);
         }
         let (who, done) = (batch.who.to_owned(), batch.done.clone());
         let saved = self.store.change_now_or_later(move |change, clock| {
@@ -434,7 +435,7 @@ impl Controller {
         if saved.is_err() {
             self.mark(&batch)?;
         }
-        Ok(saved)
+        Ok(saved.into())
     }
 
     fn mark(&mut self, batch: &Batch<'_>) -> Result<(), Refusal> {

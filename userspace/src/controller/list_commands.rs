@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Controller, reply::Reply};
+use super::{Controller, reply::Reply, retrying_store::SaveOutcome};
 use crate::{
     ban_safety,
     caller::Who,
@@ -133,7 +133,7 @@ impl Controller {
     /// What counts against sources there is forgotten, so that it needs new evidence to ban them again.
     fn clear_net(&mut self, net: IpNet, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let saved = self.order(&Order::ClearNet { net }, &who.name, None)?;
-        if let Err(fault) = saved {
+        if let SaveOutcome::Unsaved(fault) = saved {
             reply.notice(format!("{}: its suspensions end, but that is not saved: {fault}", show(net)));
         }
         Ok(())

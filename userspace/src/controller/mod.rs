@@ -35,7 +35,7 @@ pub use self::{
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
-    retrying_store::OpenOutcome,
+    retrying_store::{OpenOutcome, SaveOutcome},
     rules::Silenced,
     settings::Settings,
     start::{ProgramFate, Started},

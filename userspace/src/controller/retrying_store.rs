@@ -52,6 +52,30 @@ pub enum OpenOutcome {
     },
 }
 
+/// Whether the store has what is in force in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum SaveOutcome {
+    Saved,
+    /// The fault of the store.
+    Unsaved(String),
+}
+
+impl SaveOutcome {
+    pub(super) fn and(self, next: Self) -> Self {
+        if self == Self::Saved { next } else { self }
+    }
+}
+
+impl From<Result<(), String>> for SaveOutcome {
+    fn from(result: Result<(), String>) -> Self {
+        match result {
+            Ok(()) => Self::Saved,
+            Err(fault) => Self::Unsaved(fault),
+        }
+    }
+}
+
 impl RetryingStore {
     pub(super) fn open(path: PathBuf) -> (Self, OpenOutcome) {
         let (store, opened) = open(&path);

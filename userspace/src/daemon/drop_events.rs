@@ -2,9 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -14,14 +13,15 @@ use std::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::false_positives::SharedFalsePositives;
+use super::{false_positives::SharedFalsePositives, fault_log::FaultLog, locked::locked};
 use crate::{
+    event_reader::EventReader,
     refusal::Refusal,
     wire::{Offset, dropped},
 };
 use sipward_api::item::{Decided, Event};
 use sipward_engine::recent_drops::RecentDrops;
-use sipward_kernel::{Error, Pins, Tables};
+use sipward_kernel::{Error, Pins};
 use sipward_types::{drop_event::DropEvent, probe_address::is_probe};
 
 /// How many events somebody may be behind before they miss some.
@@ -102,18 +102,14 @@ impl DropEvents {
     }
 
     fn run(&self) {
-        let mut logged = None;
+        let mut faults = FaultLog::default();
         loop {
             let fault = match self.read_one_filter() {
-                Ok(()) => None,
-                // Nothing to hear where the filter was taken off.
-                Err(Error::NothingAttached) => None,
+                // A filter that was taken off has no events.
+                Ok(()) | Err(Error::NothingAttached) => None,
                 Err(error) => Some(error.to_string()),
             };
-            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-                warn!("drops are counted and not told: {fault}");
-            }
-            logged = fault;
+            faults.update(fault, |fault| warn!("drops are counted but not reported: {fault}"));
             thread::sleep(WAIT);
         }
     }
@@ -121,20 +117,12 @@ impl DropEvents {
     /// Until another filter has taken its place.
     fn read_one_filter(&self) -> Result<(), Error> {
         let generation = self.0.pins.generation();
-        let tables = Tables::open(&self.0.pins)?;
-        let _reader: File = self.0.pins.lock_events()?;
-        let mut ring = tables.events()?;
-        let mut names = tables.signature_names()?;
-        self.recent_drops().name_signatures(&names);
+        let mut reader = EventReader::open(&self.0.pins)?;
         while self.0.pins.generation() == generation {
-            ring.wait(WAIT)?;
-            let events: Vec<_> = ring.by_ref().collect();
-            if events.iter().any(|event| event.signature.is_some()) {
-                // They change when a set is loaded.
-                names = tables.signature_names()?;
-                self.recent_drops().name_signatures(&names);
-            }
-            events.iter().for_each(|event| self.emit(event, &names));
+            reader.wait(WAIT)?;
+            let events = reader.read()?;
+            self.recent_drops().name_signatures(reader.names());
+            events.iter().for_each(|event| self.emit(event, reader.names()));
         }
         Ok(())
     }
@@ -167,9 +155,4 @@ fn timestamp(event: &Event) -> f64 {
         Event::Dropped(dropped) => dropped.ts,
         Event::Decided(decided) => decided.ts,
     }
-}
-
-/// What is behind these locks is right after every statement, so a panic elsewhere does not make it wrong.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

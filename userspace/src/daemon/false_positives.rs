@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::controller_handle::ControllerHandle;
+use super::{controller_handle::ControllerHandle, locked::locked};
 use crate::{
     clock::Clock,
     controller::{Controller, Silenced},
@@ -103,8 +103,7 @@ impl SharedFalsePositives {
     }
 
     fn false_positives(&self) -> MutexGuard<'_, FalsePositives> {
-        // As in `drop_events`.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

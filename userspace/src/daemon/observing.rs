@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
@@ -13,7 +13,10 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
+use super::{
+    controller_handle::ControllerHandle, false_positives::SharedFalsePositives, fault_log::FaultLog,
+    locked::locked,
+};
 use crate::{controller::Controller, refusal::Refusal};
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
 use sipward_kernel::clock::now;
@@ -49,8 +52,7 @@ struct Inner {
     lost: AtomicU64,
     /// The controller has some and is not done with it.
     is_busy: AtomicBool,
-    /// The fault that was logged last, so that it is logged once.
-    fault: Mutex<Option<String>>,
+    faults: Mutex<FaultLog>,
 }
 
 /// How much was seen, and what of it could not be judged.
@@ -76,7 +78,7 @@ impl Observing {
             losses: Mutex::default(),
             lost: AtomicU64::default(),
             is_busy: AtomicBool::default(),
-            fault: Mutex::default(),
+            faults: Mutex::default(),
         }));
         let (eye, (opened, is_open)) = (observing.clone(), mpsc::channel());
         thread::Builder::new()
@@ -101,18 +103,14 @@ impl Observing {
     }
 
     fn observe(&self, opened: mpsc::Sender<()>) {
-        let (mut logged, mut opened) = (None, Some(opened));
+        let (mut faults, mut opened) = (FaultLog::default(), Some(opened));
         loop {
             let fault = match self.observe_one_filter(opened.take()) {
-                Ok(()) => None,
-                // Nothing to see where the filter was taken off.
-                Err(Error::NothingAttached) => None,
+                // A filter that was taken off taps nothing.
+                Ok(()) | Err(Error::NothingAttached) => None,
                 Err(error) => Some(error.to_string()),
             };
-            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-                warn!("nobody sees who authenticates: {fault}");
-            }
-            logged = fault;
+            faults.update(fault, |fault| warn!("the authentication observer is down: {fault}"));
             thread::sleep(WAIT);
         }
     }
@@ -220,13 +218,10 @@ impl Inner {
     fn judge(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
         self.false_positives.witnessed(evidence);
         // The store reports that something is not saved.
-        let logged = if missed > 0 { controller.missed(missed).err() } else { None };
-        let fault = logged.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
-        let mut logged = locked(&self.fault);
-        if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-            error!("what the guard decided is not all in force: {fault}");
-        }
-        *logged = fault;
+        let alert_fault = if missed > 0 { controller.missed(missed).err() } else { None };
+        let fault = alert_fault.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
+        locked(&self.faults)
+            .update(fault, |fault| error!("not all decisions of the guard are in force: {fault}"));
     }
 }
 
@@ -251,9 +246,4 @@ impl Waiting {
     fn put_back(&mut self, batch: Vec<Evidence>) {
         batch.into_iter().rev().for_each(|evidence| self.0.push_front(evidence));
     }
-}
-
-/// As in `drop_events`.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
-use super::{Options, links};
+use super::{Options, fault_log::FaultLog, links};
 use crate::{
     control::{ControlSocket, ControlSocketError, DaemonLock},
     controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
@@ -31,7 +31,7 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     let (mut controller, started) = Controller::start(&pins, Some(settings), false)?;
     report(&started);
     attach(&mut controller)?;
-    links::look_after_taps(&mut controller, Vec::new());
+    links::look_after_taps(&mut controller, &mut FaultLog::default());
     // From now on the filter does not go with its pins. A fault is logged when they are looked at next.
     let _ = controller.keep_pinned();
     let control_socket = control_socket(group.as_deref(), lock)?;
