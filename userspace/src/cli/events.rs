@@ -22,12 +22,12 @@ use sipward_api::{
 use sipward_kernel::Pins;
 use sipward_types::{printable::printable, time::format_duration};
 
-/// Show drops as they are told, at most one a second for each source, and what the guard decides
+/// Show drop events, at most one a second for each source, and decisions of the guard
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow: the latest. \
-                  Where no daemon runs these are those that nobody has read yet; each is shown once then, so one reader \
-                  at a time."
+    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow, \
+                  it shows the latest events. Without a daemon, it shows the unread events of the kernel, \
+                  each once, to one reader at a time."
 )]
 pub(super) struct Follow {
     /// Wait for more until interrupted
@@ -54,7 +54,7 @@ impl Follow {
             Ok(())
         })?;
         if is_empty {
-            output.say("Nothing was dropped or decided since the daemon runs.")?;
+            output.say("No drops or decisions since the daemon started.")?;
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Follow {
             output.flush()?;
             if !self.follow {
                 if events.is_empty() {
-                    output.say("Nothing was dropped that nobody has read yet.")?;
+                    output.say("No unread drop events.")?;
                 }
                 return Ok(());
             }
@@ -100,7 +100,7 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
 fn show_decided(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
     let Decided { account, source, flow, count, seconds, note, .. } = decided;
     if decided.decision == DecisionName::Flagged {
-        // It is about a rule and not about somebody.
+        // The event is about a rule, not about a source.
         return Ok(output.say(format_args!(
             "{}  {:<21}  flagged: {}",
             local(Duration::from_secs_f64(decided.ts.max(0.0))),

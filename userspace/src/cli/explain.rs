@@ -30,21 +30,22 @@ use sipward_types::{
     printable::printable,
 };
 
-/// Say how an address or an account is treated and why, and what is to be done about it
+/// Explain the treatment of an address or an account, and how to change it
 #[derive(Debug, Args)]
 #[command(
     name = "explain",
-    after_help = "Examples: sipward explain 198.51.100.7\n          sipward explain 201\n\nWhat looks like an address is \
-                  one; an account of such a name: `sipward account show NAME`. The verdicts are those of the filter's own \
-                  code, over what it has counted of the address so far. Asking costs the address nothing."
+    after_help = "Examples: sipward explain 198.51.100.7\n          sipward explain 201\n\nAn argument that \
+                  looks like an address is one; for an account with such a name: `sipward account show \
+                  NAME`. The forecasts come from the code of the filter and its present counters, and they \
+                  spend no budget of the address."
 )]
 pub(super) struct ExplainCommand {
-    /// Such as 192.0.2.1, or the user name that a phone authenticates with
+    /// Address such as 192.0.2.1, or the user name that a phone authenticates with
     #[arg(value_name = "ADDRESS|ACCOUNT")]
     about: About,
 }
 
-/// Whom it is about.
+/// The subject of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum About {
     Address(IpAddr),
@@ -59,19 +60,20 @@ impl FromStr for About {
             Ok(address) => return Ok(Self::Address(address)),
             Err(_) => text.parse::<IpNet>(),
         };
-        // As `events` shows it.
+        // The form that `events` prints.
         if let Ok(with_port) = text.parse::<SocketAddr>() {
             return Ok(Self::Address(with_port.ip()));
         }
         match net.map(single) {
             Ok(Some(address)) => Ok(Self::Address(address)),
             Ok(None) => Err(format!(
-                "this is a prefix; name one address of it, or see `sipward ban list --within {text}`, `sipward trust \
-                 list --within {text}` and `sipward account list --within {text}`"
+                "this is a prefix; name one address of it, or see `sipward ban list --within {text}`, \
+                 `sipward trust list --within {text}` and `sipward account list --within {text}`"
             )),
             Err(_) if text.is_empty() => Err("name an address or an account".to_owned()),
             Err(_) if is_almost_an_address(text) => Err(format!(
-                "it is no address, such as 192.0.2.1; of an account of that name: `sipward account show {text}`"
+                "this is not an address, such as 192.0.2.1; for an account with that name: `sipward account \
+                 show {text}`"
             )),
             Err(_) => Ok(Self::Account(text.to_owned())),
         }
@@ -113,20 +115,21 @@ fn say_explained(explained: &Explanation, output: &mut Output) -> Result<(), Fai
     if !explained.closed.is_empty() {
         let mut table = closed_table();
         explained.closed.iter().for_each(|closed| table.row(closed_row(closed)));
-        output.say("\nWhat may not authenticate from there:")?;
+        output.say("\nSuspended or banned at this address:")?;
         output.table(&table)?;
         let address = &explained.address;
         output.say(format_args!(
-            "lifted by `sipward account unlock ACCOUNT --from {address}`; a port of it by `sipward ban del {address}`"
+            "lifted by `sipward account unlock ACCOUNT --from {address}`; a port of it by `sipward ban del \
+             {address}`"
         ))?;
     }
-    say_sources("\nAccounts that fail or work there:", &explained.accounts, output)?;
+    say_sources("\nAccounts at this address:", &explained.accounts, output)?;
     say_counted(&explained.counted, output)?;
     say_next(explained, output)?;
     say_diagnoses(explained.diagnoses.as_deref(), output)?;
     match &explained.seen {
         Some(seen) => say_seen(seen, output)?,
-        None => output.say("\nNo drop of it is remembered.")?,
+        None => output.say("\nNo recent drops.")?,
     }
     say_history(&explained.history, output)
 }
@@ -144,7 +147,7 @@ fn say_known(known: &KnownSource, output: &mut Output) -> Result<(), Failure> {
 fn say_flows(flows: &[KnownFlow], output: &mut Output) -> Result<(), Failure> {
     flows.iter().try_for_each(|KnownFlow { flow, phones, expires_in }| {
         Ok(output.say(format_args!(
-            "  {flow} has the limits of {} for itself, whatever comes from its other ports, for {} more",
+            "  {flow} has limits of its own, those of {}, for {} more",
             count_phones(*phones),
             time_left(*expires_in)
         ))?)
@@ -157,7 +160,7 @@ fn count_phones(phones: u32) -> String {
 
 fn say_counted(counted: &[RuleCount], output: &mut Output) -> Result<(), Failure> {
     if !counted.is_empty() {
-        output.say("\nWhat the guard has counted against it:")?;
+        output.say("\nCounts of the guard against it:")?;
     }
     counted.iter().try_for_each(|RuleCount { rule, count, of, within }| {
         Ok(output.say(format_args!("  {rule}: {count:.1} of {of} within {}", time_left(Some(*within))))?)
@@ -165,7 +168,7 @@ fn say_counted(counted: &[RuleCount], output: &mut Output) -> Result<(), Failure
 }
 
 fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
-    output.say("\nIts next packet of each kind:")?;
+    output.say("\nForecast for its next packet of each kind:")?;
     let mut table = Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
     for next in &explained.next {
         table.row([next.packet.clone(), next.verdict.to_string(), next.sentence.clone()]);
@@ -175,10 +178,10 @@ fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure>
 
 const fn standing(class: SourceClass) -> &'static str {
     match class {
-        SourceClass::Trusted => "trusted, so everything from it passes",
-        SourceClass::Banned => "banned, so everything from it to a SIP port drops",
-        SourceClass::Known => "known, so it has limits of its own; the other rules decide about each packet",
-        SourceClass::Stranger => "a stranger, so the rules decide about each packet",
+        SourceClass::Trusted => "trusted; all its packets pass",
+        SourceClass::Banned => "banned; all its packets to SIP ports drop",
+        SourceClass::Known => "known; it has limits of its own, and the other rules apply",
+        SourceClass::Stranger => "a stranger; the rules decide about each packet",
     }
 }
 
@@ -189,7 +192,7 @@ fn say_rule(rule: &ListRule, output: &mut Output) -> Result<(), Failure> {
         Origin::Config => "by the configuration",
         Origin::Hand => "by hand",
         Origin::Import => "by an import",
-        Origin::Kernel => "while it could not be saved",
+        Origin::Kernel => "while the database was not writable",
         Origin::Guard => "by the guard",
     };
     output.say(format_args!(
@@ -209,7 +212,7 @@ fn say_rule(rule: &ListRule, output: &mut Output) -> Result<(), Failure> {
 
 fn say_seen(seen: &SourceDrops, output: &mut Output) -> Result<(), Failure> {
     let packets = if seen.packets == 1 { "packet" } else { "packets" };
-    output.say(format_args!("\nDropped of late: {} {packets} of {}", grouped(seen.packets), seen.source))?;
+    output.say(format_args!("\nRecent drops: {} {packets} from {}", grouped(seen.packets), seen.source))?;
     for sighted in &seen.recent {
         let line = sighted.first_line.as_ref().map(|line| printable(line.as_bytes()));
         output.say(format_args!(

@@ -13,7 +13,7 @@ use sipward_api::{
     status::{self, SignatureHits},
 };
 
-/// Show where the filter is, what it does and what it has seen
+/// Show the state of the filter and its counters
 #[derive(Debug, Args)]
 #[command(after_help = "Examples: sipward status\n          sipward status --json | jq .reasons")]
 pub(super) struct Status {}
@@ -39,9 +39,9 @@ fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let only = match (status.trusted_only, status.reverts_in) {
         (false, _) => String::new(),
         (true, None) => ", only trusted sources".to_owned(),
-        (true, Some(_)) if status.daemon.is_none() => ", only trusted sources, which nobody takes back without \
-                                                       the daemon: `systemctl start sipward`, or `sipward trust \
-                                                       only off`"
+        (true, Some(_)) if status.daemon.is_none() => ", only trusted sources; it does not revert while no \
+                                                       daemon runs: `systemctl start sipward`, or `sipward \
+                                                       trust only off`"
             .to_owned(),
         (true, Some(_)) => {
             format!(", only trusted sources for {} unless confirmed", time_left(status.reverts_in))
@@ -67,27 +67,25 @@ fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     output.say(format_args!("signatures: {}", status.signatures.len()))?;
     guard(status, output)?;
     match &status.daemon {
-        None => {
-            output.say("daemon: not running; what is in force stays in force: `systemctl start sipward`")?
-        }
+        None => output.say("daemon: not running; the filter stays in force: `systemctl start sipward`")?,
         Some(daemon) => {
             output.say(format_args!("daemon: pid {}, for {}", daemon.pid, time_left(Some(daemon.uptime))))?;
             output.say(format_args!(
-                "drops told: {}, and {} more that were only counted",
+                "drop events: {} reported, {} suppressed by sampling",
                 grouped(daemon.drops_reported),
                 grouped(daemon.drops_suppressed)
             ))?;
             match (&daemon.alarm, daemon.proved) {
                 (Some(alarm), _) => output.say(format_args!("ALARM: {alarm}"))?,
                 (None, Some(ago)) if !status.interfaces.is_empty() => {
-                    output.say(format_args!("proved to work: {} ago", time_left(Some(ago))))?;
+                    output.say(format_args!("last self-test: passed {} ago", time_left(Some(ago))))?;
                 }
                 (None, _) => {}
             }
         }
     }
     if let Some(fault) = &status.config_fault {
-        output.say(format_args!("configuration: the last good one, as {fault}"))?;
+        output.say(format_args!("configuration: the last good one is in force, because {fault}"))?;
     }
     if let Some(fault) = &status.store.fault {
         output.say(format_args!("store: {fault}"))?;
@@ -113,7 +111,7 @@ fn guard(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     ))?;
     if status.daemon.is_some() {
         output.say(format_args!(
-            "seen: {} packets, {} outcomes ({} unproven), {} alerts",
+            "observed: {} packets, {} auth results ({} unproven), {} alerts",
             grouped(guard.packets),
             grouped(guard.evidence),
             grouped(guard.unproven),
@@ -122,7 +120,7 @@ fn guard(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     }
     if guard.unseen_known + guard.unseen_strangers + guard.unjudged > 0 {
         output.say(format_args!(
-            "too fast to be seen: {} packets of known sources, {} of strangers, {} outcomes",
+            "missed by the observer: {} packets of known sources, {} of strangers, {} auth results",
             grouped(guard.unseen_known),
             grouped(guard.unseen_strangers),
             grouped(guard.unjudged)
@@ -130,20 +128,21 @@ fn guard(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     }
     if guard.unseen_answers + guard.unseen_foreign > 0 {
         output.say(format_args!(
-            "of these {} were answers of the PBX and {} may have been answers to it: for some seconds after each, \
-             nothing that comes over UDP is proven",
+            "of these, {} were answers of the PBX and {} may have been answers to it: for some seconds \
+             after each, nothing over UDP counts as proven",
             grouped(guard.unseen_answers),
             grouped(guard.unseen_foreign)
         ))?;
     }
     if guard.no_room > 0 {
         output.say(format_args!(
-            "no room: for {} suspensions, known phones or flows",
+            "table full: {} suspensions, known phones or flows were not added",
             grouped(guard.no_room)
         ))?;
     }
     for rule in &status.flagged {
-        output.say(format_args!("flagged: {rule} hits sources that authenticate: see `sipward rules`"))?;
+        output
+            .say(format_args!("flagged: {rule} hits sources that authenticate later: see `sipward rules`"))?;
     }
     Ok(())
 }
@@ -170,7 +169,7 @@ fn reasons(status: &status::Status, output: &mut Output) -> Result<(), Failure> 
     }
     output.say("")?;
     if table.is_empty() {
-        output.say("No packet has arrived yet.")?;
+        output.say("No packets so far.")?;
     } else {
         output.table(&table)?;
     }

@@ -1,4 +1,4 @@
-//! Accounts that may not authenticate, listed, locked and unlocked by hand.
+//! Commands about accounts: list, lock, unlock, show.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -29,7 +29,7 @@ use sipward_types::{
 };
 
 impl Controller {
-    /// What may not authenticate, as far as it is asked for, after the one given.
+    /// A page of the suspensions that match a query, after the one given.
     pub fn accounts(
         &self,
         which: &Accounts,
@@ -73,7 +73,7 @@ impl Controller {
         suspensions.filter(|suspension| suspension.source == Some(source)).cloned().collect()
     }
 
-    /// Whether a port of a source in it is banned.
+    /// True if a port of a source in the network is banned.
     pub(super) fn has_banned_port(&self, net: IpNet, clock: &Clock) -> bool {
         let banned = |suspension: &Suspension| {
             closing(suspension) == Closing::Banned
@@ -91,7 +91,8 @@ impl Controller {
         let locked = self.guard_runtime.enforced.get(SuspensionTarget::account(None, &account), clock.kernel);
         if locked.is_none_or(|locked| locked.until != until) {
             return Err(Refusal::no(format!(
-                "{account} could not be locked, as too much is locked or suspended already: see `sipward account list`"
+                "{account} could not be locked: the table of locks and suspensions is full, see `sipward \
+                 account list`"
             )));
         }
         unless_saved(saved, &account, reply);
@@ -129,7 +130,7 @@ fn unless_saved(saved: SaveOutcome, account: &Account, reply: &mut Reply) {
     }
 }
 
-/// What is banned is no account, and so nobody finds it by its name.
+/// A query by name finds accounts only, not banned ports.
 fn asked(which: &Accounts, suspension: &Suspension) -> bool {
     let named = |name: &String| {
         let text = suspension.what.to_string().to_lowercase();

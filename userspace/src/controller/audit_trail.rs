@@ -33,5 +33,5 @@ pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> 
 fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {
     let whose = if of_guard { "of the guard" } else { "of others than the guard" };
     let age = format_duration(Duration::from_secs(now.wall_ms.saturating_sub(at) / 1_000));
-    format!("{lines} older lines {whose} are no longer kept, the last of them {age} old")
+    format!("{lines} older lines {whose} have been deleted; the latest of them was {age} old")
 }

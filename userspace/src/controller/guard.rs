@@ -34,7 +34,7 @@ use sipward_types::{
 /// Receives each decision, with the name of who made it and the time.
 pub type Listener = Box<dyn Fn(&DecisionFacts, &str, &Clock) + Send>;
 
-/// The guard, and what is in force by it.
+/// The guard, and its decisions in force.
 pub(super) struct GuardRuntime {
     pub(super) guard: Guard,
     pub(super) enforced: EnforcedState,
@@ -49,7 +49,7 @@ impl fmt::Debug for GuardRuntime {
 }
 
 impl GuardRuntime {
-    /// One that goes on where the last one ended.
+    /// Restores the guard from the state in force.
     pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: u64) -> Self {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&enforced, now));
@@ -82,7 +82,7 @@ fn held(enforced: &EnforcedState, now: u64) -> Vec<Held> {
     suspended.chain(known).chain(flows).collect()
 }
 
-/// What is to be saved of a decision that is in force.
+/// A change of the store for a decision that is in force.
 #[derive(Clone, Debug)]
 enum Done {
     Suspended(Suspension),
@@ -115,13 +115,13 @@ impl Done {
 struct Batch<'a> {
     clock: Clock,
     who: &'a str,
-    /// Of whoever gave the order.
+    /// The note of the order.
     note: Option<&'a str>,
     trusted: BTreeSet<IpAddr>,
     done: Vec<Done>,
     /// Not put in force.
     refused: Vec<Decision>,
-    /// Looked up once somebody is to be banned.
+    /// Looked up at the first ban.
     protected: Option<Vec<ProtectedAddress>>,
 }
 
@@ -135,7 +135,7 @@ impl Controller {
         self.guard_runtime.listener.take()
     }
 
-    /// From now on by these settings. What has been decided stays as it is.
+    /// Applies new settings. Decisions in force stay as they are.
     pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
         let passes = settings.keep_passes(&mut self.store);
         let GuardRuntime { guard, enforced, .. } = &mut self.guard_runtime;
@@ -146,7 +146,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Judges what was seen. What follows is in force when this returns, and saved; or why not.
+    /// Judges evidence. The decisions are in force when this returns.
     pub fn witness(&mut self, evidence: &[Evidence]) -> Result<SaveOutcome, Refusal> {
         let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
         let drops = enforces && !self.guard_runtime.enforced.passes();
@@ -160,13 +160,13 @@ impl Controller {
         result
     }
 
-    /// So many packets were not seen that may have shown who works.
+    /// Records packets that the observer missed and that may have shown successes.
     pub fn missed(&mut self, count: u64) -> Result<SaveOutcome, Refusal> {
         let alert = self.guard_runtime.guard.missed(sipward_kernel::clock::now(), count);
         self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
     }
 
-    /// Has end what is over.
+    /// Ends expired decisions.
     pub fn tick(&mut self) -> Result<SaveOutcome, Refusal> {
         let now = sipward_kernel::clock::now();
         let decisions = self.guard_runtime.guard.tick(now);
@@ -176,7 +176,7 @@ impl Controller {
         result
     }
 
-    /// What a command would lift: also what the guard does not know the name of, and bans of flows.
+    /// The suspensions that an order lifts: also those known by a hash only, and bans of flows.
     pub(super) fn lifted(&self, order: &Order, now: u64) -> Vec<SuspensionTarget> {
         self.guard_runtime
             .enforced
@@ -186,7 +186,7 @@ impl Controller {
             .collect()
     }
 
-    /// What follows from a command; whether it is saved, or why not.
+    /// Puts the decisions of an order in force.
     pub(super) fn order(
         &mut self,
         order: &Order,
@@ -199,17 +199,17 @@ impl Controller {
         let decisions = self.guard_runtime.guard.order(order, now);
         let lifted = self.lifted(order, now);
         let saved = self.carry_out(decisions, &lifted, who, note)?;
-        // What is forgiven stays so, however soon the next restart is.
+        // Forgotten failures stay forgotten, however soon the next restart is.
         Ok(saved.and(self.keep_memory().into()))
     }
 
-    /// The lists have changed there, so that who is known counts again, or does not.
+    /// Updates known sources after a change of the lists.
     pub(super) fn know_again(&mut self, nets: &[IpNet]) -> Result<(), Refusal> {
         let sources = nets.iter().filter_map(|net| single(*net));
         Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, sipward_kernel::clock::now())?)
     }
 
-    /// On an error, what could be done is done and saved all the same.
+    /// On an error, the other decisions are put in force and saved all the same.
     fn carry_out(
         &mut self,
         decisions: Vec<Decision>,
@@ -236,7 +236,7 @@ impl Controller {
         result.map(|()| saved)
     }
 
-    /// Of those that are to be suspended. Asked once, as it takes a look at all prefixes.
+    /// The trusted sources among those to suspend. Looked up once, because that reads all prefixes.
     fn trusted_of(&mut self, decisions: &[Decision], clock: &Clock) -> Result<BTreeSet<IpAddr>, Refusal> {
         let source = |decision: &Decision| match decision.action {
             GuardAction::Suspend { source, .. }
@@ -326,7 +326,7 @@ impl Controller {
         }
     }
 
-    /// False: the source may not be touched.
+    /// False if the source is trusted.
     fn suspend(
         &mut self,
         what: Suspended,
@@ -336,7 +336,7 @@ impl Controller {
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
         if source.is_some_and(|source| batch.trusted.contains(&source)) {
-            // It was trusted after it was seen.
+            // The source became trusted after the evidence.
             return Ok(false);
         }
         let suspension = Suspension {
@@ -376,7 +376,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Bans a source or a prefix, unless this host or somebody here could not do without it: then it says false.
+    /// Bans a source or a prefix. False if this host or the operator cannot do without it.
     fn ban_for(
         &mut self,
         net: IpNet,
@@ -388,7 +388,7 @@ impl Controller {
         let hazard = ban_safety::hazard(net, batch.protected.get_or_insert_with(|| ban_safety::all(None)));
         let facts = |name| DecisionFacts { source: Some(net), ..DecisionFacts::new(name, trigger) };
         if let Some(hazard) = hazard {
-            let note = format!("it {hazard}, and so it is not banned");
+            let note = format!("not banned: it {hazard}");
             self.report(DecisionFacts { note: Some(note), ..facts(DecisionName::Alert) }, batch);
             return Ok(false);
         }
@@ -423,7 +423,7 @@ impl Controller {
         }
     }
 
-    /// In one transaction. What is not in the store is marked as such.
+    /// Saves in one transaction, and marks as unsaved what could not be saved.
     fn save_batch(&mut self, batch: Batch<'_>) -> Result<SaveOutcome, Refusal> {
         if batch.done.is_empty() {
             return Ok(SaveOutcome::Saved);
@@ -473,7 +473,7 @@ fn lifts(order: &Order, suspension: &Suspension) -> bool {
     }
 }
 
-/// Be it by a hash.
+/// Also by the hash of the account.
 pub(super) fn matches_account(suspension: &Suspension, account: &Account) -> bool {
     target(suspension).what == SuspensionTarget::account(None, account).what
 }
@@ -494,10 +494,11 @@ fn audit_detail(facts: &DecisionFacts, clock: &Clock) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// What to do where packets are not seen.
-const MISSED: &str = "so many packets of the PBX, or of known sources, went by unseen: until it ends, no nonce proves \
-    anything over UDP, so that nobody is suspended or banned for what comes that way, and who is known stays so. \
-    `sipward status` says what was not seen and `sipward top` who sends most: ban who floods, or give sipward more CPU";
+/// The advice for an observer that misses packets.
+const MISSED: &str = "the observer missed many packets of the PBX or of known sources. Until this ends, no \
+                      nonce proves anything over UDP: no failure over UDP leads to a suspension or a ban, \
+                      and known sources stay known. `sipward status` counts the missed packets and `sipward \
+                      top` shows the busiest sources: ban the flood, or give sipward more CPU time";
 
 /// `many-accounts: 12 in 40s`
 fn counted(trigger: Trigger) -> String {

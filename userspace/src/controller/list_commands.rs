@@ -80,7 +80,7 @@ impl Controller {
             let clock = Clock::read();
             let asked = expiry(clock.kernel, lifetime(add.lasts));
             let Banning::Done { until, shadow } = self.lists(&clock)?.ban(net, asked)? else {
-                refused.push(net, "trusted, and so not banned: `sipward trust del` first".to_owned());
+                refused.push(net, "not banned, because it is trusted: `sipward trust del` first".to_owned());
                 continue;
             };
             self.know_again(&[net])?;
@@ -134,7 +134,7 @@ impl Controller {
     fn clear_net(&mut self, net: IpNet, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let saved = self.order(&Order::ClearNet { net }, &who.name, None)?;
         if let SaveOutcome::Unsaved(fault) = saved {
-            reply.notice(format!("{}: its suspensions end, but that is not saved: {fault}", show(net)));
+            reply.notice(format!("{}: its suspensions ended, but that is not saved: {fault}", show(net)));
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ impl Refused {
 fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
     if sources.len() > AT_ONCE {
         return Err(Refusal::wrong(format!(
-            "{} sources are too many at once: {AT_ONCE} may be named, and `import` takes any number",
+            "{} sources are too many at once: name at most {AT_ONCE}, or use `import`",
             sources.len()
         )));
     }
@@ -269,8 +269,7 @@ fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
 pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
     let net = canonical(net);
     if sipward_types::address::holds_v4_unsaid(net) {
-        let message =
-            format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
+        let message = format!("{net} also holds every IPv4 address: write 2000::/3 for all of IPv6 in use");
         return Err(Refusal::wrong(message));
     }
     Ok(net)

@@ -18,7 +18,7 @@ impl Proved {
 }
 
 impl Controller {
-    /// Has the filter judge packets whose fate is known.
+    /// Runs the self-test: the filter judges packets with a known verdict.
     pub fn prove(&mut self) -> Result<(), String> {
         let result =
             probe(&self.pins, &mut self.tables, now()).map(drop).map_err(|failure| failure.to_string());

@@ -1,5 +1,5 @@
-//! What is switched by hand while traffic flows. It stays over restarts, until it is switched back or the
-//! configuration file says otherwise and is loaded again.
+//! Switches by hand while traffic flows. They survive restarts, until they are switched back or a configuration file
+//! that says otherwise is loaded.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ impl Controller {
             .confirm
             .filter(|_| only.on)
             .map(|seconds| expiry(clock.kernel, Lifetime::For(std::time::Duration::from_secs(seconds))));
-        // Whether it was on before, in which case there is nothing to take back.
+        // A lock-down that was on before does not revert.
         let was_on =
             self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
         let reverts_at = reverts_at.filter(|_| !was_on);
@@ -51,15 +51,15 @@ impl Controller {
         let mut lists = self.lists(clock)?;
         if !lists.trusts_somebody()? {
             return Err(Refusal::no(
-                "nobody is trusted, so nobody could call: `sipward trust add` first, or --force",
+                "no source is trusted, so nobody could call: `sipward trust add` first, or --force",
             ));
         }
         if let Some(session) = session
             && !lists.trusts(session)?
         {
             return Err(Refusal::no(format!(
-                "{session}, where your own session comes from, is not trusted, so a phone there could not call: \
-                 `sipward trust add {session}` first, or --force"
+                "{session}, where your own session comes from, is not trusted, so a phone there could not \
+                 call: `sipward trust add {session}` first, or --force"
             )));
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Takes back a lock-down that nobody has confirmed in time. Whether there was one.
+    /// Reverts a lock-down that was not confirmed in time. True if there was one.
     pub fn revert(&mut self, clock: &Clock) -> Result<bool, Refusal> {
         if self.reverts_at.is_none_or(|at| at > clock.kernel) {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Drop events: read once from the kernel and sent to every subscriber, among them the guard's decisions.
+//! Drop events and decisions of the guard: sends each to every subscriber.
 
 use std::{
     collections::VecDeque,
@@ -24,16 +24,16 @@ use sipward_engine::recent_drops::RecentDrops;
 use sipward_kernel::{Error, Pins};
 use sipward_types::{drop_event::DropEvent, probe_address::is_probe};
 
-/// How many events somebody may be behind before they miss some.
+/// Events that a subscriber may lag behind before it loses some.
 const BACKLOG: usize = 4_096;
-/// Drops that are kept for whoever comes later, and as many decisions.
+/// Recent drops that are kept for later subscribers, and as many decisions.
 const RECENT: usize = 1_000;
 const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct DropEvents(Arc<Inner>);
 
-/// Apart, so that drops, of which there are many, do not push out decisions.
+/// Kept apart, so that the many drops do not displace decisions.
 #[derive(Debug, Default)]
 struct RecentEvents {
     dropped: VecDeque<Arc<Event>>,
@@ -52,7 +52,7 @@ struct Inner {
 }
 
 impl DropEvents {
-    /// Gives the ring buffer a thread that waits for it.
+    /// Starts the thread that reads the ring.
     pub(super) fn start(pins: Pins, false_positives: SharedFalsePositives) -> Result<Self, Refusal> {
         let drop_events = Self(Arc::new(Inner {
             pins,
@@ -71,7 +71,7 @@ impl DropEvents {
         Ok(drop_events)
     }
 
-    /// Every event from now on.
+    /// Subscribes to every event from now on.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.news.subscribe()
     }
@@ -84,11 +84,11 @@ impl DropEvents {
         events
     }
 
-    /// Sends every subscriber a decision, which does not come from the kernel.
+    /// Sends a decision to every subscriber.
     pub(super) fn emit_decided(&self, decided: Decided) {
         let emitted = Arc::new(Event::Decided(decided));
         keep(&mut locked(&self.0.recent).decided, &emitted);
-        // Nobody may listen.
+        // There may be no subscriber.
         let _ = self.0.news.send(emitted);
     }
 
@@ -114,7 +114,7 @@ impl DropEvents {
         }
     }
 
-    /// Until another filter has taken its place.
+    /// Returns when another filter has replaced this one.
     fn read_one_filter(&self) -> Result<(), Error> {
         let generation = self.0.pins.generation();
         let mut reader = EventReader::open(&self.0.pins)?;
@@ -129,7 +129,7 @@ impl DropEvents {
 
     fn emit(&self, event: &DropEvent, names: &[String]) {
         if is_probe(event.source) {
-            // The filter's own, which nobody need hear of.
+            // Events of the self-test are not reported.
             return;
         }
         self.0.emitted.fetch_add(1, Ordering::Relaxed);

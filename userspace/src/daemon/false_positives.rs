@@ -23,7 +23,7 @@ use sipward_types::{
     evidence::{Evidence, Kind, Proof},
 };
 
-/// How often rules are judged and saved.
+/// The interval at which rules are judged and saved.
 const LOOK: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl SharedFalsePositives {
         self.false_positives().dropped(&rule, event.source, Offset::now().to_wall(event.at).as_secs());
     }
 
-    /// Who authenticated, as far as that is proven; or is a trunk of ours.
+    /// Counts proven authentications, and answers of trunks.
     pub(super) fn witnessed(&self, evidence: &[Evidence]) {
         let offset = Offset::now();
         let mut false_positives = self.false_positives();
@@ -51,7 +51,7 @@ impl SharedFalsePositives {
         }
     }
 
-    /// Whom the guard suspends or bans has failed as an attacker does.
+    /// Counts a source that the guard suspends or bans as an attacker.
     pub(super) fn decided(&self, decision: &DecisionFacts, who: &str, clock: &Clock) {
         let restricts =
             matches!(decision.name, DecisionName::Suspended | DecisionName::Banned) && who == GUARD;
@@ -70,7 +70,7 @@ impl SharedFalsePositives {
         flagged.map(|(rule, _)| rule).collect()
     }
 
-    /// From time to time: flags what hits the wrong ones, and saves.
+    /// Periodically flags rules with false positives, and saves.
     pub(super) async fn keep(&self, handle: &ControllerHandle, tell: &impl Fn(Decided)) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,16 +112,17 @@ fn speaks_for_its_source(evidence: &Evidence) -> bool {
     works && evidence.proof == Proof::Proven
 }
 
-/// In the log, and for whoever follows events.
+/// Logs a flagged rule, and makes its event.
 fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
     let note = match silenced {
-        Silenced::Off => "it is switched off until the configuration is loaded again",
-        Silenced::NotAllowed => "it stays in force: see `sipward rules`",
+        Silenced::Off => "the rule is off until the configuration is loaded again",
+        Silenced::NotAllowed => "the rule stays in force: see `sipward rules`",
         Silenced::NotPossible => {
-            "it stays in force, as without it there would be no limit: trust these sources, or raise the limit"
+            "the rule stays in force, because there would be no limit without it: trust these sources, or \
+             raise the limit"
         }
     };
     let Tally { sources, authenticated, .. } = tally;
-    info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day: {note}");
+    info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day; {note}");
     wire::flagged(rule, tally, note, &Clock::read())
 }

@@ -1,4 +1,4 @@
-//! Interfaces that come, and are protected before they are up.
+//! Attaches the filter to new interfaces before they are up.
 
 use std::{thread, time::Duration};
 
@@ -9,14 +9,14 @@ use super::{controller_handle::ControllerHandle, fault_log::FaultLog};
 use crate::controller::Controller;
 use sipward_kernel::LinkNews;
 
-/// For a kernel that does not tell.
+/// The interval of polling, for kernels without notifications.
 const FALLBACK: Duration = Duration::from_secs(2);
 
 pub(super) async fn watch(handle: &ControllerHandle) {
     let mut news = match listen() {
         Ok(news) => news,
         Err(error) => {
-            warn!("the kernel does not tell when interfaces come, so they are looked for: {error}");
+            warn!("the kernel does not report new interfaces, so sipward polls for them: {error}");
             mpsc::channel(1).1
         }
     };
@@ -74,19 +74,19 @@ fn look_after_pins(controller: &mut Controller, faults: &mut FaultLog) {
     faults.update(fault, |fault| error!("the filter is in force but cannot be pinned: {fault}"));
 }
 
-/// A thread that waits for the kernel; bursts of news are one.
+/// Starts a thread that waits for news of the kernel. A burst counts as one.
 fn listen() -> Result<mpsc::Receiver<()>, sipward_kernel::Error> {
     let mut links = LinkNews::listen()?;
     let (sender, news) = mpsc::channel(1);
     let work = move || {
         while links.wait().is_ok() {
-            // Full: it will be looked at anyway.
+            // Full: a look is pending anyway.
             if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
                 return;
             }
         }
     };
-    // Without the thread, the news end at once and the fallback does it all.
+    // Without the thread, the channel closes at once and polling takes over.
     let _ = thread::Builder::new().name("links".to_owned()).spawn(work);
     Ok(news)
 }

@@ -1,4 +1,4 @@
-//! What a client asks for, brought to whoever can answer it.
+//! Calls of clients, passed to the part of the daemon that answers them.
 
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
@@ -62,7 +62,7 @@ impl Handler for RequestHandler {
         match answered {
             Ok(()) => Ok(()),
             Err(Unanswered::Refused(refusal)) => Err(refusal),
-            // Nobody hears this.
+            // The client is gone, so there is nobody to answer.
             Err(Unanswered::Gone) => Ok(()),
         }
     }
@@ -102,7 +102,7 @@ impl RequestHandler {
         Ok(result?)
     }
 
-    /// Page by page: a client that takes its time keeps nobody else waiting.
+    /// Page by page, so that a slow client does not delay others.
     async fn pages<L, K>(
         &self,
         answers: &mut Answers,
@@ -127,7 +127,7 @@ impl RequestHandler {
     }
 
     async fn events(&self, events: Events, answers: &mut Answers) -> Result<(), Unanswered> {
-        // First, so that nothing is missed between the two.
+        // Subscribes first, so that no event is lost in between.
         let mut news = self.drop_events.subscribe();
         if !events.follow {
             for event in self.drop_events.recent() {
@@ -139,7 +139,9 @@ impl RequestHandler {
             match news.recv().await {
                 Ok(event) => answers.item(&*event).await?,
                 Err(RecvError::Lagged(missed)) => {
-                    answers.notice(&format!("{missed} were not told in time")).await?
+                    answers
+                        .notice(&format!("{missed} events were lost, because the client read too slowly"))
+                        .await?
                 }
                 Err(RecvError::Closed) => return Ok(()),
             }

@@ -1,4 +1,4 @@
-//! What has to be looked after now and then.
+//! Periodic upkeep.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ struct UpkeepState {
 fn look_after(controller: &mut Controller, tick: u64, mut state: UpkeepState) -> UpkeepState {
     match controller.revert(&Clock::read()) {
         Ok(false) => {}
-        Ok(true) => warn!("nobody confirmed the lock-down: everybody may call again"),
-        Err(refusal) => error!("the lock-down could not be taken back: {refusal}"),
+        Ok(true) => warn!("the lock-down was not confirmed and has reverted: the rules decide again"),
+        Err(refusal) => error!("the lock-down could not be reverted: {refusal}"),
     }
     if controller.is_off() {
         return state;
@@ -72,18 +72,18 @@ fn look_after(controller: &mut Controller, tick: u64, mut state: UpkeepState) ->
     state
 }
 
-/// A part of it at each tick, so that nobody waits long. How many have been removed, until all are.
+/// Removes some expired entries at each tick, so that no call waits long. The number removed so far, until all are.
 fn purge(controller: &mut Controller, before: usize) -> Option<usize> {
     match controller.purge() {
         Ok(Purged { removed, is_all: false }) => Some(before + removed),
         Ok(Purged { removed, is_all: true }) => {
             if before + removed > 0 {
-                info!("{} entries have run out", before + removed);
+                info!("{} expired entries were removed", before + removed);
             }
             None
         }
         Err(refusal) => {
-            warn!("what has run out stays for now: {refusal}");
+            warn!("expired entries could not be removed yet: {refusal}");
             None
         }
     }
@@ -100,7 +100,7 @@ fn look_after_store(controller: &mut Controller, faults: &mut FaultLog) {
     let is_faulty = fault.is_some();
     faults.update(fault, |fault| error!("changes are in force but cannot be saved: {fault}"));
     if is_faulty && let Some((opened, Ok(reconciled))) = controller.recover() {
-        info!("the store can be written again ({opened:?}); lists: {reconciled}");
+        info!("the database is writable again ({opened:?}); lists: {reconciled}");
         faults.update(None, |_| {});
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::unsigned::Unsigned;
 use sipward_types::address::canonical;
 
-/// What somebody did.
+/// A line of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Milliseconds since 1970.
@@ -20,7 +20,7 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
-/// Who decides where nobody gives orders. Strangers cause such lines, so they are counted apart.
+/// The author of automatic decisions. Strangers cause such lines, so the trail limits them separately.
 pub const GUARD: &str = "guard";
 
 /// Lines that are no longer kept.

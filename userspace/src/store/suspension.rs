@@ -1,4 +1,4 @@
-//! What may not authenticate for a while, or open anything.
+//! Suspensions, locks, bans of ports and limits.
 
 use std::{fmt, net::IpAddr};
 
@@ -98,7 +98,7 @@ fn flow(name: &str) -> Option<Flow> {
 }
 
 impl Change<'_> {
-    /// Instead of what was said of the same from the same source.
+    /// Replaces the suspension of the same target at the same source.
     pub fn suspend(&mut self, suspension: &Suspension, clock: &Clock) -> error::Result<()> {
         let Suspension { what, source, until, since, who, trigger, strict } = suspension;
         let (boot, until) = self.end(*until, clock)?;
@@ -122,7 +122,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether there was anything to lift.
+    /// True if there was something to lift.
     pub fn lift(&mut self, what: &Suspended, source: Option<IpAddr>) -> error::Result<bool> {
         let sql = "DELETE FROM suspension WHERE kind = ?1 AND name = ?2 AND source = ?3";
         Ok(self.execute(sql, params![what.kind(), what.to_string(), key(source)])? > 0)

@@ -131,7 +131,7 @@ fn list_rules(entries: Vec<ListedFact>, clock: &Clock) -> Vec<ListRule> {
 
 fn lifted_by(entry: &Entry) -> String {
     match entry.origin {
-        Origin::Config => "taking it out of the configuration file, and `sipward reload`".to_owned(),
+        Origin::Config => "removing it from the configuration file, then `sipward reload`".to_owned(),
         Origin::Hand | Origin::Import | Origin::Kernel | Origin::Guard => {
             format!("`sipward {} del {}`", command(entry.kind), show(entry.net))
         }
@@ -154,20 +154,20 @@ fn why_known(view: Option<&SourceView>) -> String {
     match (registered, works) {
         (0, true) => "credentials were accepted there".to_owned(),
         (0, false) => {
-            "it answers what the PBX asks it, or it authenticated before the daemon was started".to_owned()
+            "it answers requests of the PBX, or it authenticated before the daemon started".to_owned()
         }
-        (1, _) => "a phone is registered there, or was of late".to_owned(),
-        (count, _) => format!("{count} phones are registered there, or were of late"),
+        (1, _) => "a phone is registered there, or was recently".to_owned(),
+        (count, _) => format!("{count} phones are registered there, or were recently"),
     }
 }
 
 fn options(class: SourceClass, known: Option<&KnownSource>, drops_options: bool) -> String {
     match (class, known) {
-        (SourceClass::Trusted, _) => "OPTIONS pass: it is trusted".to_owned(),
-        (SourceClass::Banned, _) => "OPTIONS drop: it is banned".to_owned(),
+        (SourceClass::Trusted, _) => "OPTIONS pass: the source is trusted".to_owned(),
+        (SourceClass::Banned, _) => "OPTIONS drop: the source is banned".to_owned(),
         (_, Some(known)) => format!("OPTIONS pass, up to known_rate.options: {}", known.why),
         (_, None) if drops_options => {
-            "OPTIONS drop: it is a stranger; they pass once a phone authenticates there, or once it answers an OPTIONS \
+            "OPTIONS drop: the source is a stranger. They pass once a phone authenticates there, or once it answers an OPTIONS \
              or a REGISTER of the PBX"
                 .to_owned()
         }
@@ -312,9 +312,9 @@ mod tests {
             persistence: 0,
         };
         for (view, says) in [
-            (None, "before the daemon was started"),
-            (Some(view(0, &[])), "it answers what the PBX asks it"),
-            (Some(view(0, &[false])), "it answers what the PBX asks it"),
+            (None, "before the daemon started"),
+            (Some(view(0, &[])), "it answers requests of the PBX"),
+            (Some(view(0, &[false])), "it answers requests of the PBX"),
             (Some(view(0, &[false, true])), "credentials were accepted"),
             (Some(view(1, &[true])), "a phone is registered"),
             (Some(view(40, &[true, false])), "40 phones are registered"),

@@ -7,7 +7,7 @@ use crate::name::{DecisionName, FilterMode, PacketVerdict, RuleAction};
 use sipward_types::account::Status;
 use sipward_types::list_entry::Origin;
 
-/// A null that is there means something; serde would take it for a field that is not there.
+/// Distinguishes a null from an absent field, which serde does not.
 pub fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
@@ -17,7 +17,7 @@ pub struct Trusted {
     pub trusted: String,
     /// Seconds; null: never.
     pub expires_in: Option<u64>,
-    /// A ban on the very same address or prefix ended.
+    /// A ban of exactly this address or prefix was lifted.
     pub lifted_ban: bool,
 }
 
@@ -25,9 +25,9 @@ pub struct Trusted {
 pub struct Banned {
     pub banned: String,
     pub expires_in: Option<u64>,
-    /// It was banned for longer already.
+    /// A longer ban was in force already, and stays.
     pub longer: bool,
-    /// The trusted prefix around it, in which it has no effect.
+    /// The trusted prefix around it, because of which the ban has no effect.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shadowed_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
@@ -49,7 +49,7 @@ pub struct Listed {
     /// Seconds since 1970.
     pub since: u64,
     pub origin: Origin,
-    /// Of a ban that a trusted prefix keeps from having effect: for how long; null is for ever.
+    /// The time for which a trusted prefix keeps the ban from having effect; null: forever.
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
     pub shadowed_for: Option<Option<u64>>,
     pub note: Option<String>,
@@ -64,13 +64,13 @@ pub struct Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Only {
     pub trusted_only: bool,
-    /// Seconds until it is taken back unless it is confirmed.
+    /// Seconds until the lock-down reverts unless confirmed.
     pub reverts_in: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
-    /// How many are in force.
+    /// The number of signatures in force.
     pub signatures: usize,
 }
 
@@ -86,23 +86,23 @@ pub struct Detached {
     pub detached: String,
 }
 
-/// A source of which packets were dropped of late.
+/// A source with recent drops.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Top {
     /// The address, or the /64.
     pub source: String,
-    /// The last address of it.
+    /// The last address of the source.
     pub address: String,
     pub packets: u64,
     /// Packets of the last minutes; older ones count less and less.
     pub lately: u64,
-    /// The reason of most of them.
+    /// The most frequent reason.
     pub mostly: String,
-    /// Seconds since the last.
+    /// Seconds since the last drop.
     pub last: u64,
 }
 
-/// A packet that was dropped, or that monitor mode let pass.
+/// A dropped packet, or one that monitor mode passed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {
     /// Seconds since 1970.
@@ -116,21 +116,21 @@ pub struct Dropped {
     pub verdict: PacketVerdict,
     pub reason: String,
     pub bytes: u32,
-    /// As far as it is in the part of the packet that was kept.
+    /// The first line, as far as the event contains it.
     pub first_line: Option<String>,
 }
 
-/// Something that may not authenticate: a line of `account list`.
+/// A suspension, a lock, a ban of a port or a limit: a line of `account list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// Sixteen digits in place of a name: of one that was found in the kernel, only a hash is known.
+    /// Sixteen hexadecimal digits if only the hash of the name is known, as for entries found in the kernel.
     pub account: Option<String>,
-    /// Such as "udp:5062", where it is no account.
+    /// Such as "udp:5062", for bans of ports.
     pub flow: Option<String>,
     pub status: Closing,
-    /// Null: from anywhere.
+    /// Null: any source.
     pub source: Option<String>,
-    /// Of a lock: it counts also where the account works.
+    /// For locks: the lock also holds where the account works.
     pub strict: bool,
     /// Seconds; null: never.
     pub expires_in: Option<u64>,
@@ -139,7 +139,7 @@ pub struct Closed {
     /// Seconds since 1970.
     pub since: u64,
     pub rule: String,
-    /// What the rule counted, and in how many seconds.
+    /// The count of the rule, and its period in seconds.
     pub count: u32,
     pub seconds: u32,
     pub who: String,
@@ -152,7 +152,7 @@ pub struct Locked {
     pub expires_in: Option<u64>,
 }
 
-/// What no longer keeps an account from authenticating.
+/// A lifted lock or suspension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unlocked {
     pub unlocked: String,
@@ -160,92 +160,92 @@ pub struct Unlocked {
     pub source: Option<String>,
 }
 
-/// All that is known of an account.
+/// The knowledge of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub account: String,
     pub status: Status,
-    /// Its lock and its suspensions.
+    /// The lock and the suspensions.
     pub closed: Vec<Closed>,
-    /// Where it fails or works, as far as was seen lately.
+    /// Sources where it failed or worked recently.
     pub sources: Vec<AccountSource>,
-    /// Why it is refused, the latest first; null: no daemon runs that could know.
+    /// Why the PBX refuses it, the latest first; null: no daemon runs.
     pub diagnoses: Option<Vec<Diagnosed>>,
-    /// What was done about it, the latest first.
+    /// Lines of the audit trail, the latest first.
     pub history: Vec<Audited>,
 }
 
-/// An account at one source, or what happens at a source with one account.
+/// An account at one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountSource {
     pub account: String,
     pub source: String,
-    /// In a row, to register, and with calls and other requests.
+    /// Consecutive failures to register, and of calls and other requests.
     pub failures: u32,
     pub calls: u32,
-    /// Seconds for which it is thought to work there; null: it has not worked lately.
+    /// Seconds for which the account still counts as working there; null: no recent success.
     pub works_for: Option<u64>,
 }
 
-/// Why requests are refused, as far as can be seen.
+/// A diagnosis of refused requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosed {
     pub cause: String,
     pub account: Option<String>,
     pub source: String,
-    /// In a row.
+    /// Consecutive refusals.
     pub count: u32,
     /// Seconds since 1970.
     pub since: u64,
     pub last: u64,
     /// Of the last answer.
     pub status: Option<u16>,
-    /// False: somebody else may have sent it in that name.
+    /// False: the source may be forged.
     pub proven: bool,
     pub sentence: String,
     pub remedy: String,
 }
 
-/// A rule, and whom it hit.
+/// The figures of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruled {
     pub rule: String,
     pub action: RuleAction,
     /// Packets since the filter was loaded.
     pub dropped: u64,
-    /// The same in monitor mode; null: it is not known how many of them were dropped.
+    /// The same in monitor mode; null: the two are not counted separately.
     pub would_drop: Option<u64>,
-    /// Sources within a day, and how many of them authenticated within a day after.
+    /// Sources of the last day, and those that authenticated within a day after.
     pub sources: u64,
     pub authenticated: u64,
-    /// These two are the best guess from a sample.
+    /// These two are estimates from a sample.
     pub estimated: bool,
     pub flagged: bool,
 }
 
-/// Something that the guard has decided for what it saw, or somebody by hand.
+/// A decision, by the guard or by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decided {
     /// Seconds since 1970.
     pub ts: f64,
     pub decision: DecisionName,
     pub account: Option<String>,
-    /// An address or a prefix; null: wherever it comes from.
+    /// An address or a prefix; null: any source.
     pub source: Option<String>,
-    /// Such as "udp:5062": it is about nothing else of the source.
+    /// Such as "udp:5062", for decisions about one port of the source.
     pub flow: Option<String>,
     /// Seconds; null: it has no end.
     pub expires_in: Option<u64>,
     pub rule: String,
-    /// What the rule counted, and in how many seconds.
+    /// The count of the rule, and its period in seconds.
     pub count: u32,
     pub seconds: u32,
     pub who: String,
-    /// What else is to be said, such as why a ban was not done.
+    /// A remark, such as the reason why a ban was refused.
     pub note: Option<String>,
 }
 
-/// What `events` tells.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
@@ -267,10 +267,10 @@ pub struct Audited {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedCount {
     pub imported: u64,
-    /// Of them, bans that a trusted prefix keeps from having effect.
+    /// Imported bans that a trusted prefix keeps from having effect.
     pub shadowed: u64,
-    /// Not imported, as their time was over.
+    /// Expired entries, not imported.
     pub over: u64,
-    /// Not imported, and why.
+    /// Refused entries, with the reasons.
     pub refused: Vec<String>,
 }

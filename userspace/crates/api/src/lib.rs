@@ -1,4 +1,4 @@
-//! What is said over the control socket: one JSON object a line, a call and then its answers.
+//! The protocol of the control socket: one JSON object a line, a call and then its answers.
 
 pub mod explanation;
 pub mod item;
@@ -14,10 +14,10 @@ use serde_json::Value;
 use sipward_types::list_entry::ListKind;
 use sipward_types::list_entry::Origin;
 
-/// Of the calls and answers below. A daemon refuses a call of another version with a sentence.
+/// The version of the protocol. A daemon refuses calls of another version.
 pub const VERSION: u32 = 1;
 
-/// The first and only line of a client for each thing it wants; it may ask again when the answers have ended.
+/// A request, one line. A client sends the next one after the answers have ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub version: u32,
@@ -25,39 +25,39 @@ pub struct Request {
     pub call: Call,
 }
 
-/// What can be asked.
+/// The calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
 pub enum Call {
     Trust(Add),
     Ban(Add),
     Remove(Remove),
-    /// A list, one answer a line.
+    /// Lists entries, one item each.
     List(Query),
-    /// A part of a file; as many calls as the file needs.
+    /// Imports a part of a file; a file takes as many calls as needed.
     Import(Import),
     Mode(SetMode),
     Only(Only),
-    /// Keeps the lock-down that would otherwise be taken back.
+    /// Confirms a lock-down that would otherwise revert.
     Confirm,
     Signatures(SetSignatures),
-    /// Puts the configuration file in force again.
+    /// Reloads the configuration file.
     Reload,
-    /// Puts the filter back onto the configured interfaces.
+    /// Attaches the filter to the configured interfaces again.
     Attach,
     Detach(Detach),
     Status,
     Explain(Explain),
-    /// What is suspended or locked, one answer for each account and source.
+    /// Lists suspensions and locks, one item each.
     Accounts(Accounts),
-    /// All that is known of an account.
+    /// The knowledge of an account.
     Account(Account),
-    /// Keeps an account from authenticating, from wherever it comes.
+    /// Locks an account at all sources.
     Lock(Lock),
     Unlock(Unlock),
-    /// What each rule dropped, and whom by mistake.
+    /// The drops and false positives of each rule.
     Rules,
-    /// Drops, the latest first told or as they come.
+    /// Drop events and decisions, the recent ones or the new ones.
     Events(Events),
     Top,
     Audit(Audit),
@@ -67,15 +67,15 @@ pub enum Call {
 #[serde(deny_unknown_fields)]
 pub struct Add {
     pub sources: Vec<IpNet>,
-    /// Seconds; null or absent: for ever.
+    /// Seconds; null or absent: forever.
     #[serde(default)]
     pub lasts: Option<u64>,
     #[serde(default)]
     pub note: Option<String>,
-    /// Even what this host cannot do without. Only of bans.
+    /// Bans even addresses that this host cannot do without. For bans only.
     #[serde(default)]
     pub force: bool,
-    /// Where the one who types this is connected from, which is not to be banned.
+    /// The address of the operator's SSH session, which must not be banned.
     #[serde(default)]
     pub session: Option<IpAddr>,
 }
@@ -87,18 +87,18 @@ pub struct Remove {
     pub sources: Vec<IpNet>,
 }
 
-/// Which part of a list; all of it where nothing is said.
+/// A query of a list; without filters, the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     pub list: ListKind,
-    /// Only what lies in this prefix.
+    /// Only entries in this prefix.
     #[serde(default)]
     pub within: Option<IpNet>,
-    /// Only what came from there.
+    /// Only entries of this origin.
     #[serde(default)]
     pub origin: Option<Origin>,
-    /// Only entries with this in their note.
+    /// Only entries with this text in their note.
     #[serde(default)]
     pub note: Option<String>,
 }
@@ -108,7 +108,7 @@ pub struct Query {
 pub struct Import {
     pub list: ListKind,
     pub entries: Vec<Imported>,
-    /// What the audit trail calls it.
+    /// The name of the file in the audit trail.
     pub file: String,
     #[serde(default)]
     pub force: bool,
@@ -120,7 +120,7 @@ pub struct Import {
 #[serde(deny_unknown_fields)]
 pub struct Imported {
     pub source: IpNet,
-    /// Seconds since 1970; null or absent: for ever.
+    /// Seconds since 1970; null or absent: forever.
     #[serde(default)]
     pub until: Option<u64>,
     #[serde(default)]
@@ -139,7 +139,7 @@ pub struct Only {
     pub on: bool,
     #[serde(default)]
     pub force: bool,
-    /// Seconds after which it is taken back unless it was confirmed.
+    /// Seconds after which the lock-down reverts unless confirmed.
     #[serde(default)]
     pub confirm: Option<u64>,
     #[serde(default)]
@@ -149,9 +149,9 @@ pub struct Only {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetSignatures {
-    /// The text of a signature file; null: those of the configuration.
+    /// The text of a signature file; null: the signatures of the configuration.
     pub text: Option<String>,
-    /// What errors and the audit trail call it.
+    /// The name of the file in errors and in the audit trail.
     #[serde(default)]
     pub file: String,
 }
@@ -159,7 +159,7 @@ pub struct SetSignatures {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detach {
-    /// None: all.
+    /// Empty: all.
     pub interfaces: Vec<String>,
 }
 
@@ -169,7 +169,7 @@ pub struct Explain {
     pub address: IpAddr,
 }
 
-/// Which accounts; all that are suspended or locked where nothing is said.
+/// A query of suspensions and locks; without filters, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accounts {
@@ -178,22 +178,22 @@ pub struct Accounts {
     /// Only at sources in this prefix.
     #[serde(default)]
     pub within: Option<IpNet>,
-    /// Only with this in their name.
+    /// Only accounts with this text in their name.
     #[serde(default)]
     pub name: Option<String>,
 }
 
-/// How something is kept from authenticating.
+/// The kind of a suspension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Closing {
     /// An account at one source.
     Suspended,
-    /// An account, from wherever it comes.
+    /// An account at all sources.
     Locked,
-    /// A flow: whatever comes from one port of a source.
+    /// A flow: all packets from one port of a source.
     Banned,
-    /// A line, named by its first address: strangers' requests without credentials.
+    /// A line, named by its first address: limits strangers' requests without credentials.
     Limited,
 }
 
@@ -219,7 +219,7 @@ pub struct Lock {
 #[serde(deny_unknown_fields)]
 pub struct Unlock {
     pub account: String,
-    /// Only its suspension there; null or absent: its lock and all its suspensions.
+    /// Lifts only the suspension at this source; null or absent: the lock and all suspensions.
     #[serde(default)]
     pub from: Option<IpAddr>,
 }
@@ -227,34 +227,34 @@ pub struct Unlock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Events {
-    /// Goes on until the client hangs up.
+    /// Streams new events until the client hangs up.
     pub follow: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Audit {
-    /// The latest so many.
+    /// The number of lines, the latest first.
     pub limit: u32,
     #[serde(default)]
     pub source: Option<IpNet>,
-    /// Only what is about this account.
+    /// Only lines about this account.
     #[serde(default)]
     pub account: Option<String>,
 }
 
-/// What the daemon says to a call: any number of items and notices, and then `done` or `failed`.
+/// An answer of the daemon. A call has any number of items and notices, and then `done` or `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Item(Value),
-    /// Something that the one who asked should know besides.
+    /// A remark for the user beside the items.
     Notice(String),
     Done,
     Failed(Refusal),
 }
 
-/// Why a call was not done, or not all of it.
+/// The reason why a call was not performed, or not completely.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     pub kind: RefusalKind,
@@ -268,6 +268,6 @@ pub enum RefusalKind {
     No,
     /// Wrong use, or a wrong file.
     Wrong,
-    /// The kernel or the store did not do it.
+    /// The kernel or the store failed.
     Failed,
 }

@@ -46,7 +46,7 @@ fn a_clock_that_is_set_after_a_reboot_moves_nothing() {
     banned_in_the_first_boot(&scratch.database());
     let wakes = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: 5_000 };
     assert_eq!(left(&scratch.database(), &wakes), Some(2 * HOUR));
-    // What the kernel was told stays what the store says.
+    // Times in the kernel stay equal to those of the store.
     let set = Clock { kernel: 8 * SECOND, wall_ms: TODAY + 3_600_000, ..wakes };
     assert_eq!(left(&scratch.database(), &set), Some(2 * HOUR - SECOND));
 }
