@@ -1,6 +1,6 @@
 //! Accounts and suspensions.
 
-use super::{audited, seconds};
+use super::{audit::audited, diagnosis::diagnosed, seconds};
 use crate::{
     clock::Clock,
     store::{AuditEntry, Suspended, Suspension},
@@ -17,8 +17,6 @@ use sipward_types::{
     account::{Account, Status},
     clock::remaining,
 };
-
-use super::explanation::diagnosed;
 
 /// The controller's knowledge of an account.
 #[derive(Debug)]

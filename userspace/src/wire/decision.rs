@@ -2,13 +2,9 @@
 
 use ipnet::IpNet;
 
-use super::seconds;
-use crate::{
-    caller::Who,
-    clock::Clock,
-    store::{Suspended, Suspension},
-};
-use sipward_api::{item::Decided, name::DecisionName};
+use super::{account::closing, seconds};
+use crate::{caller::Who, clock::Clock, store::Suspension};
+use sipward_api::{Closing, item::Decided, name::DecisionName};
 use sipward_engine::{
     false_positives::{DAY, Tally},
     guard::Trigger,
@@ -41,11 +37,11 @@ impl DecisionFacts {
 
     /// A suspension that comes into force.
     pub fn of_suspension(suspension: &Suspension, trigger: Trigger) -> Self {
-        let name = match (&suspension.what, suspension.source) {
-            (Suspended::Flow(_), _) => DecisionName::Banned,
-            (Suspended::Asking, _) => DecisionName::Limited,
-            (_, Some(_)) => DecisionName::Suspended,
-            (_, None) => DecisionName::Locked,
+        let name = match closing(suspension) {
+            Closing::Suspended => DecisionName::Suspended,
+            Closing::Locked => DecisionName::Locked,
+            Closing::Banned => DecisionName::Banned,
+            Closing::Limited => DecisionName::Limited,
         };
         Self { until: Some(suspension.until), ..Self::about(name, suspension, trigger) }
     }

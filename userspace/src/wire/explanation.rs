@@ -8,6 +8,7 @@ use super::{
     Offset,
     account::{accounts_of, closed},
     audit::audited,
+    diagnosis::diagnosed,
     drop_event::qualified,
     list::{command, listed},
     seconds,
@@ -20,7 +21,7 @@ use sipward_api::{
     explanation::{
         Explanation, KnownFlow, KnownSource, ListRule, NextPacket, RuleCount, SampledDrop, SourceDrops,
     },
-    item::{Diagnosed, Top},
+    item::Top,
     name::{PacketVerdict, SourceClass},
 };
 use sipward_engine::{
@@ -32,7 +33,6 @@ use sipward_engine::{
 use sipward_types::{
     address::show,
     clock::remaining,
-    evidence::Proof,
     flow::Flow,
     list_entry::{ListKind, Origin},
 };
@@ -211,26 +211,6 @@ fn next_packet(forecast: &Forecast) -> NextPacket {
         room: forecast.room.map(|room| room.packets),
         sentence: forecast.sentence.clone(),
     }
-}
-
-pub(super) fn diagnosed(diagnoses: &[Diagnosis]) -> Vec<Diagnosed> {
-    let offset = Offset::now();
-    let one = |diagnosis: &Diagnosis| {
-        let Diagnosis { cause, account, source, count, since, last, status, proof } = diagnosis;
-        Diagnosed {
-            cause: cause.name().to_owned(),
-            account: account.as_ref().map(ToString::to_string),
-            source: source.to_string(),
-            count: *count,
-            since: offset.to_wall(*since).as_secs(),
-            last: offset.to_wall(*last).as_secs(),
-            status: *status,
-            proven: *proof == Proof::Proven,
-            sentence: cause.sentence().to_owned(),
-            remedy: cause.remedy().to_owned(),
-        }
-    };
-    diagnoses.iter().map(one).collect()
 }
 
 /// `now` in kernel time.

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod decision;
+mod diagnosis;
 mod drop_event;
 mod explanation;
 mod list;
