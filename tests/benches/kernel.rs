@@ -174,6 +174,12 @@ fn cases() -> Vec<Case> {
         ),
         case("clean REGISTER of a known source", knowing(Known::Source), register(), false),
         case("clean REGISTER of a known flow", knowing(Known::Flow), register(), false),
+        case(
+            "clean REGISTER of a known flow, 300 bytes",
+            knowing(Known::Flow),
+            udp().carrying(message::short_register()),
+            false,
+        ),
         case("clean REGISTER, tapped", tapping(Tap::Drained), register(), false),
         case("clean REGISTER, tapped, ring full", tapping(Tap::Full), register(), false),
         case("clean REGISTER, tapped, over the budget", tapping(Tap::OverBudget), register(), false),
