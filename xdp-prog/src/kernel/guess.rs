@@ -4,9 +4,9 @@ use aya_ebpf::bindings::xdp_md;
 use xdp_prog::{
     abi::{Active, Address, AddressHash, GuessState, Refunds},
     account::Wanted,
+    fingerprint::{blocks, of},
     frame::Packet,
     guess::{self, Budget, Guess, NEW_LINES as LIMIT, Tally},
-    siphash,
 };
 
 use super::{
@@ -77,9 +77,8 @@ pub(super) fn issued(to: &AddressHash) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn fingerprint(ctx: *mut xdp_md, packet: &Packet, key: [u64; 2]) -> u64 {
-    let [key, seed] = key;
-    print_of(ctx, packet.offset, packet.length, key, seed)
+pub(super) fn fingerprint(ctx: *mut xdp_md, packet: &Packet, key: u64, seed: u64) -> u64 {
+    fingerprint_of(ctx, packet.offset, packet.length, key, seed)
 }
 
 #[inline(always)]
@@ -176,14 +175,12 @@ unsafe extern "C" fn charge_guesses(packet: *const Packet, how: u32, fingerprint
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn print_of(ctx: *mut xdp_md, offset: u32, length: u32, key: u64, seed: u64) -> u64 {
-    siphash::chained(length, [key, seed], |at, most, [key, before]| {
-        print_step(ctx, offset + at, most, key, before)
-    })
+extern "C" fn fingerprint_of(ctx: *mut xdp_md, offset: u32, length: u32, key: u64, seed: u64) -> u64 {
+    of(length, key, seed, |at, most, before| fingerprint_blocks(ctx, offset + at, most, key, before))
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn print_step(ctx: *mut xdp_md, offset: u32, most: u32, key: u64, seed: u64) -> u64 {
-    if ctx.is_null() { 0 } else { siphash::hash(payload(ctx, offset), most, [key, seed]) }
+extern "C" fn fingerprint_blocks(ctx: *mut xdp_md, offset: u32, most: u32, key: u64, before: u64) -> u64 {
+    if ctx.is_null() { 0 } else { blocks(payload(ctx, offset), most, key, before) }
 }

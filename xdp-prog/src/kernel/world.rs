@@ -354,8 +354,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
-        guess::fingerprint(self.ctx, packet, key)
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
+        guess::fingerprint(self.ctx, packet, key, seed)
     }
 
     #[inline(always)]
