@@ -7,6 +7,7 @@ use crate::{
     account,
     frame::Packet,
     guess,
+    packed::Packed,
     reason::{Class, Reason},
     stream,
     word::Word,
@@ -129,6 +130,28 @@ pub struct Active {
     /// The slot plus one; zero: none yet.
     pub policy: u32,
     pub signatures: u32,
+}
+
+impl Active {
+    /// For functions that look for no signatures.
+    #[inline(always)]
+    pub const fn of_policy(policy: u32) -> Self {
+        Self { policy, signatures: 0 }
+    }
+}
+
+impl Packed for Active {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.policy | self.signatures << 16
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { policy: word & 0xffff, signatures: word >> 16 }
+    }
 }
 
 pub const SLOTS: usize = 2;

@@ -10,6 +10,7 @@
 
 use crate::{
     bytes::{Bytes, opaque},
+    packed::{Packed, packed_enum},
     stream,
 };
 
@@ -539,25 +540,23 @@ pub enum HeaderKind {
     Challenge = 5,
 }
 
+packed_enum!(HeaderKind: Empty | Other | From | Credentials | To | Challenge, or Other);
+
 impl Header {
     const OTHER: Self = Self { kind: HeaderKind::Other, value: 0 };
+}
 
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for Header {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn word(self) -> u32 {
+    fn pack(self) -> u32 {
         (self.kind as u32) << 16 | self.value
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        let kind = match word >> 16 {
-            0 => HeaderKind::Empty,
-            2 => HeaderKind::From,
-            3 => HeaderKind::Credentials,
-            4 => HeaderKind::To,
-            5 => HeaderKind::Challenge,
-            _ => HeaderKind::Other,
-        };
+    fn unpack(word: u32) -> Self {
+        let kind = HeaderKind::unpack(word >> 16);
         Self { kind, value: word & POSITION }
     }
 }
@@ -574,20 +573,12 @@ pub enum End {
     Token = 3,
 }
 
+packed_enum!(End: User | Telephone | Quote | Token, or Token);
+
 impl End {
     #[inline(always)]
     const fn of_value(quoted: bool) -> Self {
         if quoted { Self::Quote } else { Self::Token }
-    }
-
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::User,
-            1 => Self::Telephone,
-            2 => Self::Quote,
-            _ => Self::Token,
-        }
     }
 }
 

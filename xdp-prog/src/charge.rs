@@ -10,6 +10,7 @@ use crate::{
     frame::Packet,
     judge::World,
     meter::{self, Next, ticks},
+    packed::{Packed, packed_enum},
     reason::{Class, Reason},
 };
 
@@ -23,17 +24,18 @@ pub struct Charge {
     pub opens: bool,
 }
 
-impl Charge {
-    /// In a word, because that is all a separately verified function takes.
+impl Packed for Charge {
+    type Word = u64;
+
     #[inline(always)]
-    pub const fn word(self) -> u64 {
+    fn pack(self) -> u64 {
         (self.packets as u64) << 32 | (self.opens as u64) << 8 | self.class as u64
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
+    fn unpack(word: u64) -> Self {
         Self {
-            class: Class::from_code(word as u32 & 0xff),
+            class: Class::unpack(word as u32 & 0xff),
             packets: (word >> 32) as u32,
             opens: word >> 8 & 1 != 0,
         }
@@ -53,19 +55,9 @@ pub enum Limit {
     Newcomers = 5,
 }
 
-impl Limit {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Source,
-            2 => Self::Flows,
-            3 => Self::Prefix,
-            4 => Self::FlowsPrefix,
-            5 => Self::Newcomers,
-            _ => Self::None,
-        }
-    }
+packed_enum!(Limit: None | Source | Flows | Prefix | FlowsPrefix | Newcomers, or None);
 
+impl Limit {
     #[inline(always)]
     pub const fn reason(self, class: Class) -> Option<Reason> {
         match self {

@@ -11,6 +11,7 @@
 use crate::{
     abi::{Carried, phase},
     bytes::{Bytes, opaque},
+    packed::{Packed, packed_enum},
     reason::Reason,
     sip::{Kind, LEADING_MAX},
 };
@@ -238,17 +239,6 @@ const STATES: u8 = 16;
 pub struct Walk(u8);
 
 impl Walk {
-    /// In a word, because that is all that a separately verified function takes and returns.
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        Self(word as u8)
-    }
-
     #[inline(always)]
     fn take<const SIZE: usize>(&mut self, table: &[u8; SIZE], byte: u8) {
         self.0 = table[((self.0 as usize) << 8 | byte as usize) & (SIZE - 1)];
@@ -293,6 +283,20 @@ impl Walk {
             at += 1;
         }
         self
+    }
+}
+
+impl Packed for Walk {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self(word as u8)
     }
 }
 
@@ -492,17 +496,7 @@ enum Inside {
     Body = 3,
 }
 
-impl Inside {
-    #[inline(always)]
-    const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Header,
-            2 => Self::Return,
-            3 => Self::Body,
-            _ => Self::Nowhere,
-        }
-    }
-}
+packed_enum!(Inside: Nowhere | Header | Return | Body, or Nowhere);
 
 impl Begin {
     /// `None`: there is nothing that a PBX could read as a message, or that it would look further into.
@@ -531,18 +525,6 @@ impl Begin {
         Some(Self { kind: Kind::NotSip, stream, inside })
     }
 
-    /// In a word, because that is all that a separately verified function takes.
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        (self.inside as u32) << 16 | self.kind.code() << 1 | self.stream as u32
-    }
-
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        let inside = Inside::from_code(word >> 16);
-        Self { kind: Kind::from_code(word >> 1 & 0x7fff), stream: word & 1 != 0, inside }
-    }
-
     /// It has a method, of a standard or not.
     #[inline(always)]
     const fn has_method(self) -> bool {
@@ -557,6 +539,21 @@ impl Begin {
             Kind::UnknownMethod => !self.stream,
             _ => false,
         }
+    }
+}
+
+impl Packed for Begin {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        (self.inside as u32) << 16 | self.kind.pack() << 1 | self.stream as u32
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        let inside = Inside::unpack(word >> 16);
+        Self { kind: Kind::unpack(word >> 1 & 0x7fff), stream: word & 1 != 0, inside }
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::{
     abi::{Address, FlowKey, FragmentKey, SuspensionKey},
     bytes::{Bytes, opaque},
+    packed::packed_enum,
 };
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -128,19 +129,7 @@ pub enum Depth {
     HiddenTransport = 5,
 }
 
-impl Depth {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Ports,
-            1 => Self::LaterFragment,
-            2 => Self::NotIp,
-            4 => Self::OtherProtocol,
-            5 => Self::HiddenTransport,
-            _ => Self::BadIp,
-        }
-    }
-}
+packed_enum!(Depth: Ports | LaterFragment | NotIp | BadIp | OtherProtocol | HiddenTransport, or BadIp);
 
 /// What the IP header says about what follows it.
 struct Ip {

@@ -14,6 +14,7 @@ use crate::{
     account::{MORE, NOTHING, Named, Wanted, flag},
     frame::{self, Packet, TCP},
     judge::World,
+    packed::packed_enum,
     reason::Reason,
     segments, siphash,
 };
@@ -42,6 +43,8 @@ pub enum Budget {
     Other = 1,
 }
 
+packed_enum!(Budget: Issued | Other, or Other);
+
 /// What the credentials of a packet mean for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -59,27 +62,9 @@ pub enum Guess {
     Worked = 6,
 }
 
-impl Budget {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        if code == 0 { Self::Issued } else { Self::Other }
-    }
-}
+packed_enum!(Guess: Free | Issued | Other | OverIssued | OverOther | Names | Worked, or Free);
 
 impl Guess {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Issued,
-            2 => Self::Other,
-            3 => Self::OverIssued,
-            4 => Self::OverOther,
-            5 => Self::Names,
-            6 => Self::Worked,
-            _ => Self::Free,
-        }
-    }
-
     /// Why the packet drops, if it does.
     #[inline(always)]
     pub const fn reason(self) -> Option<Reason> {

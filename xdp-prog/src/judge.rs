@@ -13,6 +13,7 @@ use crate::{
     frame::{Depth, Packet, TCP, flag},
     guess::{Budget, Guess, Tally},
     matcher::Scan,
+    packed::{Packed, packed_newtype},
     reason::{Action, Class, Reason},
     segments::{self, Place},
     sip::{self, Kind},
@@ -144,6 +145,33 @@ impl Verdict {
     pub const fn action(&self) -> Action {
         if self.enforced { self.reason.action() } else { Action::Pass }
     }
+
+    #[inline(always)]
+    pub const fn reported(&self) -> Reported {
+        Reported { reason: self.reason, signature: self.signature, enforced: self.enforced }
+    }
+}
+
+/// The part of a verdict that events and captures carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported {
+    pub reason: Reason,
+    pub signature: u16,
+    pub enforced: bool,
+}
+
+impl Packed for Reported {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.reason as u32 | (self.enforced as u32) << 8 | (self.signature as u32) << 16
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { reason: Reason::unpack(word), enforced: word >> 8 & 1 != 0, signature: (word >> 16) as u16 }
+    }
 }
 
 /// Why, and which signature.
@@ -154,24 +182,18 @@ pub struct Outcome {
     pub charged: Option<Budget>,
 }
 
-impl Outcome {
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for Outcome {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn word(self) -> u32 {
-        let charged = match self.charged {
-            None => 0,
-            Some(budget) => budget as u32 + 1,
-        };
-        (self.signature as u32) << 16 | charged << 8 | self.reason as u32
+    fn pack(self) -> u32 {
+        (self.signature as u32) << 16 | self.charged.pack() << 8 | self.reason as u32
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        let charged = match word >> 8 & 3 {
-            0 => None,
-            code => Some(Budget::from_code(code - 1)),
-        };
-        Self { reason: Reason::of_code(word as u8), signature: (word >> 16) as u16, charged }
+    fn unpack(word: u32) -> Self {
+        let charged = Option::unpack(word >> 8 & 3);
+        Self { reason: Reason::unpack(word), signature: (word >> 16) as u16, charged }
     }
 }
 
@@ -301,16 +323,6 @@ impl Fragment {
     /// Where the number of names stands.
     const NAMED: u32 = 8;
 
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        self.0
-    }
-
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        Self(word)
-    }
-
     /// Headers with credentials in it whose names were read.
     #[inline(always)]
     const fn named(self) -> u32 {
@@ -332,6 +344,8 @@ impl Fragment {
         !self.is(Self::DROPPED) && self.is(Self::OF_STRANGER | Self::OF_KNOWN_FLOW)
     }
 }
+
+packed_newtype!(Fragment, u32);
 
 /// A fragment without ports goes on from the one before it, if that was for a SIP port. Without any before it passes, whoever
 /// sent it, and is remembered: then its first one is judged as one whose rest nobody has read.
@@ -476,10 +490,13 @@ pub enum SourceStatus {
 impl SourceStatus {
     const DECIDED: u64 = 1;
     const KNOWN: u64 = 2;
+}
 
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for SourceStatus {
+    type Word = u64;
+
     #[inline(always)]
-    pub const fn word(self) -> u64 {
+    fn pack(self) -> u64 {
         match self {
             Self::Stranger => 0,
             Self::Decided(reason) => Self::DECIDED | (reason as u64) << 8,
@@ -488,9 +505,9 @@ impl SourceStatus {
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
+    fn unpack(word: u64) -> Self {
         match word & 3 {
-            Self::DECIDED => Self::Decided(Reason::of_code((word >> 8) as u8)),
+            Self::DECIDED => Self::Decided(Reason::unpack((word >> 8) as u32)),
             Self::KNOWN => Self::Known { budget: (word >> 32) as u32 },
             _ => Self::Stranger,
         }
@@ -549,20 +566,21 @@ pub struct PacketClass {
     pub followed: bool,
 }
 
-impl PacketClass {
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for PacketClass {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn word(self) -> u32 {
+    fn pack(self) -> u32 {
         let flags = self.opens as u32 | (self.message as u32) << 1 | (self.followed as u32) << 2;
-        self.kind.code() | (self.class as u32) << 8 | (self.pass as u32) << 16 | flags << 24
+        self.kind.pack() | (self.class as u32) << 8 | (self.pass as u32) << 16 | flags << 24
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
+    fn unpack(word: u32) -> Self {
         Self {
-            kind: Kind::from_code(word & 0xff),
-            class: Class::from_code(word >> 8 & 0xff),
-            pass: Reason::of_code((word >> 16) as u8),
+            kind: Kind::unpack(word & 0xff),
+            class: Class::unpack(word >> 8 & 0xff),
+            pass: Reason::unpack(word >> 16),
             opens: word >> 24 & 1 != 0,
             message: word >> 25 & 1 != 0,
             followed: word >> 26 & 1 != 0,
@@ -573,7 +591,7 @@ impl PacketClass {
 /// What a packet is. `encrypted`: its port speaks TLS.
 #[inline(always)]
 pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> PacketClass {
-    let place = Place::from_code(packet.place);
+    let place = Place::unpack(packet.place);
     let tcp = packet.protocol == TCP;
     let quiet = |class, pass| PacketClass {
         kind: Kind::NotSip,
@@ -657,7 +675,7 @@ impl<W: World> RuleContext<'_, W> {
                 return Reason::RateAsking.into();
             }
             (candidate, charged) = (scan.candidate(), guess.charged());
-        } else if matches!(Place::from_code(self.packet.place), Place::Inside)
+        } else if matches!(Place::unpack(self.packet.place), Place::Inside)
             && let Some(form) = form_inside(self.world, self.policy, self.packet)
         {
             return form.reason().into();
@@ -695,7 +713,7 @@ impl<W: World> RuleContext<'_, W> {
 
     #[inline(always)]
     fn segment(&self, read: Read) -> Outcome {
-        let begin = segments::begin(Place::from_code(self.packet.place), read.packet_class.kind);
+        let begin = segments::begin(Place::unpack(self.packet.place), read.packet_class.kind);
         let is_inside = matches!(begin, Begin::Carried) && goes_on_in_header(self.world, self.packet);
         let stream = self.world.walk_stream(self.packet, begin, read.search);
         let (guess, named) = charge_named(self.world, self.policy, self.packet, is_inside, stream);
@@ -714,7 +732,7 @@ impl<W: World> RuleContext<'_, W> {
             outcome = reason.into();
         }
         // Where nothing drops, the stack gets it whatever the reason is.
-        if Place::from_code(self.packet.place).is_connected()
+        if Place::unpack(self.packet.place).is_connected()
             && (matches!(outcome.reason.action(), Action::Pass) || self.policy.enforce == 0)
         {
             self.world.keep_segment(self.packet);
@@ -766,7 +784,7 @@ impl<W: World> RuleContext<'_, W> {
 
     #[inline(always)]
     fn stream(&self, read: Read, stream: Stream) -> Outcome {
-        let place = Place::from_code(self.packet.place);
+        let place = Place::unpack(self.packet.place);
         let begin = segments::begin(place, read.packet_class.kind);
         if let Some(outcome) = self.later_refused(begin, stream) {
             return outcome;
@@ -879,18 +897,19 @@ pub struct Read {
     pub named: u32,
 }
 
-impl Read {
-    /// In a word, because that is all a separately verified function takes.
+impl Packed for Read {
+    type Word = u64;
+
     #[inline(always)]
-    pub const fn word(self) -> u64 {
-        ((self.named & 0xff) as u64) << 40 | (self.search as u64) << 32 | self.packet_class.word() as u64
+    fn pack(self) -> u64 {
+        ((self.named & 0xff) as u64) << 40 | (self.search as u64) << 32 | self.packet_class.pack() as u64
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
+    fn unpack(word: u64) -> Self {
         Self {
-            packet_class: PacketClass::from_word(word as u32),
-            search: Search::from_code((word >> 32) as u32 & 0xff),
+            packet_class: PacketClass::unpack(word as u32),
+            search: Search::unpack((word >> 32) as u32 & 0xff),
             named: (word >> 40) as u32 & 0xff,
         }
     }
@@ -1019,10 +1038,11 @@ pub struct Asked {
     pub credentials: bool,
 }
 
-impl Asked {
-    /// In a word, because that is all a separately verified function takes.
+impl Packed for Asked {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn word(self) -> u32 {
+    fn pack(self) -> u32 {
         self.known as u32
             | (self.in_dialog as u32) << 1
             | (self.credentials as u32) << 2
@@ -1030,7 +1050,7 @@ impl Asked {
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
+    fn unpack(word: u32) -> Self {
         Self {
             known: word & 1 != 0,
             in_dialog: word & 2 != 0,

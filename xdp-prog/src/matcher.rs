@@ -17,6 +17,7 @@ use crate::{
     abi::{PREFILTER_BITS, PREFILTER_SIZE, Signatures},
     bytes::{Bytes, opaque},
     lines,
+    packed::{Packed, packed_newtype},
 };
 
 /// Bytes of a message that are looked at. More cannot arrive in one frame of a driver that runs XDP natively; in
@@ -66,17 +67,6 @@ impl Scan {
         Self((place + 1) | Self::CREDENTIALS)
     }
 
-    /// In a word, because that is all a separately verified function may return.
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        self.0
-    }
-
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        Self(word)
-    }
-
     /// Where the first signature may be: it does not touch any byte before. `None`: there is none, for certain.
     #[inline(always)]
     pub const fn candidate(self) -> Option<u32> {
@@ -93,6 +83,29 @@ impl Scan {
     #[inline(always)]
     pub const fn credentials(self) -> bool {
         self.0 & Self::CREDENTIALS != 0
+    }
+}
+
+packed_newtype!(Scan, u32);
+
+/// A row of the set of signatures in one of the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowInSet {
+    pub row: u16,
+    pub slot: u32,
+}
+
+impl Packed for RowInSet {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.slot << 16 | self.row as u32
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { row: word as u16, slot: word >> 16 }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a packet passed or fell. The names are stable: counters, events, logs and documentation use them.
 
+use crate::packed::{Packed, packed_enum};
+
 /// What happens to the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -157,16 +159,6 @@ impl Reason {
         !matches!(self, Self::NotIp | Self::OtherPort | Self::BadIp | Self::Fragment)
     }
 
-    /// The reason that a code was made of. Of any other it is that of a packet that is left alone.
-    #[inline(always)]
-    pub const fn of_code(code: u8) -> Self {
-        if code as usize >= Self::COUNT {
-            return Self::NotIp;
-        }
-        // SAFETY: codes are `repr(u8)`, from zero on, without gaps, and as many as `COUNT`.
-        unsafe { core::mem::transmute::<u8, Self>(code) }
-    }
-
     /// The reason with this code, as it stands in a counter's index or in an event.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
@@ -174,6 +166,26 @@ impl Reason {
 
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+/// A code that is none unpacks to the reason of a packet that is left alone.
+impl Packed for Reason {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self as u32
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        let code = word as u8;
+        if code as usize >= Self::COUNT {
+            return Self::NotIp;
+        }
+        // SAFETY: codes are `repr(u8)`, from zero on, without gaps, and as many as `COUNT`.
+        unsafe { core::mem::transmute::<u8, Self>(code) }
     }
 }
 
@@ -196,6 +208,8 @@ pub enum Class {
     Stream,
 }
 
+packed_enum!(Class: Register | Invite | Options | Dialog | Other | Response | Keepalive | Connect | Stream, or Other);
+
 impl Class {
     pub const COUNT: usize = 9;
     pub const ALL: [Self; Self::COUNT] = [
@@ -209,21 +223,6 @@ impl Class {
         Self::Connect,
         Self::Stream,
     ];
-
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Register,
-            1 => Self::Invite,
-            2 => Self::Options,
-            3 => Self::Dialog,
-            5 => Self::Response,
-            6 => Self::Keepalive,
-            7 => Self::Connect,
-            8 => Self::Stream,
-            _ => Self::Other,
-        }
-    }
 
     pub const fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use crate::{
     bytes::Bytes,
     frame::{Packet, flag},
     judge::World,
+    packed::packed_enum,
     sip::{self, Kind},
     stream::Begin,
 };
@@ -34,19 +35,9 @@ pub enum Place {
     Probe = 5,
 }
 
-impl Place {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Outside,
-            2 => Self::Gap,
-            3 => Self::Start,
-            4 => Self::Inside,
-            5 => Self::Probe,
-            _ => Self::Unknown,
-        }
-    }
+packed_enum!(Place: Unknown | Outside | Gap | Start | Inside | Probe, or Unknown);
 
+impl Place {
     /// The handshake was seen, and the segment may belong to that connection.
     #[inline(always)]
     pub const fn is_connected(self) -> bool {

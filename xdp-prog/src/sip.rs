@@ -2,6 +2,7 @@
 
 use crate::{
     bytes::{Bytes, opaque},
+    packed::Packed,
     reason::Class,
 };
 
@@ -26,10 +27,11 @@ const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 /// RFC 4475's longest method has 43.
 const METHOD_MAX: u32 = 64;
 
-impl Kind {
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for Kind {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn code(self) -> u32 {
+    fn pack(self) -> u32 {
         match self {
             Self::Keepalive => 0,
             Self::Response => 1,
@@ -41,12 +43,12 @@ impl Kind {
     }
 
     #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
+    fn unpack(code: u32) -> Self {
         match code {
             0 => Self::Keepalive,
             1 => Self::Response,
             2 => Self::UnknownMethod,
-            4..=8 => Self::Request(Class::from_code(code - 4)),
+            4..=8 => Self::Request(Class::unpack(code - 4)),
             9 => Self::Hidden,
             _ => Self::NotSip,
         }
@@ -310,10 +312,10 @@ mod tests {
             assert!(short.is_none_or(|kind| kind == self::kind(payload)));
         }
         for kind in [Kind::Keepalive, Kind::Response, Kind::UnknownMethod, Kind::NotSip, Kind::Hidden] {
-            assert_eq!(Kind::from_code(kind.code()), kind);
+            assert_eq!(Kind::unpack(kind.pack()), kind);
         }
         for class in Class::ALL.into_iter().filter(|class| *class as u32 <= Class::Other as u32) {
-            assert_eq!(Kind::from_code(Kind::Request(class).code()), Kind::Request(class));
+            assert_eq!(Kind::unpack(Kind::Request(class).pack()), Kind::Request(class));
         }
     }
 

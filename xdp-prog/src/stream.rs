@@ -10,6 +10,7 @@ use crate::{
     bytes::{Bytes, opaque},
     lines,
     matcher::{self, still_below},
+    packed::{Packed, packed_enum, packed_newtype},
     reason::Class,
     sip::{self, Kind, SHORTEST},
 };
@@ -35,16 +36,6 @@ const TANGLED: u64 = 1 << (OWN_CREDENTIALS + 4);
 const REQUESTS: u32 = Class::Other as u32 + 1;
 
 impl Stream {
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
-
     #[inline(always)]
     pub const fn signature(self) -> Option<u16> {
         match self.0 as u16 {
@@ -120,6 +111,8 @@ impl Stream {
     }
 }
 
+packed_newtype!(Stream, u64);
+
 /// How far [`Signatures::advance`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
@@ -129,15 +122,16 @@ pub struct Advance {
     pub last: u8,
 }
 
-impl Advance {
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for Advance {
+    type Word = u64;
+
     #[inline(always)]
-    pub const fn word(self) -> u64 {
+    fn pack(self) -> u64 {
         (self.count as u64) << 32 | (self.last as u64) << 16 | self.row as u64
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
+    fn unpack(word: u64) -> Self {
         Self { row: word as u16, count: (word >> 32) as u32, last: (word >> 16) as u8 }
     }
 }
@@ -274,20 +268,7 @@ pub enum Begin {
     Nowhere = 6,
 }
 
-impl Begin {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Request,
-            1 => Self::Response,
-            2 => Self::Carried,
-            3 => Self::CarriedRequest,
-            4 => Self::Datagram,
-            6 => Self::Nowhere,
-            _ => Self::Anywhere,
-        }
-    }
-}
+packed_enum!(Begin: Request | Response | Carried | CarriedRequest | Datagram | Anywhere | Nowhere, or Anywhere);
 
 /// What is looked for in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,16 +281,31 @@ pub enum Search {
     Signatures = 2,
 }
 
-impl Search {
+packed_enum!(Search: Messages | Rest | Signatures, or Signatures);
+
+/// How the kernel is to walk through a segment. `slot` is that of the set of signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkPlan {
+    pub begin: Begin,
+    pub search: Search,
+    pub slot: u32,
+}
+
+impl Packed for WalkPlan {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Messages,
-            1 => Self::Rest,
-            _ => Self::Signatures,
-        }
+    fn pack(self) -> u32 {
+        self.begin as u32 | (self.search as u32) << 3 | self.slot << 8
     }
 
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { begin: Begin::unpack(word & 7), search: Search::unpack(word >> 3 & 3), slot: word >> 8 }
+    }
+}
+
+impl Search {
     #[inline(always)]
     pub const fn signatures(self) -> bool {
         !matches!(self, Self::Messages)

@@ -4,6 +4,8 @@ use crate::{
     abi::{TapCount, TapHead, TapState, tap},
     bytes::Bytes,
     frame::{Packet, TCP, flag},
+    guess::Budget,
+    packed::Packed,
     reason::Reason,
     sip::{self, Kind},
 };
@@ -60,20 +62,47 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// Of what comes, and passes for the reason with that code: of a stream nobody knows what was in the segment.
+    /// Of what comes, and passes for this reason: of a stream nobody knows what was in the segment.
     #[inline(always)]
-    pub const fn of_incoming(reason: u32, packet: &Packet) -> Self {
-        if packet.protocol == TCP || reason == Reason::Response as u32 { Self::Foreign } else { Self::Asked }
+    pub const fn of_incoming(reason: Reason, packet: &Packet) -> Self {
+        if packet.protocol == TCP || matches!(reason, Reason::Response) { Self::Foreign } else { Self::Asked }
     }
 }
 
-/// The flag that says which [budget](crate::guess::Budget) was charged: its code plus one, or none.
+/// The flag that says which budget was charged.
 #[inline(always)]
-pub const fn charged(code: u32) -> u32 {
-    match code {
-        1 => tap::CHARGED_ISSUED,
-        2 => tap::CHARGED_OTHER,
-        _ => 0,
+pub const fn charged(budget: Option<Budget>) -> u32 {
+    match budget {
+        Some(Budget::Issued) => tap::CHARGED_ISSUED,
+        Some(Budget::Other) => tap::CHARGED_OTHER,
+        None => 0,
+    }
+}
+
+/// The part of a verdict that is handed over with a packet that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub reason: Reason,
+    /// Its source has authenticated lately.
+    pub known: bool,
+    pub charged: Option<Budget>,
+}
+
+impl Packed for Passed {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.known as u32 | self.charged.pack() << 1 | (self.reason as u32) << 3
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self {
+            reason: Reason::unpack(word >> 3),
+            known: word & 1 != 0,
+            charged: Option::unpack(word >> 1 & 3),
+        }
     }
 }
 
@@ -275,7 +304,7 @@ mod tests {
             (Reason::Request, TCP, Loss::Foreign),
             (Reason::Stream, TCP, Loss::Foreign),
         ] {
-            assert_eq!(Loss::of_incoming(reason as u32, &packet(protocol, 0)), expected);
+            assert_eq!(Loss::of_incoming(reason, &packet(protocol, 0)), expected);
         }
     }
 }

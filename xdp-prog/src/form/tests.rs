@@ -136,7 +136,7 @@ fn numbers_are_what_they_were() {
     assert_eq!(Form::first(0), None);
     let kinds = [Kind::Response, Kind::Request(Class::Other), Kind::UnknownMethod, Kind::NotSip];
     for begin in kinds.into_iter().filter_map(|kind| Begin::of(kind, true)) {
-        assert_eq!(Begin::from_word(begin.word()).word(), begin.word());
+        assert_eq!(Begin::unpack(begin.pack()).pack(), begin.pack());
     }
 }
 

@@ -6,6 +6,7 @@ use xdp_prog::{
     account::Wanted,
     frame::Packet,
     guess::{self, Budget, Guess, NEW_LINES as LIMIT, Tally},
+    packed::Packed as _,
     siphash,
 };
 
@@ -27,7 +28,7 @@ pub(super) fn judge(
     let how = refuse_names as u32 | (is_rest as u32) << 1 | policy << 2;
     let now = xdp_prog::judge::World::now(kernel);
     // SAFETY: a reference is what the function asks for.
-    Guess::from_code(unsafe { judge_guess(kernel.ctx, packet, how, now) })
+    Guess::unpack(unsafe { judge_guess(kernel.ctx, packet, how, now) })
 }
 
 #[inline(always)]
@@ -41,7 +42,7 @@ pub(super) fn charge(
 ) -> Guess {
     let how = budget as u32 | policy << 1 | guesses << 16;
     // SAFETY: as above.
-    Guess::from_code(unsafe { charge_guesses(packet, how, fingerprint, now) })
+    Guess::unpack(unsafe { charge_guesses(packet, how, fingerprint, now) })
 }
 
 #[inline(always)]
@@ -171,7 +172,7 @@ unsafe extern "C" fn charge_guesses(packet: *const Packet, how: u32, fingerprint
     let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
     let active = Active { policy: how >> 1 & 0xff, signatures: 0 };
     let kernel = Kernel::of(core::ptr::null_mut(), active, now);
-    guess::charge(&kernel, packet, Budget::from_code(how & 1), fingerprint, how >> 16) as u32
+    guess::charge(&kernel, packet, Budget::unpack(how & 1), fingerprint, how >> 16) as u32
 }
 
 #[unsafe(no_mangle)]

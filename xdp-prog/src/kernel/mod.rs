@@ -10,6 +10,8 @@ mod event;
 mod forms;
 mod guess;
 mod maps;
+mod segment;
+mod subprograms;
 mod tap;
 mod world;
 
@@ -79,12 +81,6 @@ fn count(verdict: &Verdict, bytes: u64) {
         // SAFETY: as above.
         unsafe { *hits += 1 };
     }
-}
-
-/// A verdict as one scalar, which is all that a global function takes besides pointers.
-#[inline(always)]
-const fn encoded(verdict: &Verdict) -> u32 {
-    verdict.reason as u32 | (verdict.enforced as u32) << 8 | (verdict.signature as u32) << 16
 }
 
 // A panic that survives optimisation becomes an endless loop, and the verifier refuses the program.
