@@ -1,0 +1,28 @@
+//! Entries of the lists: trusted, banned and known sources.
+
+/// The time that never comes, in an expiry.
+pub const FOREVER: u64 = u64::MAX;
+
+/// What is known about one address (in `SOURCES`) or one prefix (in `PREFIXES`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SourceEntry {
+    /// Kernel monotonic nanoseconds; the entry is ignored from then on.
+    pub expires: u64,
+    /// A ban that lies inside a trusted prefix sleeps until then: trusted beats banned, and the ban comes
+    /// back by itself if the trust runs out first. Zero for everything else.
+    pub shadowed_until: u64,
+    /// One of [`kind`]; any other value is as good as no entry.
+    pub kind: u32,
+    /// Of a known source: how many phones' budget it has. Of any other, userspace's own: [`UNSAVED`] or zero.
+    pub budget: u32,
+}
+
+/// The daemon's store does not have this entry, or does not know that it is gone: it could not be written.
+pub const UNSAVED: u32 = 1;
+
+pub mod kind {
+    pub const TRUSTED: u32 = 1;
+    pub const BANNED: u32 = 2;
+    pub const KNOWN: u32 = 3;
+}
