@@ -1,7 +1,7 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::*;
-use crate::{reason::Class, sip};
+use super::{plain_bytes::WINDOW, *};
+use crate::{bytes::Bytes, packed::Packed as _, reason::Class, sip};
 
 /// What a payload is in the judge, and the forms in it.
 fn forms(payload: &[u8], stream: bool) -> u32 {
