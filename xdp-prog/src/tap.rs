@@ -6,7 +6,7 @@ use crate::{
     frame::{Packet, TCP, flag},
     guess::Budget,
     packed::Packed,
-    reason::Reason,
+    reason::{Reason, drops},
     sip::{self, Kind},
 };
 
@@ -24,8 +24,12 @@ pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) 
         }
         Reason::Request => true,
         Reason::Response => tells(),
-        // Trusted sources are nobody's to judge.
-        _ => false,
+        // Only over TCP.
+        Reason::Stream | Reason::Keepalive => false,
+        Reason::NotIp | Reason::OtherPort | Reason::BadIp | Reason::Fragment | Reason::NotSip => false,
+        // Nobody judges trusted sources.
+        Reason::Trusted => false,
+        drops!() => false,
     }
 }
 

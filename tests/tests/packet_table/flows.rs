@@ -30,7 +30,7 @@ fn pair() -> FilterPair {
 }
 
 fn know(pair: &mut FilterPair, source: &str, phones: u32) {
-    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: phones, ..SourceEntry::default() };
+    let entry = SourceEntry::known(phones, FOREVER);
     pair.put_entry(source, entry);
 }
 

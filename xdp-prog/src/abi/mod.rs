@@ -51,8 +51,7 @@ pub use signatures::{
 };
 pub use sources::{FOREVER, SourceEntry, UNSAVED, kind};
 pub use streams::{
-    Carried, FRAGMENT_LIFETIME, FragmentKey, FragmentState, Handshake, StreamKey, StreamState, fragments,
-    phase,
+    Carried, FRAGMENT_LIFETIME, FragmentKey, FragmentState, Handshake, Rest, StreamKey, StreamState, phase,
 };
 
 /// Changes whenever the layout of any map changes; part of the pin directory's name.

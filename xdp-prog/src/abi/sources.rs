@@ -14,8 +14,32 @@ pub struct SourceEntry {
     pub shadowed_until: u64,
     /// One of [`kind`]; any other value is as good as no entry.
     pub kind: u32,
-    /// Of a known source: how many phones' budget it has. Of any other, userspace's own: [`UNSAVED`] or zero.
-    pub budget: u32,
+    /// For a known source, its number of [phones](Self::phones). For any other, a mark of userspace's own:
+    /// [`UNSAVED`] or zero.
+    pub phones_or_mark: u32,
+}
+
+impl SourceEntry {
+    pub const fn known(phones: u32, expires: u64) -> Self {
+        Self { expires, shadowed_until: 0, kind: kind::KNOWN, phones_or_mark: phones }
+    }
+
+    /// The same with the mark [`UNSAVED`].
+    #[must_use]
+    pub const fn unsaved(self) -> Self {
+        Self { phones_or_mark: UNSAVED, ..self }
+    }
+
+    /// The phones of a known source: its limits are those of one phone, so many times.
+    #[inline(always)]
+    pub const fn phones(&self) -> u32 {
+        self.phones_or_mark
+    }
+
+    /// The store does not have this entry. A known source is never marked.
+    pub const fn is_unsaved(&self) -> bool {
+        self.kind != kind::KNOWN && self.phones_or_mark & UNSAVED != 0
+    }
 }
 
 /// The daemon's store does not have this entry, or does not know that it is gone: it could not be written.

@@ -1,6 +1,7 @@
 //! The state of fragmented packets and of TCP connections.
 
 use super::Address;
+use crate::packed::packed_enum;
 
 /// A packet that comes in fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,20 +22,28 @@ pub const FRAGMENT_LIFETIME: u64 = 2_000_000_000;
 pub struct FragmentState {
     /// Kernel monotonic nanoseconds; the entry is ignored from then on.
     pub expires: u64,
-    /// One of [`fragments`].
-    pub state: u32,
+    /// A [`Rest`], packed.
+    pub rest: u32,
     /// Where the next fragment begins in the packet.
     pub next: u32,
     pub carried: Carried,
 }
 
-pub mod fragments {
-    /// One of them was dropped, so the others drop too.
-    pub const DROPPED: u32 = 1;
-    /// The first one passed: it came from a stranger, or from a port of a known source that is not known; or from one that is.
-    pub const OF_STRANGER: u32 = 2;
-    pub const OF_KNOWN_FLOW: u32 = 3;
+/// What is to become of the other fragments of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Rest {
+    /// They are not looked at.
+    Unread = 0,
+    /// One fragment was dropped, so the others drop too.
+    Dropped = 1,
+    /// The first one passed. It came from a stranger, or from a port of a known source that is not known itself.
+    OfStranger = 2,
+    /// The first one passed. It came from a known port.
+    OfKnownFlow = 3,
 }
+
+packed_enum!(Rest: Unread | Dropped | OfStranger | OfKnownFlow, or OfKnownFlow);
 
 /// What is known of a text at a place where it was cut: the end of a TCP segment or of a fragment. All zero: nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -11,8 +11,8 @@ mod verdict;
 use crate::{
     abi::{
         Address, AddressHash, Carried, FlowKey, FragmentKey, FragmentState, GuardState, GuessState,
-        KnownFlow, Meter, Policy, PrefixState, Refunds, SourceEntry, SourceState, StreamKey, StreamState,
-        Suspension, SuspensionKey, fragments,
+        KnownFlow, Meter, Policy, PrefixState, Refunds, Rest, SourceEntry, SourceState, StreamKey,
+        StreamState, Suspension, SuspensionKey,
     },
     account::{Named, Wanted},
     bytes::Bytes,
@@ -112,7 +112,7 @@ pub trait World {
     /// [`judge_fragment`].
     fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome;
     /// [`settle_fragment`].
-    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32);
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest);
 
     /// [`guess::judge`](crate::guess::judge).
     fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess;
@@ -173,7 +173,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
         world.with_carried(|carried| *carried = Carried::unread(generation));
     }
     packet.phones = match source_status {
-        SourceStatus::Known { budget } => budget,
+        SourceStatus::Known { phones } => phones,
         SourceStatus::Decided(_) | SourceStatus::Stranger => 0,
     };
     if packet.protocol == TCP && !encrypted && is_followed(policy, source_status) {
@@ -181,12 +181,12 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     }
     let outcome = judge_packet(world, policy, packet, encrypted, source_status);
     if packet.is(flag::FIRST_FRAGMENT) {
-        let state = match source_status {
-            SourceStatus::Decided(_) => 0,
-            SourceStatus::Known { .. } if is_of_known_flow(world, packet) => fragments::OF_KNOWN_FLOW,
-            SourceStatus::Known { .. } | SourceStatus::Stranger => fragments::OF_STRANGER,
+        let rest = match source_status {
+            SourceStatus::Decided(_) => Rest::Unread,
+            SourceStatus::Known { .. } if is_of_known_flow(world, packet) => Rest::OfKnownFlow,
+            SourceStatus::Known { .. } | SourceStatus::Stranger => Rest::OfStranger,
         };
-        world.settle_fragment(packet, outcome.reason, state);
+        world.settle_fragment(packet, outcome.reason, rest);
     }
     let Outcome { reason, signature, charged } = outcome;
     Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }

@@ -13,7 +13,7 @@ pub enum SourceStatus {
     Decided(Reason),
     /// Has authenticated lately, from this many phones.
     Known {
-        budget: u32,
+        phones: u32,
     },
     Stranger,
 }
@@ -31,7 +31,7 @@ impl Packed for SourceStatus {
         match self {
             Self::Stranger => 0,
             Self::Decided(reason) => Self::DECIDED | (reason as u64) << 8,
-            Self::Known { budget } => Self::KNOWN | (budget as u64) << 32,
+            Self::Known { phones } => Self::KNOWN | (phones as u64) << 32,
         }
     }
 
@@ -39,7 +39,7 @@ impl Packed for SourceStatus {
     fn unpack(word: u64) -> Self {
         match word & 3 {
             Self::DECIDED => Self::Decided(Reason::unpack((word >> 8) as u32)),
-            Self::KNOWN => Self::Known { budget: (word >> 32) as u32 },
+            Self::KNOWN => Self::Known { phones: (word >> 32) as u32 },
             _ => Self::Stranger,
         }
     }
@@ -49,7 +49,7 @@ impl Packed for SourceStatus {
 #[inline(always)]
 pub fn source_status<W: World>(world: &W, address: &Address) -> SourceStatus {
     let now = world.now();
-    let mut budget = 0;
+    let mut phones = 0;
     if let Some(entry) = world.source(address)
         && entry.expires > now
     {
@@ -58,7 +58,7 @@ pub fn source_status<W: World>(world: &W, address: &Address) -> SourceStatus {
             kind::BANNED if entry.shadowed_until > now => return SourceStatus::Decided(Reason::Trusted),
             kind::BANNED => return SourceStatus::Decided(Reason::Ban),
             kind::TRUSTED => return SourceStatus::Decided(Reason::Trusted),
-            kind::KNOWN => budget = if entry.budget == 0 { 1 } else { entry.budget },
+            kind::KNOWN => phones = if entry.phones() == 0 { 1 } else { entry.phones() },
             _ => {}
         }
     }
@@ -72,5 +72,5 @@ pub fn source_status<W: World>(world: &W, address: &Address) -> SourceStatus {
             _ => {}
         }
     }
-    if budget == 0 { SourceStatus::Stranger } else { SourceStatus::Known { budget } }
+    if phones == 0 { SourceStatus::Stranger } else { SourceStatus::Known { phones } }
 }

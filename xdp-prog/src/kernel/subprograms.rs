@@ -6,7 +6,7 @@
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use xdp_prog::{
-    abi::{Active, Carried},
+    abi::{Active, Carried, Rest},
     account::{self, End, Header},
     asking,
     charge::{self, Charge, Limit},
@@ -262,7 +262,7 @@ subprograms! {
 
     fn sip_find_fragment(packet: &Packet; active: Active, now: u64) -> Fragment {
         judge::find_fragment(&Kernel::without_packet(active, now), packet)
-    } else { Fragment::unpack(0) }
+    } else { Fragment::ALONE }
 
     fn sip_judge_fragment(
         packet: &Packet;
@@ -274,8 +274,8 @@ subprograms! {
         judge::judge_fragment(&Kernel::without_packet(active, now), packet, found, stream)
     } else { Reason::Fragment.into() }
 
-    fn sip_settle_fragment(packet: &Packet; reason: Reason, state: u32, now: u64) -> () {
-        judge::settle_fragment(&Kernel::without_packet(Active::default(), now), packet, reason, state);
+    fn sip_settle_fragment(packet: &Packet; reason: Reason, rest: Rest, now: u64) -> () {
+        judge::settle_fragment(&Kernel::without_packet(Active::default(), now), packet, reason, rest);
     } else {}
 
     /// Prepares the walk. False: there is nothing to walk for.

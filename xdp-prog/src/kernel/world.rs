@@ -9,7 +9,7 @@ use aya_ebpf::{
 use xdp_prog::{
     abi::{
         Active, Address, AddressHash, Carried, FlowKey, FragmentKey, FragmentState, GuardState, GuessState,
-        KnownFlow, Meter, Policy, PrefixState, Refunds, Scratch, Signatures, SourceEntry, SourceState,
+        KnownFlow, Meter, Policy, PrefixState, Refunds, Rest, Scratch, Signatures, SourceEntry, SourceState,
         StreamKey, StreamState, Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{Named, Wanted},
@@ -416,8 +416,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
-        sip_settle_fragment(packet, reason, state, self.now());
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest) {
+        sip_settle_fragment(packet, reason, rest, self.now());
     }
 
     #[inline(always)]

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    abi::Active,
+    abi::{Active, Rest},
     account::{End, Header, HeaderKind},
     charge::{Charge, Limit},
     form,
     frame::Depth,
     guess::{Budget, Guess},
-    judge::{Asked, Outcome, PacketClass, Read, Reported, SourceStatus},
+    judge::{Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
     matcher::RowInSet,
     reason::{Class, Reason},
     segments::Place,
@@ -58,6 +58,7 @@ fn every_variant_comes_back() {
     CHARGED.into_iter().for_each(comes_back);
     (0..7).map(Guess::unpack).for_each(comes_back);
     (0..6).map(Limit::unpack).for_each(comes_back);
+    (0..4).map(Rest::unpack).for_each(comes_back);
     (0..6).map(Depth::unpack).for_each(comes_back);
     (0..6).map(Place::unpack).for_each(comes_back);
     (0..4).map(End::unpack).for_each(comes_back);
@@ -112,10 +113,11 @@ proptest! {
         comes_back(packet_class);
         comes_back(Outcome { reason, signature, charged });
         comes_back(Reported { reason, signature, enforced: a });
+        comes_back(Fragment { rest: Rest::unpack(slot), fits: a, named });
         comes_back(Passed { reason, known: a, charged });
         comes_back(SourceStatus::Decided(reason));
         comes_back(SourceStatus::Stranger);
-        comes_back(SourceStatus::Known { budget: packets });
+        comes_back(SourceStatus::Known { phones: packets });
         comes_back(Read { packet_class, search, named });
         comes_back(Asked { known: a, opens: b, in_dialog: c, credentials: d });
         comes_back(Charge { class: packet_class.class, packets, opens: a });
