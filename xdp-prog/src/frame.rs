@@ -37,7 +37,7 @@ const MAX_EXTENSIONS: u32 = 192;
 /// to see the bound.
 pub const OFFSET_MAX: u32 = 0x3fff;
 
-/// What the headers say. Plain integers and no pointers: the kernel hands it from one separately verified
+/// The content of the headers. Plain integers and no pointers: the kernel hands it from one separately verified
 /// function to the next.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
@@ -63,8 +63,8 @@ pub struct Packet {
     /// A set of [`flag`]s.
     pub flags: u8,
     pub reserved: [u8; 2],
-    /// What its judgement comes to know on the way: how many phones there are behind a known source (zero: a stranger), and
-    /// the [`Place`](crate::segments::Place) of a TCP segment.
+    /// Found on the way: the number of phones behind a known source (zero: a stranger), and the
+    /// [`Place`](crate::segments::Place) of a TCP segment.
     pub phones: u32,
     pub place: u32,
 }
@@ -110,7 +110,7 @@ impl Packet {
     }
 }
 
-/// How far a frame could be read.
+/// The depth up to which a frame could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Depth {
@@ -131,7 +131,7 @@ pub enum Depth {
 
 packed_enum!(Depth: Ports | LaterFragment | NotIp | BadIp | OtherProtocol | HiddenTransport, or BadIp);
 
-/// What the IP header says about what follows it.
+/// The IP header's description of the packet's payload.
 struct Ip {
     protocol: u8,
     /// Where the transport header begins, and how many bytes of IP payload there are from there.
@@ -289,7 +289,7 @@ fn ipv6(
         }
     }
     if chain.offset as usize > end {
-        // What stands in the frame behind the packet's end is not of the packet.
+        // Bytes of the frame behind the packet's end do not belong to the packet.
         return if matches!(chain.fragment, Fragment::First(_)) { Chained::Hidden } else { Chained::Bad };
     }
     packet.fragment_end = chain.fragment_end(frame, end as u32);
@@ -309,7 +309,7 @@ enum Chained {
     Bad,
 }
 
-/// What stands at the end of a chain of extension headers.
+/// The end of a chain of extension headers.
 #[derive(Clone, Copy)]
 struct Chain {
     protocol: u8,
@@ -479,7 +479,7 @@ fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     Some(())
 }
 
-/// What the header says of the stream.
+/// The stream's numbers in the header.
 #[inline(always)]
 pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     if header[13] & (FIN | RST) != 0 {

@@ -30,7 +30,7 @@ pub const STRIDE: usize = 3;
 pub const LONE_GROUP: u8 = 0x80;
 /// The group of the literal [`CREDENTIALS`].
 pub const CREDENTIALS_GROUP: u8 = 0x40;
-/// What both headers with credentials have in their names.
+/// A part of the names of both headers with credentials.
 pub const CREDENTIALS: &[u8; 13] = b"authorization";
 /// From the first byte of the first gram that the compiler chooses of a literal to the last byte of the last.
 pub const LITERAL_SPAN_MAX: usize = 16;
@@ -50,7 +50,7 @@ pub const fn slot(gram: [u8; 4]) -> usize {
     (folded.wrapping_mul(0x9e37_79b1) >> (32 - PREFILTER_BITS)) as usize
 }
 
-/// What the prefilter says of a message.
+/// The answer of the prefilter about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Scan(u32);

@@ -1,8 +1,8 @@
-//! Why a packet passed or fell. The names are stable: counters, events, logs and documentation use them.
+//! The reasons for which packets pass or drop. The names are stable: counters, events, logs and documentation use them.
 
 use crate::packed::{Packed, packed_enum};
 
-/// What happens to the packet.
+/// The fate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Pass,
@@ -168,7 +168,7 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether the packet was for a SIP port. Of later fragments nobody knows, unless the first one fell.
+    /// True: the packet was for a SIP port. For later fragments that is known only if the first one was dropped.
     #[inline(always)]
     pub const fn is_for_sip(self) -> bool {
         !matches!(self, Self::NotIp | Self::OtherPort | Self::BadIp | Self::Fragment)
@@ -204,7 +204,7 @@ impl Packed for Reason {
     }
 }
 
-/// What kind of traffic a packet is for the rate limits. One meter per source and class.
+/// The kind of traffic that a packet is for the rate limits. One meter per source and class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Class {

@@ -1,4 +1,4 @@
-//! What a payload is, from its first bytes.
+//! The kind of a payload, from its first bytes.
 
 use crate::{
     bytes::{Bytes, opaque},
@@ -65,8 +65,8 @@ pub fn classify_plain(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     known(payload.chunk::<SHORTEST>(0)?)
 }
 
-/// What the `length` bytes of `payload` begin with. `blanks` is [`blanks`] of the payload, and `shape` is [`shape`] of
-/// it from an offset on; the kernel calls them as functions that are verified by themselves.
+/// The kind of the message that the `length` bytes of `payload` begin with. `blanks` is [`blanks`] of the payload, and
+/// `shape` is [`shape`] of it from an offset on; the kernel calls them as functions that are verified by themselves.
 #[inline(always)]
 pub fn classify(
     payload: Bytes<'_>,
@@ -89,7 +89,7 @@ pub fn classify(
     message(payload.skip(start as usize), length - start).unwrap_or_else(|| shape(start))
 }
 
-/// How many bytes there are in front of the first one that is no blank, [`LEADING_MAX`] at most.
+/// The number of blanks in front of a message, [`LEADING_MAX`] at most.
 #[inline(always)]
 pub fn blanks(payload: Bytes<'_>) -> u32 {
     let mut start = 0;
@@ -121,7 +121,7 @@ pub fn request_line(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     None
 }
 
-/// Whether there is what marks STUN, and no blanks.
+/// True: the payload has the mark of STUN, and no blanks.
 #[inline(always)]
 pub fn has_cookie(payload: Bytes<'_>) -> bool {
     payload.chunk::<8>(0).is_some_and(|head| head[4..8] == STUN_COOKIE)
@@ -139,7 +139,7 @@ fn is_stun(payload: Bytes<'_>, length: u32) -> bool {
     }
 }
 
-/// What a message is that starts with the first byte of `payload`; `None`: only its [`shape`] can tell.
+/// The kind of a message that starts with the first byte of `payload`. `None`: only its [`shape`] can tell.
 #[inline(always)]
 pub fn message(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     if length < SHORTEST as u32 {

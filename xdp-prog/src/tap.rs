@@ -1,4 +1,5 @@
-//! Which packets that pass are handed to the daemon. Those that drop never are: a flood pays nothing for this.
+//! The choice of packets that are handed to the daemon. Packets that drop never are, so that a flood costs nothing
+//! here.
 
 use crate::{
     abi::{TapCount, TapHead, TapState, tap},
@@ -12,9 +13,10 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Whether a packet that passes for this reason is of use: a request, what accepts a request of ours or brings a nonce or
-/// a tag that a proxy may pass on, and all of a TCP stream, that its messages may be put together. Of a connection that
-/// nobody has seen begin nothing is: anybody can make such segments up. `tells`: the response is of one of those kinds.
+/// True: the daemon uses packets that pass for this reason. It uses requests, responses that accept a request of ours
+/// or bring a nonce or a tag that a proxy may pass on, and all of a TCP stream, whose messages it puts together. It
+/// uses nothing of a connection whose beginning was not seen, because anybody can forge such segments. `tells`: the
+/// response is of one of those kinds.
 #[inline(always)]
 pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) -> bool {
     match reason {
@@ -33,7 +35,7 @@ pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) 
     }
 }
 
-/// What a packet is that a rule objects to and that passes all the same.
+/// The reason for a packet that passes although a rule objects to it.
 #[inline(always)]
 pub fn objected(packet: &Packet, payload: Bytes<'_>) -> Reason {
     if packet.destination_port == 0 {
@@ -48,25 +50,25 @@ pub fn objected(packet: &Packet, payload: Bytes<'_>) -> Reason {
     }
 }
 
-/// Whether a response's first line says 2xx, 4xx or 6xx.
+/// True: the first line of a response says 2xx, 4xx or 6xx.
 #[inline(always)]
 pub const fn tells(line: &[u8; 9]) -> bool {
     matches!(line[8], b'2' | b'4' | b'6')
 }
 
-/// What could not be handed over.
+/// The kind of a packet that could not be handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// A request.
     Asked,
-    /// Of what comes, what may be an answer to somebody else.
+    /// A packet that came in and may be an answer to somebody else.
     Foreign,
-    /// What left.
+    /// An answer that left.
     Answer,
 }
 
 impl Loss {
-    /// Of what comes, and passes for this reason: of a stream nobody knows what was in the segment.
+    /// The kind of a packet that came in and passes for this reason. The content of a TCP segment is not known.
     #[inline(always)]
     pub const fn of_incoming(reason: Reason, packet: &Packet) -> Self {
         if packet.protocol == TCP || matches!(reason, Reason::Response) { Self::Foreign } else { Self::Asked }
@@ -151,7 +153,7 @@ impl TapHead {
 }
 
 impl TapState {
-    /// Whether there is room for another packet in this second: always for those of known sources.
+    /// True: there is room for another packet in this second. Known sources always have room.
     #[inline(always)]
     pub fn admits(&mut self, now: u64, known: bool, out: bool, budget: u32) -> bool {
         if known {

@@ -10,7 +10,7 @@ use sipward_tests::{
 use sipward_types::flow::{Flow, Transport};
 use xdp_prog::abi::{
     FOREVER, SourceEntry,
-    kind::{BANNED, KNOWN, TRUSTED},
+    kind::{BANNED, TRUSTED},
 };
 
 use crate::{ENFORCE, an_hour};

@@ -19,13 +19,13 @@ impl Address {
         self.0[0] == 0 && self.0[1] == 0 && self.0[2] == Self::V4_PREFIX
     }
 
-    /// What one sender is for the limits: an IPv4 address, or an IPv6 /64.
+    /// One sender for the limits: an IPv4 address, or an IPv6 /64.
     #[inline(always)]
     pub const fn source(self) -> Self {
         if self.is_v4() { self } else { Self([self.0[0], self.0[1], 0, 0]) }
     }
 
-    /// What one subscriber has: an IPv4 address, or an IPv6 /56.
+    /// The network of one subscriber: an IPv4 address, or an IPv6 /56.
     #[inline(always)]
     pub const fn line(self) -> Self {
         if self.is_v4() { self } else { Self([self.0[0], self.0[1] & 0xffff_ff00_u32.to_be(), 0, 0]) }

@@ -2,20 +2,20 @@
 
 use super::Address;
 
-/// What the daemon has the filter do besides filtering. All zero: nothing.
+/// The daemon's orders to the filter besides filtering. All zero: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuardState {
-    /// 1: what passes is handed to the daemon, see [`TapHead`].
+    /// 1: packets that pass are handed to the daemon, see [`TapHead`].
     pub tap: u32,
-    /// How many entries of `SUSPENDED` are about one source, and how many about all of them. Never too few.
+    /// The number of entries in `SUSPENDED` for one source, and for all sources. Never too few.
     pub suspended: u32,
     pub locked: u32,
     /// Packets of strangers that are handed over in a second, on each CPU.
     pub stranger_taps: u32,
 }
 
-/// Who may not open anything.
+/// A suspended account or flow, which may not open anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[repr(C)]
 pub struct SuspensionKey {
@@ -28,7 +28,7 @@ pub struct SuspensionKey {
 impl SuspensionKey {
     /// Says that there are others of this source, so that all other sources pay for one look.
     pub const ANYTHING: u64 = 0;
-    /// What asks for something without credentials; `source` is a [line](Address::line). Below every flow.
+    /// Requests without credentials; `source` is a [line](Address::line). Below every flow.
     pub const ASKING: u64 = 1;
     pub const ANYWHERE: Address = Address([0; 4]);
 

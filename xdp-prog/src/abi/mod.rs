@@ -1,4 +1,4 @@
-//! What kernel and userspace share: maps and the values in them. Both sides compile this very code.
+//! The maps that kernel and userspace share, and the values in them. Both sides compile this very code.
 //!
 //! Integers are native-endian unless the name says otherwise; addresses are network-order bytes; no padding,
 //! no `bool`, no enum in memory that the other side could fill with an invalid value.

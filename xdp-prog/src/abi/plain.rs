@@ -6,7 +6,7 @@ use super::{
     SourceEntry, StreamKey, StreamState, Suspension, SuspensionKey, TapHead, TapState,
 };
 
-/// What is the same bytes in the kernel's maps and here.
+/// A type whose values are the same bytes in the kernel's maps and here.
 ///
 /// # Safety
 /// `repr(C)`, only integers and arrays of them, and no padding: any bytes are a value, and all of a value may be read.

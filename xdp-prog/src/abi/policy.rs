@@ -57,7 +57,7 @@ pub struct RateLimit {
 pub const WINDOW_LIMIT: u32 = 1 << 27;
 pub const WINDOW_MAX_LIMIT: u32 = 60_000;
 
-/// How many passwords one line may try: so many at once, and one more after each interval. See `guess.rs`.
+/// The number of passwords that one line may try: so many at once, and one more after each interval. See `guess.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuessLimit {
@@ -93,10 +93,10 @@ pub struct Policy {
     /// Distinct flows over UDP per source and per neighbourhood. Zero: no limit.
     pub flows_per_source: u32,
     pub flows_per_prefix: u32,
-    /// Of the hashes of flows and of event slots: whoever does not know it cannot choose flows that count as one,
+    /// The key of the hashes of flows and of event slots. Without it, a sender cannot choose flows that count as one,
     /// nor addresses that share a slot.
     pub key: u32,
-    /// Who has sent no more packets than this in a minute is a newcomer. Zero: nobody is.
+    /// A source that has sent no more packets than this in a minute is a newcomer. Zero: no source is.
     pub newcomer_packets: u32,
     /// A set of [`Form`](crate::form::Form) bits: of strangers, these drop.
     pub forms: u32,

@@ -3,7 +3,7 @@
 use super::Address;
 use crate::{reason::Class, word::Word};
 
-/// How much one source has sent lately. All zero is a valid fresh state.
+/// The recent traffic of one source. All zero is a valid fresh state.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SourceState {
@@ -13,7 +13,7 @@ pub struct SourceState {
     pub sent: Word,
 }
 
-/// How much the strangers of one neighbourhood have sent lately. All zero is a valid fresh state.
+/// The recent traffic of one neighbourhood's strangers. All zero is a valid fresh state.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct PrefixState {
@@ -55,13 +55,13 @@ pub struct FlowKey {
     pub flow: u64,
 }
 
-/// A flow over which somebody has authenticated lately, and what it has sent. It counts while its source is known.
+/// A flow over which somebody has authenticated lately, and its traffic. It counts while its source is known.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct KnownFlow {
     /// Kernel monotonic nanoseconds; the entry is ignored from then on.
     pub expires: u64,
-    /// How many phones' budget it has. A word, as all of it is.
+    /// The number of phones that it has a budget for. A word, as all of it is.
     pub phones: u64,
     pub meters: [Meter; Class::COUNT],
 }
@@ -76,7 +76,7 @@ pub struct AddressHash {
     pub hash: u64,
 }
 
-/// What one line has tried lately. All zero is a valid fresh state.
+/// The recent guesses of one line. All zero is a valid fresh state.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct GuessState {
@@ -86,13 +86,13 @@ pub struct GuessState {
     pub counted: Word,
 }
 
-/// What the daemon has given back to a line, in all since the entry was made: only ever grows.
+/// The guesses that the daemon has given back to a line, in all since the entry was made. They only ever grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Refunds {
     pub issued: u64,
     pub other: u64,
-    /// How many guesses more than usual it may have outstanding, and until when.
+    /// The number of guesses that it may have outstanding beyond the usual, and the time when that ends.
     pub room: u64,
     pub room_until: u64,
 }

@@ -1,10 +1,9 @@
-//! What the filter reports: counters, and the records in the rings for events, captures and taps.
+//! Reports of the filter: counters, and the records in the rings for events, captures and taps.
 
 use super::Address;
 use crate::reason::Reason;
 
-/// What one reason has seen. Index: the reason's code, plus [`Reason::COUNT`] for drops that monitor mode
-/// let pass.
+/// The packets of one reason. Index: the reason's code, plus [`Reason::COUNT`] for drops that monitor mode let pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Counter {
@@ -28,7 +27,7 @@ pub struct Event {
     /// Drops of this [`source`](Address::source) on this CPU since its last event there, without this one. Too few
     /// where more than two sources shared a slot: only the counters are exact.
     pub unseen: u32,
-    /// How much of the frame is in `head`.
+    /// The number of bytes of the frame in `head`.
     pub head_length: u16,
     /// Host order.
     pub source_port: u16,
@@ -46,7 +45,7 @@ pub struct Event {
 
 pub const EVENT_HEAD: usize = 384;
 
-/// What the sampler remembers of the sources that share a slot; see `sampler.rs`. Zero is a valid fresh slot.
+/// The sampler's state for the sources that share a slot; see `sampler.rs`. Zero is a valid fresh slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct EventSlot {
@@ -75,13 +74,13 @@ pub struct Capture {
 
 pub mod capture {
     pub const OFF: u32 = 0;
-    /// What drops, or would drop but for monitor mode.
+    /// Packets that drop, or would drop without monitor mode.
     pub const DROPS: u32 = 1;
     /// All that is judged for a SIP port.
     pub const JUDGED: u32 = 2;
 }
 
-/// What one CPU has captured.
+/// The captures of one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct CaptureState {
@@ -117,7 +116,7 @@ pub const CAPTURE_MAX: usize = 2048;
 pub struct TapHead {
     /// Kernel monotonic nanoseconds.
     pub at: u64,
-    /// Who talks to the PBX, and the PBX.
+    /// The other end, and the PBX.
     pub remote: Address,
     pub local: Address,
     /// Bytes of payload in the packet, and how many of them follow. What is behind those is not of this packet.
@@ -148,14 +147,15 @@ pub mod tap {
     /// Its credentials were charged to the [budget](crate::guess::Budget) for issued nonces, or to the other one.
     pub const CHARGED_ISSUED: u32 = 64;
     pub const CHARGED_OTHER: u32 = 128;
-    /// It leaves, for somebody who is banned or trusted: nothing of his is judged, but what he was told he knows.
+    /// It leaves for a banned or trusted source. Nothing that such a source sends is judged, but the answer shows that
+    /// it knows the nonce in it.
     pub const LISTED: u32 = 256;
 }
 
 /// Longer payloads are cut.
 pub const TAP_MAX: usize = 4096;
 
-/// What one CPU has handed over.
+/// The packets that one CPU has handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct TapState {
@@ -168,7 +168,8 @@ pub struct TapState {
     pub lost_answers: u64,
     /// Of both, what came and may have been an answer: the PBX may pass it on, and it would look like one of its own.
     pub lost_foreign: u64,
-    /// What left and is not looked at: payloads of a TLS port, challenges of a TCP port that is none of SIP.
+    /// Packets that left and are not looked at: payloads of a TLS port, challenges of a TCP port that is not a SIP
+    /// port.
     pub hidden: u64,
 }
 

@@ -3,7 +3,7 @@
 /// The time that never comes, in an expiry.
 pub const FOREVER: u64 = u64::MAX;
 
-/// What is known about one address (in `SOURCES`) or one prefix (in `PREFIXES`).
+/// The entry of one address (in `SOURCES`) or one prefix (in `PREFIXES`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct SourceEntry {

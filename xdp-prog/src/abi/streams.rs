@@ -13,7 +13,7 @@ pub struct FragmentKey {
     pub protocol: u32,
 }
 
-/// How long the rest of a packet is expected after its first fragment, in nanoseconds.
+/// The time for which the rest of a packet is expected after its first fragment, in nanoseconds.
 pub const FRAGMENT_LIFETIME: u64 = 2_000_000_000;
 
 /// A packet for a SIP port whose first fragment was judged.
@@ -29,7 +29,7 @@ pub struct FragmentState {
     pub carried: Carried,
 }
 
-/// What is to become of the other fragments of a packet.
+/// The fate of the other fragments of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Rest {
@@ -45,7 +45,7 @@ pub enum Rest {
 
 packed_enum!(Rest: Unread | Dropped | OfStranger | OfKnownFlow, or OfKnownFlow);
 
-/// What is known of a text at a place where it was cut: the end of a TCP segment or of a fragment. All zero: nothing.
+/// The state of the walk at a place where a text was cut: the end of a TCP segment or of a fragment. All zero: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C, align(8))]
 pub struct Carried {
@@ -56,7 +56,7 @@ pub struct Carried {
     pub row: u16,
     /// One of [`phase`].
     pub phase: u8,
-    /// Whether digits of Content-Length were read, see `stream.rs`.
+    /// The digits of Content-Length that were read, see `stream/walk.rs`.
     pub digits: u8,
     /// The first bytes of a message, fewer than tell what it is, from the lowest bits on; and how many. Words, as the
     /// compiler copies single bytes in pieces that lie askew.
@@ -98,7 +98,7 @@ pub struct Handshake {
     pub acknowledged: u32,
 }
 
-/// What came over a connection, see `segments.rs`.
+/// The state of a connection, see `segments.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct StreamState {

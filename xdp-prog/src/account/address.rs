@@ -33,7 +33,7 @@ pub fn uri(payload: Bytes<'_>, most: u32) -> u32 {
     }
 }
 
-/// Whether there is a user in front of a host.
+/// States of the search for a user in front of a host.
 pub(super) mod at_sign {
     pub(super) const BRACKETED: u8 = 0;
     pub(super) const PLAIN: u8 = 1;
@@ -103,7 +103,7 @@ pub(super) mod tag {
 }
 table!(TAGS, 16, tag::next);
 
-/// Whether the value of a To header has a tag: the request is one within a dialog.
+/// True: the value of a To header has a tag, so the request is one within a dialog.
 #[inline(always)]
 pub fn has_tag(payload: Bytes<'_>, most: u32) -> bool {
     TAGS.run(payload, most, tag::OUTSIDE, tag::FOUND, DISPLAY_MAX).is_some()

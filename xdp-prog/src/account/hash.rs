@@ -24,7 +24,7 @@ pub fn hash(name: &[u8]) -> u64 {
     if name.len() > NAME_MAX { hash.of_whole_characters() } else { hash.of_all() }
 }
 
-/// Whether a number is a [`hash`], and not something else in its place.
+/// True: the number is a [`hash`], and not something else in its place.
 pub const fn is_hash(number: u64) -> bool {
     number & MARK != 0
 }
@@ -62,7 +62,7 @@ impl Hash {
     }
 }
 
-/// What ends a name.
+/// The end of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum End {
@@ -83,7 +83,7 @@ impl End {
     }
 }
 
-/// Whether a name goes on: the first states are those of [`End`].
+/// States of the search for the end of a name. The first ones are those of [`End`].
 pub(super) mod name {
     use super::End;
 

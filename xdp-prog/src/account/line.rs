@@ -6,7 +6,7 @@ use crate::{
     packed::{Packed, packed_enum},
 };
 
-/// What a line begins with.
+/// The header that a line begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub kind: HeaderKind,
@@ -74,7 +74,7 @@ pub(super) const fn line_feeds(word: u64) -> u64 {
     zeros.wrapping_sub(ONES) & !zeros & (ONES << 7)
 }
 
-/// How many bytes there are up to the lowest bit, its own with it.
+/// The number of bytes up to the one with the lowest bit, inclusive.
 #[inline(always)]
 pub(super) const fn first(bits: u64) -> u32 {
     // Without a loop or an instruction that BPF does not have: the ones below the lowest bit, counted by bytes.

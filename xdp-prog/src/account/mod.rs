@@ -1,5 +1,5 @@
-//! Whose account a request is about: the user of its From header and the user names of its credentials, as they are
-//! written, and in the kernel only their hashes.
+//! The accounts that a request names: the user of its From header and the user names of its credentials, as they are
+//! written. The kernel keeps only their hashes.
 //!
 //! Credentials may have several user names, in one header or in several. Kamailio and PJSIP, so Asterisk too, take the
 //! last of a header, and the first header for their realm, which nobody knows here. So all headers count, and a header
@@ -72,7 +72,7 @@ pub trait Message {
     /// [`value_hash`] of the value that begins there.
     fn value_hash(&self, at: u32, most: u32, end: End) -> u64;
 
-    /// How many bytes there are up to the end of this line, its LF with it; or up to the end of `most`.
+    /// The number of bytes up to the end of this line, its LF included, or up to the end of `most`.
     #[inline(always)]
     fn line_length(&self, at: u32, most: u32) -> u32 {
         let steps = self.line_steps(at, most);
@@ -83,7 +83,7 @@ pub trait Message {
     }
 }
 
-/// What a walk looks for.
+/// The aim of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// From and credentials, and whether To has a tag.
@@ -95,7 +95,7 @@ pub enum Wanted {
     Challenges,
 }
 
-/// What a header says about who sends the message.
+/// The sender of a message according to one of its headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Named {

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Bytes, opaque};
 
-/// What follows each state at each byte. A table, because the verifier would go every way through a `match` again for
+/// The next state for each state and byte. A table, because the verifier would go every way through a `match` again for
 /// every byte.
 #[repr(transparent)]
 pub(super) struct Table<const SIZE: usize>(pub(super) [u8; SIZE]);

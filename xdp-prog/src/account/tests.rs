@@ -156,7 +156,7 @@ fn of_several_user_names_the_last_is_taken_and_the_credentials_are_marked() {
     ] {
         assert_eq!(credentials(header)[0].flags, 0, "{header}");
     }
-    // What one PBX reads as a part of a string, and another as a name.
+    // One PBX reads these as a part of a string, and another as a name.
     for shadow in
         ["\"\\\"", "a\"b", "\"a\"\"", "'\"", "\"a\" \"b", "\"a\"b"].map(|it| format!("x={it}, username=201"))
     {
@@ -338,7 +338,7 @@ fn a_message_that_is_cut_anywhere_has_no_other_names() {
         let found = names(&message.as_bytes()[..length]);
         assert!(all.starts_with(&found), "{length}");
     }
-    // What lies behind the message's end is not of it.
+    // Bytes behind the message's end do not belong to it.
     let mut walk = Walk::new(0, 60, Wanted::Names, false);
     let whole = Whole { payload: Bytes::of(message.as_bytes()), length: 60 };
     assert_eq!(whole.next(&mut walk).name, all[0]);

@@ -21,7 +21,7 @@ pub struct Walk {
     names: u32,
     /// A set of [`how`] flags.
     how: u32,
-    /// Whether To headers were met [with a tag](dialog::INSIDE) and [without](dialog::OUTSIDE).
+    /// The To headers that were met: [with a tag](dialog::INSIDE) and [without](dialog::OUTSIDE).
     dialog: u32,
     pub found: Named,
     realm: u64,
@@ -118,7 +118,7 @@ impl Walk {
         let mark = match header.kind {
             HeaderKind::Empty => {
                 if self.how & how::STREAM != 0 {
-                    // What follows is another request's, or a body.
+                    // Another request follows, or a body.
                     self.headers = 0;
                     self.how |= if self.started != 0 { how::LATER } else { 0 };
                 } else if self.started != 0 {

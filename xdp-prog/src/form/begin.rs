@@ -6,7 +6,7 @@ use crate::{
     sip::Kind,
 };
 
-/// What is known of a payload before forms are looked for in it.
+/// The things that are known of a payload before the search for forms.
 #[derive(Clone, Copy, Debug)]
 pub struct Begin {
     pub(super) kind: Kind,

@@ -1,9 +1,9 @@
 //! Forms: ways to write a message, or the headers in front of it, that some PBX accepts although others, or this
-//! program, read something else in them. A stranger who writes like that wants to be read in two ways.
+//! program, read something else in them. A stranger who writes like that wants two programs to read different things.
 //!
-//! What PBXs do with each form was read in the sources of PJSIP (Asterisk), Kamailio and Sofia-SIP (FreeSWITCH); the
-//! reference says it for operators. What all of them read alike is no form: lines that end in a lone LF, blanks around a
-//! colon, folded headers, blanks behind the version, line ends in front of the message.
+//! The behaviour of PBXs was read in the sources of PJSIP (Asterisk), Kamailio and Sofia-SIP (FreeSWITCH); the
+//! reference describes it for operators. A way of writing that all of them read alike is no form: lines that end in a
+//! lone LF, blanks around a colon, folded headers, blanks behind the version, line ends in front of the message.
 //!
 //! A clean message costs one look at the end of its start line and one pass over its bytes. Only what is suspicious
 //! there is walked byte by byte.
@@ -118,9 +118,9 @@ pub trait Text {
     fn has_plain_bytes(&self) -> bool;
     /// [`blanks`](crate::sip::blanks) of the payload.
     fn blanks(&self) -> u32;
-    /// How many bytes there are.
+    /// The number of bytes.
     fn length(&self) -> u32;
-    /// What it begins with there.
+    /// The first bytes from there.
     fn head(&self, at: u32) -> Option<[u8; 4]>;
     /// [`start_steps`] from there.
     fn start_steps(&self, at: u32, length: u32) -> Walk;

@@ -14,9 +14,9 @@ pub(super) const FEEDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
 pub(super) const STEP: usize = 64;
 pub(super) const WINDOW: usize = STEP + 1;
 
-/// Whether all of the first `length` bytes are ASCII, each CR has its LF and each LF its CR, and there is no NUL: nearly all
-/// messages, and cheaper to see than what [`has_plain_bytes`] says. Of the last byte nobody knows what follows it; what is
-/// shorter than a step may have anything.
+/// True: all of the first `length` bytes are ASCII, each CR has its LF and each LF its CR, and there is no NUL. That
+/// holds for nearly all messages, and costs less than [`has_plain_bytes`]. The byte behind the last one is not known; a
+/// text that is shorter than a step counts as unusual.
 #[inline(always)]
 pub fn has_usual_bytes(payload: Bytes<'_>, length: u32) -> bool {
     look(payload, length, |here, next| {
@@ -27,8 +27,8 @@ pub fn has_usual_bytes(payload: Bytes<'_>, length: u32) -> bool {
     })
 }
 
-/// Whether none of the first `length` bytes is a NUL, nor a CR without its LF. Of the last byte nobody knows what follows
-/// it; what is shorter than a step may have one.
+/// True: none of the first `length` bytes is a NUL, nor a CR without its LF. The byte behind the last one is not known;
+/// a text that is shorter than a step counts as one that has some.
 #[inline(always)]
 pub fn has_plain_bytes(payload: Bytes<'_>, length: u32) -> bool {
     look(payload, length, |here, next| {

@@ -15,7 +15,7 @@ pub(super) const PLAIN_END: usize = 11;
 /// Instead of a length.
 pub(super) const ENDLESS: u32 = u32::MAX;
 
-/// How long the first line is, its LF with it; zero: it has none. [`ENDLESS`]: it is longer than any start line.
+/// The length of the first line with its LF. Zero: it has no LF. [`ENDLESS`]: it is longer than any start line.
 #[inline(always)]
 pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     let mut at = 0;
@@ -52,7 +52,7 @@ pub(super) fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
     0
 }
 
-/// Whether the first line, of that length, ends with ` SIP/2.0` and CR LF, and nothing continues it.
+/// True: the first line, of that length, ends with ` SIP/2.0` and CR LF, and nothing continues it.
 #[inline(always)]
 pub fn is_plain_start(payload: Bytes<'_>, line: u32) -> bool {
     if (line as usize) < PLAIN_END - 1 || line as usize > START_LINE_MAX {
@@ -63,7 +63,8 @@ pub fn is_plain_start(payload: Bytes<'_>, line: u32) -> bool {
     payload.chunk::<PLAIN_END>(end).is_some_and(is_plain_end)
 }
 
-/// How many bytes of a word stand before the one with the lowest bit. Counted by bytes, as BPF has no instruction for it.
+/// The number of bytes of a word before the one with the lowest bit. Counted by bytes, because BPF has no instruction
+/// for it.
 #[inline(always)]
 pub(super) const fn before(bits: u64) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -77,7 +78,7 @@ pub(super) fn is_plain_end(end: &[u8; PLAIN_END]) -> bool {
     word(end, 0) == VERSION && end[8] == b'\r' && end[10] != b' ' && end[10] != b'\t'
 }
 
-/// What a start line says of the version, for [`start_steps`].
+/// States of the version in a start line, for [`start_steps`].
 pub(super) mod version {
     use super::STATES;
 
@@ -210,7 +211,7 @@ pub fn start_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
     walk.rest(&VERSION, payload, length)
 }
 
-/// Whether it begins as responses do. It is none, or nobody would look at it here.
+/// True: it begins like a response. It is none: responses do not come here.
 #[inline(always)]
 pub(super) const fn is_like_response(head: [u8; 4]) -> bool {
     matches!(head, [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/' | b' ' | b'\t'])
@@ -219,7 +220,7 @@ pub(super) const fn is_like_response(head: [u8; 4]) -> bool {
 /// Blanks that may continue a start line and are looked at.
 pub(super) const FOLD_MAX: usize = 64;
 
-/// What continues the start line, from behind its end.
+/// The form that continues the start line, from behind its end.
 #[inline(always)]
 pub fn continued(payload: Bytes<'_>, length: u32) -> u32 {
     let mut at = 0;

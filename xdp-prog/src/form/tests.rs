@@ -3,7 +3,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{plain_bytes::WINDOW, *};
 use crate::{bytes::Bytes, packed::Packed as _, reason::Class, sip};
 
-/// What a payload is in the judge, and the forms in it.
+/// The forms that the judge finds in a payload.
 fn forms(payload: &[u8], stream: bool) -> u32 {
     let bytes = Bytes::of(payload);
     let shape = |start: u32| sip::shape(bytes.skip(start as usize));

@@ -10,8 +10,8 @@ use crate::{
     stream::Stream,
 };
 
-/// Whether a packet goes on in the middle of a line of a header. Where it begins with a line end, that may be the end of the
-/// header, and what follows may be anything.
+/// True: the packet goes on in the middle of a line of a header. Where it begins with a line end, that may be the end
+/// of the header, and what follows may be anything.
 #[inline(always)]
 pub(super) fn goes_on_in_header<W: World>(world: &W, packet: &Packet) -> bool {
     let is_in_header = |carried: &mut Carried| match carried.phase {
@@ -23,7 +23,7 @@ pub(super) fn goes_on_in_header<W: World>(world: &W, packet: &Packet) -> bool {
         && !matches!(world.payload(packet).byte(0), Some(b'\r' | b'\n') | None)
 }
 
-/// Charges the credentials in the rest of a header whose names can be read, and says of how many headers that is so.
+/// Charges the credentials in the rest of a header whose names can be read, and returns the number of such headers.
 #[inline(always)]
 pub(super) fn charge_named<W: World>(
     world: &W,
@@ -39,7 +39,7 @@ pub(super) fn charge_named<W: World>(
     (guess, world.tally().headers)
 }
 
-/// Charges credentials of which nobody reads whose they are. `connected`: over a connection nobody is in another's name.
+/// Charges credentials whose names are not read. `connected`: the source address cannot be forged.
 #[inline(always)]
 pub(super) fn charge_unnamed<W: World>(world: &W, packet: &Packet, connected: bool, guesses: u32) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };

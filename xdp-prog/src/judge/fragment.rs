@@ -14,7 +14,7 @@ use crate::{
     stream::{Begin, Search, Stream},
 };
 
-/// What is known of the packet that a later fragment belongs to.
+/// The state of the packet that a later fragment belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment {
     pub rest: Rest,
@@ -73,7 +73,7 @@ pub(super) fn later_fragment<W: World>(world: &W, packet: &Packet) -> Outcome {
     if outcome.charged.is_none() { Outcome { charged: guess.charged(), ..outcome } } else { outcome }
 }
 
-/// Readies what a later fragment goes on from.
+/// Loads the state that a later fragment goes on from.
 #[inline(always)]
 pub fn find_fragment<W: World>(world: &W, packet: &Packet) -> Fragment {
     let (key, now) = (packet.fragment_key(), world.now());
@@ -94,7 +94,7 @@ pub fn find_fragment<W: World>(world: &W, packet: &Packet) -> Fragment {
     Fragment { rest: Rest::unpack(rest), fits, named: 0 }
 }
 
-/// Judges what a later fragment holds, and keeps what it leaves for the next.
+/// Judges the content of a later fragment, and keeps the state for the next one.
 #[inline(always)]
 pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
     let fits = found.fits;
@@ -118,7 +118,7 @@ pub fn judge_fragment<W: World>(world: &W, packet: &Packet, found: Fragment, str
     outcome
 }
 
-/// Keeps what a first fragment left for the others. `rest`: what is to become of these if it passes.
+/// Keeps the state after a first fragment for the others. `rest`: their fate if it passes.
 #[inline(always)]
 pub fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason, rest: Rest) {
     let key = packet.fragment_key();
@@ -137,10 +137,10 @@ pub fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason, res
     });
 }
 
-/// The first part of a datagram: what it leaves off in is carried on to the next.
+/// Judges the first part of a datagram. The walk's state is carried on to the next part.
 #[inline(always)]
 pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
-    // Where others came before it, nobody has read them: nobody knew that they belong to this.
+    // Fragments that came before it were not read, because nothing told that they belong to this packet.
     let is_late = world.early_fragment(&packet.fragment_key()).is_some_and(|until| until > world.now());
     let guess = charge_unnamed(world, packet, false, is_late as u32);
     if let Some(reason) = guess.reason() {

@@ -1,4 +1,4 @@
-//! The path of a packet, step by step. Each step says why it lets go of the packet.
+//! The path of a packet, step by step. Each step that ends the path gives the reason.
 
 mod credentials;
 mod fragment;
@@ -37,8 +37,8 @@ pub use source_status::{SourceStatus, source_status};
 pub use suspended::{Asked, suspended};
 pub use verdict::{Outcome, Reported, Verdict};
 
-/// What the path needs from outside: the tables, the time, the frame, and those steps that the kernel verifies
-/// as functions by themselves. The kernel backs it with maps, replay and tests with memory.
+/// The surroundings of the path: the tables, the time, the frame, and those steps that the verifier checks separately.
+/// The kernel implements them with maps, replay and tests with memory.
 pub trait World {
     /// Monotonic nanoseconds.
     fn now(&self) -> u64;
@@ -55,15 +55,15 @@ pub trait World {
     fn with_fragment<T>(&self, key: &FragmentKey, then: impl FnOnce(&mut FragmentState) -> T) -> Option<T>;
     fn remember_fragment(&self, key: &FragmentKey, state: &FragmentState);
     fn forget_fragment(&self, key: &FragmentKey);
-    /// Until when it is remembered that a fragment of a packet came whose first one had not.
+    /// The time until which the arrival of a fragment before its packet's first one is remembered.
     fn early_fragment(&self, key: &FragmentKey) -> Option<u64>;
     fn remember_early_fragment(&self, key: &FragmentKey, until: u64);
-    /// Whether the packet answers a SYN-ACK that left.
+    /// True: the packet answers a SYN-ACK that left.
     fn answers_handshake(&self, key: &StreamKey, packet: &Packet) -> bool;
     fn open_stream(&self, key: &StreamKey, state: &StreamState);
     fn with_stream<T>(&self, key: &StreamKey, then: impl FnOnce(&mut StreamState) -> T) -> Option<T>;
     fn guard(&self) -> GuardState;
-    /// Whether what leaves the SIP ports is seen: without that nobody knows what was answered to whom.
+    /// True: packets that leave the SIP ports are seen. Otherwise the recipients of nonces are not known.
     fn watched(&self) -> bool;
     fn suspension(&self, key: &SuspensionKey) -> Option<Suspension>;
 
@@ -85,15 +85,15 @@ pub trait World {
     fn walk_accounts(&self, packet: &Packet, wanted: Wanted);
     /// The next one.
     fn next_account(&self) -> Named;
-    /// Which signatures there may be in the packet's payload, and whether there may be credentials.
+    /// Searches the packet's payload for signs of signatures and of credentials.
     fn scan(&self, packet: &Packet) -> Scan;
     /// The signature in a datagram's payload, of which the first one may be at `candidate`.
     fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16>;
     /// Of the signatures that packets are searched for.
     fn generation(&self) -> u32;
-    /// With what the next walk goes on from, or what the last one left.
+    /// Calls `then` with the state that the next walk goes on from, or that the last one left.
     fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T>;
-    /// What is in a TCP segment, or in a fragment.
+    /// Walks through a TCP segment or a fragment.
     fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream;
     /// [`segments::find`].
     fn find_segment(&self, packet: &mut Packet) -> Place;
@@ -118,26 +118,26 @@ pub trait World {
     fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess;
     /// [`asking::is_too_many`](crate::asking::is_too_many).
     fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool;
-    /// What a line that is limited has asked, made if there is none.
+    /// The requests of a line that is limited, made if there is none.
     fn asked(&self, line: &Address) -> Option<&Meter>;
     /// [`guess::charge`](crate::guess::charge).
     fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess;
     /// [`guess::add`] with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
     /// itself, so that its stack is not below that of the walk.
     fn add_guess(&self, packet: &Packet);
-    /// What was set last.
+    /// The tally that was set last.
     fn tally(&self) -> Tally;
     fn set_tally(&self, tally: Tally);
-    /// Whether an account has worked at a source.
+    /// True: the account has worked at the source.
     fn worked(&self, there: &AddressHash) -> bool;
-    /// Whether a nonce was issued to an address.
+    /// True: the nonce was issued to the address.
     fn issued(&self, to: &AddressHash) -> bool;
     /// The hash of the packet's payload, as [`siphash`](crate::siphash) makes it.
     fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64;
     /// A line's state, made if there is none and room for it.
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
     fn refunds(&self, line: &Address) -> Refunds;
-    /// Until when credentials are not charged once more; zero: they were not charged.
+    /// The time until which credentials are not charged once more. Zero: they were not charged.
     fn charged_until(&self, credentials: &AddressHash) -> u64;
     fn charge_once(&self, credentials: &AddressHash, until: u64);
 }
@@ -192,8 +192,8 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
     Verdict { reason, signature, enforced: policy.enforce != 0, known, charged }
 }
 
-/// A packet whose transport header is behind more than is followed, or in another fragment than its first one: nobody can
-/// say which port it is for.
+/// A packet whose transport header is behind more headers than are followed, or not in its first fragment. Its port
+/// cannot be known.
 ///
 /// Dropping it is right all the same. No sender that means well writes so: RFC 7112 forbids first fragments without their
 /// whole header chain, and hosts and routers may drop them; no network has five VLAN tags, nor a packet 192 extension
@@ -218,7 +218,7 @@ fn hidden_transport<W: World>(world: &W, packet: &Packet) -> Verdict {
     }
 }
 
-/// Whether its connections are followed: not where all passes or all drops.
+/// True: the connections of such a source are followed. They are not where all packets pass or all drop.
 #[inline(always)]
 const fn is_followed(policy: &Policy, source_status: SourceStatus) -> bool {
     match source_status {
@@ -232,7 +232,7 @@ fn untouched(reason: Reason) -> Verdict {
     Verdict { reason, signature: 0, enforced: true, known: false, charged: None }
 }
 
-/// Whether the packet is for a SIP port, and if so whether that port speaks TLS.
+/// `None`: the packet is for no SIP port. True: the port speaks TLS.
 #[inline(always)]
 fn sip_port(policy: &Policy, packet: &Packet) -> Option<bool> {
     let port = packet.destination_port;

@@ -9,7 +9,7 @@ use crate::{
     sip::{self, Kind},
 };
 
-/// What a packet is, before any limit.
+/// The class of a packet, before any limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketClass {
     pub kind: Kind,
@@ -46,7 +46,7 @@ impl Packed for PacketClass {
     }
 }
 
-/// What a packet is. `encrypted`: its port speaks TLS.
+/// Finds the class of a packet. `encrypted`: its port speaks TLS.
 #[inline(always)]
 pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> PacketClass {
     let place = Place::unpack(packet.place);
@@ -76,7 +76,7 @@ pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Pa
     let kind = if tcp { segments::kind(place, world.payload(packet), packet.length, alone) } else { alone() };
     let (class, pass) = match kind {
         Kind::Keepalive => (Class::Keepalive, Reason::Keepalive),
-        // The middle of a message, or nothing that anybody knows.
+        // The middle of a message, or something unknown.
         Kind::NotSip | Kind::Hidden if tcp => (Class::Stream, Reason::Stream),
         Kind::Response => (Class::Response, Reason::Response),
         Kind::Request(class) => (class, Reason::Request),
@@ -88,7 +88,7 @@ pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Pa
     PacketClass { kind, class, pass, opens: !tcp && !silent, message, followed: tcp }
 }
 
-/// Whether a segment of that kind begins with a message.
+/// True: a segment of that kind begins with a message.
 #[inline(always)]
 pub(super) const fn begins_message(kind: Kind) -> bool {
     matches!(kind, Kind::Request(_) | Kind::UnknownMethod | Kind::Response)

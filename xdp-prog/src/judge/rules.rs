@@ -22,7 +22,7 @@ use crate::{
     stream::{Begin, Search, Stream},
 };
 
-/// One packet in front of the rules for those who are neither trusted nor banned.
+/// A packet for the rules for sources that are neither trusted nor banned.
 pub(super) struct RuleContext<'a, W> {
     pub(super) world: &'a W,
     pub(super) policy: &'a Policy,
@@ -83,14 +83,14 @@ impl<W: World> RuleContext<'_, W> {
         if outcome.charged.is_none() { Outcome { charged, ..outcome } } else { outcome }
     }
 
-    /// In a crowd, newcomers may still answer what the PBX has asked them: so whoever has got through once is in. Of that
-    /// they may guess no more than ever, and send as little as newcomers do.
+    /// In a crowd, newcomers may still answer the PBX's challenges, so that a phone that has got through once is in.
+    /// They may guess no more than otherwise, and send as little as newcomers do.
     #[inline(always)]
     const fn may_answer(&self, limit: Limit) -> bool {
         matches!(limit, Limit::Newcomers) && self.policy.guesses.issued.interval != 0
     }
 
-    /// What a signature says, or what else is in a segment or in a part of a datagram.
+    /// Searches for signatures, and judges the content of a segment or of a part of a datagram.
     #[inline(always)]
     fn content(&self, packet_class: &PacketClass, candidate: Option<u32>) -> Outcome {
         if packet_class.followed {
@@ -174,8 +174,8 @@ impl<W: World> RuleContext<'_, W> {
         may_be_limited && self.world.asks_too_often(self.packet, scan.credentials())
     }
 
-    /// Whether signatures are looked for: in whatever does not come from a port that is known at its source. Anybody can
-    /// write the address of a known source, and an attacker may share it.
+    /// True: signatures are looked for. They are in all packets that do not come from a known port of their source.
+    /// Anybody can forge the address of a known source, and an attacker may share it.
     #[inline(always)]
     fn is_searched(&self) -> bool {
         self.stranger() || self.policy.search_known != 0 || !is_of_known_flow(self.world, self.packet)
@@ -228,7 +228,7 @@ impl<W: World> RuleContext<'_, W> {
         None
     }
 
-    /// What the policy says of the method alone.
+    /// The policy's objection to the method alone.
     #[inline(always)]
     fn method_refused(&self, kind: Kind) -> Option<Reason> {
         match kind {
@@ -243,7 +243,7 @@ impl<W: World> RuleContext<'_, W> {
         }
     }
 
-    /// A form that the policy refuses. Whoever is known has shown that the PBX understands those that hide nothing.
+    /// A form that the policy refuses. A known source has shown that the PBX understands those that hide nothing.
     #[inline(always)]
     fn form_refused(&self, kind: Kind) -> Option<Form> {
         let refused = self.policy.forms & if self.stranger() { Form::EVERY } else { Form::HIDING };
@@ -287,7 +287,7 @@ pub(super) fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet)
     Form::first(world.forms(packet, begin) & refused)
 }
 
-/// What is known of a segment or of a first fragment before it is read.
+/// The things that are known of a segment or of a first fragment before it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
     pub packet_class: PacketClass,
@@ -314,7 +314,7 @@ impl Packed for Read {
     }
 }
 
-/// Charges the requests behind the first one in a segment. Says why the segment drops, if it does.
+/// Charges the requests behind the first one in a segment. Returns the reason if the segment drops.
 #[inline(always)]
 pub fn charge_later<W: World>(world: &W, packet: &Packet, stream: Stream) -> Option<Reason> {
     for class in [Class::Register, Class::Invite, Class::Options, Class::Dialog, Class::Other] {
@@ -331,7 +331,8 @@ pub fn charge_later<W: World>(world: &W, packet: &Packet, stream: Stream) -> Opt
     None
 }
 
-/// All of a TCP segment: what it goes on with, and what it begins, but for what [`charge_later`] charges.
+/// Judges all of a TCP segment: the message that it goes on with and those that it begins, but not the charges of
+/// [`charge_later`].
 #[inline(always)]
 pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
     // Pass: no policy, no rule.
@@ -340,7 +341,7 @@ pub fn judge_segment<W: World>(world: &W, packet: &Packet, read: Read, stream: S
     context.stream(read, stream)
 }
 
-/// Whether the packet comes from a port that is known.
+/// True: the packet comes from a known port.
 #[inline(always)]
 pub(super) fn is_of_known_flow<W: World>(world: &W, packet: &Packet) -> bool {
     world.known_flow(&packet.flow_key()).is_some_and(|flow| flow.expires > world.now())

@@ -7,7 +7,7 @@ use crate::{
     reason::Reason,
 };
 
-/// What the lists say of an address.
+/// The status of an address in the lists.
 #[derive(Clone, Copy, Debug)]
 pub enum SourceStatus {
     Decided(Reason),

@@ -8,7 +8,7 @@ use crate::{
     packed::Packed,
 };
 
-/// Whether anything of that source is suspended: an account, or a flow.
+/// True: something of that source is suspended, an account or a flow.
 #[inline(always)]
 pub(super) fn suspends_anything<W: World>(world: &W, source: Address, known: bool) -> bool {
     let key = SuspensionKey { source, what: SuspensionKey::ANYTHING };
@@ -25,7 +25,7 @@ impl GuardState {
     }
 }
 
-/// A request of which is asked whether it is suspended.
+/// A request that may be suspended.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// Its source has authenticated lately.
@@ -63,7 +63,7 @@ impl Packed for Asked {
 /// Names in one message that are looked at.
 pub(super) const NAMES_MAX: u32 = 16;
 
-/// Whether the request's flow, or an account that it names, is suspended here or everywhere. Credentials whose name is
+/// True: the request's flow, or an account that it names, is suspended here or everywhere. Credentials whose name is
 /// not certain, or more of them than are looked at, count as suspended: they could be of anybody.
 #[inline(always)]
 pub fn suspended<W: World>(world: &W, packet: &Packet, asked: Asked) -> bool {

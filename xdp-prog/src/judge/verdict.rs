@@ -6,7 +6,7 @@ use crate::{
     reason::{Action, Reason},
 };
 
-/// A packet's fate.
+/// The verdict on one packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     pub reason: Reason,
@@ -21,7 +21,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// What is done with the packet in the end.
+    /// The action that is taken in the end.
     #[inline(always)]
     pub const fn action(&self) -> Action {
         if self.enforced { self.reason.action() } else { Action::Pass }
@@ -55,7 +55,7 @@ impl Packed for Reported {
     }
 }
 
-/// Why, and which signature.
+/// The reason, with the details that some reasons have.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     pub reason: Reason,

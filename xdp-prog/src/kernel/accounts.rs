@@ -32,7 +32,7 @@ pub(super) fn next(ctx: *mut xdp_md) -> Named {
     walk.found
 }
 
-/// What the last step found.
+/// The names that the last step found.
 #[inline(always)]
 pub(super) fn found() -> Named {
     // SAFETY: this CPU's own, copied at once.

@@ -40,7 +40,7 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     *packet = Packet::default();
     let verdict = judge(&kernel, packet);
     count(&verdict, frame.len() as u64);
-    // What is not ours pays nothing for the rest.
+    // Packets for other ports pay nothing for the rest.
     if verdict.reason.is_for_sip() {
         if matches!(verdict.reason.action(), Action::Drop) {
             event::sample(&ctx, &kernel, packet, &verdict);

@@ -1,4 +1,4 @@
-//! Handing packets to the daemon. Whatever happens here, a verdict stays what it is.
+//! Packets that are handed to the daemon. Nothing here changes a verdict.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -30,7 +30,7 @@ pub(super) trait Payload {
     unsafe fn copy(&self, to: *mut u8, length: u32) -> i64;
 }
 
-/// What the daemon wants, if it wants anything.
+/// The wishes of the daemon, if it wants packets at all.
 #[inline(always)]
 pub(super) fn wanted() -> Option<&'static GuardState> {
     GUARD.get(0).filter(|guard| guard.tap != 0)
@@ -75,8 +75,7 @@ impl Payload for Received {
     }
 }
 
-/// Whether it was handed over, and not lost. `flags`: those that the packet's
-/// headers do not say. `loss`: what it is then.
+/// Hands a packet over. False: it was lost, and counts as `loss`. `flags`: those that the packet's headers do not show.
 #[inline(always)]
 pub(super) fn hand_over(
     packet: &Packet,

@@ -86,7 +86,7 @@ pub(super) fn scratch() -> Option<*mut Scratch> {
     SCRATCH.get_ptr_mut(0)
 }
 
-/// What rate state starts as. A static, because so many bytes are too much for the stack.
+/// The initial rate state. A static, because so many bytes are too much for the stack.
 static FRESH: [u64; size_of::<PrefixState>() / 8] = [0; size_of::<PrefixState>() / 8];
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use crate::{packed::packed_newtype, reason::Class, sip::Kind};
 
-/// What a segment holds.
+/// The contents of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(transparent)]
 pub struct Stream(u64);

@@ -23,7 +23,7 @@ pub const SCAN_MAX: u32 = 2048;
 /// A longer body than this is nobody's: PBXs refuse it too, and what lies behind it would not be seen.
 pub const BODY_MAX: u32 = 1 << 16;
 
-/// How much of a segment is looked at.
+/// The number of bytes of a segment that are looked at.
 #[inline(always)]
 pub const fn seen(length: u32) -> u32 {
     if length > SCAN_MAX { SCAN_MAX } else { length }

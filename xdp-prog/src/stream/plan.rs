@@ -15,7 +15,7 @@ pub enum Begin {
     CarriedRequest = 3,
     /// With the request of a datagram of which this is the first part: it has no length, and no second message.
     Datagram = 4,
-    /// Nobody knows where: among the headers of a message, as that is where something can be found.
+    /// The place is not known: among the headers of a message, because something can be found there.
     Anywhere = 5,
     /// Nowhere: there is nothing in it, and what is carried on stays what it is.
     Nowhere = 6,
@@ -23,7 +23,7 @@ pub enum Begin {
 
 packed_enum!(Begin: Request | Response | Carried | CarriedRequest | Datagram | Anywhere | Nowhere, or Anywhere);
 
-/// What is looked for in a segment.
+/// The aim of the search in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Search {
@@ -36,7 +36,7 @@ pub enum Search {
 
 packed_enum!(Search: Messages | Rest | Signatures, or Signatures);
 
-/// How the kernel is to walk through a segment. `slot` is that of the set of signatures.
+/// The plan of the kernel's walk through a segment. `slot` is that of the set of signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalkPlan {
     pub begin: Begin,
@@ -64,7 +64,7 @@ impl Search {
         !matches!(self, Self::Messages)
     }
 
-    /// Whether nothing is to be found in a segment that is one whole message.
+    /// True: nothing is to be found in a segment that is one whole message.
     #[inline(always)]
     pub const fn may_be_spared(self, begin: Begin) -> bool {
         matches!(begin, Begin::Request | Begin::Response) && !matches!(self, Self::Signatures)

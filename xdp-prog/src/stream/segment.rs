@@ -9,7 +9,7 @@ use crate::{
     sip::{self, Kind, SHORTEST},
 };
 
-/// How far [`Signatures::advance`] came.
+/// The place that [`Signatures::advance`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
     pub row: u16,
@@ -32,14 +32,13 @@ impl Packed for Advance {
     }
 }
 
-/// How a segment is read: the row after a byte, and how the next message begins. The kernel verifies each as a function
-/// by itself.
+/// A segment as the walk reads it. The kernel verifies each of these as a separate function.
 pub trait Segment {
     /// [`Signatures::advance`] over at most `most` bytes from `at` on.
     fn advance(&self, row: u16, at: u32, most: u32) -> Advance;
     /// Where the blanks that begin at `at` end.
     fn skip_blanks(&self, at: u32) -> u32;
-    /// What begins at `at`; a method of no standard counts as that, without a look at its shape.
+    /// The kind of message that begins at `at`. An unknown method counts as that, without a look at its shape.
     fn message(&self, at: u32) -> Kind;
     /// Adds what is there from `at` on, before `end`, to the first bytes of a message, and says where it stopped.
     fn take_head(&self, carried: &mut Carried, at: u32, end: u32) -> u32;

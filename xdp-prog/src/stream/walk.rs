@@ -215,7 +215,7 @@ impl Walk {
             return true;
         }
         let kind = segment.message(self.at);
-        // How a segment begins was looked at before: this is no message.
+        // The beginning of a segment was looked at before: this is no message.
         if self.fresh == 0 || !matches!(kind, Kind::UnknownMethod) {
             self.found = self.found.with_later(kind);
         }
@@ -251,7 +251,7 @@ impl Walk {
         self.at >= self.length
     }
 
-    /// What is carried on from where the walk ended.
+    /// Prepares the state that is carried on from the end of the walk.
     #[inline(always)]
     const fn settle(&mut self) {
         let carried = &mut self.carried;
@@ -286,7 +286,7 @@ impl Walk {
 /// No place in a segment, and none before one.
 pub(super) const NO_DIGIT: u32 = u32::MAX - 1;
 
-/// What was read of the length.
+/// The part of Content-Length that was read.
 pub(super) mod digits {
     pub(super) const NONE: u8 = 0;
     /// The last byte was one of its digits.

@@ -38,8 +38,8 @@ impl Segment for Whole<'_> {
 }
 
 impl Signatures {
-    /// What a segment of `length` bytes holds, and what is carried on to the next one. `carried`: what the one before left,
-    /// for [`Begin::Carried`]. `search`: for signatures too.
+    /// The contents of a segment of `length` bytes, and the state that is carried on to the next one. `carried`: the
+    /// state after the one before, for [`Begin::Carried`]. `search`: for signatures too.
     pub fn find_in_stream(
         &self,
         payload: Bytes<'_>,

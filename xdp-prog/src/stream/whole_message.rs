@@ -6,8 +6,8 @@ use crate::{
     lines,
 };
 
-/// Whether a segment that begins with a message ends with it too, as far as its last bytes tell: the headers end there and
-/// not before, and the last one says that there is no body.
+/// True: a segment that begins with a message ends with it too, as far as its last bytes tell. The headers end there
+/// and not before, and the last one says that there is no body.
 #[inline(always)]
 pub fn is_whole_message(payload: Bytes<'_>, length: u32) -> bool {
     length <= SCAN_MAX
@@ -15,7 +15,7 @@ pub fn is_whole_message(payload: Bytes<'_>, length: u32) -> bool {
         && !lines::goes_on_behind_empty_line(payload, length, SCAN_MAX)
 }
 
-/// Whether the last bytes are `Content-Length: 0` and the empty line. A name that only ends like that one, or another
+/// True: the last bytes are `Content-Length: 0` and the empty line. A name that only ends like that one, or another
 /// length before it, makes more be looked at and not less.
 #[inline(always)]
 pub(super) fn ends_without_body(payload: Bytes<'_>, length: u32) -> bool {

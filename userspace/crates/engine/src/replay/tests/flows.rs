@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use xdp_prog::{
-    abi::{FOREVER, KnownFlow, Meter, RateLimit, SourceEntry, kind},
+    abi::{FOREVER, KnownFlow, Meter, RateLimit, SourceEntry},
     meter::ticks,
     reason::{Class, Reason},
 };
