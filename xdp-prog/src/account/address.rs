@@ -1,7 +1,7 @@
 //! The values of From and To.
 
-use super::{BRACKETED, DISPLAY_MAX, NOWHERE, TELEPHONE, USER_MAX, line::begins_with, table::table};
-use crate::bytes::Bytes;
+use super::{DISPLAY_MAX, USER_MAX, line::begins_with, table::table};
+use crate::{bytes::Bytes, packed::Packed};
 
 /// Where a From header's `<` is.
 pub(super) mod bracket {
@@ -22,14 +22,36 @@ pub(super) mod bracket {
 }
 table!(BRACKETS, 4, bracket::next);
 
-/// Where the URI begins in the value of a From header, and whether in brackets.
+/// The place of a URI in the value of a From header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uri {
+    pub at: u32,
+    /// It stands in brackets.
+    pub bracketed: bool,
+}
+
+impl Packed for Uri {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.at | (self.bracketed as u32) << 16
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { at: word & 0xffff, bracketed: word >> 16 & 1 != 0 }
+    }
+}
+
+/// Finds the URI in the value of a From header.
 #[inline(always)]
-pub fn uri(payload: Bytes<'_>, most: u32) -> u32 {
+pub fn uri(payload: Bytes<'_>, most: u32) -> Option<Uri> {
     match BRACKETS.run(payload, most, bracket::OUTSIDE, bracket::FOUND, DISPLAY_MAX) {
-        Some((_, at)) => at | BRACKETED,
+        Some((_, at)) => Some(Uri { at, bracketed: true }),
         // Without brackets it is all of the value, up to its parameters.
-        None if most < DISPLAY_MAX as u32 => 0,
-        None => NOWHERE,
+        None if most < DISPLAY_MAX as u32 => Some(Uri { at: 0, bracketed: false }),
+        None => None,
     }
 }
 
@@ -50,24 +72,45 @@ pub(super) mod at_sign {
 }
 table!(AT_SIGNS, 4, at_sign::next);
 
-/// Where the user begins in a URI, if it has one.
-#[inline(always)]
-pub fn user(payload: Bytes<'_>, most: u32, bracketed: bool) -> u32 {
-    if begins_with(payload, b"tel:") {
-        return 4 | TELEPHONE;
+/// The place of the user in a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    pub at: u32,
+    pub is_telephone: bool,
+}
+
+impl Packed for User {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.at | (self.is_telephone as u32) << 16
     }
-    let start = if begins_with(payload, b"sip:") {
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { at: word & 0xffff, is_telephone: word >> 16 & 1 != 0 }
+    }
+}
+
+/// Finds the user in a URI, if it has one.
+#[inline(always)]
+pub fn user(payload: Bytes<'_>, most: u32, bracketed: bool) -> Option<User> {
+    if begins_with(payload, b"tel:") {
+        return Some(User { at: 4, is_telephone: true });
+    }
+    let at = if begins_with(payload, b"sip:") {
         4
     } else if begins_with(payload, b"sips:") {
         5
     } else {
-        return NOWHERE;
+        return None;
     };
     let state = if bracketed { at_sign::BRACKETED } else { at_sign::PLAIN };
     // A scheme has nothing that the table would take for something else.
     match AT_SIGNS.run(payload, most, state, at_sign::FOUND, USER_MAX) {
-        Some((at_sign::FOUND, _)) => start,
-        _ => NOWHERE,
+        Some((at_sign::FOUND, _)) => Some(User { at, is_telephone: false }),
+        _ => None,
     }
 }
 

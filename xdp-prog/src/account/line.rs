@@ -1,6 +1,6 @@
 //! Lines, and the headers that they begin.
 
-use super::{BLANKS_MAX, MESSAGE_MAX, POSITION, REST};
+use super::{BLANKS_MAX, MESSAGE_MAX};
 use crate::{
     bytes::{Bytes, opaque},
     packed::{Packed, packed_enum},
@@ -43,27 +43,58 @@ impl Packed for Header {
     #[inline(always)]
     fn unpack(word: u32) -> Self {
         let kind = HeaderKind::unpack(word >> 16);
-        Self { kind, value: word & POSITION }
+        Self { kind, value: word & 0xffff }
     }
 }
 
-/// [`Message::line_length`] as far as it goes in whole steps, and whether a [rest](rest_of_line) is left.
+/// The length of a line as far as it was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineSteps {
+    pub length: u32,
+    /// [`rest_of_line`] has the rest.
+    pub has_rest: bool,
+}
+
+impl LineSteps {
+    #[inline(always)]
+    pub const fn all(length: u32) -> Self {
+        Self { length, has_rest: false }
+    }
+}
+
+impl Packed for LineSteps {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.length | (self.has_rest as u32) << 19
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { length: word & 0xffff, has_rest: word >> 19 & 1 != 0 }
+    }
+}
+
+/// Measures a line in whole steps, as far as these go.
 #[inline(always)]
-pub fn line_steps(payload: Bytes<'_>, most: u32) -> u32 {
+pub fn line_steps(payload: Bytes<'_>, most: u32) -> LineSteps {
     const STEP: usize = 8;
     let mut at = 0;
     while at < MESSAGE_MAX {
         if opaque(at) >= most as usize {
             break;
         }
-        let Some(chunk) = payload.chunk::<STEP>(at) else { return at as u32 | REST };
+        let Some(chunk) = payload.chunk::<STEP>(at) else {
+            return LineSteps { length: at as u32, has_rest: true };
+        };
         let feeds = line_feeds(u64::from_le_bytes(*chunk));
         if feeds != 0 {
-            return at as u32 + first(feeds);
+            return LineSteps::all(at as u32 + first(feeds));
         }
         at += STEP;
     }
-    most
+    LineSteps::all(most)
 }
 
 /// A bit for the first line feed of eight bytes, and perhaps bits behind it.

@@ -16,10 +16,10 @@ mod table;
 mod walk;
 mod whole;
 
-pub use address::{has_tag, uri, user};
+pub use address::{Uri, User, has_tag, uri, user};
 pub use hash::{End, NAME_MAX, hash, is_hash, name_hash, nonce_hash, value_hash};
-pub use line::{Header, HeaderKind, header, line_steps, rest_of_line};
-pub use parameter::parameter;
+pub use line::{Header, HeaderKind, LineSteps, header, line_steps, rest_of_line};
+pub use parameter::{ParameterStep, parameter};
 pub use walk::Walk;
 pub use whole::Whole;
 
@@ -52,7 +52,7 @@ pub const NONE: u64 = 0;
 pub trait Message {
     fn byte(&self, at: u32) -> Option<u8>;
     /// [`line_steps`] from there.
-    fn line_steps(&self, at: u32, most: u32) -> u32;
+    fn line_steps(&self, at: u32, most: u32) -> LineSteps;
     /// [`rest_of_line`] from there.
     fn rest_of_line(&self, at: u32, most: u32) -> u32;
     /// [`header`] that begins there.
@@ -60,13 +60,13 @@ pub trait Message {
     /// Where the blanks that begin there end, and the ends of lines among them.
     fn skip_blanks(&self, at: u32) -> u32;
     /// [`uri`] of the From header whose value begins there.
-    fn uri(&self, at: u32, most: u32) -> u32;
+    fn uri(&self, at: u32, most: u32) -> Option<Uri>;
     /// [`user`] of the URI that begins there.
-    fn user(&self, at: u32, most: u32, bracketed: bool) -> u32;
+    fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User>;
     /// [`has_tag`] of the To header whose value begins there.
     fn has_tag(&self, at: u32, most: u32) -> bool;
     /// [`parameter`] of the credentials that go on there.
-    fn parameter(&self, at: u32, most: u32, state: u8) -> u32;
+    fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep;
     /// [`name_hash`] of the name that begins there.
     fn name_hash(&self, at: u32, most: u32, end: End) -> u64;
     /// [`value_hash`] of the value that begins there.
@@ -76,8 +76,8 @@ pub trait Message {
     #[inline(always)]
     fn line_length(&self, at: u32, most: u32) -> u32 {
         let steps = self.line_steps(at, most);
-        let length = steps & POSITION;
-        let rest = if steps & REST == 0 { 0 } else { self.rest_of_line(at + length, most - length) };
+        let length = steps.length;
+        let rest = if steps.has_rest { self.rest_of_line(at + length, most - length) } else { 0 };
         // A step may have gone beyond.
         if length + rest > most { most } else { length + rest }
     }
@@ -144,12 +144,6 @@ impl Named {
 const FROM: u32 = 1 << 31;
 /// The same for the To header.
 const TO: u32 = 1 << 30;
-/// Instead of a position.
-const NOWHERE: u32 = u32::MAX;
-const POSITION: u32 = 0xffff;
-const BRACKETED: u32 = 1 << 16;
-const TELEPHONE: u32 = 1 << 17;
-const REST: u32 = 1 << 19;
 
 #[cfg(test)]
 mod tests;

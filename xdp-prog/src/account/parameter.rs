@@ -1,7 +1,10 @@
 //! The parameters of credentials and of challenges.
 
 use super::{PARAMETER_STEP, table::table};
-use crate::bytes::{Bytes, opaque};
+use crate::{
+    bytes::{Bytes, opaque},
+    packed::Packed,
+};
 
 /// In the scheme, or in a parameter's name that does not matter.
 pub(super) const SCHEME: u8 = 0;
@@ -127,10 +130,31 @@ const fn in_name(state: u8, letter: u8) -> u8 {
 
 table!(PARAMETERS, 64, next);
 
-/// Reads on in credentials, or in a challenge, until there is something to look at or the step is done. The state in
-/// the high half, in the low half how many bytes were read.
+/// A step through the parameters of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterStep {
+    pub state: u8,
+    /// Bytes that were read.
+    pub read: u32,
+}
+
+impl Packed for ParameterStep {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        (self.state as u32) << 16 | self.read
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { state: (word >> 16) as u8, read: word & 0xffff }
+    }
+}
+
+/// Reads on in credentials, or in a challenge, until there is something to look at or the step is done.
 #[inline(always)]
-pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> u32 {
+pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> ParameterStep {
     let mut state = state;
     let mut at = 0;
     while at < PARAMETER_STEP {
@@ -144,5 +168,5 @@ pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> u32 {
             break;
         }
     }
-    (state as u32) << 16 | at as u32
+    ParameterStep { state, read: at as u32 }
 }

@@ -1,9 +1,11 @@
 //! The walk from name to name.
 
 use super::{
-    BRACKETED, BY_CREDENTIALS, BY_FROM, FOLDS_MAX, FROM, LINES_MAX, MESSAGE_MAX, MORE, Message, NONE,
-    NOTHING, NOWHERE, Named, PARAMETER_TURNS, POSITION, REALMS, TELEPHONE, TO, Wanted, flag, hash::End,
-    line::HeaderKind, parameter,
+    BY_CREDENTIALS, BY_FROM, FOLDS_MAX, FROM, LINES_MAX, MESSAGE_MAX, MORE, Message, NONE, NOTHING, Named,
+    PARAMETER_TURNS, REALMS, TO, Wanted, flag,
+    hash::End,
+    line::HeaderKind,
+    parameter::{self, ParameterStep},
 };
 
 /// A walk from name to name.
@@ -211,8 +213,7 @@ impl Walk {
         if at >= end {
             return true;
         }
-        let step = message.parameter(at, end - at, self.state as u8);
-        let (state, read) = ((step >> 16) as u8, step & POSITION);
+        let ParameterStep { state, read } = message.parameter(at, end - at, self.state as u8);
         self.value_at = at + read;
         self.state = state as u32;
         let value = Value { message, end };
@@ -304,17 +305,11 @@ impl<M: Message> Value<'_, M> {
 
     #[inline(always)]
     fn user_of_from(&self, at: u32) -> u64 {
-        let uri = self.message.uri(at, self.most(at));
-        if uri == NOWHERE {
-            return NONE;
-        }
-        let at = at + (uri & POSITION);
-        let user = self.message.user(at, self.most(at), uri & BRACKETED != 0);
-        if user == NOWHERE {
-            return NONE;
-        }
-        let end = if user & TELEPHONE != 0 { End::Telephone } else { End::User };
-        self.name_hash(at + (user & POSITION), end)
+        let Some(uri) = self.message.uri(at, self.most(at)) else { return NONE };
+        let at = at + uri.at;
+        let Some(user) = self.message.user(at, self.most(at), uri.bracketed) else { return NONE };
+        let end = if user.is_telephone { End::Telephone } else { End::User };
+        self.name_hash(at + user.at, end)
     }
 
     #[inline(always)]

@@ -2,10 +2,10 @@
 
 use super::{
     Message, Named,
-    address::{has_tag, uri, user},
+    address::{Uri, User, has_tag, uri, user},
     hash::{End, name_hash, value_hash},
-    line::{Header, header, line_steps, rest_of_line},
-    parameter::parameter,
+    line::{Header, LineSteps, header, line_steps, rest_of_line},
+    parameter::{ParameterStep, parameter},
     walk::Walk,
 };
 use crate::{bytes::Bytes, stream};
@@ -41,7 +41,7 @@ impl Message for Whole<'_> {
         self.payload.byte(at as usize)
     }
 
-    fn line_steps(&self, at: u32, most: u32) -> u32 {
+    fn line_steps(&self, at: u32, most: u32) -> LineSteps {
         line_steps(self.from(at), most)
     }
 
@@ -57,11 +57,11 @@ impl Message for Whole<'_> {
         at + stream::skip_blanks(self.from(at))
     }
 
-    fn uri(&self, at: u32, most: u32) -> u32 {
+    fn uri(&self, at: u32, most: u32) -> Option<Uri> {
         uri(self.from(at), most)
     }
 
-    fn user(&self, at: u32, most: u32, bracketed: bool) -> u32 {
+    fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User> {
         user(self.from(at), most, bracketed)
     }
 
@@ -69,7 +69,7 @@ impl Message for Whole<'_> {
         has_tag(self.from(at), most)
     }
 
-    fn parameter(&self, at: u32, most: u32, state: u8) -> u32 {
+    fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep {
         parameter(self.from(at), most, state)
     }
 

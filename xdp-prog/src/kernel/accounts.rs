@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::xdp_md;
 use xdp_prog::{
-    account::{End, Header, Message, Named, Walk, Wanted},
+    account::{End, Header, LineSteps, Message, Named, ParameterStep, Uri, User, Walk, Wanted},
     frame::{Packet, TCP},
 };
 
@@ -51,7 +51,7 @@ impl Message for ReceivedMessage {
     }
 
     #[inline(always)]
-    fn line_steps(&self, at: u32, most: u32) -> u32 {
+    fn line_steps(&self, at: u32, most: u32) -> LineSteps {
         sip_line_steps(self.ctx, self.offset + at, most)
     }
 
@@ -71,12 +71,12 @@ impl Message for ReceivedMessage {
     }
 
     #[inline(always)]
-    fn uri(&self, at: u32, most: u32) -> u32 {
+    fn uri(&self, at: u32, most: u32) -> Option<Uri> {
         sip_uri(self.ctx, self.offset + at, most)
     }
 
     #[inline(always)]
-    fn user(&self, at: u32, most: u32, bracketed: bool) -> u32 {
+    fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User> {
         sip_user(self.ctx, self.offset + at, most, bracketed)
     }
 
@@ -86,7 +86,7 @@ impl Message for ReceivedMessage {
     }
 
     #[inline(always)]
-    fn parameter(&self, at: u32, most: u32, state: u8) -> u32 {
+    fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep {
         sip_parameter(self.ctx, self.offset + at, most, state)
     }
 

@@ -6,7 +6,9 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::AddressHash,
-    account::{BY_CREDENTIALS, End, Header, Message, NONE, Walk, Wanted},
+    account::{
+        BY_CREDENTIALS, End, Header, LineSteps, Message, NONE, ParameterStep, Uri, User, Walk, Wanted,
+    },
     bytes::Bytes,
     egress::CHALLENGE_MAX,
     frame::{OFFSET_MAX, Packet},
@@ -73,7 +75,7 @@ impl Message for SentMessage {
     }
 
     #[inline(always)]
-    fn line_steps(&self, at: u32, most: u32) -> u32 {
+    fn line_steps(&self, at: u32, most: u32) -> LineSteps {
         sip_sent_line_steps(self.skb, self.offset + at, most)
     }
 
@@ -93,13 +95,13 @@ impl Message for SentMessage {
     }
 
     #[inline(always)]
-    fn uri(&self, _: u32, most: u32) -> u32 {
-        most
+    fn uri(&self, _: u32, _: u32) -> Option<Uri> {
+        None
     }
 
     #[inline(always)]
-    fn user(&self, _: u32, most: u32, _: bool) -> u32 {
-        most
+    fn user(&self, _: u32, _: u32, _: bool) -> Option<User> {
+        None
     }
 
     #[inline(always)]
@@ -108,7 +110,7 @@ impl Message for SentMessage {
     }
 
     #[inline(always)]
-    fn parameter(&self, at: u32, most: u32, state: u8) -> u32 {
+    fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep {
         sip_sent_parameter(self.skb, self.offset + at, most, state)
     }
 

@@ -7,11 +7,11 @@
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use xdp_prog::{
     abi::{Active, Carried, Rest},
-    account::{self, End, Header},
+    account::{self, End, Header, LineSteps, ParameterStep, Uri, User},
     asking,
     charge::{self, Charge, Limit},
     form,
-    frame::{self, Depth, Packet},
+    frame::{self, Depth, Extensions, Packet},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
     lines,
     matcher::{self, RowInSet, Scan},
@@ -136,13 +136,13 @@ subprograms! {
         frame::parse(payload(ctx, 0), extensions, packet)
     } else { Depth::BadIp }
 
-    fn sip_extension_headers(ctx: *mut xdp_md; offset: u32, protocol: u8) -> u64 {
+    fn sip_extension_headers(ctx: *mut xdp_md; offset: u32, protocol: u8) -> Extensions {
         frame::extension_headers_with(offset, protocol, |chain| sip_extension_header(ctx, chain))
-    } else { 0 }
+    } else { Extensions::CUT }
 
-    fn sip_extension_header(ctx: *mut xdp_md; chain: u64) -> u64 {
+    fn sip_extension_header(ctx: *mut xdp_md; chain: Extensions) -> Extensions {
         frame::extension_header(payload(ctx, 0), chain)
-    } else { 0 }
+    } else { Extensions::CUT }
 
     fn sip_source_status(packet: &Packet; now: u64) -> SourceStatus {
         // Copied, because up to 6.4 the memory of an argument is no key for a map.
@@ -391,9 +391,9 @@ subprograms! {
         walk.turn(&message)
     } else { true }
 
-    fn sip_line_steps(ctx: *mut xdp_md; offset: u32, most: u32) -> u32 {
+    fn sip_line_steps(ctx: *mut xdp_md; offset: u32, most: u32) -> LineSteps {
         account::line_steps(payload(ctx, offset), most)
-    } else { most }
+    } else { LineSteps::all(most) }
 
     fn sip_rest_of_line(ctx: *mut xdp_md; offset: u32, most: u32) -> u32 {
         account::rest_of_line(payload(ctx, offset), most)
@@ -403,21 +403,21 @@ subprograms! {
         account::header(payload(ctx, offset))
     } else { Header::unpack(0) }
 
-    fn sip_uri(ctx: *mut xdp_md; offset: u32, most: u32) -> u32 {
+    fn sip_uri(ctx: *mut xdp_md; offset: u32, most: u32) -> Option<Uri> {
         account::uri(payload(ctx, offset), most)
-    } else { 0 }
+    } else { None }
 
-    fn sip_user(ctx: *mut xdp_md; offset: u32, most: u32, bracketed: bool) -> u32 {
+    fn sip_user(ctx: *mut xdp_md; offset: u32, most: u32, bracketed: bool) -> Option<User> {
         account::user(payload(ctx, offset), most, bracketed)
-    } else { 0 }
+    } else { None }
 
     fn sip_has_tag(ctx: *mut xdp_md; offset: u32, most: u32) -> bool {
         account::has_tag(payload(ctx, offset), most)
     } else { false }
 
-    fn sip_parameter(ctx: *mut xdp_md; offset: u32, most: u32, state: u8) -> u32 {
+    fn sip_parameter(ctx: *mut xdp_md; offset: u32, most: u32, state: u8) -> ParameterStep {
         account::parameter(payload(ctx, offset), most, state)
-    } else { 0 }
+    } else { ParameterStep::unpack(0) }
 
     fn sip_name_hash(ctx: *mut xdp_md; offset: u32, most: u32, end: End) -> u64 {
         account::name_hash(payload(ctx, offset), most, end)
@@ -450,9 +450,9 @@ subprograms! {
         walk.turn(&message)
     } else { true }
 
-    fn sip_sent_line_steps(skb: *mut __sk_buff; offset: u32, most: u32) -> u32 {
+    fn sip_sent_line_steps(skb: *mut __sk_buff; offset: u32, most: u32) -> LineSteps {
         account::line_steps(challenge::payload(skb, offset), most)
-    } else { most }
+    } else { LineSteps::all(most) }
 
     fn sip_sent_rest_of_line(skb: *mut __sk_buff; offset: u32, most: u32) -> u32 {
         account::rest_of_line(challenge::payload(skb, offset), most)
@@ -466,9 +466,9 @@ subprograms! {
         stream::skip_blanks(challenge::payload(skb, offset))
     } else { 0 }
 
-    fn sip_sent_parameter(skb: *mut __sk_buff; offset: u32, most: u32, state: u8) -> u32 {
+    fn sip_sent_parameter(skb: *mut __sk_buff; offset: u32, most: u32, state: u8) -> ParameterStep {
         account::parameter(challenge::payload(skb, offset), most, state)
-    } else { 0 }
+    } else { ParameterStep::unpack(0) }
 
     fn sip_sent_value_hash(skb: *mut __sk_buff; offset: u32, most: u32, end: End) -> u64 {
         account::value_hash(challenge::payload(skb, offset), most, end)

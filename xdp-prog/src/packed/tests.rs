@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     abi::{Active, Rest},
-    account::{End, Header, HeaderKind},
+    account::{End, Header, HeaderKind, LineSteps, ParameterStep, Uri, User},
     charge::{Charge, Limit},
     form,
     frame::Depth,
@@ -125,6 +125,10 @@ proptest! {
         comes_back(RowInSet { row, slot });
         comes_back(Active { policy, signatures: slot });
         comes_back(Advance { row, count: packets, last });
+        comes_back(Some(Uri { at: value, bracketed: a }));
+        comes_back(Some(User { at: value, is_telephone: a }));
+        comes_back(LineSteps { length: value, has_rest: a });
+        comes_back(ParameterStep { state: last, read: value });
         comes_back(Header { kind: HeaderKind::Credentials, value });
         if let Some(begin) = form::Begin::of(packet_class.kind, a) {
             comes_back(begin);
