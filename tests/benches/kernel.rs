@@ -175,6 +175,12 @@ fn cases() -> Vec<Case> {
         ),
         case("clean REGISTER of a known source", knowing(Known::Source), register(), false),
         case("clean REGISTER of a known flow", knowing(Known::Flow), register(), false),
+        case(
+            "clean REGISTER of a known flow, 300 bytes",
+            knowing(Known::Flow),
+            udp().carrying(message::short_register()),
+            false,
+        ),
         case("clean REGISTER, tapped", tapping(Tap::Drained), register(), false),
         case("clean REGISTER, tapped, ring full", tapping(Tap::Full), register(), false),
         case("clean REGISTER, tapped, over the budget", tapping(Tap::OverBudget), register(), false),
@@ -275,6 +281,9 @@ fn know(filter: &mut Filter, known: Known) -> anyhow::Result<()> {
     }
     if known == Known::Flow {
         flows.put(HERE, flow(40_000), 1, FOREVER)?;
+        // What makes a flow known is that an account has worked there.
+        let account = Account::new(b"201").expect("a name");
+        filter.worked()?.put(HERE, &account, FOREVER)?;
     }
     Ok(())
 }

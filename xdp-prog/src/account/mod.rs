@@ -12,6 +12,7 @@ mod address;
 mod hash;
 mod line;
 mod parameter;
+mod quoted;
 mod table;
 mod walk;
 mod whole;

@@ -46,8 +46,8 @@ impl<const SIZE: usize> Table<SIZE> {
 
 /// Calls `$next` for every state and byte.
 macro_rules! table {
-    ($name:ident, $states:literal, $next:path) => {
-        static $name: $crate::account::table::Table<{ $states << 8 }> = {
+    ($vis:vis $name:ident, $states:literal, $next:path) => {
+        $vis static $name: $crate::account::table::Table<{ $states << 8 }> = {
             let mut table = [0; $states << 8];
             let mut index = 0;
             while index < table.len() {

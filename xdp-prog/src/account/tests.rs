@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    parameter::{FOUND, OTHER_VALUE, PARAMETERS, QUOTED},
+    *,
+};
 use crate::bytes::Bytes;
 
 fn all(message: &[u8], wanted: Wanted, stream: bool) -> Vec<Named> {
@@ -403,6 +406,33 @@ proptest! {
     #[test]
     fn the_walk_ends_among_what_it_looks_for(message in telling()) {
         prop_assert!(names(message.as_bytes()).len() < 60);
+    }
+
+    /// To look at eight bytes at once is to look at one after the other.
+    #[test]
+    fn quoted_text_is_read_like_any_other(
+        text in r#"[ -~\u{0}\u{ff}"\\\\]{0,300}"#, most in 0..310u32, quoted: bool
+    ) {
+        let payload = Bytes::of(text.as_bytes());
+        let begin = if quoted { QUOTED } else { OTHER_VALUE };
+        let most = most.min(text.len() as u32);
+        let (mut state, mut at) = (begin, 0);
+        while at < most && at < PARAMETER_STEP as u32 && state < FOUND {
+            state = PARAMETERS.next(state, text.as_bytes()[at as usize]);
+            at += 1;
+        }
+        let (mut read, mut read_state) = (0, begin);
+        while read < most && read < PARAMETER_STEP as u32 && read_state < FOUND {
+            let step = parameter(payload.skip(read as usize), most - read, read_state);
+            (read, read_state) = (read + step.read, step.state);
+        }
+        if read <= PARAMETER_STEP as u32 {
+            prop_assert_eq!((read, read_state), (at, state));
+        }
+        let ends = text.as_bytes()[..most as usize].split(|byte| *byte == b'"').next().unwrap_or_default();
+        if !ends.contains(&b'\\') && ends.len() < most as usize && ends.len() < VALUE_MAX {
+            prop_assert_eq!(value_hash(payload, most, End::Quote), nonce_hash(ends));
+        }
     }
 
     #[test]

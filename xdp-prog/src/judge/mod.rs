@@ -132,8 +132,8 @@ pub trait World {
     fn worked(&self, there: &AddressHash) -> bool;
     /// True: the nonce was issued to the address.
     fn issued(&self, to: &AddressHash) -> bool;
-    /// The hash of the packet's payload, as [`siphash`](crate::siphash) makes it.
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64;
+    /// The [fingerprint](crate::fingerprint) of the packet's payload.
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64;
     /// A line's state, made if there is none and room for it.
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
     fn refunds(&self, line: &Address) -> Refunds;

@@ -10,8 +10,9 @@ use xdp_prog::{
     account::{self, End, Header, LineSteps, ParameterStep, Uri, User},
     asking,
     charge::{self, Charge, Limit},
-    form,
+    fingerprint, form,
     frame::{self, Depth, Extensions, Packet},
+    guess::{self, Guess, GuessCharge, GuessPlan},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
     lines,
     matcher::{self, RowInSet, Scan},
@@ -24,7 +25,7 @@ use xdp_prog::{
 };
 
 use super::{
-    accounts::ReceivedMessage,
+    accounts::{self, ReceivedMessage},
     capture,
     challenge::{self, SentMessage},
     event,
@@ -357,6 +358,33 @@ subprograms! {
 
     fn sip_continued(ctx: *mut xdp_md; offset: u32, length: u32) -> u32 {
         form::continued(payload(ctx, offset), length)
+    } else { 0 }
+}
+
+// Guesses.
+subprograms! {
+    fn sip_judge_guess(ctx: *mut xdp_md, packet: &Packet; plan: GuessPlan, now: u64) -> Guess {
+        let kernel = Kernel::of(ctx, Active::of_policy(plan.policy), now);
+        guess::judge(&kernel, packet, plan.wanted(), plan.refuse_names)
+    } else { Guess::Free }
+
+    fn sip_add_guess(ctx: *mut xdp_md, packet: &Packet; policy: u32, now: u64) -> () {
+        guess::add(&Kernel::of(ctx, Active::of_policy(policy), now), packet, &accounts::found());
+    } else {}
+
+    fn sip_charge_guesses(packet: &Packet; charge: GuessCharge, fingerprint: u64, now: u64) -> Guess {
+        let kernel = Kernel::without_packet(Active::of_policy(charge.policy), now);
+        guess::charge(&kernel, packet, charge.budget, fingerprint, charge.guesses)
+    } else { Guess::Free }
+
+    fn sip_fingerprint(ctx: *mut xdp_md; offset: u32, length: u32, key: u64, seed: u64) -> u64 {
+        fingerprint::of(length, key, seed, |at, most, before| {
+            sip_fingerprint_blocks(ctx, offset + at, most, key, before)
+        })
+    } else { 0 }
+
+    fn sip_fingerprint_blocks(ctx: *mut xdp_md; offset: u32, most: u32, key: u64, before: u64) -> u64 {
+        fingerprint::blocks(payload(ctx, offset), most, key, before)
     } else { 0 }
 }
 

@@ -17,7 +17,7 @@ use xdp_prog::{
     charge::{Charge, Limit},
     form,
     frame::{Depth, OFFSET_MAX, Packet},
-    guess::{Budget, Guess, Tally},
+    guess::{Budget, Guess, GuessCharge, GuessPlan, Tally},
     judge::{Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, World},
     matcher::Scan,
     reason::Reason,
@@ -33,10 +33,11 @@ use super::maps::{
 use super::{
     accounts, asking, guess,
     subprograms::{
-        sip_begin_walk, sip_charge_known, sip_charge_later, sip_charge_stranger, sip_classify,
-        sip_find_fragment, sip_find_segment, sip_find_signature, sip_forms, sip_is_asking_too_often,
-        sip_is_suspended, sip_judge_first_fragment, sip_judge_fragment, sip_judge_segment, sip_keep_segment,
-        sip_packet_class, sip_parse, sip_scan, sip_settle_fragment, sip_source_status, sip_walk_stream,
+        sip_add_guess, sip_begin_walk, sip_charge_guesses, sip_charge_known, sip_charge_later,
+        sip_charge_stranger, sip_classify, sip_find_fragment, sip_find_segment, sip_find_signature,
+        sip_fingerprint, sip_forms, sip_is_asking_too_often, sip_is_suspended, sip_judge_first_fragment,
+        sip_judge_fragment, sip_judge_guess, sip_judge_segment, sip_keep_segment, sip_packet_class,
+        sip_parse, sip_scan, sip_settle_fragment, sip_source_status, sip_walk_stream,
     },
 };
 
@@ -317,17 +318,20 @@ impl World for Kernel {
 
     #[inline(always)]
     fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
-        guess::judge(self, packet, self.active.policy, wanted, refuse_names)
+        let is_rest = matches!(wanted, Wanted::RestOfHeader);
+        let plan = GuessPlan { is_rest, refuse_names, policy: self.active.policy };
+        sip_judge_guess(self.ctx, packet, plan, self.now())
     }
 
     #[inline(always)]
     fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
-        guess::charge(packet, self.active.policy, budget, fingerprint, guesses, self.now())
+        let charge = GuessCharge { budget, guesses, policy: self.active.policy };
+        sip_charge_guesses(packet, charge, fingerprint, self.now())
     }
 
     #[inline(always)]
     fn add_guess(&self, packet: &Packet) {
-        guess::add(self.ctx, packet, self.active.policy, self.now());
+        sip_add_guess(self.ctx, packet, self.active.policy, self.now());
     }
 
     #[inline(always)]
@@ -351,8 +355,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
-        guess::fingerprint(self.ctx, packet, key)
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
+        sip_fingerprint(self.ctx, packet.offset, packet.length, key, seed)
     }
 
     #[inline(always)]

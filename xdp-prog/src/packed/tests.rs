@@ -9,7 +9,7 @@ use crate::{
     charge::{Charge, Limit},
     form,
     frame::Depth,
-    guess::{Budget, Guess},
+    guess::{Budget, Guess, GuessCharge, GuessPlan},
     judge::{Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
     matcher::RowInSet,
     reason::{Class, Reason},
@@ -122,6 +122,8 @@ proptest! {
         comes_back(Asked { known: a, opens: b, in_dialog: c, credentials: d });
         comes_back(Charge { class: packet_class.class, packets, opens: a });
         comes_back(WalkPlan { begin, search, slot });
+        comes_back(GuessPlan { is_rest: a, refuse_names: b, policy });
+        comes_back(GuessCharge { budget: Budget::unpack(slot), guesses: value, policy });
         comes_back(RowInSet { row, slot });
         comes_back(Active { policy, signatures: slot });
         comes_back(Advance { row, count: packets, last });

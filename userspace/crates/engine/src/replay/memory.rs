@@ -21,7 +21,7 @@ use xdp_prog::{
     asking,
     bytes::Bytes,
     charge::{self, Charge, Limit},
-    egress, form,
+    egress, fingerprint, form,
     frame::{self, Depth, Packet, TCP, flag},
     guess::{self, Budget, Guess, Tally},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, Verdict, World},
@@ -29,7 +29,6 @@ use xdp_prog::{
     reason::{Action, Reason},
     segments::{self, Place},
     sip::{self, Kind},
-    siphash,
     stream::{Begin, Search, Stream},
 };
 
@@ -501,10 +500,11 @@ impl World for View<'_> {
         self.guesses(|guesses| guesses.issued(to))
     }
 
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
         let payload = self.payload(packet);
-        let hash = |at: u32, most, key| siphash::hash(payload.skip(at as usize), most, key);
-        siphash::chained(packet.length, key, hash)
+        fingerprint::of(packet.length, key, seed, |at, most, before| {
+            fingerprint::blocks(payload.skip(at as usize), most, key, before)
+        })
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
