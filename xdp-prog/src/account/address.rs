@@ -4,7 +4,7 @@ use super::{DISPLAY_MAX, USER_MAX, line::begins_with, table::table};
 use crate::{bytes::Bytes, packed::Packed};
 
 /// Where a From header's `<` is.
-pub(super) mod bracket {
+mod bracket {
     pub(super) const OUTSIDE: u8 = 0;
     const QUOTED: u8 = 1;
     const ESCAPED: u8 = 2;
@@ -56,7 +56,7 @@ pub fn uri(payload: Bytes<'_>, most: u32) -> Option<Uri> {
 }
 
 /// States of the search for a user in front of a host.
-pub(super) mod at_sign {
+mod at_sign {
     pub(super) const BRACKETED: u8 = 0;
     pub(super) const PLAIN: u8 = 1;
     pub(super) const FOUND: u8 = 2;
@@ -115,7 +115,7 @@ pub fn user(payload: Bytes<'_>, most: u32, bracketed: bool) -> Option<User> {
 }
 
 /// Where in a To header its tag is.
-pub(super) mod tag {
+mod tag {
     pub(super) const OUTSIDE: u8 = 0;
     const QUOTED: u8 = 1;
     const ESCAPED: u8 = 2;

@@ -14,9 +14,9 @@ use crate::{
 pub const NAME_MAX: usize = 64;
 
 /// Set in every hash: no other number in its place in a map has it.
-pub(super) const MARK: u64 = 1 << 63;
-pub(super) const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-pub(super) const PRIME: u64 = 0x0000_0100_0000_01b3;
+const MARK: u64 = 1 << 63;
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// FNV-1a of an account's name, or of as many whole characters of it as [`NAME_MAX`] bytes have room for.
 pub fn hash(name: &[u8]) -> u64 {
@@ -33,7 +33,7 @@ pub const fn is_hash(number: u64) -> bool {
     number & MARK != 0
 }
 
-pub(super) struct Hash {
+struct Hash {
     all: u64,
     /// Of what stands before the last character that began.
     whole: u64,
@@ -97,7 +97,7 @@ impl End {
 }
 
 /// States of the search for the end of a name. The first ones are those of [`End`].
-pub(super) mod name {
+mod name {
     use super::End;
 
     const USER: u8 = End::User as u8;

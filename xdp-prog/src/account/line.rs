@@ -99,7 +99,7 @@ pub fn line_steps(payload: Bytes<'_>, most: u32) -> LineSteps {
 
 /// A bit for the first line feed of eight bytes, and perhaps bits behind it.
 #[inline(always)]
-pub(super) const fn line_feeds(word: u64) -> u64 {
+const fn line_feeds(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let zeros = word ^ (ONES * b'\n' as u64);
     zeros.wrapping_sub(ONES) & !zeros & (ONES << 7)
@@ -158,7 +158,7 @@ pub fn header(payload: Bytes<'_>) -> Header {
 }
 
 #[inline(always)]
-pub(super) fn empty_or_other(payload: Bytes<'_>, first: u8) -> Header {
+fn empty_or_other(payload: Bytes<'_>, first: u8) -> Header {
     let empty = first == b'\n' || first == b'\r' && matches!(payload.byte(1), Some(b'\n'));
     if empty { Header { kind: HeaderKind::Empty, value: 0 } } else { Header::OTHER }
 }

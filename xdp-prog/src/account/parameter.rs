@@ -23,7 +23,7 @@ const REALM_EQUALS: u8 = NAME_EQUALS + 2;
 /// In a value that does not matter.
 pub(super) const OTHER_VALUE: u8 = NAME_EQUALS + 3;
 /// In a user name.
-pub(super) const NAME_VALUE: u8 = NAME_EQUALS + 4;
+const NAME_VALUE: u8 = NAME_EQUALS + 4;
 pub(super) const QUOTED: u8 = NAME_EQUALS + 5;
 const ESCAPED: u8 = NAME_EQUALS + 6;
 pub(super) const QUOTED_NAME: u8 = NAME_EQUALS + 7;

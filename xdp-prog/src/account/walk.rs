@@ -38,12 +38,12 @@ pub struct Walk {
     count: u32,
 }
 
-pub(super) mod dialog {
+mod dialog {
     pub(super) const INSIDE: u32 = 1;
     pub(super) const OUTSIDE: u32 = 2;
 }
 
-pub(super) mod how {
+mod how {
     /// From and To are not looked at.
     pub(super) const NO_ADDRESSES: u32 = 1;
     /// Challenges are looked for, instead of credentials.

@@ -9,7 +9,7 @@ use super::{
 use crate::bytes::Bytes;
 
 /// Where in a message a byte stands, for [`header_steps`]. With a state: what was found, and whether it is a stream.
-pub(super) mod place {
+mod place {
     use super::STATES;
 
     pub(super) const LINE: u8 = 0;
@@ -62,9 +62,9 @@ pub(super) mod place {
     }
 }
 
-pub(super) const PLACES: usize = 8 * STATES as usize;
+const PLACES: usize = 8 * STATES as usize;
 
-pub(super) static PLACE: [u8; PLACES << 8] = {
+static PLACE: [u8; PLACES << 8] = {
     let mut table = [0; PLACES << 8];
     let mut index = 0;
     while index < table.len() {

@@ -7,11 +7,11 @@ pub(super) const SCAN_MAX: usize = crate::matcher::SCAN_MAX as usize;
 
 pub(super) const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
 pub(super) const HIGH: u64 = !LOW;
-pub(super) const RETURNS: u64 = u64::from_ne_bytes([b'\r'; 8]);
+const RETURNS: u64 = u64::from_ne_bytes([b'\r'; 8]);
 pub(super) const FEEDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
 
 /// Bytes of a step, which looks at one more.
-pub(super) const STEP: usize = 64;
+const STEP: usize = 64;
 pub(super) const WINDOW: usize = STEP + 1;
 
 /// True: all of the first `length` bytes are ASCII, each CR has its LF and each LF its CR, and there is no NUL. That

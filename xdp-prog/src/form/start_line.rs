@@ -9,11 +9,11 @@ use super::{
 use crate::bytes::{Bytes, opaque};
 
 /// No URI fills a start line of this many bytes.
-pub(super) const START_LINE_MAX: usize = 1024;
+const START_LINE_MAX: usize = 1024;
 /// From the blank before the version to the byte behind the line.
-pub(super) const PLAIN_END: usize = 11;
+const PLAIN_END: usize = 11;
 /// Instead of a length.
-pub(super) const ENDLESS: u32 = u32::MAX;
+const ENDLESS: u32 = u32::MAX;
 
 /// The length of the first line with its LF. Zero: it has no LF. [`ENDLESS`]: it is longer than any start line.
 #[inline(always)]
@@ -37,7 +37,7 @@ pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
 
 /// The same for less than a step, which begins at `at`.
 #[inline(always)]
-pub(super) fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
+fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
     let mut more = 0;
     while more < 8 {
         match payload.byte(more) {
@@ -73,13 +73,13 @@ pub(super) const fn before(bits: u64) -> usize {
 }
 
 #[inline(always)]
-pub(super) fn is_plain_end(end: &[u8; PLAIN_END]) -> bool {
+fn is_plain_end(end: &[u8; PLAIN_END]) -> bool {
     const VERSION: u64 = u64::from_le_bytes(*b" SIP/2.0");
     word(end, 0) == VERSION && end[8] == b'\r' && end[10] != b' ' && end[10] != b'\t'
 }
 
 /// States of the version in a start line, for [`start_steps`].
-pub(super) mod version {
+mod version {
     use super::STATES;
 
     const ELSEWHERE: u8 = 0;
@@ -143,7 +143,7 @@ pub(super) mod version {
     }
 }
 
-pub(super) const VERSIONS: usize = 4 * STATES as usize;
+const VERSIONS: usize = 4 * STATES as usize;
 
 pub(super) static VERSION: [u8; VERSIONS << 8] = {
     let mut table = [0; VERSIONS << 8];
@@ -195,7 +195,7 @@ pub fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
 }
 
 #[inline(always)]
-pub(super) const fn start_line_at_most(length: u32) -> u32 {
+const fn start_line_at_most(length: u32) -> u32 {
     if length > START_LINE_MAX as u32 { START_LINE_MAX as u32 } else { length }
 }
 
@@ -213,12 +213,12 @@ pub fn start_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
 
 /// True: it begins like a response. It is none: responses do not come here.
 #[inline(always)]
-pub(super) const fn is_like_response(head: [u8; 4]) -> bool {
+const fn is_like_response(head: [u8; 4]) -> bool {
     matches!(head, [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/' | b' ' | b'\t'])
 }
 
 /// Blanks that may continue a start line and are looked at.
-pub(super) const FOLD_MAX: usize = 64;
+const FOLD_MAX: usize = 64;
 
 /// The form that continues the start line, from behind its end.
 #[inline(always)]

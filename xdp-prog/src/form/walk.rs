@@ -79,6 +79,6 @@ impl Packed for Walk {
     }
 }
 
-pub(super) const WALK_STEP: usize = 8;
+const WALK_STEP: usize = 8;
 
 pub(super) const LESS_THAN_STEP: u32 = WALK_STEP as u32 - 1;

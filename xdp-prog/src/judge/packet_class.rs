@@ -90,6 +90,6 @@ pub fn packet_class<W: World>(world: &W, packet: &Packet, encrypted: bool) -> Pa
 
 /// True: a segment of that kind begins with a message.
 #[inline(always)]
-pub(super) const fn begins_message(kind: Kind) -> bool {
+const fn begins_message(kind: Kind) -> bool {
     matches!(kind, Kind::Request(_) | Kind::UnknownMethod | Kind::Response)
 }

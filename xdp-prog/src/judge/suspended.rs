@@ -61,7 +61,7 @@ impl Packed for Asked {
 }
 
 /// Names in one message that are looked at.
-pub(super) const NAMES_MAX: u32 = 16;
+const NAMES_MAX: u32 = 16;
 
 /// True: the request's flow, or an account that it names, is suspended here or everywhere. Credentials whose name is
 /// not certain, or more of them than are looked at, count as suspended: they could be of anybody.

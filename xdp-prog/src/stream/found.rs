@@ -9,13 +9,13 @@ pub struct Stream(u64);
 
 /// In the word: the signature plus one in the low 16 bits, then four bits of count per class of request, of unknown
 /// methods, of headers with credentials, of those in the segment's own first message, and then whether there was more.
-pub(super) const COUNTS: u32 = 16;
-pub(super) const UNKNOWN: u32 = COUNTS + 4 * REQUESTS;
-pub(super) const CREDENTIALS: u32 = UNKNOWN + 4;
-pub(super) const OWN_CREDENTIALS: u32 = CREDENTIALS + 4;
-pub(super) const TANGLED: u64 = 1 << (OWN_CREDENTIALS + 4);
+const COUNTS: u32 = 16;
+const UNKNOWN: u32 = COUNTS + 4 * REQUESTS;
+const CREDENTIALS: u32 = UNKNOWN + 4;
+const OWN_CREDENTIALS: u32 = CREDENTIALS + 4;
+const TANGLED: u64 = 1 << (OWN_CREDENTIALS + 4);
 /// Requests have the first classes.
-pub(super) const REQUESTS: u32 = Class::Other as u32 + 1;
+const REQUESTS: u32 = Class::Other as u32 + 1;
 
 impl Stream {
     #[inline(always)]

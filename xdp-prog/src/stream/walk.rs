@@ -284,7 +284,7 @@ impl Walk {
 }
 
 /// No place in a segment, and none before one.
-pub(super) const NO_DIGIT: u32 = u32::MAX - 1;
+const NO_DIGIT: u32 = u32::MAX - 1;
 
 /// The part of Content-Length that was read.
 pub(super) mod digits {

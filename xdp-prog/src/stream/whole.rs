@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A segment that can be read in one go: everywhere but in the kernel.
-pub(super) struct Whole<'a> {
+struct Whole<'a> {
     set: &'a Signatures,
     payload: Bytes<'a>,
 }

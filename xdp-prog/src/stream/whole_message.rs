@@ -18,7 +18,7 @@ pub fn is_whole_message(payload: Bytes<'_>, length: u32) -> bool {
 /// True: the last bytes are `Content-Length: 0` and the empty line. A name that only ends like that one, or another
 /// length before it, makes more be looked at and not less.
 #[inline(always)]
-pub(super) fn ends_without_body(payload: Bytes<'_>, length: u32) -> bool {
+fn ends_without_body(payload: Bytes<'_>, length: u32) -> bool {
     const LAST: usize = 16;
     let Some(at) = (length as usize).checked_sub(LAST) else { return false };
     let Some(last) = payload.chunk::<LAST>(opaque(at) & (SCAN_MAX as usize - 1)) else { return false };
@@ -29,7 +29,7 @@ pub(super) fn ends_without_body(payload: Bytes<'_>, length: u32) -> bool {
 /// As two words, with the name's letters in lower case. Other bytes of it change too, the same on both sides of a
 /// comparison.
 #[inline(always)]
-pub(super) fn folded(bytes: &[u8; 16]) -> [u64; 2] {
+fn folded(bytes: &[u8; 16]) -> [u64; 2] {
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     [word(0) | 0x2020_2020_2020_2020, word(8) | 0x20]
 }
