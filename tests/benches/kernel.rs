@@ -252,7 +252,7 @@ fn filter(setting: Setting) -> anyhow::Result<Filter> {
     }
     filter.set_policy(&policy)?;
     filter.set_signatures(&signatures::many(setting.signatures).compile()?.tables)?;
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     let address = |index| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + index));
     filter.sources()?.put_all((0..setting.bans).map(|index| (address(index), ban)))?;
     filter.prefixes()?.put("10.255.0.0/16".parse()?, ban)?;

@@ -116,9 +116,10 @@ fn step() -> impl Strategy<Value = Step> {
     let kinds = || prop_oneof![4 => prop::sample::select(&Kind::ALL[..]), 1 => Just(Kind::NewPort)];
     let time = || prop_oneof![1 => Just(1), 3 => Just(FOREVER)];
     let shadow = || prop_oneof![3 => Just(0), 1 => time()];
-    let entry = (time(), shadow(), 1..4u32, 0..3u32).prop_map(|(expires, shadowed_until, kind, budget)| {
-        SourceEntry { expires, shadowed_until, kind, budget }
-    });
+    let entry =
+        (time(), shadow(), 1..4u32, 0..3u32).prop_map(|(expires, shadowed_until, kind, phones_or_mark)| {
+            SourceEntry { expires, shadowed_until, kind, phones_or_mark }
+        });
     prop_oneof![
         2 => (sender(), prop::option::of(1..5u8), entry).prop_map(|(who, bits, entry)| Step::Put(who, bits, entry)),
         3 => (sender(), kinds(), 1..4u16).prop_map(|(who, kind, ports)| Step::Send(who, kind, ports)),

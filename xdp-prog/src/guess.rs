@@ -15,6 +15,7 @@ use crate::{
     fingerprint,
     frame::{self, Packet, TCP},
     judge::World,
+    packed::{Packed, packed_enum},
     reason::Reason,
     segments,
 };
@@ -43,6 +44,8 @@ pub enum Budget {
     Other = 1,
 }
 
+packed_enum!(Budget: Issued | Other, or Other);
+
 /// What the credentials of a packet mean for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -60,27 +63,9 @@ pub enum Guess {
     Worked = 6,
 }
 
-impl Budget {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        if code == 0 { Self::Issued } else { Self::Other }
-    }
-}
+packed_enum!(Guess: Free | Issued | Other | OverIssued | OverOther | Names | Worked, or Free);
 
 impl Guess {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Issued,
-            2 => Self::Other,
-            3 => Self::OverIssued,
-            4 => Self::OverOther,
-            5 => Self::Names,
-            6 => Self::Worked,
-            _ => Self::Free,
-        }
-    }
-
     /// There is no room in that budget.
     #[inline(always)]
     const fn over(budget: Budget) -> Self {
@@ -115,6 +100,59 @@ impl Guess {
             Self::Other => Some(Budget::Other),
             Self::Free | Self::Worked | Self::OverIssued | Self::OverOther | Self::Names => None,
         }
+    }
+}
+
+/// The way in which the credentials of a packet are judged. `policy`: the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessPlan {
+    /// Those in what goes on in the middle of a header, and not those of a whole message.
+    pub is_rest: bool,
+    /// Two user names are not for a PBX to choose from.
+    pub refuse_names: bool,
+    pub policy: u32,
+}
+
+impl GuessPlan {
+    #[inline(always)]
+    pub const fn wanted(self) -> Wanted {
+        if self.is_rest { Wanted::RestOfHeader } else { Wanted::Credentials }
+    }
+}
+
+impl Packed for GuessPlan {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.refuse_names as u32 | (self.is_rest as u32) << 1 | self.policy << 2
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { is_rest: word & 2 != 0, refuse_names: word & 1 != 0, policy: word >> 2 }
+    }
+}
+
+/// A charge to one of the budgets of a line. `policy`: the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessCharge {
+    pub budget: Budget,
+    pub guesses: u32,
+    pub policy: u32,
+}
+
+impl Packed for GuessCharge {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.budget as u32 | self.policy << 1 | self.guesses << 16
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { budget: Budget::unpack(word & 1), guesses: word >> 16, policy: word >> 1 & 0xff }
     }
 }
 

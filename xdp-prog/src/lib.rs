@@ -21,6 +21,7 @@ pub mod judge;
 pub mod lines;
 pub mod matcher;
 pub mod meter;
+pub mod packed;
 pub mod reason;
 pub mod sampler;
 pub mod segments;

@@ -210,12 +210,12 @@ fn address(index: u32) -> IpAddr {
 }
 
 fn bans(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     Ok(filter.sources()?.put_all((0..size).map(|index| (address(index), ban)))?)
 }
 
 fn known(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let known = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::KNOWN, budget: 1 };
+    let known = SourceEntry::known(1, FOREVER);
     Ok(filter.sources()?.put_all((0..size).map(|index| (address(index), known)))?)
 }
 
@@ -232,7 +232,7 @@ fn known_flows(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
 }
 
 fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     for index in 0..size {
         let net = Ipv4Net::new_assert(Ipv4Addr::from_bits(0x0a00_0000 + index * 256), 24);
         filter.prefixes()?.put(IpNet::V4(net), ban)?;

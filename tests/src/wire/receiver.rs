@@ -116,7 +116,7 @@ fn sipward(host: &Namespace, rates: bool) -> anyhow::Result<Filter> {
     }
     filter.set_policy(&policy)?;
     filter.set_signatures(&SignatureSet::shipped().compile()?.tables)?;
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     let trust = SourceEntry { kind: kind::TRUSTED, ..ban };
     let customer: Ipv4Addr = CUSTOMER.parse()?;
     let entries = banned().map(|address| (address, ban)).chain([(customer, trust)]);

@@ -10,7 +10,7 @@ use sipward_tests::{
 use sipward_types::flow::{Flow, Transport};
 use xdp_prog::abi::{
     FOREVER, SourceEntry,
-    kind::{BANNED, KNOWN, TRUSTED},
+    kind::{BANNED, TRUSTED},
 };
 
 use crate::{ENFORCE, an_hour};
@@ -30,7 +30,7 @@ fn pair() -> FilterPair {
 }
 
 fn know(pair: &mut FilterPair, source: &str, phones: u32) {
-    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: phones, ..SourceEntry::default() };
+    let entry = SourceEntry::known(phones, FOREVER);
     pair.put_entry(source, entry);
 }
 

@@ -391,7 +391,8 @@ fn entries_end_by_themselves() {
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut pair = FilterPair::unlimited(ENFORCE);
-    let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
+    let entry =
+        |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
     pair.put_entry("192.0.2.1", entry(much_later()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(pair.judge(&frame), "trusted");
@@ -512,7 +513,7 @@ fn a_known_source_has_the_budget_of_its_phones() {
         policy.prefix[Class::Register as usize] = an_hour(1);
         policy.known[Class::Register as usize] = an_hour(5);
     });
-    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: 4, ..SourceEntry::default() };
+    let entry = SourceEntry::known(4, FOREVER);
     pair.put_entry("198.51.100.1", entry);
     for port in 0..20 {
         let register = udp().from("198.51.100.1").source_port(40_000 + port).carrying(clean("REGISTER"));

@@ -110,8 +110,10 @@ impl Lists<'_> {
         let mut rewritten = Vec::new();
         for (address, before) in self.addresses_in(changed)? {
             if let Some(own) = list_entry_of(before) {
-                let after =
-                    SourceEntry { budget: before.budget, ..self.list_entries.address_entry(address, own) };
+                let after = SourceEntry {
+                    phones_or_mark: before.phones_or_mark,
+                    ..self.list_entries.address_entry(address, own)
+                };
                 if after != before {
                     rewritten.push((address, after));
                 }

@@ -107,7 +107,7 @@ impl PrefixEntries {
             ListKind::Trusted => (kind::TRUSTED, 0),
             ListKind::Banned => (kind::BANNED, self.until(address.into(), ListKind::Trusted)),
         };
-        SourceEntry { expires: own.until, shadowed_until, kind, budget: 0 }
+        SourceEntry { expires: own.until, shadowed_until, kind, phones_or_mark: 0 }
     }
 
     fn until(&self, net: IpNet, kind: ListKind) -> u64 {
@@ -119,9 +119,14 @@ impl PrefixEntries {
 /// Trusted until one time and banned until another, in one entry.
 fn entry(trusted_until: u64, banned_until: u64) -> SourceEntry {
     if trusted_until >= banned_until {
-        SourceEntry { expires: trusted_until, shadowed_until: 0, kind: kind::TRUSTED, budget: 0 }
+        SourceEntry { expires: trusted_until, kind: kind::TRUSTED, ..SourceEntry::default() }
     } else {
-        SourceEntry { expires: banned_until, shadowed_until: trusted_until, kind: kind::BANNED, budget: 0 }
+        SourceEntry {
+            expires: banned_until,
+            shadowed_until: trusted_until,
+            kind: kind::BANNED,
+            phones_or_mark: 0,
+        }
     }
 }
 

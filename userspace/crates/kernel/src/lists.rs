@@ -50,10 +50,7 @@ impl<'a> Sources<'a> {
         let may =
             self.get(address)?.is_none_or(|entry| entry.kind == kind::KNOWN || entry.expires <= clock::now());
         if may {
-            self.put(
-                address,
-                SourceEntry { expires: until, shadowed_until: 0, kind: kind::KNOWN, budget: phones },
-            )?;
+            self.put(address, SourceEntry::known(phones, until))?;
         }
         Ok(may)
     }
@@ -68,7 +65,7 @@ impl<'a> Sources<'a> {
     pub fn iter_known(&self) -> impl Iterator<Item = Result<(IpAddr, u32, u64)>> + '_ {
         self.iter().filter_map(|item| match item {
             Ok((address, entry)) => {
-                (entry.kind == kind::KNOWN).then_some(Ok((address, entry.budget, entry.expires)))
+                (entry.kind == kind::KNOWN).then_some(Ok((address, entry.phones(), entry.expires)))
             }
             Err(error) => Some(Err(error)),
         })

@@ -114,7 +114,8 @@ fn standing_decides_whatever_is_sent() {
 
 #[test]
 fn a_ban_in_the_shadow_of_trust_wakes_up_with_its_end() {
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: NOW + SECOND, kind: kind::BANNED, budget: 0 };
+    let ban =
+        SourceEntry { expires: FOREVER, shadowed_until: NOW + SECOND, kind: kind::BANNED, phones_or_mark: 0 };
     for net in ["192.0.2.9", "192.0.2.0/24"] {
         let mut memory = filter("");
         put(&mut memory, if net.contains('/') { net } else { "192.0.2.9/32" }, ban);
@@ -252,7 +253,7 @@ fn a_phone_goes_on_where_new_ports_are_refused() {
 #[test]
 fn a_known_source_has_the_budget_of_all_its_phones() {
     let mut memory = filter("");
-    let known = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 3, ..SourceEntry::default() };
+    let known = SourceEntry::known(3, FOREVER);
     put(&mut memory, "192.0.2.9/32", known);
     for (kind, expected) in [
         (Kind::Register, "pass request, 180 then rate:register"),
@@ -266,7 +267,7 @@ fn a_known_source_has_the_budget_of_all_its_phones() {
 #[test]
 fn of_a_known_source_it_is_about_a_known_flow_but_for_new_ports() {
     let mut memory = filter("");
-    let known = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 1, ..SourceEntry::default() };
+    let known = SourceEntry::known(1, FOREVER);
     put(&mut memory, "192.0.2.9/32", known);
     let know = |memory: &mut Memory, port, transport, expires| {
         let key = flow_key("192.0.2.9".parse().unwrap(), Flow { port, transport });

@@ -14,7 +14,8 @@ use xdp_prog::{
         Address, AddressHash, COUNTER_COUNT, Carried, Counter, FlowKey, FragmentKey, FragmentState,
         GuardState, GuessState, Handshake, KnownFlow, MAX_ASKED, MAX_EARLY_FRAGMENTS, MAX_FRAGMENTS,
         MAX_HANDSHAKES, MAX_PREFIX_STATES, MAX_SOURCE_STATES, MAX_STREAMS, Meter, Policy, PrefixState,
-        Refunds, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension, SuspensionKey,
+        Refunds, Rest, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension,
+        SuspensionKey,
     },
     account::{BY_CREDENTIALS, Named, Walk, Wanted, Whole},
     asking,
@@ -575,8 +576,8 @@ impl World for View<'_> {
         judge::find_fragment(self, packet)
     }
 
-    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
-        judge::settle_fragment(self, packet, reason, state);
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest) {
+        judge::settle_fragment(self, packet, reason, rest);
     }
 
     fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {

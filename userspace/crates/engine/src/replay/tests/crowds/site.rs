@@ -337,7 +337,12 @@ fn answer(request: &str, nonce: Option<&str>) -> String {
 
 /// Puts a decision in force, as the daemon does in the kernel's maps.
 fn enforce(memory: &mut Memory, decision: &Decision) {
-    let listed = |expires, kind, budget| SourceEntry { expires, kind, budget, ..SourceEntry::default() };
+    let listed = |expires, kind, phones_or_mark| SourceEntry {
+        expires,
+        kind,
+        phones_or_mark,
+        ..SourceEntry::default()
+    };
     match &decision.action {
         GuardAction::Know { source, phones, until } => {
             memory.insert((*source).into(), listed(*until, kind::KNOWN, *phones));
