@@ -119,7 +119,7 @@ fn cases() -> Vec<Case> {
     let tapping = |tap| Setting { tap, limits: false, ..SIGNATURES_64 };
     let suspending = |suspended| Setting { suspended, limits: false, ..SIGNATURES_64 };
     let knowing = |known| Setting { known, limits: false, ..SIGNATURES_64 };
-    let refusal = message::OK_TO_OUR_OPTIONS.replace("200 OK", "401 Unauthorized");
+    let refusal = message::answer_to_our_options("401 Unauthorized");
     let answer = || udp().from("203.0.113.1:5060").to("198.51.100.7:40000").carrying(&refusal);
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
     let banned = |bans| Setting { bans, ..SIGNATURES_64 };

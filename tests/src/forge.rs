@@ -7,12 +7,10 @@ use std::{
     ptr,
 };
 
-use crate::namespace::Namespace;
+use crate::{frame::udp, namespace::Namespace};
 
 /// Packets in one call of the kernel.
 const BATCH: usize = 64;
-const IP_HEADER: usize = 20;
-const UDP_HEADER: usize = 8;
 
 /// A raw socket: the kernel fills in nothing but the checksum of the IP header.
 #[derive(Debug)]
@@ -86,20 +84,7 @@ impl Forger {
 
 impl Forged {
     fn bytes(&self) -> Vec<u8> {
-        let total = u16::try_from(IP_HEADER + UDP_HEADER + self.payload.len()).expect("a packet");
-        let mut bytes = Vec::with_capacity(total.into());
-        bytes.extend([0x45, 0]);
-        bytes.extend(total.to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 64, libc::IPPROTO_UDP as u8, 0, 0]);
-        bytes.extend(self.source.ip().octets());
-        bytes.extend(self.destination.ip().octets());
-        bytes.extend(self.source.port().to_be_bytes());
-        bytes.extend(self.destination.port().to_be_bytes());
-        bytes.extend((total - IP_HEADER as u16).to_be_bytes());
-        // No checksum, which IPv4 permits.
-        bytes.extend([0, 0]);
-        bytes.extend(&self.payload);
-        bytes
+        udp().between(self.source.into(), self.destination.into()).carrying(&self.payload).packet()
     }
 }
 

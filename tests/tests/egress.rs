@@ -13,7 +13,7 @@ use sipward_kernel::{
 };
 use sipward_tests::{
     command::{Done, Sipward},
-    message::OK_TO_OUR_OPTIONS,
+    message::answer_to_our_options as answer,
     namespace::{Lan, Namespace, v4, v6},
     wait::wait_until,
 };
@@ -25,10 +25,6 @@ const HOOKS: [EgressHook; 2] = [EgressHook::Tcx, EgressHook::Clsact];
 const SOON: Duration = Duration::from_secs(5);
 const PBX: usize = 1;
 const PHONE: usize = 2;
-
-fn answer(status: &str) -> String {
-    OK_TO_OUR_OPTIONS.replace("200 OK", status)
-}
 
 /// A PBX with pinned maps, of which nothing filters: only what it sends counts here.
 struct Site<'a> {

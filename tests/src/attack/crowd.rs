@@ -8,11 +8,9 @@ use std::{
 };
 
 use super::{
-    Channel, Form, Guess, Request, Subscriber, Transport, challenge,
-    message::{call_id, status},
-    run::another,
+    Channel, Form, Guess, Request, Subscriber, Transport, challenge, message::call_id, run::another,
 };
-use crate::{auth_pbx::password, caller::PHONE};
+use crate::{auth_pbx::password, caller::PHONE, message::status};
 
 /// A phone tries again after this.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     Accounts, Attack, Challenge, Channel, Form, Guess, Nonce, Request, Transport, challenge,
-    message::{call_id, ends, status},
+    message::{call_id, ends},
 };
-use crate::auth_pbx::password;
 pub(super) use crate::guesser::another;
+use crate::{auth_pbx::password, message::status};
 
 /// For an answer. What comes later still counts.
 const PATIENCE: Duration = Duration::from_millis(400);

@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     Challenge, Channel, Form, Guess, Request, Transport, challenge,
-    message::{call_id, ends, status},
+    message::{call_id, ends},
     run::another,
 };
-use crate::{auth_pbx::password, caller::PHONE};
+use crate::{auth_pbx::password, caller::PHONE, message::status};
 
 /// RFC 3261's T1 and T2.
 const FIRST: Duration = Duration::from_millis(500);

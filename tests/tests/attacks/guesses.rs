@@ -14,6 +14,7 @@ use sipward_tests::{
     cpu::go_ahead,
     length::{by_length, hour, is_long},
     namespace::Namespace,
+    skipped::skipped,
 };
 
 use crate::{
@@ -63,7 +64,7 @@ fn no_combination_gets_further_at_a_kamailio() {
 
 fn combinations(make: PbxKind) {
     if !is_long() {
-        println!("skipped: 1,600 combinations take an hour, `cargo xtask test --long`");
+        skipped("1,600 combinations take an hour: `cargo xtask test --long`");
         return;
     }
     for part in product() {

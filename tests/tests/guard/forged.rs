@@ -11,7 +11,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},
     caller::{PHONE as ORDINARY, Plan, SCANNER, Tally},
     forge::{Forged, Forger},
-    guesser::{Answer, Attempt, Guesser, another, message},
+    guesser::{Answer, Attempt, Guesser, another},
     length::by_length,
     namespace::v4,
     rng::Rng,
@@ -151,11 +151,7 @@ fn packets(nonces: &[Answer], count: usize) -> Vec<Forged> {
             agent: [ORDINARY, ORDINARY, SCANNER][rng.below(3)],
             challenge: [None, Some(&garbage), Some(rng.pick(nonces)), Some(rng.pick(nonces))][rng.below(4)],
         };
-        Forged {
-            source,
-            destination,
-            payload: message(&attempt, &source.to_string(), another()).into_bytes(),
-        }
+        Forged { source, destination, payload: attempt.write(&source.to_string(), another()).into_bytes() }
     };
     (0..count).map(|_| packet()).collect()
 }

@@ -10,7 +10,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},
     caller::PHONE as ORDINARY,
     forge::{Forged, Forger},
-    guesser::{Answer, Attempt, Guesser, another, message},
+    guesser::{Answer, Attempt, Guesser, another},
     namespace::v4,
 };
 
@@ -56,7 +56,7 @@ impl Attacker {
         let ip = |number| v4(number).parse::<Ipv4Addr>().expect("an address");
         let source = SocketAddrV4::new(ip(PHONE), port);
         let via = spelling.replace("ADDRESS", &self.address);
-        let text = message(attempt, &source.to_string(), another());
+        let text = attempt.write(&source.to_string(), another());
         let text = text.replacen(";rport\r\n", &format!(";rport{via}\r\n"), 1);
         let destination = SocketAddrV4::new(ip(1), 5060);
         assert_eq!(self.forger.send(&[Forged { source, destination, payload: text.into_bytes() }]), 1);

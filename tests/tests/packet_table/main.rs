@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use sipward_kernel::clock::now;
 use sipward_kernel::{Captured, Capturing, Judged};
+use sipward_testkit::torture::valid_messages;
 use sipward_tests::{
     cpu::stay_on_one,
     filter_pair::{FilterPair, lift_limits},
     frame::{ACK, Frame, SYN, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, clean, register_of, request, with_body, with_header},
-    skipped::skipped,
     wait::{much_later, sleep_until, soon, wait_until},
 };
 use xdp_prog::{
@@ -757,32 +757,10 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     assert_eq!(filter.captures_missed().unwrap() - before, missed);
 }
 
-/// The messages that RFC 4475 calls valid. They are the IETF's and not in this repository: the variable names
-/// the directory that has them, one file a message.
 #[test]
 fn the_valid_torture_messages_pass() {
-    let Some(directory) = std::env::var_os("SIPWARD_RFC4475") else {
-        skipped("SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
-        return;
-    };
     let mut pair = FilterPair::unlimited(ENFORCE);
-    for name in [
-        "wsinv",
-        "intmeth",
-        "esc01",
-        "escnull",
-        "esc02",
-        "lwsdisp",
-        "longreq",
-        "dblreq",
-        "semiuri",
-        "transports",
-        "mpart01",
-        "unreason",
-        "noreason",
-    ] {
-        let path = std::path::Path::new(&directory).join(format!("{name}.dat"));
-        let message = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for (name, message) in valid_messages() {
         // One of them is longer than a frame.
         let datagrams = [udp(), udp().v6()].map(|frame| frame.carrying(&message).fragments(1, 1400));
         let segments =

@@ -1,11 +1,11 @@
 //! Messages that come in several segments of a connection, or in several fragments.
 
-use sipward_types::flow::{Flow, Transport};
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{ACK, Frame, SYN, tcp, udp},
     message::{clean, request, with_body, with_header},
 };
+use sipward_types::flow::{Flow, Transport};
 use xdp_prog::abi::{FOREVER, kind::KNOWN};
 
 use crate::{ENFORCE, verdicts};

@@ -8,7 +8,7 @@ use sipward_tests::{
     cpu::stay_on_one,
     filter_pair::FilterPair,
     frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
-    message::{OK_TO_OUR_OPTIONS, clean, register_of, request},
+    message::{OK_TO_OUR_OPTIONS, answer_to_our_options as answer, clean, register_of, request},
 };
 use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
@@ -61,10 +61,6 @@ fn sent(frame: Frame) -> Frame {
 
 fn sent_v6(frame: Frame) -> Frame {
     frame.from("[2001:db8:ffff::1]:5060").to("[2001:db8:7::7]:40000")
-}
-
-fn answer(status: &str) -> String {
-    OK_TO_OUR_OPTIONS.replace("200 OK", status)
 }
 
 #[test]

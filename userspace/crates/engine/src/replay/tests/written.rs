@@ -10,6 +10,7 @@ use pcap_file::pcapng::{
     },
 };
 use proptest::prelude::*;
+use sipward_testkit::skipped::skipped;
 
 use super::{super::capture::Capture, frames::*};
 use crate::pcapng::{Origin, Packet, Writer};
@@ -90,7 +91,7 @@ fn what_was_written_is_read_back() {
 #[test]
 fn tshark_shows_the_comments_and_the_bytes() {
     if Command::new("tshark").arg("--version").output().is_err() {
-        println!("not run: there is no tshark");
+        skipped("there is no tshark");
         return;
     }
     let packets = some();
