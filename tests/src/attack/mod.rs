@@ -17,7 +17,7 @@ pub use self::{
     channel::Channel,
     crowd::{Crowd, busy_lamps, office},
     enumeration::enumerate,
-    forgery::{Credentials, Forgery, Left, MADDR, Victim, stolen_nonce},
+    forgery::{Credentials, Forgery, Left, MADDR, Maddr, Victim, stolen_nonce},
     message::{Challenge, Guess, Request, challenge},
     run::{Attacker, Figures},
     site::{SCANNER, Site, pbx, v4_of, v6_of},

@@ -76,7 +76,7 @@ impl fmt::Display for Row {
             Self::Few(count, port) => write!(f, "{count} in two seconds, {port}"),
             Self::Flood(rate, port) => write!(f, "{rate}/s for {FLOOD_SECONDS} seconds, {port}"),
             Self::Stolen { spelling, accomplice, victim } => {
-                write!(f, "60 of a {victim:?}, nonce by {}, {accomplice:?}", MADDR[*spelling].0)
+                write!(f, "60 of a {victim:?}, nonce by {}, {accomplice:?}", MADDR[*spelling].name)
             }
         }
     }
@@ -262,10 +262,9 @@ fn strike(site: &Site, n: usize, row: Row, victim: SocketAddrV4) -> bool {
         Row::Stolen { spelling, victim: named, .. } => {
             // The nonce of a second that nobody else has asked in.
             crate::site::next_second();
-            let (_, text, form) = MADDR[spelling];
             let accomplice: (_, IpAddr) = (site.attackers(), v4_of(92, n, 7));
             let port = if named == Named::Stranger { Port::Another } else { Port::Own };
-            let stolen = stolen_nonce(&forger, accomplice, at(port), pbx, (text, form));
+            let stolen = stolen_nonce(&forger, accomplice, at(port), pbx, MADDR[spelling]);
             let Some(challenge) = stolen else { return false };
             let guesses = forgery(port, Credentials::Of(challenge), 60, 60);
             Forgery { method: "MESSAGE", ..guesses }.send(&forger);

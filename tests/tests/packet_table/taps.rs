@@ -1,4 +1,4 @@
-//! What is handed to the daemon, of what comes in and of what leaves.
+//! The packets that are tapped for the daemon, incoming and outgoing.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -32,7 +32,7 @@ fn drain(taps: &mut Taps) -> Vec<Tap> {
     all
 }
 
-/// What is handed over of a frame that comes in.
+/// The taps of an incoming frame.
 fn incoming(pair: &mut FilterPair, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
     pair.judge(&frame.build());
     drain(taps)
@@ -49,7 +49,7 @@ fn socket(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// Of a connection that nobody has opened.
+/// Of a connection that was never opened.
 fn forged() -> Frame {
     tcp().from("198.51.100.66")
 }
