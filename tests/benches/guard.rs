@@ -1,7 +1,7 @@
-//! What it costs to watch 5,000 registrations a second: the daemon's share of a core, and what it did not get to see.
+//! The cost of observing 5,000 registrations a second: the daemon's share of a core, and the packets it missed.
 //!
 //! `cargo bench -p sipward-tests --bench guard`, as root, with `sipward` built in release mode beside it. It prints and
-//! never asserts a time. What a packet costs in the kernel with taps on and off is in `kernel.rs`.
+//! never asserts a time. The cost of a packet in the kernel, with taps on and off, is in `kernel.rs`.
 
 use std::{
     fs,
@@ -71,7 +71,7 @@ fn measure(report: &mut Report, sipward: &Sipward<'_>, daemon: &Daemon, office: 
     report.cases(&[registered, share], "");
 }
 
-/// What it has looked at, what of it could not be, and what it made of it.
+/// The observer's counters: packets read, packets lost, and outcomes.
 fn seen(sipward: &Sipward<'_>) -> [(&'static str, u64); 6] {
     let status = sipward.json("status").remove(0);
     let names = ["packets", "unseen_known", "unseen_strangers", "evidence", "unproven", "unjudged"];
@@ -109,7 +109,7 @@ fn answer(socket: &UdpSocket, over: &AtomicBool) {
             let challenge = format!("WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"{nonce:032x}\"\r\n");
             message::answer(&request, "401 Unauthorized", &challenge)
         };
-        // Who is gone needs no answer.
+        // The sender may have closed its socket.
         let _ = socket.send_to(answer.as_bytes(), from);
     }
 }

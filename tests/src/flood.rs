@@ -17,7 +17,7 @@ pub struct Jet {
     pub message: String,
 }
 
-/// What became of a flood.
+/// The result of a flood.
 #[derive(Clone, Copy, Debug)]
 pub struct Flooded {
     pub packets: u64,

@@ -1,4 +1,4 @@
-//! UDP packets in anybody's name, as who is not on the way back can send them.
+//! UDP packets with any source address, as a sender that does not see the answers can send them.
 
 use std::{
     io,
@@ -36,7 +36,7 @@ impl Forger {
         })
     }
 
-    /// As fast as the machine can; how many were sent.
+    /// Sends as fast as the machine can. Returns the number of packets that were sent.
     pub fn send(&self, packets: &[Forged]) -> u64 {
         packets.chunks(BATCH).map(|batch| self.send_batch(batch)).sum()
     }
@@ -73,7 +73,7 @@ impl Forger {
             };
             match usize::try_from(sent) {
                 Ok(sent) => done += sent,
-                // Full queues: it is for the sender to try again.
+                // With full queues, the sender has to try again.
                 Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(_) => panic!("{:?}: {}", batch[done], io::Error::last_os_error()),
             }

@@ -1,4 +1,4 @@
-//! Somebody who does not know a password, and tries all the same: over UDP, from any address that its host has.
+//! A guesser without the password, over UDP, from any address of its host.
 
 use std::{
     net::UdpSocket,
@@ -12,7 +12,7 @@ use crate::{
     namespace::{Namespace, v4},
 };
 
-/// What comes back in good time on one wire, if anything does.
+/// The time limit for an answer, which on one wire is ample.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One port of one address.
@@ -22,7 +22,7 @@ pub struct Guesser {
     via: String,
 }
 
-/// What the PBX says to a request.
+/// The answer of the PBX to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -37,7 +37,7 @@ pub struct Attempt<'a> {
     pub method: &'a str,
     pub account: &'a str,
     pub agent: &'a str,
-    /// What its credentials answer to, if it has any. They are never right.
+    /// The challenge that its credentials answer, if it has any. They are never right.
     pub challenge: Option<&'a Answer>,
 }
 
@@ -66,13 +66,13 @@ impl Guesser {
         self.send(&Attempt { method, account, agent: PHONE, challenge: None })
     }
 
-    /// What the PBX finally says to it, if it says anything.
+    /// Sends it. Returns the final answer, if there is one.
     pub fn send(&self, attempt: &Attempt<'_>) -> Option<Answer> {
         let number = another();
         self.say(&attempt.write(&self.via, number), number)
     }
 
-    /// The same as somebody else than whose credentials it has.
+    /// The same with another name in From than in the credentials.
     pub fn send_as(&self, from: &str, attempt: &Attempt<'_>) -> Option<Answer> {
         let number = another();
         let own = format!("From: <sip:{}@{}>", attempt.account, v4(1));

@@ -1,4 +1,4 @@
-//! Programs of others that the tests use, and programs that run while a test goes on.
+//! The foreign programs that the tests use, and programs that run beside a test.
 
 use std::{
     env, fs,
@@ -31,7 +31,7 @@ pub fn tool(name: &str) -> PathBuf {
 
 /// For a machine that does much else besides.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For a program that has been told to end.
+/// For a program that has received a signal to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A program in the background, gone when dropped. What it prints goes to a file.
@@ -50,7 +50,7 @@ impl Running {
         Self { child, log: log.to_owned() }
     }
 
-    /// What it has printed so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()));
         String::from_utf8_lossy(&log).into_owned()
@@ -74,7 +74,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Politely: Kamailio has children of its own to end. Who does not listen is killed.
         if let Ok(pid) = libc::pid_t::try_from(self.child.id()) {
-            // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+            // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGTERM) };
         }
         let end = Instant::now() + LAST_WORDS;

@@ -22,8 +22,8 @@ use crate::{
 /// The test program of `sipward-tests` that needs nothing but a kernel.
 pub(crate) const TEST: &str = "packet_table";
 
-/// What is looked at on every run: each thing that the kernel has a part in. Emulated, every test takes seconds to load
-/// the filter; `cargo xtask vm` has patience for all of them.
+/// The tests of every run: those in which the kernel has a part. Under emulation, every test takes seconds to load
+/// the filter. `cargo xtask vm` runs all of them.
 const EVERY_RUN: [&str; 28] = [
     "events::a_capture_keeps_to_its_budget_and_ends_by_itself",
     "events::a_captured_packet_is_whole_and_says_what_was_done_with_it",
@@ -66,7 +66,7 @@ pub(crate) fn run(version: &str, filter: Option<&str>) -> Result<()> {
     boot(version, &test.executable, filter.as_slice())
 }
 
-/// Why this machine cannot boot another kernel, if it cannot.
+/// The reason why this machine cannot boot another kernel, if there is one.
 pub(crate) fn unavailable() -> Option<String> {
     if ARCH != "x86_64" {
         return Some(format!("it boots x86_64 kernels, and this is {ARCH}"));
@@ -91,7 +91,7 @@ pub(crate) fn boot_for_every_run(version: &str, test: &Path) -> Result<()> {
     boot(version, test, &arguments)
 }
 
-/// Boots the kernel series with the test as its only job; an error if the test fails or does not end.
+/// Boots the kernel series with the test as its only job. Fails if the test fails or does not end.
 fn boot(version: &str, test: &Path, arguments: &[&str]) -> Result<()> {
     let directory = workspace_root().join("target/vm");
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;

@@ -1,4 +1,4 @@
-//! Who attacks, and who comes in crowds.
+//! The rows of the table: attacks, and crowds of customers.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},

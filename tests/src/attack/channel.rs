@@ -1,4 +1,4 @@
-//! How requests reach the PBX, and answers come back: over UDP, over TCP, whole or in pieces.
+//! The transport between an attacker or a phone and the PBX: UDP or TCP, whole messages or pieces.
 
 use std::{
     io::{self, Read as _, Write as _},

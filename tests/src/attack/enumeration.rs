@@ -1,4 +1,4 @@
-//! Who asks for one account after the other, without credentials, to see which of them exist.
+//! An attacker that sends requests without credentials for one account after another, to find those that exist.
 
 use std::{
     net::{IpAddr, SocketAddr},

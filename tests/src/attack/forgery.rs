@@ -1,4 +1,4 @@
-//! Packets in the name of somebody who has not sent them, and what he loses by that.
+//! Packets with a forged source, and their effect on the phone at that source.
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV4},
@@ -30,10 +30,10 @@ pub const MADDR: [Maddr; 5] = [
     Maddr { name: "maddr, bare CR", parameter: ";maddr=B", form: Form::BareCr },
 ];
 
-/// What the forged requests carry.
+/// The credentials of the forged requests.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// For a nonce that nobody was sent.
+    /// For a made-up nonce.
     MadeUp,
     /// For the one that an accomplice was sent, who had the PBX's answer to the victim's request come to him.
     Of(Challenge),
@@ -124,7 +124,7 @@ pub struct Victim {
     pbx: SocketAddr,
 }
 
-/// What is left to him.
+/// The registrations that still work for the victim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Registrations of the phone itself, and of a phone that is new at the same address, of as many.
@@ -141,7 +141,7 @@ impl Victim {
         Some(victim)
     }
 
-    /// One that nobody has heard of yet.
+    /// A phone that has not registered yet.
     pub fn silent(from: IpAddr, pbx: SocketAddr, account: u32) -> Option<Self> {
         let phone = Subscriber::new(Transport::Udp, from, pbx, account).ok()?;
         Some(Self { phone, from, pbx })

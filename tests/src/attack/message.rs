@@ -1,4 +1,4 @@
-//! Requests as an attacker or a phone writes them, and what the PBX's answers say.
+//! Requests as an attacker or a phone writes them, and the contents of the PBX's answers.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::{
     message::{self, header, status},
 };
 
-/// What a PBX asks credentials for.
+/// A challenge of the PBX.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
     pub status: u16,
@@ -25,7 +25,7 @@ pub struct Challenge {
 pub struct Guess<'a> {
     pub password: &'a str,
     pub challenge: &'a Challenge,
-    /// How often this nonce was used, this time included.
+    /// The number of uses of this nonce, with this one.
     pub count: u32,
 }
 
@@ -139,7 +139,7 @@ pub(super) fn call_id(answer: &str) -> Option<u64> {
     header(answer, "Call-ID")?.parse().ok()
 }
 
-/// What ends the transaction of an INVITE: an ACK, and where the call was taken, a BYE.
+/// The requests that end the transaction of an INVITE: an ACK, and for a call that was taken, a BYE.
 pub(super) fn ends(answer: &str, to: SocketAddr) -> Vec<String> {
     let copied = |name| header(answer, name).unwrap_or_default();
     let (Some(sequence), Some(status @ 200..)) = (copied("CSeq").strip_suffix(" INVITE"), status(answer))
@@ -167,7 +167,7 @@ pub(super) fn ends(answer: &str, to: SocketAddr) -> Vec<String> {
     messages
 }
 
-/// What an answer asks for, if it does.
+/// The challenge in an answer, if it has one.
 pub fn challenge(answer: &str) -> Option<Challenge> {
     let status = status(answer)?;
     let value = match status {

@@ -1,4 +1,4 @@
-//! Password guessing in all its shapes, as values that read as sentences, and what became of it.
+//! Password guessing in all its shapes, as values that print as sentences, and the results.
 
 mod channel;
 mod crowd;
@@ -26,7 +26,7 @@ pub use self::{
 };
 use crate::caller::PHONE;
 
-/// How one attacker guesses.
+/// The method of one attacker.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attack {
     pub method: &'static str,
@@ -82,7 +82,7 @@ pub enum Accounts {
     Many(u32),
 }
 
-/// How the message is written.
+/// The spelling of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Plain,
@@ -100,7 +100,7 @@ pub enum Form {
     EarlyDecoys,
     /// Credentials before all other headers, the user name behind two thousand bytes.
     LateName,
-    /// The caller is somebody else, of another domain.
+    /// The caller has another name, of another domain.
     FromNobody,
     /// Each behind a twin with the same credentials that the PBX refuses for another reason, of which it says so.
     Twin,

@@ -1,4 +1,4 @@
-//! SIPVicious, and scanners with the names that are seen on the Internet, at both PBXs: twenty seconds, or an hour.
+//! SIPVicious, and scanners with names from the Internet, at both PBXs, for twenty seconds or an hour.
 
 use std::{
     fmt::Write as _,
@@ -116,7 +116,7 @@ fn attacker(n: usize, lasts: Duration) -> Attacker {
     }
 }
 
-/// What SIPVicious came to.
+/// The results of the tools of SIPVicious.
 struct Tools {
     said: String,
     has_found: bool,

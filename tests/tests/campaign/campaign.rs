@@ -1,4 +1,4 @@
-//! Mutated requests to one PBX: which of its answers sipward did not see for what they are.
+//! Mutated requests to one PBX, and those of its answers that sipward did not read as the PBX did.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ const METHODS: [&str; 10] = [
     "FOO",
 ];
 
-/// What its credentials are like.
+/// The credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shows {
     Nothing,
@@ -136,7 +136,7 @@ fn cut(stream: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
 }
 
 impl Case {
-    /// A clean request of somebody else's, to which no mark leads.
+    /// A clean request of another sender, without a mark.
     fn companion(&self, port: u16) -> Vec<u8> {
         let draft = Draft::new(&Plan {
             method: "REGISTER",
@@ -150,7 +150,7 @@ impl Case {
         text.replace(&format!("c{}x@", self.id), "companion@").replace("z9hG4bKb", "z9hG4bKp").into_bytes()
     }
 
-    /// Whose registration it is, whoever it is from.
+    /// The account of the registration, whoever sends it.
     fn registers(&self) -> Vec<String> {
         if self.method != "REGISTER" {
             return Vec::new();
@@ -422,7 +422,7 @@ fn find((case, exchanged, reading, names): Outcome, is_guess: bool) -> Option<Fi
     miss.map(|miss| Find { miss, case, exchanged, reading, names })
 }
 
-/// Asterisk knows no extension or event of these, once it has let somebody in.
+/// Asterisk knows no such extension or event, once it has accepted the credentials.
 const fn let_in(status: Option<u16>) -> bool {
     matches!(status, Some(200..300 | 404 | 405 | 481 | 489 | 501))
 }
@@ -474,7 +474,7 @@ impl Find {
         }
     }
 
-    /// What each read.
+    /// The readings of the observer and of the kernel, as text.
     pub(crate) fn read(&self) -> String {
         let Reading { told, joined, names, uncertain, reason, .. } = &self.reading;
         let own = names.contains(&hash(self.case.account.as_bytes()));

@@ -1,4 +1,4 @@
-//! What campaigns have found, as text: a request, its answer, and how sipward reads them now.
+//! The findings of campaigns as text: a request, its answer, and the reading of both by sipward.
 //!
 //! ```text
 //! == TITLE
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
     pub(crate) nonce: String,
     pub(crate) port: u16,
     pub(crate) expected: String,
-    /// How long the pieces of a stream are; none: it is a datagram.
+    /// The lengths of the pieces of a stream. A datagram has none.
     pub(crate) pieces: Vec<usize>,
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
@@ -64,7 +64,7 @@ impl Entry {
         })
     }
 
-    /// How sipward reads it.
+    /// The reading by sipward, as `expected` writes it.
     pub(crate) fn outcome(&self) -> String {
         let reading = self.reading();
         let let_in = self.answer.starts_with(b"SIP/2.0 2");

@@ -1,4 +1,4 @@
-//! The PBX that is asked: its challenges, and what it says of whom it read in a request.
+//! The PBX: its challenges, and the names that it reports to have read in a request.
 
 use std::{
     collections::HashMap,
@@ -100,7 +100,7 @@ impl Pbx {
     }
 }
 
-/// Kamailio writes them into its answers: From, To, and whose credentials. Only From stands for somebody if it has none.
+/// Kamailio writes them into its answers: From, To, and the credentials. Without credentials, only From names an account.
 fn in_answer(exchanged: &Exchanged) -> Vec<String> {
     let Some(answer) = &exchanged.answer else { return Vec::new() };
     let text = String::from_utf8_lossy(answer);

@@ -42,7 +42,7 @@ pub(crate) fn talk(phones: &[UdpSocket], over: &AtomicBool) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Ear(UdpSocket);
 
-/// What arrived.
+/// The packets that arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// Numbers of the phone's messages.

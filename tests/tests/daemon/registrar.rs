@@ -85,7 +85,7 @@ fn serve(socket: &UdpSocket, heard: &Mutex<BTreeMap<(String, String), usize>>, i
             nonces.insert(from, nonce);
             message::answer(&request, "401 Unauthorized", &asked)
         };
-        // Whoever asked may be gone.
+        // The sender may have closed its socket.
         let _ = socket.send_to(answer.as_bytes(), from);
     }
 }
@@ -94,7 +94,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// Somebody with one address and port.
+/// A phone with one address and port.
 #[derive(Debug)]
 pub(crate) struct Phone {
     socket: UdpSocket,
@@ -160,7 +160,7 @@ impl Phone {
     }
 }
 
-/// Until challenges prove something: of those that left just before the daemon looked, nobody knows who was told them.
+/// Waits until challenges prove an address: the daemon does not know the receivers of those that left before it started.
 /// The phone of the site is known then.
 pub(crate) fn wait_until_believed(sipward: &Sipward<'_>, site: &Site) {
     let address = Wire::Phone.v4(2);

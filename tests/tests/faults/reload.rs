@@ -1,5 +1,5 @@
-//! Configurations that are wrong: nothing changes, and it is said what is wrong, where, and what to do. And those that
-//! are right: all of them is in force, and nobody is shut out meanwhile.
+//! Wrong configurations change nothing, and the error has the place, the reason and the remedy. Correct
+//! ones are in force as a whole, and trusted sources pass meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ trusted = ["192.0.2.1"]
 banned = ["192.0.2.2", "2001:db8:bad::/48"]
 "#;
 
-/// What a reload could change.
+/// The settings that a reload could change.
 fn in_force(site: &Site<'_>) -> BTreeMap<&'static str, Value> {
     let status = site.status();
     let parts =
@@ -230,7 +230,7 @@ fn a_reload_puts_all_of_the_file_in_force_and_leaves_what_was_done_by_hand() {
     assert_eq!(interfaces(), [true, true]);
     assert_eq!(site.status()["trusted_only"], false, "the file says so");
 
-    // However often, somebody who is in both is trusted all the while, and a scanner never gets through.
+    // A source that is in both stays trusted during all reloads, and no packet of a scanner passes.
     while_packets_come(pbx, trusted, stranger, || {
         for number in 0..10 {
             configure(&format!(

@@ -1,5 +1,5 @@
-//! Thousands of packets in the name of others: whatever they say, nobody is banned, suspended or kept waiting, not
-//! even the phone in whose name they come, as long as it uses the port that it is known by.
+//! Thousands of packets with forged sources: whatever their contents, no source is banned, suspended or delayed, not
+//! even the phone at the forged address, as long as it uses its known port.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -36,7 +36,7 @@ struct Flood {
     rate: usize,
 }
 
-/// What a PBX stands without a limit before it.
+/// A flood that a PBX sustains without limits before it.
 const SOME: Flood = Flood { packets: 10_000, rate: 1_800 };
 
 fn all() -> Flood {
@@ -102,7 +102,7 @@ fn forged(make: PbxKind, settings: &str, flood: Flood) {
     );
 
     assert_eq!(own, Tally::all(CALLS), "in whose name most of them come\n{}", guarded.state());
-    // Without limits nobody is over one.
+    // Without limits, no source is over one.
     assert_eq!(
         guarded.dropped("rate:invite") > 0,
         settings.is_empty(),

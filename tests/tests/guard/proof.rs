@@ -1,5 +1,5 @@
-//! What proves something, and what does not, at a real Asterisk: a challenge that somebody else was told too, and a call
-//! that anybody may make.
+//! Evidence that proves an address, and evidence that does not, at a real Asterisk: a challenge that others have seen,
+//! and a call that needs no credentials.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
@@ -23,7 +23,7 @@ const GUESSES: usize = 60;
 /// Of the phone's, in whose name the attacker sends. Nothing listens there.
 const PORTS: [u16; 2] = [6_001, 6_002];
 
-/// How a Via says that the answer goes elsewhere.
+/// Spellings of a Via that directs the answer to another address.
 const SPELLINGS: [&str; 5] = [
     ";maddr=ADDRESS",
     ";MADDR=ADDRESS",
@@ -32,7 +32,7 @@ const SPELLINGS: [&str; 5] = [
     ";maddr=ADDRESS\rX-Y: z",
 ];
 
-/// Whom the answers go to: somebody whose answers the filter might not look at.
+/// The receivers of the answers: sources whose packets the filter might not tap.
 const ACCOMPLICES: [(&str, &str); 3] =
     [("a stranger", ""), ("who is banned", "ban add ADDRESS"), ("who is trusted", "trust add ADDRESS")];
 
