@@ -29,7 +29,7 @@ use sipward_types::{
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
-/// Nanoseconds of one turn; the number of runs follows from what a first look says.
+/// Nanoseconds of one turn. A first measurement gives the number of runs.
 const TURN: f64 = 15e6;
 const FIRST_LOOK: u32 = 10_000;
 

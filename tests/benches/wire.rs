@@ -18,7 +18,7 @@ use sipward_tests::{
 };
 
 const TURNS: Turns = Turns { rounds: 9, each: 7 };
-/// Nanoseconds of one turn; the number of frames follows from what a first look at the receiver says.
+/// Nanoseconds of one turn. A first measurement of the receiver gives the number of frames.
 const TURN: f64 = 12e6;
 const FIRST_LOOK: u32 = 20_000;
 

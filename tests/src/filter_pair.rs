@@ -178,7 +178,7 @@ impl FilterPair {
         }
     }
 
-    /// The verdict both give. Checks that the kernel did what it says and counted exactly that, once.
+    /// The verdict that both give. Asserts that the kernel acted by its verdict, and counted it exactly once.
     pub fn judge(&mut self, frame: &[u8]) -> String {
         self.memory.set_now(now());
         let (verdict, _) = self.memory.judge(frame);

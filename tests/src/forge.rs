@@ -67,7 +67,7 @@ impl Forger {
         let mut done = 0;
         while done < headers.len() {
             let rest = &mut headers[done..];
-            // SAFETY: as many headers as said, each with an address and a part that outlive the call.
+            // SAFETY: as many headers as the length, each with an address and a part that outlive the call.
             let sent = unsafe {
                 libc::sendmmsg(self.0.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0)
             };

@@ -74,7 +74,7 @@ impl Phone {
         took
     }
 
-    /// Nothing of what it said since it is registered was that it is not.
+    /// The failures in its output since the registration.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.baresip.log();
         let (_, since) = log.split_once("200 OK").expect("it is registered");

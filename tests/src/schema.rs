@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-/// Complains with a path about everything that is not as the schema says.
+/// Returns a line with the path of every violation of the schema.
 pub(crate) fn complaints(schema: &Value, value: &Value) -> Vec<String> {
     let mut complaints = Vec::new();
     check(schema, schema, value, "", &mut complaints);

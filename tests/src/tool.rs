@@ -8,15 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The programs and the Debian packages that have them. `cargo xtask setup` installs them.
-const TOOLS: [(&str, &str); 7] = [
-    ("baresip", "baresip-core"),
-    ("kamailio", "kamailio"),
-    ("sipp", "sip-tester"),
-    ("sipsak", "sipsak"),
-    ("svcrack", "sipvicious"),
-    ("svmap", "sipvicious"),
-    ("svwar", "sipvicious"),
+struct Tool {
+    program: &'static str,
+    /// The Debian package that has it. `cargo xtask setup` installs it.
+    package: &'static str,
+}
+
+const TOOLS: [Tool; 7] = [
+    Tool { program: "baresip", package: "baresip-core" },
+    Tool { program: "kamailio", package: "kamailio" },
+    Tool { program: "sipp", package: "sip-tester" },
+    Tool { program: "sipsak", package: "sipsak" },
+    Tool { program: "svcrack", package: "sipvicious" },
+    Tool { program: "svmap", package: "sipvicious" },
+    Tool { program: "svwar", package: "sipvicious" },
 ];
 
 /// Where a program is. Users often have no `sbin` in their `PATH`.
@@ -24,7 +29,7 @@ pub fn tool(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories.map(|directory| directory.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
-        let package = TOOLS.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
+        let package = TOOLS.iter().find(|tool| tool.program == name).map_or(name, |tool| tool.package);
         panic!("this test needs {name}: `cargo xtask setup`, or `apt-get install {package}`")
     })
 }

@@ -26,7 +26,7 @@ impl Diagnosis {
         Self { done, findings }
     }
 
-    /// One of the findings of a check is in that state, and says that, in what was found or what to do.
+    /// Asserts that a finding of the check has this state, and this text in its description or its remedy.
     #[track_caller]
     fn says(&self, check: &str, state: &str, said: &str) {
         let is_it = |finding: &&Value| {

@@ -207,7 +207,7 @@ fn forged(post: &Post, n: usize, account: u32, count: usize) -> Cell {
         return cell("none came in".to_owned(), 0.0);
     };
     let forgery = Forgery {
-        // He does not know the phone's port.
+        // The attacker does not know the phone's port.
         victim: SocketAddrV4::new(*address.ip(), GUESSED_PORT),
         pbx: v4_pbx(),
         ports: 1,

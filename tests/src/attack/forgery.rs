@@ -35,13 +35,13 @@ pub const MADDR: [Maddr; 5] = [
 pub enum Credentials {
     /// For a made-up nonce.
     MadeUp,
-    /// For the one that an accomplice was sent, who had the PBX's answer to the victim's request come to him.
+    /// For the nonce of an accomplice, which redirected the PBX's answer to a request in the victim's name.
     Of(Challenge),
     /// None, and for a made-up nonce, in turn.
     Mixed,
 }
 
-/// So many requests, at that rate a second, from so many ports of the victim's, beginning with the one that is said.
+/// `count` requests, at `rate` a second, from `ports` ports of the victim, beginning with the port in `victim`.
 #[derive(Clone, Debug)]
 pub struct Forgery {
     pub victim: SocketAddrV4,

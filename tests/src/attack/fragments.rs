@@ -46,7 +46,7 @@ impl Fragments {
             sin6_scope_id: 0,
         };
         let length = size_of_val(&address) as libc::socklen_t;
-        // SAFETY: a packet and an address, each of the length that is said, which outlive the call.
+        // SAFETY: a packet and an address, each of the given length, which outlive the call.
         let sent = unsafe {
             libc::sendto(
                 self.0.as_raw_fd(),

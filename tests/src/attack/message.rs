@@ -16,7 +16,7 @@ pub struct Challenge {
     pub nonce: String,
     /// With `qop=auth`.
     pub has_quality: bool,
-    /// The PBX says that the credentials were right and the nonce is too old.
+    /// The nonce was too old, and the credentials right.
     pub is_stale: bool,
 }
 

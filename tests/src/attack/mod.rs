@@ -46,7 +46,7 @@ pub enum Nonce {
     Right,
     /// One that the PBX never issued.
     MadeUp,
-    /// One that the attacker was sent before, and that he never renews.
+    /// A nonce that the attacker received before, and never renews.
     Old,
     /// One that was sent to an accomplice.
     Foreign,
@@ -102,7 +102,7 @@ pub enum Form {
     LateName,
     /// The caller has another name, of another domain.
     FromNobody,
-    /// Each behind a twin with the same credentials that the PBX refuses for another reason, of which it says so.
+    /// Each behind a twin with the same credentials, which the PBX refuses for another reason.
     Twin,
 }
 

@@ -28,17 +28,17 @@ const SILENT: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Attacker {
     pub attack: Attack,
-    /// His addresses: one, or the first of each of his networks.
+    /// The attacker's addresses: one, or the first of each of its networks.
     pub from: Vec<IpAddr>,
     /// An accomplice's address, which can be challenged in the attacker's place.
     pub accomplice: IpAddr,
     pub pbx: SocketAddr,
-    /// The account that he is after; if there are many, the first of them.
+    /// The account under attack. Of many, the first.
     pub account: u32,
     /// Wrong guesses before the right one.
     pub wrong: u32,
     pub lasts: Duration,
-    /// Gives up as soon as he has found the password.
+    /// Stops as soon as the password is found.
     pub stops: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Figures {
     pub answered: u32,
     /// Those in the first ten minutes.
     pub soon: u32,
-    /// When the PBX said which password is right.
+    /// The time at which the PBX accepted the right password.
     pub found: Option<Duration>,
     /// When the PBX last answered a guess.
     pub last: Duration,

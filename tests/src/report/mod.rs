@@ -134,7 +134,7 @@ impl Report {
         self.sections.push(Section { table, name: name.to_owned(), lines: Vec::new() });
     }
 
-    /// Something that the figures do not say.
+    /// A remark beside the figures.
     pub fn note(&mut self, note: &str) {
         println!("  {note}");
         self.notes.push(note.to_owned());

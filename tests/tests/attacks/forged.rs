@@ -44,14 +44,14 @@ enum Row {
 enum Named {
     /// Not seen before.
     Stranger,
-    /// He works, and the attacker knows his phone's port.
+    /// A working phone, whose port the attacker knows.
     Customer,
 }
 
 /// Where the packets come from at the victim's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Port {
-    /// Ports that he does not use.
+    /// Ports that the phone does not use.
     Another,
     /// The port of the phone, which only hosts on the path of its packets know.
     Own,
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-/// A row, what it took from the victim, and what was decided about him.
+/// A row, the victim's losses, and the decisions about the victim.
 struct Outcome {
     row: Row,
     /// The accomplice learnt a nonce.

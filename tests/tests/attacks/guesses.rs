@@ -193,7 +193,7 @@ impl Phones {
         let neighbour = phone(site.attackers(), place.neighbour(), place.account() + NEIGHBOUR);
         let mut phones = Self { owner, neighbour, services: Default::default() };
         if place.row.is_behind_nat {
-            // The phone must have registered before, which with Kamailio is proven only for the first challenge of a second.
+            // The phone must have registered before. With Kamailio, only the first challenge of a second proves that.
             next_second();
         }
         phones.register();
@@ -224,7 +224,7 @@ fn attack(site: &Site, place: Place, mut phones: Phones) -> Outcome {
     Outcome { row: place.row, figures, owner, neighbour, ports, wronged: Vec::new() }
 }
 
-/// Decisions that hit the phones. The attacker's own failures behind the same address are his, and his port.
+/// Decisions that affect the phones. Those against the attacker's own failures and port at the same address do not count.
 fn wronged(decisions: &[Value], place: Place, outcome: &Outcome) -> Vec<String> {
     let innocent = [place.owner(), place.neighbour()];
     let is_wrong = |row: &&Value| {

@@ -92,7 +92,7 @@ fn scanned(make: PbxKind) {
     }
 }
 
-/// Each name asks for one password again and again, and for a guess of each account.
+/// Each name guesses repeatedly at one account, and once at each account.
 fn attack(n: usize) -> Attack {
     let agent = AGENTS[n / 2];
     let attack = Attack { agent, rate: 20, ..PLAIN };

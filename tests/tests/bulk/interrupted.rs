@@ -86,7 +86,7 @@ fn a_terminal_shows_how_far_it_is() {
         // Its end of the terminal is closed only with the command.
         drop(import);
         let mut shown = Vec::new();
-        // A terminal whose other end is closed says so with an error.
+        // Reading a terminal whose other end is closed is an error.
         let _ = ours.read_to_end(&mut shown);
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown.contains("  50%  10,000 of 20,000  "), shows, "{shown:?}");

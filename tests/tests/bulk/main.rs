@@ -105,7 +105,7 @@ impl<'a> Site<'a> {
         said.collect()
     }
 
-    /// The same, as the lists say it.
+    /// The same from the output of `list`.
     fn on_the_lists(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
         let lists = [("trust", ListKind::Trusted), ("ban", ListKind::Banned)];
         let entries = lists.map(|(list, kind)| {

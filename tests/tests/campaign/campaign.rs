@@ -192,11 +192,11 @@ impl Case {
 pub(crate) enum Miss {
     /// A guess, and the observer does not name the account that was guessed at.
     Guess,
-    /// A guess, and the kernel neither finds that account nor says that it cannot tell.
+    /// A guess, for which the kernel neither finds the account nor reports that it is uncertain.
     KernelGuess,
-    /// The account was let in, and the observer does not say so.
+    /// The PBX has accepted the account, and the observer has no evidence of it.
     Success,
-    /// The PBX refused somebody whom it read in the request, and the observer names nobody of that name.
+    /// The PBX has refused an account that it read in the request, and the observer does not name that account.
     Asked,
 }
 
@@ -206,7 +206,7 @@ pub(crate) struct Find {
     pub(crate) case: Case,
     pub(crate) exchanged: Exchanged,
     pub(crate) reading: Reading,
-    /// Whom the PBX read.
+    /// The account that the PBX has read.
     pub(crate) names: Vec<String>,
 }
 

@@ -13,12 +13,12 @@
 //! < SIP/2.0 401 Unauthorized\r\n
 //! ```
 //!
-//! `>` is the request, `<` the answer, with escapes for what is no printable ASCII; a number behind it says how often
-//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is one of these:
+//! `>` is the request and `<` the answer, with escapes for other characters than printable ASCII. A number behind it repeats
+//! the piece. `pieces LENGTH LENGTH` makes the request a stream of such segments. `expected` is one of these:
 //!
-//! - `read`: the observer names the account, and the kernel has its name, or says that it cannot tell.
-//! - `refused REASON`: no stranger gets through with it.
-//! - `charged`: only a part of it is seen, and it counts as a guess; `unseen`: the same without credentials.
+//! - `read`: the observer names the account, and the kernel has its name, or reports that it is uncertain.
+//! - `refused REASON`: the filter refuses it from strangers.
+//! - `charged`: the filter sees only a part of it, and charges it as a guess. `unseen`: the same without credentials.
 //! - `open`: none of these.
 
 use std::fmt::{self, Write as _};
@@ -32,7 +32,7 @@ use crate::{
 pub(crate) struct Entry {
     pub(crate) title: String,
     pub(crate) pbx: String,
-    /// Whom the PBX took it for.
+    /// The account that the PBX has read.
     pub(crate) account: String,
     pub(crate) realm: String,
     pub(crate) nonce: String,

@@ -62,7 +62,7 @@ impl Written for Plain {
 }
 
 impl Pbx {
-    /// `None`: there is none of this make here, and that was said.
+    /// `None` where this PBX is not installed. The test then counts as skipped.
     pub(crate) fn start(make: PbxKind, host: &Namespace) -> Option<Self> {
         let auth_pbx = AuthPbx::start(make, host)?;
         let log = Log { path: auth_pbx.messages(), at: 0, rest: String::new(), names: HashMap::new() };
@@ -118,7 +118,7 @@ fn text_of(hex: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
-/// Asterisk says in its log of security events which account it took each request for.
+/// Asterisk's log of security events has the account that it has read in each request.
 struct Log {
     path: PathBuf,
     at: u64,

@@ -56,7 +56,7 @@ pub(crate) struct Exchange<'a> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    /// Whom the observer names, if it gets to see the request, and what for.
+    /// The account that the observer names, if the request is tapped, with the kind of its evidence.
     pub(crate) told: Vec<(Option<String>, &'static str)>,
     /// The request and its answer were found to belong together.
     pub(crate) joined: bool,
@@ -110,7 +110,7 @@ impl Reading {
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && counts(kind))
     }
 
-    /// The observer says that the PBX has let it in.
+    /// The observer has evidence of a success.
     pub(crate) fn is_let_in(&self, account: &str) -> bool {
         let kinds = ["succeeded", "registered", "unregistered", "accepted"];
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))

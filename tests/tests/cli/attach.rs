@@ -100,7 +100,7 @@ fn an_attach_that_is_killed_leaves_a_filter_or_nothing() {
         attach.kill().unwrap();
         attach.wait().unwrap();
         match sipward.run("status --json").code {
-            // Between its maps and the interface: then it says that nothing is protected.
+            // Between its maps and the interface: it then reports that nothing is protected.
             Some(0) => {
                 let interfaces = sipward.json("status")[0]["interfaces"].clone();
                 let protected = interfaces.as_array().is_some_and(|all| !all.is_empty());

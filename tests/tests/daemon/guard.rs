@@ -257,7 +257,7 @@ fn a_command_needs_no_daemon_and_nothing_is_handed_over_without_one() {
     assert_eq!(guarded.suspended(), []);
     assert_eq!(bad.register("201", true), Some(200));
     assert_eq!(neighbour.register("202", true), Some(200));
-    // The next daemon has the same state.
+    // After a restart, the unlocked account counts from zero, and the failures of other accounts still count.
     let _daemon = guarded.daemon();
     assert_eq!(guarded.suspended(), []);
     for account in ["201", "204"] {

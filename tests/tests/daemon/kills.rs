@@ -142,7 +142,7 @@ impl Common {
         if let (Some(after), Ok(down)) = (killed_after, self.down.try_read())
             && *down
         {
-            // A daemon would perform a request even after the death of the process that sent it.
+            // Only without a daemon, which would perform a request even after the death of the process that sent it.
             return typed_and_killed(sipward, source, *deed, *after);
         }
         clerk.perform(sipward, source, *deed)

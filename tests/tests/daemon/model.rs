@@ -24,7 +24,7 @@ pub(crate) enum Deed {
 
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// And if something was said of the source, how long that lasts.
+    /// The change was made. An entry that it made lasts as long.
     Done(Lasts),
     Refused,
     /// None, and why.
@@ -52,7 +52,7 @@ enum Said {
 /// Milliseconds since 1970.
 type Span = (u64, u64);
 
-/// All that may be said of a source, and how that came.
+/// The possible entries of a source, and the deeds that led to them.
 #[derive(Debug)]
 struct Source {
     possible: Vec<Said>,

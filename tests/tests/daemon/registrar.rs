@@ -1,4 +1,4 @@
-//! A PBX of a few lines that asks for a password, and phones that know it or do not.
+//! A PBX of a few lines that challenges requests, and phones with the right or a wrong password.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -63,7 +63,7 @@ impl Site {
         self.pbx.ip(&format!("link add {interface} address {mac} type veth peer name eth0 netns {others}"));
         address(&self.pbx, interface, wire, &[PBX]);
         address(other, "eth0", wire, hosts);
-        // Fixed neighbour entries: packets that wait for ARP could be lost.
+        // Permanent neighbour entries: packets that wait for the resolution of an address can be lost.
         for pbx in [wire.v4(PBX), wire.v6(PBX)] {
             other.ip(&format!("neighbour add {pbx} lladdr {mac} dev eth0 nud permanent"));
         }

@@ -181,7 +181,7 @@ fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
         let (mut site, disk) = with_disk(pbx);
         prepare(&site);
         if fault.name == READ_ONLY.name {
-            // The kernel refuses to make a disk read-only that has open files for writing.
+            // The kernel refuses to remount a disk read-only while files on it are open for writing.
             site.kill();
             (fault.begin)(&disk);
             start(&mut site);

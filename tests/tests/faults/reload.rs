@@ -55,7 +55,7 @@ fn used(host: &Namespace) -> Site<'_> {
     site
 }
 
-/// A reload of what stands in the file now is refused, in a line that says all of this.
+/// Asserts that a reload of the file is refused with a line that contains all these texts.
 fn refused(site: &Site<'_>, what: &str, code: i32, said: &[&str]) {
     let before = in_force(site);
     let done = site.sipward.run("reload");
@@ -78,7 +78,7 @@ fn program(host: &Namespace, interface: &str) -> Option<u64> {
     links[0]["xdp"]["prog"]["id"].as_u64()
 }
 
-/// A file, and what is said of it after its name.
+/// A file, and the error behind the file's name.
 #[rustfmt::skip]
 const WRONG: [(&str, &str); 25] = [
     ("interface = [\"eth0\"\n", ":1: this is not TOML: unclosed array"),
@@ -113,9 +113,9 @@ fn a_wrong_configuration_changes_nothing() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
     let site = used(pbx);
-    for (text, said) in WRONG {
-        fs::write(&site.config, text).unwrap();
-        refused(&site, text, 2, &[&format!("{}{said}", site.config.display())]);
+    for (file, error) in WRONG {
+        fs::write(&site.config, file).unwrap();
+        refused(&site, file, 2, &[&format!("{}{error}", site.config.display())]);
     }
     site.sipward.ok("mode enforce");
     site.filter().works(&["192.0.2.1", "198.51.100.1"], &["192.0.2.2", "198.51.100.2"]);

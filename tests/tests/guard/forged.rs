@@ -82,7 +82,7 @@ fn forged(make: PbxKind, settings: &str, flood: Flood) {
         guarded.flows(&v4(PHONE)).contains(&"udp:5060".to_owned()).then_some(true.into())
     });
 
-    // Nonces that the PBX gave the attacker himself, for whom he is now about to be.
+    // Nonces that the PBX has sent to the attacker, for use with the forged sources.
     let own = Guesser::new(site.host(ATTACKER), &v4(ATTACKER));
     let nonces: Vec<_> = (0..5).filter_map(|_| own.ask("REGISTER", "201")).collect();
     assert!(!nonces.is_empty());

@@ -33,10 +33,19 @@ const SPELLINGS: [&str; 5] = [
 ];
 
 /// The receivers of the answers: sources whose packets the filter might not tap.
-const ACCOMPLICES: [(&str, &str); 3] =
-    [("a stranger", ""), ("who is banned", "ban add ADDRESS"), ("who is trusted", "trust add ADDRESS")];
+struct Accomplice {
+    name: &'static str,
+    /// Makes the address what it is; empty for a stranger.
+    command: &'static str,
+}
 
-/// The attacker, who can send in anybody's name and listens at an address of his own.
+const ACCOMPLICES: [Accomplice; 3] = [
+    Accomplice { name: "a stranger", command: "" },
+    Accomplice { name: "a banned source", command: "ban add ADDRESS" },
+    Accomplice { name: "a trusted source", command: "trust add ADDRESS" },
+];
+
+/// The attacker, which can forge any source and listens at an address of its own.
 struct Attacker {
     forger: Forger,
     ear: UdpSocket,
@@ -89,9 +98,9 @@ fn a_challenge_that_somebody_else_was_told_proves_nothing() {
     guarded
         .wait_for("the phone is known", SOON, |guarded| guarded.is_known(&v4(PHONE)).then_some(true.into()));
     let mut stolen = 0;
-    for ((who, order), address) in ACCOMPLICES.iter().zip(&addresses) {
-        if !order.is_empty() {
-            guarded.sipward.run(&order.replace("ADDRESS", address));
+    for (Accomplice { name, command }, address) in ACCOMPLICES.iter().zip(&addresses) {
+        if !command.is_empty() {
+            guarded.sipward.run(&command.replace("ADDRESS", address));
         }
         let attacker = Attacker::new(&site, address);
         for spelling in SPELLINGS {
@@ -105,10 +114,10 @@ fn a_challenge_that_somebody_else_was_told_proves_nothing() {
                 let attempt = Attempt { method: "MESSAGE", account: &account, agent: ORDINARY, challenge };
                 attacker.forge(&attempt, PORTS[n % 2], "");
             }
-            println!("{who}, {spelling:?}: {} guesses reached the PBX", auth_pbx.heard(&v4(PHONE)) - heard);
+            println!("{name}, {spelling:?}: {} guesses reached the PBX", auth_pbx.heard(&v4(PHONE)) - heard);
         }
     }
-    println!("{stolen} of {} challenges were told the attacker", SPELLINGS.len() * ACCOMPLICES.len());
+    println!("the attacker received {stolen} of {} challenges", SPELLINGS.len() * ACCOMPLICES.len());
     std::thread::sleep(Duration::from_secs(2));
     for decided in ["suspended", "locked", "banned"] {
         assert_eq!(guarded.decided(decided), [""; 0], "{decided}\n{}", guarded.state());

@@ -62,8 +62,8 @@ impl Site {
         Caller::new(self.host(number), number)
     }
 
-    /// From the attacker to the PBX, so that what he does to its queues is not felt on the other. The filter is on both
-    /// if it is told so.
+    /// A wire of the attacker's own, so that a flood fills no queue of the other wire. The filter is on both,
+    /// if its configuration names both.
     pub(crate) fn second_wire(&self) {
         let (pbx, attacker, mac) = (self.pbx(), self.host(ATTACKER), "02:00:00:00:93:01");
         let other = attacker.name();
@@ -179,7 +179,7 @@ impl<'a> Guarded<'a> {
         rows.into_iter().find(|row| row["account"] == account && row["source"] == address)
     }
 
-    /// Waits until something is said, and says it.
+    /// Waits until `said` returns a value, and returns it.
     pub(crate) fn wait_for(
         &self,
         what: &str,
@@ -252,12 +252,12 @@ pub(crate) fn next_second() {
     thread::sleep(Duration::from_millis(1_050) - Duration::from_nanos(now.subsec_nanos().into()));
 }
 
-/// SIPVicious at the attacker's; all that it says.
+/// Runs a program of SIPVicious on the attacker's host. Returns its output.
 pub(crate) fn sipvicious(site: &Site, program: &str, options: &[&str]) -> String {
     let host = site.host(ATTACKER);
     let home = Scratch::new(host);
     let mut command = host.command(tool(program));
-    // It keeps its sessions in the home directory, and asks the host's name for the address.
+    // It stores its sessions in the home directory, and resolves the host's name to find the address.
     command.env("HOME", &home.0).args(["-x", &v4(ATTACKER)]).args(options).arg(v4(1));
     let Done { stdout, stderr, .. } = Done::of(&mut command);
     stdout + &stderr

@@ -37,7 +37,7 @@ const SHOWN: [&str; 7] = [
     "sipward detach",
 ];
 
-/// A command, and what it said.
+/// A command and its output.
 struct Step {
     command: &'static str,
     said: Vec<&'static str>,

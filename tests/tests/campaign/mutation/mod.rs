@@ -94,7 +94,7 @@ fn pick<'a>(rng: &mut Rng, of: &[&'a [u8]]) -> &'a [u8] {
     rng.pick::<&[u8]>(of)
 }
 
-/// A header that says who it is, rather than another.
+/// Any header, mostly one that names the account.
 fn any_header(draft: &Draft, rng: &mut Rng) -> usize {
     let names = |value: &Value| !matches!(value, Value::Text(_));
     let naming: Vec<usize> = (0..draft.headers.len()).filter(|&at| names(&draft.headers[at].value)).collect();
