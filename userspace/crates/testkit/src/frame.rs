@@ -121,7 +121,7 @@ impl Frame {
         self
     }
 
-    /// From the `index`th of many strangers, each with a neighbourhood of its own.
+    /// From the `index`th of many strangers, each in a network of its own.
     pub fn stranger(self, index: usize) -> Self {
         let (high, low) = (index / 256, index % 256);
         let v4 = self.source.is_ipv4();
@@ -183,7 +183,7 @@ impl Frame {
         self
     }
 
-    /// As a fragment: the payload is the part at `offset`, which is a multiple of eight.
+    /// As the fragment at `offset`, a multiple of eight, of a larger packet.
     pub fn fragment(mut self, id: u32, offset: u16, more: bool) -> Self {
         self.fragment = Some(Fragment { id, offset, more });
         self
@@ -287,7 +287,7 @@ impl Frame {
         bytes
     }
 
-    /// Of a UDP datagram, over the pseudo header of its family.
+    /// The checksum of a UDP datagram, over the pseudo header of its family.
     fn checksum(&self, datagram: &[u8]) -> u16 {
         let mut summed = match (self.source.ip(), self.destination.ip()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => [source.octets(), destination.octets()].concat(),
@@ -404,4 +404,29 @@ pub fn tagged(tags: &[u16], packet: &[u8]) -> Vec<u8> {
     frame.extend(if packet[0] >> 4 == 6 { [0x86, 0xdd] } else { [0x08, 0x00] });
     frame.extend(packet);
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_pieces_of_the_packet() {
+        for frame in [udp().carrying([7; 100]), udp().v6().carrying([7; 100]).extension(60, 8)] {
+            let headers = frame.packet().len() - frame.ip_payload().len();
+            let behind = 14 + headers + if frame.source.is_ipv6() { 8 } else { 0 };
+            let pieces: Vec<Vec<u8>> =
+                frame.fragments(1, 48).iter().map(|piece| piece[behind..].to_vec()).collect();
+            assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [48, 48, 12]);
+            assert_eq!(pieces.concat(), frame.ip_payload());
+        }
+    }
+
+    /// Computed independently.
+    #[test]
+    fn checksums_cover_the_pseudo_header() {
+        let checksum = |frame: Frame| frame.checksummed().ip_payload()[6..8].to_vec();
+        assert_eq!(checksum(udp().carrying("odd")), [0x16, 0x32]);
+        assert_eq!(checksum(udp().v6().carrying("even")), [0x29, 0x6c]);
+    }
 }
