@@ -1,8 +1,8 @@
-//! What one packet costs in the kernel: BPF_PROG_TEST_RUN per case, as a ratio to a program that drops
+//! The cost of one packet in the kernel: BPF_PROG_TEST_RUN per case, as a ratio to a program that drops
 //! everything, measured in the same run and in turn with it.
 //!
 //! `cargo bench -p sipward-tests --bench kernel`, as root. It prints and never asserts: absolute times are
-//! the machine's, the ratios are ours.
+//! those of the machine, and the ratios those of the filter.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -29,11 +29,11 @@ use sipward_types::{
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
-/// Nanoseconds of one turn; the number of runs follows from what a first look says.
+/// Nanoseconds of one turn. A first measurement gives the number of runs.
 const TURN: f64 = 15e6;
 const FIRST_LOOK: u32 = 10_000;
 
-/// How the filter is set up for a case.
+/// The configuration of the filter in a case.
 #[derive(Clone, Copy)]
 struct Setting {
     signatures: usize,
@@ -44,7 +44,7 @@ struct Setting {
     tap: Tap,
 }
 
-/// What is known of the sender, besides the flows of others.
+/// The entries for the sender, beside the flows of others.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
     Nothing,
@@ -67,13 +67,13 @@ enum Suspended {
     Lock,
 }
 
-/// What becomes of what is handed over.
+/// The reader of the tap rings.
 #[derive(Clone, Copy, PartialEq)]
 enum Tap {
     Off,
     /// A reader is fast enough.
     Drained,
-    /// Nobody reads: the ring is full.
+    /// Without a reader: the ring is full.
     Full,
     /// A stranger's packets are over their budget.
     OverBudget,
@@ -119,7 +119,7 @@ fn cases() -> Vec<Case> {
     let tapping = |tap| Setting { tap, limits: false, ..SIGNATURES_64 };
     let suspending = |suspended| Setting { suspended, limits: false, ..SIGNATURES_64 };
     let knowing = |known| Setting { known, limits: false, ..SIGNATURES_64 };
-    let refusal = message::OK_TO_OUR_OPTIONS.replace("200 OK", "401 Unauthorized");
+    let refusal = message::answer_to_our_options("401 Unauthorized");
     let answer = || udp().from("203.0.113.1:5060").to("198.51.100.7:40000").carrying(&refusal);
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
     let banned = |bans| Setting { bans, ..SIGNATURES_64 };
@@ -408,7 +408,7 @@ fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the verifier had to follow, and what came of it.
+/// Adds the verifier's figures for both programs.
 fn costs(report: &mut Report) -> anyhow::Result<()> {
     for fixed in Loaded::both()? {
         report.note(&fixed.to_string());

@@ -21,7 +21,7 @@ use crate::frame::{ACK, Frame, SYN};
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
-/// Nobody is ever over a limit, and nobody is a newcomer to whom a limit that a test sets would not apply.
+/// No source is ever over a limit, and none is a newcomer, to which a limit of the test would not apply.
 pub fn lift_limits(policy: &mut Policy) {
     policy.stranger = [RateLimit::OFF; Class::COUNT];
     (policy.newcomer_packets, policy.newcomers) = (0, policy.stranger);
@@ -46,7 +46,7 @@ impl std::fmt::Debug for FilterPair {
     }
 }
 
-/// What opens the connection that a segment belongs to, where the SYN-ACK before it has left.
+/// The segment that completes the handshake of a segment's connection, after the SYN-ACK has left.
 pub fn opening(memory: &Memory, segment: &Frame) -> Vec<u8> {
     let opens = segment.clone().carrying("").flags(ACK).build();
     let headers = memory.headers(&opens);
@@ -147,7 +147,7 @@ impl FilterPair {
         self.memory.judge_guesses().set_worked(worked_key(source, &account), until);
     }
 
-    /// What was given back to a line, in all.
+    /// Sets the total of refunds for a line.
     pub fn give_back(&mut self, address: &str, refunds: Refunds) {
         let address = address.parse().unwrap();
         self.filter.given_back().unwrap().put(address, refunds).unwrap();
@@ -178,7 +178,7 @@ impl FilterPair {
         }
     }
 
-    /// The verdict both give. Checks that the kernel did what it says and counted exactly that, once.
+    /// The verdict that both give. Asserts that the kernel acted by its verdict, and counted it exactly once.
     pub fn judge(&mut self, frame: &[u8]) -> String {
         self.memory.set_now(now());
         let (verdict, _) = self.memory.judge(frame);

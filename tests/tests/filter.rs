@@ -1,4 +1,4 @@
-//! The loaded filter's maps: what is written there is what is read and judged by.
+//! The maps of the loaded filter: reads return what was written, and verdicts follow it.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Whatever becomes of the store and of whoever has it open, what the guard has in force stays in force, as long as it
-//! was to and no longer.
+//! The guard's decisions stay in force through failures of the store and of its processes, and end when they
+//! should.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ const SOON: u64 = 30 * SECOND;
 const STEPS: usize = 400;
 const ACCOUNTS: [&str; 4] = ["100", "101", "ann", "bob"];
 
-/// What the kernel has of the guard.
+/// The guard's entries in the kernel.
 #[derive(Debug, PartialEq, Eq)]
 struct InForce {
     /// Until when, and whether those who are known are exempt.
@@ -228,7 +228,7 @@ fn after_a_restart(world: &mut World, how: usize, mut before: InForce) {
     }
     assert_eq!(after.flows, before.flows, "restart {how}");
     if how == 4 {
-        // Who was forgotten while the store was away may be known again, as long as they had been.
+        // A source that was forgotten while the store was away may be known again, if it was known before.
         after.known.retain(|source, _| before.known.contains_key(source));
     }
     assert_eq!(after.known, before.known, "restart {how}");

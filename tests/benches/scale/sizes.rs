@@ -174,7 +174,7 @@ impl Matter {
 
 const MILLION: &str = "a million bans";
 
-/// How long they take, and what an empty filter has already.
+/// The time and memory of a million bans, beside those of an empty filter.
 fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     const LOADS: usize = 3;
     let (mut seconds, mut empty) = (Vec::new(), Vec::new());
@@ -193,7 +193,7 @@ fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel holds in the maps of this process, in MiB.
+/// The memory of the maps that this process has open, in MiB.
 fn memory() -> anyhow::Result<f64> {
     let mut sum = 0;
     for entry in fs::read_dir("/proc/self/fdinfo")? {

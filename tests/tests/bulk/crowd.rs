@@ -1,4 +1,4 @@
-//! Tens of thousands of entries, while others ask and after a restart.
+//! Tens of thousands of entries, beside other commands and after a restart.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -1,4 +1,4 @@
-//! More is suspended than anybody reads at once.
+//! More suspensions than one answer holds.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! What is said of whom: as the commands tell it, and as the kernel has it.
+//! The lists as the commands show them, and as the kernel has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use sipward_types::{
 };
 use xdp_prog::abi::FOREVER;
 
-/// By source; nobody is on both lists.
+/// By source. No source is on both lists.
 pub(crate) type ShownLists = BTreeMap<String, Line>;
 
 /// Until when: in seconds since 1970, or for ever.

@@ -1,4 +1,4 @@
-//! Known flows: what a phone sends has its own budget, whatever comes in its address's name from other ports.
+//! Known flows: a phone's packets have a budget of their own, whatever other ports of its address send.
 
 use sipward_kernel::clock::now;
 use sipward_tests::{
@@ -21,7 +21,7 @@ const PORT: u16 = 40_001;
 /// Of each phone and class, in a minute.
 const BUDGET: u32 = 5;
 
-/// Nobody but known sources is ever over a limit.
+/// Only known sources have limits.
 fn pair() -> FilterPair {
     FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
@@ -42,7 +42,7 @@ fn register() -> Frame {
     udp().carrying(clean("REGISTER"))
 }
 
-/// How many of so many pass; those that do not are all over the same limit.
+/// Sends `packets`. Returns the number that pass, and the one reason of all others.
 fn passed(pair: &mut FilterPair, frame: &Frame, source: &str, port: u16, packets: u32) -> (u32, String) {
     let frame = frame.clone().from(source).source_port(port).build();
     let all: Vec<_> = (0..packets).map(|_| pair.judge(&frame)).collect();
@@ -51,7 +51,7 @@ fn passed(pair: &mut FilterPair, frame: &Frame, source: &str, port: u16, packets
     (packets - over.len() as u32, over.first().map_or_else(String::new, |over| (*over).clone()))
 }
 
-/// What somebody sends in the name of the source, from wherever.
+/// Packets that an attacker sends in the name of the source.
 fn flood(pair: &mut FilterPair, frame: &Frame, source: &str) {
     let all: u32 = (1..=30).map(|port| passed(pair, frame, source, 1024 + port, 1).0).sum();
     assert!(all < 30, "there is a limit");

@@ -1,4 +1,4 @@
-//! How many passwords a line may try: the kernel and replay agree, and nobody pays for what somebody else has tried.
+//! The limits of guesses: the kernel and replay agree, and no line pays for the guesses of another.
 
 use sipward_tests::{
     filter_pair::FilterPair,
@@ -53,7 +53,7 @@ fn judge(pair: &mut FilterPair, frame: Frame, from: &str) -> String {
     pair.judge(&frame.from(from).build())
 }
 
-/// How many of a hundred pass, and why the others do not.
+/// The number that passes of a hundred, and the reasons of the others.
 fn hundred(pair: &mut FilterPair, from: &str, request: impl Fn(u32) -> Frame) -> (usize, Vec<String>) {
     let verdicts: Vec<_> = (0..100).map(|number| judge(pair, request(number), from)).collect();
     let mut reasons: Vec<_> = verdicts.iter().filter(|verdict| *verdict != "request").cloned().collect();
@@ -191,7 +191,7 @@ fn the_second_request_of_a_segment_is_a_guess_too() {
     assert_eq!(hundred(&mut pair, ATTACKER, both), (1, vec![OTHER.to_owned()]));
     let hidden = |number| tcp().carrying(clean("ACK") + &guess("right", number));
     assert_eq!(hundred(&mut pair, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
-    // Over a connection, and behind a request of which nobody knows yet what the PBX says.
+    // Over a connection, and behind a request that the PBX has not answered yet.
     let behind = |number| clean("REGISTER") + &guess("right", number);
     let mut at = 0;
     let segments: Vec<_> = (0..20)
@@ -272,7 +272,7 @@ fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
     assert_eq!((300..330).filter(|n| reversed(*n)).count(), 0, "the last fragment first");
 }
 
-/// Over a connection nobody is in another's name, so that it makes no difference on which side of a cut the nonce is.
+/// The source of a connection is not forged, so it makes no difference on which side of a cut the nonce is.
 #[test]
 fn where_a_message_is_cut_does_not_choose_the_budget() {
     for cut in ["username", "nonce=", "uri="] {

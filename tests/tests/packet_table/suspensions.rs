@@ -1,4 +1,4 @@
-//! Accounts and flows that are suspended: what drops, and who is not touched.
+//! Suspended accounts and flows: the packets that drop, and those beside them that pass.
 
 use std::net::IpAddr;
 
@@ -335,7 +335,7 @@ fn who_has_hardly_sent_anything_may_ask_beside_one_who_asks_in_vain() {
 
 #[test]
 fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
-    // In IPv6 it is all of the /56, and nobody beside it.
+    // In IPv6, it is the whole /56 and no address beside it.
     for (line, from, other) in
         [(HERE[0], HERE[0], ELSEWHERE[0]), ("2001:db8:7::", "2001:db8:7:8::1", "2001:db8:7:100::1")]
     {

@@ -15,6 +15,8 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
+use sipward_testkit::message::Request;
+
 use crate::observe::{Observer, Settings};
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},
@@ -133,18 +135,30 @@ pub(super) fn message(lines: &[&str]) -> Vec<u8> {
     let mut names =
         HashMap::from([("branch", "b"), ("call", "c"), ("cseq", "1"), ("from", "f"), ("to", user)]);
     names.extend(words.map(|word| word.split_once('=').expect("name=value")));
-    let start = match status {
-        Some(status) => format!("SIP/2.0 {status} Whatever"),
-        None => format!("{method} sip:pbx.example SIP/2.0"),
-    };
     let tag = names.get("tag").map(|tag| format!(";tag={tag}")).unwrap_or_default();
-    let mut text = format!(
-        "{start}\r\nVia: SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bK{}\r\nFrom: <sip:{user}@pbx.example>;tag={}\r\n\
-         To: <sip:{}@pbx.example>{tag}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n",
-        names["branch"], names["from"], names["to"], names["call"], names["cseq"],
-    );
-    lines[1..].iter().for_each(|line| text += &format!("{line}\r\n"));
-    text += "Content-Length: 0\r\n\r\n";
+    let request = Request {
+        method,
+        uri: "sip:pbx.example",
+        sent_by: "10.0.0.7",
+        branch: &format!("z9hG4bK{}", names["branch"]),
+        from: &format!("<sip:{user}@pbx.example>"),
+        tag: names["from"],
+        to: &format!("<sip:{}@pbx.example>{tag}", names["to"]),
+        call_id: names["call"],
+        sequence: names["cseq"].parse().expect("a sequence number"),
+        contact: None,
+        headers: &lines[1..].iter().map(|line| format!("{line}\r\n")).collect::<String>(),
+        body: "",
+        ..Request::default()
+    };
+    let text = request.write();
+    let text = match status {
+        Some(status) => {
+            let (_, headers) = text.split_once("\r\n").expect("a start line");
+            format!("SIP/2.0 {status} Whatever\r\n{headers}")
+        }
+        None => text,
+    };
     text.into_bytes()
 }
 

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use sipward_testkit::message;
 use xdp_prog::{
     abi::{AddressHash, KnownFlow, Refunds, SourceEntry, Suspension, SuspensionKey, kind},
     account,
@@ -320,19 +321,18 @@ fn guarded() -> Memory {
     memory
 }
 
-/// What the PBX says: a challenge with this nonce, or that all is well.
+/// The answer of the PBX: a challenge with this nonce, or an acceptance.
 fn answer(request: &str, nonce: Option<&str>) -> String {
-    let names = ["Via: ", "From: ", "Call-ID: ", "CSeq: "];
-    let copied = request.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
-    let line = |name: &str| request.lines().find(|line| line.starts_with(name)).unwrap();
-    let (status, header) = match nonce {
+    match nonce {
         Some(nonce) => {
-            ("401 Unauthorized", format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\""))
+            let challenge = format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\"\r\n");
+            message::answer(request, "401 Unauthorized", &challenge)
         }
-        None => ("200 OK", line("Contact: ").to_owned()),
-    };
-    let copied: String = copied.map(|line| format!("{line}\r\n")).collect();
-    format!("SIP/2.0 {status}\r\n{copied}{};tag=pbx\r\n{header}\r\nContent-Length: 0\r\n\r\n", line("To: "))
+        None => {
+            let contact = message::header(request, "Contact").unwrap();
+            message::answer(request, "200 OK", &format!("Contact: {contact}\r\n"))
+        }
+    }
 }
 
 /// Puts a decision in force, as the daemon does in the kernel's maps.
