@@ -10,6 +10,7 @@ mod streams;
 mod suspensions;
 mod taps;
 
+use sipward_types::time::KernelTime;
 use std::time::{Duration, Instant};
 
 use sipward_kernel::clock::now;
@@ -378,12 +379,12 @@ fn entries_end_by_themselves() {
             pair.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
         }
     };
-    put(&mut pair, much_later());
+    put(&mut pair, much_later().as_nanos());
     let frames =
         ["192.0.2.1", "2001:db8:9::1"].map(|from| udp().from(from).carrying(clean("INVITE")).build());
     assert_eq!(verdicts(&mut pair, &frames), ["ban", "ban-prefix"]);
     let expires = soon();
-    put(&mut pair, expires);
+    put(&mut pair, expires.as_nanos());
     sleep_until(expires);
     assert_eq!(verdicts(&mut pair, &frames), ["request", "request"]);
 }
@@ -392,11 +393,11 @@ fn entries_end_by_themselves() {
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut pair = FilterPair::unlimited(ENFORCE);
     let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, budget: 0 };
-    pair.put_entry("192.0.2.1", entry(much_later()));
+    pair.put_entry("192.0.2.1", entry(much_later().as_nanos()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(pair.judge(&frame), "trusted");
     let shadowed_until = soon();
-    pair.put_entry("192.0.2.1", entry(shadowed_until));
+    pair.put_entry("192.0.2.1", entry(shadowed_until.as_nanos()));
     sleep_until(shadowed_until);
     assert_eq!(pair.judge(&frame), "ban");
 }
@@ -682,7 +683,7 @@ fn the_next_event_counts_the_drops_that_were_not_told() {
 /// What is captured of these frames, and the verdict on each of all.
 fn capture(pair: &mut FilterPair, what: Judged, frames: &[&Vec<u8>]) -> (Vec<Captured>, Vec<String>) {
     let captures = pair.filter().captures().unwrap();
-    let capturing = Capturing { what, per_second: 1_000, until: FOREVER };
+    let capturing = Capturing { what, per_second: 1_000, until: KernelTime::FOREVER };
     pair.filter().set_capturing(Some(capturing)).unwrap();
     assert_eq!(pair.filter().capturing().unwrap(), Some(capturing));
     let verdicts = frames.iter().map(|frame| pair.judge(frame)).collect();
@@ -729,7 +730,7 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     let filter = pair.filter();
     let frame = udp().carrying(clean("OPTIONS")).build();
     let mut captures = filter.captures().unwrap();
-    let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: FOREVER };
+    let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: KernelTime::FOREVER };
     filter.set_capturing(Some(capturing)).unwrap();
     let begun = Instant::now();
     filter.test_run(&frame, 100).unwrap();
@@ -749,7 +750,7 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     assert_eq!(captures.by_ref().count() as u64 + missed, 50_000);
     assert!(missed > 40_000, "{missed}");
 
-    capturing.until = now() - 1;
+    capturing.until = now() - Duration::from_nanos(1);
     filter.set_capturing(Some(capturing)).unwrap();
     assert_eq!(filter.capturing().unwrap(), None);
     filter.test_run(&frame, 100).unwrap();

@@ -13,22 +13,23 @@
 //! WWW-Authenticate: Digest realm="pbx", nonce="0123456789"
 //! ```
 
+use std::time::Duration;
 use std::{collections::HashMap, net::SocketAddr};
 
 use crate::observe::{Observer, Settings};
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},
     tapped::{Charged, Direction, Tapped, TcpSegment},
+    time::KernelTime,
 };
 
 pub(super) const PBX: &str = "198.51.100.5:5060";
-const SECOND: f64 = 1e9;
 /// Stands for the next sequence number.
 const NEXT: u32 = u32::MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) direction: Direction,
     pub(super) remote: SocketAddr,
     pub(super) sequence: Option<u32>,
@@ -42,7 +43,7 @@ pub(super) struct Packet {
 impl Default for Packet {
     fn default() -> Self {
         Self {
-            at: 0,
+            at: KernelTime::START,
             direction: Direction::In,
             remote: PBX.parse().unwrap(),
             sequence: None,
@@ -103,6 +104,10 @@ pub(super) fn packets(script: &str) -> Vec<Packet> {
     packets.into_iter().map(finish).collect()
 }
 
+pub(super) fn at_second(seconds: f64) -> KernelTime {
+    KernelTime::from_nanos((seconds * 1e9) as u64)
+}
+
 fn head(line: &str) -> Option<Packet> {
     let mut words = line.split_whitespace();
     let at = words.next()?.parse::<f64>().ok()?;
@@ -112,7 +117,7 @@ fn head(line: &str) -> Option<Packet> {
         _ => return None,
     };
     let remote = words.next()?.parse().ok()?;
-    let mut packet = Packet { at: (at * SECOND) as u64, direction, remote, ..Packet::default() };
+    let mut packet = Packet { at: at_second(at), direction, remote, ..Packet::default() };
     for word in words {
         match word {
             "part" => packet.part = true,
@@ -155,8 +160,8 @@ pub(super) fn run(observer: &mut Observer, packets: &[Packet]) -> Vec<Evidence> 
         observer.tick(packet.at, &mut emitted);
         observer.see(&packet.tapped(), &mut emitted);
     }
-    let end = packets.iter().map(|packet| packet.at).max().unwrap_or(0);
-    observer.tick(end + 200 * SECOND as u64, &mut emitted);
+    let end = packets.iter().map(|packet| packet.at).max().unwrap_or_default();
+    observer.tick(end + Duration::from_secs(200), &mut emitted);
     emitted
 }
 
@@ -175,7 +180,7 @@ pub(super) fn line(evidence: &Evidence) -> String {
         Kind::Refused => "refused".to_owned(),
         Kind::UnknownAccount => "unknown".to_owned(),
         Kind::Succeeded => "succeeded".to_owned(),
-        Kind::Registered { until, .. } => format!("registered({})", (until - evidence.at) / SECOND as u64),
+        Kind::Registered { until, .. } => format!("registered({})", until.since(evidence.at).as_secs()),
         Kind::Unregistered { phone: 0 } => "unregistered(all)".to_owned(),
         Kind::Unregistered { .. } => "unregistered".to_owned(),
         Kind::Qualified => "qualified".to_owned(),
