@@ -22,6 +22,7 @@ use sipward_tests::{
     stack::Loaded,
     turns::Turns,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
@@ -273,17 +274,22 @@ fn know(filter: &mut Filter, known: Known) -> anyhow::Result<()> {
     if known == Known::Nothing {
         return Ok(());
     }
-    filter.sources()?.put_known(HERE, 1, FOREVER)?;
+    filter.sources()?.put_known(HERE, 1, KernelTime::FOREVER)?;
     let mut flows = filter.known_flows()?;
     let flow = |port| Flow { port, transport: Transport::Udp };
     for index in 0..20_000 {
-        flows.put(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index)), flow(5060), 1, FOREVER)?;
+        flows.put(
+            IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index)),
+            flow(5060),
+            1,
+            KernelTime::FOREVER,
+        )?;
     }
     if known == Known::Flow {
-        flows.put(HERE, flow(40_000), 1, FOREVER)?;
+        flows.put(HERE, flow(40_000), 1, KernelTime::FOREVER)?;
         // What makes a flow known is that an account has worked there.
         let account = Account::new(b"201").expect("a name");
-        filter.worked()?.put(HERE, &account, FOREVER)?;
+        filter.worked()?.put(HERE, &account, KernelTime::FOREVER)?;
     }
     Ok(())
 }
@@ -292,7 +298,8 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
     let mut suspensions = filter.suspensions()?;
     let mut put = |source: Option<IpAddr>, name: &str| {
         let account = Account::new(name.as_bytes()).expect("a name");
-        let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+        let suspension_entry =
+            SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false };
         suspensions.put(SuspensionTarget::account(source, &account), suspension_entry)
     };
     match suspended {
@@ -332,7 +339,7 @@ fn run_and_drain(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::R
     let mut spent = Duration::ZERO;
     for _ in 0..ROUNDS {
         spent += run_once(filter, case, ROUND)?;
-        taps.drain(u64::MAX, usize::MAX, |_| {});
+        taps.drain(KernelTime::FOREVER, usize::MAX, |_| {});
     }
     Ok(spent.as_secs_f64() * 1e9 / f64::from(ROUNDS))
 }

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use sipward_engine::{policy::Config, replay::Memory};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     address::to_key,
@@ -102,7 +103,10 @@ impl FilterPair {
 
     /// Suspends with both, forever.
     pub fn suspend(&mut self, target: SuspensionTarget) {
-        self.suspend_as(target, SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false });
+        self.suspend_as(
+            target,
+            SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false },
+        );
     }
 
     pub fn suspend_as(&mut self, target: SuspensionTarget, suspension_entry: SuspensionEntry) {
@@ -116,7 +120,7 @@ impl FilterPair {
     }
 
     /// Makes a flow known to both, or changes how many phones it has. What it has sent stays counted.
-    pub fn know_flow(&mut self, source: &str, flow: Flow, phones: u32, until: u64) {
+    pub fn know_flow(&mut self, source: &str, flow: Flow, phones: u32, until: KernelTime) {
         let source = source.parse().unwrap();
         let mut flows = self.filter.known_flows().unwrap();
         flows.put(source, flow, phones, until).unwrap();
@@ -141,7 +145,7 @@ impl FilterPair {
     }
 
     /// An account has worked at a source, or has not any more.
-    pub fn set_worked(&mut self, source: &str, account: &str, until: u64) {
+    pub fn set_worked(&mut self, source: &str, account: &str, until: KernelTime) {
         let (source, account) = (source.parse().unwrap(), Account::new(account.as_bytes()).unwrap());
         self.filter.worked().unwrap().put(source, &account, until).unwrap();
         self.memory.judge_guesses().set_worked(worked_key(source, &account), until);

@@ -17,6 +17,7 @@ use sipward_tests::{
     namespace::{Lan, Namespace, v4, v6},
     wait::wait_until,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::{abi::TAP_MAX, account::nonce_hash};
 
@@ -67,7 +68,7 @@ impl<'a> Site<'a> {
     fn taken(&mut self) -> Vec<Tap> {
         self.taps.wait(Duration::ZERO).unwrap();
         let mut all = Vec::new();
-        self.taps.drain(u64::MAX, usize::MAX, |tap| all.push(tap.clone()));
+        self.taps.drain(KernelTime::FOREVER, usize::MAX, |tap| all.push(tap.clone()));
         all
     }
 

@@ -6,6 +6,7 @@ use std::{
     env, fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sipward::{
@@ -17,6 +18,7 @@ use sipward_api::{Add, Call, Detach, Lock, Remove, Unlock};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Pins, SuspensionTarget};
 use sipward_tests::{command::Sipward, namespace::Namespace, rng::Rng};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind, Method, Proof},
@@ -24,9 +26,8 @@ use sipward_types::{
     list_entry::ListKind,
 };
 
-const SECOND: u64 = 1_000_000_000;
 /// For a look at what there is before and after a restart, in which it may end.
-const SOON: u64 = 30 * SECOND;
+const SOON: Duration = Duration::from_secs(30);
 const STEPS: usize = 400;
 const ACCOUNTS: [&str; 4] = ["100", "101", "ann", "bob"];
 
@@ -34,7 +35,7 @@ const ACCOUNTS: [&str; 4] = ["100", "101", "ann", "bob"];
 #[derive(Debug, PartialEq, Eq)]
 struct InForce {
     /// Until when, and whether those who are known are exempt.
-    suspended: BTreeMap<SuspensionTarget, (u64, bool)>,
+    suspended: BTreeMap<SuspensionTarget, (KernelTime, bool)>,
     known: BTreeMap<IpAddr, u32>,
     flows: BTreeMap<(IpAddr, Flow), u32>,
 }
@@ -77,7 +78,7 @@ impl World {
             method: Method::Register,
             kind,
             proof: Proof::Proven,
-            made_after: 0,
+            made_after: KernelTime::START,
         };
         let _saved = self.controller.witness(&[evidence]).expect("the kernel does what it is told");
     }
@@ -89,12 +90,12 @@ impl World {
         match self.rng.below(12) {
             0..=4 => {
                 for _again in 0..6 {
-                    let attempt = now();
+                    let attempt = now().as_nanos();
                     self.witness(&account, source, Kind::Failed { attempt });
                 }
             }
             5 | 6 => {
-                let (phone, until) = (self.rng.below(3) as u64, now() + 3_600 * SECOND);
+                let (phone, until) = (self.rng.below(3) as u64, now() + Duration::from_secs(3_600));
                 self.witness(&account, source, Kind::Registered { phone, until });
             }
             7 => self.perform(&Call::Lock(Lock { account, lasts, note: None })),

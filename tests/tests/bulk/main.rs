@@ -19,6 +19,7 @@ use sipward_tests::{
     scratch::Scratch,
 };
 use sipward_types::list_entry::ListKind;
+use sipward_types::time::WallSeconds;
 use xdp_prog::reason::Action;
 
 /// Limits would hide what the lists do.
@@ -100,7 +101,7 @@ impl<'a> Site<'a> {
         let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
         let said = found.into_iter().map(|found| {
             let list_entry = found.list_entry.expect("nothing is unsaved here");
-            (found.net, (list_entry.kind, clock.to_wall(list_entry.until)))
+            (found.net, (list_entry.kind, clock.to_wall(list_entry.until).map(WallSeconds::get)))
         });
         said.collect()
     }

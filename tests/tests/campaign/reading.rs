@@ -15,6 +15,7 @@ use sipward_tests::{
     filter_pair::opening,
     frame::{tcp, udp},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind},
     tapped::{Direction, Tapped, TcpSegment},
@@ -177,15 +178,18 @@ fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
         packets.extend(stream(exchange));
     }
     for (number, packet) in packets.iter().enumerate() {
-        observer.see(&Tapped { at: SECOND + number as u64 * 1_000_000, ..*packet }, &mut told);
+        observer.see(
+            &Tapped { at: KernelTime::from_nanos(SECOND + number as u64 * 1_000_000), ..*packet },
+            &mut told,
+        );
     }
-    observer.tick(200 * SECOND, &mut told);
+    observer.tick(KernelTime::from_nanos(200 * SECOND), &mut told);
     (told, observer.counters().joined)
 }
 
 fn tapped(direction: Direction, port: u16, payload: &[u8]) -> Tapped<'_> {
     Tapped {
-        at: 0,
+        at: KernelTime::START,
         direction,
         remote: SocketAddr::new(SENDER.parse().expect("an address"), port),
         local: PBX.parse().expect("an address"),
@@ -301,7 +305,7 @@ impl Fate {
     fn memory() -> Memory {
         let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
         memory.judge_guesses();
-        memory.set_now(100 * SECOND);
+        memory.set_now(KernelTime::from_nanos(100 * SECOND));
         memory
     }
 

@@ -12,7 +12,6 @@ use sipward_types::{
     address::show,
     list_entry::{ListEntry, ListKind},
 };
-use xdp_prog::abi::FOREVER;
 
 /// By source. No source is on both lists.
 pub(crate) type ShownLists = BTreeMap<String, Line>;
@@ -41,7 +40,7 @@ pub(crate) fn in_the_kernel(sipward: &Sipward<'_>) -> ShownLists {
     let line = |found: Found| {
         assert!(!found.unsaved, "{found:?}");
         let ListEntry { kind, until } = found.list_entry.unwrap_or_else(|| panic!("{found:?}"));
-        let until = (until != FOREVER).then(|| (clock.wall_ms + (until - clock.kernel) / 1_000_000) / 1_000);
+        let until = (!until.is_forever()).then(|| (clock.wall + until.since(clock.kernel)).seconds().get());
         (show(found.net), (kind, until))
     };
     found.into_iter().map(line).collect()

@@ -5,6 +5,7 @@ use sipward_tests::{
     frame::{Frame, tcp, udp},
     message::{clean, with_body, with_header},
 };
+use sipward_types::time::KernelTime;
 use xdp_prog::{
     abi::{FOREVER, Refunds, kind::KNOWN},
     reason::Class,
@@ -118,7 +119,7 @@ fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
     let answer = |number| udp().carrying(guess("of the customer", number));
     let bound = vec![ISSUED.to_owned(), CROWD.to_owned()];
     assert_eq!(hundred(&mut pair, CUSTOMER, answer), (8, bound), "as many guesses as ever, as a newcomer");
-    pair.set_worked("198.51.100.10", "201", FOREVER);
+    pair.set_worked("198.51.100.10", "201", KernelTime::FOREVER);
     assert_eq!(judge(&mut pair, udp().carrying(guess("made up", 1)), "198.51.100.10"), "request");
 }
 
@@ -126,7 +127,7 @@ fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
 fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
     let mut pair = pair();
     pair.issue(ATTACKER, "right");
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     let of = |account, number| {
         udp().carrying(Try { method: "REGISTER", account, nonce: "made up", number }.request())
@@ -135,7 +136,7 @@ fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("202", number)).0, 2, "another account there");
     assert_eq!(hundred(&mut pair, ATTACKER, |number| of("201", number)).0, 2, "the account elsewhere");
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 100);
-    pair.set_worked(CUSTOMER, "201", 1);
+    pair.set_worked(CUSTOMER, "201", KernelTime::from_nanos(1));
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 0, "it was long ago");
 }
 
@@ -170,7 +171,7 @@ fn no_decoy_makes_another_account_of_it() {
     ] {
         let mut pair = pair();
         pair.issue(CUSTOMER, "right");
-        pair.set_worked(ATTACKER, "201", FOREVER);
+        pair.set_worked(ATTACKER, "201", KernelTime::FOREVER);
         for number in 0..2 {
             judge(
                 &mut pair,
@@ -234,7 +235,7 @@ fn the_same_request_again_is_no_new_guess() {
 #[test]
 fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
     let mut pair = pair();
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     let of = |account: &str, number: u32| {
         let padding = format!("X-Padding: {}\r\n", "x".repeat(400));
@@ -294,7 +295,7 @@ fn where_a_message_is_cut_does_not_choose_the_budget() {
 #[test]
 fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
     let mut pair = pair();
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     pair.issue(ATTACKER, "right");
     for decoys in [15, 16, 17, 20, 40] {

@@ -6,7 +6,8 @@ use sipward_tests::{
     message::{clean, request, with_body, with_header},
 };
 use sipward_types::flow::{Flow, Transport};
-use xdp_prog::abi::{FOREVER, kind::KNOWN};
+use sipward_types::time::KernelTime;
+use xdp_prog::abi::kind::KNOWN;
 
 use crate::{ENFORCE, verdicts};
 
@@ -160,7 +161,7 @@ fn known_flows_are_searched_where_that_is_wanted_and_other_ports_of_their_source
         let mut pair = FilterPair::unlimited(toml);
         pair.put("192.0.2.3", KNOWN);
         for transport in [Transport::Udp, Transport::Tcp] {
-            pair.know_flow("192.0.2.3", Flow { port: 40_000, transport }, 1, FOREVER);
+            pair.know_flow("192.0.2.3", Flow { port: 40_000, transport }, 1, KernelTime::FOREVER);
         }
         let scan = request("REGISTER", "friendly-scanner");
         for (port, expected) in [(40_000, expected), (40_001, SCANNER)] {

@@ -10,6 +10,7 @@ use sipward_tests::{
     frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
     message::{OK_TO_OUR_OPTIONS, answer_to_our_options as answer, clean, register_of, request},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
 
@@ -28,7 +29,7 @@ fn tapping(toml: &str) -> (FilterPair, Taps) {
 
 fn drain(taps: &mut Taps) -> Vec<Tap> {
     let mut all = Vec::new();
-    taps.drain(u64::MAX, usize::MAX, |tap| all.push(tap.clone()));
+    taps.drain(KernelTime::FOREVER, usize::MAX, |tap| all.push(tap.clone()));
     all
 }
 

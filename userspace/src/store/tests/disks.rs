@@ -46,7 +46,7 @@ fn run(program: &str, arguments: &[&str], last: &Path) {
     assert!(status.success(), "{program} {arguments:?}");
 }
 
-const NOW: Clock = Clock { boot: "a", kernel: 10 * SECOND, wall_ms: TODAY };
+const NOW: Clock = Clock { boot: "a", kernel: KernelTime::from_nanos(10_000_000_000), wall: TODAY };
 
 /// Writes until nothing is left, and says where.
 fn fill(directory: &Path) -> PathBuf {

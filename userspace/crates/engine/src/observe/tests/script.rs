@@ -13,6 +13,7 @@
 //! WWW-Authenticate: Digest realm="pbx", nonce="0123456789"
 //! ```
 
+use std::time::Duration;
 use std::{collections::HashMap, net::SocketAddr};
 
 use sipward_testkit::message::Request;
@@ -21,16 +22,16 @@ use crate::observe::{Observer, Settings};
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},
     tapped::{Charged, Direction, Tapped, TcpSegment},
+    time::KernelTime,
 };
 
 pub(super) const PBX: &str = "198.51.100.5:5060";
-const SECOND: f64 = 1e9;
 /// Stands for the next sequence number.
 const NEXT: u32 = u32::MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) direction: Direction,
     pub(super) remote: SocketAddr,
     pub(super) sequence: Option<u32>,
@@ -44,7 +45,7 @@ pub(super) struct Packet {
 impl Default for Packet {
     fn default() -> Self {
         Self {
-            at: 0,
+            at: KernelTime::START,
             direction: Direction::In,
             remote: PBX.parse().unwrap(),
             sequence: None,
@@ -105,6 +106,10 @@ pub(super) fn packets(script: &str) -> Vec<Packet> {
     packets.into_iter().map(finish).collect()
 }
 
+pub(super) fn at_second(seconds: f64) -> KernelTime {
+    KernelTime::from_nanos((seconds * 1e9) as u64)
+}
+
 fn head(line: &str) -> Option<Packet> {
     let mut words = line.split_whitespace();
     let at = words.next()?.parse::<f64>().ok()?;
@@ -114,7 +119,7 @@ fn head(line: &str) -> Option<Packet> {
         _ => return None,
     };
     let remote = words.next()?.parse().ok()?;
-    let mut packet = Packet { at: (at * SECOND) as u64, direction, remote, ..Packet::default() };
+    let mut packet = Packet { at: at_second(at), direction, remote, ..Packet::default() };
     for word in words {
         match word {
             "part" => packet.part = true,
@@ -169,8 +174,8 @@ pub(super) fn run(observer: &mut Observer, packets: &[Packet]) -> Vec<Evidence> 
         observer.tick(packet.at, &mut emitted);
         observer.see(&packet.tapped(), &mut emitted);
     }
-    let end = packets.iter().map(|packet| packet.at).max().unwrap_or(0);
-    observer.tick(end + 200 * SECOND as u64, &mut emitted);
+    let end = packets.iter().map(|packet| packet.at).max().unwrap_or_default();
+    observer.tick(end + Duration::from_secs(200), &mut emitted);
     emitted
 }
 
@@ -189,7 +194,7 @@ pub(super) fn line(evidence: &Evidence) -> String {
         Kind::Refused => "refused".to_owned(),
         Kind::UnknownAccount => "unknown".to_owned(),
         Kind::Succeeded => "succeeded".to_owned(),
-        Kind::Registered { until, .. } => format!("registered({})", (until - evidence.at) / SECOND as u64),
+        Kind::Registered { until, .. } => format!("registered({})", until.since(evidence.at).as_secs()),
         Kind::Unregistered { phone: 0 } => "unregistered(all)".to_owned(),
         Kind::Unregistered { .. } => "unregistered".to_owned(),
         Kind::Qualified => "qualified".to_owned(),

@@ -3,6 +3,7 @@
 use sipward_testkit::frame::{other, udp};
 
 use super::{filter, frames::*, reason};
+use sipward_types::time::KernelTime;
 
 const STRANGER_OPTIONS: &str = "options-stranger";
 
@@ -111,11 +112,11 @@ fn a_dropped_fragment_is_forgotten_in_time_and_by_a_first_one_that_passes() {
     let parts = |method| fragments(PHONE, &[request(method), vec![b'x'; 900]].concat(), 800);
     let (dropped, passed) = (parts("OPTIONS"), parts("INVITE"));
     let memory = filter("");
-    memory.set_now(1_000_000_000);
+    memory.set_now(KernelTime::from_nanos(1_000_000_000));
     assert_eq!(reason(&memory, &dropped[0]), STRANGER_OPTIONS);
-    memory.set_now(2_900_000_000);
+    memory.set_now(KernelTime::from_nanos(2_900_000_000));
     assert_eq!(reason(&memory, &dropped[1]), "fragment-rest");
-    memory.set_now(3_000_000_000);
+    memory.set_now(KernelTime::from_nanos(3_000_000_000));
     assert_eq!(reason(&memory, &dropped[1]), "fragment");
     // The same id again, this time from somebody who forged it before the real one came.
     assert_eq!(reason(&memory, &dropped[0]), STRANGER_OPTIONS);
