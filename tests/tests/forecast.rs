@@ -1,4 +1,4 @@
-//! What is forecast is what the kernel then does.
+//! The kernel does what `explain` forecasts.
 
 use std::{
     cell::{Cell, RefCell},
@@ -78,7 +78,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// Who sends: one of few, so that they meet their own traces and those of their neighbours.
+/// The sender: one of few, so that senders meet their own traces and those of their neighbours.
 #[derive(Clone, Copy, Debug)]
 struct Sender {
     v6: bool,
@@ -116,9 +116,10 @@ fn step() -> impl Strategy<Value = Step> {
     let kinds = || prop_oneof![4 => prop::sample::select(&Kind::ALL[..]), 1 => Just(Kind::NewPort)];
     let time = || prop_oneof![1 => Just(1), 3 => Just(FOREVER)];
     let shadow = || prop_oneof![3 => Just(0), 1 => time()];
-    let entry = (time(), shadow(), 1..4u32, 0..3u32).prop_map(|(expires, shadowed_until, kind, budget)| {
-        SourceEntry { expires, shadowed_until, kind, budget }
-    });
+    let entry =
+        (time(), shadow(), 1..4u32, 0..3u32).prop_map(|(expires, shadowed_until, kind, phones_or_mark)| {
+            SourceEntry { expires, shadowed_until, kind, phones_or_mark }
+        });
     prop_oneof![
         2 => (sender(), prop::option::of(1..5u8), entry).prop_map(|(who, bits, entry)| Step::Put(who, bits, entry)),
         3 => (sender(), kinds(), 1..4u16).prop_map(|(who, kind, ports)| Step::Send(who, kind, ports)),
@@ -133,7 +134,7 @@ struct Site {
 }
 
 impl Site {
-    /// What the kernel does with a frame, and why.
+    /// The kernel's verdict on a frame.
     fn judge(&mut self, frame: &[u8]) -> (Reason, Action) {
         let before = self.filter.counters().unwrap();
         let (action, _) = self.filter.test_run(frame, 1).unwrap();

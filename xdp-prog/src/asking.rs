@@ -20,7 +20,7 @@ pub const LIMIT: RateLimit = RateLimit { interval: MINUTE, tolerance: MINUTE, wi
 pub const LIMIT_FRESH: RateLimit =
     RateLimit { interval: MINUTE / 60, tolerance: MINUTE, window: 0, window_max: 0 };
 
-/// Whether a stranger's request is one too many. `credentials`: it may carry some.
+/// True: a stranger's request exceeds the limit. `credentials`: it may carry some.
 #[inline(always)]
 pub fn is_too_many<W: World>(world: &W, packet: &Packet, credentials: bool) -> bool {
     let now = world.now();

@@ -54,7 +54,7 @@ impl<'a> Bytes<'a> {
         self.chunk::<1>(offset).map(|chunk| chunk[0])
     }
 
-    /// What follows the first `offset` bytes. Reads past the packet's end give `None`, as everywhere.
+    /// The bytes behind the first `offset` ones. Reads past the packet's end give `None`, as everywhere.
     #[inline(always)]
     pub const fn skip(self, offset: usize) -> Self {
         Self { start: self.start + offset, end: self.end, memory: PhantomData }

@@ -1,4 +1,4 @@
-//! Which packets are copied to userspace while somebody asks for them.
+//! The choice of packets that are copied to userspace while a capture runs.
 
 use crate::{
     abi::{Capture, CaptureState, capture},
@@ -19,7 +19,7 @@ impl Capture {
 }
 
 impl CaptureState {
-    /// Whether there is room for another packet in this second.
+    /// True: there is room for another packet in this second.
     #[inline(always)]
     pub fn admits(&mut self, now: u64, budget: u32) -> bool {
         if now.saturating_sub(self.since) >= SECOND {

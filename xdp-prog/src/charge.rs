@@ -1,4 +1,4 @@
-//! What a packet costs its source, its flow and its neighbourhood.
+//! Charges: the cost of a packet for its source, its flow and its neighbourhood.
 //!
 //! A neighbourhood (an IPv4 /24, an IPv6 /48) is limited because one attacker may own all of it. A crowd of customers
 //! looks the same from outside, but each of them sends a few packets and waits. So a source that has sent little lately
@@ -10,10 +10,11 @@ use crate::{
     frame::Packet,
     judge::World,
     meter::{self, Next, ticks},
+    packed::{Packed, packed_enum},
     reason::{Class, Reason},
 };
 
-/// What a packet costs its source.
+/// The cost of a packet for its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
     pub class: Class,
@@ -23,17 +24,18 @@ pub struct Charge {
     pub opens: bool,
 }
 
-impl Charge {
-    /// In a word, because that is all a separately verified function takes.
+impl Packed for Charge {
+    type Word = u64;
+
     #[inline(always)]
-    pub const fn word(self) -> u64 {
+    fn pack(self) -> u64 {
         (self.packets as u64) << 32 | (self.opens as u64) << 8 | self.class as u64
     }
 
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
+    fn unpack(word: u64) -> Self {
         Self {
-            class: Class::from_code(word as u32 & 0xff),
+            class: Class::unpack(word as u32 & 0xff),
             packets: (word >> 32) as u32,
             opens: word >> 8 & 1 != 0,
         }
@@ -53,19 +55,9 @@ pub enum Limit {
     Newcomers = 5,
 }
 
-impl Limit {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Source,
-            2 => Self::Flows,
-            3 => Self::Prefix,
-            4 => Self::FlowsPrefix,
-            5 => Self::Newcomers,
-            _ => Self::None,
-        }
-    }
+packed_enum!(Limit: None | Source | Flows | Prefix | FlowsPrefix | Newcomers, or None);
 
+impl Limit {
     #[inline(always)]
     pub const fn reason(self, class: Class) -> Option<Reason> {
         match self {
@@ -143,7 +135,7 @@ pub fn stranger<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
 /// The time in which a newcomer's packets are counted: a minute.
 const NEWCOMER_WINDOW: u32 = ticks(60_000_000_000);
 
-/// How much of the newcomers' limit of its neighbourhood a source may use.
+/// The share that a source may use of its neighbourhood's limit for newcomers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Share {
     /// It is no newcomer.
@@ -156,7 +148,7 @@ enum Share {
 /// Packets of a phone's first tries: in the first eight seconds it sends a request five times.
 const FIRST_TRIES: u32 = 5;
 
-/// Whether a source has sent no more in the last minute than a phone does at its first tries.
+/// True: a source has sent no more in the last minute than a phone does at its first tries.
 #[inline(always)]
 pub fn has_hardly_sent(state: &SourceState, now: u64) -> bool {
     let sent = meter::count(&state.sent, 0, ticks(now), NEWCOMER_WINDOW);
@@ -211,8 +203,8 @@ impl Neighbours<'_> {
     }
 }
 
-/// Whether the packet's flow is known and within its own budget, which nobody spends from another port. The whole
-/// source gets no more by it, unless somebody else has spent what the source has.
+/// True: the packet's flow is known and within its own budget, which packets from other ports do not spend. The source
+/// as a whole gets no more by it, unless somebody else has spent the source's own limit.
 #[inline(always)]
 fn charge_flow<W: World>(world: &W, packet: &Packet, charge: Charge, limit: &RateLimit, now: u64) -> bool {
     let Some(flow) = world.known_flow(&packet.flow_key()) else { return false };
@@ -276,7 +268,7 @@ mod tests {
             limits.admit(&self.state, CLASS, share, 1, now)
         }
 
-        /// Whether one more packet of the source passes.
+        /// Sends one more packet of the source. True: it passes.
         fn send(&self, source: usize, now: u64) -> bool {
             let admitted = self.would_admit(self.share(source, now), now);
             admitted.is_some_and(|(meter, next)| {
@@ -343,8 +335,8 @@ mod tests {
             prop_assert!(passed as f64 <= 40.0 + 10.0 + 12.0 * seconds + 1.0, "{passed} in {seconds}");
         }
 
-        /// Whatever has been sent before, by whomever: a source that has sent less is let in where one that has sent
-        /// more is.
+        /// Regardless of earlier packets: where a source that has sent more is let in, one that has sent less is as
+        /// well.
         #[test]
         fn to_have_sent_less_is_never_worse(
             packets in proptest::collection::vec((0..SECOND / 8, 0usize..50), 1..500),

@@ -1,4 +1,4 @@
-//! What leaves: the headers of a packet as the stack sends it, and whether it says something about the other end.
+//! Packets that leave: their headers as the stack sends them, and their meaning for the guard.
 
 use crate::{
     abi::{Address, Policy},
@@ -155,15 +155,15 @@ const fn ports<const N: usize>(packet: &mut Packet, header: &Chunk<N>) {
     packet.destination_port = header.be16(2);
 }
 
-/// Whether it leaves a port where SIP is spoken.
+/// True: the packet leaves a SIP port.
 #[inline(always)]
 pub const fn is_from_sip_port(packet: &Packet, policy: &Policy) -> bool {
     let port = packet.source_port;
     if packet.protocol == TCP { policy.tcp.has(port) || policy.tls.has(port) } else { policy.udp.has(port) }
 }
 
-/// Whether the PBX says something that nobody reads here: over TLS, or a challenge on a connection that it has opened
-/// itself, as Kamailio does for who hangs up before he is answered.
+/// True: the PBX says something that cannot be read here: over TLS, or a challenge on a connection that it has opened
+/// itself, as Kamailio does for callers who hang up before the answer.
 #[inline(always)]
 pub fn is_hidden(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool {
     if packet.protocol != TCP || packet.length == 0 || policy.tcp.has(packet.source_port) {
@@ -176,8 +176,8 @@ pub fn is_hidden(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool
     matches!(sip::known(&head.0), Some(Kind::Response)) && head.0[8] == b'4'
 }
 
-/// Whether the PBX sends it by SIP and it tells something: a final answer, a question that a trunk has to answer, or
-/// any part of a TCP stream whose connection is open: what answers forged segments tells nothing.
+/// True: the PBX sends it by SIP, and the guard uses it: a final answer, a request that a trunk has to answer, or any
+/// part of a TCP stream whose connection is open. Answers to forged segments are of no use.
 #[inline(always)]
 pub fn is_wanted(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool {
     if packet.protocol == TCP {
@@ -198,7 +198,7 @@ pub fn is_wanted(pieces: &impl Pieces, packet: &Packet, policy: &Policy) -> bool
 /// Bytes of a challenge in which its nonces are looked for.
 pub const CHALLENGE_MAX: u32 = 2048;
 
-/// Whether it is a response with a nonce for the other side: 401 or 407. (A nonce that a success brings along,
+/// True: it is a response with a nonce for the other side, 401 or 407. (A nonce that a success brings along,
 /// `nextnonce`, is for an account that has just worked.)
 #[inline(always)]
 pub fn is_challenge(pieces: &impl Pieces, packet: &Packet) -> bool {

@@ -1,4 +1,4 @@
-//! How many distinct flows (source address and port) one source or one neighbourhood uses.
+//! Limits on the distinct flows (source address and port) of one source or one neighbourhood.
 //!
 //! A flow is one bit out of 256, in the current window and the one before. A flow that is in use keeps its
 //! bit and is never refused; two flows that share a bit count as one, which errs towards passing.
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Flows {
-    /// Whether `flow` (a hash) is among at most `limit` flows within `window` ticks before `tick`.
+    /// True: `flow` (a hash) is among at most `limit` flows within `window` ticks before `tick`.
     #[inline(always)]
     pub fn admit(&self, flow: u32, limit: u32, window: u32, tick: u32) -> bool {
         if limit == 0 || window == 0 {

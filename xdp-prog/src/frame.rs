@@ -5,6 +5,7 @@
 use crate::{
     abi::{Address, FlowKey, FragmentKey, SuspensionKey},
     bytes::{Bytes, opaque},
+    packed::{packed_enum, packed_newtype},
 };
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -36,7 +37,7 @@ const MAX_EXTENSIONS: u32 = 192;
 /// to see the bound.
 pub const OFFSET_MAX: u32 = 0x3fff;
 
-/// What the headers say. Plain integers and no pointers: the kernel hands it from one separately verified
+/// The content of the headers. Plain integers and no pointers: the kernel hands it from one separately verified
 /// function to the next.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
@@ -62,8 +63,8 @@ pub struct Packet {
     /// A set of [`flag`]s.
     pub flags: u8,
     pub reserved: [u8; 2],
-    /// What its judgement comes to know on the way: how many phones there are behind a known source (zero: a stranger), and
-    /// the [`Place`](crate::segments::Place) of a TCP segment.
+    /// Found on the way: the number of phones behind a known source (zero: a stranger), and the
+    /// [`Place`](crate::segments::Place) of a TCP segment.
     pub phones: u32,
     pub place: u32,
 }
@@ -109,7 +110,7 @@ impl Packet {
     }
 }
 
-/// How far a frame could be read.
+/// The depth up to which a frame could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Depth {
@@ -128,21 +129,9 @@ pub enum Depth {
     HiddenTransport = 5,
 }
 
-impl Depth {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            0 => Self::Ports,
-            1 => Self::LaterFragment,
-            2 => Self::NotIp,
-            4 => Self::OtherProtocol,
-            5 => Self::HiddenTransport,
-            _ => Self::BadIp,
-        }
-    }
-}
+packed_enum!(Depth: Ports | LaterFragment | NotIp | BadIp | OtherProtocol | HiddenTransport, or BadIp);
 
-/// What the IP header says about what follows it.
+/// The IP header's description of the packet's payload.
 struct Ip {
     protocol: u8,
     /// Where the transport header begins, and how many bytes of IP payload there are from there.
@@ -161,7 +150,7 @@ enum Fragment {
 /// Reads `frame` into `packet`. `extensions` is [`extension_headers`] on this frame; the kernel calls it as a
 /// function that is verified by itself.
 #[inline(always)]
-pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> u64, packet: &mut Packet) -> Depth {
+pub fn parse(frame: Bytes<'_>, extensions: impl Fn(u32, u8) -> Extensions, packet: &mut Packet) -> Depth {
     let Some((ethertype, offset)) = ethernet(frame) else { return Depth::NotIp };
     let ip = match ethertype {
         ETHERTYPE_IPV4 => ipv4(frame, offset, packet),
@@ -270,7 +259,7 @@ fn ipv4(frame: Bytes<'_>, offset: usize, packet: &mut Packet) -> Option<Ip> {
 fn ipv6(
     frame: Bytes<'_>,
     offset: usize,
-    extensions: impl Fn(u32, u8) -> u64,
+    extensions: impl Fn(u32, u8) -> Extensions,
     packet: &mut Packet,
 ) -> Chained {
     let Some(header) = frame.chunk::<40>(offset) else { return Chained::Bad };
@@ -292,7 +281,7 @@ fn ipv6(
         Chain { protocol: header[6], offset: offset as u32 + 40, fragment: Fragment::Whole, behind: 0 };
     if is_extension(chain.protocol) {
         match extensions(chain.offset, chain.protocol) {
-            CHAIN_HIDDEN => return Chained::Hidden,
+            Extensions::HIDDEN => return Chained::Hidden,
             word => match Chain::unpack(word) {
                 Some(unpacked) => chain = unpacked,
                 None => return Chained::Bad,
@@ -300,7 +289,7 @@ fn ipv6(
         }
     }
     if chain.offset as usize > end {
-        // What stands in the frame behind the packet's end is not of the packet.
+        // Bytes of the frame behind the packet's end do not belong to the packet.
         return if matches!(chain.fragment, Fragment::First(_)) { Chained::Hidden } else { Chained::Bad };
     }
     packet.fragment_end = chain.fragment_end(frame, end as u32);
@@ -320,7 +309,21 @@ enum Chained {
     Bad,
 }
 
-/// What stands at the end of a chain of extension headers.
+/// A chain of IPv6 extension headers, as far as it was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Extensions(u64);
+
+impl Extensions {
+    /// The chain runs out of the packet.
+    pub const CUT: Self = Self(0);
+    /// The chain goes on in another fragment, or is longer than any that is followed.
+    const HIDDEN: Self = Self(CHAIN_FIRST);
+}
+
+packed_newtype!(Extensions, u64);
+
+/// The end of a chain of extension headers.
 #[derive(Clone, Copy)]
 struct Chain {
     protocol: u8,
@@ -334,14 +337,11 @@ const BEHIND_MAX: u32 = 31;
 const CHAIN_FIRST: u64 = 1 << 24;
 const CHAIN_LATER: u64 = 1 << 25;
 const CHAIN_VALID: u64 = 1 << 26;
-/// Instead of a chain: it goes on in another fragment, or is longer than any that is followed.
-const CHAIN_HIDDEN: u64 = CHAIN_FIRST;
 const CHAIN_BEHIND: u32 = 27;
 
 impl Chain {
-    /// In one word, because that is all a separately verified function may return.
     #[inline(always)]
-    const fn pack(self) -> u64 {
+    const fn pack(self) -> Extensions {
         let fragment = match self.fragment {
             Fragment::Whole => 0,
             Fragment::First(id) => CHAIN_FIRST | (id as u64) << 32,
@@ -349,11 +349,11 @@ impl Chain {
         };
         let behind = if self.behind > BEHIND_MAX { BEHIND_MAX } else { self.behind };
         let place = ((self.offset & OFFSET_MAX) as u64) << 8 | (behind as u64) << CHAIN_BEHIND;
-        CHAIN_VALID | fragment | place | self.protocol as u64
+        Extensions(CHAIN_VALID | fragment | place | self.protocol as u64)
     }
 
     #[inline(always)]
-    const fn unpack(word: u64) -> Option<Self> {
+    const fn unpack(Extensions(word): Extensions) -> Option<Self> {
         if word & CHAIN_VALID == 0 {
             return None;
         }
@@ -395,35 +395,43 @@ pub(crate) const fn is_extension(protocol: u8) -> bool {
 }
 
 /// Follows the IPv6 extension headers from `offset`, where one of type `protocol` begins, to the transport
-/// header or to a fragment that has none. Zero: the chain runs out of the packet; or it is hidden.
+/// header or to a fragment that has none.
 #[inline(always)]
-pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> u64 {
+pub fn extension_headers(frame: Bytes<'_>, offset: u32, protocol: u8) -> Extensions {
     extension_headers_with(offset, protocol, |chain| extension_header(frame, chain))
 }
 
-/// [`extension_headers`] with [`extension_header`] as the kernel calls it: as a function that is verified by itself.
+/// [`extension_headers`] with [`extension_header`] as the kernel calls it, as a separately verified function.
 #[inline(always)]
-pub fn extension_headers_with(offset: u32, protocol: u8, header: impl Fn(u64) -> u64) -> u64 {
+pub fn extension_headers_with(
+    offset: u32,
+    protocol: u8,
+    header: impl Fn(Extensions) -> Extensions,
+) -> Extensions {
     let mut chain = Chain { protocol, offset, fragment: Fragment::Whole, behind: 0 }.pack();
     let mut seen = 0;
     while seen < MAX_EXTENSIONS {
         // At its end, in a later fragment, or out of the packet.
-        if chain & (CHAIN_VALID | CHAIN_LATER) != CHAIN_VALID || !is_extension(chain as u8) {
+        if chain.0 & (CHAIN_VALID | CHAIN_LATER) != CHAIN_VALID || !is_extension(chain.0 as u8) {
             return chain;
         }
         chain = header(chain);
         seen += 1;
     }
-    CHAIN_HIDDEN
+    Extensions::HIDDEN
 }
 
 /// The chain behind its next header.
 #[inline(always)]
-pub fn extension_header(frame: Bytes<'_>, chain: u64) -> u64 {
-    let Some(mut chain) = Chain::unpack(chain) else { return 0 };
+pub fn extension_header(frame: Bytes<'_>, chain: Extensions) -> Extensions {
+    let Some(mut chain) = Chain::unpack(chain) else { return Extensions::CUT };
     let at = chain.offset;
     let Some(header) = frame.chunk::<8>(at as usize) else {
-        return if matches!(chain.fragment, Fragment::First(_)) { CHAIN_HIDDEN } else { 0 };
+        return if matches!(chain.fragment, Fragment::First(_)) {
+            Extensions::HIDDEN
+        } else {
+            Extensions::CUT
+        };
     };
     let length = match chain.protocol {
         FRAGMENT => {
@@ -490,7 +498,7 @@ fn tcp(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     Some(())
 }
 
-/// What the header says of the stream.
+/// The stream's numbers in the header.
 #[inline(always)]
 pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     if header[13] & (FIN | RST) != 0 {

@@ -12,10 +12,12 @@
 use crate::{
     abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
+    fingerprint,
     frame::{self, Packet, TCP},
     judge::World,
+    packed::{Packed, packed_enum},
     reason::Reason,
-    segments, siphash,
+    segments,
 };
 
 /// Credentials in one packet that are looked at.
@@ -42,6 +44,8 @@ pub enum Budget {
     Other = 1,
 }
 
+packed_enum!(Budget: Issued | Other, or Other);
+
 /// What the credentials of a packet mean for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -59,24 +63,15 @@ pub enum Guess {
     Worked = 6,
 }
 
-impl Budget {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        if code == 0 { Self::Issued } else { Self::Other }
-    }
-}
+packed_enum!(Guess: Free | Issued | Other | OverIssued | OverOther | Names | Worked, or Free);
 
 impl Guess {
+    /// There is no room in that budget.
     #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Issued,
-            2 => Self::Other,
-            3 => Self::OverIssued,
-            4 => Self::OverOther,
-            5 => Self::Names,
-            6 => Self::Worked,
-            _ => Self::Free,
+    const fn over(budget: Budget) -> Self {
+        match budget {
+            Budget::Issued => Self::OverIssued,
+            Budget::Other => Self::OverOther,
         }
     }
 
@@ -105,6 +100,59 @@ impl Guess {
             Self::Other => Some(Budget::Other),
             Self::Free | Self::Worked | Self::OverIssued | Self::OverOther | Self::Names => None,
         }
+    }
+}
+
+/// The way in which the credentials of a packet are judged. `policy`: the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessPlan {
+    /// Those in what goes on in the middle of a header, and not those of a whole message.
+    pub is_rest: bool,
+    /// Two user names are not for a PBX to choose from.
+    pub refuse_names: bool,
+    pub policy: u32,
+}
+
+impl GuessPlan {
+    #[inline(always)]
+    pub const fn wanted(self) -> Wanted {
+        if self.is_rest { Wanted::RestOfHeader } else { Wanted::Credentials }
+    }
+}
+
+impl Packed for GuessPlan {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.refuse_names as u32 | (self.is_rest as u32) << 1 | self.policy << 2
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { is_rest: word & 2 != 0, refuse_names: word & 1 != 0, policy: word >> 2 }
+    }
+}
+
+/// A charge to one of the budgets of a line. `policy`: the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessCharge {
+    pub budget: Budget,
+    pub guesses: u32,
+    pub policy: u32,
+}
+
+impl Packed for GuessCharge {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.budget as u32 | self.policy << 1 | self.guesses << 16
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { budget: Budget::unpack(word & 1), guesses: word >> 16, policy: word >> 1 & 0xff }
     }
 }
 
@@ -170,10 +218,13 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     let issued = flags & tally::ISSUED != 0 || is_connected || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
     let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
-    let is_whole = !is_fragment && packet.length <= siphash::CHAINED_MAX;
+    let is_whole = !is_fragment && fingerprint::is_long_enough(packet.length);
+    // Before the fingerprint, which costs more: a flood of forged senders ends here.
+    if world.guess_state(budget, &packet.source.line()).is_none() {
+        return Guess::over(budget);
+    }
     let is_seen = is_whole && flags & tally::UNSEEN == 0;
-    let fingerprint =
-        if is_seen { world.fingerprint(packet, fingerprint_key(packet, policy.key)) } else { UNSEEN };
+    let fingerprint = if is_seen { fingerprint_of(world, packet, policy.key) } else { UNSEEN };
     world.charge_guesses(packet, budget, fingerprint, guesses)
 }
 
@@ -195,12 +246,13 @@ pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
     });
 }
 
-/// The key of a fingerprint, which is that of a whole request, because a request that is sent again is the same. The
-/// credentials alone would not do: a PBX may refuse a request for something else, which is given back, and the same
-/// credentials would be free in the next one. In a connection the same bytes in another place are another request.
+/// The fingerprint of a whole request, because a request that is sent again is the same. The credentials alone would not
+/// do: a PBX may refuse a request for something else, which is given back, and the same credentials would be free in the
+/// next one. In a connection the same bytes in another place are another request.
 #[inline(always)]
-const fn fingerprint_key(packet: &Packet, key: u32) -> [u64; 2] {
-    [key as u64, if packet.protocol == TCP { segments::fingerprint(packet, key) } else { 0 }]
+fn fingerprint_of<W: World>(world: &W, packet: &Packet, policy_key: u32) -> u64 {
+    let seed = if packet.protocol == TCP { segments::fingerprint(packet, policy_key) } else { 0 };
+    world.fingerprint(packet, fingerprint::key(policy_key), seed)
 }
 
 /// Instead of a fingerprint: the same again is charged again.
@@ -216,10 +268,11 @@ pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, fingerprint:
     if fingerprint != UNSEEN && world.charged_until(&again) > now {
         return Guess::Free;
     }
-    let (limit, charged, over) = match budget {
-        Budget::Issued => (&policy.guesses.issued, Guess::Issued, Guess::OverIssued),
-        Budget::Other => (&policy.guesses.other, Guess::Other, Guess::OverOther),
+    let (limit, charged) = match budget {
+        Budget::Issued => (&policy.guesses.issued, Guess::Issued),
+        Budget::Other => (&policy.guesses.other, Guess::Other),
     };
+    let over = Guess::over(budget);
     // Drop: a flood of forged senders, or no memory, must not be what ends the bound.
     let Some(state) = world.guess_state(budget, &line) else { return over };
     let refunds = world.refunds(&line);

@@ -25,7 +25,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Whether an empty line begins in the first [`STEP`] bytes. A line of one byte, whatever it is, counts as empty.
+/// True: an empty line begins in the first [`STEP`] bytes. A line of any one byte counts as empty.
 #[inline(always)]
 fn has_empty_line(bytes: &[u8; WINDOW]) -> bool {
     let mut found = 0;
@@ -55,8 +55,8 @@ pub fn without_empty_line(payload: Bytes<'_>, most: u32, limit: u32) -> u32 {
     most
 }
 
-/// Whether the `length` bytes of `payload` have an empty line that does not end with the last of them. Never a false
-/// no. `limit` is a power of two that `length` does not exceed.
+/// True: the `length` bytes of `payload` have an empty line that does not end with the last of them. Never a false no.
+/// `limit` is a power of two that `length` does not exceed.
 #[inline(always)]
 pub fn goes_on_behind_empty_line(payload: Bytes<'_>, length: u32, limit: u32) -> bool {
     let length = length as usize;

@@ -17,6 +17,7 @@ use crate::{
     abi::{PREFILTER_BITS, PREFILTER_SIZE, Signatures},
     bytes::{Bytes, opaque},
     lines,
+    packed::{Packed, packed_newtype},
 };
 
 /// Bytes of a message that are looked at. More cannot arrive in one frame of a driver that runs XDP natively; in
@@ -29,7 +30,7 @@ pub const STRIDE: usize = 3;
 pub const LONE_GROUP: u8 = 0x80;
 /// The group of the literal [`CREDENTIALS`].
 pub const CREDENTIALS_GROUP: u8 = 0x40;
-/// What both headers with credentials have in their names.
+/// A part of the names of both headers with credentials.
 pub const CREDENTIALS: &[u8; 13] = b"authorization";
 /// From the first byte of the first gram that the compiler chooses of a literal to the last byte of the last.
 pub const LITERAL_SPAN_MAX: usize = 16;
@@ -49,7 +50,7 @@ pub const fn slot(gram: [u8; 4]) -> usize {
     (folded.wrapping_mul(0x9e37_79b1) >> (32 - PREFILTER_BITS)) as usize
 }
 
-/// What the prefilter says of a message.
+/// The answer of the prefilter about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Scan(u32);
@@ -64,17 +65,6 @@ impl Scan {
     #[inline(always)]
     const fn at(place: u32) -> Self {
         Self((place + 1) | Self::CREDENTIALS)
-    }
-
-    /// In a word, because that is all a separately verified function may return.
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        self.0
-    }
-
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        Self(word)
     }
 
     /// Where the first signature may be: it does not touch any byte before. `None`: there is none, for certain.
@@ -93,6 +83,29 @@ impl Scan {
     #[inline(always)]
     pub const fn credentials(self) -> bool {
         self.0 & Self::CREDENTIALS != 0
+    }
+}
+
+packed_newtype!(Scan, u32);
+
+/// A row of the set of signatures in one of the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowInSet {
+    pub row: u16,
+    pub slot: u32,
+}
+
+impl Packed for RowInSet {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.slot << 16 | self.row as u32
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self { row: word as u16, slot: word >> 16 }
     }
 }
 

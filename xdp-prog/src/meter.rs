@@ -24,7 +24,7 @@ pub const fn ticks(nanoseconds: u64) -> u32 {
     (nanoseconds >> TICK_SHIFT) as u32
 }
 
-/// What a meter will hold once the packets have passed.
+/// The state of a meter once the packets have passed.
 #[derive(Clone, Copy, Debug)]
 pub struct Next {
     empty_at: u64,
@@ -32,8 +32,8 @@ pub struct Next {
 }
 
 impl Meter {
-    /// Whether `packets` are within `limit` times `budget`, and what [`commit`](Self::commit) then charges. A refused
-    /// packet is not charged: a source that keeps trying is let in again as soon as its time has come.
+    /// Charges `packets` to `limit` times `budget`, once [`commit`](Self::commit) is called. `None`: they exceed it. A
+    /// refused packet is not charged: a source that keeps trying is let in again as soon as its time has come.
     #[inline(always)]
     pub fn admits(&self, limit: &RateLimit, budget: u32, now: u64, packets: u32) -> Option<Next> {
         let budget = if budget == 0 { 1 } else { budget };
@@ -76,7 +76,7 @@ pub fn count(word: &Word, packets: u32, tick: u32, length: u32) -> u64 {
     window.weighted(current as u64, tick, length)
 }
 
-/// How far another CPU's clock may be ahead of this one's: about a second, which is far more than it ever is.
+/// The time that another CPU's clock may be ahead of this one's: about a second, far more than it ever is.
 const AHEAD_MAX: u32 = 1 << 10;
 
 /// Ticks from `start` to `tick`. A fresh state starts at tick 0, which may be up to 52 days ago: only a start that is

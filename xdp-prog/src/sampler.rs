@@ -189,7 +189,7 @@ mod tests {
             }
         }
 
-        /// Who knows two addresses with one slot under one key does not know it under another.
+        /// Two addresses that share a slot under one key do not share one under another.
         #[test]
         fn another_key_parts_those_who_shared_a_slot(a: u32, b: u32, keys: [u32; 8]) {
             let (a, b) = (sender(Address::v4(a)), sender(Address::v4(b)));

@@ -1,4 +1,5 @@
-//! How the segments of a TCP connection follow one another: where each goes on, and what is kept for the next.
+//! The order of the segments of a TCP connection: the place where each goes on, and the state that is kept for the
+//! next.
 //!
 //! A connection counts once its handshake was seen: the SYN-ACK that left, and what came in answer to it. Whoever forges
 //! an address does not get that far. What is carried on belongs to one sequence number; the step before it is kept too, for a
@@ -9,6 +10,7 @@ use crate::{
     bytes::Bytes,
     frame::{Packet, flag},
     judge::World,
+    packed::packed_enum,
     sip::{self, Kind},
     stream::Begin,
 };
@@ -34,19 +36,9 @@ pub enum Place {
     Probe = 5,
 }
 
-impl Place {
-    #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
-        match code {
-            1 => Self::Outside,
-            2 => Self::Gap,
-            3 => Self::Start,
-            4 => Self::Inside,
-            5 => Self::Probe,
-            _ => Self::Unknown,
-        }
-    }
+packed_enum!(Place: Unknown | Outside | Gap | Start | Inside | Probe, or Unknown);
 
+impl Place {
     /// The handshake was seen, and the segment may belong to that connection.
     #[inline(always)]
     pub const fn is_connected(self) -> bool {
@@ -104,14 +96,14 @@ pub const fn fingerprint(packet: &Packet, key: u32) -> u64 {
     (mixed.wrapping_mul(key).rotate_left(29) ^ ports).wrapping_mul(key)
 }
 
-/// What a segment begins with. `kind`: what it is by itself.
+/// The kind of message that a segment begins with. `kind`: that of the segment alone.
 #[inline(always)]
 pub fn kind(place: Place, payload: Bytes<'_>, length: u32, kind: impl FnOnce() -> Kind) -> Kind {
     if matches!(place, Place::Inside) {
         return sip::request_line(payload, length).unwrap_or(Kind::NotSip);
     }
     match kind() {
-        // Whoever hides a message in STUN does not get it past.
+        // A message that is hidden in STUN does not get past.
         Kind::Keepalive if sip::has_cookie(payload) => Kind::NotSip,
         kind => kind,
     }
@@ -214,8 +206,8 @@ impl Handshake {
         Self { sequence: sent.acknowledged, acknowledged: sent.sequence }
     }
 
-    /// Whether a packet answers it: the ACK, or the first segment, which has the same numbers. Nobody who does not get the
-    /// SYN-ACK knows both.
+    /// True: the packet answers it. That is the ACK, or the first segment, which has the same numbers. Nobody who does
+    /// not get the SYN-ACK knows both.
     #[inline(always)]
     pub const fn is_answered_by(&self, packet: &Packet) -> bool {
         packet.is(flag::ACKNOWLEDGES)
@@ -279,7 +271,7 @@ impl StreamState {
             }
             return;
         } else if sequence != self.previous {
-            // What is missing may still come.
+            // The missing bytes may still come.
             self.before = self.now;
             self.previous = self.next;
         }

@@ -1,7 +1,8 @@
-//! What a payload is, from its first bytes.
+//! The kind of a payload, from its first bytes.
 
 use crate::{
     bytes::{Bytes, opaque},
+    packed::Packed,
     reason::Class,
 };
 
@@ -26,10 +27,11 @@ const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 /// RFC 4475's longest method has 43.
 const METHOD_MAX: u32 = 64;
 
-impl Kind {
-    /// In a word, because that is all a separately verified function may return.
+impl Packed for Kind {
+    type Word = u32;
+
     #[inline(always)]
-    pub const fn code(self) -> u32 {
+    fn pack(self) -> u32 {
         match self {
             Self::Keepalive => 0,
             Self::Response => 1,
@@ -41,12 +43,12 @@ impl Kind {
     }
 
     #[inline(always)]
-    pub const fn from_code(code: u32) -> Self {
+    fn unpack(code: u32) -> Self {
         match code {
             0 => Self::Keepalive,
             1 => Self::Response,
             2 => Self::UnknownMethod,
-            4..=8 => Self::Request(Class::from_code(code - 4)),
+            4..=8 => Self::Request(Class::unpack(code - 4)),
             9 => Self::Hidden,
             _ => Self::NotSip,
         }
@@ -63,8 +65,8 @@ pub fn classify_plain(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     known(payload.chunk::<SHORTEST>(0)?)
 }
 
-/// What the `length` bytes of `payload` begin with. `blanks` is [`blanks`] of the payload, and `shape` is [`shape`] of
-/// it from an offset on; the kernel calls them as functions that are verified by themselves.
+/// The kind of the message that the `length` bytes of `payload` begin with. `blanks` is [`blanks`] of the payload, and
+/// `shape` is [`shape`] of it from an offset on; the kernel calls them as functions that are verified by themselves.
 #[inline(always)]
 pub fn classify(
     payload: Bytes<'_>,
@@ -87,7 +89,7 @@ pub fn classify(
     message(payload.skip(start as usize), length - start).unwrap_or_else(|| shape(start))
 }
 
-/// How many bytes there are in front of the first one that is no blank, [`LEADING_MAX`] at most.
+/// The number of blanks in front of a message, [`LEADING_MAX`] at most.
 #[inline(always)]
 pub fn blanks(payload: Bytes<'_>) -> u32 {
     let mut start = 0;
@@ -119,7 +121,7 @@ pub fn request_line(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     None
 }
 
-/// Whether there is what marks STUN, and no blanks.
+/// True: the payload has the mark of STUN, and no blanks.
 #[inline(always)]
 pub fn has_cookie(payload: Bytes<'_>) -> bool {
     payload.chunk::<8>(0).is_some_and(|head| head[4..8] == STUN_COOKIE)
@@ -137,7 +139,7 @@ fn is_stun(payload: Bytes<'_>, length: u32) -> bool {
     }
 }
 
-/// What a message is that starts with the first byte of `payload`; `None`: only its [`shape`] can tell.
+/// The kind of a message that starts with the first byte of `payload`. `None`: only its [`shape`] can tell.
 #[inline(always)]
 pub fn message(payload: Bytes<'_>, length: u32) -> Option<Kind> {
     if length < SHORTEST as u32 {
@@ -310,10 +312,10 @@ mod tests {
             assert!(short.is_none_or(|kind| kind == self::kind(payload)));
         }
         for kind in [Kind::Keepalive, Kind::Response, Kind::UnknownMethod, Kind::NotSip, Kind::Hidden] {
-            assert_eq!(Kind::from_code(kind.code()), kind);
+            assert_eq!(Kind::unpack(kind.pack()), kind);
         }
         for class in Class::ALL.into_iter().filter(|class| *class as u32 <= Class::Other as u32) {
-            assert_eq!(Kind::from_code(Kind::Request(class).code()), Kind::Request(class));
+            assert_eq!(Kind::unpack(Kind::Request(class).pack()), Kind::Request(class));
         }
     }
 

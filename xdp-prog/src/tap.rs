@@ -1,18 +1,22 @@
-//! Which packets that pass are handed to the daemon. Those that drop never are: a flood pays nothing for this.
+//! The choice of packets that are handed to the daemon. Packets that drop never are, so that a flood costs nothing
+//! here.
 
 use crate::{
     abi::{TapCount, TapHead, TapState, tap},
     bytes::Bytes,
     frame::{Packet, TCP, flag},
-    reason::Reason,
+    guess::Budget,
+    packed::Packed,
+    reason::{Reason, drops},
     sip::{self, Kind},
 };
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Whether a packet that passes for this reason is of use: a request, what accepts a request of ours or brings a nonce or
-/// a tag that a proxy may pass on, and all of a TCP stream, that its messages may be put together. Of a connection that
-/// nobody has seen begin nothing is: anybody can make such segments up. `tells`: the response is of one of those kinds.
+/// True: the daemon uses packets that pass for this reason. It uses requests, responses that accept a request of ours
+/// or bring a nonce or a tag that a proxy may pass on, and all of a TCP stream, whose messages it puts together. It
+/// uses nothing of a connection whose beginning was not seen, because anybody can forge such segments. `tells`: the
+/// response is of one of those kinds.
 #[inline(always)]
 pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) -> bool {
     match reason {
@@ -22,12 +26,16 @@ pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) 
         }
         Reason::Request => true,
         Reason::Response => tells(),
-        // Trusted sources are nobody's to judge.
-        _ => false,
+        // Only over TCP.
+        Reason::Stream | Reason::Keepalive => false,
+        Reason::NotIp | Reason::OtherPort | Reason::BadIp | Reason::Fragment | Reason::NotSip => false,
+        // Nobody judges trusted sources.
+        Reason::Trusted => false,
+        drops!() => false,
     }
 }
 
-/// What a packet is that a rule objects to and that passes all the same.
+/// The reason for a packet that passes although a rule objects to it.
 #[inline(always)]
 pub fn objected(packet: &Packet, payload: Bytes<'_>) -> Reason {
     if packet.destination_port == 0 {
@@ -42,38 +50,65 @@ pub fn objected(packet: &Packet, payload: Bytes<'_>) -> Reason {
     }
 }
 
-/// Whether a response's first line says 2xx, 4xx or 6xx.
+/// True: the first line of a response says 2xx, 4xx or 6xx.
 #[inline(always)]
 pub const fn tells(line: &[u8; 9]) -> bool {
     matches!(line[8], b'2' | b'4' | b'6')
 }
 
-/// What could not be handed over.
+/// The kind of a packet that could not be handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// A request.
     Asked,
-    /// Of what comes, what may be an answer to somebody else.
+    /// A packet that came in and may be an answer to somebody else.
     Foreign,
-    /// What left.
+    /// An answer that left.
     Answer,
 }
 
 impl Loss {
-    /// Of what comes, and passes for the reason with that code: of a stream nobody knows what was in the segment.
+    /// The kind of a packet that came in and passes for this reason. The content of a TCP segment is not known.
     #[inline(always)]
-    pub const fn of_incoming(reason: u32, packet: &Packet) -> Self {
-        if packet.protocol == TCP || reason == Reason::Response as u32 { Self::Foreign } else { Self::Asked }
+    pub const fn of_incoming(reason: Reason, packet: &Packet) -> Self {
+        if packet.protocol == TCP || matches!(reason, Reason::Response) { Self::Foreign } else { Self::Asked }
     }
 }
 
-/// The flag that says which [budget](crate::guess::Budget) was charged: its code plus one, or none.
+/// The flag that says which budget was charged.
 #[inline(always)]
-pub const fn charged(code: u32) -> u32 {
-    match code {
-        1 => tap::CHARGED_ISSUED,
-        2 => tap::CHARGED_OTHER,
-        _ => 0,
+pub const fn charged(budget: Option<Budget>) -> u32 {
+    match budget {
+        Some(Budget::Issued) => tap::CHARGED_ISSUED,
+        Some(Budget::Other) => tap::CHARGED_OTHER,
+        None => 0,
+    }
+}
+
+/// The part of a verdict that is handed over with a packet that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub reason: Reason,
+    /// Its source has authenticated lately.
+    pub known: bool,
+    pub charged: Option<Budget>,
+}
+
+impl Packed for Passed {
+    type Word = u32;
+
+    #[inline(always)]
+    fn pack(self) -> u32 {
+        self.known as u32 | self.charged.pack() << 1 | (self.reason as u32) << 3
+    }
+
+    #[inline(always)]
+    fn unpack(word: u32) -> Self {
+        Self {
+            reason: Reason::unpack(word >> 3),
+            known: word & 1 != 0,
+            charged: Option::unpack(word >> 1 & 3),
+        }
     }
 }
 
@@ -118,7 +153,7 @@ impl TapHead {
 }
 
 impl TapState {
-    /// Whether there is room for another packet in this second: always for those of known sources.
+    /// True: there is room for another packet in this second. Known sources always have room.
     #[inline(always)]
     pub fn admits(&mut self, now: u64, known: bool, out: bool, budget: u32) -> bool {
         if known {
@@ -275,7 +310,7 @@ mod tests {
             (Reason::Request, TCP, Loss::Foreign),
             (Reason::Stream, TCP, Loss::Foreign),
         ] {
-            assert_eq!(Loss::of_incoming(reason as u32, &packet(protocol, 0)), expected);
+            assert_eq!(Loss::of_incoming(reason, &packet(protocol, 0)), expected);
         }
     }
 }

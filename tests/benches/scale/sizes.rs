@@ -18,6 +18,7 @@ use sipward_tests::{
     signatures,
     turns::Turns,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
@@ -174,7 +175,7 @@ impl Matter {
 
 const MILLION: &str = "a million bans";
 
-/// How long they take, and what an empty filter has already.
+/// The time and memory of a million bans, beside those of an empty filter.
 fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     const LOADS: usize = 3;
     let (mut seconds, mut empty) = (Vec::new(), Vec::new());
@@ -193,7 +194,7 @@ fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel holds in the maps of this process, in MiB.
+/// The memory of the maps that this process has open, in MiB.
 fn memory() -> anyhow::Result<f64> {
     let mut sum = 0;
     for entry in fs::read_dir("/proc/self/fdinfo")? {
@@ -210,12 +211,12 @@ fn address(index: u32) -> IpAddr {
 }
 
 fn bans(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     Ok(filter.sources()?.put_all((0..size).map(|index| (address(index), ban)))?)
 }
 
 fn known(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let known = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::KNOWN, budget: 1 };
+    let known = SourceEntry::known(1, FOREVER);
     Ok(filter.sources()?.put_all((0..size).map(|index| (address(index), known)))?)
 }
 
@@ -226,13 +227,13 @@ fn known_flows(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     known(filter, size)?;
     let mut flows = filter.known_flows()?;
     for index in 0..size {
-        flows.put(address(index), FLOW, 1, FOREVER)?;
+        flows.put(address(index), FLOW, 1, KernelTime::FOREVER)?;
     }
     Ok(())
 }
 
 fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
-    let ban = SourceEntry { expires: FOREVER, shadowed_until: 0, kind: kind::BANNED, budget: 0 };
+    let ban = SourceEntry { expires: FOREVER, kind: kind::BANNED, ..SourceEntry::default() };
     for index in 0..size {
         let net = Ipv4Net::new_assert(Ipv4Addr::from_bits(0x0a00_0000 + index * 256), 24);
         filter.prefixes()?.put(IpNet::V4(net), ban)?;
@@ -242,7 +243,8 @@ fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
 
 fn suspensions(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     let account = Account::new(b"201").expect("a name");
-    let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+    let suspension_entry =
+        SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false };
     let mut suspensions = filter.suspensions()?;
     for index in 0..size {
         suspensions.put(SuspensionTarget::account(Some(address(index)), &account), suspension_entry)?;

@@ -1,4 +1,4 @@
-//! Any packet: the kernel and replay say the same. Any payload: the kernel finds the signatures that a plain
+//! For any packet, the kernel and replay have the same verdict. In any payload, the kernel finds the signatures that a plain
 //! reading finds.
 
 mod message;
@@ -68,7 +68,7 @@ fn fill(pair: &mut FilterPair) {
     for (net, entry) in [
         ("192.0.2.1", entry(BANNED)),
         ("192.0.2.2", entry(TRUSTED)),
-        ("192.0.2.3", SourceEntry { budget: 3, ..entry(KNOWN) }),
+        ("192.0.2.3", SourceEntry::known(3, FOREVER)),
         ("192.0.2.4", over(BANNED)),
         ("192.0.2.5", SourceEntry { shadowed_until: FOREVER, ..entry(BANNED) }),
         ("198.18.0.0/16", entry(BANNED)),

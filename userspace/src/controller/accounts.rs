@@ -24,7 +24,6 @@ use sipward_kernel::SuspensionTarget;
 use sipward_kernel::clock::now;
 use sipward_types::{
     account::{Account, Status},
-    clock::{expiry, remaining},
     time::Lifetime,
 };
 
@@ -85,7 +84,7 @@ impl Controller {
     pub(super) fn lock(&mut self, lock: &Lock, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let (account, clock) = (parse(&lock.account)?, Clock::read());
         let lasts = lock.lasts.map_or(Lifetime::Forever, |lasts| Lifetime::For(Duration::from_secs(lasts)));
-        let until = expiry(clock.kernel, lasts);
+        let until = clock.kernel.expiry(lasts);
         let order = Order::Lock { account: account.clone(), until };
         let saved = self.order(&order, &who.name, lock.note.as_deref())?;
         let locked = self.guard_runtime.enforced.get(SuspensionTarget::account(None, &account), clock.kernel);
@@ -96,7 +95,7 @@ impl Controller {
             )));
         }
         unless_saved(saved, &account, reply);
-        let expires_in = seconds(remaining(clock.kernel, until));
+        let expires_in = seconds(clock.kernel.remaining(until));
         reply.item(&item::Locked { locked: account.to_string(), expires_in });
         Ok(())
     }

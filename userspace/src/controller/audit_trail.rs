@@ -1,7 +1,5 @@
 //! The audit trail, for answers.
 
-use std::time::Duration;
-
 use crate::{
     clock::Clock,
     refusal::Refusal,
@@ -32,6 +30,6 @@ pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> 
 
 fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {
     let whose = if of_guard { "of the guard" } else { "of others than the guard" };
-    let age = format_duration(Duration::from_secs(now.wall_ms.saturating_sub(at) / 1_000));
+    let age = format_duration(now.wall.since(at));
     format!("{lines} older lines {whose} have been deleted; the latest of them was {age} old")
 }

@@ -78,7 +78,7 @@ impl Controller {
             net,
             kind: list_entry.kind,
             until: list_entry.until,
-            since: clock.wall_ms,
+            since: clock.wall,
             origin: Origin::Kernel,
             note: None,
             evidence: None,

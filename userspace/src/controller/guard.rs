@@ -26,9 +26,9 @@ use sipward_kernel::SuspensionTarget;
 use sipward_types::{
     account::Account,
     address::{canonical, show},
-    clock::remaining,
     evidence::Evidence,
     list_entry::{ListKind, Origin, single},
+    time::KernelTime,
 };
 
 /// Receives each decision, with the name of who made it and the time.
@@ -50,14 +50,14 @@ impl fmt::Debug for GuardRuntime {
 
 impl GuardRuntime {
     /// Restores the guard from the state in force.
-    pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: u64) -> Self {
+    pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: KernelTime) -> Self {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&enforced, now));
         Self { guard, enforced, listener: None, snapshot: SnapshotState::default() }
     }
 }
 
-fn held(enforced: &EnforcedState, now: u64) -> Vec<Held> {
+fn held(enforced: &EnforcedState, now: KernelTime) -> Vec<Held> {
     let suspended = enforced.suspensions(now).filter_map(|suspension| {
         let Suspension { what, source, until, trigger, .. } = suspension.clone();
         match (what, source) {
@@ -177,7 +177,7 @@ impl Controller {
     }
 
     /// The suspensions that an order lifts: also those known by a hash only, and bans of flows.
-    pub(super) fn lifted(&self, order: &Order, now: u64) -> Vec<SuspensionTarget> {
+    pub(super) fn lifted(&self, order: &Order, now: KernelTime) -> Vec<SuspensionTarget> {
         self.guard_runtime
             .enforced
             .suspensions(now)
@@ -303,7 +303,7 @@ impl Controller {
     fn know(&mut self, what: GuardAction, trigger: Trigger, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         match what {
             GuardAction::Know { source, phones, until } => {
-                let since = batch.clock.wall_ms;
+                let since = batch.clock.wall;
                 let known = Known { source, phones, until, since, rule: trigger.rule };
                 self.guard_runtime.enforced.know(&mut self.tables, known.clone())?;
                 batch.done.push(Done::Known(known));
@@ -331,7 +331,7 @@ impl Controller {
         &mut self,
         what: Suspended,
         source: Option<IpAddr>,
-        until: u64,
+        until: KernelTime,
         trigger: Trigger,
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
@@ -343,7 +343,7 @@ impl Controller {
             what,
             source,
             until,
-            since: batch.clock.wall_ms,
+            since: batch.clock.wall,
             who: batch.who.to_owned(),
             trigger,
             strict: trigger.rule == Rule::Hand,
@@ -380,7 +380,7 @@ impl Controller {
     fn ban_for(
         &mut self,
         net: IpNet,
-        until: u64,
+        until: KernelTime,
         trigger: Trigger,
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
@@ -400,7 +400,7 @@ impl Controller {
         let Banning::Done { until, .. } = lists.ban(net, until)? else { return Ok(false) };
         let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
         self.know_again(&[net])?;
-        let (since, note) = before.map_or((batch.clock.wall_ms, None), |before| (before.since, before.note));
+        let (since, note) = before.map_or((batch.clock.wall, None), |before| (before.since, before.note));
         let evidence = Some(counted(trigger));
         let (kind, origin) = (ListKind::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
@@ -489,7 +489,7 @@ fn audit_target(facts: &DecisionFacts) -> String {
 }
 
 fn audit_detail(facts: &DecisionFacts, clock: &Clock) -> String {
-    let lasts = facts.until.map(|until| remaining(clock.kernel, until).to_string());
+    let lasts = facts.until.map(|until| clock.kernel.remaining(until).to_string());
     let words = lasts.into_iter().chain([counted(facts.trigger)]).chain(facts.note.clone());
     words.collect::<Vec<_>>().join(", ")
 }

@@ -3,16 +3,17 @@
 use super::Controller;
 use crate::probe::probe;
 use sipward_kernel::clock::now;
+use sipward_types::time::KernelTime;
 
 #[derive(Debug, Default)]
 pub(super) struct Proved {
-    at: Option<u64>,
+    at: Option<KernelTime>,
     alarm: Option<String>,
 }
 
 impl Proved {
     /// When the last self-test passed, and why the last one failed, if it did.
-    pub(super) fn last(&self) -> (Option<u64>, Option<String>) {
+    pub(super) fn last(&self) -> (Option<KernelTime>, Option<String>) {
         (self.at, self.alarm.clone())
     }
 }

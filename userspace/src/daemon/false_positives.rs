@@ -39,7 +39,7 @@ impl SharedFalsePositives {
     /// Counts a drop event.
     pub(super) fn dropped(&self, event: &DropEvent, names: &[String]) {
         let rule = reason_name(event.reason, event.signature, names);
-        self.false_positives().dropped(&rule, event.source, Offset::now().to_wall(event.at).as_secs());
+        self.false_positives().dropped(&rule, event.source, Offset::now().to_seconds(event.at));
     }
 
     /// Counts proven authentications, and answers of trunks.
@@ -47,7 +47,7 @@ impl SharedFalsePositives {
         let offset = Offset::now();
         let mut false_positives = self.false_positives();
         for evidence in evidence.iter().filter(|evidence| speaks_for_its_source(evidence)) {
-            false_positives.authenticated(evidence.source, offset.to_wall(evidence.at).as_secs());
+            false_positives.authenticated(evidence.source, offset.to_seconds(evidence.at));
         }
     }
 
@@ -56,7 +56,7 @@ impl SharedFalsePositives {
         let restricts =
             matches!(decision.name, DecisionName::Suspended | DecisionName::Banned) && who == GUARD;
         if let Some(net) = decision.source.filter(|_| restricts) {
-            self.false_positives().attacked(net.addr(), clock.wall_ms / 1_000);
+            self.false_positives().attacked(net.addr(), clock.wall.seconds());
         }
     }
 
@@ -85,7 +85,7 @@ impl SharedFalsePositives {
         let (flagged, saved) = {
             let mut false_positives = self.false_positives();
             false_positives.set(settings);
-            false_positives.tick(Clock::read().wall_ms / 1_000);
+            false_positives.tick(Clock::read().wall.seconds());
             (false_positives.newly_flagged(), false_positives.save())
         };
         let kept = handle.with(move |controller| controller.save_false_positives(&saved)).await;

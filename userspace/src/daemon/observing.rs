@@ -28,8 +28,8 @@ const WAIT: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 /// The interval of the log lines about losses.
 const LOSSES: Duration = Duration::from_secs(60);
-/// The delay before packets are read, so that those of other cores arrive in order. In nanoseconds.
-const HELD: u64 = 10_000_000;
+/// The delay before packets are read, so that those of other cores arrive in order.
+const HELD: Duration = Duration::from_millis(10);
 /// Packets that are looked at before anything else is done.
 const PACKETS: usize = 1_024;
 /// Capacity of the queue of evidence for the controller; more is lost.
@@ -131,7 +131,7 @@ impl Observing {
         drop(opened);
         while self.0.pins.generation() == generation {
             taps.wait(TICK)?;
-            let until = now().saturating_sub(HELD);
+            let until = now() - HELD;
             // Before the packets: one of them may exploit what the observer missed.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
@@ -162,7 +162,7 @@ impl Observing {
             }
             if seen == 0 {
                 // The ring has packets that are too recent.
-                thread::sleep(Duration::from_nanos(HELD / 2));
+                thread::sleep(HELD / 2);
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::{
 use sipward_api::{Account, Call, Events, Explain, explanation::Explanation};
 use sipward_engine::observe::{Diagnosis, Subject};
 use sipward_kernel::clock::now;
+use sipward_types::time::KernelTime;
 
 /// Sources that `top` shows.
 const TOP: usize = 20;
@@ -27,7 +28,7 @@ pub(super) struct RequestHandler {
     drop_events: DropEvents,
     observing: Observing,
     false_positives: SharedFalsePositives,
-    since: u64,
+    since: KernelTime,
 }
 
 impl RequestHandler {

@@ -110,8 +110,10 @@ impl Lists<'_> {
         let mut rewritten = Vec::new();
         for (address, before) in self.addresses_in(changed)? {
             if let Some(own) = list_entry_of(before) {
-                let after =
-                    SourceEntry { budget: before.budget, ..self.list_entries.address_entry(address, own) };
+                let after = SourceEntry {
+                    phones_or_mark: before.phones_or_mark,
+                    ..self.list_entries.address_entry(address, own)
+                };
                 if after != before {
                     rewritten.push((address, after));
                 }
@@ -163,7 +165,7 @@ impl Lists<'_> {
     fn sweep_part(&mut self, from: Option<Bucket>) -> Result<Purged> {
         let mut sources = self.tables.sources()?;
         let Batch { entries, next } = sources.batch(from)?;
-        let over = entries.iter().filter(|(_, entry)| entry.expires <= self.now);
+        let over = entries.iter().filter(|(_, entry)| entry.expires <= self.now.as_nanos());
         let mut removed = 0;
         for (address, _) in over {
             removed += usize::from(sources.remove(*address)?);

@@ -76,7 +76,7 @@ impl Lists<'_> {
             // No kind at all: to the packet path as good as no entry.
             None => SourceEntry { expires: FOREVER, ..SourceEntry::default() },
         };
-        self.tables.sources()?.put(address, SourceEntry { budget: UNSAVED, ..entry })?;
+        self.tables.sources()?.put(address, entry.unsaved())?;
         self.say_unsaved()
     }
 
@@ -90,7 +90,7 @@ impl Lists<'_> {
         for item in sources.iter() {
             let (address, entry) = item?;
             if list_entry_of(entry).is_some() {
-                entries.push((address, SourceEntry { budget: UNSAVED, ..entry }));
+                entries.push((address, entry.unsaved()));
             }
         }
         sources.put_all(entries)?;
@@ -198,5 +198,5 @@ struct Difference {
 }
 
 fn marked(entry: SourceEntry) -> bool {
-    (list_entry_of(entry).is_some() || entry.kind == 0) && entry.budget & UNSAVED != 0
+    (list_entry_of(entry).is_some() || entry.kind == 0) && entry.is_unsaved()
 }

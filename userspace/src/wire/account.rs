@@ -15,7 +15,7 @@ use sipward_engine::{
 };
 use sipward_types::{
     account::{Account, Status},
-    clock::remaining,
+    time::WallSeconds,
 };
 
 /// The controller's knowledge of an account.
@@ -49,7 +49,7 @@ fn account_at(account: &Account, at: &AccountAt, clock: &Clock) -> AccountSource
         source: at.source.to_string(),
         failures: at.failures,
         calls: at.calls,
-        works_for: at.works_until.and_then(|until| seconds(remaining(clock.kernel, until))),
+        works_for: at.works_until.and_then(|until| seconds(clock.kernel.remaining(until))),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn accounts_of(view: &SourceView, clock: &Clock) -> Vec<AccountSource
         source: view.source.to_string(),
         failures: here.failures,
         calls: here.calls,
-        works_for: here.works_until.and_then(|until| seconds(remaining(clock.kernel, until))),
+        works_for: here.works_until.and_then(|until| seconds(clock.kernel.remaining(until))),
     });
     here.collect()
 }
@@ -74,9 +74,9 @@ pub fn closed(suspension: &Suspension, clock: &Clock) -> Closed {
         status: closing(suspension),
         source: source.map(|source| source.to_string()),
         strict: *strict && source.is_none(),
-        expires_in: seconds(remaining(clock.kernel, *until)),
-        until: clock.to_wall(*until),
-        since: since / 1_000,
+        expires_in: seconds(clock.kernel.remaining(*until)),
+        until: clock.to_wall(*until).map(WallSeconds::get),
+        since: since.seconds().get(),
         rule: trigger.rule.to_string(),
         count: trigger.count,
         seconds: trigger.seconds,

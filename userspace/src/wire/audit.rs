@@ -5,5 +5,5 @@ use sipward_api::item::Audited;
 
 pub fn audited(entry: AuditEntry) -> Audited {
     let AuditEntry { at, who, what, target, detail } = entry;
-    Audited { at: at / 1_000, who, what, target, detail }
+    Audited { at: at.seconds().get(), who, what, target, detail }
 }

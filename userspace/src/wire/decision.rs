@@ -9,7 +9,7 @@ use sipward_engine::{
     false_positives::{DAY, Tally},
     guard::Trigger,
 };
-use sipward_types::{address::show, clock::remaining};
+use sipward_types::{address::show, time::KernelTime};
 
 /// A decision, by the guard or by hand.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct DecisionFacts {
     pub flow: Option<String>,
     pub trigger: Trigger,
     /// Kernel time.
-    pub until: Option<u64>,
+    pub until: Option<KernelTime>,
     pub note: Option<String>,
 }
 
@@ -50,12 +50,12 @@ impl DecisionFacts {
 pub fn decided(facts: &DecisionFacts, who: &str, clock: &Clock) -> Decided {
     let DecisionFacts { name, account, source, flow, trigger, until, note } = facts.clone();
     Decided {
-        ts: clock.wall_ms as f64 / 1e3,
+        ts: clock.wall.as_millis() as f64 / 1e3,
         decision: name,
         account,
         source: source.map(show),
         flow,
-        expires_in: until.and_then(|until| seconds(remaining(clock.kernel, until))),
+        expires_in: until.and_then(|until| seconds(clock.kernel.remaining(until))),
         rule: trigger.rule.to_string(),
         count: trigger.count,
         seconds: trigger.seconds,
@@ -68,7 +68,7 @@ pub fn decided(facts: &DecisionFacts, who: &str, clock: &Clock) -> Decided {
 pub fn flagged(rule: &str, tally: &Tally, consequence: &str, clock: &Clock) -> Decided {
     let Tally { sources, authenticated, .. } = tally;
     Decided {
-        ts: (clock.wall_ms / 1_000) as f64,
+        ts: clock.wall.seconds().get() as f64,
         decision: DecisionName::Flagged,
         account: None,
         source: None,
@@ -76,7 +76,7 @@ pub fn flagged(rule: &str, tally: &Tally, consequence: &str, clock: &Clock) -> D
         expires_in: None,
         rule: rule.to_owned(),
         count: u32::try_from(*authenticated).unwrap_or(u32::MAX),
-        seconds: DAY as u32,
+        seconds: DAY.as_secs() as u32,
         who: Who::sipward().name,
         note: Some(format!("{authenticated} of {sources} sources authenticated within a day; {consequence}")),
     }

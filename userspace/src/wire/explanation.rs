@@ -32,9 +32,9 @@ use sipward_engine::{
 };
 use sipward_types::{
     address::show,
-    clock::remaining,
     flow::Flow,
     list_entry::{ListKind, Origin},
+    time::KernelTime,
 };
 
 /// The controller's knowledge of an address.
@@ -60,7 +60,7 @@ pub struct SourceFacts {
 #[derive(Debug)]
 pub struct ListedFact {
     pub entry: Entry,
-    pub shadowed_until: Option<u64>,
+    pub shadowed_until: Option<KernelTime>,
 }
 
 /// A flow with a budget of its own.
@@ -69,7 +69,7 @@ pub struct BudgetedFlow {
     pub flow: Flow,
     pub phones: u32,
     /// Kernel time.
-    pub until: u64,
+    pub until: KernelTime,
 }
 
 /// `diagnoses` and `drops` are what the daemon has seen, if one runs.
@@ -141,8 +141,8 @@ fn lifted_by(entry: &Entry) -> String {
 fn known_source(known: &Known, view: Option<&SourceView>, clock: &Clock) -> KnownSource {
     KnownSource {
         phones: known.phones,
-        since: known.since / 1_000,
-        expires_in: seconds(remaining(clock.kernel, known.until)),
+        since: known.since.seconds().get(),
+        expires_in: seconds(clock.kernel.remaining(known.until)),
         why: why_known(view),
     }
 }
@@ -176,11 +176,7 @@ fn options(class: SourceClass, known: Option<&KnownSource>, drops_options: bool)
 }
 
 fn known_flow(BudgetedFlow { flow, phones, until }: &BudgetedFlow, clock: &Clock) -> KnownFlow {
-    KnownFlow {
-        flow: flow.to_string(),
-        phones: *phones,
-        expires_in: seconds(remaining(clock.kernel, *until)),
-    }
+    KnownFlow { flow: flow.to_string(), phones: *phones, expires_in: seconds(clock.kernel.remaining(*until)) }
 }
 
 fn rule_counts(view: &SourceView, settings: &Settings) -> Vec<RuleCount> {
@@ -214,14 +210,14 @@ fn next_packet(forecast: &Forecast) -> NextPacket {
 }
 
 /// `now` in kernel time.
-pub fn top(seen: &Seen<'_>, now: u64) -> Top {
+pub fn top(seen: &Seen<'_>, now: KernelTime) -> Top {
     Top {
         source: show(seen.source),
         address: seen.address.to_string(),
         packets: seen.packets,
         lately: seen.lately as u64,
         mostly: seen.reasons.first().map_or_else(String::new, |most| most.reason.name().to_owned()),
-        last: now.saturating_sub(seen.last) / 1_000_000_000,
+        last: now.since(seen.last).as_secs(),
     }
 }
 
@@ -275,7 +271,7 @@ mod tests {
         let view = |registered: u32, works: &[bool]| SourceView {
             source: "192.0.2.1".parse().unwrap(),
             phones: 1,
-            known_until: Some(9),
+            known_until: Some(KernelTime::FOREVER),
             registered,
             accounts: works
                 .iter()
@@ -284,7 +280,7 @@ mod tests {
                     suspension: None,
                     failures: 0,
                     calls: 0,
-                    works_until: works.then_some(9),
+                    works_until: works.then_some(KernelTime::FOREVER),
                 })
                 .collect(),
             failing: 0,

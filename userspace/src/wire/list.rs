@@ -3,17 +3,21 @@
 use super::seconds;
 use crate::{clock::Clock, store::Entry};
 use sipward_api::item::Listed;
-use sipward_types::{address::show, clock::remaining, list_entry::ListKind};
+use sipward_types::{
+    address::show,
+    list_entry::ListKind,
+    time::{KernelTime, WallSeconds},
+};
 
 /// `shadowed_until`: the end of the trusted prefix that keeps a ban from having effect.
-pub fn listed(entry: Entry, shadowed_until: Option<u64>, clock: &Clock) -> Listed {
+pub fn listed(entry: Entry, shadowed_until: Option<KernelTime>, clock: &Clock) -> Listed {
     Listed {
         source: show(entry.net),
-        expires_in: seconds(remaining(clock.kernel, entry.until)),
-        until: clock.to_wall(entry.until),
-        since: entry.since / 1_000,
+        expires_in: seconds(clock.kernel.remaining(entry.until)),
+        until: clock.to_wall(entry.until).map(WallSeconds::get),
+        since: entry.since.seconds().get(),
         origin: entry.origin,
-        shadowed_for: shadowed_until.map(|until| seconds(remaining(clock.kernel, until))),
+        shadowed_for: shadowed_until.map(|until| seconds(clock.kernel.remaining(until))),
         note: entry.note,
         evidence: entry.evidence,
     }

@@ -17,17 +17,17 @@ use sipward_api::{
 };
 use sipward_engine::guard::Counters;
 use sipward_kernel::{Attachment, ReasonCount, TapLosses, XdpMode};
-use sipward_types::clock::remaining;
+use sipward_types::time::KernelTime;
 
 /// The controller's part of a status. Times are kernel time.
 #[derive(Debug)]
 pub struct StatusFacts {
-    pub now: u64,
+    pub now: KernelTime,
     pub config: Option<PathBuf>,
     pub config_fault: Option<String>,
     pub interfaces: Vec<Attachment>,
     pub policy: Box<Policy>,
-    pub reverts_at: Option<u64>,
+    pub reverts_at: Option<KernelTime>,
     pub lists: Counts,
     /// `None`: the kernel's part cannot be read.
     pub guard: Option<GuardFacts>,
@@ -37,7 +37,7 @@ pub struct StatusFacts {
     pub reasons: Vec<(ReasonCount, Option<u64>)>,
     pub signatures: Vec<(String, u64)>,
     /// The last self-test that passed.
-    pub proved_at: Option<u64>,
+    pub proved_at: Option<KernelTime>,
     /// Why the last self-test failed.
     pub alarm: Option<String>,
 }
@@ -59,7 +59,7 @@ pub struct GuardFacts {
 #[derive(Debug)]
 pub struct DaemonFacts {
     /// Kernel time.
-    pub started_at: u64,
+    pub started_at: KernelTime,
     pub drops_reported: u64,
     pub drops_suppressed: u64,
     pub packets_observed: u64,
@@ -69,7 +69,7 @@ pub struct DaemonFacts {
 
 /// `daemon`: `None` where a command has a controller of its own.
 pub fn status(facts: StatusFacts, daemon: Option<DaemonFacts>) -> Status {
-    let age = |at: u64| facts.now.saturating_sub(at) / 1_000_000_000;
+    let age = |at: KernelTime| facts.now.since(at).as_secs();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         daemon: daemon.as_ref().map(|daemon| Daemon {
@@ -85,7 +85,7 @@ pub fn status(facts: StatusFacts, daemon: Option<DaemonFacts>) -> Status {
         interfaces: facts.interfaces.into_iter().map(interface).collect(),
         mode: FilterMode::of(facts.policy.enforce != 0),
         trusted_only: facts.policy.trusted_only != 0,
-        reverts_in: facts.reverts_at.and_then(|at| seconds(remaining(facts.now, at))),
+        reverts_in: facts.reverts_at.and_then(|at| seconds(facts.now.remaining(at))),
         ports: Ports {
             udp: ports(&facts.policy.udp),
             tcp: ports(&facts.policy.tcp),

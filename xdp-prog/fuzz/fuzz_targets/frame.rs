@@ -57,6 +57,6 @@ fn judge(memory: &Memory, frame: &[u8]) {
     let depth = parse(bytes, |offset, protocol| extension_headers(bytes, offset, protocol), &mut packet);
     let end = packet.offset as usize + packet.length as usize;
     assert!(depth != Depth::Ports || end <= frame.len(), "{packet:?} in {} bytes", frame.len());
-    // What contradicts itself must not be read as anything else.
+    // A header that contradicts itself must not be read as anything else.
     assert!(!packet.is(flag::MALFORMED) || depth == Depth::Ports, "{packet:?} {depth:?}");
 }

@@ -1,9 +1,9 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::*;
-use crate::{reason::Class, sip};
+use super::{plain_bytes::WINDOW, *};
+use crate::{bytes::Bytes, packed::Packed as _, reason::Class, sip};
 
-/// What a payload is in the judge, and the forms in it.
+/// The forms that the judge finds in a payload.
 fn forms(payload: &[u8], stream: bool) -> u32 {
     let bytes = Bytes::of(payload);
     let shape = |start: u32| sip::shape(bytes.skip(start as usize));
@@ -136,7 +136,7 @@ fn numbers_are_what_they_were() {
     assert_eq!(Form::first(0), None);
     let kinds = [Kind::Response, Kind::Request(Class::Other), Kind::UnknownMethod, Kind::NotSip];
     for begin in kinds.into_iter().filter_map(|kind| Begin::of(kind, true)) {
-        assert_eq!(Begin::from_word(begin.word()).word(), begin.word());
+        assert_eq!(Begin::unpack(begin.pack()).pack(), begin.pack());
     }
 }
 

@@ -5,13 +5,13 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{CAPTURE_MAX, CaptureHead},
-    judge::Verdict,
+    judge::{Reported, Verdict},
 };
 
 use super::{
     copy::{self, frame_length},
-    encoded,
     maps::{CAPTURE, CAPTURE_STATE, CAPTURES},
+    subprograms::sip_capture,
 };
 
 /// Captures the packet if somebody wants it. While nobody does, that is one look-up in an array.
@@ -20,19 +20,18 @@ pub(super) fn offer(ctx: &XdpContext, verdict: &Verdict) {
     if let Some(wanted) = CAPTURE.get(0)
         && wanted.wants(verdict.reason)
     {
-        capture(ctx.as_ptr().cast(), encoded(verdict));
+        sip_capture(ctx.as_ptr().cast(), verdict.reported());
     }
 }
 
-/// A global function, for the same reason as `send`. Whether the packet was captured.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture(ctx: *mut xdp_md, verdict: u32) -> u32 {
-    let (Some(wanted), Some(state)) = (CAPTURE.get(0), CAPTURE_STATE.get_ptr_mut(0)) else { return 0 };
+/// Captures the packet within the budget. True: it was captured.
+#[inline(always)]
+pub(super) fn capture(ctx: *mut xdp_md, verdict: Reported) -> bool {
+    let (Some(wanted), Some(state)) = (CAPTURE.get(0), CAPTURE_STATE.get_ptr_mut(0)) else { return false };
     // SAFETY: the helper has no preconditions. Not the coarse clock: here the order of packets counts.
     let now = unsafe { bpf_ktime_get_ns() };
-    if ctx.is_null() || now >= wanted.until {
-        return 0;
+    if now >= wanted.until {
+        return false;
     }
     // SAFETY: a per-CPU slot; XDP does not preempt itself on a CPU.
     let state = unsafe { &mut *state };
@@ -40,13 +39,13 @@ extern "C" fn capture(ctx: *mut xdp_md, verdict: u32) -> u32 {
     if !captured {
         state.missed += 1;
     }
-    captured as u32
+    captured
 }
 
 /// In the smallest record that the frame fits into: their sizes must be constants, and a ring of the largest ones
 /// would hold a quarter of the messages.
 #[inline(always)]
-fn store(ctx: *mut xdp_md, verdict: u32, now: u64) -> bool {
+fn store(ctx: *mut xdp_md, verdict: Reported, now: u64) -> bool {
     // SAFETY: the context is the program's own.
     match unsafe { frame_length(ctx) } {
         ..=512 => store_in::<512>(ctx, verdict, now),
@@ -62,7 +61,7 @@ struct Record<const N: usize> {
 }
 
 #[inline(always)]
-fn store_in<const N: usize>(ctx: *mut xdp_md, verdict: u32, now: u64) -> bool {
+fn store_in<const N: usize>(ctx: *mut xdp_md, verdict: Reported, now: u64) -> bool {
     let Some(mut entry) = CAPTURES.reserve_untyped::<Record<N>>(0) else { return false };
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation has room for the frame, and the context is the program's own.
@@ -77,9 +76,9 @@ fn store_in<const N: usize>(ctx: *mut xdp_md, verdict: u32, now: u64) -> bool {
             interface: (*ctx).ingress_ifindex,
             frame_length: frame_length(ctx) as u32,
             captured_length,
-            signature: (verdict >> 16) as u16,
-            reason: verdict as u8,
-            enforced: (verdict >> 8 & 1) as u8,
+            signature: verdict.signature,
+            reason: verdict.reason as u8,
+            enforced: verdict.enforced as u8,
         });
     }
     entry.submit(0);

@@ -6,14 +6,22 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::AddressHash,
-    account::{self, BY_CREDENTIALS, End, Header, Message, NONE, Walk, Wanted},
+    account::{
+        BY_CREDENTIALS, End, Header, LineSteps, Message, NONE, ParameterStep, Uri, User, Walk, Wanted,
+    },
     bytes::Bytes,
     egress::CHALLENGE_MAX,
     frame::{OFFSET_MAX, Packet},
-    stream,
 };
 
-use super::{maps::ISSUED, world::scratch};
+use super::{
+    maps::ISSUED,
+    subprograms::{
+        sip_sent_blanks, sip_sent_header, sip_sent_line_steps, sip_sent_next_challenge, sip_sent_parameter,
+        sip_sent_rest_of_line, sip_sent_value_hash,
+    },
+    world::scratch,
+};
 
 /// Headers with a nonce in one response: two realms, or two algorithms, and as many again.
 const NONCES: u32 = 4;
@@ -30,14 +38,12 @@ pub(super) unsafe fn remember(skb: *mut __sk_buff, packet: &Packet) {
     unsafe { bpf_skb_pull_data(skb, offset + length) };
     let Some(scratch) = scratch() else { return };
     // SAFETY: this CPU's own. What comes in may interrupt what leaves, so that this walk has a part of its own.
-    unsafe { (*scratch).challenges = Walk::new(offset, length, Wanted::Challenges, false) };
+    let walk = unsafe { &mut (*scratch).challenges };
+    *walk = Walk::new(offset, length, Wanted::Challenges, false);
     let mut seen = 0;
     while seen < NONCES {
-        // SAFETY: as above, and a pointer is what the function asks for.
-        let found = unsafe {
-            next_challenge(skb, &raw mut (*scratch).challenges);
-            (*scratch).challenges.found
-        };
+        sip_sent_next_challenge(skb, walk);
+        let found = walk.found;
         if found.kind != BY_CREDENTIALS {
             return;
         }
@@ -51,84 +57,14 @@ pub(super) unsafe fn remember(skb: *mut __sk_buff, packet: &Packet) {
 }
 
 #[inline(always)]
-fn payload<'a>(skb: *mut __sk_buff, offset: u32) -> Bytes<'a> {
+pub(super) fn payload<'a>(skb: *mut __sk_buff, offset: u32) -> Bytes<'a> {
     // SAFETY: the context is the program's own, and the packet outlives the call.
     unsafe { Bytes::new((*skb).data as usize, (*skb).data_end as usize) }.skip((offset & OFFSET_MAX) as usize)
 }
 
-// Global functions, for the same reason as those of `world`. They are not the ones of `accounts`: a function has one
-// kind of context.
-
-/// # Safety
-/// The kernel checks `walk` at every call: null, or a whole walk.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn next_challenge(skb: *mut __sk_buff, walk: *mut Walk) -> u32 {
-    // SAFETY: see above.
-    let Some(walk) = (unsafe { walk.as_mut() }) else { return 0 };
-    // SAFETY: a reference is what the functions ask for.
-    walk.next(
-        |walk| unsafe {
-            sent_line(skb, walk);
-        },
-        |_| {},
-        |walk| unsafe {
-            sent_challenge(skb, walk);
-        },
-    );
-    0
-}
-
-/// # Safety
-/// As for `next_challenge`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn sent_line(skb: *mut __sk_buff, walk: *mut Walk) -> u32 {
-    // SAFETY: see above.
-    if let Some(walk) = unsafe { walk.as_mut() }
-        && !skb.is_null()
-    {
-        let message = SentMessage { skb, offset: walk.offset };
-        walk.line(&message);
-    }
-    0
-}
-
-/// # Safety
-/// As for `next_challenge`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn sent_challenge(skb: *mut __sk_buff, walk: *mut Walk) -> u32 {
-    // SAFETY: see above.
-    if let Some(walk) = unsafe { walk.as_mut() }
-        && !skb.is_null()
-    {
-        let message = SentMessage { skb, offset: walk.offset };
-        walk.begin_credentials(&message);
-        // SAFETY: a reference is what the function asks for.
-        walk.credentials(|walk| unsafe { sent_parameter(skb, walk) } != 0);
-    }
-    0
-}
-
-/// # Safety
-/// As for `next_challenge`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn sent_parameter(skb: *mut __sk_buff, walk: *mut Walk) -> u32 {
-    // SAFETY: see above.
-    match unsafe { walk.as_mut() } {
-        Some(walk) if !skb.is_null() => {
-            let message = SentMessage { skb, offset: walk.offset };
-            walk.turn(&message) as u32
-        }
-        _ => 1,
-    }
-}
-
-struct SentMessage {
-    skb: *mut __sk_buff,
-    offset: u32,
+pub(super) struct SentMessage {
+    pub(super) skb: *mut __sk_buff,
+    pub(super) offset: u32,
 }
 
 /// Names in a response are nobody's.
@@ -139,33 +75,33 @@ impl Message for SentMessage {
     }
 
     #[inline(always)]
-    fn line_steps(&self, at: u32, most: u32) -> u32 {
-        sent_line_steps(self.skb, self.offset + at, most)
+    fn line_steps(&self, at: u32, most: u32) -> LineSteps {
+        sip_sent_line_steps(self.skb, self.offset + at, most)
     }
 
     #[inline(always)]
     fn rest_of_line(&self, at: u32, most: u32) -> u32 {
-        sent_rest_of_line(self.skb, self.offset + at, most)
+        sip_sent_rest_of_line(self.skb, self.offset + at, most)
     }
 
     #[inline(always)]
     fn header(&self, at: u32) -> Header {
-        Header::from_word(sent_header(self.skb, self.offset + at))
+        sip_sent_header(self.skb, self.offset + at)
     }
 
     #[inline(always)]
     fn skip_blanks(&self, at: u32) -> u32 {
-        at + sent_blanks(self.skb, self.offset + at)
+        at + sip_sent_blanks(self.skb, self.offset + at)
     }
 
     #[inline(always)]
-    fn uri(&self, _: u32, most: u32) -> u32 {
-        most
+    fn uri(&self, _: u32, _: u32) -> Option<Uri> {
+        None
     }
 
     #[inline(always)]
-    fn user(&self, _: u32, most: u32, _: bool) -> u32 {
-        most
+    fn user(&self, _: u32, _: u32, _: bool) -> Option<User> {
+        None
     }
 
     #[inline(always)]
@@ -174,8 +110,8 @@ impl Message for SentMessage {
     }
 
     #[inline(always)]
-    fn parameter(&self, at: u32, most: u32, state: u8) -> u32 {
-        sent_parameters(self.skb, self.offset + at, most, state as u32)
+    fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep {
+        sip_sent_parameter(self.skb, self.offset + at, most, state)
     }
 
     #[inline(always)]
@@ -185,45 +121,6 @@ impl Message for SentMessage {
 
     #[inline(always)]
     fn value_hash(&self, at: u32, most: u32, end: End) -> u64 {
-        sent_value_hash(self.skb, self.offset + at, most, end as u32)
+        sip_sent_value_hash(self.skb, self.offset + at, most, end)
     }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_line_steps(skb: *mut __sk_buff, offset: u32, most: u32) -> u32 {
-    if skb.is_null() { most } else { account::line_steps(payload(skb, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_rest_of_line(skb: *mut __sk_buff, offset: u32, most: u32) -> u32 {
-    if skb.is_null() { most } else { account::rest_of_line(payload(skb, offset), most) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_header(skb: *mut __sk_buff, offset: u32) -> u32 {
-    if skb.is_null() { 0 } else { account::header(payload(skb, offset)).word() }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_blanks(skb: *mut __sk_buff, offset: u32) -> u32 {
-    if skb.is_null() { 0 } else { stream::skip_blanks(payload(skb, offset)) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_parameters(skb: *mut __sk_buff, offset: u32, most: u32, state: u32) -> u32 {
-    if skb.is_null() { 0 } else { account::parameter(payload(skb, offset), most, state as u8) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sent_value_hash(skb: *mut __sk_buff, offset: u32, most: u32, end: u32) -> u64 {
-    if skb.is_null() {
-        return NONE;
-    }
-    account::value_hash(payload(skb, offset), most, End::from_code(end))
 }

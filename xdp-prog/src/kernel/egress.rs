@@ -1,4 +1,4 @@
-//! What leaves an interface, handed to the daemon. It always goes on as it is.
+//! Packets that leave an interface, handed to the daemon. They always go on as they are.
 
 use core::mem::MaybeUninit;
 
@@ -24,7 +24,7 @@ use super::{
     world::Kernel,
 };
 
-/// Whoever comes next decides; the same number in a qdisc and behind a link.
+/// The next program decides. The same number in a qdisc and behind a link.
 const NEXT: i32 = -1;
 
 #[classifier]

@@ -1,16 +1,16 @@
-//! Telling userspace about drops: sampled, so that a flood costs a look at a clock and not a ring buffer.
+//! Events of dropped packets, sampled: a flood costs a look at a clock and not a place in the ring.
 
 use aya_ebpf::{EbpfContext as _, bindings::xdp_md, programs::XdpContext};
 use xdp_prog::{
     frame::Packet,
-    judge::{Verdict, World as _},
+    judge::{Reported, Verdict, World as _},
     sampler,
 };
 
 use super::{
     copy::{self, frame_length},
-    encoded,
     maps::{EVENT_SLOTS, EVENTS},
+    subprograms::sip_send_event,
     world::Kernel,
 };
 
@@ -25,33 +25,15 @@ pub(super) fn sample(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict
     // SAFETY: a per-CPU slot; XDP does not preempt itself on a CPU.
     let slot = unsafe { &mut *slot };
     let Some(unseen) = slot.emit(sender, now) else { return };
-    // SAFETY: the packet is borrowed for longer than the call.
-    if unsafe { send(ctx.as_ptr().cast(), packet, encoded(verdict), unseen, now) } == 0 {
+    if !sip_send_event(ctx.as_ptr().cast(), packet, verdict.reported(), unseen, now) {
         slot.take_back(unseen);
     }
 }
 
-/// A global function, as in `world`: Linux 6.1 would otherwise follow it once for every way through the path, and
-/// give up at a million instructions. 0: it could not be sent.
-///
-/// # Safety
-/// The kernel checks `packet` at every call: null, or a whole packet.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn send(
-    ctx: *mut xdp_md,
-    packet: *const Packet,
-    verdict: u32,
-    unseen: u32,
-    now: u64,
-) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    if ctx.is_null() {
-        return 0;
-    }
-    // Or the ring is full.
-    let Some(mut entry) = EVENTS.reserve(0) else { return 0 };
+/// Writes the event into the ring. False: there is no room.
+#[inline(always)]
+pub(super) fn send(ctx: *mut xdp_md, packet: &Packet, verdict: Reported, unseen: u32, now: u64) -> bool {
+    let Some(mut entry) = EVENTS.reserve(0) else { return false };
     let event = entry.as_mut_ptr();
     // SAFETY: the reservation has room for one event. Every field is written, and of `head` as much as
     // `head_length` says: the rest may be of older events, which whoever reads this one could read too.
@@ -64,14 +46,14 @@ unsafe extern "C" fn send(
         (&raw mut (*event).unseen).write(unseen);
         (&raw mut (*event).source_port).write(packet.source_port);
         (&raw mut (*event).destination_port).write(packet.destination_port);
-        (&raw mut (*event).signature).write((verdict >> 16) as u16);
+        (&raw mut (*event).signature).write(verdict.signature);
         (&raw mut (*event).protocol).write(packet.protocol);
-        (&raw mut (*event).reason).write(verdict as u8);
-        (&raw mut (*event).enforced).write((verdict >> 8 & 1) as u8);
+        (&raw mut (*event).reason).write(verdict.reason as u8);
+        (&raw mut (*event).enforced).write(verdict.enforced as u8);
         (&raw mut (*event).reserved).write(0);
         let head = copy::frame(ctx, &raw mut (*event).head).unwrap_or(0);
         (&raw mut (*event).head_length).write(head as u16);
     }
     entry.submit(0);
-    1
+    true
 }

@@ -10,6 +10,8 @@ mod event;
 mod forms;
 mod guess;
 mod maps;
+mod segment;
+mod subprograms;
 mod tap;
 mod world;
 
@@ -38,7 +40,7 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
     *packet = Packet::default();
     let verdict = judge(&kernel, packet);
     count(&verdict, frame.len() as u64);
-    // What is not ours pays nothing for the rest.
+    // Packets for other ports pay nothing for the rest.
     if verdict.reason.is_for_sip() {
         if matches!(verdict.reason.action(), Action::Drop) {
             event::sample(&ctx, &kernel, packet, &verdict);
@@ -79,12 +81,6 @@ fn count(verdict: &Verdict, bytes: u64) {
         // SAFETY: as above.
         unsafe { *hits += 1 };
     }
-}
-
-/// A verdict as one scalar, which is all that a global function takes besides pointers.
-#[inline(always)]
-const fn encoded(verdict: &Verdict) -> u32 {
-    verdict.reason as u32 | (verdict.enforced as u32) << 8 | (verdict.signature as u32) << 16
 }
 
 // A panic that survives optimisation becomes an endless loop, and the verifier refuses the program.

@@ -1,4 +1,4 @@
-//! Handing packets to the daemon. Whatever happens here, a verdict stays what it is.
+//! Packets that are handed to the daemon. Nothing here changes a verdict.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -11,12 +11,13 @@ use xdp_prog::{
     frame::{OFFSET_MAX, Packet},
     judge::{Verdict, World as _},
     reason::Action,
-    tap::{self, Loss},
+    tap::{self, Loss, Passed},
 };
 
 use super::{
     copy,
     maps::{GUARD, TAP_STATE, TAPS_KNOWN, TAPS_STRANGERS},
+    subprograms::sip_tap,
     world::Kernel,
 };
 
@@ -29,7 +30,7 @@ pub(super) trait Payload {
     unsafe fn copy(&self, to: *mut u8, length: u32) -> i64;
 }
 
-/// What the daemon wants, if it wants anything.
+/// The wishes of the daemon, if it wants packets at all.
 #[inline(always)]
 pub(super) fn wanted() -> Option<&'static GuardState> {
     GUARD.get(0).filter(|guard| guard.tap != 0)
@@ -48,30 +49,17 @@ pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict:
     };
     let tells = || kernel.payload(packet).chunk::<9>(0).is_some_and(tap::tells);
     if tap::is_wanted(reason, packet, tells) {
-        let charged = verdict.charged.map_or(0, |budget| budget as u32 + 1);
-        let how = verdict.known as u32 | charged << 1 | (reason as u32) << 3;
-        // SAFETY: the packet is borrowed for longer than the call.
-        unsafe { tap_packet(ctx.as_ptr().cast(), packet, how) };
+        let passed = Passed { reason, known: verdict.known, charged: verdict.charged };
+        sip_tap(ctx.as_ptr().cast(), packet, passed);
     }
 }
 
-/// A global function, for the same reason as `send`. `how`: 1 if its source is known; twice the budget
-/// that was charged plus one, or zero; eight times the reason's code.
-///
-/// # Safety
-/// The kernel checks `packet` at every call: null, or a whole packet.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn tap_packet(ctx: *mut xdp_md, packet: *const Packet, how: u32) -> u32 {
-    // SAFETY: see above.
-    match unsafe { packet.as_ref() } {
-        Some(packet) if !ctx.is_null() => {
-            let payload = Received { ctx, offset: packet.offset & OFFSET_MAX };
-            let loss = Loss::of_incoming(how >> 3, packet);
-            hand_over(packet, tap::charged(how >> 1 & 3), how & 1 != 0, loss, &payload) as u32
-        }
-        _ => 0,
-    }
+/// Hands over a packet that has come in. True: it was not lost.
+#[inline(always)]
+pub(super) fn receive(ctx: *mut xdp_md, packet: &Packet, passed: Passed) -> bool {
+    let payload = Received { ctx, offset: packet.offset & OFFSET_MAX };
+    let loss = Loss::of_incoming(passed.reason, packet);
+    hand_over(packet, tap::charged(passed.charged), passed.known, loss, &payload)
 }
 
 struct Received {
@@ -87,8 +75,7 @@ impl Payload for Received {
     }
 }
 
-/// Whether it was handed over, and not lost. `flags`: those that the packet's
-/// headers do not say. `loss`: what it is then.
+/// Hands a packet over. False: it was lost, and counts as `loss`. `flags`: those that the packet's headers do not show.
 #[inline(always)]
 pub(super) fn hand_over(
     packet: &Packet,

@@ -8,31 +8,38 @@ use aya_ebpf::{
 };
 use xdp_prog::{
     abi::{
-        Active, Address, AddressHash, Carried, FRAGMENT_LIFETIME, FlowKey, FragmentKey, FragmentState,
-        GuardState, GuessState, KnownFlow, Meter, Policy, PrefixState, Refunds, Scratch, Signatures,
-        SourceEntry, SourceState, StreamKey, StreamState, Suspension, SuspensionKey, WATCHED_FOR,
+        Active, Address, AddressHash, Carried, FlowKey, FragmentKey, FragmentState, GuardState, GuessState,
+        KnownFlow, Meter, Policy, PrefixState, Refunds, Rest, Scratch, Signatures, SourceEntry, SourceState,
+        StreamKey, StreamState, Suspension, SuspensionKey, WATCHED_FOR,
     },
     account::{Named, Wanted},
     bytes::Bytes,
-    charge::{self, Charge, Limit},
+    charge::{Charge, Limit},
     form,
-    frame::{self, Depth, OFFSET_MAX, Packet},
-    guess::{Budget, Guess, Tally},
-    judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, World},
-    lines,
-    matcher::{self, Scan},
-    reason::{Class, Reason},
-    segments::{self, Place},
-    sip::{self, Kind},
-    stream::{self, Advance, Begin, Search, Segment, Stream, Walk},
+    frame::{Depth, OFFSET_MAX, Packet},
+    guess::{Budget, Guess, GuessCharge, GuessPlan, Tally},
+    judge::{Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, World},
+    matcher::Scan,
+    reason::Reason,
+    segments::Place,
+    sip::Kind,
+    stream::{Begin, Search, Stream, WalkPlan},
 };
 
-use super::forms;
 use super::maps::{
     ACTIVE, EARLY_FRAGMENTS, FRAGMENTS, GUARD, HANDSHAKES, KNOWN_FLOWS, POLICY, PREFIX_STATE, PREFIXES,
     SCRATCH, SIGNATURES, SOURCE_STATE, SOURCES, STREAMS, SUSPENDED, WATCHED,
 };
-use super::{accounts, asking, guess};
+use super::{
+    accounts, asking, guess,
+    subprograms::{
+        sip_add_guess, sip_begin_walk, sip_charge_guesses, sip_charge_known, sip_charge_later,
+        sip_charge_stranger, sip_classify, sip_find_fragment, sip_find_segment, sip_find_signature,
+        sip_fingerprint, sip_forms, sip_is_asking_too_often, sip_is_suspended, sip_judge_first_fragment,
+        sip_judge_fragment, sip_judge_guess, sip_judge_segment, sip_keep_segment, sip_packet_class,
+        sip_parse, sip_scan, sip_settle_fragment, sip_source_status, sip_walk_stream,
+    },
+};
 
 pub(super) struct Kernel {
     pub(super) ctx: *mut xdp_md,
@@ -52,7 +59,7 @@ impl Kernel {
     /// The lists alone, with no packet at hand.
     #[inline(always)]
     pub(super) fn lists() -> Self {
-        Self::of(core::ptr::null_mut(), ACTIVE.get(0).copied().unwrap_or_default(), 0)
+        Self::without_packet(ACTIVE.get(0).copied().unwrap_or_default(), 0)
     }
 
     #[inline(always)]
@@ -61,15 +68,15 @@ impl Kernel {
         Self { ctx, active, policy: POLICY.get(active.policy.wrapping_sub(1)), now: Cell::new(now) }
     }
 
-    /// As [`from_slots`] reads it.
+    /// For functions that look at no bytes of the packet.
     #[inline(always)]
-    const fn slots(&self) -> u32 {
-        self.active.policy | self.active.signatures << 16
+    pub(super) fn without_packet(active: Active, now: u64) -> Self {
+        Self::of(core::ptr::null_mut(), active, now)
     }
 }
 
 #[inline(always)]
-fn signatures(slot: u32) -> Option<&'static Signatures> {
+pub(super) fn signatures(slot: u32) -> Option<&'static Signatures> {
     // As for the policy.
     SIGNATURES.get(slot.wrapping_sub(1))
 }
@@ -80,7 +87,7 @@ pub(super) fn scratch() -> Option<*mut Scratch> {
     SCRATCH.get_ptr_mut(0)
 }
 
-/// What rate state starts as. A static, because so many bytes are too much for the stack.
+/// The initial rate state. A static, because so many bytes are too much for the stack.
 static FRESH: [u64; size_of::<PrefixState>() / 8] = [0; size_of::<PrefixState>() / 8];
 
 #[inline(always)]
@@ -148,8 +155,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn source_status(&self, packet: &Packet) -> SourceStatus {
-        // SAFETY: a reference is what the function asks for.
-        SourceStatus::from_word(unsafe { find_source_status(packet, self.now()) })
+        sip_source_status(packet, self.now())
     }
 
     #[inline(always)]
@@ -242,36 +248,32 @@ impl World for Kernel {
 
     #[inline(always)]
     fn parse(&self, packet: &mut Packet) -> Depth {
-        // SAFETY: a reference is what the function asks for.
-        Depth::from_code(unsafe { parse(self.ctx, packet) })
+        sip_parse(self.ctx, packet)
     }
 
     #[inline(always)]
     fn classify(&self, packet: &Packet) -> Kind {
-        Kind::from_code(classify(self.ctx, packet.offset, packet.length))
+        sip_classify(self.ctx, packet.offset, packet.length)
     }
 
     #[inline(always)]
     fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit {
-        // SAFETY: a reference is what the function asks for.
-        Limit::from_code(unsafe { charge_known(packet, charge.word(), self.active.policy, self.now()) })
+        sip_charge_known(packet, charge, self.active.policy, self.now())
     }
 
     #[inline(always)]
     fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit {
-        // SAFETY: as above.
-        Limit::from_code(unsafe { charge_stranger(packet, charge.word(), self.active.policy, self.now()) })
+        sip_charge_stranger(packet, charge, self.active.policy, self.now())
     }
 
     #[inline(always)]
     fn forms(&self, packet: &Packet, begin: form::Begin) -> u32 {
-        forms::find(self.ctx, packet, begin)
+        sip_forms(self.ctx, packet.offset, packet.length, begin)
     }
 
     #[inline(always)]
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool {
-        // SAFETY: a reference is what the function asks for.
-        unsafe { is_suspended(self.ctx, packet, asked.word(), self.now()) != 0 }
+        sip_is_suspended(self.ctx, packet, asked, self.now())
     }
 
     #[inline(always)]
@@ -286,15 +288,12 @@ impl World for Kernel {
 
     #[inline(always)]
     fn scan(&self, packet: &Packet) -> Scan {
-        Scan::from_word(scan(self.ctx, packet.offset, packet.length, self.active.signatures))
+        sip_scan(self.ctx, packet.offset, packet.length, self.active.signatures)
     }
 
     #[inline(always)]
     fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16> {
-        match find(self.ctx, packet.offset, packet.length, self.active.signatures, candidate) {
-            0 => None,
-            id => Some((id - 1) as u16),
-        }
+        sip_find_signature(self.ctx, packet.offset, packet.length, self.active.signatures, candidate)
     }
 
     #[inline(always)]
@@ -310,27 +309,29 @@ impl World for Kernel {
 
     #[inline(always)]
     fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream {
-        let (offset, length, slot) = (packet.offset, packet.length, self.active.signatures);
-        let how = begin as u32 | (search as u32) << 3 | slot << 8;
-        if matches!(begin, Begin::Nowhere) || begin_walk(self.ctx, offset, length, how) == 0 {
+        let plan = WalkPlan { begin, search, slot: self.active.signatures };
+        if matches!(begin, Begin::Nowhere) || !sip_begin_walk(self.ctx, packet.offset, packet.length, plan) {
             return Stream::default();
         }
-        Stream::from_word(walk_stream(self.ctx))
+        sip_walk_stream(self.ctx)
     }
 
     #[inline(always)]
     fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
-        guess::judge(self, packet, self.active.policy, wanted, refuse_names)
+        let is_rest = matches!(wanted, Wanted::RestOfHeader);
+        let plan = GuessPlan { is_rest, refuse_names, policy: self.active.policy };
+        sip_judge_guess(self.ctx, packet, plan, self.now())
     }
 
     #[inline(always)]
     fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
-        guess::charge(packet, self.active.policy, budget, fingerprint, guesses, self.now())
+        let charge = GuessCharge { budget, guesses, policy: self.active.policy };
+        sip_charge_guesses(packet, charge, fingerprint, self.now())
     }
 
     #[inline(always)]
     fn add_guess(&self, packet: &Packet) {
-        guess::add(self.ctx, packet, self.active.policy, self.now());
+        sip_add_guess(self.ctx, packet, self.active.policy, self.now());
     }
 
     #[inline(always)]
@@ -354,8 +355,8 @@ impl World for Kernel {
     }
 
     #[inline(always)]
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
-        guess::fingerprint(self.ctx, packet, key)
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
+        sip_fingerprint(self.ctx, packet.offset, packet.length, key, seed)
     }
 
     #[inline(always)]
@@ -365,7 +366,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool {
-        asking::is_too_many(self, packet, credentials)
+        sip_is_asking_too_often(self.ctx, packet, credentials, self.now())
     }
 
     #[inline(always)]
@@ -390,516 +391,52 @@ impl World for Kernel {
 
     #[inline(always)]
     fn find_segment(&self, packet: &mut Packet) -> Place {
-        // SAFETY: a reference is what the function asks for.
-        Place::from_code(unsafe { find_segment(self.ctx, packet, self.active.signatures) })
+        sip_find_segment(self.ctx, packet, self.active.signatures)
     }
 
     #[inline(always)]
     fn keep_segment(&self, packet: &Packet) {
-        // SAFETY: as above.
-        unsafe { keep_segment(packet) };
+        sip_keep_segment(packet);
     }
 
     #[inline(always)]
     fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass {
-        // SAFETY: as above.
-        PacketClass::from_word(unsafe { find_packet_class(self.ctx, packet, encrypted as u32) })
+        sip_packet_class(self.ctx, packet, encrypted)
     }
 
     #[inline(always)]
     fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
-        // SAFETY: as above.
-        let word = unsafe { judge_segment(packet, self.slots(), read.word(), stream.word(), self.now()) };
-        Outcome::from_word(word)
+        sip_judge_segment(packet, self.active, read, stream, self.now())
     }
 
     #[inline(always)]
     fn charge_later(&self, packet: &Packet, stream: Stream) -> Option<Reason> {
-        // SAFETY: as above.
-        match unsafe { charge_later(packet, self.active.policy, stream.word(), self.now()) } {
-            0 => None,
-            code => Some(Reason::of_code((code - 1) as u8)),
-        }
+        sip_charge_later(packet, self.active.policy, stream, self.now())
     }
 
     #[inline(always)]
     fn judge_first_fragment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome {
-        let slots = self.slots();
-        // SAFETY: as above.
-        let word = unsafe { judge_first_fragment(packet, slots, read.word(), stream.word(), self.now()) };
-        Outcome::from_word(word)
+        sip_judge_first_fragment(packet, self.active, read, stream, self.now())
     }
 
     #[inline(always)]
-    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
-        // SAFETY: as above.
-        unsafe { settle_fragment(packet, reason as u32, state, self.now()) };
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest) {
+        sip_settle_fragment(packet, reason, rest, self.now());
     }
 
     #[inline(always)]
     fn find_fragment(&self, packet: &Packet) -> Fragment {
-        // SAFETY: as above.
-        Fragment::from_word(unsafe { find_fragment(packet, self.slots(), self.now()) })
+        sip_find_fragment(packet, self.active, self.now())
     }
 
     #[inline(always)]
     fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
-        let slots = self.slots();
-        // SAFETY: as above.
-        let word = unsafe { judge_fragment(packet, slots, found.word(), stream.word(), self.now()) };
-        Outcome::from_word(word)
+        sip_judge_fragment(packet, self.active, found, stream, self.now())
     }
 }
-
-// Global functions: the verifier looks at each of them once, by itself, instead of once for every way that
-// leads to it. They take scalars and the context, and find the packet again from there.
 
 #[inline(always)]
 pub(super) fn payload<'a>(ctx: *mut xdp_md, offset: u32) -> Bytes<'a> {
     // SAFETY: the context is the program's own, and the packet outlives the call.
     unsafe { Bytes::new((*ctx).data as usize, (*ctx).data_end as usize) }.skip((offset & OFFSET_MAX) as usize)
-}
-
-/// # Safety
-/// The kernel checks `packet` at every call: null, or room for a whole packet.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn parse(ctx: *mut xdp_md, packet: *mut Packet) -> u32 {
-    // SAFETY: see above; the caller hands over a reference.
-    match unsafe { packet.as_mut() } {
-        Some(packet) if !ctx.is_null() => {
-            let extensions = |offset, protocol: u8| extension_headers(ctx, offset, protocol as u32);
-            frame::parse(payload(ctx, 0), extensions, packet) as u32
-        }
-        _ => Depth::BadIp as u32,
-    }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn charge_known(packet: *const Packet, charge: u64, slot: u32, now: u64) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
-    charge::known(&kernel, packet, Charge::from_word(charge)) as u32
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn charge_stranger(packet: *const Packet, charge: u64, slot: u32, now: u64) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Limit::None as u32 };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
-    charge::stranger(&kernel, packet, Charge::from_word(charge)) as u32
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn extension_headers(ctx: *mut xdp_md, offset: u32, protocol: u32) -> u64 {
-    if ctx.is_null() {
-        return 0;
-    }
-    frame::extension_headers_with(offset, protocol as u8, |chain| extension_header(ctx, chain))
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn extension_header(ctx: *mut xdp_md, chain: u64) -> u64 {
-    if ctx.is_null() { 0 } else { frame::extension_header(payload(ctx, 0), chain) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn classify(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
-    if ctx.is_null() {
-        return Kind::NotSip.code();
-    }
-    let shape = |start| Kind::from_code(shape(ctx, offset + start));
-    sip::classify(payload(ctx, offset), length, || blanks(ctx, offset), shape).code()
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { 0 } else { sip::blanks(payload(ctx, offset)) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn shape(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() {
-        return Kind::NotSip.code();
-    }
-    sip::shape(payload(ctx, offset)).code()
-}
-
-/// A row, and the slot of the set that it is a row of.
-#[inline(always)]
-const fn in_set(row: u16, slot: u32) -> u32 {
-    slot << 16 | row as u32
-}
-
-/// A [`Scan`] as a word.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn scan(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let Some(set) = signatures(slot) else { return Scan::UNSEEN.word() };
-    let scan = matcher::scan(payload(ctx, offset), length, &set.prefilter);
-    if set.head.count == 0 { scan.without_signatures().word() } else { scan.word() }
-}
-
-/// The signature plus one, or 0.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn find(ctx: *mut xdp_md, offset: u32, length: u32, slot: u32, candidate: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let Some(set) = signatures(slot) else { return 0 };
-    let start = set.start_with(
-        payload(ctx, offset),
-        candidate,
-        |most| without_empty_line(ctx, offset, most),
-        |at| start_of_line(ctx, offset, at),
-    );
-    set.find_with(
-        length,
-        start,
-        |row, at, most| long_steps(ctx, offset + at, most, in_set(row, slot)) as u16,
-        |row, at, most| short_steps(ctx, offset + at, most, in_set(row, slot)) as u16,
-    )
-    .map_or(0, |id| id as u32 + 1)
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn without_empty_line(ctx: *mut xdp_md, offset: u32, most: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    lines::without_empty_line(payload(ctx, offset), most, matcher::SCAN_MAX)
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn start_of_line(ctx: *mut xdp_md, offset: u32, at: u32) -> u32 {
-    if ctx.is_null() { 0 } else { lines::start_of_line(payload(ctx, offset), at, matcher::SCAN_MAX) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn long_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let Some(set) = signatures(row >> 16) else { return 0 };
-    set.long_steps(payload(ctx, offset), most, row as u16) as u32
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn short_steps(ctx: *mut xdp_md, offset: u32, most: u32, row: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let Some(set) = signatures(row >> 16) else { return 0 };
-    set.short_steps(payload(ctx, offset), most, row as u16) as u32
-}
-
-/// 1: it ends with the message that it begins with.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn is_whole_message(ctx: *mut xdp_md, offset: u32, length: u32) -> u32 {
-    if ctx.is_null() { 0 } else { stream::is_whole_message(payload(ctx, offset), length) as u32 }
-}
-
-/// Readies the walk. 0: there is nothing to walk for.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn begin_walk(ctx: *mut xdp_md, offset: u32, length: u32, how: u32) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let (begin, search) = (Begin::from_code(how & 7), Search::from_code(how >> 3 & 3));
-    let slot = how >> 8;
-    let (Some(set), Some(scratch)) = (signatures(slot), scratch()) else { return 0 };
-    // SAFETY: this CPU's own, and nothing else refers to this part of it.
-    let walk = unsafe { &mut (*scratch).messages };
-    if search.may_be_spared(begin) && is_whole_message(ctx, offset, length) != 0 {
-        walk.carried = Carried::START;
-        return 0;
-    }
-    walk.start(set, payload(ctx, offset), length, begin, search.signatures());
-    walk.offset = offset & OFFSET_MAX;
-    walk.slot = slot;
-    1
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn walk_stream(ctx: *mut xdp_md) -> u64 {
-    let Some(scratch) = scratch() else { return 0 };
-    if ctx.is_null() {
-        return 0;
-    }
-    // SAFETY: as above.
-    let walk = unsafe { &mut (*scratch).messages };
-    // SAFETY: a reference is what the function asks for.
-    walk.finish(|walk| unsafe { walk_turn(ctx, walk) } != 0).word()
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn walk_turn(ctx: *mut xdp_md, walk: *mut Walk) -> u32 {
-    // SAFETY: see above.
-    let Some(walk) = (unsafe { walk.as_mut() }) else { return 1 };
-    if ctx.is_null() {
-        return 1;
-    }
-    let Some(set) = signatures(walk.slot) else { return 1 };
-    let segment = KernelSegment { ctx, offset: walk.offset, slot: walk.slot };
-    walk.turn(set, &segment) as u32
-}
-
-struct KernelSegment {
-    ctx: *mut xdp_md,
-    offset: u32,
-    slot: u32,
-}
-
-impl Segment for KernelSegment {
-    #[inline(always)]
-    fn advance(&self, row: u16, at: u32, most: u32) -> Advance {
-        Advance::from_word(advance(self.ctx, self.offset + at, in_set(row, self.slot), most))
-    }
-
-    #[inline(always)]
-    fn skip_blanks(&self, at: u32) -> u32 {
-        at + (skip_blanks(self.ctx, self.offset + at) & 0xff)
-    }
-
-    #[inline(always)]
-    fn message(&self, at: u32) -> Kind {
-        Kind::from_code(later_message(self.ctx, self.offset + at))
-    }
-
-    #[inline(always)]
-    fn take_head(&self, carried: &mut Carried, at: u32, end: u32) -> u32 {
-        // SAFETY: a reference is what the function asks for.
-        at + unsafe { take_head(self.ctx, carried, self.offset + at, end.saturating_sub(at)) }
-    }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn take_head(ctx: *mut xdp_md, carried: *mut Carried, offset: u32, most: u32) -> u32 {
-    // SAFETY: see above.
-    match unsafe { carried.as_mut() } {
-        Some(carried) if !ctx.is_null() => stream::take_head(payload(ctx, offset), carried, most),
-        _ => most,
-    }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn find_segment(ctx: *mut xdp_md, packet: *mut Packet, slot: u32) -> u32 {
-    // SAFETY: see above.
-    match unsafe { packet.as_mut() } {
-        Some(packet) if !ctx.is_null() => {
-            let kernel = Kernel::of(ctx, Active { policy: 0, signatures: slot }, 0);
-            segments::find(&kernel, packet) as u32
-        }
-        _ => Place::Unknown as u32,
-    }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn keep_segment(packet: *const Packet) -> u32 {
-    // SAFETY: see above.
-    if let Some(packet) = unsafe { packet.as_ref() } {
-        segments::keep(&Kernel::of(core::ptr::null_mut(), Active::default(), 0), packet);
-    }
-    0
-}
-
-/// The slot of the policy, and from the 16th bit on that of the signatures.
-const fn from_slots(slots: u32) -> Active {
-    Active { policy: slots & 0xffff, signatures: slots >> 16 }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn find_source_status(packet: *const Packet, now: u64) -> u64 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return SourceStatus::Stranger.word() };
-    let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
-    // Copied, because up to 6.4 the memory of an argument is no key for a map.
-    let source = packet.source;
-    judge::source_status(&kernel, &source).word()
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn find_fragment(packet: *const Packet, slots: u32, now: u64) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    judge::find_fragment(&Kernel::of(core::ptr::null_mut(), from_slots(slots), now), packet).word()
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn judge_fragment(
-    packet: *const Packet,
-    slots: u32,
-    found: u32,
-    stream: u64,
-    now: u64,
-) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return Outcome::from(Reason::Fragment).word() };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
-    judge::judge_fragment(&kernel, packet, Fragment::from_word(found), Stream::from_word(stream)).word()
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn settle_fragment(packet: *const Packet, reason: u32, state: u32, now: u64) -> u32 {
-    // SAFETY: see above.
-    if let Some(packet) = unsafe { packet.as_ref() } {
-        let kernel = Kernel::of(core::ptr::null_mut(), Active::default(), now);
-        judge::settle_fragment(&kernel, packet, Reason::of_code(reason as u8), state);
-    }
-    0
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn find_packet_class(ctx: *mut xdp_md, packet: *const Packet, encrypted: u32) -> u32 {
-    // SAFETY: see above.
-    match unsafe { packet.as_ref() } {
-        Some(packet) if !ctx.is_null() => {
-            let kernel = Kernel::of(ctx, Active::default(), 0);
-            judge::packet_class(&kernel, packet, encrypted != 0).word()
-        }
-        _ => 0,
-    }
-}
-
-/// `read`: a [`Read`] as a word.
-///
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn judge_segment(
-    packet: *const Packet,
-    slots: u32,
-    read: u64,
-    stream: u64,
-    now: u64,
-) -> u32 {
-    let read = Read::from_word(read);
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else {
-        return Outcome::from(read.packet_class.pass).word();
-    };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
-    judge::judge_segment(&kernel, packet, read, Stream::from_word(stream)).word()
-}
-
-/// 0, or the reason's code plus one.
-///
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn charge_later(packet: *const Packet, slot: u32, stream: u64, now: u64) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slot), now);
-    judge::charge_later(&kernel, packet, Stream::from_word(stream)).map_or(0, |reason| reason as u32 + 1)
-}
-
-/// As `judge_segment`.
-///
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn judge_first_fragment(
-    packet: *const Packet,
-    slots: u32,
-    read: u64,
-    stream: u64,
-    now: u64,
-) -> u32 {
-    let read = Read::from_word(read);
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else {
-        return Outcome::from(read.packet_class.pass).word();
-    };
-    let kernel = Kernel::of(core::ptr::null_mut(), from_slots(slots), now);
-    judge::judge_first_fragment(&kernel, packet, read, Stream::from_word(stream)).word()
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn advance(ctx: *mut xdp_md, offset: u32, row: u32, most: u32) -> u64 {
-    if ctx.is_null() {
-        return 0;
-    }
-    let Some(set) = signatures(row >> 16) else { return 0 };
-    set.advance(payload(ctx, offset), row as u16, most).word()
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn skip_blanks(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { 0 } else { stream::skip_blanks(payload(ctx, offset)) }
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn later_message(ctx: *mut xdp_md, offset: u32) -> u32 {
-    if ctx.is_null() { Kind::NotSip.code() } else { stream::later_message(payload(ctx, offset)).code() }
-}
-
-/// # Safety
-/// As for `parse`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn is_suspended(ctx: *mut xdp_md, packet: *const Packet, asked: u32, now: u64) -> u32 {
-    // SAFETY: see above.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    if ctx.is_null() {
-        return 0;
-    }
-    let kernel = Kernel::of(ctx, Active::default(), now);
-    judge::suspended(&kernel, packet, Asked::from_word(asked)) as u32
 }

@@ -14,13 +14,14 @@ use xdp_prog::{
         Address, AddressHash, COUNTER_COUNT, Carried, Counter, FlowKey, FragmentKey, FragmentState,
         GuardState, GuessState, Handshake, KnownFlow, MAX_ASKED, MAX_EARLY_FRAGMENTS, MAX_FRAGMENTS,
         MAX_HANDSHAKES, MAX_PREFIX_STATES, MAX_SOURCE_STATES, MAX_STREAMS, Meter, Policy, PrefixState,
-        Refunds, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension, SuspensionKey,
+        Refunds, Rest, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension,
+        SuspensionKey,
     },
     account::{BY_CREDENTIALS, Named, Walk, Wanted, Whole},
     asking,
     bytes::Bytes,
     charge::{self, Charge, Limit},
-    egress, form,
+    egress, fingerprint, form,
     frame::{self, Depth, Packet, TCP, flag},
     guess::{self, Budget, Guess, Tally},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, Verdict, World},
@@ -28,11 +29,11 @@ use xdp_prog::{
     reason::{Action, Reason},
     segments::{self, Place},
     sip::{self, Kind},
-    siphash,
     stream::{Begin, Search, Stream},
 };
 
 use super::{guesses::Guesses, lru_map::LruMap};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     address::{to_key, to_prefix},
     meters,
@@ -94,10 +95,10 @@ impl Memory {
         }
     }
 
-    /// Sets the clock, in nanoseconds from any beginning. Like the kernel's it never goes back: captures
+    /// Sets the clock, which counts from any beginning. Like the kernel's it never goes back: captures
     /// from several interfaces are not always in order.
-    pub fn set_now(&self, nanoseconds: u64) {
-        self.now.set(nanoseconds.max(self.now.get()));
+    pub fn set_now(&self, now: KernelTime) {
+        self.now.set(now.as_nanos().max(self.now.get()));
     }
 
     /// A single address is looked up by itself, before all prefixes.
@@ -175,7 +176,7 @@ impl Memory {
     pub fn copy_for(&self, address: IpAddr) -> Self {
         let key = to_key(address);
         let mut copy = Self::new(Arc::clone(&self.policy), Arc::clone(&self.signatures));
-        copy.set_now(self.now.get());
+        copy.set_now(self.now());
         copy.sources.extend(self.sources.get(&key).map(|entry| (key, *entry)));
         let about = |suspended: &SuspensionKey| [key, SuspensionKey::ANYWHERE].contains(&suspended.source);
         let suspensions = self.suspensions.iter().filter(|(key, _)| about(key));
@@ -235,8 +236,8 @@ impl Memory {
         }
     }
 
-    pub fn now(&self) -> u64 {
-        self.now.get()
+    pub fn now(&self) -> KernelTime {
+        KernelTime::from_nanos(self.now.get())
     }
 
     pub fn policy(&self) -> &Policy {
@@ -500,10 +501,11 @@ impl World for View<'_> {
         self.guesses(|guesses| guesses.issued(to))
     }
 
-    fn fingerprint(&self, packet: &Packet, key: [u64; 2]) -> u64 {
+    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
         let payload = self.payload(packet);
-        let hash = |at: u32, most, key| siphash::hash(payload.skip(at as usize), most, key);
-        siphash::chained(packet.length, key, hash)
+        fingerprint::of(packet.length, key, seed, |at, most, before| {
+            fingerprint::blocks(payload.skip(at as usize), most, key, before)
+        })
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
@@ -575,8 +577,8 @@ impl World for View<'_> {
         judge::find_fragment(self, packet)
     }
 
-    fn settle_fragment(&self, packet: &Packet, reason: Reason, state: u32) {
-        judge::settle_fragment(self, packet, reason, state);
+    fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest) {
+        judge::settle_fragment(self, packet, reason, rest);
     }
 
     fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {

@@ -1,10 +1,11 @@
 //! Whatever is forged in the name of its address, a known flow has the limits that it would have alone.
 
+use sipward_types::time::KernelTime;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use xdp_prog::{
-    abi::{FOREVER, KnownFlow, Meter, RateLimit, SourceEntry, kind},
+    abi::{FOREVER, KnownFlow, Meter, RateLimit, SourceEntry},
     meter::ticks,
     reason::{Class, Reason},
 };
@@ -25,7 +26,7 @@ fn memory(port: u16) -> Memory {
     let mut policy = Config::parse("", "test").unwrap().resolve().unwrap().policy;
     policy.known[Class::Register as usize] = LIMIT;
     let mut memory = Memory::new(policy, Arc::clone(&SHIPPED));
-    let entry = SourceEntry { expires: FOREVER, kind: kind::KNOWN, budget: 3, ..SourceEntry::default() };
+    let entry = SourceEntry::known(3, FOREVER);
     memory.insert("192.0.2.9/32".parse().unwrap(), entry);
     let key = flow_key("192.0.2.9".parse().unwrap(), Flow { port, transport: Transport::Udp });
     memory.know_flow(key, KnownFlow { expires: FOREVER, phones: 1, ..KnownFlow::default() });
@@ -45,7 +46,7 @@ proptest! {
         let mut forged = (40_001..=65_535).cycle();
         for (pause, is_own, flood) in packets {
             now += pause;
-            memory.set_now(now);
+            memory.set_now(KernelTime::from_nanos(now));
             for port in forged.by_ref().take(flood) {
                 memory.judge(&frame(port));
             }
