@@ -86,7 +86,7 @@ fn a_known_source_has_the_budget_of_its_phones() {
         policy.prefix[Class::Register as usize] = an_hour(1);
         policy.known[Class::Register as usize] = an_hour(5);
     });
-    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, budget: 4, ..SourceEntry::default() };
+    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, phones_or_mark: 4, ..SourceEntry::default() };
     pair.put_entry("198.51.100.1", entry);
     for port in 0..20 {
         let register = udp().from("198.51.100.1").source_port(40_000 + port).carrying(clean("REGISTER"));
