@@ -1,8 +1,8 @@
 //! Requests without credentials, of a line that asks again and again and gives none when it is asked for some. The
 //! daemon says which lines do so; here their strangers get one request a minute.
 //!
-//! An IPv6 line may also be a part of a mobile carrier's network, with a customer in each /64. So those that have hardly
-//! sent anything share a limit of their own, which whoever asks again and again does not spend.
+//! An IPv6 line may also be a part of a mobile carrier's network, with a customer in each /64. So networks that have
+//! hardly sent anything share a limit of their own, which those that ask again and again do not spend.
 
 use crate::{
     abi::{Address, RateLimit, SuspensionKey},

@@ -1,9 +1,10 @@
-//! The fingerprint of a request. The same request sent again has the same one; nobody who does not know the key can write
-//! another request that has it.
+//! The fingerprint of a request. The same request sent again has the same one; without the key, no other request with
+//! that fingerprint can be written.
 //!
-//! Each block is hashed by NH, which is the first layer of UMAC (RFC 4418): a sum of products of 32-bit words, to each of
-//! which a secret number was added. These sums are the coefficients of a polynomial, and the fingerprint is its value at
-//! the key. Two texts share a fingerprint with a probability of about 2^-32, whoever chose them.
+//! Each block is hashed by NH, which is the first layer of UMAC (RFC 4418): a sum of products of 32-bit words, to each
+//! of which a secret number was added. These sums are the coefficients of a polynomial, and the fingerprint is its
+//! value at the key. Two texts share a fingerprint with a probability of about 2^-32, regardless of how they were
+//! chosen.
 
 use crate::bytes::{Bytes, opaque};
 
@@ -16,7 +17,7 @@ const STEPS: u32 = 16;
 /// The longest text that has a fingerprint.
 pub const LENGTH_MAX: u32 = STEPS * STEP as u32;
 
-/// Whether a text of that length has a fingerprint.
+/// True: a text of that length has a fingerprint.
 #[inline(always)]
 pub const fn is_long_enough(length: u32) -> bool {
     length >= BLOCK as u32 && length <= LENGTH_MAX
@@ -68,9 +69,9 @@ pub fn blocks(payload: Bytes<'_>, most: u32, key: u64, before: u64) -> u64 {
     value
 }
 
-/// NH of a block, and the secret that the next one begins with. The secrets are made on the way, as there is no room on the
-/// stack for a table of them. How far two of them are apart depends on the key, so nobody can make up for a word that he has
-/// moved.
+/// NH of a block, and the secret that the next one begins with. The secrets are made on the way, as there is no room on
+/// the stack for a table of them. How far two of them are apart depends on the key, so a moved word cannot be made up
+/// for.
 #[inline(always)]
 const fn nh(block: &[u8; BLOCK], mut secret: u64) -> (u64, u64) {
     let (words, _) = block.as_chunks::<8>();

@@ -1,4 +1,4 @@
-//! From an Ethernet frame to what lies behind its UDP or TCP header.
+//! The headers of an Ethernet frame, up to the payload of UDP or TCP.
 //!
 //! One short function per header. A length that a packet claims is believed only as far as the bytes go.
 
@@ -13,7 +13,7 @@ pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 const ETHERTYPE_QINQ_OLD: u16 = 0x9100;
-/// Linux peels priority tags off one by one; a fifth is nobody's.
+/// Linux peels priority tags off one by one; no network has a fifth.
 const MAX_VLAN_TAGS: usize = 4;
 
 pub(crate) const FIN: u8 = 0x01;
@@ -74,7 +74,7 @@ pub mod flag {
     pub const MALFORMED: u8 = 1;
     /// More fragments follow.
     pub const FIRST_FRAGMENT: u8 = 2;
-    /// TCP SYN without ACK: somebody wants a connection.
+    /// TCP SYN without ACK: a request for a connection.
     pub const CONNECT: u8 = 4;
     /// TCP FIN or RST.
     pub const ENDS: u8 = 8;
@@ -515,8 +515,8 @@ pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     packet.acknowledged = u32::from_be(word(header, 8));
 }
 
-/// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports,
-/// so the rest shall not pass because nobody looked.
+/// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports, so the
+/// rest must not pass unread.
 #[inline(always)]
 fn ports_of_first_fragment(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     if !packet.is(flag::FIRST_FRAGMENT) || ip.length < 4 {

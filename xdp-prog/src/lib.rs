@@ -1,4 +1,4 @@
-//! The packet path: how one frame is judged.
+//! The packet path: the judgement of one frame.
 //!
 //! Everything here is pure: a frame, the tables and the time go in, a [`Reason`] comes out. The XDP program
 //! (`main.rs`) runs this code over the kernel's maps; `sipward replay` and the tests run the same code over

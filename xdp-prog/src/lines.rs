@@ -1,4 +1,5 @@
-//! Where lines begin and where headers end, eight bytes at a time: no look-up waits for the one before it.
+//! The beginnings of lines and the ends of headers, found eight bytes at a time: no look-up waits for the one before
+//! it.
 
 use crate::bytes::{Bytes, opaque};
 

@@ -1,4 +1,4 @@
-//! Finding signatures in a message, in two steps.
+//! The search for signatures in a message, in two steps.
 //!
 //! **Prefilter.** Every signature kept in the kernel contains a literal. Of each literal, for each of the three
 //! ways it can lie on a grid of every third byte, the compiler has put one four-byte gram (or, where the

@@ -22,11 +22,11 @@ const WINDOW: i32 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Place {
-    /// Of a connection that nobody has seen begin.
+    /// Of a connection whose beginning was not seen.
     Unknown = 0,
     /// Far from where its connection goes on.
     Outside = 1,
-    /// Of a connection that is known, where nobody knows what came before.
+    /// Of a known connection; the bytes before it are not known.
     Gap = 2,
     /// Between two messages.
     Start = 3,
@@ -149,7 +149,7 @@ impl Packet {
 }
 
 impl Carried {
-    /// Nobody knows.
+    /// The place is not known.
     pub const LOST: Self = Self {
         generation: 0,
         length: 0,
@@ -265,7 +265,7 @@ impl StreamState {
             self.before = self.now;
             self.previous = sequence;
         } else if ahead <= 0 {
-            // Of two that differ nobody knows which one the stack took.
+            // Of two that differ, it is not known which one the stack took.
             if ahead == 0 && sequence == self.previous && self.now != *carried {
                 self.now = Carried::LOST;
             }

@@ -29,7 +29,7 @@ pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) 
         // Only over TCP.
         Reason::Stream | Reason::Keepalive => false,
         Reason::NotIp | Reason::OtherPort | Reason::BadIp | Reason::Fragment | Reason::NotSip => false,
-        // Nobody judges trusted sources.
+        // Trusted sources are not judged.
         Reason::Trusted => false,
         drops!() => false,
     }

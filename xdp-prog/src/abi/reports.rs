@@ -159,14 +159,15 @@ pub const TAP_MAX: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct TapState {
-    /// Of strangers, what comes and what leaves: a flood of requests takes nothing from the answers.
+    /// Of strangers, incoming and outgoing packets, so that a flood of requests takes nothing from the answers.
     pub taken: [TapCount; 2],
     /// Wanted, and not handed over: the ring was full, or a stranger's packet over the budget. Only ever grow.
     pub lost_known: u64,
     pub lost_strangers: u64,
-    /// Of both, what left: somebody may have been told what nobody else was seen to be told.
+    /// Of both, packets that left. A nonce in one of them was issued to an unknown recipient.
     pub lost_answers: u64,
-    /// Of both, what came and may have been an answer: the PBX may pass it on, and it would look like one of its own.
+    /// Of both, packets that came in and may have been answers. The PBX may pass one on, and it would look like the
+    /// PBX's own.
     pub lost_foreign: u64,
     /// Packets that left and are not looked at: payloads of a TLS port, challenges of a TCP port that is not a SIP
     /// port.

@@ -75,7 +75,7 @@ pub mod phase {
     pub const HEAD: u8 = 2;
     pub const HEADERS: u8 = 3;
     pub const BODY: u8 = 4;
-    /// In a datagram: whatever length it tells, nothing follows it.
+    /// In a datagram: nothing follows it, regardless of its Content-Length.
     pub const DATAGRAM: u8 = 5;
 }
 

@@ -2,7 +2,7 @@
 //! written. The kernel keeps only their hashes.
 //!
 //! Credentials may have several user names, in one header or in several. Kamailio and PJSIP, so Asterisk too, take the
-//! last of a header, and the first header for their realm, which nobody knows here. So all headers count, and a header
+//! last of a header, and the first header for their realm, which is not known here. So all headers count, and a header
 //! with two names, or with one that a PBX may read otherwise, is [marked](flag).
 //!
 //! The message is walked line by line. What is read has a bound, and a message that goes on behind it is reported as
@@ -113,7 +113,7 @@ pub struct Named {
     pub reserved: u32,
 }
 
-/// The message names nobody else.
+/// The message has no further names.
 pub const NOTHING: u32 = 0;
 pub const BY_FROM: u32 = 1;
 pub const BY_CREDENTIALS: u32 = 2;

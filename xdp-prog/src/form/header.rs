@@ -22,7 +22,7 @@ mod place {
     /// message, whose header follows.
     const NAME: [u8; 3] = [5, 6, 7];
     const VERSION: u8 = 8;
-    /// In the body of a datagram, which is nobody's.
+    /// In the body of a datagram, which is not looked at.
     const OVER: u8 = 15;
     pub(super) const LINE_END: u8 = STATES;
     pub(super) const NUL: u8 = 2 * STATES;

@@ -179,7 +179,7 @@ pub fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
     // The version may stand in what continues the line, behind a method longer than any.
     let is_folded =
         continued & Form::StartLine.bit() != 0 && text.head(at).is_some_and(|head| head.is_ascii());
-    // In a stream the end of the line may follow in the next segment; a datagram without one is nobody's.
+    // In a stream the end of the line may follow in the next segment; a datagram without one is no message.
     if !(begin.is_certain() || is_plain || is_odd || !begin.stream && (is_endless || is_folded)) {
         return 0;
     }

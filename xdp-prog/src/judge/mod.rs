@@ -159,7 +159,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
         // Pass: neither is for a SIP port.
         Depth::NotIp => return untouched(Reason::NotIp),
         Depth::OtherProtocol => return untouched(Reason::OtherPort),
-        // Pass: without a credible header nobody can say that this is for a SIP port. The stack drops it.
+        // Pass: without a credible header the port is not known. The stack drops it.
         Depth::BadIp => return untouched(Reason::BadIp),
         Depth::HiddenTransport => return hidden_transport(world, packet),
     }
