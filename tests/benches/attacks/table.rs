@@ -31,7 +31,7 @@ impl Table {
         self.0[place].1[column] = Some(cell);
     }
 
-    /// The best of each row is bold.
+    /// The best of each row is bold, and nothing where it is as good.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from("| |");
         for guardian in GUARDIANS {
@@ -65,6 +65,8 @@ impl Table {
     }
 }
 
-fn best(cells: &[Option<Cell>]) -> f64 {
-    cells.iter().flatten().map(|cell| cell.rank).fold(f64::INFINITY, f64::min)
+/// Of those that guard: without any guardian crowds are served and passwords found.
+fn best(cells: &[Option<Cell>; GUARDIANS.len()]) -> f64 {
+    let guarded = cells.iter().zip(GUARDIANS).filter(|(_, guardian)| *guardian != Guardian::Nothing);
+    guarded.filter_map(|(cell, _)| Some(cell.as_ref()?.rank)).fold(f64::INFINITY, f64::min)
 }
