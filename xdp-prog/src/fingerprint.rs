@@ -51,7 +51,7 @@ pub fn of(length: u32, key: u64, seed: u64, blocks: impl Fn(u32, u32, u64) -> u6
     }
 }
 
-/// Continues the polynomial with all whole blocks among the first `most` bytes of `payload`, of at most [`STEP`] of them.
+/// Continues the polynomial with all whole blocks among the first `most` bytes of `payload`, of at most `STEP` of them.
 #[inline(always)]
 pub fn blocks(payload: Bytes<'_>, most: u32, key: u64, before: u64) -> u64 {
     let (mut value, mut secret) = (before, key);

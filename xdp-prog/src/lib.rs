@@ -1,6 +1,6 @@
 //! The packet path: the judgement of one frame.
 //!
-//! Everything here is pure: a frame, the tables and the time go in, a [`Reason`] comes out. The XDP program
+//! Everything here is pure: a frame, the tables and the time go in, a [`Reason`](reason::Reason) comes out. The XDP program
 //! (`main.rs`) runs this code over the kernel's maps; `sipward replay` and the tests run the same code over
 //! ordinary memory through [`judge::World`].
 #![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]

@@ -6,7 +6,7 @@ use super::Address;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuardState {
-    /// 1: packets that pass are handed to the daemon, see [`TapHead`].
+    /// 1: packets that pass are handed to the daemon, see [`TapHead`](super::TapHead).
     pub tap: u32,
     /// The number of entries in `SUSPENDED` for one source, and for all sources. Never too few.
     pub suspended: u32,
@@ -53,7 +53,7 @@ pub struct Suspension {
 pub mod suspension {
     /// Does not touch sources that are known.
     pub const EXEMPT_KNOWN: u32 = 1;
-    /// Userspace's own, as [`UNSAVED`](super::UNSAVED) is of sources.
+    /// Userspace's own, as [`UNSAVED`](crate::abi::UNSAVED) is of sources.
     pub const UNSAVED: u32 = 2;
 }
 

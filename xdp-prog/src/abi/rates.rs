@@ -51,7 +51,7 @@ pub const FLOWS_MAX: u32 = 192;
 #[repr(C)]
 pub struct FlowKey {
     pub source: Address,
-    /// As [`SuspensionKey::flow`] numbers them.
+    /// As [`SuspensionKey::flow`](super::SuspensionKey::flow) numbers them.
     pub flow: u64,
 }
 

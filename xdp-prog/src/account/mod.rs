@@ -66,7 +66,7 @@ pub trait Message {
     fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User>;
     /// [`has_tag`] of the To header whose value begins there.
     fn has_tag(&self, at: u32, most: u32) -> bool;
-    /// [`parameter`] of the credentials that go on there.
+    /// [`parameter()`] of the credentials that go on there.
     fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep;
     /// [`name_hash`] of the name that begins there.
     fn name_hash(&self, at: u32, most: u32, end: End) -> u64;

@@ -15,7 +15,7 @@ const PLAIN_END: usize = 11;
 /// Instead of a length.
 const ENDLESS: u32 = u32::MAX;
 
-/// The length of the first line with its LF. Zero: it has no LF. [`ENDLESS`]: it is longer than any start line.
+/// The length of the first line with its LF. Zero: it has no LF. `ENDLESS`: it is longer than any start line.
 #[inline(always)]
 pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     let mut at = 0;
