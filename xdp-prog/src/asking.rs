@@ -16,7 +16,7 @@ const MINUTE: u64 = 60_000_000_000;
 /// One a minute.
 pub const LIMIT: RateLimit = RateLimit { interval: MINUTE, tolerance: MINUTE, window: 0, window_max: 0 };
 
-/// Of the networks of one line that have hardly sent anything, together: one a second, and a minute's at once.
+/// For all networks of one line that have hardly sent anything, together: one a second, and a minute's at once.
 pub const LIMIT_FRESH: RateLimit =
     RateLimit { interval: MINUTE / 60, tolerance: MINUTE, window: 0, window_max: 0 };
 
@@ -60,7 +60,7 @@ fn is_fresh<W: World>(world: &W, packet: &Packet, now: u64) -> bool {
     }
 }
 
-/// Where the meter of such networks is: no line ends like that.
+/// The key of such networks' meter: no line ends like that.
 #[inline(always)]
 const fn fresh(line: Address) -> Address {
     Address([line.0[0], line.0[1], 0, 1])

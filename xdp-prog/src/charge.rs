@@ -51,7 +51,7 @@ pub enum Limit {
     Flows = 2,
     Prefix = 3,
     FlowsPrefix = 4,
-    /// That of the neighbourhood, and the source is a newcomer.
+    /// The neighbourhood's limit, for a newcomer.
     Newcomers = 5,
 }
 
@@ -140,7 +140,7 @@ const NEWCOMER_WINDOW: u32 = ticks(60_000_000_000);
 enum Share {
     /// It is no newcomer.
     None,
-    /// It has sent several packets: half of what may come at once is left for those who have sent fewer.
+    /// It has sent several packets: half of the burst is left for sources that have sent fewer.
     Half,
     All,
 }

@@ -44,13 +44,13 @@ pub const OFFSET_MAX: u32 = 0x3fff;
 pub struct Packet {
     pub source: Address,
     pub destination: Address,
-    /// Where the payload begins in the frame.
+    /// The beginning of the payload in the frame.
     pub offset: u32,
     /// Payload bytes that are really there.
     pub length: u32,
-    /// Of a fragment: the id that all parts of its packet carry.
+    /// For a fragment, the id that all parts of its packet carry.
     pub fragment_id: u32,
-    /// Of a fragment: where in its packet the next one begins. Zero: that is not known.
+    /// For a fragment, the beginning of the next one in the packet. Zero: that is not known.
     pub fragment_end: u32,
     /// TCP: of the first byte of payload.
     pub sequence: u32,
@@ -134,7 +134,7 @@ packed_enum!(Depth: Ports | LaterFragment | NotIp | BadIp | OtherProtocol | Hidd
 /// The IP header's description of the packet's payload.
 struct Ip {
     protocol: u8,
-    /// Where the transport header begins, and how many bytes of IP payload there are from there.
+    /// The beginning of the transport header, and the number of bytes of IP payload from there.
     offset: usize,
     length: u32,
     fragment: Fragment,
@@ -369,7 +369,7 @@ impl Chain {
         Some(Self { protocol: word as u8, offset, fragment, behind })
     }
 
-    /// Where in the packet its next fragment begins, if this one ends at `end` in the frame.
+    /// The beginning of the next fragment in the packet, if this one ends at `end` in the frame.
     #[inline(always)]
     fn fragment_end(&self, frame: Bytes<'_>, end: u32) -> u32 {
         match self.fragment {

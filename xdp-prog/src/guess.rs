@@ -106,7 +106,7 @@ impl Guess {
 /// The way in which the credentials of a packet are judged. `policy`: the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuessPlan {
-    /// Those in what goes on in the middle of a header, and not those of a whole message.
+    /// The credentials are in a text that goes on in the middle of a header.
     pub is_rest: bool,
     /// A packet with two user names is refused.
     pub refuse_names: bool,

@@ -46,7 +46,7 @@ pub struct Suspension {
     pub expires: u64,
     /// A set of [`suspension`] flags.
     pub flags: u32,
-    /// Of an entry for [`ANYTHING`](SuspensionKey::ANYTHING): how many others of the source there are.
+    /// In an entry for [`ANYTHING`](SuspensionKey::ANYTHING), the number of the source's other entries.
     pub others: u32,
 }
 

@@ -82,7 +82,7 @@ pub struct AddressHash {
 pub struct GuessState {
     /// When the bucket is empty again, in nanoseconds.
     pub empty_at: Word,
-    /// Of what was given back ever: how much is counted in.
+    /// The part of all refunds that is counted in.
     pub counted: Word,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub kind: HeaderKind,
-    /// Where its value begins, counted from the line's beginning.
+    /// The beginning of its value, counted from the line's beginning.
     pub value: u32,
 }
 

@@ -58,7 +58,7 @@ pub trait Message {
     fn rest_of_line(&self, at: u32, most: u32) -> u32;
     /// [`header`] that begins there.
     fn header(&self, at: u32) -> Header;
-    /// Where the blanks that begin there end, and the ends of lines among them.
+    /// The end of the blanks and line ends that begin there.
     fn skip_blanks(&self, at: u32) -> u32;
     /// [`uri`] of the From header whose value begins there.
     fn uri(&self, at: u32, most: u32) -> Option<Uri>;
@@ -90,9 +90,9 @@ pub enum Wanted {
     /// From and credentials, and whether To has a tag.
     Names,
     Credentials,
-    /// The same in what goes on in the middle of a header, and no further than up to the empty line.
+    /// Credentials in a text that goes on in the middle of a header, no further than up to the empty line.
     RestOfHeader,
-    /// Those of a response, which give nonces to the other side.
+    /// The challenges of a response, which give nonces to the other side.
     Challenges,
 }
 
@@ -106,9 +106,9 @@ pub struct Named {
     pub flags: u32,
     /// The hash of the user name, the last one of credentials; [`NONE`]: it has none.
     pub name: u64,
-    /// Of credentials: the hash of their nonce, or [`NONE`].
+    /// For credentials, the hash of their nonce, or [`NONE`].
     pub nonce: u64,
-    /// Of credentials: where their value ends in the message.
+    /// For credentials, the end of their value in the message.
     pub end: u32,
     pub reserved: u32,
 }
@@ -141,7 +141,7 @@ impl Named {
     }
 }
 
-/// With a position: it is that of the From header's value.
+/// A mark on a position: it is that of the From header's value.
 const FROM: u32 = 1 << 31;
 /// The same for the To header.
 const TO: u32 = 1 << 30;

@@ -104,8 +104,8 @@ impl Form {
     }
 }
 
-/// Where forms are looked for; positions count from the payload's beginning. The kernel verifies each as a function by
-/// itself.
+/// The text that is searched for forms. Positions count from the payload's beginning. The kernel verifies each of these
+/// as a separate function.
 pub trait Text {
     /// [`first_line`] from there.
     fn first_line(&self, at: u32) -> u32;

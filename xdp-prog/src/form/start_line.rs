@@ -35,7 +35,7 @@ pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     if length as usize >= START_LINE_MAX { ENDLESS } else { 0 }
 }
 
-/// The same for less than a step, which begins at `at`.
+/// The same for a rest that is shorter than a step and begins at `at`.
 #[inline(always)]
 fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
     let mut more = 0;
@@ -205,7 +205,7 @@ pub fn start_steps(payload: Bytes<'_>, length: u32) -> Walk {
     Walk(version::BLANK).steps(&VERSION, payload, length, START_LINE_MAX)
 }
 
-/// The same for what is less than a step.
+/// The same for a rest that is shorter than a step.
 #[inline(always)]
 pub fn start_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
     walk.rest(&VERSION, payload, length)

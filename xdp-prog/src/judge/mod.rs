@@ -89,7 +89,7 @@ pub trait World {
     fn scan(&self, packet: &Packet) -> Scan;
     /// The signature in a datagram's payload, of which the first one may be at `candidate`.
     fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16>;
-    /// Of the signatures that packets are searched for.
+    /// The generation of the signatures that packets are searched for.
     fn generation(&self) -> u32;
     /// Calls `then` with the state that the next walk goes on from, or that the last one left.
     fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T>;

@@ -162,7 +162,7 @@ impl<W: World> RuleContext<'_, W> {
         }
     }
 
-    /// Of a request that opens something.
+    /// True: a request that opens something is one too many without credentials.
     #[inline(always)]
     fn asks_too_often(&self, kind: Kind, scan: Scan) -> bool {
         let opens = match kind {

@@ -42,8 +42,8 @@ pub(super) fn capture(ctx: *mut xdp_md, verdict: Reported) -> bool {
     captured
 }
 
-/// In the smallest record that the frame fits into: their sizes must be constants, and a ring of the largest ones
-/// would hold a quarter of the messages.
+/// Stores the frame in the smallest record that it fits into: their sizes must be constants, and a ring of the largest
+/// ones would hold a quarter of the messages.
 #[inline(always)]
 fn store(ctx: *mut xdp_md, verdict: Reported, now: u64) -> bool {
     // SAFETY: the context is the program's own.

@@ -107,7 +107,7 @@ pub(super) fn hide() {
     }
 }
 
-/// In the smallest record that the payload fits into, as for captures.
+/// Stores the payload in the smallest record that it fits into, as for captures.
 #[inline(always)]
 fn store(head: &TapHead, known: bool, payload: &impl Payload) -> bool {
     match head.length {

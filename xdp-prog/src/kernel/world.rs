@@ -97,7 +97,7 @@ fn fresh<T: RateState>() -> &'static T {
     unsafe { &*(&raw const FRESH).cast() }
 }
 
-/// Of words only, all of which may be zero.
+/// State that consists of words only, all of which may be zero.
 trait RateState {}
 impl RateState for SourceState {}
 impl RateState for PrefixState {}

@@ -36,7 +36,7 @@ impl Packed for Advance {
 pub trait Segment {
     /// [`Signatures::advance`] over at most `most` bytes from `at` on.
     fn advance(&self, row: u16, at: u32, most: u32) -> Advance;
-    /// Where the blanks that begin at `at` end.
+    /// The end of the blanks that begin at `at`.
     fn skip_blanks(&self, at: u32) -> u32;
     /// The kind of message that begins at `at`. An unknown method counts as that, without a look at its shape.
     fn message(&self, at: u32) -> Kind;
