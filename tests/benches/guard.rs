@@ -1,7 +1,7 @@
-//! What it costs to watch 5,000 registrations a second: the daemon's share of a core, and what it did not get to see.
+//! The cost of observing 5,000 registrations a second: the daemon's share of a core, and the packets it missed.
 //!
 //! `cargo bench -p sipward-tests --bench guard`, as root, with `sipward` built in release mode beside it. It prints and
-//! never asserts a time. What a packet costs in the kernel with taps on and off is in `kernel.rs`.
+//! never asserts a time. The cost of a packet in the kernel, with taps on and off, is in `kernel.rs`.
 
 use std::{
     fs,
@@ -17,7 +17,8 @@ use sipward_tests::{
     caller::PHONE,
     command::Sipward,
     daemon::Daemon,
-    guesser::{Answer, Attempt, another, message},
+    guesser::{Answer, Attempt, another},
+    message,
     namespace::{Lan, Namespace, v4},
     report::{Case, Report, Unit},
     scratch::Scratch,
@@ -70,7 +71,7 @@ fn measure(report: &mut Report, sipward: &Sipward<'_>, daemon: &Daemon, office: 
     report.cases(&[registered, share], "");
 }
 
-/// What it has looked at, what of it could not be, and what it made of it.
+/// The observer's counters: packets read, packets lost, and outcomes.
 fn seen(sipward: &Sipward<'_>) -> [(&'static str, u64); 6] {
     let status = sipward.json("status").remove(0);
     let names = ["packets", "unseen_known", "unseen_strangers", "evidence", "unproven", "unjudged"];
@@ -100,22 +101,15 @@ fn answer(socket: &UdpSocket, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let Some((length, from)) = receive(|| socket.recv_from(&mut buffer)) else { continue };
         let request = String::from_utf8_lossy(&buffer[..length]);
-        let same: String = ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "]
-            .into_iter()
-            .filter_map(|name| request.lines().find(|line| line.starts_with(name)))
-            .map(|line| format!("{line}\r\n"))
-            .collect();
-        let answer = if request.contains("\nAuthorization: ") {
-            let contact = request.lines().find(|line| line.starts_with("Contact: ")).unwrap_or_default();
-            format!("SIP/2.0 200 OK\r\n{same}{contact};expires=300\r\nContent-Length: 0\r\n\r\n")
+        let answer = if message::header(&request, "Authorization").is_some() {
+            let contact = message::header(&request, "Contact").unwrap_or_default();
+            message::answer(&request, "200 OK", &format!("Contact: {contact};expires=300\r\n"))
         } else {
             nonce += 1;
-            format!(
-                "SIP/2.0 401 Unauthorized\r\n{same}WWW-Authenticate: Digest realm=\"{REALM}\", \
-                 nonce=\"{nonce:032x}\"\r\nContent-Length: 0\r\n\r\n"
-            )
+            let challenge = format!("WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"{nonce:032x}\"\r\n");
+            message::answer(&request, "401 Unauthorized", &challenge)
         };
-        // Who is gone needs no answer.
+        // The sender may have closed its socket.
         let _ = socket.send_to(answer.as_bytes(), from);
     }
 }
@@ -139,7 +133,7 @@ fn register(office: &Namespace, rate: u32) -> u64 {
             }
             let attempt = Attempt { method: "REGISTER", account, agent: PHONE, challenge: None };
             // A full queue is a packet less.
-            let _ = socket.send(message(&attempt, &via, another()).as_bytes());
+            let _ = socket.send(attempt.write(&via, another()).as_bytes());
         }
         thread::sleep(LATE);
         over.store(true, Ordering::Relaxed);
@@ -163,7 +157,7 @@ fn come_back(socket: &UdpSocket, via: &str, done: &AtomicU64, over: &AtomicBool)
         };
         let challenge = Answer { status: 401, realm: REALM.to_owned(), nonce: nonce.to_owned() };
         let attempt = Attempt { method: "REGISTER", account, agent: PHONE, challenge: Some(&challenge) };
-        let _ = socket.send(message(&attempt, via, another()).as_bytes());
+        let _ = socket.send(attempt.write(via, another()).as_bytes());
     }
 }
 

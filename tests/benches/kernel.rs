@@ -1,8 +1,8 @@
-//! What one packet costs in the kernel: BPF_PROG_TEST_RUN per case, as a ratio to a program that drops
+//! The cost of one packet in the kernel: BPF_PROG_TEST_RUN per case, as a ratio to a program that drops
 //! everything, measured in the same run and in turn with it.
 //!
 //! `cargo bench -p sipward-tests --bench kernel`, as root. It prints and never asserts: absolute times are
-//! the machine's, the ratios are ours.
+//! those of the machine, and the ratios those of the filter.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -22,6 +22,7 @@ use sipward_tests::{
     stack::Loaded,
     turns::Turns,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
@@ -29,11 +30,11 @@ use sipward_types::{
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
 const TURNS: Turns = Turns { rounds: 7, each: 3 };
-/// Nanoseconds of one turn; the number of runs follows from what a first look says.
+/// Nanoseconds of one turn. A first measurement gives the number of runs.
 const TURN: f64 = 15e6;
 const FIRST_LOOK: u32 = 10_000;
 
-/// How the filter is set up for a case.
+/// The configuration of the filter in a case.
 #[derive(Clone, Copy)]
 struct Setting {
     signatures: usize,
@@ -44,7 +45,7 @@ struct Setting {
     tap: Tap,
 }
 
-/// What is known of the sender, besides the flows of others.
+/// The entries for the sender, beside the flows of others.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
     Nothing,
@@ -67,13 +68,13 @@ enum Suspended {
     Lock,
 }
 
-/// What becomes of what is handed over.
+/// The reader of the tap rings.
 #[derive(Clone, Copy, PartialEq)]
 enum Tap {
     Off,
     /// A reader is fast enough.
     Drained,
-    /// Nobody reads: the ring is full.
+    /// Without a reader: the ring is full.
     Full,
     /// A stranger's packets are over their budget.
     OverBudget,
@@ -119,7 +120,7 @@ fn cases() -> Vec<Case> {
     let tapping = |tap| Setting { tap, limits: false, ..SIGNATURES_64 };
     let suspending = |suspended| Setting { suspended, limits: false, ..SIGNATURES_64 };
     let knowing = |known| Setting { known, limits: false, ..SIGNATURES_64 };
-    let refusal = message::OK_TO_OUR_OPTIONS.replace("200 OK", "401 Unauthorized");
+    let refusal = message::answer_to_our_options("401 Unauthorized");
     let answer = || udp().from("203.0.113.1:5060").to("198.51.100.7:40000").carrying(&refusal);
     let with = |signatures| Setting { signatures, ..SIGNATURES_64 };
     let banned = |bans| Setting { bans, ..SIGNATURES_64 };
@@ -273,17 +274,22 @@ fn know(filter: &mut Filter, known: Known) -> anyhow::Result<()> {
     if known == Known::Nothing {
         return Ok(());
     }
-    filter.sources()?.put_known(HERE, 1, FOREVER)?;
+    filter.sources()?.put_known(HERE, 1, KernelTime::FOREVER)?;
     let mut flows = filter.known_flows()?;
     let flow = |port| Flow { port, transport: Transport::Udp };
     for index in 0..20_000 {
-        flows.put(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index)), flow(5060), 1, FOREVER)?;
+        flows.put(
+            IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + index)),
+            flow(5060),
+            1,
+            KernelTime::FOREVER,
+        )?;
     }
     if known == Known::Flow {
-        flows.put(HERE, flow(40_000), 1, FOREVER)?;
+        flows.put(HERE, flow(40_000), 1, KernelTime::FOREVER)?;
         // What makes a flow known is that an account has worked there.
         let account = Account::new(b"201").expect("a name");
-        filter.worked()?.put(HERE, &account, FOREVER)?;
+        filter.worked()?.put(HERE, &account, KernelTime::FOREVER)?;
     }
     Ok(())
 }
@@ -292,7 +298,8 @@ fn suspend(filter: &mut Filter, suspended: Suspended) -> anyhow::Result<()> {
     let mut suspensions = filter.suspensions()?;
     let mut put = |source: Option<IpAddr>, name: &str| {
         let account = Account::new(name.as_bytes()).expect("a name");
-        let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+        let suspension_entry =
+            SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false };
         suspensions.put(SuspensionTarget::account(source, &account), suspension_entry)
     };
     match suspended {
@@ -332,7 +339,7 @@ fn run_and_drain(filter: &mut Filter, taps: &mut Taps, case: &Case) -> anyhow::R
     let mut spent = Duration::ZERO;
     for _ in 0..ROUNDS {
         spent += run_once(filter, case, ROUND)?;
-        taps.drain(u64::MAX, usize::MAX, |_| {});
+        taps.drain(KernelTime::FOREVER, usize::MAX, |_| {});
     }
     Ok(spent.as_secs_f64() * 1e9 / f64::from(ROUNDS))
 }
@@ -408,7 +415,7 @@ fn hostile_to_clean(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the verifier had to follow, and what came of it.
+/// Adds the verifier's figures for both programs.
 fn costs(report: &mut Report) -> anyhow::Result<()> {
     for fixed in Loaded::both()? {
         report.note(&fixed.to_string());

@@ -1,7 +1,7 @@
-//! What a million bans cost: to import, to keep, to look up, to list, and to start with.
+//! The cost of a million bans: import, memory, look-up, listing, and the start of the daemon.
 //!
 //! `cargo bench -p sipward-tests --bench lists`, as root, with `sipward` built in release mode beside it. It prints and
-//! never asserts a time: times are the machine's.
+//! never asserts a time, because times depend on the machine.
 
 use std::{
     fs,
@@ -133,7 +133,7 @@ fn start_again(sipward: &Sipward<'_>, daemon: Daemon, config: &str) -> anyhow::R
     Ok(())
 }
 
-/// What a packet from a banned source costs, with few bans and with many.
+/// The cost of a packet from a banned source, with few bans and with many.
 fn look_up() -> anyhow::Result<()> {
     const ROUNDS: usize = 5;
     println!("a banned packet, in the kernel");
@@ -188,7 +188,7 @@ fn cost_of_all_sources(filter: &mut Filter, bans: u32) -> anyhow::Result<f64> {
     Ok(begun.elapsed().as_secs_f64() * 1e9 / f64::from(PACKETS))
 }
 
-/// How long others wait while something goes on.
+/// The times that other commands take while one is at work.
 struct Waits(Vec<Duration>);
 
 impl std::fmt::Display for Waits {
@@ -199,7 +199,7 @@ impl std::fmt::Display for Waits {
     }
 }
 
-/// What comes of some work, how long it takes, and how long `status` takes meanwhile.
+/// Does some work. Returns its result, its duration, and the durations of `status` meanwhile.
 fn while_asking<T>(
     sipward: &Sipward<'_>,
     work: impl FnOnce() -> anyhow::Result<T>,

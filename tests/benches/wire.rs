@@ -1,8 +1,8 @@
-//! What a packet costs on a wire, side by side with what operators use today: frames that arrive through a veth, and
-//! what is behind it takes them. With the cost of sending them, and net of it.
+//! The cost of a packet on a wire, beside the tools that operators use today. Frames arrive through a veth, and
+//! the receiver behind it takes them. The figures are given with the cost of sending, and net of it.
 //!
-//! `cargo bench -p sipward-tests --bench wire`, as root. It prints and never asserts: times are the machine's, the
-//! ratios, taken in turn in one run, are what counts.
+//! `cargo bench -p sipward-tests --bench wire`, as root. It prints and never asserts: times depend on the machine, and the
+//! results are the ratios, measured in turn in one run.
 
 use sipward_tests::{
     frame::udp,
@@ -18,20 +18,20 @@ use sipward_tests::{
 };
 
 const TURNS: Turns = Turns { rounds: 9, each: 7 };
-/// Nanoseconds of one turn; the number of frames follows from what a first look at the receiver says.
+/// Nanoseconds of one turn. A first measurement of the receiver gives the number of frames.
 const TURN: f64 = 12e6;
 const FIRST_LOOK: u32 = 20_000;
 
-/// What arrives, and who is there to take it.
+/// The frames that arrive, and the sockets that receive them.
 struct Profile {
     name: &'static str,
     sources: Sources,
-    /// Whether the sources are held to their rates; otherwise these are looked at and never reached.
+    /// The receiver limits the rate of each source. Otherwise the filter's limits are checked, and never reached.
     rates: bool,
     receivers: &'static [Receiver],
     message: fn() -> String,
     from: &'static str,
-    /// Nobody who protects a PBX lets it pass.
+    /// Every tool that protects a PBX drops it.
     hostile: bool,
     goals: &'static [Goal],
 }
@@ -192,7 +192,7 @@ impl Profile {
     }
 }
 
-/// What a filter adds to what the host does with a packet anyway.
+/// The cost that a filter adds to the host's own work for a packet.
 fn extra(report: &mut Report, gross: &[Case]) {
     let Some(unfiltered) = named(gross, Nothing) else { return };
     let filters = [Sipward, ScriptLegacy, ScriptNft].into_iter().filter_map(|filter| named(gross, filter));

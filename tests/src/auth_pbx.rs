@@ -31,7 +31,7 @@ pub enum PbxKind {
     Kamailio,
     /// It answers accounts that do not exist with 404, as careless configurations do.
     TalkativeKamailio,
-    /// It asks for a password whatever the request is, says in each answer whom it read there, and calls nobody.
+    /// It challenges every request, writes into each answer the names that it has read, and calls no phone.
     ReadingKamailio,
     Asterisk,
     /// Kamailio with Debian's configuration, in which authentication by a table is switched on.
@@ -106,7 +106,7 @@ impl AuthPbx {
         self.directory.0.join(if self.make.is_kamailio() { "log" } else { "messages" })
     }
 
-    /// How many requests have reached it from an address.
+    /// The number of requests that have reached the PBX from an address.
     pub fn heard(&self, from: &str) -> usize {
         let log = self.program.log();
         if self.make.is_kamailio() {

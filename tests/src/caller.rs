@@ -1,4 +1,4 @@
-//! sipp as people use a phone, or as they abuse one.
+//! sipp as a phone, or as an attacker.
 
 use std::{fs, process::Command};
 
@@ -33,19 +33,19 @@ impl Way {
     }
 }
 
-/// What one run of sipp does with the PBX.
+/// One run of sipp.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     /// A file in `scenarios`.
     pub scenario: &'a str,
     pub count: u32,
-    /// How many a second.
+    /// Calls a second.
     pub rate: u32,
     pub way: Way,
     pub agent: &'a str,
     /// Bytes by which the first message is larger.
     pub padding: usize,
-    /// Who does it, one after the other and again. Some scenarios need it.
+    /// The accounts, which have turns. Some scenarios need them.
     pub logins: &'a [Login],
     /// Each from a port of its own, as phones behind one address.
     pub own_ports: bool,
@@ -72,7 +72,7 @@ pub const CALLS: Plan<'static> = Plan {
 /// Registrations, each with two requests.
 pub const REGISTRATIONS: Plan<'static> = Plan { scenario: "register", ..CALLS };
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     pub successful: u32,
@@ -148,7 +148,7 @@ impl<'a> Caller<'a> {
             .args(["-t", transport])
             .args(["-r", &rate.to_string(), "-m", &count.to_string()])
             .args(["-key", "agent", agent, "-key", "padding", &"0".repeat(padding)])
-            // Who gets no answer gives up soon, and without a last word.
+            // Without an answer, sipp gives up after three seconds, and sends neither CANCEL nor BYE.
             .args(["-recv_timeout", "3000", "-default_behaviors", "none"])
             .args(["-timeout", "60", "-timeout_error", "-nostdin", "-skip_rlimit"])
             .args(["-trace_stat", "-stf", "statistics"])
@@ -183,7 +183,7 @@ fn delay(statistics: &str) -> Option<f64> {
     Some(((hours? * 60.0 + minutes?) * 60.0 + seconds?) * 1e3 + micros? / 1e3)
 }
 
-/// What the last line has in that column; the first line names the columns.
+/// The value of a column in the last line. The first line names the columns.
 fn total<'a>(statistics: &'a str, name: &str) -> Option<&'a str> {
     let (names, totals) = (statistics.lines().next()?, statistics.lines().last()?);
     let column = names.split(';').position(|column| column == name)?;

@@ -1,4 +1,4 @@
-//! `sipward` itself, run as people run it.
+//! Runs the command `sipward`.
 
 use std::{
     env, fmt, fs,
@@ -59,7 +59,7 @@ impl<'a> Sipward<'a> {
     /// A command that is not started yet: `line` is split at blanks.
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.namespace.command(binary());
-        // Whoever runs the tests may be on the host by ssh; that is not what is tested. Set, the variable decides.
+        // The user may have logged in over ssh. The variable replaces the address of that session.
         command
             .args(line.split_whitespace())
             .env("SIPWARD_PIN_DIR", &self.pins)
@@ -95,7 +95,7 @@ impl Drop for Sipward<'_> {
     }
 }
 
-/// What a command left behind.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub struct Done {
     pub line: String,

@@ -1,4 +1,4 @@
-//! Which CPU a test runs on, for what the kernel keeps on each of them.
+//! The CPU of a test, for state that the kernel has on each CPU.
 
 use std::{io, thread};
 

@@ -59,7 +59,7 @@ impl Daemon {
         Self { child, socket: paths::socket(&sipward.runtime()), log }
     }
 
-    /// Whether its control socket is open.
+    /// Returns true if its control socket accepts connections.
     pub fn is_ready(&self) -> bool {
         UnixStream::connect(&self.socket).is_ok()
     }
@@ -82,14 +82,14 @@ impl Daemon {
         self.child.id()
     }
 
-    /// What it has said, and those before it.
+    /// The log of this daemon and of those before it.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.pid()).expect("a process id");
-        // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "{}", std::io::Error::last_os_error());
     }
 

@@ -1,6 +1,6 @@
 //! Digest authentication (RFC 2617) as a client computes it, for tests that know the password.
 
-/// What a response is computed from.
+/// The values from which a digest response is computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Secret<'a> {
     pub username: &'a [u8],

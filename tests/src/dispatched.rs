@@ -1,7 +1,7 @@
-//! Programs that are run without a network, at the speed that they have on one.
+//! Runs programs without a network, at their speed on one.
 //!
 //! Before each run of an XDP program that is on no interface, and after it, the kernel builds its dispatcher anew and waits
-//! for all CPUs (bpf_prog_change_xdp in bpf_prog_test_run_xdp): milliseconds, which a million runs share. One that is on an
+//! for all CPUs (bpf_prog_change_xdp in bpf_prog_test_run_xdp): milliseconds, which a million runs share. A program on an
 //! interface is in the dispatcher already.
 
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use crate::{
 
 const INTERFACE: &str = "eth0";
 
-/// A host with an interface that nobody talks to.
+/// A host with an interface without traffic.
 fn host() -> Namespace {
     let host = Namespace::new("still");
     host.ip(&format!("link add {INTERFACE} type veth peer name other"));

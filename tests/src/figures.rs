@@ -5,7 +5,7 @@ pub fn median(values: Vec<f64>) -> f64 {
     quantile(&sorted(values), 0.5)
 }
 
-/// How wide the middle half of the values is, as a part of the one in the middle; of none, zero. A round that something
+/// The interquartile range of the values, as a fraction of their median; zero for no values. A round that something
 /// else disturbed does not widen it, a measurement that jumps does.
 pub fn spread(values: &[f64]) -> f64 {
     let (low, high) = middle_half(values);

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use sipward_engine::{policy::Config, replay::Memory};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Filter, LoadOptions, SuspensionEntry, SuspensionTarget};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     address::to_key,
@@ -21,7 +22,7 @@ use crate::frame::{ACK, Frame, SYN};
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
-/// Nobody is ever over a limit, and nobody is a newcomer to whom a limit that a test sets would not apply.
+/// No source is ever over a limit, and none is a newcomer, to which a limit of the test would not apply.
 pub fn lift_limits(policy: &mut Policy) {
     policy.stranger = [RateLimit::OFF; Class::COUNT];
     (policy.newcomer_packets, policy.newcomers) = (0, policy.stranger);
@@ -46,7 +47,7 @@ impl std::fmt::Debug for FilterPair {
     }
 }
 
-/// What opens the connection that a segment belongs to, where the SYN-ACK before it has left.
+/// The segment that completes the handshake of a segment's connection, after the SYN-ACK has left.
 pub fn opening(memory: &Memory, segment: &Frame) -> Vec<u8> {
     let opens = segment.clone().carrying("").flags(ACK).build();
     let headers = memory.headers(&opens);
@@ -102,7 +103,10 @@ impl FilterPair {
 
     /// Suspends with both, forever.
     pub fn suspend(&mut self, target: SuspensionTarget) {
-        self.suspend_as(target, SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false });
+        self.suspend_as(
+            target,
+            SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false },
+        );
     }
 
     pub fn suspend_as(&mut self, target: SuspensionTarget, suspension_entry: SuspensionEntry) {
@@ -116,7 +120,7 @@ impl FilterPair {
     }
 
     /// Makes a flow known to both, or changes how many phones it has. What it has sent stays counted.
-    pub fn know_flow(&mut self, source: &str, flow: Flow, phones: u32, until: u64) {
+    pub fn know_flow(&mut self, source: &str, flow: Flow, phones: u32, until: KernelTime) {
         let source = source.parse().unwrap();
         let mut flows = self.filter.known_flows().unwrap();
         flows.put(source, flow, phones, until).unwrap();
@@ -141,13 +145,13 @@ impl FilterPair {
     }
 
     /// An account has worked at a source, or has not any more.
-    pub fn set_worked(&mut self, source: &str, account: &str, until: u64) {
+    pub fn set_worked(&mut self, source: &str, account: &str, until: KernelTime) {
         let (source, account) = (source.parse().unwrap(), Account::new(account.as_bytes()).unwrap());
         self.filter.worked().unwrap().put(source, &account, until).unwrap();
         self.memory.judge_guesses().set_worked(worked_key(source, &account), until);
     }
 
-    /// What was given back to a line, in all.
+    /// Sets the total of refunds for a line.
     pub fn give_back(&mut self, address: &str, refunds: Refunds) {
         let address = address.parse().unwrap();
         self.filter.given_back().unwrap().put(address, refunds).unwrap();
@@ -178,7 +182,7 @@ impl FilterPair {
         }
     }
 
-    /// The verdict both give. Checks that the kernel did what it says and counted exactly that, once.
+    /// The verdict that both give. Asserts that the kernel acted by its verdict, and counted it exactly once.
     pub fn judge(&mut self, frame: &[u8]) -> String {
         self.memory.set_now(now());
         let (verdict, _) = self.memory.judge(frame);

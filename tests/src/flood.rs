@@ -17,7 +17,7 @@ pub struct Jet {
     pub message: String,
 }
 
-/// What became of a flood.
+/// The result of a flood.
 #[derive(Clone, Copy, Debug)]
 pub struct Flooded {
     pub packets: u64,
@@ -73,7 +73,7 @@ fn send_batch(jet: &Jet) -> io::Result<u64> {
         msg_len: 0,
     };
     let mut headers = [header; BATCH];
-    // SAFETY: as many headers as said, all of them with the one message, which outlives the call and is only read.
+    // SAFETY: as many headers as the length, all with the one message, which outlives the call and is only read.
     let sent =
         unsafe { libc::sendmmsg(jet.socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as libc::c_uint, 0) };
     u64::try_from(sent).map_err(|_| io::Error::last_os_error())

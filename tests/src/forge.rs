@@ -1,4 +1,4 @@
-//! UDP packets in anybody's name, as who is not on the way back can send them.
+//! UDP packets with any source address, as a sender that does not see the answers can send them.
 
 use std::{
     io,
@@ -7,12 +7,10 @@ use std::{
     ptr,
 };
 
-use crate::namespace::Namespace;
+use crate::{frame::udp, namespace::Namespace};
 
 /// Packets in one call of the kernel.
 const BATCH: usize = 64;
-const IP_HEADER: usize = 20;
-const UDP_HEADER: usize = 8;
 
 /// A raw socket: the kernel fills in nothing but the checksum of the IP header.
 #[derive(Debug)]
@@ -38,7 +36,7 @@ impl Forger {
         })
     }
 
-    /// As fast as the machine can; how many were sent.
+    /// Sends as fast as the machine can. Returns the number of packets that were sent.
     pub fn send(&self, packets: &[Forged]) -> u64 {
         packets.chunks(BATCH).map(|batch| self.send_batch(batch)).sum()
     }
@@ -69,13 +67,13 @@ impl Forger {
         let mut done = 0;
         while done < headers.len() {
             let rest = &mut headers[done..];
-            // SAFETY: as many headers as said, each with an address and a part that outlive the call.
+            // SAFETY: as many headers as the length, each with an address and a part that outlive the call.
             let sent = unsafe {
                 libc::sendmmsg(self.0.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0)
             };
             match usize::try_from(sent) {
                 Ok(sent) => done += sent,
-                // Full queues: it is for the sender to try again.
+                // With full queues, the sender has to try again.
                 Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(_) => panic!("{:?}: {}", batch[done], io::Error::last_os_error()),
             }
@@ -86,20 +84,7 @@ impl Forger {
 
 impl Forged {
     fn bytes(&self) -> Vec<u8> {
-        let total = u16::try_from(IP_HEADER + UDP_HEADER + self.payload.len()).expect("a packet");
-        let mut bytes = Vec::with_capacity(total.into());
-        bytes.extend([0x45, 0]);
-        bytes.extend(total.to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 64, libc::IPPROTO_UDP as u8, 0, 0]);
-        bytes.extend(self.source.ip().octets());
-        bytes.extend(self.destination.ip().octets());
-        bytes.extend(self.source.port().to_be_bytes());
-        bytes.extend(self.destination.port().to_be_bytes());
-        bytes.extend((total - IP_HEADER as u16).to_be_bytes());
-        // No checksum, which IPv4 permits.
-        bytes.extend([0, 0]);
-        bytes.extend(&self.payload);
-        bytes
+        udp().between(self.source.into(), self.destination.into()).carrying(&self.payload).packet()
     }
 }
 

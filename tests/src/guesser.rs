@@ -1,4 +1,4 @@
-//! Somebody who does not know a password, and tries all the same: over UDP, from any address that its host has.
+//! A guesser without the password, over UDP, from any address of its host.
 
 use std::{
     net::UdpSocket,
@@ -8,10 +8,11 @@ use std::{
 
 use crate::{
     caller::PHONE,
+    message::{Request, status},
     namespace::{Namespace, v4},
 };
 
-/// What comes back in good time on one wire, if anything does.
+/// The time limit for an answer, which on one wire is ample.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One port of one address.
@@ -21,7 +22,7 @@ pub struct Guesser {
     via: String,
 }
 
-/// What the PBX says to a request.
+/// The answer of the PBX to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -36,7 +37,7 @@ pub struct Attempt<'a> {
     pub method: &'a str,
     pub account: &'a str,
     pub agent: &'a str,
-    /// What its credentials answer to, if it has any. They are never right.
+    /// The challenge that its credentials answer, if it has any. They are never right.
     pub challenge: Option<&'a Answer>,
 }
 
@@ -65,17 +66,17 @@ impl Guesser {
         self.send(&Attempt { method, account, agent: PHONE, challenge: None })
     }
 
-    /// What the PBX finally says to it, if it says anything.
+    /// Sends it. Returns the final answer, if there is one.
     pub fn send(&self, attempt: &Attempt<'_>) -> Option<Answer> {
         let number = another();
-        self.say(&message(attempt, &self.via, number), number)
+        self.say(&attempt.write(&self.via, number), number)
     }
 
-    /// The same as somebody else than whose credentials it has.
+    /// The same with another name in From than in the credentials.
     pub fn send_as(&self, from: &str, attempt: &Attempt<'_>) -> Option<Answer> {
         let number = another();
         let own = format!("From: <sip:{}@{}>", attempt.account, v4(1));
-        let message = message(attempt, &self.via, number);
+        let message = attempt.write(&self.via, number);
         assert!(message.contains(&own), "{message}");
         self.say(&message.replace(&own, &format!("From: <sip:{from}>")), number)
     }
@@ -102,38 +103,47 @@ pub fn another() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// From `via`, an address with its port.
-pub fn message(attempt: &Attempt<'_>, via: &str, number: u64) -> String {
-    let Attempt { method, account, agent, challenge } = *attempt;
-    let pbx = v4(1);
-    let (uri, to) = match method {
-        "REGISTER" => (format!("sip:{pbx}"), account),
-        _ => (format!("sip:600@{pbx}"), "600"),
-    };
-    let credentials = challenge.map_or_else(String::new, |Answer { status, realm, nonce }| {
+impl Attempt<'_> {
+    /// The request from `via`, an address with its port.
+    pub fn write(&self, via: &str, number: u64) -> String {
+        let Attempt { method, account, agent, challenge } = *self;
+        let pbx = v4(1);
+        let (uri, to) = match method {
+            "REGISTER" => (format!("sip:{pbx}"), account),
+            _ => (format!("sip:600@{pbx}"), "600"),
+        };
+        let credentials = challenge.map_or_else(String::new, |Answer { status, realm, nonce }| {
         let header = if *status == 407 { "Proxy-Authorization" } else { "Authorization" };
         format!(
             "{header}: Digest username=\"{account}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
              response=\"{number:032x}\", algorithm=MD5, cnonce=\"{number:x}\", qop=auth, nc=00000001\r\n"
         )
     });
-    let sequence = if challenge.is_none() { 1 } else { 2 };
-    format!(
-        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{number:x};rport\r\nMax-Forwards: 70\r\n\
-         From: <sip:{account}@{pbx}>;tag={number:x}\r\nTo: <sip:{to}@{pbx}>\r\nCall-ID: {number}\r\n\
-         CSeq: {sequence} {method}\r\nContact: <sip:{account}@{via}>\r\n{credentials}User-Agent: {agent}\r\n\
-         Content-Length: 0\r\n\r\n"
-    )
+        let request = Request {
+            method,
+            uri: &uri,
+            sent_by: via,
+            branch: &format!("z9hG4bK{number:x}"),
+            from: &format!("<sip:{account}@{pbx}>"),
+            tag: &format!("{number:x}"),
+            to: &format!("<sip:{to}@{pbx}>"),
+            call_id: &number.to_string(),
+            sequence: if challenge.is_none() { 1 } else { 2 },
+            contact: Some(&format!("<sip:{account}@{via}>")),
+            headers: &format!("{credentials}User-Agent: {agent}\r\n"),
+            ..Request::default()
+        };
+        request.write()
+    }
 }
 
 fn read(answer: &str) -> Answer {
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     let quoted = |name: &str| {
         let (_, rest) = answer.split_once(&format!("{name}=\""))?;
         Some(rest.split('"').next()?.to_owned())
     };
     Answer {
-        status: status.unwrap_or_else(|| panic!("no status: {answer}")),
+        status: status(answer).unwrap_or_else(|| panic!("no status: {answer}")),
         realm: quoted("realm").unwrap_or_default(),
         nonce: quoted("nonce").unwrap_or_default(),
     }

@@ -1,4 +1,5 @@
-//! How long a test takes: every run has the short form, `cargo xtask test --long` the long one. Both assert the same.
+//! The two lengths of a test: the short form of every run, and the long form of `cargo xtask test --long`. Both have the
+//! same assertions.
 
 use std::{env, time::Duration};
 
@@ -13,7 +14,7 @@ pub fn by_length<T>(short: T, long: T) -> T {
     if is_long() { long } else { short }
 }
 
-/// What the long form calls an hour: as many seconds as the variable says, if it says more than one.
+/// The length of an hour in the long form: the number of seconds in the variable, if that is more than one.
 pub fn hour() -> Duration {
     const HOUR: u64 = 3_600;
     let said = env::var(VARIABLE).ok().and_then(|seconds| seconds.parse().ok());

@@ -1,4 +1,4 @@
-//! What the integration tests share.
+//! The code that the integration tests and the benchmarks share.
 
 pub mod attack;
 pub mod auth_pbx;
@@ -12,11 +12,9 @@ pub mod figures;
 pub mod filter_pair;
 pub mod flood;
 pub mod forge;
-pub mod frame;
 pub mod guesser;
 pub mod length;
 pub mod limits;
-pub mod message;
 pub mod namespace;
 pub mod pbx;
 pub mod phone;
@@ -28,9 +26,10 @@ pub mod rng;
 mod schema;
 pub mod scratch;
 pub mod signatures;
-pub mod skipped;
 pub mod stack;
 pub mod tool;
 pub mod turns;
 pub mod wait;
 pub mod wire;
+
+pub use sipward_testkit::{frame, message, skipped};

@@ -1,4 +1,4 @@
-//! Limits that are looked at and never reached.
+//! Limits that the filter checks and traffic never reaches.
 
 use xdp_prog::abi::{Policy, RateLimit, WINDOW_MAX_LIMIT};
 

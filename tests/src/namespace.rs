@@ -1,4 +1,4 @@
-//! Network namespaces: hosts with a network of their own, gone when dropped.
+//! Network namespaces: hosts with a network of their own, which end when dropped.
 
 use std::{
     ffi::OsStr,
@@ -92,10 +92,10 @@ impl Namespace {
         })
     }
 
-    /// The same, with room for whatever comes while nobody reads.
+    /// The same, with a buffer for packets that arrive while the test does not read.
     pub fn roomy_udp(&self, address: &str) -> UdpSocket {
         let (socket, size) = (self.udp(address), RECEIVE_BUFFER);
-        // SAFETY: the option takes an integer, whose size is said.
+        // SAFETY: the option takes an integer of the given size.
         let set = unsafe {
             libc::setsockopt(
                 socket.as_raw_fd(),

@@ -42,14 +42,14 @@ impl Pbx {
         Self { kamailio, _phone: phone, _directory: directory }
     }
 
-    /// How many requests of a method have reached it from an address.
+    /// The number of requests of a method that have reached the PBX from an address.
     pub fn heard(&self, method: &str, from: &str) -> usize {
         let line = format!("request {method} from {from}");
         self.kamailio.log().lines().filter(|logged| logged.ends_with(&line)).count()
     }
 }
 
-/// Whether somebody has the port, by the kernel's table of such sockets.
+/// Returns true if a socket has the port, by the kernel's table of sockets.
 pub(crate) fn listens(host: &Namespace, table: &str, port: u16) -> bool {
     let path = format!("/proc/thread-self/net/{table}");
     let sockets = host.enter(|| std::fs::read_to_string(&path).expect("the kernel's table of sockets"));

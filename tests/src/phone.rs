@@ -61,7 +61,7 @@ impl Phone {
         Self { baresip, keys, calls: 0, _directory: directory }
     }
 
-    /// Calls somebody who takes every call, and hangs up; how long it took until it was taken.
+    /// Makes a call that is always taken, and hangs up. Returns the time until it was taken.
     pub fn call(&mut self) -> Duration {
         let begun = Instant::now();
         self.type_line(&format!("/dial sip:600@{}", v4(1)));
@@ -74,7 +74,7 @@ impl Phone {
         took
     }
 
-    /// Nothing of what it said since it is registered was that it is not.
+    /// The failures in its output since the registration.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.baresip.log();
         let (_, since) = log.split_once("200 OK").expect("it is registered");

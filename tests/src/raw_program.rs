@@ -1,5 +1,5 @@
-//! XDP programs of a few instructions, without a compiler: something to compare the filter with, and a generator that
-//! puts frames onto a wire for less than any socket.
+//! XDP programs of a few instructions, without a compiler: a program to compare the filter with, and a generator that
+//! sends frames at a lower cost than any socket.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub enum Sources {
     Rotating(u16),
 }
 
-/// What a generator makes of its one frame.
+/// The traffic of a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     pub sources: Sources,

@@ -1,4 +1,4 @@
-//! Chance that can be repeated: the same seed gives the same packets, or the same moments.
+//! A random number generator that repeats its numbers for the same seed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

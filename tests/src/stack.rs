@@ -1,4 +1,4 @@
-//! How much stack a loaded eBPF program needs: 512 bytes is all that its functions have together.
+//! The stack of a loaded eBPF program. All functions of a call chain share 512 bytes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use xdp_prog::abi::{EGRESS_PROGRAM, PROGRAM};
 
 use crate::frame::udp;
 
-/// What the kernel says of one of our programs.
+/// The kernel's description of one of our programs.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub name: &'static str,
@@ -33,7 +33,7 @@ impl Loaded {
         Ok([Self::newest(PROGRAM)?, Self::newest(EGRESS_PROGRAM)?])
     }
 
-    /// Of that name: whoever asks has just loaded it.
+    /// The newest program of this name, which the caller has just loaded.
     fn newest(name: &'static str) -> anyhow::Result<Self> {
         let programs = loaded_programs().filter_map(Result::ok);
         let program =
@@ -133,7 +133,7 @@ fn callee(instruction: u64, at: usize) -> Option<usize> {
     (at + 1).checked_add_signed(distance as isize)
 }
 
-/// How far below the stack's end a function reads, writes or points.
+/// The greatest depth below the frame pointer at which a function reads, writes or points.
 fn used(body: &[u64]) -> u32 {
     const END: u8 = 10;
     const LOAD: u8 = 1;

@@ -1,4 +1,4 @@
-//! Programs of others that the tests use, and programs that run while a test goes on.
+//! The foreign programs that the tests use, and programs that run beside a test.
 
 use std::{
     env, fs,
@@ -8,15 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The programs and the Debian packages that have them. `cargo xtask setup` installs them.
-const TOOLS: [(&str, &str); 7] = [
-    ("baresip", "baresip-core"),
-    ("kamailio", "kamailio"),
-    ("sipp", "sip-tester"),
-    ("sipsak", "sipsak"),
-    ("svcrack", "sipvicious"),
-    ("svmap", "sipvicious"),
-    ("svwar", "sipvicious"),
+struct Tool {
+    program: &'static str,
+    /// The Debian package that has it. `cargo xtask setup` installs it.
+    package: &'static str,
+}
+
+const TOOLS: [Tool; 7] = [
+    Tool { program: "baresip", package: "baresip-core" },
+    Tool { program: "kamailio", package: "kamailio" },
+    Tool { program: "sipp", package: "sip-tester" },
+    Tool { program: "sipsak", package: "sipsak" },
+    Tool { program: "svcrack", package: "sipvicious" },
+    Tool { program: "svmap", package: "sipvicious" },
+    Tool { program: "svwar", package: "sipvicious" },
 ];
 
 /// Where a program is. Users often have no `sbin` in their `PATH`.
@@ -24,14 +29,14 @@ pub fn tool(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories.map(|directory| directory.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
-        let package = TOOLS.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
+        let package = TOOLS.iter().find(|tool| tool.program == name).map_or(name, |tool| tool.package);
         panic!("this test needs {name}: `cargo xtask setup`, or `apt-get install {package}`")
     })
 }
 
 /// For a machine that does much else besides.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For a program that has been told to end.
+/// For a program that has received a signal to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A program in the background, gone when dropped. What it prints goes to a file.
@@ -50,7 +55,7 @@ impl Running {
         Self { child, log: log.to_owned() }
     }
 
-    /// What it has printed so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()));
         String::from_utf8_lossy(&log).into_owned()
@@ -74,7 +79,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Politely: Kamailio has children of its own to end. Who does not listen is killed.
         if let Ok(pid) = libc::pid_t::try_from(self.child.id()) {
-            // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+            // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGTERM) };
         }
         let end = Instant::now() + LAST_WORDS;

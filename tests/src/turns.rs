@@ -2,7 +2,7 @@
 
 use crate::figures::median;
 
-/// How often each thing has its turn.
+/// The number of turns of each thing.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
     pub rounds: usize,
@@ -11,8 +11,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// What `measure` says of each thing, round by round. One turn after the other, and every other time backwards, so that
-    /// nothing always follows the same.
+    /// Measures all things in turn, round by round, and returns the values. Every other round runs backwards, so that
+    /// no thing always follows the same one.
     pub fn take<T, E>(
         self,
         things: &mut [T],

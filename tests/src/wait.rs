@@ -6,9 +6,10 @@ use std::{
 };
 
 use sipward_kernel::clock::now;
+use sipward_types::time::KernelTime;
 
 /// The filter's clock is coarse, and behind by some milliseconds.
-const BEHIND: u64 = 50_000_000;
+const BEHIND: Duration = Duration::from_millis(50);
 
 /// Asks again and again until it is so; panics with `what` if it is not in time.
 pub fn wait_until(what: &str, timeout: Duration, mut is_so: impl FnMut() -> bool) {
@@ -20,16 +21,16 @@ pub fn wait_until(what: &str, timeout: Duration, mut is_so: impl FnMut() -> bool
 }
 
 /// A moment on the kernel's clock before which nothing need happen.
-pub fn soon() -> u64 {
-    now() + 300_000_000
+pub fn soon() -> KernelTime {
+    now() + Duration::from_millis(300)
 }
 
 /// One before which everything happens, however slow the machine is.
-pub fn much_later() -> u64 {
-    now() + 3_600_000_000_000
+pub fn much_later() -> KernelTime {
+    now() + Duration::from_secs(3_600)
 }
 
 /// Sleeps until that is over, for the filter, too.
-pub fn sleep_until(moment: u64) {
-    thread::sleep(Duration::from_nanos((moment + BEHIND).saturating_sub(now())));
+pub fn sleep_until(moment: KernelTime) {
+    thread::sleep((moment + BEHIND).since(now()));
 }

@@ -1,4 +1,4 @@
-//! `sipward doctor` on hosts that are well and on hosts that are not.
+//! `sipward doctor` on healthy hosts and on others.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -11,7 +11,7 @@ use sipward_tests::{
 
 const CONFIG: &str = "interface = \"eth0\"\n[ports]\nudp = [5060]\n";
 
-/// What a run found, by check.
+/// The findings of a run, by check.
 struct Diagnosis {
     done: Done,
     findings: Vec<Value>,
@@ -26,7 +26,7 @@ impl Diagnosis {
         Self { done, findings }
     }
 
-    /// One of the findings of a check is in that state, and says that, in what was found or what to do.
+    /// Asserts that a finding of the check has this state, and this text in its description or its remedy.
     #[track_caller]
     fn says(&self, check: &str, state: &str, said: &str) {
         let is_it = |finding: &&Value| {
@@ -69,7 +69,7 @@ fn a_host_is_looked_at_before_and_after_the_filter_is_attached() {
     sipward.ok("mode monitor");
     doctor(&sipward, &config).says("filter", "warn", "sipward mode enforce");
 
-    // Whoever reads it gets the same lines, with what to do below.
+    // The human output has the same lines, with the remedies below.
     let shown = sipward.ok(&format!("doctor --config {config}"));
     assert!(shown.contains("ok    eth0-xdp "), "{shown}");
     assert!(shown.contains("→ `sipward mode enforce`"), "{shown}");

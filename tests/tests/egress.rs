@@ -1,5 +1,5 @@
-//! What a PBX's sockets really send is handed over, from pieces and segments of any size; over both ways in which the
-//! program can be attached; and no longer than somebody listens.
+//! The egress program taps all that a PBX's sockets send, in pieces and segments of any size, over both ways in which the
+//! program can be attached, and for as long as a daemon reads the ring.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,10 +13,11 @@ use sipward_kernel::{
 };
 use sipward_tests::{
     command::{Done, Sipward},
-    message::OK_TO_OUR_OPTIONS,
+    message::answer_to_our_options as answer,
     namespace::{Lan, Namespace, v4, v6},
     wait::wait_until,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::{abi::TAP_MAX, account::nonce_hash};
 
@@ -25,10 +26,6 @@ const HOOKS: [EgressHook; 2] = [EgressHook::Tcx, EgressHook::Clsact];
 const SOON: Duration = Duration::from_secs(5);
 const PBX: usize = 1;
 const PHONE: usize = 2;
-
-fn answer(status: &str) -> String {
-    OK_TO_OUR_OPTIONS.replace("200 OK", status)
-}
 
 /// A PBX with pinned maps, of which nothing filters: only what it sends counts here.
 struct Site<'a> {
@@ -67,11 +64,11 @@ impl<'a> Site<'a> {
         self.pbx.enter(|| drop(tap));
     }
 
-    /// What there is now.
+    /// The taps so far.
     fn taken(&mut self) -> Vec<Tap> {
         self.taps.wait(Duration::ZERO).unwrap();
         let mut all = Vec::new();
-        self.taps.drain(u64::MAX, usize::MAX, |tap| all.push(tap.clone()));
+        self.taps.drain(KernelTime::FOREVER, usize::MAX, |tap| all.push(tap.clone()));
         all
     }
 
@@ -119,7 +116,7 @@ fn the_answers_of_a_pbx_are_handed_over_and_nothing_else() {
     }
 }
 
-/// What one side has sent of a stream, put together by sequence; where nothing is known it stays zero.
+/// The stream of one side, assembled by sequence number. Gaps are zero.
 fn assembled(taken: &[Tap], length: usize) -> Vec<u8> {
     let mut stream = vec![0; length];
     let mut start = None;
@@ -177,7 +174,7 @@ fn a_stream_is_handed_over_from_its_beginning_to_its_end() {
     assert_eq!(site.tables.tap_losses().unwrap(), TapLosses::default());
 }
 
-/// Whoever listens: the filter needs them in any case.
+/// Even without a reader, because the filter needs them.
 #[test]
 fn the_nonces_that_leave_are_remembered_with_the_address_they_are_sent_to() {
     let lan = Lan::new(["pbx", "phone"]);
@@ -238,7 +235,7 @@ fn the_filter_of_a_holder_that_was_killed_is_replaced() {
     let [(from, to), _] = ends();
     let refusal = answer("401 Unauthorized");
     let killed = site.attach(EgressHook::Clsact);
-    // As a kill leaves it: nobody takes the filter off.
+    // As after a kill: the filter stays attached.
     std::mem::forget(killed);
     for hook in [EgressHook::Clsact, EgressHook::Tcx] {
         let tap = site.attach(hook);

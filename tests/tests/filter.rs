@@ -1,9 +1,9 @@
-//! The loaded filter's maps: what is written there is what is read and judged by.
+//! The maps of the loaded filter: reads return what was written, and verdicts follow it.
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
@@ -21,6 +21,7 @@ use sipward_tests::{
     message::{clean, request},
 };
 use sipward_types::list_entry::{ListEntry, ListKind};
+use sipward_types::time::KernelTime;
 use xdp_prog::{
     abi::{FOREVER, Policy, SourceEntry, kind},
     reason::Reason,
@@ -120,10 +121,10 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
     let net = |n: u8| IpNet::from(IpAddr::from([192, 0, 2, n]));
     let mut ban = |n, until| Lists::open(&mut filter, now).unwrap().ban(net(n), until);
     for n in 0..4 {
-        ban(n, if n == 0 { now - 1 } else { FOREVER }).unwrap();
+        ban(n, if n == 0 { now - Duration::from_nanos(1) } else { KernelTime::FOREVER }).unwrap();
     }
-    ban(4, FOREVER).unwrap();
-    let error = ban(5, FOREVER).unwrap_err();
+    ban(4, KernelTime::FOREVER).unwrap();
+    let error = ban(5, KernelTime::FOREVER).unwrap_err();
     assert!(matches!(error, Error::Full { .. }), "{error}");
     assert_eq!(on_list(&mut filter, ListKind::Banned), (1..5).map(net).collect::<Vec<_>>());
 }
@@ -132,7 +133,7 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
 fn what_there_is_no_room_for_changes_nothing() {
     let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
     filter.set_policy(&lists_only()).unwrap();
-    let list_entry = |kind| Some(ListEntry { kind, until: FOREVER });
+    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER });
     let (trusted, banned) = (list_entry(ListKind::Trusted), list_entry(ListKind::Banned));
     let net = |text: &str| text.parse::<IpNet>().unwrap();
     let mut lists = Lists::open(&mut filter, now()).unwrap();
@@ -161,9 +162,9 @@ fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
     let mut filter = filter(&LoadOptions::default());
     filter.set_policy(&lists_only()).unwrap();
     let now = now();
-    let hour = now + 3_600_000_000_000;
+    let hour = now + Duration::from_secs(3_600);
     // The filter's clock is coarse, and behind by some milliseconds.
-    let over = now - 1_000_000_000;
+    let over = now - Duration::from_secs(1);
     let mut lists = Lists::open(&mut filter, now).unwrap();
     lists.ban("192.0.2.0/24".parse().unwrap(), hour).unwrap();
     lists.ban("192.0.2.128/25".parse().unwrap(), over).unwrap();
@@ -301,7 +302,7 @@ impl Said {
 fn whatever_is_said_in_whatever_order_the_filter_does_what_it_means() {
     let filter = std::cell::RefCell::new(filter(&LoadOptions::default()));
     filter.borrow_mut().set_policy(&lists_only()).unwrap();
-    let until = now() + 3_600_000_000_000;
+    let until = now() + Duration::from_secs(3_600);
     let steps = prop::collection::vec(step(), 1..12);
     let outcome = TestRunner::new(Cases::with_cases(60)).run(&steps, |steps| {
         let mut filter = filter.borrow_mut();

@@ -1,4 +1,4 @@
-//! What is forecast is what the kernel then does.
+//! The kernel does what `explain` forecasts.
 
 use std::{
     cell::{Cell, RefCell},
@@ -78,7 +78,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// Who sends: one of few, so that they meet their own traces and those of their neighbours.
+/// The sender: one of few, so that senders meet their own traces and those of their neighbours.
 #[derive(Clone, Copy, Debug)]
 struct Sender {
     v6: bool,
@@ -134,7 +134,7 @@ struct Site {
 }
 
 impl Site {
-    /// What the kernel does with a frame, and why.
+    /// The kernel's verdict on a frame.
     fn judge(&mut self, frame: &[u8]) -> (Reason, Action) {
         let before = self.filter.counters().unwrap();
         let (action, _) = self.filter.test_run(frame, 1).unwrap();

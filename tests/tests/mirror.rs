@@ -1,11 +1,12 @@
-//! Whatever becomes of the store and of whoever has it open, what the guard has in force stays in force, as long as it
-//! was to and no longer.
+//! The guard's decisions stay in force through failures of the store and of its processes, and end when they
+//! should.
 
 use std::{
     collections::BTreeMap,
     env, fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sipward::{
@@ -17,6 +18,7 @@ use sipward_api::{Add, Call, Detach, Lock, Remove, Unlock};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Pins, SuspensionTarget};
 use sipward_tests::{command::Sipward, namespace::Namespace, rng::Rng};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind, Method, Proof},
@@ -24,17 +26,16 @@ use sipward_types::{
     list_entry::ListKind,
 };
 
-const SECOND: u64 = 1_000_000_000;
 /// For a look at what there is before and after a restart, in which it may end.
-const SOON: u64 = 30 * SECOND;
+const SOON: Duration = Duration::from_secs(30);
 const STEPS: usize = 400;
 const ACCOUNTS: [&str; 4] = ["100", "101", "ann", "bob"];
 
-/// What the kernel has of the guard.
+/// The guard's entries in the kernel.
 #[derive(Debug, PartialEq, Eq)]
 struct InForce {
     /// Until when, and whether those who are known are exempt.
-    suspended: BTreeMap<SuspensionTarget, (u64, bool)>,
+    suspended: BTreeMap<SuspensionTarget, (KernelTime, bool)>,
     known: BTreeMap<IpAddr, u32>,
     flows: BTreeMap<(IpAddr, Flow), u32>,
 }
@@ -77,7 +78,7 @@ impl World {
             method: Method::Register,
             kind,
             proof: Proof::Proven,
-            made_after: 0,
+            made_after: KernelTime::START,
         };
         let _saved = self.controller.witness(&[evidence]).expect("the kernel does what it is told");
     }
@@ -89,12 +90,12 @@ impl World {
         match self.rng.below(12) {
             0..=4 => {
                 for _again in 0..6 {
-                    let attempt = now();
+                    let attempt = now().as_nanos();
                     self.witness(&account, source, Kind::Failed { attempt });
                 }
             }
             5 | 6 => {
-                let (phone, until) = (self.rng.below(3) as u64, now() + 3_600 * SECOND);
+                let (phone, until) = (self.rng.below(3) as u64, now() + Duration::from_secs(3_600));
                 self.witness(&account, source, Kind::Registered { phone, until });
             }
             7 => self.perform(&Call::Lock(Lock { account, lasts, note: None })),
@@ -228,7 +229,7 @@ fn after_a_restart(world: &mut World, how: usize, mut before: InForce) {
     }
     assert_eq!(after.flows, before.flows, "restart {how}");
     if how == 4 {
-        // Who was forgotten while the store was away may be known again, as long as they had been.
+        // A source that was forgotten while the store was away may be known again, if it was known before.
         after.known.retain(|source, _| before.known.contains_key(source));
     }
     assert_eq!(after.known, before.known, "restart {how}");

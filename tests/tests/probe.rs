@@ -1,4 +1,4 @@
-//! The probe says that a filter works exactly if it does.
+//! The self-test passes exactly on filters that work.
 
 use std::{fs, path::PathBuf};
 

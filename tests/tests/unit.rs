@@ -1,4 +1,4 @@
-//! The systemd unit gives sipward what it needs, and nothing that it does not need.
+//! The systemd unit gives sipward the rights that it needs and no others.
 
 use std::{os::unix::net::UnixStream, process::Command};
 

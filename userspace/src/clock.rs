@@ -3,46 +3,39 @@
 use std::{
     fs,
     sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use xdp_prog::abi::FOREVER;
+use sipward_types::time::{KernelTime, WallSeconds, WallTime};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Nanoseconds.
-const MILLISECOND: u64 = 1_000_000;
 
 /// What both clocks say, and in which boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// As the kernel names it; empty if it cannot be asked.
     pub boot: &'static str,
-    /// Monotonic nanoseconds.
-    pub kernel: u64,
-    /// Milliseconds since 1970.
-    pub wall_ms: u64,
+    pub kernel: KernelTime,
+    pub wall: WallTime,
 }
 
 impl Clock {
     pub fn read() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { boot: boot(), kernel: sipward_kernel::clock::now(), wall_ms: wall.as_millis() as u64 }
+        Self { boot: boot(), kernel: sipward_kernel::clock::now(), wall: SystemTime::now().into() }
     }
 
-    /// A time to come, in seconds since 1970, as the kernel will have it. What is too far away is never.
-    pub fn to_kernel(&self, seconds: u64) -> u64 {
-        let left = seconds.saturating_mul(1_000).saturating_sub(self.wall_ms);
-        self.kernel.saturating_add(left.saturating_mul(MILLISECOND))
+    /// A time to come, as the kernel will have it. A time too far away is never.
+    pub fn to_kernel(&self, seconds: WallSeconds) -> KernelTime {
+        self.kernel + seconds.time().since(self.wall)
     }
 
     /// The other way round, to the nearest second, as the clocks are not read at the very same time. `None`: never.
-    pub fn to_wall(&self, kernel: u64) -> Option<u64> {
-        let left = kernel.saturating_sub(self.kernel) / MILLISECOND;
-        (kernel != FOREVER).then(|| (self.wall_ms.saturating_add(left).saturating_add(500)) / 1_000)
+    pub fn to_wall(&self, kernel: KernelTime) -> Option<WallSeconds> {
+        (!kernel.is_forever()).then(|| (self.wall + kernel.since(self.kernel)).nearest_second())
     }
 
     pub(crate) fn moment(&self) -> Moment {
-        Moment { kernel: self.kernel, wall_ms: self.wall_ms }
+        Moment { kernel: self.kernel, wall: self.wall }
     }
 }
 
@@ -54,39 +47,38 @@ fn boot() -> &'static str {
 /// The same moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
-    pub(crate) kernel: u64,
-    pub(crate) wall_ms: u64,
+    pub(crate) kernel: KernelTime,
+    pub(crate) wall: WallTime,
 }
 
 impl Moment {
     /// Whether the clock on the wall was set in between, by a second or more.
     pub(crate) fn is_set_from(self, earlier: Self) -> bool {
-        let offset = |moment: Self| moment.wall_ms.wrapping_sub(moment.kernel / MILLISECOND).cast_signed();
+        let kernel_ms = |moment: Self| moment.kernel.as_nanos() / 1_000_000;
+        let offset = |moment: Self| moment.wall.as_millis().wrapping_sub(kernel_ms(moment)).cast_signed();
         offset(self).abs_diff(offset(earlier)) >= 1_000
     }
 }
 
-/// Nanoseconds between two boots, as far as the clock on the wall can tell: one that went back, as on a host
+/// The time between two boots, as far as the clock on the wall can tell: one that went back, as on a host
 /// without one of its own that wakes in 1970, has let none pass.
-fn passed(last: Moment, first: Moment) -> u64 {
-    first.wall_ms.saturating_sub(last.wall_ms).saturating_mul(MILLISECOND)
+fn passed(last: Moment, first: Moment) -> Duration {
+    first.wall.since(last.wall)
 }
 
 /// When something ends, on the kernel's clock of a boot first seen at `first`, that was to end at `until` on the
 /// kernel's clock of an earlier boot last seen at `last`.
 /// It never has more time left than it had when it was last seen.
-pub(crate) fn carry(until: u64, last: Moment, first: Moment) -> u64 {
-    if until == FOREVER {
-        return FOREVER;
+pub(crate) fn carry(until: KernelTime, last: Moment, first: Moment) -> KernelTime {
+    if until.is_forever() {
+        return until;
     }
-    let left = until.saturating_sub(last.kernel).saturating_sub(passed(last, first));
-    first.kernel.saturating_add(left)
+    first.kernel + until.since(last.kernel).saturating_sub(passed(last, first))
 }
 
 /// The latest `until` that is over at `now`, when it is carried.
-pub(crate) fn latest_over(now: u64, last: Moment, first: Moment) -> u64 {
-    let since = now.saturating_sub(first.kernel);
-    last.kernel.saturating_add(passed(last, first)).saturating_add(since)
+pub(crate) fn latest_over(now: KernelTime, last: Moment, first: Moment) -> KernelTime {
+    last.kernel + passed(last, first) + now.since(first.kernel)
 }
 
 #[cfg(test)]
@@ -95,34 +87,42 @@ mod tests {
 
     use super::*;
 
+    /// Nanoseconds.
+    const MILLISECOND: u64 = 1_000_000;
     const SECOND: u64 = 1_000 * MILLISECOND;
     const HOUR: u64 = 3_600 * SECOND;
+    const FOREVER: u64 = u64::MAX;
     /// November 2026, in milliseconds.
     const TODAY: u64 = 1_795_000_000_000;
 
-    fn moment(kernel: u64, wall_ms: u64) -> Moment {
-        Moment { kernel, wall_ms }
+    fn moment(kernel: u64, wall: u64) -> Moment {
+        Moment { kernel: KernelTime::from_nanos(kernel), wall: WallTime::from_millis(wall) }
+    }
+
+    fn at(nanos: u64) -> KernelTime {
+        KernelTime::from_nanos(nanos)
     }
 
     #[test]
     fn what_is_left_is_carried_into_the_next_boot() {
-        let last = moment(1_000 * SECOND, TODAY);
+        const LAST: u64 = 1_000 * SECOND;
+        let last = moment(LAST, TODAY);
         for (what, until, first, expected) in [
             (
                 "a minute later",
-                last.kernel + HOUR,
+                LAST + HOUR,
                 moment(9 * SECOND, TODAY + 60_000),
                 9 * SECOND + HOUR - 60 * SECOND,
             ),
-            ("at once", last.kernel + HOUR, moment(9 * SECOND, TODAY), 9 * SECOND + HOUR),
-            ("when it is over", last.kernel + HOUR, moment(9 * SECOND, TODAY + 3_600_000), 9 * SECOND),
-            ("long after", last.kernel + HOUR, moment(9 * SECOND, TODAY * 2), 9 * SECOND),
-            ("over before the reboot", last.kernel - 1, moment(9 * SECOND, TODAY), 9 * SECOND),
-            ("in 1970", last.kernel + HOUR, moment(9 * SECOND, 30_000), 9 * SECOND + HOUR),
+            ("at once", LAST + HOUR, moment(9 * SECOND, TODAY), 9 * SECOND + HOUR),
+            ("when it is over", LAST + HOUR, moment(9 * SECOND, TODAY + 3_600_000), 9 * SECOND),
+            ("long after", LAST + HOUR, moment(9 * SECOND, TODAY * 2), 9 * SECOND),
+            ("over before the reboot", LAST - 1, moment(9 * SECOND, TODAY), 9 * SECOND),
+            ("in 1970", LAST + HOUR, moment(9 * SECOND, 30_000), 9 * SECOND + HOUR),
             ("for ever", FOREVER, moment(9 * SECOND, TODAY * 2), FOREVER),
             ("for ever, in 1970", FOREVER, moment(9 * SECOND, 0), FOREVER),
         ] {
-            assert_eq!(carry(until, last, first), expected, "{what}");
+            assert_eq!(carry(at(until), last, first), at(expected), "{what}");
         }
     }
 
@@ -142,12 +142,12 @@ mod tests {
 
     #[test]
     fn what_is_too_far_away_is_never() {
-        let clock = Clock { boot: "", kernel: 5 * SECOND, wall_ms: TODAY };
+        let clock = Clock { boot: "", kernel: at(5 * SECOND), wall: WallTime::from_millis(TODAY) };
         for seconds in [u64::MAX, u64::MAX / 1_000, u64::MAX / 1_000_000] {
-            assert_eq!(clock.to_kernel(seconds), FOREVER);
+            assert_eq!(clock.to_kernel(WallSeconds::new(seconds)), KernelTime::FOREVER);
         }
-        assert_eq!(clock.to_wall(FOREVER), None);
-        assert_eq!(clock.to_kernel(TODAY / 1_000 - 1), clock.kernel, "over");
+        assert_eq!(clock.to_wall(KernelTime::FOREVER), None);
+        assert_eq!(clock.to_kernel(WallSeconds::new(TODAY / 1_000 - 1)), clock.kernel, "over");
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let (first, second) = (Clock::read(), Clock::read());
         assert_eq!(first.boot, second.boot);
         assert_eq!(first.boot.len(), 36, "{first:?}");
-        assert!(first.kernel <= second.kernel && first.wall_ms > TODAY / 2);
+        assert!(first.kernel <= second.kernel && first.wall > WallTime::from_millis(TODAY / 2));
     }
 
     proptest! {
@@ -163,8 +163,8 @@ mod tests {
         fn nothing_lasts_longer_for_a_reboot(until: u64, kernel: u64, wall: u64, next_kernel: u64, next_wall: u64) {
             prop_assume!(until != FOREVER);
             let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
-            let left = carry(until, last, first) - first.kernel;
-            prop_assert!(left <= until.saturating_sub(last.kernel));
+            let left = carry(at(until), last, first).since(first.kernel);
+            prop_assert!(left <= at(until).since(last.kernel));
         }
 
         #[test]
@@ -176,9 +176,10 @@ mod tests {
         ) {
             let clock = |passed: u64, apart| Clock {
                 boot: "",
-                kernel: kernel + passed * MILLISECOND + apart,
-                wall_ms: TODAY - HOUR / MILLISECOND + passed,
+                kernel: at(kernel + passed * MILLISECOND + apart),
+                wall: WallTime::from_millis(TODAY - HOUR / MILLISECOND + passed),
             };
+            let seconds = WallSeconds::new(seconds);
             let until = clock(0, MILLISECOND).to_kernel(seconds);
             prop_assert_eq!(clock(passed, apart).to_wall(until), Some(seconds));
         }
@@ -193,7 +194,8 @@ mod tests {
             later in 0..1_000 * HOUR,
         ) {
             let (last, first) = (moment(kernel, wall), moment(next_kernel, next_wall));
-            let now = first.kernel + later;
+            let now = first.kernel + Duration::from_nanos(later);
+            let until = at(until);
             prop_assert_eq!(carry(until, last, first) <= now, until <= latest_over(now, last, first));
         }
 
@@ -205,8 +207,9 @@ mod tests {
             next_kernel in 0..1_000 * HOUR,
         ) {
             let (last, first) = (moment(kernel, TODAY), moment(next_kernel, TODAY + off));
-            let carried = carry(last.kernel + left, last, first) - first.kernel;
-            prop_assert_eq!(carried, left.saturating_sub(off * MILLISECOND));
+            let left = Duration::from_nanos(left);
+            let carried = carry(last.kernel + left, last, first).since(first.kernel);
+            prop_assert_eq!(carried, left.saturating_sub(Duration::from_millis(off)));
         }
     }
 }

@@ -7,7 +7,10 @@ use xdp_prog::{frame, reason::Reason};
 use sipward_api::item::Dropped;
 use sipward_engine::first_line::first_line;
 use sipward_kernel as kernel;
-use sipward_types::drop_event::DropEvent;
+use sipward_types::{
+    drop_event::DropEvent,
+    time::{KernelTime, WallSeconds},
+};
 
 /// The kernel's monotonic clock on the wall's: how far the one is behind the other.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +19,16 @@ pub struct Offset(Duration);
 impl Offset {
     pub fn now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(wall.saturating_sub(Duration::from_nanos(sipward_kernel::clock::now())))
+        Self(wall.saturating_sub(sipward_kernel::clock::now().since(KernelTime::START)))
     }
 
-    /// Since 1970, of kernel time.
-    pub fn to_wall(self, kernel: u64) -> Duration {
-        self.0 + Duration::from_nanos(kernel)
+    /// Since 1970.
+    pub fn to_wall(self, kernel: KernelTime) -> Duration {
+        self.0 + kernel.since(KernelTime::START)
+    }
+
+    pub fn to_seconds(self, kernel: KernelTime) -> WallSeconds {
+        WallSeconds::new(self.to_wall(kernel).as_secs())
     }
 }
 

@@ -10,10 +10,10 @@ use sipward_engine::{
     replay::Memory,
 };
 use sipward_kernel::{Error, Result, Tables};
-use sipward_types::address::to_key;
+use sipward_types::{address::to_key, time::KernelTime};
 
 /// Forecasts by the filter as it is at `now`, in kernel time.
-pub fn forecast(tables: &mut Tables, address: IpAddr, now: u64) -> Result<Vec<Forecast>> {
+pub fn forecast(tables: &mut Tables, address: IpAddr, now: KernelTime) -> Result<Vec<Forecast>> {
     let address = address.to_canonical();
     let policy = tables.policy()?.ok_or(Error::NothingAttached)?;
     let signatures = tables.signatures()?.ok_or(Error::NothingAttached)?;

@@ -8,6 +8,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     process,
+    time::Duration,
 };
 
 use xdp_prog::{
@@ -17,10 +18,10 @@ use xdp_prog::{
 
 use sipward_engine::forecast::{Kind, Ports};
 use sipward_kernel::{self as kernel, Error, PinnedProgram, Pins, Tables, program_on};
-use sipward_types::probe_address::NOBODY;
+use sipward_types::{probe_address::NOBODY, time::KernelTime};
 
-/// In nanoseconds: long enough for two packets on a busy machine. Of a probe that is killed, nothing stays longer.
-const LIFETIME: u64 = 10_000_000_000;
+/// Long enough for two packets on a busy machine. Of a probe that is killed, nothing stays longer.
+const LIFETIME: Duration = Duration::from_secs(10);
 
 /// What was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,13 +113,14 @@ impl fmt::Display for Bypass {
 impl std::error::Error for ProbeFailure {}
 
 /// Probes the filter that is pinned; `now` in kernel time. For that moment there are two more sources on the lists.
-pub fn probe(pins: &Pins, tables: &mut Tables, now: u64) -> Result<Proof, ProbeFailure> {
+pub fn probe(pins: &Pins, tables: &mut Tables, now: KernelTime) -> Result<Proof, ProbeFailure> {
     let program = PinnedProgram::open(pins)?;
     let policy = tables.policy()?.ok_or(ProbeFailure::NoPolicy)?;
     let sources = [(1, kind::BANNED, Reason::Ban), (2, kind::TRUSTED, Reason::Trusted)];
     for (host, kind, expected) in sources {
         let address = nobody(host);
-        let entry = SourceEntry { expires: now.saturating_add(LIFETIME), kind, ..SourceEntry::default() };
+        let expires = (now + LIFETIME).as_nanos();
+        let entry = SourceEntry { expires, kind, ..SourceEntry::default() };
         tables.sources()?.put(address, entry)?;
         let outcome = judged(&program, tables, &policy, address, expected);
         tables.sources()?.remove(address)?;

@@ -1,4 +1,4 @@
-//! Debian's packages: what the sources offer, install, download without installing.
+//! Debian's packages: search, installation, and download without installation.
 
 use std::{
     cell::Cell,
@@ -39,14 +39,14 @@ impl Apt {
             let fitting = |package: &&String| candidate(package).is_some_and(&fits);
             packages.iter().find(fitting)
         };
-        // Without root the lists stay as they are, and so does the answer.
+        // Without root, the lists cannot change.
         known().or_else(|| self.update().ok().and_then(|()| known()))
     }
 
     pub(crate) fn install(&self, packages: &[String]) -> Result<()> {
         let install = || {
             let quiet = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
-            // Never at the cost of something that is installed, nor for a newer one: Debian's compiler conflicts with a packaged rustup.
+            // Neither removes nor upgrades installed packages: Debian's compiler conflicts with a packaged rustup.
             run(as_root("apt-get", &quiet)?
                 .args(["install", "--yes", "--no-install-recommends", "--no-remove", "--no-upgrade"])
                 .args(packages))
@@ -64,11 +64,11 @@ impl Apt {
             let targets = ["indextargets", "--format", format, "Created-By: Packages"];
             mirror(&output(Command::new("apt-get").args(targets))?)
         };
-        // What has no list yet is not named.
+        // Without package lists, apt names no mirror.
         known().or_else(|| self.update().ok().and_then(|()| known()))
     }
 
-    /// Puts the package file into a new directory within `directory`, and says where it is.
+    /// Puts the package file into a new directory within `directory`, and returns its path.
     pub(crate) fn fetch(&self, package: &str, directory: &Path) -> Result<PathBuf> {
         let downloads = directory.join("download").join(package);
         fs::create_dir_all(&downloads).with_context(|| format!("cannot create {}", downloads.display()))?;
@@ -80,14 +80,14 @@ impl Apt {
     }
 
     fn download(&self, package: &str, directory: &Path) -> Result<()> {
-        // Otherwise apt, as root, warns that its own user may not write there.
+        // Otherwise apt, as root, warns that its own user has no access to the directory.
         let options = ["-o", "APT::Sandbox::User=root"];
         self.with_fresh_lists(|| {
             run(Command::new("apt-get").args(options).args(["download", package]).current_dir(directory))
         })
     }
 
-    /// Old lists name files that the mirror no longer has; then it takes an update and a second try.
+    /// Old lists name files that the mirror no longer has. This then updates them and tries again.
     fn with_fresh_lists(&self, action: impl Fn() -> Result<()>) -> Result<()> {
         action().or_else(|error| {
             if self.updated.get() {
@@ -106,11 +106,11 @@ impl Apt {
     }
 }
 
-/// Another suite of the mirror that this machine's own packages come from. It has lists of its own and looks at nothing
-/// that is installed.
+/// Another suite of this machine's mirror. It has lists of its own and ignores the packages
+/// that are installed.
 #[derive(Debug)]
 pub(crate) struct Suite {
-    /// Where everything about it is.
+    /// The directory of its files.
     directory: PathBuf,
 }
 

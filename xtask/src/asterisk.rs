@@ -12,13 +12,13 @@ use xtask::{command::output, ebpf::workspace_root};
 
 use crate::apt::{Apt, Suite};
 
-/// Tells the tests where it is.
+/// Names the directory of Asterisk for the tests.
 pub(crate) const VARIABLE: &str = "SIPWARD_ASTERISK";
 /// The suites that have it, the newest Asterisk first.
 const SUITES: [&str; 2] = ["sid", "bullseye"];
 const PACKAGE: &str = "asterisk";
 
-/// What starts it, with the libraries of its own suite, the C library and its loader included.
+/// The script that starts Asterisk with the libraries of its own suite, including the C library and its loader.
 const LAUNCHER: &str = "asterisk.sh";
 const SCRIPT: &str = r#"root=$(dirname "$0")
 libraries=$root/usr/lib/x86_64-linux-gnu
@@ -26,7 +26,7 @@ libraries=$root/usr/lib/x86_64-linux-gnu
 exec "${libraries%%:*}/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/usr/sbin/asterisk" "$@"
 "#;
 
-/// Unpacks it where it is not there yet.
+/// Unpacks Asterisk, unless it is there already.
 pub(crate) fn obtain(apt: Option<&Apt>) -> Result<()> {
     if root().is_some() {
         return Ok(());
@@ -43,7 +43,7 @@ pub(crate) fn obtain(apt: Option<&Apt>) -> Result<()> {
     bail!("{}", errors.join("; "))
 }
 
-/// The directory it is unpacked in.
+/// The directory that it is unpacked into.
 pub(crate) fn root() -> Option<PathBuf> {
     Some(unpacked()).filter(|directory| directory.is_dir())
 }
@@ -54,12 +54,12 @@ fn unpacked() -> PathBuf {
 
 fn unpack(apt: &Apt, suite: &str) -> Result<()> {
     let directory = unpacked();
-    // Under another name first: what carries the name is complete.
+    // Under another name first, so that a directory with the final name is complete.
     let partial = directory.with_extension("partial");
     clear(&partial)?;
     let downloads = partial.join("download");
     for file in Suite::of(apt, suite, &downloads)?.fetch_with_dependencies(PACKAGE)? {
-        // Of the rest of Debian it needs the libraries.
+        // Of all other packages, it needs only the libraries.
         if file.file_name().is_some_and(|name| is_needed(&name.to_string_lossy())) {
             output(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))
                 .with_context(|| format!("dpkg cannot unpack {}", file.display()))?;

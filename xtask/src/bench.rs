@@ -14,10 +14,10 @@ use crate::{
     setup::{self, Purpose},
 };
 
-/// What is measured where nothing is named.
+/// The parts that run where none is named.
 const PARTS: [&str; 4] = ["kernel", "wire", "react", "scale"];
 
-/// `part`: one of the benchmarks. `only`: of that one, what has this in its name. `against`: beside that commit.
+/// `part` is one of the benchmarks, `only` a part of the names of its cases, and `against` a commit to compare with.
 pub(crate) fn run(part: Option<&str>, only: Option<&str>, against: Option<&str>) -> Result<()> {
     setup::run(Purpose::Bench)?;
     match (part, against) {
@@ -50,13 +50,13 @@ pub(crate) fn run(part: Option<&str>, only: Option<&str>, against: Option<&str>)
     }
     println!("bench: put this into {}\n", page(&parts));
     for part in parts {
-        // Of a benchmark that makes no tables there is none.
+        // A benchmark without tables writes none.
         print!("{}", fs::read_to_string(results.join(format!("{part}.md"))).unwrap_or_default());
     }
     Ok(())
 }
 
-/// The page that shows these results, and the place on it.
+/// The page with these results, and the place on it.
 fn page(parts: &[&str]) -> &'static str {
     match parts {
         ["attacks"] => "README.md, between `attacks:begin` and `attacks:end`",

@@ -1,4 +1,4 @@
-//! The cargo that runs xtask, and what it says it built.
+//! The cargo that runs xtask, and the list of programs that it has built.
 
 use std::{
     env,
@@ -13,13 +13,13 @@ use xtask::{command::shown, ebpf::workspace_root};
 /// A compiled program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Artifact {
-    /// The directory of its package, where cargo too would run it.
+    /// The directory of its package, in which cargo would run it.
     pub package: PathBuf,
-    /// Its source file, relative to the package: what one recognizes it by.
+    /// Its source file, relative to the package, which identifies it.
     pub source: PathBuf,
     pub name: String,
     pub executable: PathBuf,
-    /// It runs tests; otherwise it is the program itself.
+    /// It is a test program.
     pub is_test: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn cargo() -> Command {
     cargo_in(workspace_root())
 }
 
-/// For another workspace than this one.
+/// The same for another workspace.
 pub(crate) fn cargo_in(workspace: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace);
@@ -39,7 +39,7 @@ pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<Artifact>> {
     programs_by(cargo(), arguments)
 }
 
-/// The same by that cargo.
+/// The same by this cargo.
 pub(crate) fn programs_by(mut command: Command, arguments: &[&str]) -> Result<Vec<Artifact>> {
     command.args(arguments);
     println!("$ {}", shown(&command));

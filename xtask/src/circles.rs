@@ -1,5 +1,5 @@
-//! No two modules of a crate use each other, by whatever way. Between crates the compiler sees to that; inside one it does not
-//! mind. A parent and its own child may: the parent holds what its children share.
+//! No two modules of a crate use each other, directly or through others. The compiler forbids this between crates, and allows
+//! it within one. A parent and its own child may use each other: the parent holds the definitions that its children share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use xtask::ebpf::workspace_root;
 /// A module by its path from the crate's root, which is the empty one.
 type Module = Vec<String>;
 
-/// The modules of a crate, one a file, and for each the paths that its `use` items name.
+/// The modules of a crate, one for each file, with the paths in their `use` items.
 #[derive(Default)]
 struct Modules(BTreeMap<Module, Vec<Module>>);
 
@@ -38,7 +38,7 @@ impl Modules {
         self.0.insert(module, uses);
     }
 
-    /// The module that a path leads to: where it ends, or what the last one of it takes from elsewhere.
+    /// The module that a path leads to, through re-exports.
     fn target(&self, path: &[String], steps: usize) -> Module {
         let ends = (0..=path.len()).rev().find(|end| self.0.contains_key(&path[..*end])).unwrap_or(0);
         let (module, rest) = path.split_at(ends);
@@ -60,7 +60,7 @@ impl Modules {
         self.0.iter().map(of).collect()
     }
 
-    /// Each pair of modules of which each is reached from the other.
+    /// The pairs of modules that reach each other.
     fn circles(&self) -> Vec<String> {
         let edges = self.edges();
         let reached = |from: &Module| {
@@ -81,7 +81,7 @@ impl Modules {
     }
 }
 
-/// Without comments, and without the tests that stand at the end of a file.
+/// Removes comments, and the tests at the end of a file.
 fn without_tests(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
@@ -103,7 +103,7 @@ fn child(line: &str) -> Option<&str> {
     declared.strip_prefix("mod ")?.strip_suffix(';')
 }
 
-/// The paths that all `use` items of a text name.
+/// The paths in all `use` items of a text.
 fn uses(text: &str) -> Vec<Module> {
     let mut paths = Vec::new();
     for item in text.split('\n').enumerate().filter(|(_, line)| is_use(line)).map(|(number, _)| number) {
@@ -152,7 +152,7 @@ fn branches(tree: &str, before: &[String], paths: &mut Vec<Module>) {
     }
 }
 
-/// From the crate's root, if it leads into this crate by `crate`, `self` or `super`.
+/// The path from the crate's root, if it leads into this crate by `crate`, `self` or `super`.
 fn absolute(module: &Module, path: Module) -> Option<Module> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
@@ -163,7 +163,7 @@ fn absolute(module: &Module, path: Module) -> Option<Module> {
             let parent = &module[..module.len().checked_sub(ups)?];
             Some(parent.iter().cloned().chain(path[ups..].iter().cloned()).collect())
         }
-        // What a parent takes from a child it names without `self`.
+        // A parent names the items of a child without `self`.
         _ if first.starts_with(char::is_lowercase) && path.len() > 1 => {
             Some(module.iter().cloned().chain(path.iter().cloned()).collect())
         }

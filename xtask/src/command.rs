@@ -1,4 +1,4 @@
-//! Runs other programs: what they print stays visible, and one that fails prints itself.
+//! Runs other programs. Their output stays visible, and the error of a failed one has its command line.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Runs with inherited output. The command line is printed first: it is what to type to do the same by hand.
+/// Runs with inherited output. Prints the command line first, so that it can be repeated by hand.
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
@@ -21,13 +21,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The same beside something else that prints: each line has the label before it.
+/// The same beside other programs that print: each line begins with the label.
 pub fn run_beside(label: &str, command: &mut Command) -> Result<()> {
     println!("{label}: $ {}", shown(command));
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     command.stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
     let mut child = command.spawn().with_context(|| format!("cannot run `{}`", shown(command)))?;
-    // The command holds the other end as long as it is not told otherwise, and reading would never end.
+    // `Command` keeps the other end of the pipe open until it is dropped, and reading would never end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
         println!("{label}: {}", String::from_utf8_lossy(&line));
@@ -39,13 +39,13 @@ pub fn run_beside(label: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints, or nothing where it is absent or fails.
+/// The output of a command, or `None` where it is absent or fails.
 pub fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Looks for a program where root would find it too: users often have no `sbin` in their `PATH`.
+/// Looks for a program also in the directories of root: users often have no `sbin` in their `PATH`.
 pub fn locate(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -54,7 +54,7 @@ pub fn locate(program: &str) -> Option<PathBuf> {
         .find(|path: &PathBuf| Path::is_file(path))
 }
 
-/// The command as a shell takes it, with the variables set for it.
+/// The command in the syntax of a shell, with its variables.
 pub fn shown(command: &Command) -> String {
     let variables = command
         .get_envs()

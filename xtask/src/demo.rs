@@ -1,7 +1,7 @@
 //! The demo behind `cargo xtask run`: a PBX, a customer and an attacker, without the filter and with it.
 //!
-//! It runs in a network and a mount namespace of its own. Whatever ends it, Ctrl-C too, the kernel then takes back
-//! all that it made: hosts, wires, files, pins and the filter.
+//! It runs in a network namespace and a mount namespace of its own. When it ends, also by Ctrl-C, the kernel removes all
+//! that it created: hosts, wires, files, pins and the filter.
 
 mod stage;
 
@@ -18,7 +18,7 @@ use self::stage::{ATTACKER, CUSTOMER, Narrated, PBX};
 use crate::root::as_root;
 
 const CALLS: &str = "30";
-/// Well within what a stranger may do, and together as long as the scans.
+/// Well within the limits of a stranger, and together as long as the scans.
 const CALLS_PER_SECOND: &str = "4";
 
 /// Starts the demo in its namespaces, as root.
@@ -29,7 +29,7 @@ pub(crate) fn run(sipward: &Path) -> Result<()> {
     command::run(&mut inside)
 }
 
-/// The demo itself, within them.
+/// The demo itself, within its namespaces.
 pub(crate) fn perform(sipward: &Path, outside: &[PathBuf]) -> Result<()> {
     stage::build(outside)?;
     introduce();
@@ -108,7 +108,7 @@ fn conclude(sipward: &Path) {
     );
 }
 
-/// sipp in the place of a PBX: it takes calls, and tells scanners what they want to know.
+/// sipp as the PBX: it takes calls and answers scanners.
 fn open_pbx() -> Result<Child> {
     stage::file("pbx.xml", include_str!("demo/pbx.xml"))?;
     let mut command = PBX.command("sipp");
@@ -154,7 +154,7 @@ impl Filter<'_> {
     fn command(&self, line: &str) -> Command {
         println!("  pbx $ sipward {line}");
         let mut command = PBX.command(self.program);
-        // What this machine itself may have on its lists is not for a demo.
+        // The demo has a state directory of its own, so that the lists of this machine stay out of it.
         command.args(line.split(' ')).env("SIPWARD_STATE_DIR", stage::DIRECTORY);
         command
     }

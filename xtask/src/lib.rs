@@ -1,4 +1,4 @@
-//! What `userspace/crates/kernel/build.rs` and the `xtask` command share: the eBPF object and the toolchain that makes it.
+//! Code that `userspace/crates/kernel/build.rs` and the `xtask` command share: the eBPF object and its toolchain.
 
 pub mod command;
 pub mod ebpf;

@@ -33,17 +33,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what builds and tests need and is not there yet
+    /// Install the missing programs that builds and tests need
     #[command(after_help = "Example: cargo xtask setup")]
     Setup,
-    /// Build target/release/sipward, the eBPF object inside it
+    /// Build target/release/sipward, with the eBPF object inside
     #[command(after_help = "Example: cargo xtask build --debug")]
     Build {
         /// Build target/debug/sipward instead
         #[arg(long)]
         debug: bool,
     },
-    /// Show the filter at work in network namespaces; with arguments, attach it to a real interface
+    /// Run a demo of the filter in network namespaces. With arguments, attach the filter to a real interface
     #[command(after_help = "Examples: cargo xtask run\n          cargo xtask run -- --iface eth0")]
     Run {
         /// Arguments of `sipward attach`
@@ -62,33 +62,33 @@ enum Command {
         after_help = "Examples: cargo xtask test\n          cargo xtask test prefix\n          cargo xtask test --long restarts"
     )]
     Test {
-        /// The long form of what has one: hundreds of restarts, floods of a hundred thousand packets, attacks at their real
-        /// pace. It takes hours
+        /// Run the long form of tests that have one: hundreds of restarts, floods of a hundred thousand packets, attacks at their
+        /// real pace. This takes hours
         #[arg(long)]
         long: bool,
-        /// Run only the tests whose name contains this, and neither lints nor the virtual machine
+        /// Run only the tests whose name contains this text, without lints and the virtual machine
         filter: Option<String>,
     },
-    /// Boot Debian's kernel of a version and run the packet table on it
+    /// Boot a version of Debian's kernel in a virtual machine, and run the packet table on it
     #[command(after_help = "Examples: cargo xtask vm 6.1\n          cargo xtask vm 6.12")]
     Vm {
-        /// Series of the kernel
+        /// Series of the kernel, such as 6.1
         version: String,
-        /// Run only the tests whose name contains this
+        /// Run only the tests whose name contains this text
         filter: Option<String>,
     },
-    /// Measure, and print ratios: `kernel`, a packet in the kernel; `wire`, beside iptables, nft and others; `react`, beside
-    /// fail2ban; `scale`, against sizes, and calls beside a flood. All four where none is named; and by name `lists`, what
-    /// a million bans cost, and `attacks`, attacks and crowds beside fail2ban, Kamailio's pike and the guides' script
+    /// Measure, and print ratios: `kernel`, the cost of a packet in the kernel; `wire`, beside iptables, nft and others;
+    /// `react`, beside fail2ban; `scale`, growth with the number of entries, and calls beside a flood. Without a name, these four
+    /// run. `lists` is the cost of a million bans, and `attacks` compares with fail2ban, Kamailio's pike and the guides' script
     #[command(
         after_help = "Examples: cargo xtask bench\n          cargo xtask bench kernel banned\n          cargo xtask bench \
                       kernel \"clean REGISTER\" --against 6d4dc77"
     )]
     Bench {
         part: Option<String>,
-        /// Of that part, only what has this in its name
+        /// Run only the cases of the part whose name contains this text
         only: Option<String>,
-        /// Of `kernel`: measure the filter of this commit, too, in turns with this one's, and print the ratio of both
+        /// For `kernel`: also measure the filter of this commit, in turns with the current one, and print the ratio
         #[arg(long, value_name = "COMMIT")]
         against: Option<String>,
     },

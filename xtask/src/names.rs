@@ -1,10 +1,10 @@
-//! Names that were given up, because nobody outside could guess what was behind them.
+//! Names that must not return, because newcomers could not guess their meaning.
 
 use std::{fs, path::Path};
 
 use xtask::ebpf::workspace_root;
 
-/// Where a name must not be defined again: types, modules and functions.
+/// Folders with the names that no type, module or function in them may have.
 const GIVEN_UP: [(&str, &str); 6] = [
     (
         "userspace",

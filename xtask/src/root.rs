@@ -1,11 +1,11 @@
-//! What needs root, and how it is got. Everything else runs as the user, the builds above all.
+//! Commands that need root. All else runs as the user, above all the builds.
 
 use std::{ffi::OsStr, fs, os::unix::fs::MetadataExt, path::Path, process::Command};
 
 use anyhow::{Result, bail};
 use xtask::command::{locate, run};
 
-/// A command that runs as root, through sudo where this is not root. The variables are handed on explicitly:
+/// A command that runs as root, through sudo where this process is not root. The variables are passed explicitly, because
 /// sudo drops the environment.
 pub(crate) fn as_root(program: impl AsRef<OsStr>, variables: &[(&str, &OsStr)]) -> Result<Command> {
     if is_root() {

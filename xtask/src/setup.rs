@@ -1,4 +1,4 @@
-//! Installs what is missing. Where everything is there it only looks.
+//! Installs the programs that are missing. If none is missing, it changes nothing.
 
 use std::{path::PathBuf, process::Command};
 
@@ -10,12 +10,12 @@ use xtask::{
 
 use crate::{apt::Apt, asterisk, cargo::cargo, vm::qemu};
 
-/// The release of bpf-linker that this workspace is built with.
+/// The release of bpf-linker for this workspace.
 const BPF_LINKER: &str = "0.13.0";
 /// The newest LLVM that this release can be built with.
 const NEWEST_LLVM: u32 = 23;
 
-/// What is going to be done; each purpose includes the ones before it.
+/// The purpose of the setup. Each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     Build,
@@ -50,7 +50,7 @@ const TOOLS: [Tool; 13] = [
 pub(crate) fn run(purpose: Purpose) -> Result<()> {
     let apt = Apt::find();
     let results = [tools(apt.as_ref(), purpose), toolchain(apt.as_ref())];
-    // Both, so that nobody types one remedy only to be told of the next.
+    // Reports both, so that the user sees all remedies at once.
     let errors: Vec<_> =
         results.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     if !errors.is_empty() {
@@ -90,10 +90,10 @@ fn tools(apt: Option<&Apt>, purpose: Purpose) -> Result<()> {
     apt.install(&packages).with_context(by_hand)
 }
 
-/// What can complete an eBPF toolchain, from the smallest change to the largest.
+/// The ways to complete an eBPF toolchain, from the smallest change to the largest.
 #[derive(Clone, Copy)]
 enum Change {
-    /// Only a linker, for a compiler that has its sources.
+    /// A linker, for a compiler that has its sources.
     Nothing,
     Sources,
     Compiler,
@@ -147,7 +147,7 @@ fn debian_compiler(apt: Option<&Apt>) -> Result<()> {
     apt.install(&["rustc-web", "cargo-web", "rust-web-src"].map(str::to_owned))
 }
 
-/// An LLVM that fits a usable compiler and whose development files are here or can be installed.
+/// An LLVM that fits a usable compiler, and whose development files are installed or can be.
 fn obtainable_llvm(inventory: &Inventory, apt: Option<&Apt>) -> Option<u32> {
     let fitting = |compiler: &Compiler| (compiler.linker_llvm()..=NEWEST_LLVM).collect::<Vec<_>>();
     let fitting: Vec<u32> = inventory.usable_compilers().into_iter().flat_map(fitting).collect();
@@ -177,7 +177,7 @@ fn bpf_linker(apt: Option<&Apt>) -> Result<()> {
     command::run(
         cargo()
             .env("LLVM_PREFIX", llvm_prefix(llvm))
-            // The work is done by LLVM; the Rust around it need not be fast, only soon ready.
+            // LLVM does the work, so the Rust around it is built for a short build, not for speed.
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked", "--root"])
@@ -199,7 +199,7 @@ fn has_llvm(llvm: u32) -> bool {
     llvm_prefix(llvm).join("bin/llvm-config").is_file()
 }
 
-/// Format and lints are parts of the tests, yet a minimal toolchain without them can run all the others.
+/// Format and lints are parts of the tests. A minimal toolchain without them can run all other parts.
 fn lints() {
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if output(cargo().args([subcommand, "--version"])).is_some() {

@@ -1,7 +1,8 @@
-//! `cargo xtask test`: every part runs even when one before it failed; the summary names each.
+//! `cargo xtask test`: runs all parts, also after one has failed, and prints a summary with a line for each.
 
 mod lane;
 mod part;
+mod skipped;
 
 use std::{ffi::OsStr, process::Command, thread};
 
@@ -16,20 +17,21 @@ use crate::{
     vm,
 };
 use part::{Outcome, Part, part};
+use skipped::run_counting_skipped;
 
-/// The series that Debian 12 ships, and the oldest that is looked at on every run.
+/// The kernel series of Debian 12, and the oldest that every run covers.
 const VM_KERNEL: &str = "6.1";
-/// The tests of this package need root; all others run as the user.
+/// The integration tests of this package need root. All other tests run as the user.
 const KERNEL_PACKAGE: &str = "tests";
 
-/// Names a directory with the messages of RFC 4475, which are not part of this repository.
+/// Names a directory with the messages of RFC 4475, which this repository does not contain.
 const TORTURE: &str = "SIPWARD_RFC4475";
-/// Set for the long form of tests.
+/// Selects the long form of tests.
 const LONG: (&str, &str) = ("SIPWARD_LONG", "1");
 
-/// Which tests, and in which form.
+/// The selection of tests, and their form.
 pub(crate) struct Wanted {
-    /// Only those whose name contains this.
+    /// Only tests whose name contains this.
     pub(crate) filter: Option<String>,
     pub(crate) long: bool,
 }
@@ -61,7 +63,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<()> {
         parts.push(part("host tests", || host_tests(&built, wanted)));
         parts.push(part("doc tests", || doc_tests(filter)));
         mount_bpffs()?;
-        // The machine takes what the tests beside it leave: most of these wait for something.
+        // The virtual machine runs at the lowest priority. Most other tests wait, and leave it enough of the CPU.
         thread::scope(|scope| {
             let machine =
                 scope.spawn(|| part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
@@ -77,7 +79,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<()> {
     part::summarize(&parts)
 }
 
-/// What the tests run. `sipward` itself is for those that start it.
+/// The test programs, and `sipward` for the tests that start it.
 #[derive(Default)]
 struct Built {
     host: Vec<Artifact>,
@@ -101,7 +103,7 @@ fn cargo_tool(arguments: &[&str]) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// One cargo command: tests add features to dependencies, and a second one would build these again without.
+/// Builds all in one cargo command. Tests enable features of dependencies, so a second command would build these twice.
 fn build() -> Result<Built> {
     let mut built = Built::default();
     for program in programs(&["build", "--locked", "--workspace", "--bins", "--tests"])? {
@@ -115,20 +117,17 @@ fn build() -> Result<Built> {
     Ok(built)
 }
 
-/// Unit tests of that package need no kernel.
+/// The unit tests of the package need no root.
 fn is_kernel_test(test: &Artifact) -> bool {
     test.package.ends_with(KERNEL_PACKAGE) && test.source.starts_with("tests")
 }
 
 fn host_tests(built: &Built, wanted: &Wanted) -> Result<Outcome> {
-    let outcome = run_all(built.host.iter(), |test| {
+    run_counting_skipped("host tests", built.host.iter(), |test, (variable, file)| {
         let mut command = Command::new(&test.executable);
-        command::run(command.args(wanted.filter()).envs(wanted.variable()).current_dir(&test.package))
-    })?;
-    if outcome == Outcome::Passed && std::env::var_os(TORTURE).is_none() {
-        return Ok(Outcome::Without(vec![format!("the messages of RFC 4475: {TORTURE} is not set")]));
-    }
-    Ok(outcome)
+        let command = command.args(wanted.filter()).envs(wanted.variable()).env(variable, file);
+        command::run(command.current_dir(&test.package))
+    })
 }
 
 fn kernel_test(test: &Artifact, built: &Built, wanted: &Wanted, more: &[(&str, &OsStr)]) -> Result<Command> {
@@ -152,7 +151,7 @@ fn doc_tests(filter: Option<&str>) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Runs test programs one after the other, and names those that fail.
+/// Runs test programs one after the other. The error names those that failed.
 fn run_all<'a>(
     tests: impl Iterator<Item = &'a Artifact>,
     run: impl Fn(&Artifact) -> Result<()>,

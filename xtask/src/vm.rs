@@ -22,27 +22,27 @@ use crate::{
 /// The test program of `sipward-tests` that needs nothing but a kernel.
 pub(crate) const TEST: &str = "packet_table";
 
-/// What is looked at on every run: each thing that the kernel has a part in. Emulated, every test takes seconds to load
-/// the filter; `cargo xtask vm` has patience for all of them.
+/// The tests of every run: those in which the kernel has a part. Under emulation, every test takes seconds to load
+/// the filter. `cargo xtask vm` runs all of them.
 const EVERY_RUN: [&str; 28] = [
-    "a_capture_keeps_to_its_budget_and_ends_by_itself",
-    "a_captured_packet_is_whole_and_says_what_was_done_with_it",
-    "an_event_says_what_was_dropped",
-    "each_source_has_its_rate_and_its_neighbour_has_its_own",
-    "entries_end_by_themselves",
+    "events::a_capture_keeps_to_its_budget_and_ends_by_itself",
+    "events::a_captured_packet_is_whole_and_says_what_was_done_with_it",
+    "events::an_event_says_what_was_dropped",
     "flows::a_flow_ends_in_time_or_when_it_is_forgotten",
     "flows::a_known_flow_has_its_budget_while_its_address_is_over",
-    "flows_are_limited_per_source_and_per_prefix",
     "forms::each_form_of_a_stranger_drops_and_its_neighbour_passes",
-    "fragments_follow_their_first_one",
     "guesses::a_forger_spends_nothing_that_a_phone_needs_who_answers_its_challenge",
     "guesses::guesses_are_few_whatever_the_method_and_the_nonce",
-    "headers_below_sip_are_followed",
-    "legitimate_traffic_passes",
-    "lists_come_first_and_trust_beats_bans",
+    "headers::fragments_follow_their_first_one",
+    "headers::headers_below_sip_are_followed",
+    "limits::each_source_has_its_rate_and_its_neighbour_has_its_own",
+    "limits::flows_are_limited_per_source_and_per_prefix",
+    "limits::requests_that_share_a_segment_are_charged_one_by_one",
+    "lists::entries_end_by_themselves",
+    "lists::lists_come_first_and_trust_beats_bans",
     "load::both_programs_are_loaded_with_room_to_spare",
-    "requests_that_share_a_segment_are_charged_one_by_one",
-    "scanners_are_dropped_however_they_dress",
+    "messages::legitimate_traffic_passes",
+    "messages::scanners_are_dropped_however_they_dress",
     "suspensions::a_lock_holds_everywhere_and_may_leave_out_known_sources",
     "suspensions::a_suspended_account_opens_nothing_from_where_it_is_suspended",
     "suspensions::suspensions_end_by_themselves",
@@ -66,7 +66,7 @@ pub(crate) fn run(version: &str, filter: Option<&str>) -> Result<()> {
     boot(version, &test.executable, filter.as_slice())
 }
 
-/// Why this machine cannot boot another kernel, if it cannot.
+/// The reason why this machine cannot boot another kernel, if there is one.
 pub(crate) fn unavailable() -> Option<String> {
     if ARCH != "x86_64" {
         return Some(format!("it boots x86_64 kernels, and this is {ARCH}"));
@@ -91,7 +91,7 @@ pub(crate) fn boot_for_every_run(version: &str, test: &Path) -> Result<()> {
     boot(version, test, &arguments)
 }
 
-/// Boots the kernel series with the test as its only job; an error if the test fails or does not end.
+/// Boots the kernel series with the test as its only job. Fails if the test fails or does not end.
 fn boot(version: &str, test: &Path, arguments: &[&str]) -> Result<()> {
     let directory = workspace_root().join("target/vm");
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;

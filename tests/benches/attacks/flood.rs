@@ -1,4 +1,4 @@
-//! What a flood costs the machine: one guardian at a time, as there is only one machine.
+//! The cost of a flood for the machine. The guardians have turns, because there is only one machine.
 
 use std::{
     fs,

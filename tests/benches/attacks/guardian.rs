@@ -1,4 +1,4 @@
-//! What stands before a PBX.
+//! The guardians: the programs that protect a PBX.
 
 use std::{fs, os::unix::fs::symlink, thread, time::Duration};
 
@@ -136,7 +136,7 @@ fn fail2ban(site: &Site, scratch: &Scratch, auth_pbx: &AuthPbx) -> anyhow::Resul
     running.wait_until("fail2ban watches", || {
         fs::read_to_string(&log).is_ok_and(|log| log.contains("Jail 'pbx' started"))
     });
-    // It reads the first lines of a log ten or twenty seconds late: somebody fails until it has seen that.
+    // It reads the first lines of a log ten or twenty seconds late, so failures are produced until it has seen one.
     let stranger = || Subscriber::new(Transport::Udp, v4_of(92, 250, 7), pbx(false), FIRST);
     let mut stranger = site.attackers().enter(stranger)?;
     stranger.forget_password();

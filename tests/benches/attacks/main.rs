@@ -1,8 +1,8 @@
-//! The same attacks, and the same crowds, at what operators use and at this filter, each before an Asterisk of its own, in one
-//! run.
+//! The same attacks and the same crowds at this filter and at the tools that operators use, each before an Asterisk of its
+//! own, in one run.
 //!
 //! `cargo bench -p sipward-tests --bench attacks`, as root, with `sipward` built beside it and an Asterisk in
-//! `SIPWARD_ASTERISK`; `cargo xtask bench attacks` sees to both. It prints and never asserts.
+//! `SIPWARD_ASTERISK`. `cargo xtask bench attacks` provides both. It prints and never asserts.
 
 mod flood;
 mod guardian;
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
             for post in &posts {
                 let tell = tell.clone();
                 scope.spawn(move || {
-                    // Who is told waits for all of them.
+                    // The receiver waits until every guardian has sent its cells.
                     let _ = tell.send((row, post.guardian, row.at(post)));
                 });
             }

@@ -1,4 +1,4 @@
-//! Who attacks, and who comes in crowds.
+//! The rows of the table: attacks, and crowds of customers.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -7,8 +7,8 @@ use std::{
 
 use sipward_tests::{
     attack::{
-        Attack, Attacker, Credentials, Crowd, Figures, Forgery, Form, Nonce, PLAIN, Transport, Victim,
-        busy_lamps, enumerate, office, pbx, stolen_nonce, v4_of, v6_of,
+        Attack, Attacker, Credentials, Crowd, Figures, Forgery, Form, MADDR, Maddr, Nonce, PLAIN, Transport,
+        Victim, busy_lamps, enumerate, office, pbx, stolen_nonce, v4_of, v6_of,
     },
     auth_pbx::password,
     caller::SCANNER,
@@ -207,7 +207,7 @@ fn forged(post: &Post, n: usize, account: u32, count: usize) -> Cell {
         return cell("none came in".to_owned(), 0.0);
     };
     let forgery = Forgery {
-        // He does not know the phone's port.
+        // The attacker does not know the phone's port.
         victim: SocketAddrV4::new(*address.ip(), GUESSED_PORT),
         pbx: v4_pbx(),
         ports: 1,
@@ -228,11 +228,10 @@ fn stolen(post: &Post, n: usize, account: u32) -> Cell {
     let accomplice = v4_of(92, n, 7);
     post.ban(&accomplice.to_string());
     let (attackers, forger) = (post.site.attackers(), Forger::new(post.site.attackers()));
-    // A carriage return alone hides it from whoever reads by lines.
-    let spelling = (";maddr=B", Form::BareCr);
-    let stolen = stolen_nonce(&forger, (attackers, accomplice), address, v4_pbx(), spelling).or_else(|| {
-        stolen_nonce(&forger, (attackers, accomplice), address, v4_pbx(), (";maddr=B", Form::Plain))
-    });
+    // A bare carriage return hides the parameter from readers that split at line feeds.
+    let hidden = Maddr { form: Form::BareCr, ..MADDR[0] };
+    let nonce = |maddr| stolen_nonce(&forger, (attackers, accomplice), address, v4_pbx(), maddr);
+    let stolen = nonce(hidden).or_else(|| nonce(MADDR[0]));
     let credentials = stolen.clone().map_or(Credentials::MadeUp, Credentials::Of);
     let forgery = Forgery {
         // He does not know the phone's port.

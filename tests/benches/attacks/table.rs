@@ -1,4 +1,4 @@
-//! What each attack came to at each guardian.
+//! The table of results: a row for each attack, a column for each guardian.
 
 use std::fmt::Write as _;
 

@@ -4,7 +4,7 @@ use sipward_tests::{attack::SCANNER, command::Done, namespace::v4, scratch::Scra
 
 use crate::guardian::Post;
 
-/// What it says, and the datagrams that came back meanwhile.
+/// Runs a tool of SIPVicious. Returns its output, and the number of datagrams that its host received meanwhile.
 pub(crate) fn sipvicious(post: &Post, program: &str, options: &[&str]) -> (String, u64) {
     let host = post.site.scanner();
     let home = Scratch::new(host);

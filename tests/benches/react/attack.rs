@@ -1,4 +1,4 @@
-//! What an attacker does, and what of it gets through.
+//! The attacker, and the count of its requests that reach the PBX.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const START: Duration = Duration::from_secs(30);
 /// After so long a silence nothing comes any more.
 const SILENCE: Duration = Duration::from_secs(2);
-/// What a PBX still writes down after the attacker has ended.
+/// Time for the PBX to log the last requests after the attacker has ended.
 const LATE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Attack {

@@ -15,7 +15,7 @@ pub(crate) fn start(site: &Site) -> anyhow::Result<Running> {
     for file in ["asterisk.conf", "common.conf"] {
         symlink(format!("/etc/fail2ban/filter.d/{file}"), filters.join(file))?;
     }
-    // It has none for Kamailio. This is the one that Kamailio's guide to SIP security tells to write.
+    // Debian's fail2ban has no filter for Kamailio. This one is from Kamailio's guide to SIP security.
     fs::write(filters.join("kamailio.conf"), "[Definition]\nfailregex = Blocking traffic from <HOST>\n")?;
     let place = |name: &str| scratch.0.join(name).display().to_string();
     let (socket, pid, log) = (place("socket"), place("pid"), place("fail2ban.log"));

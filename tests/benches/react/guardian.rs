@@ -1,4 +1,4 @@
-//! What stands before a PBX.
+//! The guardians: the programs that protect a PBX.
 
 use std::{thread, time::Duration};
 
@@ -23,7 +23,7 @@ pub(crate) enum Guardian {
 pub(crate) const GUARDIANS: [Guardian; 4] =
     [Guardian::Sipward, Guardian::SipwardByEvidence, Guardian::Fail2ban, Guardian::Nothing];
 
-/// What keeps a guardian in its place.
+/// Holds a guardian's processes and rules until the round ends.
 #[expect(dead_code, reason = "kept for their drops")]
 pub(crate) enum Post<'a> {
     Nothing,

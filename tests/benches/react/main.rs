@@ -1,8 +1,8 @@
-//! From the first hostile packet to silence: how much of an attack reaches a PBX, and for how long, with fail2ban and with
-//! this filter.
+//! From the first hostile packet to silence: the packets of an attack that reach a PBX, and the duration, with fail2ban and
+//! with this filter.
 //!
 //! `cargo bench -p sipward-tests --bench react`, as root, with `sipward` built in release mode beside it, and an Asterisk
-//! in `SIPWARD_ASTERISK`; `cargo xtask bench react` sees to both. It prints and never asserts a time.
+//! in `SIPWARD_ASTERISK`. `cargo xtask bench react` provides both. It prints and never asserts a time.
 
 mod attack;
 mod fail2ban;
@@ -82,7 +82,7 @@ fn one_round(
     figures: &mut [&mut Figures],
 ) -> anyhow::Result<()> {
     report.progress(&format!("round {}, {make:?}: all get ready", round + 1));
-    // What nobody stops is the same each time.
+    // Without a guardian, every round gives the same figure.
     let guardians = GUARDIANS.into_iter().filter(|guardian| round == 0 || *guardian != Guardian::Nothing);
     let guardians: Vec<_> = guardians.collect();
     let sites: Vec<_> = thread::scope(|scope| {

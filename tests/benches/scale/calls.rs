@@ -6,8 +6,8 @@
 //!   Kamailio, phone ◄── socket ◄───────────────────────┘
 //! ```
 //!
-//! The flood is as large whatever the receiver makes of it: who is too slow for it loses packets of the wire, customers'
-//! as well as others'.
+//! The size of the flood does not depend on the receiver: a receiver that is too slow loses packets of the wire, those of
+//! customers and those of others.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,7 +35,7 @@ const SOURCES: Sources = Sources::Rotating(5_000);
 struct Flood {
     name: &'static str,
     message: fn() -> String,
-    /// What the filter is to make of it.
+    /// The bound that the filter should keep.
     goal: Option<Bound>,
 }
 
@@ -49,7 +49,7 @@ const FLOODS: [Flood; 2] = [
     Flood { name: "INVITEs from 5,000 networks", message: || message::clean("INVITE"), goal: None },
 ];
 
-/// What became of one customer's calls.
+/// The results of one customer's calls.
 struct Outcome {
     completed: f64,
     delay: f64,

@@ -1,7 +1,7 @@
-//! What grows with what: the cost of a packet and the memory of the kernel, against how much there is of everything;
+//! The cost of a packet and the memory of the kernel, as functions of the number of entries, rules and sources;
 //! and a customer's calls while a flood fills a core.
 //!
-//! `cargo bench -p sipward-tests --bench scale`, as root. It prints and never asserts: times are the machine's.
+//! `cargo bench -p sipward-tests --bench scale`, as root. It prints and never asserts, because times depend on the machine.
 
 mod calls;
 mod sizes;

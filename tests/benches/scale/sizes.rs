@@ -18,6 +18,7 @@ use sipward_tests::{
     signatures,
     turns::Turns,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
@@ -174,7 +175,7 @@ impl Matter {
 
 const MILLION: &str = "a million bans";
 
-/// How long they take, and what an empty filter has already.
+/// The time and memory of a million bans, beside those of an empty filter.
 fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     const LOADS: usize = 3;
     let (mut seconds, mut empty) = (Vec::new(), Vec::new());
@@ -193,7 +194,7 @@ fn a_million_bans(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel holds in the maps of this process, in MiB.
+/// The memory of the maps that this process has open, in MiB.
 fn memory() -> anyhow::Result<f64> {
     let mut sum = 0;
     for entry in fs::read_dir("/proc/self/fdinfo")? {
@@ -226,7 +227,7 @@ fn known_flows(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     known(filter, size)?;
     let mut flows = filter.known_flows()?;
     for index in 0..size {
-        flows.put(address(index), FLOW, 1, FOREVER)?;
+        flows.put(address(index), FLOW, 1, KernelTime::FOREVER)?;
     }
     Ok(())
 }
@@ -242,7 +243,8 @@ fn prefixes(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
 
 fn suspensions(filter: &mut Filter, size: u32) -> anyhow::Result<()> {
     let account = Account::new(b"201").expect("a name");
-    let suspension_entry = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+    let suspension_entry =
+        SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false };
     let mut suspensions = filter.suspensions()?;
     for index in 0..size {
         suspensions.put(SuspensionTarget::account(Some(address(index)), &account), suspension_entry)?;

@@ -1,4 +1,4 @@
-//! How requests reach the PBX, and answers come back: over UDP, over TCP, whole or in pieces.
+//! The transport between an attacker or a phone and the PBX: UDP or TCP, whole messages or pieces.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Transport, fragments::Fragments, message, tcp::connect};
+use super::{Transport, fragments::Fragments, tcp::connect};
+use crate::message::header;
 
 /// Until a connection is there, or is given up.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -131,7 +132,7 @@ fn is_silence(error: &io::Error) -> bool {
 fn next_message(heard: &mut Vec<u8>) -> Option<String> {
     let head = heard.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&heard[..head]).into_owned();
-    let body = message::header(&text, "Content-Length").and_then(|length| length.parse::<usize>().ok());
+    let body = header(&text, "Content-Length").and_then(|length| length.parse::<usize>().ok());
     let end = head + body.unwrap_or(0);
     if heard.len() < end {
         return None;

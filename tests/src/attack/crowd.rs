@@ -1,4 +1,4 @@
-//! Many who do nothing wrong, and all at once.
+//! Crowds of legitimate phones that register at the same time.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,9 @@ use std::{
 };
 
 use super::{
-    Channel, Form, Guess, Request, Subscriber, Transport, challenge,
-    message::{call_id, status},
-    run::another,
+    Channel, Form, Guess, Request, Subscriber, Transport, challenge, message::call_id, run::another,
 };
-use crate::{auth_pbx::password, caller::PHONE};
+use crate::{auth_pbx::password, caller::PHONE, message::status};
 
 /// A phone tries again after this.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -129,7 +127,7 @@ struct Lamps {
     account: String,
     password: String,
     pbx: SocketAddr,
-    /// What is not answered yet: the message, when it was sent last, and how long to wait.
+    /// Requests without an answer so far: the message, the time of its last transmission, and the time until the next.
     open: HashMap<u64, (Vec<u8>, Instant, Duration)>,
 }
 

@@ -1,4 +1,4 @@
-//! Who asks for one account after the other, without credentials, to see which of them exist.
+//! An attacker that sends requests without credentials for one account after another, to find those that exist.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Channel, Form, Request, Transport, message::status, run::another};
-use crate::caller::PHONE;
+use super::{Channel, Form, Request, Transport, run::another};
+use crate::{caller::PHONE, message::status};
 
 /// So many requests at that rate, each for the next account: how many are answered.
 pub fn enumerate(

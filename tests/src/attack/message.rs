@@ -1,11 +1,14 @@
-//! Requests as an attacker or a phone writes them, and what the PBX's answers say.
+//! Requests as an attacker or a phone writes them, and the contents of the PBX's answers.
 
 use std::net::SocketAddr;
 
 use super::Form;
-use crate::digest::{Asked, Secret, response};
+use crate::{
+    digest::{Asked, Secret, response},
+    message::{self, header, status},
+};
 
-/// What a PBX asks credentials for.
+/// A challenge of the PBX.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
     pub status: u16,
@@ -13,7 +16,7 @@ pub struct Challenge {
     pub nonce: String,
     /// With `qop=auth`.
     pub has_quality: bool,
-    /// The PBX says that the credentials were right and the nonce is too old.
+    /// The nonce was too old, and the credentials right.
     pub is_stale: bool,
 }
 
@@ -22,7 +25,7 @@ pub struct Challenge {
 pub struct Guess<'a> {
     pub password: &'a str,
     pub challenge: &'a Challenge,
-    /// How often this nonce was used, this time included.
+    /// The number of uses of this nonce, with this one.
     pub count: u32,
 }
 
@@ -57,19 +60,29 @@ impl Request<'_> {
             Form::EarlyDecoys | Form::LateName => (credentials, String::new()),
             _ => (String::new(), credentials),
         };
-        let start = match form {
-            Form::SpacedVersion => format!("{method} {uri} SIP / 2.0"),
-            Form::FoldedStart => format!("{method} {uri}\r\n SIP/2.0"),
-            Form::BlankLine => format!("{method} {uri} SIP/2.0\r\n "),
-            _ => format!("{method} {uri} SIP/2.0"),
+        let plain = message::Request {
+            method,
+            uri: &uri,
+            transport,
+            sent_by: &from.to_string(),
+            branch: &format!("z9hG4bK{number:x}"),
+            from: &format!("<{caller}>"),
+            tag: &format!("{number:x}"),
+            to: &format!("<{called}>"),
+            call_id: &number.to_string(),
+            sequence,
+            contact: Some(&format!("<sip:{account}@{from}>")),
+            headers: &format!("{more}{late}User-Agent: {agent}\r\n"),
+            body: "",
         };
-        let text = format!(
-            "{start}\r\n{early}Via: SIP/2.0/{transport} {from};branch=z9hG4bK{number:x};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <{caller}>;tag={number:x}\r\nTo: <{called}>\r\nCall-ID: {number}\r\n\
-             CSeq: {sequence} {method}\r\nContact: <sip:{account}@{from}>\r\n{more}{late}User-Agent: {agent}\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        if form == Form::BareCr { text.replace("\r\n", "\r") } else { text }
+        let text = plain.write().replacen("\r\n", &format!("\r\n{early}"), 1);
+        match form {
+            Form::SpacedVersion => text.replacen(" SIP/2.0", " SIP / 2.0", 1),
+            Form::FoldedStart => text.replacen(" SIP/2.0", "\r\n SIP/2.0", 1),
+            Form::BlankLine => text.replacen("\r\n", "\r\n \r\n", 1),
+            Form::BareCr => text.replace("\r\n", "\r"),
+            _ => text,
+        }
     }
 
     /// Of the request, and of its To header.
@@ -121,24 +134,12 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-/// Of an answer.
-pub(super) fn status(answer: &str) -> Option<u16> {
-    answer.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
-}
-
 /// The number that an answer has from its request.
 pub(super) fn call_id(answer: &str) -> Option<u64> {
     header(answer, "Call-ID")?.parse().ok()
 }
 
-pub(super) fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
-    message.split("\r\n").find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-    })
-}
-
-/// What ends the transaction of an INVITE: an ACK, and where the call was taken, a BYE.
+/// The requests that end the transaction of an INVITE: an ACK, and for a call that was taken, a BYE.
 pub(super) fn ends(answer: &str, to: SocketAddr) -> Vec<String> {
     let copied = |name| header(answer, name).unwrap_or_default();
     let (Some(sequence), Some(status @ 200..)) = (copied("CSeq").strip_suffix(" INVITE"), status(answer))
@@ -166,7 +167,7 @@ pub(super) fn ends(answer: &str, to: SocketAddr) -> Vec<String> {
     messages
 }
 
-/// What an answer asks for, if it does.
+/// The challenge in an answer, if it has one.
 pub fn challenge(answer: &str) -> Option<Challenge> {
     let status = status(answer)?;
     let value = match status {

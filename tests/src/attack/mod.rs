@@ -1,4 +1,4 @@
-//! Password guessing in all its shapes, as values that read as sentences, and what became of it.
+//! Password guessing in all its shapes, as values that print as sentences, and the results.
 
 mod channel;
 mod crowd;
@@ -17,7 +17,7 @@ pub use self::{
     channel::Channel,
     crowd::{Crowd, busy_lamps, office},
     enumeration::enumerate,
-    forgery::{Credentials, Forgery, Left, MADDR, Victim, stolen_nonce},
+    forgery::{Credentials, Forgery, Left, MADDR, Maddr, Victim, stolen_nonce},
     message::{Challenge, Guess, Request, challenge},
     run::{Attacker, Figures},
     site::{SCANNER, Site, pbx, v4_of, v6_of},
@@ -26,7 +26,7 @@ pub use self::{
 };
 use crate::caller::PHONE;
 
-/// How one attacker guesses.
+/// The method of one attacker.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attack {
     pub method: &'static str,
@@ -46,7 +46,7 @@ pub enum Nonce {
     Right,
     /// One that the PBX never issued.
     MadeUp,
-    /// One that the attacker was sent before, and that he never renews.
+    /// A nonce that the attacker received before, and never renews.
     Old,
     /// One that was sent to an accomplice.
     Foreign,
@@ -82,7 +82,7 @@ pub enum Accounts {
     Many(u32),
 }
 
-/// How the message is written.
+/// The spelling of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Plain,
@@ -100,9 +100,9 @@ pub enum Form {
     EarlyDecoys,
     /// Credentials before all other headers, the user name behind two thousand bytes.
     LateName,
-    /// The caller is somebody else, of another domain.
+    /// The caller has another name, of another domain.
     FromNobody,
-    /// Each behind a twin with the same credentials that the PBX refuses for another reason, of which it says so.
+    /// Each behind a twin with the same credentials, which the PBX refuses for another reason.
     Twin,
 }
 

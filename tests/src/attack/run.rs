@@ -1,4 +1,4 @@
-//! One attacker at work: he guesses until he has found the password or his time is over.
+//! One attacker, which guesses until it has found the password or its time is over.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     Accounts, Attack, Challenge, Channel, Form, Guess, Nonce, Request, Transport, challenge,
-    message::{call_id, ends, status},
+    message::{call_id, ends},
 };
-use crate::auth_pbx::password;
 pub(super) use crate::guesser::another;
+use crate::{auth_pbx::password, message::status};
 
 /// For an answer. What comes later still counts.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -21,28 +21,28 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const LAST: Duration = Duration::from_secs(1);
 /// The bound of the first guesses is for this time.
 const SOON: Duration = Duration::from_secs(600);
-/// After so many guesses that nobody answered he asks for another nonce, from another port.
+/// After so many guesses without an answer, the attacker requests another nonce, from another port.
 const SILENT: u32 = 3;
 
-/// Who guesses at what.
+/// An attacker and its target.
 #[derive(Clone, Debug)]
 pub struct Attacker {
     pub attack: Attack,
-    /// His addresses: one, or the first of each of his networks.
+    /// The attacker's addresses: one, or the first of each of its networks.
     pub from: Vec<IpAddr>,
-    /// Who may be challenged in his place.
+    /// An accomplice's address, which can be challenged in the attacker's place.
     pub accomplice: IpAddr,
     pub pbx: SocketAddr,
-    /// The account that he is after; if there are many, the first of them.
+    /// The account under attack. Of many, the first.
     pub account: u32,
     /// Wrong guesses before the right one.
     pub wrong: u32,
     pub lasts: Duration,
-    /// Gives up as soon as he has found the password.
+    /// Stops as soon as the password is found.
     pub stops: bool,
 }
 
-/// What an attack came to.
+/// The results of an attack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Requests with credentials.
@@ -51,7 +51,7 @@ pub struct Figures {
     pub answered: u32,
     /// Those in the first ten minutes.
     pub soon: u32,
-    /// When the PBX said which password is right.
+    /// The time at which the PBX accepted the right password.
     pub found: Option<Duration>,
     /// When the PBX last answered a guess.
     pub last: Duration,
@@ -64,13 +64,13 @@ struct Work<'a> {
     begun: Instant,
     channel: Option<Channel>,
     challenge: Option<Challenge>,
-    /// How often its nonce was used.
+    /// The number of uses of the current nonce.
     count: u32,
     opened: usize,
     silent: u32,
-    /// What was sent, by Call-ID: which guess it was, or none.
+    /// Requests that were sent, by Call-ID, with the number of the guess, if the request was one.
     pending: HashMap<u64, Option<u32>>,
-    /// The next guess: one that nobody answered is made again.
+    /// The next guess. A guess without an answer is repeated.
     next: u32,
     figures: Figures,
 }
@@ -162,7 +162,7 @@ impl Attacker {
     }
 }
 
-/// How long a twin's answer may take.
+/// The time limit for the answer to a twin.
 const TWIN_PATIENCE: Duration = Duration::from_millis(30);
 
 /// The same request of another transaction, with no hops left.
@@ -199,7 +199,7 @@ impl Work<'_> {
         let before = self.figures.answered;
         if self.attacker.attack.form == Form::Twin {
             self.send(&twin(&bytes))?;
-            // It is nobody's guess, so that its answer is not waited for by name.
+            // It counts as no guess, so that the attacker does not wait for its answer.
             self.listen(TWIN_PATIENCE, 1)?;
         }
         self.send(&bytes)?;
@@ -281,7 +281,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether it is the final answer to a request of his that is not answered yet.
+    /// Returns true if this is the final answer to a pending request.
     fn hear(&mut self, said: &str) -> bool {
         let (Some(status @ 200..), Some(number)) = (status(said), call_id(said)) else { return false };
         let Some(guess) = self.pending.remove(&number) else { return false };

@@ -1,4 +1,4 @@
-//! A wire with a PBX, attackers and phones, each of them with as many networks as they want.
+//! A wire with a PBX, attackers and phones, each with any number of networks.
 //!
 //! ```text
 //!   pbx 10.90.0.1   attackers …2        phones …3           router …4     trunk …5   scanner …6

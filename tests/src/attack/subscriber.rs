@@ -1,4 +1,4 @@
-//! A phone that does nothing wrong: it registers, and sends again what is not answered, as RFC 3261 has phones do it.
+//! A legitimate phone: it registers, and repeats requests without an answer at the times of RFC 3261.
 
 use std::{
     io,
@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     Challenge, Channel, Form, Guess, Request, Transport, challenge,
-    message::{call_id, ends, status},
+    message::{call_id, ends},
     run::another,
 };
-use crate::{auth_pbx::password, caller::PHONE};
+use crate::{auth_pbx::password, caller::PHONE, message::status};
 
 /// RFC 3261's T1 and T2.
 const FIRST: Duration = Duration::from_millis(500);
@@ -70,7 +70,7 @@ impl Subscriber {
         let end = begun + patience;
         let mut repeated = 0;
         let mut asked = None;
-        // A nonce may be too old at once; nobody asks a fourth time.
+        // A nonce may be too old at once. No phone sends a fourth request.
         for _ in 0..3 {
             let (said, more_often) = self.transact(method, more, asked.as_ref(), end)?;
             repeated += more_often;

@@ -1,4 +1,4 @@
-//! TCP connections from an address of one's choice, which the standard library has no way to ask for.
+//! TCP connections from a chosen source address, which the standard library does not offer.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::forge::address;
 
-/// From an address (port 0: any) in the namespace of this thread. Fails where nobody answers in that time.
+/// Connects from an address (port 0: any) in the namespace of this thread. Fails without an answer within the timeout.
 pub fn connect(from: SocketAddrV4, to: SocketAddrV4, patience: Duration) -> io::Result<TcpStream> {
     // SAFETY: no pointers.
     let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };

@@ -1,4 +1,4 @@
-//! One case of a benchmark: what was measured, round by round, and what it is beside another.
+//! One case of a benchmark: its measurements by round, and its ratio to another case.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::figures::{median, middle_half, spread};
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Nanoseconds,
@@ -38,7 +38,7 @@ impl Serialize for Unit {
     }
 }
 
-/// What was measured, round by round.
+/// The measurements of one case, by round.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub(super) name: String,
@@ -51,7 +51,7 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
     pub median: f64,
-    /// How wide the middle half of the rounds is, as a part of the median.
+    /// The interquartile range of the rounds, as a fraction of the median.
     pub spread: f64,
     pub least: f64,
     pub most: f64,
@@ -109,7 +109,7 @@ impl Case {
         &self.name
     }
 
-    /// What a round said. Cases that are to be compared have their turns in the same rounds.
+    /// Adds the value of a round. Cases that are to be compared have their turns in the same rounds.
     pub fn round(&mut self, round: usize, value: f64) {
         self.rounds.insert(round, value);
     }
@@ -119,7 +119,7 @@ impl Case {
         *self.counts.entry(what).or_default() += count;
     }
 
-    /// What it has more than another, in each round that both have.
+    /// The difference to another case, in each round that both have.
     pub fn above(&self, other: &Self) -> Self {
         let both =
             self.rounds.iter().filter_map(|(round, value)| Some((*round, value - other.rounds.get(round)?)));
@@ -201,7 +201,7 @@ mod tests {
         let base = case("base", &[(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0)]);
         let jumps = case("jumps", &[(0, 1.0), (1, 1.5), (2, 3.0), (3, 0.4), (4, 6.0)]);
         assert_eq!(jumps.ratio(&base).unwrap_err(), NoRatio::Noise);
-        // What is left of a base when the cost of sending is taken away can be nothing at all.
+        // A base net of the cost of sending can be zero.
         let sending = case("sending", &[(0, 0.9), (1, 1.1), (2, 0.8), (3, 1.2), (4, 1.0)]);
         let net = base.above(&sending);
         assert_eq!(case("other", &[(0, 9.0), (1, 9.0), (2, 9.0)]).ratio(&net).unwrap_err(), NoRatio::Noise);

@@ -1,10 +1,10 @@
-//! What is aimed at, beside what was found. A goal that is missed is said, and nothing fails.
+//! Goals beside results. A missed goal is reported and fails nothing.
 
 use serde::Serialize;
 
 use super::case::{Figure, NoRatio};
 
-/// How a figure should be.
+/// The bound of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {

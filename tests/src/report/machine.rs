@@ -1,4 +1,4 @@
-//! What a benchmark ran on, and how quiet it was there.
+//! The machine of a benchmark, and the share of its time that was stolen.
 
 use std::{fs, process::Command};
 
@@ -23,7 +23,7 @@ pub(super) fn processor() -> String {
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-/// What became of the time of all CPUs since the machine started, in ticks.
+/// The time of all CPUs since the machine started, in ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticks {
     all: u64,

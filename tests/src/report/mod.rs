@@ -1,4 +1,5 @@
-//! What a benchmark found: lines for people, one JSON object, and tables for `benches/RESULTS.md`; `benches/README.md` describes it.
+//! The report of a benchmark: lines for people, one JSON object, and tables for `benches/RESULTS.md`. `benches/README.md`
+//! describes it.
 
 mod case;
 mod goal;
@@ -38,7 +39,7 @@ pub struct Report {
     only: Option<String>,
 }
 
-/// How far the figures can be believed.
+/// The quality of the figures.
 #[derive(Debug, Default, Serialize)]
 struct Noise {
     /// The spread of the figure in the middle, and of the worst.
@@ -50,7 +51,7 @@ struct Noise {
 
 #[derive(Debug, Serialize)]
 struct Section {
-    /// What its figures are: sections with the same are rows of one table.
+    /// The table of its figures. Sections with the same table are its rows.
     table: &'static str,
     name: String,
     lines: Vec<Line>,
@@ -116,7 +117,7 @@ impl Report {
         format!("commit {commit}, Linux {kernel}, {cores} cores of {processor}")
     }
 
-    /// Whether that is to be measured.
+    /// Returns true if the command line selects this section.
     pub fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
     }
@@ -133,7 +134,7 @@ impl Report {
         self.sections.push(Section { table, name: name.to_owned(), lines: Vec::new() });
     }
 
-    /// Something that the figures do not say.
+    /// A remark beside the figures.
     pub fn note(&mut self, note: &str) {
         println!("  {note}");
         self.notes.push(note.to_owned());
@@ -166,7 +167,7 @@ impl Report {
         }
     }
 
-    /// What is aimed at, and what was found.
+    /// Adds a goal with its result.
     pub fn goal(&mut self, what: &str, bound: Bound, found: Result<Figure, NoRatio>) {
         self.goals.push(Goal::new(what, bound, found));
     }

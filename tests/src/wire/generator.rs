@@ -1,4 +1,4 @@
-//! Where the frames come from.
+//! The source of the frames.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use crate::{
 
 /// The address of every server.
 pub const PBX: &str = "10.90.0.1";
-/// What answers to strangers are sent to.
+/// The next hop of answers to strangers.
 pub(super) const GATEWAY: &str = "10.90.0.254";
 pub(super) const GATEWAY_MAC: &str = "02:00:00:00:00:fe";
 const FIRST_WIRE: &str = "wire0";

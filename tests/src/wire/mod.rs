@@ -1,4 +1,4 @@
-//! Hosts that take frames from a wire, as fast as one CPU can send them, with what operators use there.
+//! Hosts that receive frames as fast as one CPU can send them, with the tools that operators use.
 //!
 //! ```text
 //!   generator  wire0 ── eth0  server     one for each receiver: sipward, the guides' scripts, sets, nothing

@@ -1,4 +1,4 @@
-//! Who is there to take the frames.
+//! The receivers: sipward, the tools beside it, and the bare kernel.
 
 use std::{fmt::Write as _, net::Ipv4Addr, os::fd::OwnedFd, process::Command};
 
@@ -20,7 +20,7 @@ use crate::{
 /// Dropped by every receiver that drops sources, with as many others.
 pub const BANNED: &str = "10.0.0.7";
 const BANS: u32 = 100_000;
-/// Trusted by every receiver that trusts somebody.
+/// The address that every receiver with a list of trusted addresses trusts.
 pub const CUSTOMER: &str = "192.0.2.10";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Receiver {
     Nothing,
 }
 
-/// What stays as long as the receiver is to be there.
+/// Holds the receiver's programs and rules until the round ends.
 #[expect(dead_code, reason = "kept for their drops")]
 #[derive(Debug)]
 pub(super) enum Installed {
@@ -134,7 +134,7 @@ pub fn guides_script(host: &Namespace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the guides tell operators to paste, in their order.
+/// The rules of the usual guides, in their order.
 fn script(host: &Namespace, iptables: &str, rates: bool) -> anyhow::Result<Installed> {
     let mut rules = String::from("*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n");
     let mut rule = |rule: &str| {

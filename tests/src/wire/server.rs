@@ -1,4 +1,4 @@
-//! A host that takes the frames, and what became of them.
+//! A host that receives the frames, and its counters.
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +68,7 @@ impl Server {
         Ok(Self { receiver, interface, _installed: installed, _reader: None, host })
     }
 
-    /// Has its packets taken by a thread of their own on that CPU, and no longer by whoever sends them.
+    /// Moves the processing of received packets to a NAPI thread on that CPU, away from the sender.
     pub fn take_packets_on(&self, cpu: usize) -> anyhow::Result<()> {
         let others = takers()?;
         // Of `ip netns exec`, which shows the host's own /sys.
@@ -127,7 +127,7 @@ fn datagrams(snmp: &str) -> Option<u64> {
     Some(names.zip(values).filter_map(wanted).sum())
 }
 
-/// The PBX's part: a socket on the port that somebody reads.
+/// The PBX: a socket on the port, and a thread that reads it.
 #[derive(Debug)]
 struct Reader {
     stop: Arc<AtomicBool>,
@@ -145,7 +145,7 @@ impl Reader {
             stay_on(OTHER);
             let mut buffer = [0; 2048];
             while !told.load(Ordering::Relaxed) {
-                // What arrives is counted by the kernel; an error is the timeout.
+                // The kernel counts the datagrams. An error is the timeout.
                 let _ = socket.recv(&mut buffer);
             }
         };

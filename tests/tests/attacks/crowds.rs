@@ -1,4 +1,4 @@
-//! Crowds that do nothing wrong: all of them are served, with the limits that are there by default.
+//! Legitimate crowds: all their requests are served, with the default limits.
 
 use std::{net::IpAddr, thread, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Packets in the names of others, at any rate and with whatever nonce: nobody is banned, suspended or locked for them, and
-//! who is known stays known and served.
+//! Packets with forged sources, at any rate and with any nonce: no source is banned, suspended or locked for them, and
+//! known sources stay known and are served.
 
 use std::{
     fmt::{self, Write as _},
@@ -28,7 +28,7 @@ fn nobody_loses_anything_by_packets_in_his_name_at_a_kamailio() {
     suite(PbxKind::DebianKamailio);
 }
 
-/// What is forged, and who is on the attacker's side.
+/// The forged packets, and the knowledge of the attacker.
 #[derive(Clone, Copy, Debug)]
 enum Row {
     /// So many within two seconds.
@@ -42,22 +42,22 @@ enum Row {
 /// Whose nonce is stolen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
-    /// Nobody has heard of him yet.
+    /// Not seen before.
     Stranger,
-    /// He works, and the attacker knows his phone's port.
+    /// A working phone, whose port the attacker knows.
     Customer,
 }
 
 /// Where the packets come from at the victim's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Port {
-    /// Ports that he does not use.
+    /// Ports that the phone does not use.
     Another,
-    /// The very port of his phone, which nobody can know who does not see its packets.
+    /// The port of the phone, which only hosts on the path of its packets know.
     Own,
 }
 
-/// What an attacker takes for the phone's port.
+/// The port that an attacker without knowledge of the phone's port uses.
 const GUESSED: u16 = 6001;
 const FLOOD_SECONDS: u32 = 10;
 
@@ -76,7 +76,7 @@ impl fmt::Display for Row {
             Self::Few(count, port) => write!(f, "{count} in two seconds, {port}"),
             Self::Flood(rate, port) => write!(f, "{rate}/s for {FLOOD_SECONDS} seconds, {port}"),
             Self::Stolen { spelling, accomplice, victim } => {
-                write!(f, "60 of a {victim:?}, nonce by {}, {accomplice:?}", MADDR[*spelling].0)
+                write!(f, "60 of a {victim:?}, nonce by {}, {accomplice:?}", MADDR[*spelling].name)
             }
         }
     }
@@ -96,13 +96,13 @@ impl Row {
         matches!(self, Self::Stolen { victim: Named::Stranger, .. })
     }
 
-    /// Who knows the port of a phone can spend what that port may send. It costs no more than that.
+    /// An attacker who knows the port of a phone can use up the budget of that port, and no more.
     const fn may_silence(&self) -> bool {
         matches!(self, Self::Few(_, Port::Own) | Self::Flood(_, Port::Own))
     }
 }
 
-/// A row, what it took from the victim, and what was decided about him.
+/// A row, the victim's losses, and the decisions about the victim.
 struct Outcome {
     row: Row,
     /// The accomplice learnt a nonce.
@@ -230,7 +230,7 @@ fn victim(site: &Site, n: usize, row: Row) -> (Victim, SocketAddrV4) {
     (victim, address)
 }
 
-/// Whether an accomplice has learnt a nonce.
+/// Sends the row's packets. Returns false if the accomplice received no nonce.
 fn strike(site: &Site, n: usize, row: Row, victim: SocketAddrV4) -> bool {
     let std::net::SocketAddr::V4(pbx) = pbx(false) else { unreachable!("an IPv4 address was asked for") };
     let forger = Forger::new(site.attackers());
@@ -260,16 +260,15 @@ fn strike(site: &Site, n: usize, row: Row, victim: SocketAddrV4) -> bool {
             false
         }
         Row::Stolen { spelling, victim: named, .. } => {
-            // The nonce of a second that nobody else has asked in.
+            // The nonce of a second without other challenges.
             crate::site::next_second();
-            let (_, text, form) = MADDR[spelling];
             let accomplice: (_, IpAddr) = (site.attackers(), v4_of(92, n, 7));
             let port = if named == Named::Stranger { Port::Another } else { Port::Own };
-            let stolen = stolen_nonce(&forger, accomplice, at(port), pbx, (text, form));
+            let stolen = stolen_nonce(&forger, accomplice, at(port), pbx, MADDR[spelling]);
             let Some(challenge) = stolen else { return false };
             let guesses = forgery(port, Credentials::Of(challenge), 60, 60);
             Forgery { method: "MESSAGE", ..guesses }.send(&forger);
-            // What is answered to them has nonces, too.
+            // The answers to these requests have nonces, too.
             thread::sleep(Duration::from_secs(1));
             true
         }

@@ -1,4 +1,4 @@
-//! Whoever guesses passwords, in whatever way, gets a dozen answers at most, and nobody beside him notices.
+//! A guesser gets at most a dozen answers, whatever the method, and the phones beside it are not affected.
 
 use std::{
     fmt::Write as _,
@@ -14,6 +14,7 @@ use sipward_tests::{
     cpu::go_ahead,
     length::{by_length, hour, is_long},
     namespace::Namespace,
+    skipped::skipped,
 };
 
 use crate::{
@@ -33,7 +34,7 @@ const BOUND_OF_HOUR: u32 = 20;
 /// A phone registers again after so long, and does without an answer for so long.
 const AGAIN: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(12);
-/// What a phone's two round trips may take on a busy machine.
+/// The time limit of a phone's two round trips on a busy machine.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// The accounts of each attack: the first is attacked, the one after these is the neighbour's.
@@ -63,7 +64,7 @@ fn no_combination_gets_further_at_a_kamailio() {
 
 fn combinations(make: PbxKind) {
     if !is_long() {
-        println!("skipped: 1,600 combinations take an hour, `cargo xtask test --long`");
+        skipped("1,600 combinations take an hour: `cargo xtask test --long`");
         return;
     }
     for part in product() {
@@ -71,7 +72,7 @@ fn combinations(make: PbxKind) {
     }
 }
 
-/// How one phone fared.
+/// The results of one phone.
 #[derive(Clone, Copy, Debug, Default)]
 struct Service {
     tried: u32,
@@ -192,7 +193,7 @@ impl Phones {
         let neighbour = phone(site.attackers(), place.neighbour(), place.account() + NEIGHBOUR);
         let mut phones = Self { owner, neighbour, services: Default::default() };
         if place.row.is_behind_nat {
-            // It is to have worked there before, which Kamailio proves to nobody but the first of a second.
+            // The phone must have registered before. With Kamailio, only the first challenge of a second proves that.
             next_second();
         }
         phones.register();
@@ -207,7 +208,7 @@ impl Phones {
 }
 
 fn attack(site: &Site, place: Place, mut phones: Phones) -> Outcome {
-    // Not all at once: whoever starts at the same moment is not what this is about.
+    // The phones start one after another, because this test is not about a common start.
     thread::sleep(Duration::from_millis(50) * u32::try_from(place.n).expect("few attacks"));
     let end = Instant::now() + place.lasts;
     let figures = thread::scope(|scope| {
@@ -223,7 +224,7 @@ fn attack(site: &Site, place: Place, mut phones: Phones) -> Outcome {
     Outcome { row: place.row, figures, owner, neighbour, ports, wronged: Vec::new() }
 }
 
-/// Decisions that hit the phones. The attacker's own failures behind the same address are his, and his port.
+/// Decisions that affect the phones. Those against the attacker's own failures and port at the same address do not count.
 fn wronged(decisions: &[Value], place: Place, outcome: &Outcome) -> Vec<String> {
     let innocent = [place.owner(), place.neighbour()];
     let is_wrong = |row: &&Value| {

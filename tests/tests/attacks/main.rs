@@ -1,5 +1,5 @@
-//! The whole of sipward, as it comes, before real PBXs, and those who attack them: side by side, each from a network of
-//! his own, with the phones that must not notice. Each run ends with a table.
+//! sipward with its default configuration before real PBXs, and attackers, side by side, each from a network of
+//! its own, with phones that must not be affected. Each run ends with a table.
 
 mod crowds;
 mod forged;

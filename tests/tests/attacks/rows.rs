@@ -29,7 +29,7 @@ impl fmt::Display for Row {
 /// All of them, or those that have the text of `SIPWARD_ATTACKS` in their name.
 pub(crate) fn rows(make: PbxKind) -> Vec<Row> {
     let strangers = attacks(make);
-    // From where somebody works, the same must not become easier, and must not cost him anything.
+    // Behind the address of a phone that works, the attack must not become easier, and must not affect the phone.
     let known = strangers.clone().into_iter();
     let row = |attack, is_behind_nat| Row { attack, is_behind_nat };
     let known: Vec<_> = known.map(|attack| row(attack, true)).collect();

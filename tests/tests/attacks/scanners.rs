@@ -1,4 +1,4 @@
-//! SIPVicious, and scanners with the names that are seen on the Internet, at both PBXs: twenty seconds, or an hour.
+//! SIPVicious, and scanners with names from the Internet, at both PBXs, for twenty seconds or an hour.
 
 use std::{
     fmt::Write as _,
@@ -92,7 +92,7 @@ fn scanned(make: PbxKind) {
     }
 }
 
-/// Each name asks for one password again and again, and for a guess of each account.
+/// Each name guesses repeatedly at one account, and once at each account.
 fn attack(n: usize) -> Attack {
     let agent = AGENTS[n / 2];
     let attack = Attack { agent, rate: 20, ..PLAIN };
@@ -116,7 +116,7 @@ fn attacker(n: usize, lasts: Duration) -> Attacker {
     }
 }
 
-/// What SIPVicious came to.
+/// The results of the tools of SIPVicious.
 struct Tools {
     said: String,
     has_found: bool,

@@ -1,4 +1,4 @@
-//! The filter and the daemon before a PBX, with what they do by default.
+//! The filter and the daemon before a PBX, with the default configuration.
 
 use std::{
     net::IpAddr,
@@ -9,10 +9,10 @@ use std::{
 use serde_json::Value;
 use sipward_tests::{attack::Site, command::Sipward, daemon::Daemon, scratch::Scratch};
 
-/// Nothing is proven that a daemon hears just after its start.
+/// The daemon takes nothing for proven just after its start.
 const BLIND: Duration = Duration::from_millis(5_500);
 
-/// A Kamailio gives everybody the same nonce within a second. Here nobody has asked yet.
+/// Kamailio sends the same nonce to everybody within a second. In this second it has sent none yet.
 pub(crate) fn next_second() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     thread::sleep(Duration::from_millis(1_050) - Duration::from_nanos(now.subsec_nanos().into()));
@@ -50,7 +50,7 @@ impl<'a> Guarded<'a> {
     }
 }
 
-/// Whether a row's source, an address or a prefix, has that address in it.
+/// Returns true if a row's source, an address or a prefix, contains the address.
 pub(crate) fn covers(source: &str, address: IpAddr) -> bool {
     source.parse::<IpAddr>().is_ok_and(|source| source == address)
         || source.parse::<ipnet::IpNet>().is_ok_and(|network| network.contains(&address))

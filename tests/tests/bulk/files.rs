@@ -1,4 +1,4 @@
-//! What is exported is what is imported, as text and as JSON, with a daemon and without.
+//! Export and import are inverse, as text and as JSON, with a daemon and without.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -149,7 +149,7 @@ fn an_export_takes_the_place_of_the_one_before_when_it_is_complete() {
         format!("{BANS_EXPORTED}5 written to /dev/stdout\n")
     );
 
-    // Whoever would have to answer is gone.
+    // The daemon that would have to answer has ended.
     drop(site.daemon);
     fs::remove_dir_all(site.sipward.pins()).unwrap();
     let done = site.sipward.run(&format!("ban export {}", path.display()));

@@ -1,4 +1,4 @@
-//! An import on a terminal: it shows how far it is, and can be stopped.
+//! An import on a terminal shows its progress, and can be stopped.
 
 use std::{
     fs::{self, File},
@@ -20,11 +20,11 @@ fn many() -> String {
 }
 
 fn signal(pid: u32, signal: libc::c_int) {
-    // SAFETY: a signal to a child that nobody has waited for yet, so that the number is still its own.
+    // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
     assert_eq!(unsafe { libc::kill(libc::pid_t::try_from(pid).unwrap(), signal) }, 0);
 }
 
-/// Whether a process has said what is to be done when it is interrupted.
+/// Returns true if a process has a handler for interruptions.
 fn minds_interruptions(child: &Child) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
@@ -61,7 +61,7 @@ fn what_was_done_before_an_interruption_stays_and_is_told() {
     }
 }
 
-/// The two ends of a terminal: of whoever looks at it, and of the program.
+/// The two ends of a terminal: that of the test, and that of the program.
 fn terminal() -> (File, OwnedFd) {
     let (mut ours, mut theirs) = (0, 0);
     let none = std::ptr::null_mut();
@@ -86,7 +86,7 @@ fn a_terminal_shows_how_far_it_is() {
         // Its end of the terminal is closed only with the command.
         drop(import);
         let mut shown = Vec::new();
-        // A terminal whose other end is closed says so with an error.
+        // Reading a terminal whose other end is closed is an error.
         let _ = ours.read_to_end(&mut shown);
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown.contains("  50%  10,000 of 20,000  "), shows, "{shown:?}");

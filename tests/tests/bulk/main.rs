@@ -1,4 +1,4 @@
-//! Whole lists at once: imported, exported, refused, interrupted, and what the kernel makes of them.
+//! Whole lists at once: imported, exported, refused, interrupted, and their entries in the kernel.
 
 mod crowd;
 mod files;
@@ -19,13 +19,14 @@ use sipward_tests::{
     scratch::Scratch,
 };
 use sipward_types::list_entry::ListKind;
+use sipward_types::time::WallSeconds;
 use xdp_prog::reason::Action;
 
 /// Limits would hide what the lists do.
 const SETTINGS: &str = "interface = 'eth0'\nmode = 'enforce'\n[rate]\nregister = 'off'\n[prefix_rate]\n\
                         register = 'off'\n[flows]\nper_source = 'off'\nper_prefix = 'off'\n";
 
-/// Who does what commands ask for.
+/// The process that performs the commands: a daemon, or the command itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
     Daemon,
@@ -76,7 +77,7 @@ impl<'a> Site<'a> {
         self.sipward.run(&format!("{list} import {file} {options}"))
     }
 
-    /// What `list --json` says that an import can say.
+    /// The entries of `list --json`, reduced to the fields of an import.
     fn listed(&self, list: &str) -> Vec<Listed> {
         let lines = self.sipward.json(&format!("{list} list"));
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
@@ -94,18 +95,18 @@ impl<'a> Site<'a> {
         Tables::open(&Pins::at(self.sipward.pins())).unwrap()
     }
 
-    /// What was said, as the kernel keeps it: on which list, and until which second.
+    /// The entries in the kernel: for each network its list, and the second of its end.
     fn in_the_kernel(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
         let (mut tables, clock) = (self.tables(), Clock::read());
         let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
         let said = found.into_iter().map(|found| {
             let list_entry = found.list_entry.expect("nothing is unsaved here");
-            (found.net, (list_entry.kind, clock.to_wall(list_entry.until)))
+            (found.net, (list_entry.kind, clock.to_wall(list_entry.until).map(WallSeconds::get)))
         });
         said.collect()
     }
 
-    /// The same, as the lists say it.
+    /// The same from the output of `list`.
     fn on_the_lists(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
         let lists = [("trust", ListKind::Trusted), ("ban", ListKind::Banned)];
         let entries = lists.map(|(list, kind)| {
@@ -114,7 +115,7 @@ impl<'a> Site<'a> {
         entries.into_iter().flatten().collect()
     }
 
-    /// Whether packets from there are dropped.
+    /// Returns true if the filter drops packets from the address.
     fn drops(&self, address: &str) -> bool {
         let program = PinnedProgram::open(&Pins::at(self.sipward.pins())).unwrap();
         let frame = udp().from(address).carrying(clean("REGISTER")).build();

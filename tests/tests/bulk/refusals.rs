@@ -1,4 +1,4 @@
-//! What is not imported, and why.
+//! Imports that are refused, and the reasons.
 
 use std::fs;
 
@@ -96,7 +96,7 @@ fn what_would_cut_somebody_off_is_left_out_and_named() {
         assert_eq!(sources(&site).len(), 9, "{backend:?}");
         let (kernel, lists) = (site.in_the_kernel(), site.on_the_lists());
         assert_eq!(kernel, lists, "{backend:?}");
-        // What the configuration says is still the configuration's.
+        // Entries of the configuration keep their origin.
         let origin = site.sipward.json("ban list --within 192.0.2.66/32")[0]["origin"].clone();
         assert_eq!(origin, "config", "{backend:?}");
     }

@@ -1,4 +1,4 @@
-//! Mutated requests to one PBX: which of its answers sipward did not see for what they are.
+//! Mutated requests to one PBX, and those of its answers that sipward did not read as the PBX did.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ const METHODS: [&str; 10] = [
     "FOO",
 ];
 
-/// What its credentials are like.
+/// The credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shows {
     Nothing,
@@ -136,7 +136,7 @@ fn cut(stream: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
 }
 
 impl Case {
-    /// A clean request of somebody else's, to which no mark leads.
+    /// A clean request of another sender, without a mark.
     fn companion(&self, port: u16) -> Vec<u8> {
         let draft = Draft::new(&Plan {
             method: "REGISTER",
@@ -150,7 +150,7 @@ impl Case {
         text.replace(&format!("c{}x@", self.id), "companion@").replace("z9hG4bKb", "z9hG4bKp").into_bytes()
     }
 
-    /// Whose registration it is, whoever it is from.
+    /// The account of the registration, whoever sends it.
     fn registers(&self) -> Vec<String> {
         if self.method != "REGISTER" {
             return Vec::new();
@@ -192,11 +192,11 @@ impl Case {
 pub(crate) enum Miss {
     /// A guess, and the observer does not name the account that was guessed at.
     Guess,
-    /// A guess, and the kernel neither finds that account nor says that it cannot tell.
+    /// A guess, for which the kernel neither finds the account nor reports that it is uncertain.
     KernelGuess,
-    /// The account was let in, and the observer does not say so.
+    /// The PBX has accepted the account, and the observer has no evidence of it.
     Success,
-    /// The PBX refused somebody whom it read in the request, and the observer names nobody of that name.
+    /// The PBX has refused an account that it read in the request, and the observer does not name that account.
     Asked,
 }
 
@@ -206,7 +206,7 @@ pub(crate) struct Find {
     pub(crate) case: Case,
     pub(crate) exchanged: Exchanged,
     pub(crate) reading: Reading,
-    /// Whom the PBX read.
+    /// The account that the PBX has read.
     pub(crate) names: Vec<String>,
 }
 
@@ -422,7 +422,7 @@ fn find((case, exchanged, reading, names): Outcome, is_guess: bool) -> Option<Fi
     miss.map(|miss| Find { miss, case, exchanged, reading, names })
 }
 
-/// Asterisk knows no extension or event of these, once it has let somebody in.
+/// Asterisk knows no such extension or event, once it has accepted the credentials.
 const fn let_in(status: Option<u16>) -> bool {
     matches!(status, Some(200..300 | 404 | 405 | 481 | 489 | 501))
 }
@@ -474,7 +474,7 @@ impl Find {
         }
     }
 
-    /// What each read.
+    /// The readings of the observer and of the kernel, as text.
     pub(crate) fn read(&self) -> String {
         let Reading { told, joined, names, uncertain, reason, .. } = &self.reading;
         let own = names.contains(&hash(self.case.account.as_bytes()));

@@ -1,4 +1,4 @@
-//! What campaigns have found, as text: a request, its answer, and how sipward reads them now.
+//! The findings of campaigns as text: a request, its answer, and the reading of both by sipward.
 //!
 //! ```text
 //! == TITLE
@@ -13,12 +13,12 @@
 //! < SIP/2.0 401 Unauthorized\r\n
 //! ```
 //!
-//! `>` is the request, `<` the answer, with escapes for what is no printable ASCII; a number behind it says how often
-//! the piece stands there. `pieces LENGTH LENGTH` makes it a stream of such segments. `expected` is one of these:
+//! `>` is the request and `<` the answer, with escapes for other characters than printable ASCII. A number behind it repeats
+//! the piece. `pieces LENGTH LENGTH` makes the request a stream of such segments. `expected` is one of these:
 //!
-//! - `read`: the observer names the account, and the kernel has its name, or says that it cannot tell.
-//! - `refused REASON`: no stranger gets through with it.
-//! - `charged`: only a part of it is seen, and it counts as a guess; `unseen`: the same without credentials.
+//! - `read`: the observer names the account, and the kernel has its name, or reports that it is uncertain.
+//! - `refused REASON`: the filter refuses it from strangers.
+//! - `charged`: the filter sees only a part of it, and charges it as a guess. `unseen`: the same without credentials.
 //! - `open`: none of these.
 
 use std::fmt::{self, Write as _};
@@ -32,13 +32,13 @@ use crate::{
 pub(crate) struct Entry {
     pub(crate) title: String,
     pub(crate) pbx: String,
-    /// Whom the PBX took it for.
+    /// The account that the PBX has read.
     pub(crate) account: String,
     pub(crate) realm: String,
     pub(crate) nonce: String,
     pub(crate) port: u16,
     pub(crate) expected: String,
-    /// How long the pieces of a stream are; none: it is a datagram.
+    /// The lengths of the pieces of a stream. A datagram has none.
     pub(crate) pieces: Vec<usize>,
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
@@ -64,7 +64,7 @@ impl Entry {
         })
     }
 
-    /// How sipward reads it.
+    /// The reading by sipward, as `expected` writes it.
     pub(crate) fn outcome(&self) -> String {
         let reading = self.reading();
         let let_in = self.answer.starts_with(b"SIP/2.0 2");

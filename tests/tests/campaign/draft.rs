@@ -1,4 +1,4 @@
-//! A request in pieces, before it is written down: what mutations change.
+//! A request in pieces, which mutations change before it is written.
 
 use sipward_tests::digest::{Asked, Secret, response};
 
@@ -72,7 +72,7 @@ pub(crate) struct Edit {
     pub(crate) insert: Vec<u8>,
 }
 
-/// Who asks, and how.
+/// The sender of a draft, and its credentials.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) method: &'a str,

@@ -1,9 +1,9 @@
-//! Requests as nobody writes them, sent to real PBXs: whenever one answers, sipward must have read the same name in the
-//! request, or not have let it through from a stranger.
+//! Unusual requests to real PBXs. If a PBX answers one, sipward must have read the same name in the
+//! request, or must refuse it from strangers.
 //!
-//! Each run sends those of a seed that stays the same. By hand, `SIPWARD_COUNT` says how many there are to be, and
-//! `SIPWARD_LONG=1` takes 20,000: both of that seed and of one that is printed, or that `SIPWARD_SEED` names. What was
-//! found stays in `corpus/` and is judged on every run, without a PBX.
+//! Each run sends the requests of a fixed seed. `SIPWARD_COUNT` sets their number. `SIPWARD_LONG=1` sends 20,000, both of
+//! that seed and of another, which is printed and which `SIPWARD_SEED` can set. The findings
+//! stay in `corpus/`, and every run judges them without a PBX.
 
 mod campaign;
 mod corpus;

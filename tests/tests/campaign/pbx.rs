@@ -1,4 +1,4 @@
-//! The PBX that is asked: its challenges, and what it says of whom it read in a request.
+//! The PBX: its challenges, and the names that it reports to have read in a request.
 
 use std::{
     collections::HashMap,
@@ -62,7 +62,7 @@ impl Written for Plain {
 }
 
 impl Pbx {
-    /// `None`: there is none of this make here, and that was said.
+    /// `None` where this PBX is not installed. The test then counts as skipped.
     pub(crate) fn start(make: PbxKind, host: &Namespace) -> Option<Self> {
         let auth_pbx = AuthPbx::start(make, host)?;
         let log = Log { path: auth_pbx.messages(), at: 0, rest: String::new(), names: HashMap::new() };
@@ -100,7 +100,7 @@ impl Pbx {
     }
 }
 
-/// Kamailio writes them into its answers: From, To, and whose credentials. Only From stands for somebody if it has none.
+/// Kamailio writes them into its answers: From, To, and the credentials. Without credentials, only From names an account.
 fn in_answer(exchanged: &Exchanged) -> Vec<String> {
     let Some(answer) = &exchanged.answer else { return Vec::new() };
     let text = String::from_utf8_lossy(answer);
@@ -118,7 +118,7 @@ fn text_of(hex: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
-/// Asterisk says in its log of security events which account it took each request for.
+/// Asterisk's log of security events has the account that it has read in each request.
 struct Log {
     path: PathBuf,
     at: u64,

@@ -1,4 +1,4 @@
-//! How sipward reads a request and its answer: the observer, the kernel's walk and the kernel's verdict, in process.
+//! The reading of a request and its answer by the observer, the kernel's walk and the kernel's verdict, in process.
 
 use std::{
     net::SocketAddr,
@@ -15,6 +15,7 @@ use sipward_tests::{
     filter_pair::opening,
     frame::{tcp, udp},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind},
     tapped::{Direction, Tapped, TcpSegment},
@@ -47,7 +48,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 pub(crate) struct Exchange<'a> {
     pub(crate) challenge: (&'a [u8], &'a [u8]),
     pub(crate) request: &'a [u8],
-    /// How long the segments of a stream are; none: it is a datagram.
+    /// The lengths of the segments of a stream. A datagram has none.
     pub(crate) pieces: &'a [usize],
     /// Of a stream: all that came back.
     pub(crate) answer: &'a [u8],
@@ -56,7 +57,7 @@ pub(crate) struct Exchange<'a> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    /// Whom the observer names, if it gets to see the request, and what for.
+    /// The account that the observer names, if the request is tapped, with the kind of its evidence.
     pub(crate) told: Vec<(Option<String>, &'static str)>,
     /// The request and its answer were found to belong together.
     pub(crate) joined: bool,
@@ -66,7 +67,7 @@ pub(crate) struct Reading {
     pub(crate) uncertain: bool,
     /// The kernel charges it where no account has worked.
     is_charged: bool,
-    /// What the kernel says in its default policy.
+    /// The kernel's reason under the default policy.
     pub(crate) reason: Reason,
     /// There is something to guess with. Where there is nothing, the kernel has nothing to charge.
     pub(crate) has_credentials: bool,
@@ -81,7 +82,7 @@ impl Reading {
             if is_stream { Fate::of_stream(exchange) } else { Fate::of(exchange.request, exchange.port) };
         let whole = if is_stream { exchange.request } else { first(exchange.request) };
         let (names, uncertain) = names(whole, is_stream);
-        // What is in several packets is charged without a look at its names.
+        // A message in several packets is charged without its names.
         let uncertain =
             uncertain || exchange.pieces.len() > 1 || whole.len() < exchange.request.len() && is_charged;
         let before = observe(exchange, false);
@@ -110,7 +111,7 @@ impl Reading {
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && counts(kind))
     }
 
-    /// The observer says that the PBX has let it in.
+    /// The observer has evidence of a success.
     pub(crate) fn is_let_in(&self, account: &str) -> bool {
         let kinds = ["succeeded", "registered", "unregistered", "accepted"];
         self.told.iter().any(|(named, kind)| is(named.as_deref(), account) && kinds.contains(kind))
@@ -150,12 +151,12 @@ fn decoded(name: &str) -> Vec<u8> {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
 }
 
-/// What is in the packet that the kernel sees first.
+/// The part of the request in the first packet.
 fn first(request: &[u8]) -> &[u8] {
     &request[..request.len().min(FIRST_FRAGMENT)]
 }
 
-/// What is told of the challenge, and then of the request; and how many requests found their answers.
+/// Observes the challenge, and then the request. Returns the evidence, and the number of answers that were matched.
 fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
     let room = 64;
     let settings = Settings {
@@ -177,15 +178,18 @@ fn observe(exchange: &Exchange<'_>, all: bool) -> (Vec<Evidence>, u64) {
         packets.extend(stream(exchange));
     }
     for (number, packet) in packets.iter().enumerate() {
-        observer.see(&Tapped { at: SECOND + number as u64 * 1_000_000, ..*packet }, &mut told);
+        observer.see(
+            &Tapped { at: KernelTime::from_nanos(SECOND + number as u64 * 1_000_000), ..*packet },
+            &mut told,
+        );
     }
-    observer.tick(200 * SECOND, &mut told);
+    observer.tick(KernelTime::from_nanos(200 * SECOND), &mut told);
     (told, observer.counters().joined)
 }
 
 fn tapped(direction: Direction, port: u16, payload: &[u8]) -> Tapped<'_> {
     Tapped {
-        at: 0,
+        at: KernelTime::START,
         direction,
         remote: SocketAddr::new(SENDER.parse().expect("an address"), port),
         local: PBX.parse().expect("an address"),
@@ -275,7 +279,7 @@ fn names(message: &[u8], is_stream: bool) -> (Vec<u64>, bool) {
     }
 }
 
-/// What the kernel does with a request of a stranger's, in its default policy.
+/// The kernel's treatment of a stranger's request under the default policy.
 struct Fate {
     reason: Reason,
     /// The observer gets to see it.
@@ -301,7 +305,7 @@ impl Fate {
     fn memory() -> Memory {
         let mut memory = Memory::new(Arc::clone(&POLICY), Arc::clone(&SHIPPED));
         memory.judge_guesses();
-        memory.set_now(100 * SECOND);
+        memory.set_now(KernelTime::from_nanos(100 * SECOND));
         memory
     }
 

@@ -20,7 +20,7 @@ const WORKERS: usize = 24;
 /// Between two pieces, so that each is a segment.
 const APART: Duration = Duration::from_millis(2);
 
-/// What is to be sent once the port is known: the pieces of a stream. `mark` is in the answer that counts.
+/// The pieces of a stream, which depend on the port of the connection. `mark` identifies the answer that counts.
 pub(crate) struct Job {
     pub(crate) number: usize,
     pub(crate) pieces: Box<dyn FnOnce(u16) -> Vec<Vec<u8>> + Send>,
@@ -58,7 +58,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, patience: Duration) {
     loop {
         let job = jobs.lock().expect("nobody panics with it").recv();
         let Ok(Job { number, pieces, mark, done }) = job else { return };
-        // Whoever waited for it may have given up.
+        // The receiver may have given up.
         let _ = done.send((number, exchange(pieces, &mark, patience)));
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to a PBX, many at a time, and the answer to each: a port of its own waits for it.
+//! Requests to a PBX, many at a time, each from a port of its own, which receives the answer.
 
 use std::{
     net::UdpSocket,
@@ -26,11 +26,11 @@ pub(crate) trait Written: Clone + Send + 'static {
     fn write(&self, port: u16) -> Vec<Vec<u8>>;
 }
 
-/// What was sent, from where, and the final answer.
+/// A request with its source and its final answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchanged {
     pub(crate) request: Vec<u8>,
-    /// How long the pieces were in which a stream was sent; empty: it is a datagram.
+    /// The lengths of the pieces of a stream. A datagram has none.
     pub(crate) pieces: Vec<usize>,
     pub(crate) port: u16,
     pub(crate) answer: Option<Vec<u8>>,
@@ -59,7 +59,7 @@ struct InFlight {
 }
 
 impl Wire {
-    /// At the second host of a LAN, to the first. `patience`: whoever has not answered by then does not.
+    /// From the second host of a LAN to the first. `patience` is the time limit for answers.
     pub(crate) fn new(host: &Namespace, patience: Duration) -> Self {
         let socket = |port: u16| {
             let socket = host.roomy_udp(&format!("{}:{port}", v4(2)));

@@ -1,4 +1,4 @@
-//! Accounts by hand, without a daemon: what is said of them, and what packets feel of it.
+//! Locks by hand, without a daemon: the output of the commands, and the effect on packets.
 
 use serde_json::{Value, json};
 use sipward_tests::{

@@ -100,7 +100,7 @@ fn an_attach_that_is_killed_leaves_a_filter_or_nothing() {
         attach.kill().unwrap();
         attach.wait().unwrap();
         match sipward.run("status --json").code {
-            // Between its maps and the interface: then it says that nothing is protected.
+            // Between its maps and the interface: it then reports that nothing is protected.
             Some(0) => {
                 let interfaces = sipward.json("status")[0]["interfaces"].clone();
                 let protected = interfaces.as_array().is_some_and(|all| !all.is_empty());
@@ -108,7 +108,7 @@ fn an_attach_that_is_killed_leaves_a_filter_or_nothing() {
             }
             code => assert_eq!(code, Some(1), "after {part}/12"),
         }
-        // Whatever it left, the next one goes well, and leaves nothing when it is told to.
+        // The next one works in any case, and leaves nothing after `detach`.
         sipward.ok("attach --iface eth0");
         sipward.ok("detach");
         assert_eq!(program(pbx, "eth0"), None, "after {part}/12");

@@ -1,4 +1,4 @@
-//! Trust and bans, as they are said and as packets feel them.
+//! Trust and bans: the output of the commands, and the effect on packets.
 
 use std::time::Duration;
 

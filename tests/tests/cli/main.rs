@@ -1,4 +1,4 @@
-//! The commands against a real kernel: what they do, what they say, and what they leave behind.
+//! The commands with a real kernel: their effects, their output, and the state that they leave.
 
 mod accounts;
 mod attach;

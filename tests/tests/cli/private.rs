@@ -1,5 +1,5 @@
-//! Other users of the host, and files in their names: they neither stop a command nor have it write where they want, and
-//! what a command writes is not theirs to read.
+//! Other users of the host: they can neither stop a command nor choose where it writes, and they cannot
+//! read its files.
 
 use std::{
     fs::{self, Permissions},
@@ -22,7 +22,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).mode() & 0o7777
 }
 
-/// Whether another user of the host can lock a directory, and so keep everybody waiting who wants the same lock.
+/// Returns true if another user of the host can lock a directory. Every process that wants the same lock would then wait.
 fn somebody_can_lock(path: &Path) -> io::Result<bool> {
     let status = Command::new("flock").arg("--nonblock").arg(path).arg("true").uid(SOMEBODY).status()?;
     Ok(status.success())

@@ -1,4 +1,4 @@
-//! Whether packets arrive.
+//! Requests that show whether packets reach the PBX.
 
 use std::{collections::BTreeMap, net::UdpSocket, time::Duration};
 
@@ -28,7 +28,7 @@ impl Reachability {
         sender.send_to(message.as_bytes(), self.pbx[family - 1].local_addr().unwrap()).unwrap();
     }
 
-    /// Whether a harmless request arrives; between two namespaces it does at once or not at all.
+    /// Returns true if a harmless request arrives. Between two namespaces it arrives at once or never.
     pub(crate) fn from(&mut self, host: &Namespace, family: usize) -> bool {
         self.sent += 1;
         let message = clean("SUBSCRIBE").replace("a84b4c76e66710", &format!("call-{}", self.sent));

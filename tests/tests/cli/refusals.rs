@@ -1,4 +1,4 @@
-//! What cannot be done is said in one sentence, and nothing is half done.
+//! Refused commands: the error is one sentence, and the command has changed nothing.
 
 use std::{fs, process::Command};
 
@@ -59,7 +59,7 @@ fn without_privileges_it_is_said_which_are_needed() {
 fn another_xdp_program_is_named_with_the_command_that_removes_it() {
     let lan = host();
     let [pbx] = lan.hosts();
-    // What is on the interface here happens to be another sipward, which is as foreign as any.
+    // The foreign program on the interface is another sipward, which is as foreign as any.
     let other = Sipward::new(pbx);
     let sipward = Sipward::new(pbx);
     other.ok("attach --iface eth0");

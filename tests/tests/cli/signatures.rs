@@ -1,4 +1,4 @@
-//! Signatures are swapped, and captures are judged.
+//! Replacing signatures, and judging captures.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Reading what the filter tells.
+//! Events, captures and counters of the filter.
 
 use std::{
     collections::BTreeSet,

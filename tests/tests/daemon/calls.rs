@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// In every message, before its number.
 const MARK: &str = "call-";
 
-/// Sends one message after the other until it is over, and says how many. Half of them are such as only the trusted may
+/// Sends messages in turn until `over`, and returns their number. Half of them are such as only trusted sources may
 /// send.
 pub(crate) fn talk(phones: &[UdpSocket], over: &AtomicBool) -> u64 {
     let messages = ["INVITE", "OPTIONS"].map(clean);
@@ -42,7 +42,7 @@ pub(crate) fn talk(phones: &[UdpSocket], over: &AtomicBool) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Ear(UdpSocket);
 
-/// What arrived.
+/// The packets that arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// Numbers of the phone's messages.

@@ -1,4 +1,4 @@
-//! Does deeds as people do, who type commands, or as programs do, which ask the daemon themselves.
+//! Changes lists with commands, as users do, or over the control socket, as programs do.
 
 use std::{
     process::{Child, Stdio},
@@ -70,7 +70,7 @@ fn lasts(item: &Value) -> Option<u64> {
     item["expires_in"].as_u64()
 }
 
-/// Whether that is what is said where an answer is missing.
+/// Returns true if this error means that the daemon's answer is missing.
 fn nobody_knows(said: &str) -> bool {
     said.contains("not known whether the change was made") || said.contains("so nothing was done")
 }

@@ -1,4 +1,4 @@
-//! More is suspended than anybody reads at once.
+//! More suspensions than one answer holds.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,7 +15,7 @@ use sipward_tests::{
     scratch::Scratch,
 };
 use sipward_types::account::Account;
-use xdp_prog::abi::FOREVER;
+use sipward_types::time::{KernelTime, WallTime};
 
 /// Two pages and a half.
 const COUNT: u32 = 2_500;
@@ -27,8 +27,8 @@ fn suspension(number: u32) -> Suspension {
     Suspension {
         what: Suspended::Account(Account::new(name.as_bytes()).expect("a name")),
         source: Some(IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + number))),
-        until: FOREVER,
-        since: 0,
+        until: KernelTime::FOREVER,
+        since: WallTime::from_millis(0),
         who: "guard".to_owned(),
         trigger: Trigger { rule: Rule::Suspend, count: 6, seconds: 2 },
         strict: false,

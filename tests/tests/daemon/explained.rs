@@ -1,4 +1,4 @@
-//! What is said of a phone that works, of one with a wrong password, and of who guesses: as text and to programs.
+//! The output of `explain` for a working phone, a phone with a wrong password and a guesser: as text and as JSON.
 
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ fn assert_alike(later: &[Value], before: &[Value]) {
     }
 }
 
-/// Behind the address of an office somebody guesses at one account after the other.
+/// A guesser behind the address of an office tries one account after another.
 #[test]
 fn of_a_known_source_one_port_is_banned_and_lifted_by_hand() {
     let site = Site::new(&[OFFICE], &[2]);

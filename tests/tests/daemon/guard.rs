@@ -1,4 +1,4 @@
-//! What the PBX refuses, the guard sees, the filter drops, and a restart does not forget.
+//! From the PBX's refusals to suspensions in the filter, which survive a restart.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl<'a> Guarded<'a> {
 
     fn daemon(&self) -> Daemon {
         let daemon = Daemon::start(&self.sipward, &self.config);
-        // What the PBX sent before the daemon looked, nobody knows: for some seconds nothing proves an address.
+        // The daemon does not know which challenges left before it started: for some seconds nothing proves an address.
         let (wire, phone) = (Wire::Phone, &self.site.phone);
         let phone = Phone::new(phone, &wire.v4(PHONE), &wire.v4(PBX));
         wait_until("somebody can prove their address", PATIENCE, || {
@@ -76,7 +76,7 @@ impl<'a> Guarded<'a> {
         row["packets"].as_u64().expect("a number")
     }
 
-    /// Whether the filter drops what comes for this account from that host; the PBX hears nothing of it.
+    /// Asserts that the filter drops the account's requests from that host, and that none reaches the PBX.
     fn assert_dropped(&self, phone: &Phone, account: &str, host: u32, reason: &str) {
         let source = Wire::Attacker.v4(host);
         let (heard, dropped) = (self.registrar.heard(account, &source), self.dropped(reason));
@@ -156,7 +156,7 @@ fn a_lock_holds_everywhere_and_ends_by_itself() {
     guarded.assert_dropped(&neighbour, "201", NEIGHBOUR, "suspended");
     assert_eq!(neighbour.register("202", true), Some(200));
     wait_until("the lock ends", PATIENCE, || guarded.suspended().is_empty());
-    // The filter's clock may be some milliseconds behind, and nobody sends a lost request again.
+    // The filter's clock may be some milliseconds behind, and lost requests are not repeated.
     wait_until("it works again", PATIENCE, || neighbour.register("201", true) == Some(200));
 }
 
@@ -200,7 +200,7 @@ fn who_is_trusted_may_fail_as_often_as_they_like() {
     for account in ["201", "201", "202", "203", "204"] {
         fail(&bad, account);
     }
-    // What came later was seen: so was what came before.
+    // The daemon has seen a later packet, and therefore all earlier ones.
     fail(&neighbour, "201");
     wait_until("the neighbour is suspended", PATIENCE, || guarded.is_suspended("201", NEIGHBOUR));
     assert_eq!(guarded.suspended().len(), 1);
@@ -257,7 +257,7 @@ fn a_command_needs_no_daemon_and_nothing_is_handed_over_without_one() {
     assert_eq!(guarded.suspended(), []);
     assert_eq!(bad.register("201", true), Some(200));
     assert_eq!(neighbour.register("202", true), Some(200));
-    // Nor does the next daemon know better; what nobody has forgiven it has not forgotten.
+    // After a restart, the unlocked account counts from zero, and the failures of other accounts still count.
     let _daemon = guarded.daemon();
     assert_eq!(guarded.suspended(), []);
     for account in ["201", "204"] {
@@ -329,7 +329,7 @@ fn what_is_decided_is_told_among_the_events() {
     guarded.sipward.ok("account unlock 201");
     let mut events = Vec::new();
     let drops = |events: &[Value]| events.iter().filter(|event| event["reason"] == "suspended").count();
-    // A drop is counted before it is told.
+    // The filter counts a drop before it reports it.
     wait_until("the drop is told, too", PATIENCE, || {
         events = guarded.sipward.json("events");
         drops(&events) > 0

@@ -1,4 +1,4 @@
-//! The daemon is killed, and commands are, while the lists change: what was acknowledged is there, and nothing else.
+//! The daemon and commands are killed while the lists change: acknowledged changes are there, and no others.
 
 use std::{
     net::IpAddr,
@@ -105,16 +105,16 @@ fn sources(clerk: usize) -> Vec<String> {
     v4.into_iter().chain(v6).chain(around).collect()
 }
 
-/// What clerks and the killer have in common.
+/// The state that the clerks and the killer share.
 #[derive(Default)]
 struct Common {
     model: Mutex<Model>,
     /// Tasks that were begun, and those that may be.
     begun: AtomicUsize,
     allowed: AtomicUsize,
-    /// Held by whoever works; to compare is to write.
+    /// Held for reading by the clerks at work, and for writing by the comparison.
     quiet: RwLock<()>,
-    /// Whether there is no daemon, which stays so while this is held.
+    /// True while no daemon runs. None starts while the lock is held.
     down: RwLock<bool>,
     over: AtomicBool,
 }
@@ -142,7 +142,7 @@ impl Common {
         if let (Some(after), Ok(down)) = (killed_after, self.down.try_read())
             && *down
         {
-            // A daemon would do what it was asked, some time after whoever asked is dead.
+            // Only without a daemon, which would perform a request even after the death of the process that sent it.
             return typed_and_killed(sipward, source, *deed, *after);
         }
         clerk.perform(sipward, source, *deed)
@@ -218,7 +218,7 @@ impl Common {
     }
 }
 
-/// What the lists mean for an address: trusted beats banned.
+/// The list that applies to an address: trusted beats banned.
 fn standing(address: IpAddr, lists: &ShownLists) -> Option<ListKind> {
     let holds = |source: &str| match source.parse::<IpNet>() {
         Ok(net) => net.contains(&address),

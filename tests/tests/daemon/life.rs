@@ -1,4 +1,4 @@
-//! What a daemon leaves, takes back and refuses, and what it does about interfaces that come.
+//! The life of a daemon: what it leaves, takes back and refuses, and its treatment of new interfaces.
 
 use std::{
     fs,
@@ -111,7 +111,7 @@ fn a_daemon_told_to_reload_takes_what_is_valid() {
 }
 
 /// An interface that appears is protected while it is still down. One that appears and is up at the same moment is not:
-/// what comes before the kernel has told the daemon passes.
+/// packets that arrive before the kernel has notified the daemon pass.
 #[test]
 fn an_interface_that_comes_back_is_protected() {
     let (pbx, attacker) = (Namespace::new("pbx"), Namespace::new("attacker"));
@@ -159,7 +159,7 @@ fn plug(attacker: &Namespace) -> std::net::UdpSocket {
     socket
 }
 
-/// How many packets of a flood reached the PBX that went on until `until` returned.
+/// Floods until `until` returns. Returns the number of packets that reached the PBX.
 fn passed(jets: &[Jet], ear: &Ear, until: impl FnOnce()) -> usize {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What is said of whom: as the commands tell it, and as the kernel has it.
+//! The lists as the commands show them, and as the kernel has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,8 @@ use sipward_types::{
     address::show,
     list_entry::{ListEntry, ListKind},
 };
-use xdp_prog::abi::FOREVER;
 
-/// By source; nobody is on both lists.
+/// By source. No source is on both lists.
 pub(crate) type ShownLists = BTreeMap<String, Line>;
 
 /// Until when: in seconds since 1970, or for ever.
@@ -41,7 +40,7 @@ pub(crate) fn in_the_kernel(sipward: &Sipward<'_>) -> ShownLists {
     let line = |found: Found| {
         assert!(!found.unsaved, "{found:?}");
         let ListEntry { kind, until } = found.list_entry.unwrap_or_else(|| panic!("{found:?}"));
-        let until = (until != FOREVER).then(|| (clock.wall_ms + (until - clock.kernel) / 1_000_000) / 1_000);
+        let until = (!until.is_forever()).then(|| (clock.wall + until.since(clock.kernel)).seconds().get());
         (show(found.net), (kind, until))
     };
     found.into_iter().map(line).collect()

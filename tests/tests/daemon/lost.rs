@@ -1,4 +1,4 @@
-//! What was lost where no filter had its hand in it.
+//! Packets that the host lost without the filter.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ fn drops(host: &Namespace, interface: &str, column: usize) -> u64 {
     columns.split_whitespace().nth(column).and_then(|drops| drops.parse().ok()).expect("a number")
 }
 
-/// What came while its buffer was full.
+/// Packets that arrived while the socket's buffer was full.
 fn dropped_by_the_socket(host: &Namespace) -> u64 {
     let table = host.enter(|| fs::read_to_string("/proc/thread-self/net/udp6").expect("sockets"));
     let port = format!(":{SIP:04X}");

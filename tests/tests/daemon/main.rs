@@ -1,5 +1,5 @@
-//! The daemon as hosts treat it: ended, killed and upgraded while packets come in and while its lists change, and its
-//! interfaces taken away.
+//! The daemon under the treatment of hosts: ended, killed and upgraded while packets arrive and lists change, and its
+//! interfaces removed.
 
 mod calls;
 mod clerk;

@@ -1,4 +1,4 @@
-//! What may be said of each source, by what was answered and by what was not.
+//! A model of the lists: the states that are possible for each source, given the answers so far.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use crate::lists::{Line, ShownLists};
 /// For so many seconds, or for ever.
 type Lasts = Option<u64>;
 
-/// What is to be done to a source.
+/// A command for a source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deed {
     Trust(Lasts),
@@ -24,7 +24,7 @@ pub(crate) enum Deed {
 
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// And if something was said of the source, how long that lasts.
+    /// The change was made. An entry that it made lasts as long.
     Done(Lasts),
     Refused,
     /// None, and why.
@@ -42,7 +42,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// What is said of a source. Its end is somewhere between these moments.
+/// The entry of a source. Its end lies between these times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Nothing,
@@ -52,7 +52,7 @@ enum Said {
 /// Milliseconds since 1970.
 type Span = (u64, u64);
 
-/// All that may be said of a source, and how that came.
+/// The possible entries of a source, and the deeds that led to them.
 #[derive(Debug)]
 struct Source {
     possible: Vec<Said>,
@@ -68,7 +68,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// What came of a deed that was begun and ended then.
+    /// Records the answer to a deed with its time span.
     pub(crate) fn note(&mut self, source: &str, deed: Deed, answer: &Answer, during: Span) {
         let source = self.sources.entry(source.to_owned()).or_insert_with(Source::unheard_of);
         source.history.push(format!("{deed:?} in {during:?}: {answer}"));

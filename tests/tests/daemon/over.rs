@@ -1,4 +1,4 @@
-//! Whoever ends, by a panic too, ends the others.
+//! Ends all threads of a test when one ends, also by a panic.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -1,4 +1,4 @@
-//! A PBX of a few lines that asks for a password, and phones that know it or do not.
+//! A PBX of a few lines that challenges requests, and phones with the right or a wrong password.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,11 +12,16 @@ use std::{
     time::Duration,
 };
 
-use sipward_tests::{command::Sipward, namespace::Namespace, wait::wait_until};
+use sipward_tests::{
+    command::Sipward,
+    message::{self, Request},
+    namespace::Namespace,
+    wait::wait_until,
+};
 
 use crate::site::{PBX, SIP, Site, Wire};
 
-/// What it takes for the proof that somebody knows the password.
+/// The response that the registrar accepts as proof of the password.
 const RIGHT: &str = "00112233445566778899aabbccddeeff";
 
 /// Dropped, it is gone.
@@ -71,38 +76,25 @@ fn serve(socket: &UdpSocket, heard: &Mutex<BTreeMap<(String, String), usize>>, i
         let is_right = nonce.is_some_and(|nonce| nonces.get(&from).is_some_and(|sent| sent == nonce))
             && between(&request, "response=\"", "\"") == Some(RIGHT);
         let answer = if is_right {
-            let contact = line(&request, "Contact").expect("a contact");
-            answer(&request, "200 OK", &format!("{contact};expires=600\r\n"))
+            let contact = message::header(&request, "Contact").expect("a contact");
+            message::answer(&request, "200 OK", &format!("Contact: {contact};expires=600\r\n"))
         } else {
             let nonce = format!("{count:08}-{}", from.port());
             let asked =
                 format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\", algorithm=MD5\r\n");
             nonces.insert(from, nonce);
-            answer(&request, "401 Unauthorized", &asked)
+            message::answer(&request, "401 Unauthorized", &asked)
         };
-        // Whoever asked may be gone.
+        // The sender may have closed its socket.
         let _ = socket.send_to(answer.as_bytes(), from);
     }
-}
-
-fn answer(request: &str, status: &str, header: &str) -> String {
-    let same = ["Via", "From", "Call-ID", "CSeq"].map(|name| line(request, name).expect("in every request"));
-    let to = line(request, "To").expect("in every request");
-    let [via, from, call, sequence] = same;
-    format!(
-        "SIP/2.0 {status}\r\n{via}\r\n{from}\r\n{to};tag=pbx\r\n{call}\r\n{sequence}\r\n{header}Content-Length: 0\r\n\r\n"
-    )
-}
-
-fn line<'a>(message: &'a str, name: &str) -> Option<&'a str> {
-    message.lines().find(|line| line.split_once(':').is_some_and(|(before, _)| before == name))
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// Somebody with one address and port.
+/// A phone with one address and port.
 #[derive(Debug)]
 pub(crate) struct Phone {
     socket: UdpSocket,
@@ -126,7 +118,7 @@ impl Phone {
             "Authorization: Digest username=\"{account}\", realm=\"pbx\", nonce=\"{nonce}\", uri=\"sip:pbx\", \
              response=\"{proof}\", algorithm=MD5\r\n"
         );
-        status(&self.ask(account, call, 2, &credentials)?)
+        message::status(&self.ask(account, call, 2, &credentials)?)
     }
 
     /// Sends what may not be answered.
@@ -150,21 +142,25 @@ impl Phone {
     }
 
     fn request(&self, account: &str, call: u32, sequence: u32, credentials: &str) -> String {
-        let (address, branch) = (&self.address, next());
-        format!(
-            "REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK-{branch};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{account}@pbx>;tag=f{call}\r\nTo: <sip:{account}@pbx>\r\n\
-             Call-ID: call-{call}@{address}\r\nCSeq: {sequence} REGISTER\r\n\
-             Contact: <sip:{account}@{address}>\r\nExpires: 600\r\n{credentials}Content-Length: 0\r\n\r\n"
-        )
+        let address = &self.address;
+        let request = Request {
+            uri: "sip:pbx",
+            sent_by: address,
+            branch: &format!("z9hG4bK-{}", next()),
+            from: &format!("<sip:{account}@pbx>"),
+            tag: &format!("f{call}"),
+            to: &format!("<sip:{account}@pbx>"),
+            call_id: &format!("call-{call}@{address}"),
+            sequence,
+            contact: Some(&format!("<sip:{account}@{address}>")),
+            headers: &format!("Expires: 600\r\n{credentials}"),
+            ..Request::default()
+        };
+        request.write()
     }
 }
 
-fn status(answer: &str) -> Option<u16> {
-    between(answer, "SIP/2.0 ", " ")?.parse().ok()
-}
-
-/// Until challenges prove something: of those that left just before the daemon looked, nobody knows who was told them.
+/// Waits until challenges prove an address: the daemon does not know the receivers of those that left before it started.
 /// The phone of the site is known then.
 pub(crate) fn wait_until_believed(sipward: &Sipward<'_>, site: &Site) {
     let address = Wire::Phone.v4(2);

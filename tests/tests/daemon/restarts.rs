@@ -1,4 +1,4 @@
-//! Daemons come and go under a flood, and nobody on the wire notices.
+//! Daemons start and end under a flood, without an effect on the packets.
 
 use std::{
     collections::BTreeMap,
@@ -54,13 +54,13 @@ enum Build {
     OtherLayout,
 }
 
-/// How often each has its turn.
+/// The turns of each build.
 const BUILDS: [Build; 8] = {
     use Build::{OtherLayout, OtherProgram, Same};
     [Same, Same, Same, Same, Same, Same, OtherProgram, OtherLayout]
 };
 
-/// What becomes of it.
+/// The end of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Terminated,

@@ -1,4 +1,4 @@
-//! Rules that drop phones: they are found out, and switched off where that is allowed.
+//! Rules that drop phones: the daemon detects them, and switches them off where the configuration allows it.
 
 use std::{net::UdpSocket, time::Duration};
 
@@ -36,7 +36,7 @@ impl Hit {
     }
 }
 
-/// What is told of a rule.
+/// The line of `sipward rules --json` for a rule.
 fn rule_line(sipward: &Sipward<'_>, rule: &str) -> Option<Value> {
     sipward.json("rules").into_iter().find(|rule_line| rule_line["rule"] == rule)
 }
@@ -50,7 +50,7 @@ fn dropped(sipward: &Sipward<'_>, rule: &str) -> u64 {
     rule_line(sipward, rule).and_then(|rule_line| rule_line["dropped"].as_u64()).unwrap_or(0)
 }
 
-/// Whether the PBX hears of it; if not, it is counted.
+/// Sends the hit. Returns true if it reaches the PBX, and false if it is counted as dropped.
 fn passes(sipward: &Sipward<'_>, registrar: &Registrar, site: &Site, hit: &Hit) -> bool {
     let source = Wire::Attacker.v4(SCANNER);
     let (before, heard) = (dropped(sipward, hit.rule), registrar.heard("201", &source));
@@ -156,7 +156,7 @@ fn who_does_not_authenticate_does_not_speak_against_a_rule() {
         let phone = Phone::new(&site.attacker, &wire.v4(number), &wire.v4(PBX));
         assert_eq!(phone.register("201", false), Some(401));
     }
-    // Whoever comes later is seen later.
+    // The daemon sees later packets later.
     let right = Phone::new(&site.attacker, &wire.v4(SCANNER), &wire.v4(PBX));
     OPTIONS.send(&site.attacker, SCANNER);
     wait_until("all are told", PATIENCE, || counts(&sipward, OPTIONS.rule) == Some((4, 0)));

@@ -1,4 +1,4 @@
-//! A PBX with two protected interfaces: what an attacker does to the queues of one is not felt on the other.
+//! A PBX with two protected interfaces: an attacker fills the queues of one without an effect on the other.
 //!
 //! ```text
 //!   attacker                 pbx                   phone
@@ -63,7 +63,7 @@ impl Site {
         self.pbx.ip(&format!("link add {interface} address {mac} type veth peer name eth0 netns {others}"));
         address(&self.pbx, interface, wire, &[PBX]);
         address(other, "eth0", wire, hosts);
-        // Nobody has to be asked where the PBX is, which would lose packets that wait for the answer.
+        // Permanent neighbour entries: packets that wait for the resolution of an address can be lost.
         for pbx in [wire.v4(PBX), wire.v6(PBX)] {
             other.ip(&format!("neighbour add {pbx} lladdr {mac} dev eth0 nud permanent"));
         }

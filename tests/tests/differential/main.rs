@@ -1,4 +1,4 @@
-//! Any packet: the kernel and replay say the same. Any payload: the kernel finds the signatures that a plain
+//! For any packet, the kernel and replay have the same verdict. In any payload, the kernel finds the signatures that a plain
 //! reading finds.
 
 mod message;

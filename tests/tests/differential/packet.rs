@@ -7,7 +7,7 @@ use sipward_tests::{
 
 use crate::message::payload;
 
-/// What a test run takes: not less than an Ethernet header, and a page without its head and tail room.
+/// The limits of a test run: not less than an Ethernet header, and a page without its head and tail room.
 const SHORTEST: usize = 14;
 const LONGEST: usize = 3000;
 

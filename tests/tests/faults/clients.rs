@@ -1,4 +1,4 @@
-//! Clients that are many, slow or mad: the others notice nothing, and the daemon does not swell.
+//! Many, slow and broken clients: they affect no other client, and the daemon's memory does not grow.
 
 use std::{
     collections::BTreeSet,
@@ -64,7 +64,7 @@ fn commands_at_the_same_time_do_not_meet() {
     assert_eq!(site.list("trust").len(), 2 * EACH + 1);
 }
 
-/// What the daemon takes up.
+/// The resources of the daemon.
 #[derive(Debug)]
 struct Size {
     kib: u64,
@@ -142,7 +142,7 @@ fn ask_too_much(site: &Site<'_>) -> String {
         |number: usize| format!("\"10.{}.{}.{}/32\"", number / 65_536, number / 256 % 256, number % 256);
     let sources = (0..200_000).map(source).collect::<Vec<_>>().join(",");
     let call = format!("{{\"version\":1,\"call\":\"ban\",\"sources\":[{sources}]}}\n");
-    // The daemon may have answered before it has heard all of it.
+    // The daemon may have answered before it has read the whole request.
     let _ = stream.write_all(call.as_bytes());
     let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
@@ -150,7 +150,7 @@ fn ask_too_much(site: &Site<'_>) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// A command whose output nobody takes, as with a pager that waits.
+/// A command with an unread output, as behind a waiting pager.
 fn unread(site: &Site<'_>, line: &str) -> Child {
     site.sipward.command(line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
@@ -209,7 +209,7 @@ fn mad_clients_harm_nobody() {
     });
     assert!(asked.contains("too many at once"), "{asked:.300}");
 
-    // Half a line is told what is wrong with it, and those that are gone leave nothing.
+    // Half a line is answered with an error, and closed connections leave nothing.
     drop((silent, half, away));
     for child in &mut paused {
         child.kill().unwrap();
@@ -236,7 +236,7 @@ fn a_socket_that_is_removed_comes_back_and_there_is_one_daemon() {
     assert_eq!(alone, site.daemon().pid());
     let runtime = site.sipward.runtime();
     fs::remove_file(runtime.join("control.sock")).unwrap();
-    // Whoever asks meanwhile waits for it.
+    // Commands meanwhile wait for it.
     assert_eq!(pid(), alone);
     fs::remove_dir_all(&runtime).unwrap();
     site.wait("the daemon answers again", || pid() == alone);

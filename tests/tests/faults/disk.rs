@@ -1,4 +1,4 @@
-//! The store's disk and the store itself: full, read-only, damaged, gone, somebody else's.
+//! The store and its disk: full, read-only, damaged, removed, or owned by another user.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -108,7 +108,7 @@ fn command(site: &Site<'_>, line: &str) -> Done {
     Done::of(&mut confined(&site.sipward.command(line)))
 }
 
-/// What is done by hand before a fault.
+/// The commands before a fault.
 fn prepare(site: &Site<'_>) {
     for line in [
         "trust add 198.51.100.1",
@@ -181,7 +181,7 @@ fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
         let (mut site, disk) = with_disk(pbx);
         prepare(&site);
         if fault.name == READ_ONLY.name {
-            // A disk that somebody writes to does not become read-only by hand.
+            // The kernel refuses to remount a disk read-only while files on it are open for writing.
             site.kill();
             (fault.begin)(&disk);
             start(&mut site);
@@ -189,7 +189,7 @@ fn what_cannot_be_saved_is_in_force_and_saved_when_it_can_be() {
             (fault.begin)(&disk);
         }
         if fault.name == NOT_OURS.name {
-            // What it has open, it can go on with.
+            // A file that the daemon has open would stay writable.
             site.kill();
             start(&mut site);
         }
@@ -295,11 +295,11 @@ fn without_room_for_a_store_there_is_a_filter() {
     check(&site, "with one");
 }
 
-/// What can become of a database.
+/// A damage to a database.
 struct Damage {
     name: &'static str,
     doing: fn(&Disk),
-    /// How many databases are put aside for it.
+    /// The number of databases that the daemon puts aside for it.
     aside: usize,
 }
 

@@ -1,5 +1,5 @@
-//! What goes wrong around the daemon: disks, pins, configurations and clients. The filter goes on, and what is wrong
-//! is said, with what to do about it.
+//! Faults around the daemon: disks, pins, configurations and clients. The filter goes on, and the daemon reports the
+//! fault and its remedy.
 
 mod clients;
 mod disk;

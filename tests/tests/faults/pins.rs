@@ -1,4 +1,4 @@
-//! Pins that somebody removes, and interfaces that go and come.
+//! Pins that are removed, and interfaces that are removed and return.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
 
 const CONFIG: &str = "interface = \"eth0\"\ntrusted = [\"10.90.0.2\"]\n";
 
-/// What may be missing.
+/// The pins that are removed, one after another. The empty name stands for all of them.
 const PINS: [&str; 5] = ["link-eth0", "program", "maps/SOURCES", "maps/DECLARED", ""];
 
 fn pin(site: &Site<'_>, name: &str) -> PathBuf {
@@ -37,7 +37,7 @@ fn pins_that_are_removed_come_back_and_not_a_packet_notices() {
         for name in PINS {
             let path = pin(&site, name);
             remove(&path);
-            // What is asked meanwhile is done.
+            // Commands work meanwhile.
             site.sipward.ok("ban add 198.51.100.3");
             site.sipward.ok("ban del 198.51.100.3");
             let file = if name.is_empty() { path.join("program") } else { path };
@@ -46,7 +46,7 @@ fn pins_that_are_removed_come_back_and_not_a_packet_notices() {
         }
         let (program, said) = (pin(&site, "program"), "removed pins of the filter");
         assert!(program.exists() && site.log().contains(said), "{}", site.log());
-        // What is pinned now is what runs.
+        // The new pins belong to the running program.
         site.kill();
         site.start();
     });

@@ -1,5 +1,5 @@
-//! Configurations that are wrong: nothing changes, and it is said what is wrong, where, and what to do. And those that
-//! are right: all of them is in force, and nobody is shut out meanwhile.
+//! Wrong configurations change nothing, and the error has the place, the reason and the remedy. Correct
+//! ones are in force as a whole, and trusted sources pass meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ trusted = ["192.0.2.1"]
 banned = ["192.0.2.2", "2001:db8:bad::/48"]
 "#;
 
-/// What a reload could change.
+/// The settings that a reload could change.
 fn in_force(site: &Site<'_>) -> BTreeMap<&'static str, Value> {
     let status = site.status();
     let parts =
@@ -55,7 +55,7 @@ fn used(host: &Namespace) -> Site<'_> {
     site
 }
 
-/// A reload of what stands in the file now is refused, in a line that says all of this.
+/// Asserts that a reload of the file is refused with a line that contains all these texts.
 fn refused(site: &Site<'_>, what: &str, code: i32, said: &[&str]) {
     let before = in_force(site);
     let done = site.sipward.run("reload");
@@ -78,7 +78,7 @@ fn program(host: &Namespace, interface: &str) -> Option<u64> {
     links[0]["xdp"]["prog"]["id"].as_u64()
 }
 
-/// A file, and what is said of it after its name.
+/// A file, and the error behind the file's name.
 #[rustfmt::skip]
 const WRONG: [(&str, &str); 25] = [
     ("interface = [\"eth0\"\n", ":1: this is not TOML: unclosed array"),
@@ -113,9 +113,9 @@ fn a_wrong_configuration_changes_nothing() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
     let site = used(pbx);
-    for (text, said) in WRONG {
-        fs::write(&site.config, text).unwrap();
-        refused(&site, text, 2, &[&format!("{}{said}", site.config.display())]);
+    for (file, error) in WRONG {
+        fs::write(&site.config, file).unwrap();
+        refused(&site, file, 2, &[&format!("{}{error}", site.config.display())]);
     }
     site.sipward.ok("mode enforce");
     site.filter().works(&["192.0.2.1", "198.51.100.1"], &["192.0.2.2", "198.51.100.2"]);
@@ -230,7 +230,7 @@ fn a_reload_puts_all_of_the_file_in_force_and_leaves_what_was_done_by_hand() {
     assert_eq!(interfaces(), [true, true]);
     assert_eq!(site.status()["trusted_only"], false, "the file says so");
 
-    // However often, somebody who is in both is trusted all the while, and a scanner never gets through.
+    // A source that is in both stays trusted during all reloads, and no packet of a scanner passes.
     while_packets_come(pbx, trusted, stranger, || {
         for number in 0..10 {
             configure(&format!(

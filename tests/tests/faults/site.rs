@@ -1,4 +1,4 @@
-//! A host with the daemon on it, and what becomes of packets there.
+//! A host with the daemon, and the verdicts on its packets.
 
 use std::{
     path::PathBuf,
@@ -20,7 +20,7 @@ use sipward_tests::{
 };
 use xdp_prog::reason::Action;
 
-/// What takes seconds takes many where the machine is busy.
+/// On a busy machine, work of a few seconds takes many.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Site<'a> {
@@ -28,7 +28,7 @@ pub(crate) struct Site<'a> {
     daemon: Option<Daemon>,
     pub(crate) sipward: Sipward<'a>,
     pub(crate) config: PathBuf,
-    /// How long the log of the daemons before this one is.
+    /// The length of the log of the daemons before this one.
     logged: usize,
     /// Kept for its drop.
     _scratch: Scratch,
@@ -76,7 +76,7 @@ impl<'a> Site<'a> {
         self.daemon.take().unwrap().terminate();
     }
 
-    /// What the daemon that runs has said.
+    /// The log of the running daemon.
     pub(crate) fn log(&self) -> String {
         self.daemon().log().split_off(self.logged)
     }
@@ -147,7 +147,7 @@ impl Filter {
     }
 }
 
-/// Root as in the systemd unit: what belongs to somebody else is closed to it.
+/// Root as in the systemd unit, without access to the files of other users.
 pub(crate) fn confined(command: &Command) -> Command {
     let mut confined = Command::new("setpriv");
     confined.args(["--bounding-set", "-dac_override,-dac_read_search"]);

@@ -14,7 +14,7 @@ use sipward_tests::{
 
 use crate::site::Until;
 
-/// The same packet again and again, from somebody who is trusted and from a stranger for whom it is a scan, until
+/// Sends the same packet repeatedly, from a trusted source and from a stranger, for which it is a scan, until
 /// `work` is done. All of the one arrive, and none of the other.
 pub(crate) fn while_packets_come(
     pbx: &Namespace,
@@ -37,7 +37,7 @@ pub(crate) fn while_packets_come(
     assert_eq!(heard, (sent, 0), "of {sent} each, those of the trusted and those of the stranger arrived");
 }
 
-/// How many by each.
+/// Sends until `over`. Returns the number of packets that each sender has sent.
 fn send(senders: &[UdpSocket; 2], over: &AtomicBool) -> usize {
     let scan = request("OPTIONS", "friendly-scanner");
     let mut sent = 0;
@@ -51,7 +51,7 @@ fn send(senders: &[UdpSocket; 2], over: &AtomicBool) -> usize {
     sent
 }
 
-/// How many of the trusted and of the stranger.
+/// Receives until `over`. Returns the numbers of packets from the trusted source and from the stranger.
 fn hear(ear: &UdpSocket, over: &AtomicBool) -> (usize, usize) {
     let mut heard = (0, 0);
     let mut packet = [0; 2_000];
@@ -66,7 +66,7 @@ fn hear(ear: &UdpSocket, over: &AtomicBool) -> (usize, usize) {
     }
 }
 
-/// Whether a packet that nobody objects to arrives.
+/// Returns true if a harmless packet arrives.
 pub(crate) fn ping(pbx: &Namespace, from: &Namespace, address: &str) -> bool {
     let ear = pbx.udp(&format!("{}:5060", v4(1)));
     ear.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -1,4 +1,4 @@
-//! Other ways to guess: many accounts, one after the other, a guess for each, many sources.
+//! Other forms of guessing: many accounts in turn, one guess for each of many accounts, many sources.
 
 use std::thread;
 
@@ -118,8 +118,8 @@ fn an_account_that_fails_from_many_sources_is_locked_but_for_where_it_works() {
     }
 }
 
-/// svwar never comes back with credentials, so that nobody can tell its packets from forged ones: it is told of, and
-/// nobody is banned. (Its signature and its rate stop it, see `network/scans.rs`; here they are off.)
+/// svwar never sends credentials, so its packets cannot be told from forged ones: the daemon raises an alert and
+/// bans no source. (Its signature and its rate stop it, see `network/scans.rs`. Here they are off.)
 #[test]
 fn a_harvest_over_udp_is_told_of_and_bans_nobody() {
     let site = Site::new();
@@ -145,7 +145,7 @@ fn a_harvest_over_udp_is_told_of_and_bans_nobody() {
     phone_works(&site);
 }
 
-/// Over TCP every guess is proven, whoever else is challenged in the same second.
+/// Over TCP, every guess is proven, regardless of other challenges in the same second.
 #[test]
 fn who_guesses_over_tcp_or_ipv6_is_suspended() {
     let site = Site::new();

@@ -24,7 +24,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(300);
 /// Many more than it takes.
 const DICTIONARY: usize = 5_000;
 
-/// What svcrack can send, two hundred a second, before the suspension is in the kernel's table.
+/// The number of requests that svcrack, at two hundred a second, can send before the suspension is in the kernel.
 const fn meanwhile(make: PbxKind) -> usize {
     if make.is_kamailio() {
         // The phone's calls are challenged in the same seconds with the same nonces: until svcrack is the first to be

@@ -1,5 +1,5 @@
-//! Thousands of packets in the name of others: whatever they say, nobody is banned, suspended or kept waiting, not
-//! even the phone in whose name they come, as long as it uses the port that it is known by.
+//! Thousands of packets with forged sources: whatever their contents, no source is banned, suspended or delayed, not
+//! even the phone at the forged address, as long as it uses its known port.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -11,7 +11,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},
     caller::{PHONE as ORDINARY, Plan, SCANNER, Tally},
     forge::{Forged, Forger},
-    guesser::{Answer, Attempt, Guesser, another, message},
+    guesser::{Answer, Attempt, Guesser, another},
     length::by_length,
     namespace::v4,
     rng::Rng,
@@ -36,7 +36,7 @@ struct Flood {
     rate: usize,
 }
 
-/// What a PBX stands without a limit before it.
+/// A flood that a PBX sustains without limits before it.
 const SOME: Flood = Flood { packets: 10_000, rate: 1_800 };
 
 fn all() -> Flood {
@@ -82,7 +82,7 @@ fn forged(make: PbxKind, settings: &str, flood: Flood) {
         guarded.flows(&v4(PHONE)).contains(&"udp:5060".to_owned()).then_some(true.into())
     });
 
-    // Nonces that the PBX gave the attacker himself, for whom he is now about to be.
+    // Nonces that the PBX has sent to the attacker, for use with the forged sources.
     let own = Guesser::new(site.host(ATTACKER), &v4(ATTACKER));
     let nonces: Vec<_> = (0..5).filter_map(|_| own.ask("REGISTER", "201")).collect();
     assert!(!nonces.is_empty());
@@ -102,7 +102,7 @@ fn forged(make: PbxKind, settings: &str, flood: Flood) {
     );
 
     assert_eq!(own, Tally::all(CALLS), "in whose name most of them come\n{}", guarded.state());
-    // Without limits nobody is over one.
+    // Without limits, no source is over one.
     assert_eq!(
         guarded.dropped("rate:invite") > 0,
         settings.is_empty(),
@@ -151,11 +151,7 @@ fn packets(nonces: &[Answer], count: usize) -> Vec<Forged> {
             agent: [ORDINARY, ORDINARY, SCANNER][rng.below(3)],
             challenge: [None, Some(&garbage), Some(rng.pick(nonces)), Some(rng.pick(nonces))][rng.below(4)],
         };
-        Forged {
-            source,
-            destination,
-            payload: message(&attempt, &source.to_string(), another()).into_bytes(),
-        }
+        Forged { source, destination, payload: attempt.write(&source.to_string(), another()).into_bytes() }
     };
     (0..count).map(|_| packet()).collect()
 }

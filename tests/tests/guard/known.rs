@@ -1,4 +1,4 @@
-//! Who is known: what they may, and what is said of those who are refused.
+//! The rights of known sources, and the reports about sources that are refused.
 
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},

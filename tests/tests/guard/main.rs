@@ -1,5 +1,5 @@
-//! Real PBXs behind the filter and the daemon: who guesses passwords is found out by the PBX's own answers, and nobody
-//! else notices.
+//! Real PBXs behind the filter and the daemon: the PBX's own answers reveal password guessers, and no
+//! other source is affected.
 
 mod attacks;
 mod crack;

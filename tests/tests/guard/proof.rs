@@ -1,5 +1,5 @@
-//! What proves something, and what does not, at a real Asterisk: a challenge that somebody else was told too, and a call
-//! that anybody may make.
+//! Evidence that proves an address, and evidence that does not, at a real Asterisk: a challenge that others have seen,
+//! and a call that needs no credentials.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
@@ -10,7 +10,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},
     caller::PHONE as ORDINARY,
     forge::{Forged, Forger},
-    guesser::{Answer, Attempt, Guesser, another, message},
+    guesser::{Answer, Attempt, Guesser, another},
     namespace::v4,
 };
 
@@ -23,7 +23,7 @@ const GUESSES: usize = 60;
 /// Of the phone's, in whose name the attacker sends. Nothing listens there.
 const PORTS: [u16; 2] = [6_001, 6_002];
 
-/// How a Via says that the answer goes elsewhere.
+/// Spellings of a Via that directs the answer to another address.
 const SPELLINGS: [&str; 5] = [
     ";maddr=ADDRESS",
     ";MADDR=ADDRESS",
@@ -32,11 +32,20 @@ const SPELLINGS: [&str; 5] = [
     ";maddr=ADDRESS\rX-Y: z",
 ];
 
-/// Whom the answers go to: somebody whose answers the filter might not look at.
-const ACCOMPLICES: [(&str, &str); 3] =
-    [("a stranger", ""), ("who is banned", "ban add ADDRESS"), ("who is trusted", "trust add ADDRESS")];
+/// The receivers of the answers: sources whose packets the filter might not tap.
+struct Accomplice {
+    name: &'static str,
+    /// Makes the address what it is; empty for a stranger.
+    command: &'static str,
+}
 
-/// The attacker, who can send in anybody's name and listens at an address of his own.
+const ACCOMPLICES: [Accomplice; 3] = [
+    Accomplice { name: "a stranger", command: "" },
+    Accomplice { name: "a banned source", command: "ban add ADDRESS" },
+    Accomplice { name: "a trusted source", command: "trust add ADDRESS" },
+];
+
+/// The attacker, which can forge any source and listens at an address of its own.
 struct Attacker {
     forger: Forger,
     ear: UdpSocket,
@@ -56,7 +65,7 @@ impl Attacker {
         let ip = |number| v4(number).parse::<Ipv4Addr>().expect("an address");
         let source = SocketAddrV4::new(ip(PHONE), port);
         let via = spelling.replace("ADDRESS", &self.address);
-        let text = message(attempt, &source.to_string(), another());
+        let text = attempt.write(&source.to_string(), another());
         let text = text.replacen(";rport\r\n", &format!(";rport{via}\r\n"), 1);
         let destination = SocketAddrV4::new(ip(1), 5060);
         assert_eq!(self.forger.send(&[Forged { source, destination, payload: text.into_bytes() }]), 1);
@@ -89,9 +98,9 @@ fn a_challenge_that_somebody_else_was_told_proves_nothing() {
     guarded
         .wait_for("the phone is known", SOON, |guarded| guarded.is_known(&v4(PHONE)).then_some(true.into()));
     let mut stolen = 0;
-    for ((who, order), address) in ACCOMPLICES.iter().zip(&addresses) {
-        if !order.is_empty() {
-            guarded.sipward.run(&order.replace("ADDRESS", address));
+    for (Accomplice { name, command }, address) in ACCOMPLICES.iter().zip(&addresses) {
+        if !command.is_empty() {
+            guarded.sipward.run(&command.replace("ADDRESS", address));
         }
         let attacker = Attacker::new(&site, address);
         for spelling in SPELLINGS {
@@ -105,10 +114,10 @@ fn a_challenge_that_somebody_else_was_told_proves_nothing() {
                 let attempt = Attempt { method: "MESSAGE", account: &account, agent: ORDINARY, challenge };
                 attacker.forge(&attempt, PORTS[n % 2], "");
             }
-            println!("{who}, {spelling:?}: {} guesses reached the PBX", auth_pbx.heard(&v4(PHONE)) - heard);
+            println!("{name}, {spelling:?}: {} guesses reached the PBX", auth_pbx.heard(&v4(PHONE)) - heard);
         }
     }
-    println!("{stolen} of {} challenges were told the attacker", SPELLINGS.len() * ACCOMPLICES.len());
+    println!("the attacker received {stolen} of {} challenges", SPELLINGS.len() * ACCOMPLICES.len());
     std::thread::sleep(Duration::from_secs(2));
     for decided in ["suspended", "locked", "banned"] {
         assert_eq!(guarded.decided(decided), [""; 0], "{decided}\n{}", guarded.state());

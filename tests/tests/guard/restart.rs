@@ -1,4 +1,4 @@
-//! The daemon ends, or is killed: what it has suspended stays so, to the same end.
+//! The daemon ends or is killed: its suspensions stay, and end at the same time.
 
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind},

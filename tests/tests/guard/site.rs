@@ -1,4 +1,4 @@
-//! Who is on the wire, and what is asked of `sipward` about them.
+//! The hosts on the wire, and the queries of `sipward` about them.
 //!
 //! ```text
 //!   pbx 10.90.0.1   attacker …2   phone …3   office …4   trunk …5   router …6
@@ -7,7 +7,7 @@
 //!   ──┴───────────────┴─────────────┴──────────┴───────────┴──────────┴──
 //! ```
 //!
-//! What is not on the wire is behind the router: the PBX's answers to forged addresses go there, and no further.
+//! All other addresses are behind the router: the PBX's answers to forged addresses go there, and no further.
 
 use std::{
     fmt::Write as _,
@@ -36,7 +36,7 @@ const ROUTER: usize = 6;
 /// For what a daemon does within a second, on a machine that does much else besides.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-/// Nothing is proven that a daemon hears just after its start: the PBX may have told others the same before.
+/// The daemon takes nothing for proven just after its start: the PBX may have sent the same nonce to others before.
 const BLIND: Duration = Duration::from_millis(5_500);
 
 #[derive(Debug)]
@@ -62,8 +62,8 @@ impl Site {
         Caller::new(self.host(number), number)
     }
 
-    /// From the attacker to the PBX, so that what he does to its queues is not felt on the other. The filter is on both
-    /// if it is told so.
+    /// A wire of the attacker's own, so that a flood fills no queue of the other wire. The filter is on both,
+    /// if its configuration names both.
     pub(crate) fn second_wire(&self) {
         let (pbx, attacker, mac) = (self.pbx(), self.host(ATTACKER), "02:00:00:00:93:01");
         let other = attacker.name();
@@ -135,7 +135,7 @@ impl<'a> Guarded<'a> {
         flows.iter().map(|known| known["flow"].as_str().expect("a flow").to_owned()).collect()
     }
 
-    /// What `status` says of the guard.
+    /// A counter of the guard in `status`.
     pub(crate) fn guard(&self, about: &str) -> u64 {
         let status = self.sipward.json("status").remove(0);
         status["guard"][about].as_u64().unwrap_or_else(|| panic!("no {about}: {status}"))
@@ -148,7 +148,7 @@ impl<'a> Guarded<'a> {
         diagnoses.iter().map(|diagnosis| diagnosis["cause"].as_str().expect("a name").to_owned()).collect()
     }
 
-    /// What the guard has decided, by the audit trail.
+    /// The guard's decisions in the audit trail.
     pub(crate) fn decided(&self, what: &str) -> Vec<Value> {
         self.sipward
             .json("audit")
@@ -179,7 +179,7 @@ impl<'a> Guarded<'a> {
         rows.into_iter().find(|row| row["account"] == account && row["source"] == address)
     }
 
-    /// Waits until something is said, and says it.
+    /// Waits until `said` returns a value, and returns it.
     pub(crate) fn wait_for(
         &self,
         what: &str,
@@ -223,12 +223,12 @@ pub(crate) fn login(account: u32) -> Login {
     Login { account: account.to_string(), password: password(account) }
 }
 
-/// What these accounts do with their passwords: `login` and `line` are scenarios.
+/// A run of sipp in which these accounts use their passwords: `login` and `line` are scenarios.
 pub(crate) const fn plan<'a>(scenario: &'a str, count: u32, rate: u32, logins: &'a [Login]) -> Plan<'a> {
     Plan { scenario, count, rate, way: Way::Udp, agent: caller::PHONE, padding: 0, logins, own_ports: true }
 }
 
-/// A trunk that answers whoever asks whether it is there.
+/// A trunk that answers OPTIONS.
 pub(crate) fn trunk(site: &Site, directory: &Scratch) -> Running {
     let host = site.host(TRUNK);
     let mut sipp = host.command(tool("sipp"));
@@ -245,19 +245,19 @@ pub(crate) fn phone_works(site: &Site) {
     }
 }
 
-/// A Kamailio gives everybody the same nonce within a second: it tells nobody from anybody else who has been challenged
-/// in the same second before. Here nobody has.
+/// Kamailio sends the same nonce to everybody within a second: it proves nothing about sources that were challenged
+/// later in that second. In this second it has sent none yet.
 pub(crate) fn next_second() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     thread::sleep(Duration::from_millis(1_050) - Duration::from_nanos(now.subsec_nanos().into()));
 }
 
-/// SIPVicious at the attacker's; all that it says.
+/// Runs a program of SIPVicious on the attacker's host. Returns its output.
 pub(crate) fn sipvicious(site: &Site, program: &str, options: &[&str]) -> String {
     let host = site.host(ATTACKER);
     let home = Scratch::new(host);
     let mut command = host.command(tool(program));
-    // It keeps its sessions in the home directory, and asks the host's name for the address.
+    // It stores its sessions in the home directory, and resolves the host's name to find the address.
     command.env("HOME", &home.0).args(["-x", &v4(ATTACKER)]).args(options).arg(v4(1));
     let Done { stdout, stderr, .. } = Done::of(&mut command);
     stdout + &stderr

@@ -1,4 +1,4 @@
-//! Many who do nothing wrong.
+//! Many legitimate registrations.
 
 use sipward_tests::{
     auth_pbx::{ACCOUNTS, AuthPbx, PbxKind},

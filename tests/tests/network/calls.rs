@@ -1,4 +1,4 @@
-//! Calls of every kind go through, and what is hostile in the same way does not.
+//! Calls of every kind pass, and hostile requests of the same kind do not.
 
 use sipward_tests::{
     caller::{CALLS, Caller, Plan, REGISTRATIONS, SCANNER, Tally, Way},

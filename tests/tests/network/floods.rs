@@ -1,4 +1,4 @@
-//! More than a phone would ever send.
+//! Floods: more than any phone would send.
 
 use std::{thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Who is banned, and who is locked out.
+//! Bans and the lock-down.
 
 use sipward_tests::{
     caller::{CALLS, Caller, Plan, Tally, Way},

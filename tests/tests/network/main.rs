@@ -1,4 +1,4 @@
-//! Real SIP programs against a PBX behind the filter: what is hostile finds nothing, what is not never notices.
+//! Real SIP programs and a PBX behind the filter: hostile ones find nothing, and the others work as before.
 
 mod calls;
 mod floods;
@@ -12,7 +12,7 @@ use sipward_tests::{
     scratch::Scratch,
 };
 
-/// Who is on the wire, and with which number.
+/// The hosts on the wire, by number.
 const CUSTOMER: usize = 2;
 const OTHER: usize = 3;
 

@@ -13,11 +13,11 @@ use sipward_tests::{
 
 use crate::{CUSTOMER, Count, OTHER, count, dropped, protect, site};
 
-/// One of SIPVicious's programs against the PBX; all that it says.
+/// Runs a program of SIPVicious against the PBX. Returns its output.
 fn sipvicious(host: &Namespace, program: &str, options: &str) -> String {
     let home = Scratch::new(host);
     let mut command = host.command(tool(program));
-    // It keeps its sessions in the home directory, and asks the host's name for the address.
+    // It stores its sessions in the home directory, and resolves the host's name to find the address.
     command.env("HOME", &home.0).args(["-x", &v4(OTHER)]).args(options.split_whitespace()).arg(v4(1));
     let Done { stdout, stderr, .. } = Done::of(&mut command);
     stdout + &stderr

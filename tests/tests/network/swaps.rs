@@ -1,4 +1,4 @@
-//! Signatures are swapped under traffic: there is no gap between two sets.
+//! Signatures are replaced under traffic, without a gap between two sets.
 
 use std::{
     io::ErrorKind,
@@ -84,7 +84,7 @@ fn no_scanner_slips_through_while_signatures_are_swapped() {
     assert_eq!(receive(&socket), message.as_bytes());
 }
 
-/// Whoever ends, by a panic too, ends the others.
+/// Ends all threads of a test when one ends, also by a panic.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {

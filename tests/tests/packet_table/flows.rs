@@ -1,4 +1,6 @@
-//! Known flows: what a phone sends has its own budget, whatever comes in its address's name from other ports.
+//! Known flows: a phone's packets have a budget of their own, whatever other ports of its address send.
+
+use std::time::Duration;
 
 use sipward_kernel::clock::now;
 use sipward_tests::{
@@ -8,6 +10,7 @@ use sipward_tests::{
     wait::sleep_until,
 };
 use sipward_types::flow::{Flow, Transport};
+use sipward_types::time::KernelTime;
 use xdp_prog::abi::{
     FOREVER, SourceEntry,
     kind::{BANNED, TRUSTED},
@@ -21,7 +24,7 @@ const PORT: u16 = 40_001;
 /// Of each phone and class, in a minute.
 const BUDGET: u32 = 5;
 
-/// Nobody but known sources is ever over a limit.
+/// Only known sources have limits.
 fn pair() -> FilterPair {
     FilterPair::adjusted(ENFORCE, |policy| {
         lift_limits(policy);
@@ -42,7 +45,7 @@ fn register() -> Frame {
     udp().carrying(clean("REGISTER"))
 }
 
-/// How many of so many pass; those that do not are all over the same limit.
+/// Sends `packets`. Returns the number that pass, and the one reason of all others.
 fn passed(pair: &mut FilterPair, frame: &Frame, source: &str, port: u16, packets: u32) -> (u32, String) {
     let frame = frame.clone().from(source).source_port(port).build();
     let all: Vec<_> = (0..packets).map(|_| pair.judge(&frame)).collect();
@@ -51,7 +54,7 @@ fn passed(pair: &mut FilterPair, frame: &Frame, source: &str, port: u16, packets
     (packets - over.len() as u32, over.first().map_or_else(String::new, |over| (*over).clone()))
 }
 
-/// What somebody sends in the name of the source, from wherever.
+/// Packets that an attacker sends in the name of the source.
 fn flood(pair: &mut FilterPair, frame: &Frame, source: &str) {
     let all: u32 = (1..=30).map(|port| passed(pair, frame, source, 1024 + port, 1).0).sum();
     assert!(all < 30, "there is a limit");
@@ -80,7 +83,7 @@ fn a_known_flow_has_its_budget_while_its_address_is_over() {
             know(&mut pair, &here, 1);
             know(&mut pair, &elsewhere, 1);
             for transport in [Transport::Udp, Transport::Tcp] {
-                pair.know_flow(&here, over(transport), 1, FOREVER);
+                pair.know_flow(&here, over(transport), 1, KernelTime::FOREVER);
             }
             flood(&mut pair, &frame, &here);
             let refused = (0, reason.to_owned());
@@ -98,7 +101,7 @@ fn who_sends_himself_gets_no_more_by_it() {
     let mut pair = pair();
     for here in HERE {
         know(&mut pair, here, 4);
-        pair.know_flow(here, over(Transport::Udp), 1, FOREVER);
+        pair.know_flow(here, over(Transport::Udp), 1, KernelTime::FOREVER);
         let over = || "rate:register".to_owned();
         let all = passed(&mut pair, &register(), here, PORT, 90);
         assert_eq!(
@@ -115,10 +118,10 @@ fn a_flow_has_the_budget_of_its_phones() {
     let [here, _] = HERE;
     let mut pair = pair();
     know(&mut pair, here, 4);
-    pair.know_flow(here, over(Transport::Udp), 3, FOREVER);
+    pair.know_flow(here, over(Transport::Udp), 3, KernelTime::FOREVER);
     flood(&mut pair, &register(), here);
     assert_eq!(passed(&mut pair, &register(), here, PORT, 60).0, 3 * BUDGET);
-    pair.know_flow(here, over(Transport::Udp), 4, FOREVER);
+    pair.know_flow(here, over(Transport::Udp), 4, KernelTime::FOREVER);
     assert_eq!(passed(&mut pair, &register(), here, PORT, 60).0, BUDGET, "what it has sent stays counted");
 }
 
@@ -128,8 +131,8 @@ fn a_flow_is_one_port_of_one_address_over_one_transport() {
     for (here, elsewhere) in HERE.into_iter().zip(ELSEWHERE) {
         know(&mut pair, here, 1);
         know(&mut pair, elsewhere, 1);
-        pair.know_flow(here, over(Transport::Tcp), 1, FOREVER);
-        pair.know_flow(elsewhere, over(Transport::Udp), 1, FOREVER);
+        pair.know_flow(here, over(Transport::Tcp), 1, KernelTime::FOREVER);
+        pair.know_flow(elsewhere, over(Transport::Udp), 1, KernelTime::FOREVER);
         flood(&mut pair, &register(), here);
         assert_eq!(passed(&mut pair, &register(), here, PORT, 3).0, 0, "it is known over TCP");
         let tcp = tcp().carrying(clean("REGISTER"));
@@ -142,9 +145,9 @@ fn a_flow_ends_in_time_or_when_it_is_forgotten() {
     let [here, _] = HERE;
     let mut pair = pair();
     know(&mut pair, here, 1);
-    let end = now() + 300_000_000;
+    let end = now() + Duration::from_millis(300);
     pair.know_flow(here, over(Transport::Udp), 1, end);
-    pair.know_flow(here, over(Transport::Tcp), 1, FOREVER);
+    pair.know_flow(here, over(Transport::Tcp), 1, KernelTime::FOREVER);
     sleep_until(end);
     flood(&mut pair, &register(), here);
     assert_eq!(passed(&mut pair, &register(), here, PORT, 3).0, 0, "its time is over");
@@ -163,7 +166,7 @@ fn without_a_known_source_a_flow_is_nothing() {
         policy.stranger.fill(an_hour(2));
         policy.known.fill(an_hour(BUDGET));
     });
-    pair.know_flow(here, over(Transport::Udp), 1, FOREVER);
+    pair.know_flow(here, over(Transport::Udp), 1, KernelTime::FOREVER);
     assert_eq!(passed(&mut pair, &register(), here, PORT, 30).0, 2, "a stranger's limits");
     for (kind, expected) in [(BANNED, "ban"), (TRUSTED, "trusted")] {
         pair.put(here, kind);
@@ -176,13 +179,13 @@ fn what_is_known_is_found_again_as_it_was_put() {
     let mut pair = pair();
     let mut flows = pair.filter().known_flows().unwrap();
     let mut all = Vec::new();
-    for (source, until) in HERE.into_iter().zip([7, FOREVER]) {
+    for (source, until) in HERE.into_iter().zip([KernelTime::from_nanos(7), KernelTime::FOREVER]) {
         for transport in [Transport::Udp, Transport::Tcp] {
             all.push((source.parse().unwrap(), Flow { port: 65_535, transport }, 3, until));
         }
     }
     for &(source, flow, phones, until) in &all {
-        flows.put(source, flow, 1, 1).unwrap();
+        flows.put(source, flow, 1, KernelTime::from_nanos(1)).unwrap();
         flows.put(source, flow, phones, until).unwrap();
     }
     let mut found = flows.iter().collect::<Result<Vec<_>, _>>().unwrap();

@@ -1,57 +1,126 @@
-//! Messages, and headers in front of them, that PBXs read in different ways: each form by its reason, its innocent
-//! neighbour, who may send it all the same, and its switch.
+//! Messages, and packet headers, that PBXs read in different ways: for each form its reason, a similar innocent message,
+//! the sources that may send it, and its switch.
 
 use sipward_tests::{
     filter_pair::{FilterPair, lift_limits},
     frame::{ACK, Frame, tcp, udp},
-    message::{clean, request, with_body, with_header},
+    message::{OK_TO_OUR_OPTIONS, clean, request, with_body, with_header},
 };
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
 
-use super::{ENFORCE, both_families, table, verdicts};
+use super::{ENFORCE, Row, both_families, table, verdicts};
 
-/// The form's name, a message that has it, and one that almost has.
-fn forms() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+/// A form, a message that has it, and a similar one that has not.
+struct Forms {
+    form: &'static str,
+    odd: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+/// The same for a start line.
+struct StartLines {
+    form: &'static str,
+    odd: &'static str,
+    plain: &'static str,
+}
+
+fn forms() -> Vec<Forms> {
     let register = clean("REGISTER");
     let start = |start: &str| register.replacen("REGISTER sip:pbx.example.com SIP/2.0\r\n", start, 1);
     let with = |header: &str| with_header("REGISTER", header).into_bytes();
     let rows = [
-        ("form:line-end", with("X: a\rUser-Agent: friendly-scanner"), with("X: a\nUser-Agent: Yealink")),
-        ("form:line-end", with("X: a\r\r\nY: b"), with("X: a\r\n\r\nb\rc\0")),
-        ("form:line-end", with("X: a\n\rY: b"), with("X: a\r\nY: b")),
-        ("form:line-end", register.replace("\r\n", "\r").into(), register.replace("\r\n", "\n").into()),
-        ("form:nul", with("X: a\0b"), with("X: a%00b\\0\u{80}")),
-        ("form:nul", with("X\0: b"), (register.clone() + "\0").into()),
+        Forms {
+            form: "form:line-end",
+            odd: with("X: a\rUser-Agent: friendly-scanner"),
+            plain: with("X: a\nUser-Agent: Yealink"),
+        },
+        Forms { form: "form:line-end", odd: with("X: a\r\r\nY: b"), plain: with("X: a\r\n\r\nb\rc\0") },
+        Forms { form: "form:line-end", odd: with("X: a\n\rY: b"), plain: with("X: a\r\nY: b") },
+        Forms {
+            form: "form:line-end",
+            odd: register.replace("\r\n", "\r").into(),
+            plain: register.replace("\r\n", "\n").into(),
+        },
+        Forms { form: "form:nul", odd: with("X: a\0b"), plain: with("X: a%00b\\0\u{80}") },
+        Forms { form: "form:nul", odd: with("X\0: b"), plain: (register.clone() + "\0").into() },
     ];
     let starts = [
-        ("form:version", "REGISTER sip:pbx SIP / 2.0\r\n", "REGISTER  sip:pbx \t sip/2.0 \r\n"),
-        ("form:version", "REGISTER sip:pbx SIP/2.0x\r\n", "REGISTER sip:pbx;x=SIP/2.0x SIP/2.0\r\n"),
-        ("form:version", "REGISTER sip:192.0.2.1:5060SIP/2.0\r\n", "REGISTER sip:192.0.2.1:5060 SIP/2.0\r\n"),
-        ("form:version", "SIP/X sip:600@pbx SIP/2.0\r\n", "SIPX sip:600@pbx SIP/2.0\r\n"),
-        ("form:start-line", "SIP\x0f2.0 sip:600@pbx SIP/2.0\r\n", "SIP-2.0 sip:600@pbx SIP/2.0\r\n"),
-        ("form:start-line", "REGISTER\r\n sip:pbx SIP/2.0\r\n", "REGISTER sip:pbx SIP/2.0\r\n"),
-        ("form:start-line", "REGISTER sip:pbx\r\n\tSIP/2.0\r\n", "REGISTER sip:pbx SIP/2.0\n"),
-        ("form:start-line", "REGISTER<sip:pbx> SIP/2.0\r\n", "REGISTER <sip:pbx> SIP/2.0\r\n"),
-        ("form:start-line", "RE@GISTER sip:pbx SIP/2.0\r\n", "RE!GISTER sip:pbx SIP/2.0\r\n"),
-        ("form:blank-line", "REGISTER sip:pbx SIP/2.0\r\n \r\n", "REGISTER sip:pbx SIP/2.0\r\nX: y\r\n \r\n"),
+        StartLines {
+            form: "form:version",
+            odd: "REGISTER sip:pbx SIP / 2.0\r\n",
+            plain: "REGISTER  sip:pbx \t sip/2.0 \r\n",
+        },
+        StartLines {
+            form: "form:version",
+            odd: "REGISTER sip:pbx SIP/2.0x\r\n",
+            plain: "REGISTER sip:pbx;x=SIP/2.0x SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:version",
+            odd: "REGISTER sip:192.0.2.1:5060SIP/2.0\r\n",
+            plain: "REGISTER sip:192.0.2.1:5060 SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:version",
+            odd: "SIP/X sip:600@pbx SIP/2.0\r\n",
+            plain: "SIPX sip:600@pbx SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:start-line",
+            odd: "SIP\x0f2.0 sip:600@pbx SIP/2.0\r\n",
+            plain: "SIP-2.0 sip:600@pbx SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:start-line",
+            odd: "REGISTER\r\n sip:pbx SIP/2.0\r\n",
+            plain: "REGISTER sip:pbx SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:start-line",
+            odd: "REGISTER sip:pbx\r\n\tSIP/2.0\r\n",
+            plain: "REGISTER sip:pbx SIP/2.0\n",
+        },
+        StartLines {
+            form: "form:start-line",
+            odd: "REGISTER<sip:pbx> SIP/2.0\r\n",
+            plain: "REGISTER <sip:pbx> SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:start-line",
+            odd: "RE@GISTER sip:pbx SIP/2.0\r\n",
+            plain: "RE!GISTER sip:pbx SIP/2.0\r\n",
+        },
+        StartLines {
+            form: "form:blank-line",
+            odd: "REGISTER sip:pbx SIP/2.0\r\n \r\n",
+            plain: "REGISTER sip:pbx SIP/2.0\r\nX: y\r\n \r\n",
+        },
     ];
-    let starts = starts.into_iter().map(|(form, odd, plain)| (form, start(odd), start(plain)));
-    rows.into_iter().chain(starts.map(|(form, odd, plain)| (form, odd.into(), plain.into()))).collect()
+    let starts = starts.into_iter().map(|StartLines { form, odd, plain }| Forms {
+        form,
+        odd: start(odd).into(),
+        plain: start(plain).into(),
+    });
+    rows.into_iter().chain(starts).collect()
 }
 
 #[test]
 fn each_form_of_a_stranger_drops_and_its_neighbour_passes() {
     let mut pair = FilterPair::unlimited(ENFORCE);
-    for (form, odd, plain) in forms() {
+    for Forms { form, odd, plain } in forms() {
         let name = odd.escape_ascii().to_string();
         let neighbour = plain.escape_ascii().to_string();
         both_families(
             &mut pair,
             &[
-                (&name, udp().carrying(&odd), form),
-                (&name, udp().carrying([b"\r\n\r\n", &odd[..]].concat()), form),
-                (&neighbour, udp().carrying(&plain), "request"),
-                (&neighbour, udp().carrying([b"\r\n\r\n", &plain[..]].concat()), "request"),
+                Row { case: &name, frame: udp().carrying(&odd), reason: form },
+                Row { case: &name, frame: udp().carrying([b"\r\n\r\n", &odd[..]].concat()), reason: form },
+                Row { case: &neighbour, frame: udp().carrying(&plain), reason: "request" },
+                Row {
+                    case: &neighbour,
+                    frame: udp().carrying([b"\r\n\r\n", &plain[..]].concat()),
+                    reason: "request",
+                },
             ],
         );
     }
@@ -63,7 +132,7 @@ fn who_is_known_may_write_what_hides_nothing_and_who_is_trusted_anything() {
     pair.put("192.0.2.1", KNOWN);
     pair.put("192.0.2.2", TRUSTED);
     pair.put("192.0.2.3", BANNED);
-    for (form, odd, _) in forms() {
+    for Forms { form, odd, .. } in forms() {
         let odd = String::from_utf8(odd).unwrap().replace("friendly-scanner", "Yealink");
         let reasons = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
             .map(|from| pair.judge(&udp().from(from).carrying(&odd).build()));
@@ -76,7 +145,7 @@ fn who_is_known_may_write_what_hides_nothing_and_who_is_trusted_anything() {
 
 #[test]
 fn each_form_has_a_switch() {
-    for (form, odd, _) in forms() {
+    for Forms { form, odd, .. } in forms() {
         let key = form.trim_start_matches("form:").replace('-', "_");
         let mut pair = FilterPair::adjusted(&format!("{ENFORCE}[forms]\n{key} = \"pass\"\n"), lift_limits);
         let reason = pair.judge(&udp().carrying(&odd).build());
@@ -97,23 +166,35 @@ fn in_a_stream_only_what_begins_a_message_is_looked_at() {
     table(
         &mut pair,
         &[
-            ("a CR in the header", tcp().carrying(&bare), "form:line-end"),
-            ("in a later message", tcp().carrying(behind), "form:line-end"),
-            (
-                "behind a response",
-                tcp().carrying(String::from(super::OK_TO_OUR_OPTIONS) + &bare),
-                "form:line-end",
-            ),
-            ("in a body", tcp().carrying(with_body("INVITE", "a\rb\0c")), "request"),
-            ("a version", tcp().carrying(clean("REGISTER").replacen("2.0", "2.0x", 1)), "form:version"),
-            (
-                "the middle of a header",
-                tcp().carrying("Digest a=\"b\",\r\n c=\"d\"\r\nX: a\rb\r\n"),
-                "request",
-            ),
-            ("the middle of a body", tcp().carrying("a=x\r\n b\rc\0"), "stream"),
-            ("a part of a start line", tcp().carrying("sip:pbx.example.com SIP/2.0x\r\n"), "stream"),
-            ("TLS", tcp().to_port(5061).carrying(&bare), "stream"),
+            Row { case: "a CR in the header", frame: tcp().carrying(&bare), reason: "form:line-end" },
+            Row { case: "in a later message", frame: tcp().carrying(behind), reason: "form:line-end" },
+            Row {
+                case: "behind a response",
+                frame: tcp().carrying(String::from(OK_TO_OUR_OPTIONS) + &bare),
+                reason: "form:line-end",
+            },
+            Row {
+                case: "in a body",
+                frame: tcp().carrying(with_body("INVITE", "a\rb\0c")),
+                reason: "request",
+            },
+            Row {
+                case: "a version",
+                frame: tcp().carrying(clean("REGISTER").replacen("2.0", "2.0x", 1)),
+                reason: "form:version",
+            },
+            Row {
+                case: "the middle of a header",
+                frame: tcp().carrying("Digest a=\"b\",\r\n c=\"d\"\r\nX: a\rb\r\n"),
+                reason: "request",
+            },
+            Row { case: "the middle of a body", frame: tcp().carrying("a=x\r\n b\rc\0"), reason: "stream" },
+            Row {
+                case: "a part of a start line",
+                frame: tcp().carrying("sip:pbx.example.com SIP/2.0x\r\n"),
+                reason: "stream",
+            },
+            Row { case: "TLS", frame: tcp().to_port(5061).carrying(&bare), reason: "stream" },
         ],
     );
 }
@@ -124,12 +205,28 @@ fn what_is_no_message_is_no_form() {
     both_families(
         &mut pair,
         &[
-            ("noise", udp().carrying([0x81, 0, 0x0d, 0x0d, 0, 0x0a, 0x20, 0x0d].repeat(9)), "not-sip"),
-            ("CRs that keep a NAT open", udp().carrying("\r\r\r\r"), "keepalive"),
-            ("NULs that do", udp().carrying([0; 8]), "keepalive"),
-            ("an answer", udp().carrying("SIP/2.0 200 OK\r\nX: a\rb\0\r\n\r\n"), "response"),
-            ("a binary body", udp().carrying(with_body("MESSAGE", "\0\r\0\rSIP/2.0\r\n\0")), "request"),
-            ("HTTP", udp().carrying("GET / HTTP/1.1\r\nHost: pbx.example.com\r\n\r\n"), "request"),
+            Row {
+                case: "noise",
+                frame: udp().carrying([0x81, 0, 0x0d, 0x0d, 0, 0x0a, 0x20, 0x0d].repeat(9)),
+                reason: "not-sip",
+            },
+            Row { case: "CRs that keep a NAT open", frame: udp().carrying("\r\r\r\r"), reason: "keepalive" },
+            Row { case: "NULs that do", frame: udp().carrying([0; 8]), reason: "keepalive" },
+            Row {
+                case: "an answer",
+                frame: udp().carrying("SIP/2.0 200 OK\r\nX: a\rb\0\r\n\r\n"),
+                reason: "response",
+            },
+            Row {
+                case: "a binary body",
+                frame: udp().carrying(with_body("MESSAGE", "\0\r\0\rSIP/2.0\r\n\0")),
+                reason: "request",
+            },
+            Row {
+                case: "HTTP",
+                frame: udp().carrying("GET / HTTP/1.1\r\nHost: pbx.example.com\r\n\r\n"),
+                reason: "request",
+            },
         ],
     );
 }
@@ -166,7 +263,7 @@ fn headers_that_hide_the_port_drop_of_all_but_the_trusted() {
             assert_eq!(pair.judge(&fragment("2001:db8:1::3")), "ban");
             assert_eq!(pair.judge(&fragment("2001:db8:5::3")), "ban-prefix");
         }
-        // What is in the frame behind the packet is not of the packet.
+        // Bytes of the frame behind the packet are not part of it.
         let padded = [fragment("2001:db8:3::1"), vec![17; 64]].concat();
         assert_eq!(pair.judge(&padded), stranger, "{kept} bytes, padded");
     }

@@ -1,10 +1,11 @@
-//! How many passwords a line may try: the kernel and replay agree, and nobody pays for what somebody else has tried.
+//! The limits of guesses: the kernel and replay agree, and no line pays for the guesses of another.
 
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{Frame, tcp, udp},
     message::{clean, with_body, with_header},
 };
+use sipward_types::time::KernelTime;
 use xdp_prog::{
     abi::{FOREVER, Refunds, kind::KNOWN},
     reason::Class,
@@ -53,7 +54,7 @@ fn judge(pair: &mut FilterPair, frame: Frame, from: &str) -> String {
     pair.judge(&frame.from(from).build())
 }
 
-/// How many of a hundred pass, and why the others do not.
+/// The number that passes of a hundred, and the reasons of the others.
 fn hundred(pair: &mut FilterPair, from: &str, request: impl Fn(u32) -> Frame) -> (usize, Vec<String>) {
     let verdicts: Vec<_> = (0..100).map(|number| judge(pair, request(number), from)).collect();
     let mut reasons: Vec<_> = verdicts.iter().filter(|verdict| *verdict != "request").cloned().collect();
@@ -118,7 +119,7 @@ fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
     let answer = |number| udp().carrying(guess("of the customer", number));
     let bound = vec![ISSUED.to_owned(), CROWD.to_owned()];
     assert_eq!(hundred(&mut pair, CUSTOMER, answer), (8, bound), "as many guesses as ever, as a newcomer");
-    pair.set_worked("198.51.100.10", "201", FOREVER);
+    pair.set_worked("198.51.100.10", "201", KernelTime::FOREVER);
     assert_eq!(judge(&mut pair, udp().carrying(guess("made up", 1)), "198.51.100.10"), "request");
 }
 
@@ -126,7 +127,7 @@ fn in_a_crowd_who_answers_the_pbx_is_let_in_and_nobody_else() {
 fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
     let mut pair = pair();
     pair.issue(ATTACKER, "right");
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     let of = |account, number| {
         udp().carrying(Try { method: "REGISTER", account, nonce: "made up", number }.request())
@@ -135,7 +136,7 @@ fn an_account_that_has_worked_there_pays_nothing_and_frees_nobody_else() {
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("202", number)).0, 2, "another account there");
     assert_eq!(hundred(&mut pair, ATTACKER, |number| of("201", number)).0, 2, "the account elsewhere");
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 100);
-    pair.set_worked(CUSTOMER, "201", 1);
+    pair.set_worked(CUSTOMER, "201", KernelTime::from_nanos(1));
     assert_eq!(hundred(&mut pair, CUSTOMER, |number| of("201", number)).0, 0, "it was long ago");
 }
 
@@ -170,7 +171,7 @@ fn no_decoy_makes_another_account_of_it() {
     ] {
         let mut pair = pair();
         pair.issue(CUSTOMER, "right");
-        pair.set_worked(ATTACKER, "201", FOREVER);
+        pair.set_worked(ATTACKER, "201", KernelTime::FOREVER);
         for number in 0..2 {
             judge(
                 &mut pair,
@@ -191,7 +192,7 @@ fn the_second_request_of_a_segment_is_a_guess_too() {
     assert_eq!(hundred(&mut pair, ATTACKER, both), (1, vec![OTHER.to_owned()]));
     let hidden = |number| tcp().carrying(clean("ACK") + &guess("right", number));
     assert_eq!(hundred(&mut pair, ATTACKER, hidden), (8, vec![ISSUED.to_owned()]));
-    // Over a connection, and behind a request of which nobody knows yet what the PBX says.
+    // Over a connection, and behind a request that the PBX has not answered yet.
     let behind = |number| clean("REGISTER") + &guess("right", number);
     let mut at = 0;
     let segments: Vec<_> = (0..20)
@@ -234,7 +235,7 @@ fn the_same_request_again_is_no_new_guess() {
 #[test]
 fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
     let mut pair = pair();
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     let of = |account: &str, number: u32| {
         let padding = format!("X-Padding: {}\r\n", "x".repeat(400));
@@ -272,7 +273,7 @@ fn who_has_worked_there_pays_nothing_for_a_message_in_pieces() {
     assert_eq!((300..330).filter(|n| reversed(*n)).count(), 0, "the last fragment first");
 }
 
-/// Over a connection nobody is in another's name, so that it makes no difference on which side of a cut the nonce is.
+/// The source of a connection is not forged, so it makes no difference on which side of a cut the nonce is.
 #[test]
 fn where_a_message_is_cut_does_not_choose_the_budget() {
     for cut in ["username", "nonce=", "uri="] {
@@ -294,7 +295,7 @@ fn where_a_message_is_cut_does_not_choose_the_budget() {
 #[test]
 fn more_headers_than_are_looked_at_are_charged_whoever_has_worked() {
     let mut pair = pair();
-    pair.set_worked(CUSTOMER, "201", FOREVER);
+    pair.set_worked(CUSTOMER, "201", KernelTime::FOREVER);
     pair.put(CUSTOMER, KNOWN);
     pair.issue(ATTACKER, "right");
     for decoys in [15, 16, 17, 20, 40] {

@@ -1,4 +1,4 @@
-//! What the kernel makes of the programs: with room for a kernel that counts otherwise.
+//! The size of the loaded programs, which leaves room for kernels that count in another way.
 
 use sipward_tests::stack::Loaded;
 

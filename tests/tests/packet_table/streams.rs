@@ -1,12 +1,13 @@
 //! Messages that come in several segments of a connection, or in several fragments.
 
-use sipward_types::flow::{Flow, Transport};
 use sipward_tests::{
     filter_pair::FilterPair,
     frame::{ACK, Frame, SYN, tcp, udp},
     message::{clean, request, with_body, with_header},
 };
-use xdp_prog::abi::{FOREVER, kind::KNOWN};
+use sipward_types::flow::{Flow, Transport};
+use sipward_types::time::KernelTime;
+use xdp_prog::abi::kind::KNOWN;
 
 use crate::{ENFORCE, verdicts};
 
@@ -43,7 +44,7 @@ fn a_signature_is_found_wherever_a_stream_is_cut() {
             let found = verdicts(&mut pair, &frame.segments(cuts));
             assert!(found.iter().any(|verdict| verdict == SCANNER), "{sentence} {host}: {found:?}");
             let marked = found.iter().position(|verdict| verdict == SCANNER).unwrap();
-            // It comes again, as nobody has acknowledged it.
+            // It is repeated, because it was not acknowledged.
             let again = &frame.segments(cuts)[marked];
             assert_eq!(pair.judge(again), SCANNER, "{sentence}");
         }
@@ -108,7 +109,7 @@ fn what_is_sent_again_is_gone_on_from_again() {
     let order = [&pieces[0], &pieces[0], &pieces[1], &pieces[1], &pieces[2]];
     let found: Vec<String> = order.into_iter().map(|piece| pair.judge(piece)).collect();
     assert_eq!(found, ["request", "request", "stream", "stream", SCANNER]);
-    // Another text in the place of one that was there: nobody knows which one the PBX reads.
+    // Another text at the same place: the PBX may read either.
     let [frame, _] = opened(&mut pair, 41, &scan);
     let real = frame.segments(&[mark]);
     let other = frame.clone().carrying(&clean("REGISTER").as_bytes()[..mark]).build();
@@ -160,7 +161,7 @@ fn known_flows_are_searched_where_that_is_wanted_and_other_ports_of_their_source
         let mut pair = FilterPair::unlimited(toml);
         pair.put("192.0.2.3", KNOWN);
         for transport in [Transport::Udp, Transport::Tcp] {
-            pair.know_flow("192.0.2.3", Flow { port: 40_000, transport }, 1, FOREVER);
+            pair.know_flow("192.0.2.3", Flow { port: 40_000, transport }, 1, KernelTime::FOREVER);
         }
         let scan = request("REGISTER", "friendly-scanner");
         for (port, expected) in [(40_000, expected), (40_001, SCANNER)] {

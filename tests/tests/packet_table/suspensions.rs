@@ -1,4 +1,4 @@
-//! Accounts and flows that are suspended: what drops, and who is not touched.
+//! Suspended accounts and flows: the packets that drop, and those beside them that pass.
 
 use std::net::IpAddr;
 
@@ -9,12 +9,13 @@ use sipward_tests::{
     message::{OK_TO_OUR_OPTIONS, clean, request, with_header},
     wait::{much_later, sleep_until, soon},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
 };
 use xdp_prog::abi::{
-    FOREVER, MAX_SUSPENSIONS,
+    MAX_SUSPENSIONS,
     kind::{KNOWN, TRUSTED},
 };
 
@@ -172,7 +173,7 @@ fn a_lock_holds_everywhere_and_may_leave_out_known_sources() {
     for (exempt_known, expected) in [(false, SUSPENDED), (true, "request")] {
         pair.suspend_as(
             account(None, "201"),
-            SuspensionEntry { until: FOREVER, exempt_known, unsaved: false },
+            SuspensionEntry { until: KernelTime::FOREVER, exempt_known, unsaved: false },
         );
         assert_eq!(verdicts(&mut pair, of_201("INVITE")), [expected, SUSPENDED, "trusted"]);
         assert_eq!(verdicts(&mut pair, of_202("INVITE")), ["request", "request", "trusted"]);
@@ -250,11 +251,11 @@ fn what_is_suspended_is_found_again_as_it_was_put() {
     let mut suspensions = pair.filter().suspensions().unwrap();
     let suspension_entry = |until, exempt_known| SuspensionEntry { until, exempt_known, unsaved: false };
     let mut all = vec![
-        (account(Some(HERE[0]), "201"), suspension_entry(1, false)),
-        (account(Some(HERE[0]), "202"), suspension_entry(2, false)),
-        (account(Some(HERE[1]), "201"), suspension_entry(3, false)),
-        (account(None, "201"), suspension_entry(FOREVER, true)),
-        (flow(HERE[0], 5060, Transport::Tcp), suspension_entry(5, false)),
+        (account(Some(HERE[0]), "201"), suspension_entry(KernelTime::from_nanos(1), false)),
+        (account(Some(HERE[0]), "202"), suspension_entry(KernelTime::from_nanos(2), false)),
+        (account(Some(HERE[1]), "201"), suspension_entry(KernelTime::from_nanos(3), false)),
+        (account(None, "201"), suspension_entry(KernelTime::FOREVER, true)),
+        (flow(HERE[0], 5060, Transport::Tcp), suspension_entry(KernelTime::from_nanos(5), false)),
     ];
     for (target, suspension_entry) in &all {
         suspensions.put(*target, *suspension_entry).unwrap();
@@ -272,7 +273,9 @@ fn what_is_suspended_is_found_again_as_it_was_put() {
         assert!(!suspensions.remove(*target).unwrap());
     }
     assert_eq!(suspensions.entries().count(), 0);
-    suspensions.put(account(Some(HERE[0]), "201"), suspension_entry(1, false)).unwrap();
+    suspensions
+        .put(account(Some(HERE[0]), "201"), suspension_entry(KernelTime::from_nanos(1), false))
+        .unwrap();
     suspensions.clear().unwrap();
     assert_eq!(suspensions.entries().count(), 0);
 }
@@ -281,7 +284,7 @@ fn what_is_suspended_is_found_again_as_it_was_put() {
 fn when_there_is_no_room_what_is_there_stays() {
     let mut pair = FilterPair::unlimited(ENFORCE);
     let mut suspensions = pair.filter().suspensions().unwrap();
-    let forever = SuspensionEntry { until: FOREVER, exempt_known: false, unsaved: false };
+    let forever = SuspensionEntry { until: KernelTime::FOREVER, exempt_known: false, unsaved: false };
     for number in 0..MAX_SUSPENSIONS {
         suspensions.put(account(None, &format!("account-{number}")), forever).unwrap();
     }
@@ -304,16 +307,16 @@ fn a_source_is_made_known_unless_the_lists_say_more() {
     pair.put("192.0.2.2", TRUSTED);
     pair.put("2001:db8::3", xdp_prog::abi::kind::BANNED);
     let mut sources = pair.filter().sources().unwrap();
-    assert!(sources.put_known(new, 3, FOREVER).unwrap());
-    assert!(sources.put_known(new, 4, FOREVER).unwrap());
+    assert!(sources.put_known(new, 3, KernelTime::FOREVER).unwrap());
+    assert!(sources.put_known(new, 4, KernelTime::FOREVER).unwrap());
     for said in [trusted, banned] {
         let before = sources.get(said).unwrap();
-        assert!(!sources.put_known(said, 3, FOREVER).unwrap());
+        assert!(!sources.put_known(said, 3, KernelTime::FOREVER).unwrap());
         assert!(!sources.remove_known(said).unwrap());
         assert_eq!(sources.get(said).unwrap(), before);
     }
     let known = sources.iter_known().collect::<Result<Vec<_>, _>>().unwrap();
-    assert_eq!(known, [(new, 4, FOREVER)]);
+    assert_eq!(known, [(new, 4, KernelTime::FOREVER)]);
     assert!(sources.remove_known(new).unwrap());
     assert_eq!(sources.iter_known().count(), 0);
 }
@@ -335,7 +338,7 @@ fn who_has_hardly_sent_anything_may_ask_beside_one_who_asks_in_vain() {
 
 #[test]
 fn a_line_that_asks_in_vain_may_ask_once_a_minute() {
-    // In IPv6 it is all of the /56, and nobody beside it.
+    // In IPv6, it is the whole /56 and no address beside it.
     for (line, from, other) in
         [(HERE[0], HERE[0], ELSEWHERE[0]), ("2001:db8:7::", "2001:db8:7:8::1", "2001:db8:7:100::1")]
     {

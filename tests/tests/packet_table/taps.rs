@@ -1,4 +1,4 @@
-//! What is handed to the daemon, of what comes in and of what leaves.
+//! The packets that are tapped for the daemon, incoming and outgoing.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -8,8 +8,9 @@ use sipward_tests::{
     cpu::stay_on_one,
     filter_pair::FilterPair,
     frame::{ACK, FIN, Frame, RST, SYN, tcp, udp},
-    message::{OK_TO_OUR_OPTIONS, clean, register_of, request},
+    message::{OK_TO_OUR_OPTIONS, answer_to_our_options as answer, clean, register_of, request},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{flow::Transport, tapped::Direction};
 use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
 
@@ -28,11 +29,11 @@ fn tapping(toml: &str) -> (FilterPair, Taps) {
 
 fn drain(taps: &mut Taps) -> Vec<Tap> {
     let mut all = Vec::new();
-    taps.drain(u64::MAX, usize::MAX, |tap| all.push(tap.clone()));
+    taps.drain(KernelTime::FOREVER, usize::MAX, |tap| all.push(tap.clone()));
     all
 }
 
-/// What is handed over of a frame that comes in.
+/// The taps of an incoming frame.
 fn incoming(pair: &mut FilterPair, taps: &mut Taps, frame: &Frame) -> Vec<Tap> {
     pair.judge(&frame.build());
     drain(taps)
@@ -49,7 +50,7 @@ fn socket(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// Of a connection that nobody has opened.
+/// Of a connection that was never opened.
 fn forged() -> Frame {
     tcp().from("198.51.100.66")
 }
@@ -61,10 +62,6 @@ fn sent(frame: Frame) -> Frame {
 
 fn sent_v6(frame: Frame) -> Frame {
     frame.from("[2001:db8:ffff::1]:5060").to("[2001:db8:7::7]:40000")
-}
-
-fn answer(status: &str) -> String {
-    OK_TO_OUR_OPTIONS.replace("200 OK", status)
 }
 
 #[test]

@@ -1,16 +1,16 @@
-//! Two lines of a terminal, written down at one time and said at another.
+//! Compares a line of the transcript with a line of the program's output.
 
 use std::time::Duration;
 
 use sipward_types::time::parse_duration;
 
-/// Whether the lines are the same but for
+/// Returns true if the lines are the same but for
 ///
 /// - a date and a time of day;
 /// - the number of a process, after `pid`;
 /// - how long something was, before `ago`, or after `for` at the end of a line;
 /// - any other length of time, of which some may have gone by since: up to `passed`;
-/// - in brackets after `root`, who has logged in as somebody else.
+/// - in brackets after `root`, the name of the user who has become root.
 ///
 /// Columns stay where they are.
 pub(crate) fn alike(written: &str, said: &str, passed: Duration) -> bool {
@@ -54,7 +54,7 @@ fn varies(written: &[Word<'_>], said: &[Word<'_>], at: usize, passed: Duration) 
     let (one, other) = (bare(written[at].text), bare(said[at].text));
     let before = at.checked_sub(1).map(|before| written[before].text);
     let after = written.get(at + 1).map(|after| after.text);
-    // What stands around them, such as a comma.
+    // The characters around them, such as a comma.
     if written[at].text.replacen(one, "", 1) != said[at].text.replacen(other, "", 1) {
         return false;
     }

@@ -1,8 +1,9 @@
 //! The transcript in the documentation is what a terminal shows: its commands are typed, one after the other, on a host
 //! with a daemon, and their output is compared line by line.
 //!
-//! What cannot be the same twice is in `likeness.rs`; all else must be. A `$ sleep` is not slept: the command after it
-//! is typed again until it says what stands there. So is one that only looks, as what it shows may still be on its way.
+//! `likeness.rs` lists the values that change from run to run. All else must be equal. A `$ sleep` is not executed:
+//! the command after it is repeated until it has the output in the transcript. Commands that only show something are
+//! repeated, too.
 
 mod likeness;
 mod scene;
@@ -25,7 +26,7 @@ const LOOKS: [&str; 4] = ["sipward status", "sipward events", "sipward rules", "
 /// The host's configuration, and what is typed there.
 const CONFIGURATION: &str = "```toml\n";
 const TRANSCRIPT: &str = "```console\n";
-/// What newcomers are promised to see.
+/// Commands that the tour must contain.
 const SHOWN: [&str; 7] = [
     "sipward ban add",
     "sipward explain",
@@ -36,7 +37,7 @@ const SHOWN: [&str; 7] = [
     "sipward detach",
 ];
 
-/// A command, and what it said.
+/// A command and its output.
 struct Step {
     command: &'static str,
     said: Vec<&'static str>,
@@ -71,7 +72,7 @@ fn the_transcript_shows_what_newcomers_need() {
 }
 
 impl Step {
-    /// What it says now; typed again for a while if that is something else.
+    /// Runs the command until its output is the one in the transcript, or the patience ends. Returns the output.
     fn typed(&self, scene: &Scene<'_>, patience: Duration) -> String {
         let end = Instant::now() + patience;
         loop {
@@ -83,7 +84,7 @@ impl Step {
         }
     }
 
-    /// Whether it says now what is written down.
+    /// Returns true if this output is like the one in the transcript.
     fn says(&self, now: &str) -> bool {
         // A time that is set here has only begun.
         let sets_a_time = [" --for ", " --confirm "].iter().any(|option| self.command.contains(option));
@@ -104,7 +105,7 @@ fn steps() -> impl Iterator<Item = Step> {
     })
 }
 
-/// What stands in the fences that begin so.
+/// The contents of the fences that begin with this line.
 fn fences(start: &'static str) -> impl Iterator<Item = &'static str> {
     let after = PAGES.iter().flat_map(move |page| page.split(start).skip(1));
     after.map(|rest| rest.split("```").next().expect("a split has a first part"))

@@ -1,5 +1,5 @@
-//! Where the transcript was written down: a host with a daemon, to which a phone, a provider and two scanners have just
-//! sent something.
+//! The scene of the transcript: a host with a daemon, to which a phone, a provider and two scanners have just
+//! sent packets.
 
 use std::{env, ffi::OsString, net::UdpSocket, os::unix::fs::symlink, time::Duration};
 
@@ -53,7 +53,7 @@ impl Wire {
 
 pub(crate) struct Scene<'a> {
     _daemon: Daemon,
-    /// Whom the packets are for; without it, the host would answer that nobody is there.
+    /// The receiver of the packets. Without it, the host would answer with "port unreachable".
     _server: UdpSocket,
     wire: &'a Wire,
     sipward: Sipward<'a>,

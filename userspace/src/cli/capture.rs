@@ -25,7 +25,7 @@ use crate::dropped::{Offset, reason_name};
 use sipward_engine::pcapng::{self, Writer};
 use sipward_kernel::clock::now;
 use sipward_kernel::{self as kernel, Captured, Capturing, Judged, Pins, Tables};
-use sipward_types::{address::from_key, clock::expiry, text_file::describe, time::Lifetime};
+use sipward_types::{address::from_key, text_file::describe, time::Lifetime};
 
 /// Write packets into a pcapng file as they are judged, each with what was done with it and why as its comment
 #[derive(Debug, Args)]
@@ -106,12 +106,12 @@ impl Capture {
 
     /// How many packets were written.
     fn capture(&self, tables: &mut Tables, writer: &mut Writer<impl Write>) -> Result<u64, Failure> {
-        let (end, limit) = (expiry(now(), self.lasts), self.size.saturating_mul(MEGABYTE));
+        let (end, limit) = (now().expiry(self.lasts), self.size.saturating_mul(MEGABYTE));
         let what = if self.all { Judged::All } else { Judged::Drops };
         let mut captures = tables.captures()?;
         let mut packets = 0;
         while now() < end && !interrupt::is_asked() {
-            let until = expiry(now(), Lifetime::For(GRACE)).min(end);
+            let until = now().expiry(Lifetime::For(GRACE)).min(end);
             tables.set_capturing(Some(Capturing { what, per_second: self.rate, until }))?;
             captures.wait(WAIT)?;
             let (names, offset) = (tables.signature_names()?, Offset::now());

@@ -23,8 +23,7 @@ use sipward_kernel::SuspensionTarget;
 use sipward_kernel::clock::now;
 use sipward_types::{
     account::{Account, Status},
-    clock::{expiry, remaining},
-    time::Lifetime,
+    time::{Lifetime, WallSeconds},
 };
 
 impl Controller {
@@ -59,7 +58,7 @@ impl Controller {
             source: at.source.to_string(),
             failures: at.failures,
             calls: at.calls,
-            works_for: at.works_until.and_then(|until| seconds(remaining(clock.kernel, until))),
+            works_for: at.works_until.and_then(|until| seconds(clock.kernel.remaining(until))),
         };
         let mut history = Reply::default();
         // What cannot be read is no reason to say nothing else.
@@ -94,7 +93,7 @@ impl Controller {
     pub(super) fn lock(&mut self, lock: &Lock, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let (account, clock) = (parse(&lock.account)?, Clock::read());
         let lasts = lock.lasts.map_or(Lifetime::Forever, |lasts| Lifetime::For(Duration::from_secs(lasts)));
-        let until = expiry(clock.kernel, lasts);
+        let until = clock.kernel.expiry(lasts);
         let order = Order::Lock { account: account.clone(), until };
         let saved = self.order(&order, &who.name, lock.note.as_deref())?;
         let locked = self.guard_runtime.enforced.get(SuspensionTarget::account(None, &account), clock.kernel);
@@ -104,7 +103,7 @@ impl Controller {
             )));
         }
         unless_saved(saved, &account, reply);
-        let expires_in = seconds(remaining(clock.kernel, until));
+        let expires_in = seconds(clock.kernel.remaining(until));
         reply.item(&item::Locked { locked: account.to_string(), expires_in });
         Ok(())
     }
@@ -172,9 +171,9 @@ fn shown(suspension: &Suspension, clock: &Clock) -> item::Closed {
         status: closing(suspension),
         source: source.map(|source| source.to_string()),
         strict: *strict && source.is_none(),
-        expires_in: seconds(remaining(clock.kernel, *until)),
-        until: clock.to_wall(*until),
-        since: since / 1_000,
+        expires_in: seconds(clock.kernel.remaining(*until)),
+        until: clock.to_wall(*until).map(WallSeconds::get),
+        since: since.seconds().get(),
         rule: trigger.rule.to_string(),
         count: trigger.count,
         seconds: trigger.seconds,

@@ -1,7 +1,5 @@
 //! The audit trail, as it is told.
 
-use std::time::Duration;
-
 use crate::{
     clock::Clock,
     refusal::Refusal,
@@ -32,7 +30,7 @@ pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> 
 
 fn line(entry: AuditEntry) -> item::Audited {
     item::Audited {
-        at: entry.at / 1_000,
+        at: entry.at.seconds().get(),
         who: entry.who,
         what: entry.what,
         target: entry.target,
@@ -42,6 +40,6 @@ fn line(entry: AuditEntry) -> item::Audited {
 
 fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {
     let whose = if of_guard { "of the guard" } else { "of others than the guard" };
-    let age = format_duration(Duration::from_secs(now.wall_ms.saturating_sub(at) / 1_000));
+    let age = format_duration(now.wall.since(at));
     format!("{lines} older lines {whose} are no longer kept, the last of them {age} old")
 }

@@ -20,6 +20,7 @@ use crate::{
 };
 use sipward_engine::guard::{Rule, Trigger};
 use sipward_kernel::{self as kernel, Error, SuspensionEntry, SuspensionTarget, Tables, TargetKind};
+use sipward_types::time::KernelTime;
 
 #[derive(Debug, Default)]
 pub(super) struct EnforcedState {
@@ -84,7 +85,7 @@ impl EnforcedState {
         for item in tables.sources()?.iter_known() {
             let (source, phones, until) = item?;
             if until > clock.kernel {
-                let known = Known { source, phones, until, since: clock.wall_ms, rule: Rule::Worked };
+                let known = Known { source, phones, until, since: clock.wall, rule: Rule::Worked };
                 self.known.insert(source, known);
                 self.unsaved_known.insert(source);
             }
@@ -99,25 +100,25 @@ impl EnforcedState {
         self.mark_unsaved(tables, &all)
     }
 
-    pub(super) fn suspensions(&self, now: u64) -> impl Iterator<Item = &Suspension> {
+    pub(super) fn suspensions(&self, now: KernelTime) -> impl Iterator<Item = &Suspension> {
         self.suspensions.values().filter(move |suspension| suspension.until > now)
     }
 
     pub(super) fn suspensions_after(
         &self,
         after: Option<SuspensionTarget>,
-        now: u64,
+        now: KernelTime,
     ) -> impl Iterator<Item = (&SuspensionTarget, &Suspension)> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         let all = self.suspensions.range((first, Bound::Unbounded));
         all.filter(move |(_, suspension)| suspension.until > now)
     }
 
-    pub(super) fn known(&self, now: u64) -> impl Iterator<Item = &Known> {
+    pub(super) fn known(&self, now: KernelTime) -> impl Iterator<Item = &Known> {
         self.known.values().filter(move |known| known.until > now)
     }
 
-    pub(super) fn get(&self, target: SuspensionTarget, now: u64) -> Option<&Suspension> {
+    pub(super) fn get(&self, target: SuspensionTarget, now: KernelTime) -> Option<&Suspension> {
         self.suspensions.get(&target).filter(|suspension| suspension.until > now)
     }
 
@@ -127,7 +128,7 @@ impl EnforcedState {
         &mut self,
         tables: &mut Tables,
         mut suspension: Suspension,
-        now: u64,
+        now: KernelTime,
     ) -> kernel::Result<(Suspension, Vec<Suspension>)> {
         let target = target(&suspension);
         let nameless = self.get(target, now).filter(|before| before.what != suspension.what).cloned();
@@ -174,7 +175,7 @@ impl EnforcedState {
     }
 
     /// What has run out goes, and then what the guard has said and ends first. What a hand has said stays.
-    fn make_room(&mut self, tables: &mut Tables, now: u64) -> kernel::Result<Vec<Suspension>> {
+    fn make_room(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<Vec<Suspension>> {
         let over = self.over(now);
         let mut suspensions = tables.suspensions()?;
         let mut room = 0;
@@ -193,7 +194,7 @@ impl EnforcedState {
         Ok(evicted.iter().filter_map(|target| self.suspensions.remove(target)).collect())
     }
 
-    fn over(&self, now: u64) -> Vec<SuspensionTarget> {
+    fn over(&self, now: KernelTime) -> Vec<SuspensionTarget> {
         let over = self.suspensions.iter().filter(|(_, suspension)| suspension.until <= now);
         over.map(|(target, _)| *target).collect()
     }
@@ -237,7 +238,7 @@ impl EnforcedState {
         &mut self,
         tables: &mut Tables,
         sources: impl IntoIterator<Item = IpAddr>,
-        now: u64,
+        now: KernelTime,
     ) -> kernel::Result<()> {
         for source in sources {
             if let Some(known) = self.known.get(&source).filter(|known| known.until > now) {
@@ -249,7 +250,7 @@ impl EnforcedState {
     }
 
     /// What has run out goes, which no packet met any more; and who is known again counts again.
-    pub(super) fn tick(&mut self, tables: &mut Tables, now: u64) -> kernel::Result<()> {
+    pub(super) fn tick(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<()> {
         let over = self.over(now);
         let mut suspensions = tables.suspensions()?;
         for target in over {
@@ -374,7 +375,7 @@ impl EnforcedState {
     }
 
     /// Makes the kernel say what is said here.
-    pub(super) fn mirror(&mut self, tables: &mut Tables, now: u64) -> kernel::Result<ReconcileReport> {
+    pub(super) fn mirror(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<ReconcileReport> {
         let (written, removed) = self.mirror_suspensions(tables, now)?;
         let known: Vec<_> = self.known(now).map(|known| known.source).collect();
         let excess: Vec<_> = tables
@@ -396,7 +397,7 @@ impl EnforcedState {
         })
     }
 
-    fn mirror_suspensions(&self, tables: &mut Tables, now: u64) -> kernel::Result<(usize, usize)> {
+    fn mirror_suspensions(&self, tables: &mut Tables, now: KernelTime) -> kernel::Result<(usize, usize)> {
         let mut suspensions = tables.suspensions()?;
         let mut before = suspensions.iter().collect::<kernel::Result<BTreeMap<_, _>>>()?;
         let (mut written, mut removed) = (0, 0);
@@ -420,7 +421,8 @@ impl EnforcedState {
 }
 
 /// Over, and there only so that the store hears of it.
-const LIFTED: SuspensionEntry = SuspensionEntry { until: 0, exempt_known: false, unsaved: true };
+const LIFTED: SuspensionEntry =
+    SuspensionEntry { until: KernelTime::START, exempt_known: false, unsaved: true };
 
 fn replace(
     change: &mut Change<'_>,
@@ -463,7 +465,7 @@ fn nameless(target: SuspensionTarget, suspension_entry: SuspensionEntry, clock: 
         },
         source: target.source,
         until: suspension_entry.until,
-        since: clock.wall_ms,
+        since: clock.wall,
         who: KERNEL.to_owned(),
         trigger: Trigger { rule: Rule::Hand, count: 0, seconds: 0 },
         strict: !suspension_entry.exempt_known,

@@ -19,7 +19,6 @@ use sipward_engine::{
 };
 use sipward_types::{
     address::show,
-    clock::remaining,
     list_entry::{ListEntry, ListKind, Origin},
 };
 
@@ -166,8 +165,8 @@ impl Controller {
         let known = self.guard_runtime.enforced.known(clock.kernel).find(|known| known.source == address)?;
         Some(Known {
             phones: known.phones,
-            since: known.since / 1_000,
-            expires_in: seconds(remaining(clock.kernel, known.until)),
+            since: known.since.seconds().get(),
+            expires_in: seconds(clock.kernel.remaining(known.until)),
             why: why_known(view),
         })
     }
@@ -179,7 +178,7 @@ impl Controller {
             .map(|(_, flow, known)| KnownFlow {
                 flow: flow.to_string(),
                 phones: known.phones,
-                expires_in: seconds(remaining(clock.kernel, known.until)),
+                expires_in: seconds(clock.kernel.remaining(known.until)),
             })
             .collect()
     }
@@ -231,7 +230,7 @@ impl Controller {
             net,
             kind: list_entry.kind,
             until: list_entry.until,
-            since: clock.wall_ms,
+            since: clock.wall,
             origin: Origin::Kernel,
             note: None,
             evidence: None,
@@ -246,7 +245,7 @@ fn accounts<'a>(view: &'a SourceView, clock: &'a Clock) -> impl Iterator<Item = 
         source: view.source.to_string(),
         failures: here.failures,
         calls: here.calls,
-        works_for: here.works_until.and_then(|until| seconds(remaining(clock.kernel, until))),
+        works_for: here.works_until.and_then(|until| seconds(clock.kernel.remaining(until))),
     })
 }
 
@@ -312,6 +311,7 @@ mod tests {
     use super::*;
     use sipward_engine::guard::AccountHere;
     use sipward_types::account::Account;
+    use sipward_types::time::KernelTime;
 
     fn known(why: &str) -> Known {
         Known { phones: 1, since: 0, expires_in: Some(1), why: why.to_owned() }
@@ -339,7 +339,7 @@ mod tests {
         let view = |registered: u32, works: &[bool]| SourceView {
             source: "192.0.2.1".parse().unwrap(),
             phones: 1,
-            known_until: Some(9),
+            known_until: Some(KernelTime::FOREVER),
             registered,
             accounts: works
                 .iter()
@@ -348,7 +348,7 @@ mod tests {
                     suspension: None,
                     failures: 0,
                     calls: 0,
-                    works_until: works.then_some(9),
+                    works_until: works.then_some(KernelTime::FOREVER),
                 })
                 .collect(),
             failing: 0,

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use sipward_kernel::{self as kernel, Tables};
-use sipward_types::flow::Flow;
+use sipward_types::{flow::Flow, time::KernelTime};
 
 #[derive(Debug, Default)]
 pub(super) struct Flows(BTreeMap<(IpAddr, Flow), KnownFlow>);
@@ -14,7 +14,7 @@ pub(super) struct Flows(BTreeMap<(IpAddr, Flow), KnownFlow>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KnownFlow {
     pub(super) phones: u32,
-    pub(super) until: u64,
+    pub(super) until: KernelTime,
 }
 
 impl Flows {
@@ -24,7 +24,7 @@ impl Flows {
         tables.known_flows()?.iter().map(|item| item.map(line)).collect::<kernel::Result<_>>().map(Self)
     }
 
-    pub(super) fn all(&self, now: u64) -> impl Iterator<Item = (IpAddr, Flow, KnownFlow)> {
+    pub(super) fn all(&self, now: KernelTime) -> impl Iterator<Item = (IpAddr, Flow, KnownFlow)> {
         let lasting = self.0.iter().filter(move |(_, known)| known.until > now);
         lasting.map(|(&(source, flow), known)| (source, flow, *known))
     }
@@ -48,7 +48,7 @@ impl Flows {
     }
 
     /// What has run out goes, which no packet met any more.
-    pub(super) fn tick(&mut self, tables: &mut Tables, now: u64) -> kernel::Result<()> {
+    pub(super) fn tick(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<()> {
         let over: Vec<_> =
             self.0.iter().filter(|(_, known)| known.until <= now).map(|(line, _)| *line).collect();
         over.into_iter().try_for_each(|(source, flow)| self.forget(tables, source, flow))

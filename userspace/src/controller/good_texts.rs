@@ -8,7 +8,7 @@ use crate::{
     controller::retrying_store::RetryingStore,
     store::{Change, StoreError, Switch},
 };
-use sipward_types::text_file;
+use sipward_types::{text_file, time::KernelTime};
 
 /// The names that the store knows its parts by.
 pub(super) const CONFIG: &str = "last-good-configuration";
@@ -49,6 +49,6 @@ pub(super) fn save(store: &mut RetryingStore, texts: &Texts) {
 
 fn put(change: &mut Change<'_>, clock: &Clock, name: &str, value: &str) -> Result<(), StoreError> {
     let (name, value) = (name.to_owned(), value.to_owned());
-    let (since, who, until) = (clock.wall_ms, Who::sipward().name, xdp_prog::abi::FOREVER);
+    let (since, who, until) = (clock.wall, Who::sipward().name, KernelTime::FOREVER);
     change.put_switch(&Switch { name, value, since, who, until }, clock)
 }

@@ -25,9 +25,9 @@ use sipward_kernel::SuspensionTarget;
 use sipward_types::{
     account::Account,
     address::{canonical, show},
-    clock::remaining,
     evidence::Evidence,
     list_entry::{ListKind, Origin, single},
+    time::KernelTime,
 };
 
 /// Whoever wants to know what is decided.
@@ -49,7 +49,7 @@ impl fmt::Debug for GuardRuntime {
 
 impl GuardRuntime {
     /// One that goes on where the last one ended.
-    pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: u64) -> Self {
+    pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: KernelTime) -> Self {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&enforced, now));
         Self { guard, enforced, listener: None, snapshot: SnapshotState::default() }
@@ -62,7 +62,7 @@ impl GuardRuntime {
     }
 }
 
-fn held(enforced: &EnforcedState, now: u64) -> Vec<Held> {
+fn held(enforced: &EnforcedState, now: KernelTime) -> Vec<Held> {
     let suspended = enforced.suspensions(now).filter_map(|suspension| {
         let Suspension { what, source, until, trigger, .. } = suspension.clone();
         match (what, source) {
@@ -182,7 +182,7 @@ impl Controller {
     }
 
     /// What a command would lift: also what the guard does not know the name of, and bans of flows.
-    pub(super) fn lifted(&self, order: &Order, now: u64) -> Vec<SuspensionTarget> {
+    pub(super) fn lifted(&self, order: &Order, now: KernelTime) -> Vec<SuspensionTarget> {
         self.guard_runtime
             .enforced
             .suspensions(now)
@@ -307,7 +307,7 @@ impl Controller {
     fn know(&mut self, what: GuardAction, trigger: Trigger, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         match what {
             GuardAction::Know { source, phones, until } => {
-                let since = batch.clock.wall_ms;
+                let since = batch.clock.wall;
                 let known = Known { source, phones, until, since, rule: trigger.rule };
                 self.guard_runtime.enforced.know(&mut self.tables, known.clone())?;
                 batch.done.push(Done::Known(known));
@@ -335,7 +335,7 @@ impl Controller {
         &mut self,
         what: Suspended,
         source: Option<IpAddr>,
-        until: u64,
+        until: KernelTime,
         trigger: Trigger,
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
@@ -347,7 +347,7 @@ impl Controller {
             what,
             source,
             until,
-            since: batch.clock.wall_ms,
+            since: batch.clock.wall,
             who: batch.who.to_owned(),
             trigger,
             strict: trigger.rule == Rule::Hand,
@@ -389,7 +389,7 @@ impl Controller {
     fn ban_for(
         &mut self,
         net: IpNet,
-        until: u64,
+        until: KernelTime,
         trigger: Trigger,
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
@@ -409,7 +409,7 @@ impl Controller {
         let Banning::Done { until, .. } = lists.ban(net, until)? else { return Ok(false) };
         let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
         self.know_again(&[net])?;
-        let (since, note) = before.map_or((batch.clock.wall_ms, None), |before| (before.since, before.note));
+        let (since, note) = before.map_or((batch.clock.wall, None), |before| (before.since, before.note));
         let evidence = Some(counted(trigger));
         let (kind, origin) = (ListKind::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
@@ -418,7 +418,7 @@ impl Controller {
     }
 
     /// Tells whoever listens, and the audit trail unless it is nothing but the end that was known before.
-    fn say(&self, said: Said, trigger: Trigger, until: Option<u64>, batch: &mut Batch<'_>) {
+    fn say(&self, said: Said, trigger: Trigger, until: Option<KernelTime>, batch: &mut Batch<'_>) {
         let said = Said { note: said.note.or_else(|| batch.note.map(str::to_owned)), ..said };
         let clock = &batch.clock;
         let decided = said.decided(trigger, until, batch.who, clock);
@@ -530,22 +530,22 @@ impl Said {
         }
     }
 
-    fn detail(&self, trigger: Trigger, until: Option<u64>, clock: &Clock) -> String {
-        let lasts = until.map(|until| remaining(clock.kernel, until).to_string());
+    fn detail(&self, trigger: Trigger, until: Option<KernelTime>, clock: &Clock) -> String {
+        let lasts = until.map(|until| clock.kernel.remaining(until).to_string());
         let words = lasts.into_iter().chain([counted(trigger)]).chain(self.note.clone());
         words.collect::<Vec<_>>().join(", ")
     }
 
-    fn decided(&self, trigger: Trigger, until: Option<u64>, who: &str, clock: &Clock) -> Decided {
+    fn decided(&self, trigger: Trigger, until: Option<KernelTime>, who: &str, clock: &Clock) -> Decided {
         let Self { decision, account, source, flow, note } = self.clone();
         let Trigger { rule, count, seconds: within } = trigger;
         Decided {
-            ts: clock.wall_ms as f64 / 1e3,
+            ts: clock.wall.as_millis() as f64 / 1e3,
             decision: decision.to_owned(),
             account,
             source: source.map(show),
             flow,
-            expires_in: until.and_then(|until| seconds(remaining(clock.kernel, until))),
+            expires_in: until.and_then(|until| seconds(clock.kernel.remaining(until))),
             rule: rule.to_string(),
             count,
             seconds: within,

@@ -8,7 +8,7 @@ use super::Controller;
 use crate::refusal::Refusal;
 use sipward_engine::guard::{GivenBack, Guard};
 use sipward_kernel::{Error, Tables};
-use sipward_types::{account::Account, map_key::worked_key};
+use sipward_types::{account::Account, map_key::worked_key, time::KernelTime};
 
 impl Controller {
     /// Has the filter know what the guard has learned since the last time.
@@ -24,7 +24,7 @@ impl Controller {
         Ok(())
     }
 
-    pub(super) fn expire_guesses(&mut self, now: u64) -> Result<(), Refusal> {
+    pub(super) fn expire_guesses(&mut self, now: KernelTime) -> Result<(), Refusal> {
         for line in self.guard_runtime.guard.forget_given_back(now) {
             self.tables.given_back()?.remove(line)?;
         }
@@ -34,7 +34,7 @@ impl Controller {
 
 const fn refunds(given: GivenBack) -> Refunds {
     let GivenBack { issued, other, room, room_until } = given;
-    Refunds { issued, other, room, room_until }
+    Refunds { issued, other, room, room_until: room_until.as_nanos() }
 }
 
 /// What the filter has given back to lines, by an earlier daemon.
@@ -42,16 +42,20 @@ pub(super) fn given_back(tables: &mut Tables) -> Result<Vec<(IpAddr, GivenBack)>
     let all = tables.given_back()?;
     let given = |refunds| {
         let Refunds { issued, other, room, room_until } = refunds;
-        GivenBack { issued, other, room, room_until }
+        GivenBack { issued, other, room, room_until: KernelTime::from_nanos(room_until) }
     };
     all.iter().map(|entry| entry.map(|(line, refunds)| (line, given(refunds)))).collect()
 }
 
-fn put_worked(tables: &mut Tables, worked: &[(IpAddr, Account, u64)], guard: &Guard) -> Result<(), Refusal> {
+fn put_worked(
+    tables: &mut Tables,
+    worked: &[(IpAddr, Account, KernelTime)],
+    guard: &Guard,
+) -> Result<(), Refusal> {
     let mut map = tables.worked()?;
     for (source, account, until) in worked {
         let done = match until {
-            0 => map.remove(*source, account).map(drop),
+            &KernelTime::START => map.remove(*source, account).map(drop),
             until => map.put(*source, account, *until),
         };
         match done {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use xdp_prog::abi::FOREVER;
 
 use super::{
     Controller,
@@ -22,6 +21,7 @@ use sipward_api::{Import, item::ImportedCount};
 use sipward_types::{
     address::show,
     list_entry::{ListEntry, ListKind, Origin},
+    time::{KernelTime, WallSeconds},
 };
 
 /// What a part of a file comes to.
@@ -36,7 +36,7 @@ struct Batch {
 
 /// An entry on its way onto the list.
 struct New {
-    until: u64,
+    until: KernelTime,
     note: Option<String>,
     /// What the kernel has of it so far, and what the store has.
     before: Option<ListEntry>,
@@ -94,7 +94,8 @@ impl Controller {
         let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
         let mut batch = Batch::default();
         for (((net, said), before), known) in nets.into_iter().zip(&import.entries).zip(before).zip(known) {
-            let until = said.until.map_or(FOREVER, |until| clock.to_kernel(until));
+            let until =
+                said.until.map_or(KernelTime::FOREVER, |until| clock.to_kernel(WallSeconds::new(until)));
             if until <= clock.kernel {
                 batch.over += 1;
             } else if known.as_ref().is_some_and(|known| stays(known, import.list)) {
@@ -149,7 +150,8 @@ impl Batch {
     fn add(&mut self, net: IpNet, list: ListKind, mut new: New) {
         let same = new.before.filter(|before| before.kind == list).map(|before| before.until);
         let earlier = self.entries.remove(&net);
-        new.until = new.until.max(same.unwrap_or(0)).max(earlier.as_ref().map_or(0, |earlier| earlier.until));
+        new.until = new.until.max(same.unwrap_or_default());
+        new.until = new.until.max(earlier.as_ref().map_or(KernelTime::START, |earlier| earlier.until));
         new.note = new.note.or(earlier.and_then(|earlier| earlier.note));
         self.entries.insert(net, new);
     }
@@ -163,7 +165,7 @@ impl New {
             net,
             kind,
             until: self.until,
-            since: known.map_or(clock.wall_ms, |known| known.since),
+            since: known.map_or(clock.wall, |known| known.since),
             origin: Origin::Import,
             note: self.note.clone().or_else(|| known.and_then(|known| known.note.clone())),
             evidence: known.and_then(|known| known.evidence.clone()),

@@ -15,9 +15,8 @@ use sipward_api::{Add, Query, Remove, item};
 use sipward_engine::guard::Order;
 use sipward_types::{
     address::{canonical, show},
-    clock::{expiry, remaining},
     list_entry::{ListEntry, ListKind, Origin},
-    time::Lifetime,
+    time::{KernelTime, Lifetime, WallSeconds},
 };
 
 /// Rows that are read at once; between two of them others have their turn.
@@ -47,14 +46,14 @@ impl Controller {
                 continue;
             }
             let clock = Clock::read();
-            let until = expiry(clock.kernel, lifetime(add.lasts));
+            let until = clock.kernel.expiry(lifetime(add.lasts));
             let Trusting { lifted } = self.lists(&clock)?.trust(net, until)?;
             self.know_again(&[net])?;
             self.save(net, ListKind::Trusted, until, add.note.as_deref(), who, &clock, reply)?;
             self.clear_net(net, who, reply)?;
             reply.item(&item::Trusted {
                 trusted: show(net),
-                expires_in: seconds(remaining(clock.kernel, until)),
+                expires_in: seconds(clock.kernel.remaining(until)),
                 lifted_ban: lifted.is_some(),
             });
         }
@@ -77,7 +76,7 @@ impl Controller {
                 continue;
             }
             let clock = Clock::read();
-            let asked = expiry(clock.kernel, lifetime(add.lasts));
+            let asked = clock.kernel.expiry(lifetime(add.lasts));
             let Banning::Done { until, shadow } = self.lists(&clock)?.ban(net, asked)? else {
                 refused.push(net, "trusted, and so not banned: `sipward trust del` first".to_owned());
                 continue;
@@ -86,10 +85,10 @@ impl Controller {
             self.save(net, ListKind::Banned, until, add.note.as_deref(), who, &clock, reply)?;
             reply.item(&item::Banned {
                 banned: show(net),
-                expires_in: seconds(remaining(clock.kernel, until)),
+                expires_in: seconds(clock.kernel.remaining(until)),
                 longer: until != asked,
                 shadowed_by: shadow.map(|(around, _)| around.to_string()),
-                shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
+                shadowed_for: shadow.map(|(_, until)| seconds(clock.kernel.remaining(until))),
             });
         }
         refused.into_result()
@@ -186,18 +185,18 @@ impl Controller {
         &mut self,
         net: IpNet,
         kind: ListKind,
-        until: u64,
+        until: KernelTime,
         note: Option<&str>,
         who: &Who,
         clock: &Clock,
         reply: &mut Reply,
     ) -> Result<(), Refusal> {
         let (who, what) = (who.name.clone(), format!("{} add", command(kind)));
-        let (note, lasts) = (note.map(str::to_owned), remaining(clock.kernel, until));
+        let (note, lasts) = (note.map(str::to_owned), clock.kernel.remaining(until));
         let saved = self.store.change_now_or_later(move |change, now| {
             let before = change.get(net, now)?.filter(|before| before.kind == kind);
-            let (since, kept, evidence) = before
-                .map_or((now.wall_ms, None, None), |before| (before.since, before.note, before.evidence));
+            let (since, kept, evidence) =
+                before.map_or((now.wall, None, None), |before| (before.since, before.note, before.evidence));
             let note = note.clone().or(kept);
             let noted = note.as_ref().map_or_else(String::new, |note| format!(", {note}"));
             change.put(&Entry { net, kind, until, since, origin: Origin::Hand, note, evidence }, now)?;
@@ -301,11 +300,11 @@ pub(super) fn listed(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Li
     };
     item::Listed {
         source: show(entry.net),
-        expires_in: seconds(remaining(clock.kernel, entry.until)),
-        until: clock.to_wall(entry.until),
-        since: entry.since / 1_000,
+        expires_in: seconds(clock.kernel.remaining(entry.until)),
+        until: clock.to_wall(entry.until).map(WallSeconds::get),
+        since: entry.since.seconds().get(),
         origin: entry.origin,
-        shadowed_for: shadow.map(|(_, until)| seconds(remaining(clock.kernel, until))),
+        shadowed_for: shadow.map(|(_, until)| seconds(clock.kernel.remaining(until))),
         note: entry.note,
         evidence: entry.evidence,
     }

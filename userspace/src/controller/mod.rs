@@ -66,6 +66,7 @@ use crate::{
 use sipward_api::{Audit, Call, Detach, item};
 use sipward_engine::guard as engine;
 use sipward_kernel::{self as kernel, Bucket, Hold, Pins, Tables, XdpChoice};
+use sipward_types::time::KernelTime;
 
 /// What came of a part of a purge.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,7 @@ pub struct Controller {
     /// Interfaces that are configured and were left by hand.
     left: BTreeSet<String>,
     /// When the lock-down is taken back, in kernel time.
-    reverts_at: Option<u64>,
+    reverts_at: Option<KernelTime>,
     rates: Rates,
     /// Where a purge that is under way goes on.
     purged: Option<Bucket>,

@@ -3,22 +3,23 @@
 use super::{Controller, status::Daemon};
 use crate::probe::probe;
 use sipward_kernel::clock::now;
+use sipward_types::time::KernelTime;
 
 #[derive(Debug, Default)]
 pub(super) struct Proved {
-    at: Option<u64>,
+    at: Option<KernelTime>,
     alarm: Option<String>,
 }
 
 impl Proved {
     /// What the status of a daemon says of it. What it has seen itself is the daemon's to say.
-    pub(super) fn daemon(&self, now: u64) -> Daemon {
+    pub(super) fn daemon(&self, now: KernelTime) -> Daemon {
         Daemon {
             pid: std::process::id(),
             uptime: 0,
             drops_reported: 0,
             drops_suppressed: 0,
-            proved: self.at.map(|at| now.saturating_sub(at) / 1_000_000_000),
+            proved: self.at.map(|at| now.since(at).as_secs()),
             alarm: self.alarm.clone(),
         }
     }

@@ -73,7 +73,7 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
                         net: *net,
                         kind: *kind,
                         until: *until,
-                        since: clock.wall_ms,
+                        since: clock.wall,
                         origin: Origin::Kernel,
                         note: None,
                         evidence: None,

@@ -37,7 +37,7 @@ impl Controller {
             FalsePositives::new(self.false_positive_settings(), RandomState::new().build_hasher().finish());
         match self.store.read(|store| store.false_positives()) {
             Ok(saved) => {
-                let faults = false_positives.restore(&saved, Clock::read().wall_ms / 1_000);
+                let faults = false_positives.restore(&saved, Clock::read().wall.seconds());
                 (false_positives, faults.iter().map(ToString::to_string).collect())
             }
             Err(fault) => (false_positives, vec![fault]),

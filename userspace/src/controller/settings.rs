@@ -7,11 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use xdp_prog::{
-    abi::{FOREVER, Policy},
-    form::Form,
-    reason::Reason,
-};
+use xdp_prog::{abi::Policy, form::Form, reason::Reason};
 
 use super::{good_texts::Texts, retrying_store::RetryingStore, switch_names::SIGNATURE};
 use crate::{
@@ -25,7 +21,10 @@ use sipward_api::Query;
 use sipward_engine::policy::{Config, Mode, Resolved};
 use sipward_kernel::Tables;
 use sipward_signature::{Compiled, SignatureSet};
-use sipward_types::list_entry::{ListEntry, ListKind, Origin};
+use sipward_types::{
+    list_entry::{ListEntry, ListKind, Origin},
+    time::KernelTime,
+};
 
 /// A configuration that is valid as a whole.
 #[derive(Debug)]
@@ -105,7 +104,7 @@ impl Settings {
                 }
                 let (name, value) =
                     (PASSES.to_owned(), crate::controller::switch_names::on_off(true).to_owned());
-                let (since, who, until) = (clock.wall_ms, Who::sipward().name, FOREVER);
+                let (since, who, until) = (clock.wall, Who::sipward().name, KernelTime::FOREVER);
                 change.put_switch(&Switch { name, value, since, who, until }, clock)
             });
         }
@@ -150,9 +149,9 @@ impl Switched {
             switched.put(Switch {
                 name: name.to_owned(),
                 value: value.to_owned(),
-                since: Clock::read().wall_ms,
+                since: Clock::read().wall,
                 who: Who::sipward().name,
-                until: FOREVER,
+                until: KernelTime::FOREVER,
             });
         };
         if in_force.enforce != configured.enforce {
@@ -214,9 +213,9 @@ impl Switched {
             name: crate::controller::switch_names::OFF.to_owned(),
             // A list of texts can always be said.
             value: serde_json::to_string(off).unwrap_or_default(),
-            since: Clock::read().wall_ms,
+            since: Clock::read().wall,
             who: who.to_owned(),
-            until: FOREVER,
+            until: KernelTime::FOREVER,
         };
         self.put(switch.clone());
         switch
@@ -230,11 +229,11 @@ impl Switched {
     }
 
     /// When the lock-down is to be taken back.
-    pub(super) fn reverts_at(&self) -> Option<u64> {
+    pub(super) fn reverts_at(&self) -> Option<KernelTime> {
         self.0
             .get(crate::controller::switch_names::ONLY)
             .map(|switch| switch.until)
-            .filter(|until| *until != FOREVER)
+            .filter(|until| !until.is_forever())
     }
 }
 
@@ -327,7 +326,7 @@ fn changes(before: &BTreeMap<IpNet, ListKind>, resolved: &Resolved) -> Vec<(IpNe
     let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(ListKind::Banned))).collect();
     let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, None));
     let new = wanted.iter().filter(|(net, kind)| before.get(net) != Some(kind));
-    let list_entry = |kind| Some(ListEntry { kind, until: FOREVER });
+    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER });
     gone.chain(new.map(|(net, kind)| (*net, list_entry(*kind)))).collect()
 }
 
@@ -340,7 +339,7 @@ fn save_lists(
     for &(net, list_entry) in changes {
         match list_entry {
             Some(ListEntry { kind, until }) => {
-                let (origin, since) = (Origin::Config, clock.wall_ms);
+                let (origin, since) = (Origin::Config, clock.wall);
                 change.put(&Entry { net, kind, until, since, origin, note: None, evidence: None }, clock)?;
                 came += 1;
             }

@@ -10,7 +10,7 @@ use super::{Controller, accounts::closing, list_commands::seconds, switch_names:
 use crate::{clock::Clock, refusal::Refusal};
 use sipward_api::Closing;
 use sipward_kernel::{self as kernel, Attachment, Error, ReasonCount, XdpMode};
-use sipward_types::{clock::remaining, list_entry::ListKind};
+use sipward_types::{list_entry::ListKind, time::KernelTime};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -155,7 +155,7 @@ impl Controller {
             interfaces: self.interfaces()?,
             mode: mode_name(policy.enforce != 0).to_owned(),
             trusted_only: policy.trusted_only != 0,
-            reverts_in: self.reverts_at.and_then(|at| seconds(remaining(clock.kernel, at))),
+            reverts_in: self.reverts_at.and_then(|at| seconds(clock.kernel.remaining(at))),
             ports: Ports::of(&policy),
             lists: Some(self.list_counts(&clock)?),
             guard: self.guarded(&clock).ok(),
@@ -279,17 +279,16 @@ impl Row {
 /// Packets a second by reason, between the last two looks at the counters.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
-    before: Option<(u64, Vec<u64>)>,
+    before: Option<(KernelTime, Vec<u64>)>,
     rates: Vec<u64>,
 }
 
 impl Rates {
-    /// `now` in kernel time.
-    pub(super) fn look(&mut self, now: u64, counts: &[ReasonCount]) {
+    pub(super) fn look(&mut self, now: KernelTime, counts: &[ReasonCount]) {
         let totals: Vec<_> =
             counts.iter().map(|count| count.enforced.packets + count.monitored.packets).collect();
         if let Some((at, before)) = &self.before {
-            let elapsed = u128::from(now.saturating_sub(*at)).max(1);
+            let elapsed = now.since(*at).as_nanos().max(1);
             let rate = |(now, before): (&u64, &u64)| {
                 let packets = u128::from(now.saturating_sub(*before));
                 u64::try_from(packets * 1_000_000_000 / elapsed).unwrap_or(u64::MAX)
@@ -306,6 +305,8 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -332,13 +333,14 @@ mod tests {
             counts[Reason::Ban as usize].enforced.packets = packets;
             counts
         };
+        let at = |second| KernelTime::START + Duration::from_secs(second);
         let mut rates = Rates::default();
-        rates.look(1_000_000_000, &count(7));
+        rates.look(at(1), &count(7));
         assert_eq!(rates.of(Reason::Ban), None);
-        rates.look(3_000_000_000, &count(107));
+        rates.look(at(3), &count(107));
         assert_eq!((rates.of(Reason::Ban), rates.of(Reason::Request)), (Some(50), Some(0)));
         // The counters began anew.
-        rates.look(4_000_000_000, &count(0));
+        rates.look(at(4), &count(0));
         assert_eq!(rates.of(Reason::Ban), Some(0));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use xdp_prog::abi::{FOREVER, Policy};
+use xdp_prog::abi::Policy;
 
 use super::{Controller, reply::Reply, settings::put_in_force};
 use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, mode_name, on_off};
@@ -11,10 +11,7 @@ use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch};
 use sipward_api::{Only, SetMode, SetSignatures, item};
 use sipward_kernel::Error;
 use sipward_signature::SignatureSet;
-use sipward_types::{
-    clock::{expiry, remaining},
-    time::Lifetime,
-};
+use sipward_types::time::{KernelTime, Lifetime};
 
 impl Controller {
     pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
@@ -34,7 +31,7 @@ impl Controller {
         let reverts_at = only
             .confirm
             .filter(|_| only.on)
-            .map(|seconds| expiry(clock.kernel, Lifetime::For(std::time::Duration::from_secs(seconds))));
+            .map(|seconds| clock.kernel.expiry(Lifetime::For(std::time::Duration::from_secs(seconds))));
         // Whether it was on before, in which case there is nothing to take back.
         let was_on =
             self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
@@ -42,7 +39,7 @@ impl Controller {
         self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
         self.reverts_at = reverts_at;
         self.keep(ONLY, on_off(only.on), reverts_at, who, reply);
-        let reverts_in = reverts_at.and_then(|at| super::list_commands::seconds(remaining(clock.kernel, at)));
+        let reverts_in = reverts_at.and_then(|at| super::list_commands::seconds(clock.kernel.remaining(at)));
         reply.item(&item::Only { trusted_only: only.on, reverts_in });
         Ok(())
     }
@@ -116,18 +113,25 @@ impl Controller {
         Ok(self.tables.set_policy(&policy)?)
     }
 
-    fn keep(&mut self, name: &str, value: &str, reverts_at: Option<u64>, who: &Who, reply: &mut Reply) {
+    fn keep(
+        &mut self,
+        name: &str,
+        value: &str,
+        reverts_at: Option<KernelTime>,
+        who: &Who,
+        reply: &mut Reply,
+    ) {
         let said = match reverts_at {
-            Some(at) => format!("{value}, for {} unless confirmed", remaining(Clock::read().kernel, at)),
+            Some(at) => format!("{value}, for {} unless confirmed", Clock::read().kernel.remaining(at)),
             None if name == SIGNATURES => "from a file".to_owned(),
             None => value.to_owned(),
         };
         let switch = Switch {
             name: name.to_owned(),
             value: value.to_owned(),
-            since: Clock::read().wall_ms,
+            since: Clock::read().wall,
             who: who.name.clone(),
-            until: reverts_at.unwrap_or(FOREVER),
+            until: reverts_at.unwrap_or(KernelTime::FOREVER),
         };
         self.switched.put(switch.clone());
         let saved = self.store.change_now_or_later(move |change, clock| {

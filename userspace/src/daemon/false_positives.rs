@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -21,6 +21,7 @@ use sipward_engine::false_positives::{DAY, FalsePositives, Tally};
 use sipward_types::{
     drop_event::DropEvent,
     evidence::{Evidence, Kind, Proof},
+    time::{WallSeconds, WallTime},
 };
 
 /// How often rules are judged and saved.
@@ -39,7 +40,7 @@ impl SharedFalsePositives {
     /// Counts a drop event.
     pub(super) fn dropped(&self, event: &DropEvent, names: &[String]) {
         let rule = reason_name(event.reason, event.signature, names);
-        self.false_positives().dropped(&rule, event.source, Offset::now().to_wall(event.at).as_secs());
+        self.false_positives().dropped(&rule, event.source, Offset::now().to_seconds(event.at));
     }
 
     /// Who authenticated, as far as that is proven; or is a trunk of ours.
@@ -47,7 +48,7 @@ impl SharedFalsePositives {
         let offset = Offset::now();
         let mut false_positives = self.false_positives();
         for evidence in evidence.iter().filter(|evidence| speaks_for_its_source(evidence)) {
-            false_positives.authenticated(evidence.source, offset.to_wall(evidence.at).as_secs());
+            false_positives.authenticated(evidence.source, offset.to_seconds(evidence.at));
         }
     }
 
@@ -56,7 +57,7 @@ impl SharedFalsePositives {
         let restricts = matches!(decided.decision.as_str(), "suspended" | "banned") && decided.who == GUARD;
         let source = decided.source.as_deref().filter(|_| restricts);
         if let Some(Ok(net)) = source.map(sipward_types::address::parse) {
-            self.false_positives().attacked(net.addr(), decided.ts as u64);
+            self.false_positives().attacked(net.addr(), WallSeconds::new(decided.ts as u64));
         }
     }
 
@@ -85,7 +86,7 @@ impl SharedFalsePositives {
         let (flagged, saved) = {
             let mut false_positives = self.false_positives();
             false_positives.set(settings);
-            false_positives.tick(seconds_since_1970());
+            false_positives.tick(now());
             (false_positives.newly_flagged(), false_positives.save())
         };
         let kept = handle.with(move |controller| controller.save_false_positives(&saved)).await;
@@ -125,7 +126,7 @@ fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
     let Tally { sources, authenticated, .. } = tally;
     info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day: {note}");
     Decided {
-        ts: seconds_since_1970() as f64,
+        ts: now().get() as f64,
         decision: "flagged".to_owned(),
         account: None,
         source: None,
@@ -133,12 +134,12 @@ fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
         expires_in: None,
         rule: rule.to_owned(),
         count: u32::try_from(*authenticated).unwrap_or(u32::MAX),
-        seconds: DAY as u32,
+        seconds: DAY.as_secs() as u32,
         who: Who::sipward().name,
         note: Some(format!("{authenticated} of {sources} sources authenticated within a day; {note}")),
     }
 }
 
-fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn now() -> WallSeconds {
+    WallTime::from(SystemTime::now()).seconds()
 }

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often losses are logged.
 const LOSSES: Duration = Duration::from_secs(60);
 /// How long packets wait for others of their time, which another core may just be writing. In nanoseconds.
-const HELD: u64 = 10_000_000;
+const HELD: Duration = Duration::from_millis(10);
 /// Packets that are looked at before anything else is done.
 const PACKETS: usize = 1_024;
 /// What waits for the controller; what comes then is lost.
@@ -133,7 +133,7 @@ impl Observing {
         drop(opened);
         while self.0.pins.generation() == generation {
             taps.wait(TICK)?;
-            let until = now().saturating_sub(HELD);
+            let until = now() - HELD;
             // Before the packets: among those that follow may be one that makes use of what nobody saw.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
@@ -164,7 +164,7 @@ impl Observing {
             }
             if seen == 0 {
                 // Something is there, and too young.
-                thread::sleep(Duration::from_nanos(HELD / 2));
+                thread::sleep(HELD / 2);
             }
         }
         Ok(())

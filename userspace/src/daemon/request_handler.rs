@@ -21,7 +21,7 @@ use sipward_engine::{
     recent_drops::{RecentDrop, Seen},
 };
 use sipward_kernel::clock::now;
-use sipward_types::{address::show, evidence::Proof};
+use sipward_types::{address::show, evidence::Proof, time::KernelTime};
 
 /// Sources that `top` shows.
 const TOP: usize = 20;
@@ -32,7 +32,7 @@ pub(super) struct RequestHandler {
     drop_events: DropEvents,
     observing: Observing,
     false_positives: SharedFalsePositives,
-    since: u64,
+    since: KernelTime,
 }
 
 impl RequestHandler {
@@ -215,7 +215,7 @@ impl RequestHandler {
         let since = self.since;
         let mut status: Status = self.handle.with(|controller| controller.status()).await?;
         if let Some(daemon) = &mut status.daemon {
-            daemon.uptime = now().saturating_sub(since) / 1_000_000_000;
+            daemon.uptime = now().since(since).as_secs();
             (daemon.drops_reported, daemon.drops_suppressed) = self.drop_events.counts();
         }
         status.flagged = self.false_positives.flagged();
@@ -248,14 +248,14 @@ fn diagnosed(diagnosis: &Diagnosis, offset: Offset) -> item::Diagnosed {
     }
 }
 
-fn seen_briefly(seen: &Seen<'_>, now: u64) -> item::Top {
+fn seen_briefly(seen: &Seen<'_>, now: KernelTime) -> item::Top {
     item::Top {
         source: show(seen.source),
         address: seen.address.to_string(),
         packets: seen.packets,
         lately: seen.lately as u64,
         mostly: seen.reasons.first().map_or_else(String::new, |most| most.reason.name().to_owned()),
-        last: now.saturating_sub(seen.last) / 1_000_000_000,
+        last: now.since(seen.last).as_secs(),
     }
 }
 

@@ -165,7 +165,7 @@ impl Lists<'_> {
     fn sweep_part(&mut self, from: Option<Bucket>) -> Result<Purged> {
         let mut sources = self.tables.sources()?;
         let Batch { entries, next } = sources.batch(from)?;
-        let over = entries.iter().filter(|(_, entry)| entry.expires <= self.now);
+        let over = entries.iter().filter(|(_, entry)| entry.expires <= self.now.as_nanos());
         let mut removed = 0;
         for (address, _) in over {
             removed += usize::from(sources.remove(*address)?);

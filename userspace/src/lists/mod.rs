@@ -17,14 +17,17 @@ pub use self::{
 };
 use sipward_engine::precedence::PrefixEntries;
 use sipward_kernel::{Error, Result, Tables};
-use sipward_types::list_entry::{ListEntry, ListKind, single};
+use sipward_types::{
+    list_entry::{ListEntry, ListKind, single},
+    time::KernelTime,
+};
 
 /// The lists of a filter at one moment.
 #[derive(Debug)]
 pub struct Lists<'a> {
     tables: &'a mut Tables,
     list_entries: PrefixEntries,
-    now: u64,
+    now: KernelTime,
     /// Something of it is not in the store.
     unsaved: bool,
 }
@@ -33,7 +36,7 @@ pub struct Lists<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trusting {
     /// The end of the ban on the very same address or prefix, which is gone.
-    pub lifted: Option<u64>,
+    pub lifted: Option<KernelTime>,
 }
 
 /// What came of banning somebody.
@@ -41,9 +44,9 @@ pub struct Trusting {
 pub enum Banning {
     Done {
         /// When it ends: later than asked for if an older ban lasts longer.
-        until: u64,
+        until: KernelTime,
         /// The trusted prefix around it, and until when it keeps the ban from having effect.
-        shadow: Option<(IpNet, u64)>,
+        shadow: Option<(IpNet, KernelTime)>,
     },
     /// The very same address or prefix is trusted, and stays so.
     Refused,
@@ -53,13 +56,13 @@ pub enum Banning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub net: IpNet,
-    pub until: u64,
-    /// A ban without effect until then, as a trusted prefix holds it. Zero: none does.
-    pub shadowed_until: u64,
+    pub until: KernelTime,
+    /// A ban without effect until then, as a trusted prefix holds it. [`KernelTime::START`]: none does.
+    pub shadowed_until: KernelTime,
 }
 
 impl<'a> Lists<'a> {
-    pub fn open(tables: &'a mut Tables, now: u64) -> Result<Self> {
+    pub fn open(tables: &'a mut Tables, now: KernelTime) -> Result<Self> {
         let (mut list_entries, mut unsaved) = (PrefixEntries::default(), false);
         for declared in tables.declarations()?.iter() {
             let (net, list_entry, flags) = declared?;
@@ -94,7 +97,7 @@ impl<'a> Lists<'a> {
         nets.iter().map(own).collect()
     }
 
-    pub fn trust(&mut self, net: IpNet, until: u64) -> Result<Trusting> {
+    pub fn trust(&mut self, net: IpNet, until: KernelTime) -> Result<Trusting> {
         let lifted = match self.get(net)? {
             Some(ListEntry { kind: ListKind::Banned, until }) => Some(until),
             _ => None,
@@ -104,7 +107,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Never makes an older ban shorter.
-    pub fn ban(&mut self, net: IpNet, until: u64) -> Result<Banning> {
+    pub fn ban(&mut self, net: IpNet, until: KernelTime) -> Result<Banning> {
         let until = match self.get(net)? {
             Some(ListEntry { kind: ListKind::Trusted, .. }) => return Ok(Banning::Refused),
             Some(ListEntry { until: before, .. }) => until.max(before),
@@ -131,8 +134,8 @@ impl<'a> Lists<'a> {
         for (net, list_entry) in self.list_entries.iter() {
             if list_entry.kind == kind && list_entry.until > self.now {
                 let shadowed_until = match kind {
-                    ListKind::Banned => self.shadow(net).map_or(0, |(_, until)| until),
-                    ListKind::Trusted => 0,
+                    ListKind::Banned => self.shadow(net).map_or(KernelTime::START, |(_, until)| until),
+                    ListKind::Trusted => KernelTime::START,
                 };
                 each(Listed { net, until: list_entry.until, shadowed_until })?;
             }
@@ -142,8 +145,10 @@ impl<'a> Lists<'a> {
             if list_entry_of(entry)
                 .is_some_and(|list_entry| list_entry.kind == kind && list_entry.until > self.now)
             {
-                let shadowed_until = if entry.shadowed_until > self.now { entry.shadowed_until } else { 0 };
-                each(Listed { net: IpNet::from(address), until: entry.expires, shadowed_until })?;
+                let shadowed_until = Some(KernelTime::from_nanos(entry.shadowed_until));
+                let shadowed_until = shadowed_until.filter(|until| *until > self.now).unwrap_or_default();
+                let until = KernelTime::from_nanos(entry.expires);
+                each(Listed { net: IpNet::from(address), until, shadowed_until })?;
             }
         }
         Ok(())
@@ -172,7 +177,7 @@ impl<'a> Lists<'a> {
     }
 
     /// The trusted prefix around `net` that lasts longest.
-    pub fn shadow(&self, net: IpNet) -> Option<(IpNet, u64)> {
+    pub fn shadow(&self, net: IpNet) -> Option<(IpNet, KernelTime)> {
         self.around(net)
             .filter(|(_, list_entry)| list_entry.kind == ListKind::Trusted)
             .map(|(around, list_entry)| (around, list_entry.until))
@@ -192,5 +197,5 @@ fn list_entry_of(entry: SourceEntry) -> Option<ListEntry> {
         kind::BANNED => ListKind::Banned,
         _ => return None,
     };
-    Some(ListEntry { kind, until: entry.expires })
+    Some(ListEntry { kind, until: KernelTime::from_nanos(entry.expires) })
 }

@@ -11,11 +11,12 @@ use super::{
     open::beside,
 };
 use crate::clock::Clock;
+use sipward_types::time::WallSeconds;
 
 impl Store {
     /// Renames a database that no `Store` has open, and says what it is called now: `NAME.corrupt-20261120T164833Z`.
     pub fn set_aside(path: &Path) -> Result<PathBuf> {
-        let name = format!(".corrupt-{}", utc(Clock::read().wall_ms / 1_000));
+        let name = format!(".corrupt-{}", utc(Clock::read().wall.seconds()));
         let names = iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
         let mut places = names.map(|name| beside(path, &name));
         let to = places.find(|to| !to.exists()).expect("an endless list of names");
@@ -32,8 +33,8 @@ impl Store {
     }
 }
 
-fn utc(seconds: u64) -> String {
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+fn utc(seconds: WallSeconds) -> String {
+    let seconds = libc::time_t::try_from(seconds.get()).unwrap_or(libc::time_t::MAX);
     let mut time = std::mem::MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: room for one `tm`, which is all zeros where the function fails, and those are valid.
     let time = unsafe {

@@ -5,14 +5,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::unsigned::Unsigned;
-use sipward_types::address::canonical;
+use super::{row::wall_time, unsigned::Unsigned};
+use sipward_types::{address::canonical, time::WallTime};
 
 /// What somebody did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Milliseconds since 1970.
-    pub at: u64,
+    pub at: WallTime,
     pub who: String,
     pub what: String,
     /// An address or prefix, or what else it was done to.
@@ -29,7 +28,7 @@ pub struct AuditGone {
     pub of_guard: bool,
     pub lines: u64,
     /// When the last of them was written.
-    pub at: u64,
+    pub at: WallTime,
 }
 
 /// Removes what is more than is kept, and remembers how much that was.
@@ -58,8 +57,8 @@ pub(super) fn gone(connection: &Connection) -> Result<Vec<AuditGone>> {
     let sql = "SELECT guard, lines, at FROM audit_gone WHERE lines > 0 ORDER BY guard";
     let mut statement = connection.prepare_cached(sql)?;
     let gone = statement.query_map([], |row| {
-        let (Unsigned(lines), Unsigned(at)) = (row.get(1)?, row.get(2)?);
-        Ok(AuditGone { of_guard: row.get(0)?, lines, at })
+        let Unsigned(lines) = row.get(1)?;
+        Ok(AuditGone { of_guard: row.get(0)?, lines, at: wall_time(row, 2)? })
     })?;
     gone.collect()
 }
@@ -90,14 +89,14 @@ pub(super) fn latest(
 }
 
 /// When the last line was written.
-pub(super) fn last(connection: &Connection) -> Result<Option<u64>> {
+pub(super) fn last(connection: &Connection) -> Result<Option<WallTime>> {
     Ok(latest(connection, 1, None, None)?.first().map(|entry| entry.at))
 }
 
 fn entry(row: &Row<'_>) -> Result<AuditEntry> {
     Ok(AuditEntry {
         target: row.get(0)?,
-        at: row.get::<_, Unsigned>(1)?.0,
+        at: wall_time(row, 1)?,
         who: row.get(2)?,
         what: row.get(3)?,
         detail: row.get(4)?,

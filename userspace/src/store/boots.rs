@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::unsigned::Unsigned;
+use super::{row::wall_time, unsigned::Unsigned};
 use crate::clock::{Clock, Moment, carry, latest_over};
+use sipward_types::time::KernelTime;
 
 /// This boot, as the store knows it.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +55,10 @@ impl Here {
             .query_row(
                 params![
                     self.name,
-                    Unsigned(first.kernel),
-                    Unsigned(first.wall_ms),
-                    Unsigned(last.kernel),
-                    Unsigned(last.wall_ms),
+                    Unsigned(first.kernel.as_nanos()),
+                    Unsigned(first.wall.as_millis()),
+                    Unsigned(last.kernel.as_nanos()),
+                    Unsigned(last.wall.as_millis()),
                 ],
                 |row| row.get(0),
             )
@@ -83,7 +84,7 @@ impl Boots {
     }
 
     /// A kernel time of a boot as one of this boot; `None` if there is no such boot.
-    pub(super) fn here(&self, boot: i64, until: u64) -> Option<u64> {
+    pub(super) fn here(&self, boot: i64, until: KernelTime) -> Option<KernelTime> {
         Some(match self.last.get(&boot)? {
             None => until,
             Some(last) => carry(until, *last, self.first),
@@ -95,10 +96,10 @@ impl Boots {
     }
 
     /// Each boot with the latest kernel time of its own that is over now.
-    pub(super) fn over(&self, now: u64) -> impl Iterator<Item = (i64, i64)> + '_ {
+    pub(super) fn over(&self, now: KernelTime) -> impl Iterator<Item = (i64, i64)> + '_ {
         self.last.iter().map(move |(id, last)| {
             let over = last.map_or(now, |last| latest_over(now, last, self.first));
-            (*id, i64::try_from(over).unwrap_or(i64::MAX))
+            (*id, i64::try_from(over.as_nanos()).unwrap_or(i64::MAX))
         })
     }
 }
@@ -118,6 +119,6 @@ fn forget(connection: &Connection, here: &str) -> Result<()> {
 }
 
 fn moment(row: &Row<'_>) -> Result<Moment> {
-    let (Unsigned(kernel), Unsigned(wall_ms)) = (row.get(0)?, row.get(1)?);
-    Ok(Moment { kernel, wall_ms })
+    let Unsigned(kernel) = row.get(0)?;
+    Ok(Moment { kernel: KernelTime::from_nanos(kernel), wall: wall_time(row, 1)? })
 }

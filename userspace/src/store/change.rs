@@ -2,7 +2,6 @@
 
 use ipnet::IpNet;
 use rusqlite::{Params, Transaction, TransactionBehavior, params};
-use xdp_prog::abi::FOREVER;
 
 use super::{
     GUARD, Store, audit,
@@ -14,6 +13,7 @@ use super::{
 };
 use crate::clock::Clock;
 use sipward_engine::false_positives::Saved;
+use sipward_types::time::KernelTime;
 
 /// Dropped before it is committed, it never was.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<'a> Change<'a> {
             params![
                 Net(entry.net),
                 Code(entry.kind),
-                Unsigned(entry.since),
+                Unsigned(entry.since.as_millis()),
                 boot,
                 until,
                 Code(entry.origin),
@@ -71,7 +71,7 @@ impl<'a> Change<'a> {
     pub fn audit(&mut self, who: &str, what: &str, target: &str, detail: &str, clock: &Clock) -> Result<()> {
         self.execute(
             "INSERT INTO audit (at, who, what, target, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![Unsigned(clock.wall_ms), who, what, target, detail],
+            params![Unsigned(clock.wall.as_millis()), who, what, target, detail],
         )?;
         self.audited[usize::from(who == GUARD)] = true;
         Ok(())
@@ -82,7 +82,7 @@ impl<'a> Change<'a> {
         let (boot, until) = self.end(switch.until, clock)?;
         self.execute(
             "REPLACE INTO switch (name, value, since, who, boot, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![switch.name, switch.value, Unsigned(switch.since), switch.who, boot, until],
+            params![switch.name, switch.value, Unsigned(switch.since.as_millis()), switch.who, boot, until],
         )?;
         Ok(())
     }
@@ -127,8 +127,15 @@ impl<'a> Change<'a> {
     }
 
     /// The columns of a time at which something ends.
-    pub(super) fn end(&mut self, until: u64, clock: &Clock) -> Result<(Option<i64>, Option<Unsigned>)> {
-        if until == FOREVER { Ok((None, None)) } else { Ok((Some(self.boot(clock)?), Some(Unsigned(until)))) }
+    pub(super) fn end(
+        &mut self,
+        until: KernelTime,
+        clock: &Clock,
+    ) -> Result<(Option<i64>, Option<Unsigned>)> {
+        if until.is_forever() {
+            return Ok((None, None));
+        }
+        Ok((Some(self.boot(clock)?), Some(Unsigned(until.as_nanos()))))
     }
 
     fn boot(&mut self, clock: &Clock) -> Result<i64> {

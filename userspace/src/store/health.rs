@@ -9,6 +9,7 @@ use super::{
     error::{Result, StoreError},
     open::beside,
 };
+use sipward_types::time::WallTime;
 
 /// More do not say more.
 const FAULTS: u32 = 5;
@@ -23,8 +24,8 @@ pub struct Health {
     pub read_only: bool,
     /// What is wrong with what is in it; empty if nothing is.
     pub faults: Vec<String>,
-    /// When the last line of the audit trail was written, in milliseconds since 1970.
-    pub last_audit: Option<u64>,
+    /// When the last line of the audit trail was written.
+    pub last_audit: Option<WallTime>,
 }
 
 impl Store {

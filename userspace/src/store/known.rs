@@ -9,21 +9,22 @@ use super::{
     Change,
     boots::Boots,
     error,
-    row::{Net, Word, end},
+    row::{Net, Word, end, wall_time},
     unsigned::Unsigned,
 };
 use crate::clock::Clock;
 use sipward_engine::guard::Rule;
-use sipward_types::list_entry::single;
+use sipward_types::{
+    list_entry::single,
+    time::{KernelTime, WallTime},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     pub source: IpAddr,
     pub phones: u32,
-    /// Kernel time.
-    pub until: u64,
-    /// Milliseconds since 1970.
-    pub since: u64,
+    pub until: KernelTime,
+    pub since: WallTime,
     pub rule: Rule,
 }
 
@@ -36,7 +37,7 @@ impl Change<'_> {
             "INSERT INTO known (source, phones, since, boot, until, rule) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (source) DO UPDATE
              SET phones = excluded.phones, boot = excluded.boot, until = excluded.until, rule = excluded.rule",
-            params![Net(IpNet::from(*source)), phones, Unsigned(*since), boot, until, Word(*rule)],
+            params![Net(IpNet::from(*source)), phones, Unsigned(since.as_millis()), boot, until, Word(*rule)],
         )?;
         Ok(())
     }
@@ -59,7 +60,7 @@ fn known(row: &Row<'_>, boots: &Boots) -> Result<Known> {
     Ok(Known {
         source: single(net).ok_or_else(|| Error::InvalidColumnType(0, net.to_string(), Type::Blob))?,
         phones: row.get(1)?,
-        since: row.get::<_, Unsigned>(2)?.0,
+        since: wall_time(row, 2)?,
         until: end(row, 3, boots)?,
         rule: row.get::<_, Word<_>>(5)?.0,
     })

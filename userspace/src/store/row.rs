@@ -7,13 +7,13 @@ use rusqlite::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use xdp_prog::abi::FOREVER;
 
 use super::boots::Boots;
 use crate::store::unsigned::Unsigned;
 use sipward_types::{
     address::{from_prefix, to_prefix},
     list_entry::{ListKind, Origin},
+    time::{KernelTime, WallTime},
 };
 
 /// What is said of an address or a prefix.
@@ -21,10 +21,8 @@ use sipward_types::{
 pub struct Entry {
     pub net: IpNet,
     pub kind: ListKind,
-    /// Kernel time.
-    pub until: u64,
-    /// Milliseconds since 1970.
-    pub since: u64,
+    pub until: KernelTime,
+    pub since: WallTime,
     pub origin: Origin,
     pub note: Option<String>,
     /// What it was concluded from.
@@ -38,7 +36,7 @@ pub(super) fn entry(row: &Row<'_>, boots: &Boots) -> Result<Entry> {
     Ok(Entry {
         net: row.get::<_, Net>(0)?.0,
         kind: row.get::<_, Code<_>>(1)?.0,
-        since: row.get::<_, Unsigned>(2)?.0,
+        since: wall_time(row, 2)?,
         until: end(row, 3, boots)?,
         origin: row.get::<_, Code<_>>(5)?.0,
         note: row.get(6)?,
@@ -46,11 +44,15 @@ pub(super) fn entry(row: &Row<'_>, boots: &Boots) -> Result<Entry> {
     })
 }
 
+pub(super) fn wall_time(row: &Row<'_>, column: usize) -> Result<WallTime> {
+    Ok(WallTime::from_millis(row.get::<_, Unsigned>(column)?.0))
+}
+
 /// The kernel time in a column and the boot in the one before, as kernel time of this boot.
-pub(super) fn end(row: &Row<'_>, boot: usize, boots: &Boots) -> Result<u64> {
-    let Some(id) = row.get(boot)? else { return Ok(FOREVER) };
+pub(super) fn end(row: &Row<'_>, boot: usize, boots: &Boots) -> Result<KernelTime> {
+    let Some(id) = row.get(boot)? else { return Ok(KernelTime::FOREVER) };
     let Unsigned(until) = row.get(boot + 1)?;
-    boots.here(id, until).ok_or(Error::IntegralValueOutOfRange(boot, id))
+    boots.here(id, KernelTime::from_nanos(until)).ok_or(Error::IntegralValueOutOfRange(boot, id))
 }
 
 /// A prefix as the key of its row: in the order of the addresses, and the shorter before the longer.

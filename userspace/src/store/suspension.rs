@@ -9,7 +9,7 @@ use super::{
     Change,
     boots::Boots,
     error,
-    row::{Net, Word, end},
+    row::{Net, Word, end, wall_time},
     unsigned::Unsigned,
 };
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
     list_entry::single,
+    time::{KernelTime, WallTime},
 };
 
 /// One thing that is suspended, or locked: suspended wherever it comes from.
@@ -26,10 +27,8 @@ pub struct Suspension {
     pub what: Suspended,
     /// `None`: from anywhere.
     pub source: Option<IpAddr>,
-    /// Kernel time.
-    pub until: u64,
-    /// Milliseconds since 1970.
-    pub since: u64,
+    pub until: KernelTime,
+    pub since: WallTime,
     pub who: String,
     pub trigger: Trigger,
     /// Also where it works.
@@ -100,7 +99,7 @@ impl Change<'_> {
                 what.kind(),
                 what.to_string(),
                 key(*source),
-                Unsigned(*since),
+                Unsigned(since.as_millis()),
                 boot,
                 until,
                 who,
@@ -134,7 +133,7 @@ fn suspension(row: &Row<'_>, boots: &Boots) -> Result<Suspension> {
     Ok(Suspension {
         what: Suspended::read(kind, name).ok_or_else(no_name)?,
         source: source(row, 2)?,
-        since: row.get::<_, Unsigned>(3)?.0,
+        since: wall_time(row, 3)?,
         until: end(row, 4, boots)?,
         who: row.get(6)?,
         trigger: Trigger { rule: row.get::<_, Word<_>>(7)?.0, count: row.get(8)?, seconds: row.get(9)? },

@@ -2,17 +2,20 @@
 
 use rusqlite::{Connection, Result, Row};
 
-use super::{boots::Boots, row::end, unsigned::Unsigned};
+use super::{
+    boots::Boots,
+    row::{end, wall_time},
+};
+use sipward_types::time::{KernelTime, WallTime};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {
     pub name: String,
     pub value: String,
-    /// Milliseconds since 1970.
-    pub since: u64,
+    pub since: WallTime,
     pub who: String,
-    /// Kernel time at which it is to be taken back, which does not happen by itself.
-    pub until: u64,
+    /// Then it is to be taken back, which does not happen by itself.
+    pub until: KernelTime,
 }
 
 pub(super) fn all(connection: &Connection, boots: &Boots) -> Result<Vec<Switch>> {
@@ -25,7 +28,7 @@ fn switch(row: &Row<'_>, boots: &Boots) -> Result<Switch> {
     Ok(Switch {
         name: row.get(0)?,
         value: row.get(1)?,
-        since: row.get::<_, Unsigned>(2)?.0,
+        since: wall_time(row, 2)?,
         who: row.get(3)?,
         until: end(row, 4, boots)?,
     })

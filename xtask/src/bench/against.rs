@@ -1,8 +1,8 @@
-//! `cargo xtask bench kernel --against COMMIT`: what a packet costs now, to what it cost then.
+//! `cargo xtask bench kernel --against COMMIT`: the cost of a packet now, relative to the cost at that commit.
 //!
-//! Each commit has its own benchmark measure its own filter, so that nothing of one has to be understood by the other.
-//! The two take turns, case by case, and every turn measures a trivial `XDP_DROP` beside the case: what is compared are
-//! ratios to that, so that a machine that becomes slower meanwhile changes both sides alike.
+//! The benchmark of each commit measures the filter of that commit, so that neither needs to know the other.
+//! The two have turns, case by case, and every turn measures a trivial `XDP_DROP` beside the case. The comparison is of the
+//! ratios to it, so that a machine that becomes slower meanwhile changes both sides alike.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::{
     root::{as_root, mount_bpffs},
 };
 
-/// Of turns, for each case. The true median lies between the least and the most of six with a probability of 31 in 32.
+/// The number of turns for each case. The true median lies between the least and the most of six with a probability of 31 in 32.
 const PAIRS: usize = 6;
 const BENCH: &str = "kernel";
 
@@ -29,7 +29,7 @@ const BENCH: &str = "kernel";
 struct Side {
     executable: PathBuf,
     package: PathBuf,
-    /// For what it finds.
+    /// The file of its report.
     file: PathBuf,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn run(commit: &str, only: Option<&str>) -> Result<()> {
     let then = side(&worktree(commit)?, &target.join("against/target"), results.join("kernel-then.json"))?;
     let now = side(workspace_root(), &target, results.join("kernel-now.json"))?;
     let read = |side: &Side| fs::read(&side.executable).context("cannot read a benchmark");
-    // Even a change of a path or of a line number shows in it.
+    // Two builds differ at least in paths and line numbers, unless cargo took one for the other.
     if read(&then)? == read(&now)? {
         bail!(
             "the benchmarks of both commits are the same program: `cargo clean --profile bench-filter`, and again"
@@ -64,7 +64,7 @@ pub(super) fn run(commit: &str, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// As many pairs as are needed. One of which a side was noise is taken again, but not for ever.
+/// Takes the pairs. A pair with noise on one side is repeated, within limits.
 fn pairs(mut take: impl FnMut(usize) -> Result<Option<(f64, f64)>>) -> Result<Vec<(f64, f64)>> {
     let mut pairs = Vec::new();
     for attempt in 0..2 * PAIRS {
@@ -76,7 +76,7 @@ fn pairs(mut take: impl FnMut(usize) -> Result<Option<(f64, f64)>>) -> Result<Ve
     Ok(pairs)
 }
 
-/// Of one pair: what the case was then, and what it is now. Either goes first every other time.
+/// One pair: the case at the commit, and now. Each side goes first every other time.
 fn take_turns(then: &Side, now: &Side, name: &str, pair: usize) -> Result<Option<(f64, f64)>> {
     let of = |side: &Side| Ok::<_, anyhow::Error>(side.measure(Some(name))?.remove(name).flatten());
     let (before, after) = if pair.is_multiple_of(2) {
@@ -111,7 +111,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// Of sorted values, of which there are some.
+/// The median of sorted values. There must be some.
 fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
 }
@@ -140,7 +140,7 @@ fn worktree(commit: &str) -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// What the setup has put into this workspace's target directory is looked for in that of the other.
+/// The other workspace looks for the tools of the setup in its own target directory.
 fn share_tools(workspace: &Path) -> Result<()> {
     let (ours, target) = (workspace_root().join("target/tools"), workspace.join("target"));
     let theirs = target.join("tools");
@@ -152,8 +152,8 @@ fn share_tools(workspace: &Path) -> Result<()> {
         .with_context(|| format!("cannot create {}", theirs.display()))
 }
 
-/// Each has a target directory of its own: cargo names what it builds by its path within the workspace, so in a shared one it
-/// takes what the other side has built for up to date.
+/// Each side has a target directory of its own. Cargo names its outputs by their paths within the workspace, so in a shared
+/// directory it would take the outputs of the other side for up to date.
 fn side(workspace: &Path, target: &Path, file: PathBuf) -> Result<Side> {
     let mut cargo = cargo_in(workspace);
     cargo.env("CARGO_TARGET_DIR", target);
@@ -181,7 +181,7 @@ impl Side {
     }
 }
 
-/// What a report says in its first section. One of another shape is an error, and not a report without cases.
+/// The first section of a report. Another shape is an error, and not a report without cases.
 fn found(report: &Value) -> Result<Found> {
     let lines = report.pointer("/sections/0/lines").and_then(Value::as_array);
     let lines = lines.context("the benchmark's report has no section with lines")?;

@@ -38,14 +38,14 @@ pub(super) fn namespaces() -> Result<[PathBuf; 2]> {
     Ok([read("/proc/self/ns/net")?, read("/proc/self/ns/mnt")?])
 }
 
-/// Makes the hosts. Everything goes with the namespaces that this process is in, which must be none of those
+/// Creates the hosts. They end with the namespaces of this process, which must be none of those
 /// `outside`: there it would hide `/run`.
 pub(super) fn build(outside: &[PathBuf]) -> Result<()> {
     let inside = namespaces()?;
     if outside.len() != inside.len() || inside.iter().any(|namespace| outside.contains(namespace)) {
         bail!("this is a part of `cargo xtask run`, which gives it namespaces of its own");
     }
-    // Named namespaces and pins, too, would outlive the demo elsewhere.
+    // Outside, named namespaces and pins would outlive the demo.
     quietly("mount -t tmpfs demo /run")?;
     quietly("mount -t bpf bpf /sys/fs/bpf")?;
     fs::create_dir(DIRECTORY).context("cannot create a directory on the demo's own file system")?;
@@ -62,7 +62,7 @@ pub(super) fn build(outside: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a line that has nothing to say unless it fails.
+/// Runs a command line that prints only errors.
 fn quietly(line: &str) -> Result<()> {
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -78,14 +78,14 @@ impl Host {
     pub(super) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
-        // Not `ip netns exec`: that hides bpffs.
+        // Without `ip netns exec`, which hides bpffs.
         command.arg("nsenter").arg(format!("--net=/run/netns/{}", self.name)).arg(program);
         command.current_dir(DIRECTORY).env("HOME", DIRECTORY).stdin(Stdio::null());
         command
     }
 }
 
-/// Starts a program whose output nobody needs to see.
+/// Starts a program and discards its output.
 pub(super) fn start(command: &mut Command) -> Result<Child> {
     let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
     silent.spawn().with_context(|| format!("cannot run `{}`", shown(command)))
@@ -93,7 +93,7 @@ pub(super) fn start(command: &mut Command) -> Result<Child> {
 
 /// Waits until a program has bound a UDP port.
 pub(super) fn wait_for_port(program: &mut Child, port: u16) -> Result<()> {
-    // The sockets of the namespace that the program is in.
+    // The sockets of the program's namespace.
     let table = format!("/proc/{}/net/udp", program.id());
     let wanted = format!(":{port:04X}");
     let end = Instant::now() + Duration::from_secs(5);
@@ -125,12 +125,12 @@ impl Narrated {
             .stderr(writer)
             .spawn()
             .with_context(|| format!("cannot run `{}`", shown(&command)))?;
-        // The command keeps ends of the pipe, which would never be at its end.
+        // `Command` keeps the other end of the pipe open until it is dropped, and reading would never end.
         drop(command);
         Ok(Self { child, reader: thread::spawn(move || narrate(reader, prefix)) })
     }
 
-    /// All it said, when it has ended.
+    /// Waits for its end, and returns all its output.
     pub(super) fn finish(mut self) -> Result<String> {
         self.child.wait().context("cannot wait for a program")?;
         Ok(self.reader.join().unwrap_or_default())
@@ -152,7 +152,7 @@ fn narrate(output: PipeReader, prefix: &str) -> String {
     said
 }
 
-/// Runs a program and shows what it says; it must succeed.
+/// Runs a program and shows its output. Fails if the program does.
 pub(super) fn show(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
     if !status.success() {
@@ -161,7 +161,7 @@ pub(super) fn show(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file that programs on the hosts read.
+/// Writes a file for programs on the hosts.
 pub(super) fn file(name: &str, text: &str) -> Result<()> {
     let path = Path::new(DIRECTORY).join(name);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))

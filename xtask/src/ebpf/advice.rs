@@ -1,4 +1,4 @@
-//! What to say when no eBPF toolchain is there: what was found, what it lacks, and what to type.
+//! The advice where there is no eBPF toolchain: the parts that were found, those that are missing, and a command.
 
 use super::Inventory;
 

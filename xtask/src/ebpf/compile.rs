@@ -14,13 +14,13 @@ use crate::command::shown;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
-/// Packets are read at any offset; without the CPU feature each word becomes single byte loads. Without the last flag
-/// clearing and copying a few words become calls of byte loops, which the verifier walks through one by one.
+/// Packets are read at any offset. Without the CPU feature, each word becomes single byte loads. Without the last flag,
+/// clearing and copying a few words become calls of byte loops, which the verifier follows byte by byte.
 const RUSTFLAGS: &str = "-Ctarget-cpu=v3 -Clink-arg=--btf \
     -Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--disable-expand-memcpy-in-order";
 
-/// Compiles the object below `directory`, which must not be the target directory of a cargo that is running:
-/// that one would hold the lock.
+/// Compiles the object below `directory`, which must not be the target directory of a running cargo, because
+/// that cargo holds its lock.
 pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
     let mut command = Command::new(&toolchain.compiler.cargo);
     without_cargo_leaks(&mut command)
@@ -29,7 +29,7 @@ pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
         .args(["-Zbuild-std=core", "--target", TARGET, "--profile", PROFILE, "--target-dir"])
         .arg(directory)
         .env("RUSTC", &toolchain.compiler.rustc)
-        // Only a nightly compiler takes -Z by itself.
+        // Only a nightly compiler accepts -Z without this variable.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker.path)
         .env("RUSTFLAGS", RUSTFLAGS);
@@ -45,8 +45,8 @@ pub fn compile(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
     Ok(directory.join(TARGET).join(PROFILE).join("xdp-prog"))
 }
 
-/// A cargo inside a build script inherits what the outer cargo set for it: another compiler, flags for the host,
-/// a job server, a library path. None of that may reach a compiler chosen here.
+/// A cargo inside a build script inherits the variables that the outer cargo has set: another compiler, flags for the host,
+/// a job server, a library path. None of them may reach the compiler that is chosen here.
 pub(super) fn without_cargo_leaks(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
         if is_leak(&name) {
@@ -71,7 +71,7 @@ fn is_leak(name: &OsStr) -> bool {
         "TARGET",
         "DEBUG",
     ];
-    // How cargo reaches its registry and prints is the user's business and stays.
+    // The user's settings of cargo's registry and output stay.
     const KEPT: [&str; 6] =
         ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
     let Some(name) = name.to_str() else { return false };

@@ -1,4 +1,4 @@
-//! Looks at this machine: which compilers and linkers are there.
+//! Finds the compilers and linkers of this machine.
 
 use std::{
     env,
@@ -75,7 +75,7 @@ fn cargo_bin() -> Option<PathBuf> {
     home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))).map(|home| home.join("bin"))
 }
 
-/// The LLVM of a linker: from the name of the shared library it is linked to, else from the version string that
+/// The LLVM of a linker: from the name of the shared library that it is linked to, else from the version string that
 /// LLVM, when it is linked in statically, writes into every bitcode file.
 fn llvm_of(linker: &Path) -> Option<u32> {
     let shared = ask(Command::new("ldd").arg(linker)).unwrap_or_default();
@@ -85,7 +85,7 @@ fn llvm_of(linker: &Path) -> Option<u32> {
     Version::parse(name.trim_start_matches(|c: char| !c.is_ascii_digit())).map(|version| version.major)
 }
 
-/// The same answers inside a build script as outside.
+/// The results are the same inside a build script and outside.
 fn ask(command: &mut Command) -> Option<String> {
     output(without_cargo_leaks(command))
 }

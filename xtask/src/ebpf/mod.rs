@@ -1,13 +1,13 @@
 //! The eBPF object, built by the first toolchain that can.
 //!
 //! The order, which `userspace/docs/development.md` documents too:
-//! 1. `SIPWARD_XDP_OBJECT` names an object that somebody else built (for packagers);
+//! 1. `SIPWARD_XDP_OBJECT` names an object that was built before (for packagers);
 //! 2. a rustup nightly with `rust-src`;
 //! 3. any other rustup toolchain with `rust-src`, its unstable flags unlocked by `RUSTC_BOOTSTRAP=1`;
 //! 4. the compiler in `/usr/bin` with its sources, in the same way (Debian: `rustc-web`, `rust-web-src`).
 //!
-//! A compiler counts only together with a `bpf-linker` whose LLVM can read what the compiler writes. The linker is
-//! looked for in `PATH`, in `~/.cargo/bin`, and in `target/tools`, where `cargo xtask setup` puts its own.
+//! A compiler counts only together with a `bpf-linker` whose LLVM can read the compiler's bitcode. The linker is
+//! searched in `PATH`, in `~/.cargo/bin`, and in `target/tools`, into which `cargo xtask setup` installs its own.
 
 mod advice;
 mod compile;
@@ -25,17 +25,17 @@ pub use machine::{rustup, survey, tools_root, workspace_root};
 pub use toolchain::{Compiler, Inventory, Kind, Linker, Toolchain};
 pub use version::Version;
 
-/// Names a prebuilt object, which then is used as it is.
+/// Names a prebuilt object.
 pub const PREBUILT: &str = "SIPWARD_XDP_OBJECT";
 
-/// Where the object comes from.
+/// The origin of the object.
 #[derive(Debug)]
 pub enum Origin {
     Prebuilt(PathBuf),
     Toolchain(Toolchain),
 }
 
-/// Takes the first origin of the documented order, or says what to install.
+/// Takes the first origin of the documented order. The error says what to install.
 pub fn find() -> Result<Origin> {
     if let Some(path) = env::var_os(PREBUILT).filter(|path| !path.is_empty()).map(PathBuf::from) {
         ensure!(

@@ -1,4 +1,4 @@
-//! Which compiler and which linker to take, decided from what a machine has. Pure.
+//! Selects the compiler and the linker from those of a machine. Pure.
 
 use std::{fmt, path::PathBuf};
 
@@ -7,7 +7,7 @@ use super::Version;
 /// The oldest LLVM whose BPF backend knows `allows-misaligned-mem-access`, which the packet parser is built with.
 const OLDEST_LLVM: u32 = 22;
 
-/// Where a compiler comes from, in the order of preference.
+/// The origin of a compiler, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Nightly,
@@ -18,7 +18,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiler {
     pub kind: Kind,
-    /// What rustup calls it, or its path.
+    /// Its name in rustup, or its path.
     pub name: String,
     pub rustc: PathBuf,
     pub cargo: PathBuf,
@@ -31,7 +31,7 @@ pub struct Compiler {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linker {
     pub path: PathBuf,
-    /// The major version of its LLVM; bpf-linker has no option that tells, so it may stay unknown.
+    /// The major version of its LLVM. bpf-linker has no option that prints it, so it can be unknown.
     pub llvm: Option<u32>,
 }
 
@@ -41,7 +41,7 @@ pub struct Toolchain {
     pub linker: Linker,
 }
 
-/// What a machine has, usable or not. Linkers are in the order in which they were looked for.
+/// The parts on this machine, usable or not. Linkers are in the order of the search.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     pub compilers: Vec<Compiler>,
@@ -67,7 +67,7 @@ impl Compiler {
 }
 
 impl Linker {
-    /// A linker that does not tell its LLVM is given a try: if it does not fit, it says so itself.
+    /// A linker whose LLVM is unknown is tried: if it does not fit, it reports an error.
     pub fn suits(&self, compiler: &Compiler) -> bool {
         self.llvm.is_none_or(|llvm| llvm >= compiler.linker_llvm())
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// `major.minor.patch`; what follows (`-nightly`, `+dfsg1`) does not order here.
+/// `major.minor.patch`. Suffixes (`-nightly`, `+dfsg1`) do not affect the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     pub major: u32,
@@ -15,7 +15,7 @@ impl Version {
         Self { major, minor, patch }
     }
 
-    /// Reads a version from the start of `text`; numbers that are left out count as 0.
+    /// Reads a version from the start of `text`. Missing numbers count as 0.
     pub fn parse(text: &str) -> Option<Self> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let mut numbers = text[..end].trim_end_matches('.').split('.').map(str::parse);

@@ -1,6 +1,6 @@
 //! Writes the archive that a kernel unpacks as its first root: cpio in the `newc` format.
 
-/// Collects entries in the order in which the kernel creates them: a directory before what is in it.
+/// Collects entries in the order in which the kernel creates them: a directory before its contents.
 #[derive(Debug, Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ impl Archive {
         self.entry(path, DIRECTORY, &[]);
     }
 
-    /// Every file is executable; nothing in a test's root minds.
+    /// Every file is executable, which does no harm in the root of a test.
     pub(super) fn file(&mut self, path: &str, content: &[u8]) {
         self.entry(path, PROGRAM, content);
     }

@@ -31,7 +31,7 @@ pub(super) fn build(test: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// What the kernel starts. With `-no-reboot` the reboot ends the machine.
+/// The script that the kernel starts. With `-no-reboot`, the reboot ends the machine.
 fn init(arguments: &[&str]) -> String {
     let word = |argument: &&str| format!(" '{}'", argument.replace('\'', r"'\''"));
     let arguments: String = arguments.iter().map(word).collect();

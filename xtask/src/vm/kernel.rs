@@ -14,14 +14,14 @@ use xtask::{
 
 use crate::apt::Apt;
 
-/// The path of the unpacked kernel; from the second time on without a download.
+/// The path of the unpacked kernel, which is downloaded the first time.
 pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf> {
     let package = package(apt, series)?;
     let unpacked = directory.join(&package);
     if !unpacked.is_dir() {
         println!("vm: fetching {package}, about 30 MB");
         let file = apt.fetch(&package, directory)?;
-        // Under another name first: what carries the package's name is complete.
+        // Under another name first, so that a directory with the package's name is complete.
         let partial = directory.join("partial");
         run(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))?;
         fs::rename(&partial, &unpacked).with_context(|| format!("cannot create {}", unpacked.display()))?;
@@ -30,7 +30,7 @@ pub(super) fn fetch(apt: &Apt, series: &str, directory: &Path) -> Result<PathBuf
     image(&unpacked)
 }
 
-/// The package with the kernel itself, by way of the ones that follow a series.
+/// The package with the kernel itself, found through the metapackage of its series.
 fn package(apt: &Apt, series: &str) -> Result<String> {
     // The distribution's own series has no number in its name.
     let followers = ["linux-image-cloud-amd64".to_owned(), format!("linux-image-{series}-cloud-amd64")];

@@ -1,4 +1,4 @@
-//! The virtual machine: its console is the report, and the last line of that the result.
+//! The virtual machine. Its console is the report, whose last line is the result.
 
 use std::{
     fs,
@@ -20,16 +20,16 @@ use crate::apt::Apt;
 
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
-/// The packages with files that the program opens by their paths, and with modules, which it finds beside itself.
+/// The packages with files that the program opens by path, and with modules, which it finds beside itself.
 const PARTS: [&str; 4] = ["qemu-system-common", "qemu-system-data", "seabios", "ipxe-qemu"];
-/// What the machine prints before the exit status of the test.
+/// The text that the machine prints before the exit status of the test.
 pub(super) const END: &str = "sipward vm: the test ended with ";
 
-/// Several times what the packet table takes without hardware support, beside other tests.
+/// Several times the duration of the packet table without hardware support, beside other tests.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
-/// Installs the program where it is not here. Where apt cannot, it is unpacked into `target`, and only the libraries it
-/// needs are installed: one that is newer than the distribution's may be here in parts, and these exclude the rest.
+/// Installs the program if it is missing. If apt cannot, it is unpacked into `target`, and only the libraries that it
+/// needs are installed: parts of a newer version may be installed here, and these exclude the rest.
 pub(crate) fn obtain(apt: Option<&Apt>) -> Result<()> {
     if command().is_some() {
         return Ok(());
@@ -47,7 +47,7 @@ fn unpack(apt: &Apt) -> Result<()> {
         .with_context(|| format!("apt does not know {PACKAGE}"))?;
     apt.install(&libraries(&depends))?;
     let directory = unpacked();
-    // Whatever is not complete goes: a file that is there counts for the whole.
+    // Under another name first, so that a directory with the final name is complete.
     let partial = directory.with_extension("partial");
     let fail = |path: &Path| format!("cannot write {}", path.display());
     fs::create_dir_all(&partial).with_context(|| fail(&partial))?;
@@ -67,9 +67,9 @@ fn unpacked() -> PathBuf {
     workspace_root().join("target/vm/qemu")
 }
 
-/// The program, installed or unpacked, with what it needs to find its files.
+/// The program, installed or unpacked, with the options and variables for its files.
 pub(super) fn command() -> Option<Command> {
-    // What runs beside it comes first.
+    // The tests beside it have precedence.
     let mut command = Command::new("nice");
     command.args(["-n", "19"]);
     if locate(PROGRAM).is_some() {
@@ -106,7 +106,7 @@ pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
     }
 }
 
-/// Always emulated: `/dev/kvm` may open where guests then die, in nested machines above all.
+/// Always emulated: `/dev/kvm` may open where guests then die, above all in nested machines.
 fn with_machine(command: &mut Command, kernel: &Path, initramfs: &Path) {
     command
         .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G"])
@@ -117,12 +117,12 @@ fn with_machine(command: &mut Command, kernel: &Path, initramfs: &Path) {
         .arg(initramfs);
 }
 
-/// Reads on another thread: reading a console has no timeout of its own.
+/// Reads on another thread, because reading a console has no timeout.
 fn read_lines(console: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(console).split(b'\n').map_while(Result::ok) {
-            // The other side stops listening when it has seen the end.
+            // The receiver is gone once it has seen the end.
             if sender.send(plain(&String::from_utf8_lossy(&line))).is_err() {
                 break;
             }
@@ -148,7 +148,7 @@ fn watch(lines: &Receiver<String>, deadline: Instant) -> Result<i32> {
     }
 }
 
-/// The firmware clears the screen and a serial console ends lines with a carriage return: keep the text.
+/// Keeps the text: the firmware clears the screen, and a serial console ends lines with a carriage return.
 fn plain(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut characters = line.chars();
@@ -164,7 +164,7 @@ fn plain(line: &str) -> String {
 }
 
 fn end(machine: &mut Child) -> Result<()> {
-    // Fails only if it ended by itself.
+    // Fails only if the machine has ended by itself.
     let _ = machine.kill();
     machine.wait().with_context(|| format!("cannot wait for {PROGRAM}"))?;
     Ok(())

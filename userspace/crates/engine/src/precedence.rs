@@ -8,6 +8,7 @@ use xdp_prog::abi::{SourceEntry, kind};
 
 use sipward_types::address::canonical;
 use sipward_types::list_entry::{ListEntry, ListKind};
+use sipward_types::time::KernelTime;
 
 /// The list entries of prefixes, one for each.
 #[derive(Clone, Debug, Default)]
@@ -104,30 +105,30 @@ impl PrefixEntries {
     /// has run out, the kernel goes on to the prefixes by itself.
     pub fn address_entry(&self, address: IpAddr, own: ListEntry) -> SourceEntry {
         let (kind, shadowed_until) = match own.kind {
-            ListKind::Trusted => (kind::TRUSTED, 0),
+            ListKind::Trusted => (kind::TRUSTED, KernelTime::START),
             ListKind::Banned => (kind::BANNED, self.until(address.into(), ListKind::Trusted)),
         };
-        SourceEntry { expires: own.until, shadowed_until, kind, phones_or_mark: 0 }
+        source_entry(kind, own.until, shadowed_until)
     }
 
-    fn until(&self, net: IpNet, kind: ListKind) -> u64 {
+    fn until(&self, net: IpNet, kind: ListKind) -> KernelTime {
         let list_entries = self.covering(net).filter(|(_, list_entry)| list_entry.kind == kind);
-        list_entries.map(|(_, list_entry)| list_entry.until).max().unwrap_or(0)
+        list_entries.map(|(_, list_entry)| list_entry.until).max().unwrap_or_default()
     }
 }
 
 /// Trusted until one time and banned until another, in one entry.
-fn entry(trusted_until: u64, banned_until: u64) -> SourceEntry {
+fn entry(trusted_until: KernelTime, banned_until: KernelTime) -> SourceEntry {
     if trusted_until >= banned_until {
-        SourceEntry { expires: trusted_until, kind: kind::TRUSTED, ..SourceEntry::default() }
+        source_entry(kind::TRUSTED, trusted_until, KernelTime::START)
     } else {
-        SourceEntry {
-            expires: banned_until,
-            shadowed_until: trusted_until,
-            kind: kind::BANNED,
-            phones_or_mark: 0,
-        }
+        source_entry(kind::BANNED, banned_until, trusted_until)
     }
+}
+
+/// As the maps hold it.
+fn source_entry(kind: u32, expires: KernelTime, shadowed_until: KernelTime) -> SourceEntry {
+    SourceEntry { expires: expires.as_nanos(), shadowed_until: shadowed_until.as_nanos(), kind, phones_or_mark: 0 }
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
     fn list_entries(list: &[(&str, ListKind, u64)]) -> PrefixEntries {
         let mut list_entries = PrefixEntries::default();
         for &(text, kind, until) in list {
-            list_entries.insert(net(text), ListEntry { kind, until });
+            list_entries.insert(net(text), ListEntry { kind, until: KernelTime::from_nanos(until) });
         }
         list_entries
     }
@@ -155,10 +156,13 @@ mod tests {
     #[test]
     fn a_ban_inside_a_trusted_prefix_sleeps_as_long_as_the_trust() {
         let list_entries = list_entries(&[("192.0.2.0/24", Trusted, 50)]);
-        let own = ListEntry { kind: Banned, until: 80 };
+        let own = ListEntry { kind: Banned, until: KernelTime::from_nanos(80) };
         let entry = list_entries.address_entry("192.0.2.7".parse().unwrap(), own);
         assert_eq!((entry.kind, entry.expires, entry.shadowed_until), (kind::BANNED, 80, 50));
-        let short = list_entries.address_entry("192.0.2.7".parse().unwrap(), ListEntry { until: 20, ..own });
+        let short = list_entries.address_entry(
+            "192.0.2.7".parse().unwrap(),
+            ListEntry { until: KernelTime::from_nanos(20), ..own },
+        );
         assert_eq!((short.kind, short.expires, short.shadowed_until), (kind::BANNED, 20, 50));
         let outside = list_entries.address_entry("192.0.3.7".parse().unwrap(), own);
         assert_eq!((outside.kind, outside.expires, outside.shadowed_until), (kind::BANNED, 80, 0));
@@ -216,7 +220,7 @@ mod tests {
         prefixes: &PrefixEntries,
         own: Option<ListEntry>,
         address: IpAddr,
-        now: u64,
+        now: KernelTime,
     ) -> Option<ListKind> {
         let said = |kind| {
             let holds = |list_entry: ListEntry| list_entry.kind == kind && list_entry.until > now;
@@ -231,7 +235,7 @@ mod tests {
         prefixes: &PrefixEntries,
         own: Option<ListEntry>,
         address: IpAddr,
-        now: u64,
+        now: KernelTime,
     ) -> Option<ListKind> {
         let exact = own.map(|own| prefixes.address_entry(address, own));
         let longest = prefixes
@@ -240,13 +244,19 @@ mod tests {
             .filter(|net| net.contains(&address))
             .max_by_key(IpNet::prefix_len)
             .map(|net| prefixes.prefix_entry(net));
-        let entry = [exact, longest].into_iter().flatten().find(|entry| entry.expires > now)?;
-        Some(if entry.kind == kind::TRUSTED || entry.shadowed_until > now { Trusted } else { Banned })
+        let entry = [exact, longest].into_iter().flatten().find(|entry| entry.expires > now.as_nanos())?;
+        Some(if entry.kind == kind::TRUSTED || entry.shadowed_until > now.as_nanos() {
+            Trusted
+        } else {
+            Banned
+        })
     }
 
     fn list_entry() -> impl Strategy<Value = ListEntry> {
-        (any::<bool>(), 1..8u64)
-            .prop_map(|(trusted, until)| ListEntry { kind: if trusted { Trusted } else { Banned }, until })
+        (any::<bool>(), 1..8u64).prop_map(|(trusted, until)| ListEntry {
+            kind: if trusted { Trusted } else { Banned },
+            until: KernelTime::from_nanos(until),
+        })
     }
 
     proptest! {
@@ -261,8 +271,8 @@ mod tests {
                 list_entries.insert(IpNet::new([192, 0, 2, byte].into(), length).unwrap(), list_entry);
             }
             let address = IpAddr::from([192, 0, 2, last]);
-            for now in 0..9 {
-                prop_assert_eq!(judged(&list_entries, own, address, now), meant(&list_entries, own, address, now), "at {}", now);
+            for now in (0..9).map(KernelTime::from_nanos) {
+                prop_assert_eq!(judged(&list_entries, own, address, now), meant(&list_entries, own, address, now), "at {:?}", now);
             }
         }
 
@@ -273,7 +283,7 @@ mod tests {
             let mut list_entries = PrefixEntries::default();
             for (byte, length) in prefixes {
                 let net = IpNet::new([192, 0, byte, byte].into(), length).unwrap();
-                list_entries.insert(net, ListEntry { kind: Banned, until: 1 });
+                list_entries.insert(net, ListEntry { kind: Banned, until: KernelTime::FOREVER });
             }
             for (outer, _) in list_entries.iter() {
                 for (inner, _) in list_entries.iter() {

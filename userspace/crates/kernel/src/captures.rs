@@ -6,14 +6,14 @@ use xdp_prog::{
 };
 
 use super::ring::{Record, Ring};
+use sipward_types::time::KernelTime;
 
 pub type Captures = Ring<Captured>;
 
 /// One judged packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// Kernel monotonic nanoseconds.
-    pub at: u64,
+    pub at: KernelTime,
     pub interface: u32,
     pub reason: Reason,
     /// The id of the signature that matched, where that is the reason.
@@ -32,7 +32,7 @@ impl Record for Captured {
         let head: CaptureHead = unsafe { head.as_ptr().cast::<CaptureHead>().read_unaligned() };
         let reason = Reason::from_code(head.reason)?;
         Some(Self {
-            at: head.at,
+            at: KernelTime::from_nanos(head.at),
             interface: head.interface,
             reason,
             signature: (reason == Reason::Signature).then_some(head.signature),
@@ -49,8 +49,8 @@ pub struct Capturing {
     pub what: Judged,
     /// Packets a second on each CPU; the others are missed, and counted.
     pub per_second: u32,
-    /// Kernel monotonic nanoseconds. The filter stops by itself then.
-    pub until: u64,
+    /// The filter stops by itself then.
+    pub until: KernelTime,
 }
 
 /// Packets for SIP ports. Others are never captured.
@@ -67,17 +67,18 @@ pub(super) fn to_map(capturing: Option<Capturing>) -> Capture {
         Judged::Drops => capture::DROPS,
         Judged::All => capture::JUDGED,
     };
-    Capture { until, mode, budget: per_second }
+    Capture { until: until.as_nanos(), mode, budget: per_second }
 }
 
 /// As it is at the time `now`.
-pub(super) fn from_map(in_map: Capture, now: u64) -> Option<Capturing> {
+pub(super) fn from_map(in_map: Capture, now: KernelTime) -> Option<Capturing> {
     let what = match in_map.mode {
         capture::DROPS => Judged::Drops,
         capture::JUDGED => Judged::All,
         _ => return None,
     };
-    (in_map.until > now).then_some(Capturing { what, per_second: in_map.budget, until: in_map.until })
+    let until = KernelTime::from_nanos(in_map.until);
+    (until > now).then_some(Capturing { what, per_second: in_map.budget, until })
 }
 
 #[cfg(test)]
@@ -106,14 +107,18 @@ mod tests {
         }
     }
 
+    fn at(nanos: u64) -> KernelTime {
+        KernelTime::from_nanos(nanos)
+    }
+
     #[test]
     fn a_switch_is_read_as_it_was_set_until_its_time_is_over() {
         for what in [Judged::Drops, Judged::All] {
-            let capturing = Capturing { what, per_second: 7, until: 100 };
-            assert_eq!(from_map(to_map(Some(capturing)), 99), Some(capturing));
-            assert_eq!(from_map(to_map(Some(capturing)), 100), None);
+            let capturing = Capturing { what, per_second: 7, until: at(100) };
+            assert_eq!(from_map(to_map(Some(capturing)), at(99)), Some(capturing));
+            assert_eq!(from_map(to_map(Some(capturing)), at(100)), None);
         }
-        assert_eq!(from_map(to_map(None), 0), None);
+        assert_eq!(from_map(to_map(None), at(0)), None);
     }
 
     proptest! {

@@ -1,12 +1,12 @@
 //! The kernel's clock: monotonic, and the one that the filter reads.
 
-/// In a second.
-const NANOSECONDS: u64 = 1_000_000_000;
+use std::time::Duration;
 
-/// Monotonic nanoseconds, as the filter reads them.
-pub fn now() -> u64 {
+use sipward_types::time::KernelTime;
+
+pub fn now() -> KernelTime {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: room for one `timespec`. The clock exists on every Linux, so it cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * NANOSECONDS + time.tv_nsec as u64
+    KernelTime::START + Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

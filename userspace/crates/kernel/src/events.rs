@@ -7,7 +7,7 @@ use xdp_prog::{
 
 use super::ring::{Record, Ring};
 use sipward_types::address::from_key;
-use sipward_types::drop_event::DropEvent;
+use sipward_types::{drop_event::DropEvent, time::KernelTime};
 
 pub type Events = Ring<DropEvent>;
 
@@ -21,7 +21,7 @@ impl Record for DropEvent {
         let reason = Reason::from_code(event.reason)?;
         let head_length = usize::from(event.head_length).min(EVENT_HEAD);
         Some(Self {
-            at: event.at,
+            at: KernelTime::from_nanos(event.at),
             source: from_key(event.source),
             source_port: event.source_port,
             destination: from_key(event.destination),

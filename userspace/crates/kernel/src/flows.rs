@@ -11,6 +11,7 @@ use sipward_types::{
     address::from_key,
     flow::Flow,
     meters::{FLOW_WORDS, flow_from_words},
+    time::KernelTime,
 };
 
 #[derive(Debug)]
@@ -23,10 +24,10 @@ impl<'a> KnownFlows<'a> {
 
     /// Gives a flow so many phones' budget, or another one: what it has sent stays counted, but for what it sends while
     /// this is done.
-    pub fn put(&mut self, source: IpAddr, flow: Flow, phones: u32, until: u64) -> Result<()> {
+    pub fn put(&mut self, source: IpAddr, flow: Flow, phones: u32, until: KernelTime) -> Result<()> {
         let key = flow_key(source, flow);
         let mut words = self.0.get(&key)?.unwrap_or([0; FLOW_WORDS]);
-        (words[0], words[1]) = (until, phones.into());
+        (words[0], words[1]) = (until.as_nanos(), phones.into());
         self.0.put(key, words)
     }
 
@@ -41,10 +42,10 @@ impl<'a> KnownFlows<'a> {
     }
 
     /// With their phones, and until when.
-    pub fn iter(&self) -> impl Iterator<Item = Result<(IpAddr, Flow, u32, u64)>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<(IpAddr, Flow, u32, KernelTime)>> + '_ {
         self.entries().map(|item| {
             let (key, KnownFlow { expires, phones, .. }) = item?;
-            Ok((from_key(key.source), flow_of(key.flow), phones as u32, expires))
+            Ok((from_key(key.source), flow_of(key.flow), phones as u32, KernelTime::from_nanos(expires)))
         })
     }
 }

@@ -17,6 +17,7 @@ use sipward_types::map_key::worked_key;
 use sipward_types::{
     account::Account,
     address::{from_key, to_key},
+    time::KernelTime,
 };
 
 /// Which accounts have worked at which sources, until when each counts.
@@ -28,8 +29,8 @@ impl<'a> Worked<'a> {
         Hash::new(map, map::WORKED).map(Self)
     }
 
-    pub fn put(&mut self, source: IpAddr, account: &Account, until: u64) -> Result<()> {
-        self.0.put(worked_key(source, account), until)
+    pub fn put(&mut self, source: IpAddr, account: &Account, until: KernelTime) -> Result<()> {
+        self.0.put(worked_key(source, account), until.as_nanos())
     }
 
     /// Whether there was one to remove.
@@ -37,8 +38,8 @@ impl<'a> Worked<'a> {
         self.0.remove(&worked_key(source, account))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Result<(AddressHash, u64)>> + '_ {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Result<(AddressHash, KernelTime)>> + '_ {
+        self.0.iter().map(|item| item.map(|(key, until)| (key, KernelTime::from_nanos(until))))
     }
 
     pub fn remove_key(&mut self, key: &AddressHash) -> Result<bool> {
@@ -81,8 +82,8 @@ type StateMap<'a> = HashMap<&'a MapData, Pod<Address>, [u64; 2]>;
 pub struct GuessStates<'a> {
     pub(super) issued: StateMap<'a>,
     pub(super) other: StateMap<'a>,
-    /// When something was last seen to leave a SIP port, in kernel monotonic nanoseconds.
-    pub watched_at: u64,
+    /// When something was last seen to leave a SIP port.
+    pub watched_at: KernelTime,
 }
 
 impl GuessStates<'_> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use aya::maps::{LpmTrie, Map, MapData, lpm_trie::Key};
 use ipnet::IpNet;
-use xdp_prog::abi::{Address, FOREVER, SourceEntry, kind, map};
+use xdp_prog::abi::{Address, SourceEntry, kind, map};
 
 use super::{
     error::{Error, Result},
@@ -17,6 +17,7 @@ use crate::clock;
 use sipward_types::{
     address::{from_key, from_prefix, to_key, to_prefix},
     list_entry::{ListEntry, ListKind},
+    time::KernelTime,
 };
 
 #[derive(Debug)]
@@ -46,11 +47,12 @@ impl<'a> Sources<'a> {
     }
 
     /// Makes a source known, with so many phones' budget. Not one that is trusted or banned, which says more: false.
-    pub fn put_known(&mut self, address: IpAddr, phones: u32, until: u64) -> Result<bool> {
-        let may =
-            self.get(address)?.is_none_or(|entry| entry.kind == kind::KNOWN || entry.expires <= clock::now());
+    pub fn put_known(&mut self, address: IpAddr, phones: u32, until: KernelTime) -> Result<bool> {
+        let may = self
+            .get(address)?
+            .is_none_or(|entry| entry.kind == kind::KNOWN || entry.expires <= clock::now().as_nanos());
         if may {
-            self.put(address, SourceEntry::known(phones, until))?;
+            self.put(address, SourceEntry::known(phones, until.as_nanos()))?;
         }
         Ok(may)
     }
@@ -62,10 +64,11 @@ impl<'a> Sources<'a> {
     }
 
     /// The known sources with their phones, and until when; those that have expired too.
-    pub fn iter_known(&self) -> impl Iterator<Item = Result<(IpAddr, u32, u64)>> + '_ {
+    pub fn iter_known(&self) -> impl Iterator<Item = Result<(IpAddr, u32, KernelTime)>> + '_ {
         self.iter().filter_map(|item| match item {
             Ok((address, entry)) => {
-                (entry.kind == kind::KNOWN).then_some(Ok((address, entry.phones(), entry.expires)))
+                let until = KernelTime::from_nanos(entry.expires);
+                (entry.kind == kind::KNOWN).then_some(Ok((address, entry.phones(), until)))
             }
             Err(error) => Some(Err(error)),
         })
@@ -125,8 +128,8 @@ impl<'a> Declarations<'a> {
             Some(ListKind::Banned) => kind::BANNED,
             None => 0,
         };
-        let declared =
-            Declared { until: list_entry.map_or(FOREVER, |list_entry| list_entry.until), kind, flags };
+        let until = list_entry.map_or(KernelTime::FOREVER, |list_entry| list_entry.until);
+        let declared = Declared { until: until.as_nanos(), kind, flags };
         self.0.put(prefix_key(net), declared)
     }
 
@@ -137,7 +140,7 @@ impl<'a> Declarations<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<ListEntry>, u32)>> + '_ {
         self.0.iter().filter_map(|item| match item {
             Ok((key, declared)) => {
-                let list_entry = |kind| ListEntry { kind, until: declared.until };
+                let list_entry = |kind| ListEntry { kind, until: KernelTime::from_nanos(declared.until) };
                 let list_entry = match declared.kind {
                     kind::TRUSTED => Some(list_entry(ListKind::Trusted)),
                     kind::BANNED => Some(list_entry(ListKind::Banned)),

@@ -18,6 +18,7 @@ use sipward_types::{
     account::Account,
     address::{from_key, to_key},
     flow::Flow,
+    time::KernelTime,
 };
 
 /// Whom a suspension is about.
@@ -50,8 +51,8 @@ impl SuspensionTarget {
 /// How long, and for whom not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuspensionEntry {
-    /// Kernel monotonic nanoseconds. The filter stops by itself then.
-    pub until: u64,
+    /// The filter stops by itself then.
+    pub until: KernelTime,
     /// Sources that are known are not touched.
     pub exempt_known: bool,
     /// The store does not have it, or does not know that it was lifted: then it is over already.
@@ -81,7 +82,7 @@ impl<'a> Suspensions<'a> {
         let key = to_map(target);
         let exempt = if suspension_entry.exempt_known { suspension::EXEMPT_KNOWN } else { 0 };
         let flags = exempt | if suspension_entry.unsaved { suspension::UNSAVED } else { 0 };
-        let entry = Suspension { expires: suspension_entry.until, flags, others: 0 };
+        let entry = Suspension { expires: suspension_entry.until.as_nanos(), flags, others: 0 };
         let new = self.entries.get(&key)?.is_none();
         // Counted first: one that is there and not counted would not be looked at.
         if new {
@@ -197,11 +198,11 @@ impl<'a> Suspensions<'a> {
     }
 
     /// A source's marker lasts as long as the last of its entries.
-    fn extend(&mut self, source: Address, until: u64) -> Result<()> {
+    fn extend(&mut self, source: Address, until: KernelTime) -> Result<()> {
         let key = marker(source);
         match self.entries.get(&key)? {
-            Some(entry) if entry.expires < until => {
-                self.entries.put(key, Suspension { expires: until, ..entry })
+            Some(entry) if entry.expires < until.as_nanos() => {
+                self.entries.put(key, Suspension { expires: until.as_nanos(), ..entry })
             }
             _ => Ok(()),
         }
@@ -256,7 +257,7 @@ fn target(key: SuspensionKey) -> Option<SuspensionTarget> {
 
 const fn from_map(entry: &Suspension) -> SuspensionEntry {
     SuspensionEntry {
-        until: entry.expires,
+        until: KernelTime::from_nanos(entry.expires),
         exempt_known: entry.flags & suspension::EXEMPT_KNOWN != 0,
         unsaved: entry.flags & suspension::UNSAVED != 0,
     }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::clock;
 
-use sipward_types::address::to_key;
+use sipward_types::{address::to_key, time::KernelTime};
 
 /// The maps, with or without the program at hand.
 pub struct Tables {
@@ -189,7 +189,7 @@ impl Tables {
     pub fn taps(&self) -> Result<Taps> {
         let open = |name| Ring::open(self.map(name)?, name);
         let mut taps = Taps::new(open(map::TAPS_KNOWN)?, open(map::TAPS_STRANGERS)?);
-        taps.drain(u64::MAX, usize::MAX, |_| {});
+        taps.drain(KernelTime::FOREVER, usize::MAX, |_| {});
         Ok(taps)
     }
 
@@ -254,6 +254,7 @@ impl Tables {
             issued: self.typed(map::GUESSES_ISSUED)?,
             other: self.typed(map::GUESSES_OTHER)?,
             watched_at: watched_at
+                .map(KernelTime::from_nanos)
                 .map_err(|error| Error::map(format!("read the map {}", map::WATCHED), &error))?,
         })
     }
@@ -280,15 +281,15 @@ impl Tables {
 
     /// Has a nonce count as sent to an address, as the egress program does it; and what leaves as seen until `now` and a
     /// little longer.
-    pub fn issue(&mut self, address: IpAddr, nonce: u64, now: u64) -> Result<()> {
+    pub fn issue(&mut self, address: IpAddr, nonce: u64, now: KernelTime) -> Result<()> {
         let mut issued: HashMap<_, Pod<AddressHash>, u64> = self.typed_mut(map::ISSUED)?;
         let key = AddressHash { address: to_key(address), hash: nonce };
         issued
-            .insert(Pod(key), now, 0)
+            .insert(Pod(key), now.as_nanos(), 0)
             .map_err(|error| Error::map(format!("write to the map {}", map::ISSUED), &error))?;
         let mut watched: Array<_, u64> = self.typed_mut(map::WATCHED)?;
         watched
-            .set(0, now, 0)
+            .set(0, now.as_nanos(), 0)
             .map_err(|error| Error::map(format!("write to the map {}", map::WATCHED), &error))
     }
 

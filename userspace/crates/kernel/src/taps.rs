@@ -16,6 +16,7 @@ use super::{
 use sipward_types::{
     address::from_key,
     tapped::{Charged, Direction, Tapped, TcpSegment},
+    time::KernelTime,
 };
 
 /// How much is handed over.
@@ -63,7 +64,7 @@ impl Tap {
             ends: is(tap::ENDS),
         };
         Tapped {
-            at: head.at,
+            at: KernelTime::from_nanos(head.at),
             direction: if is(tap::OUT) { Direction::Out } else { Direction::In },
             remote: end(head.remote, head.remote_port),
             local: end(head.local, head.local_port),
@@ -134,11 +135,11 @@ impl Lane {
     }
 
     /// When the next one was there; later than any if there is none.
-    fn at(&mut self) -> u64 {
+    fn at(&mut self) -> KernelTime {
         if self.next.is_none() {
             self.next = self.ring.next();
         }
-        self.next.as_ref().map_or(u64::MAX, |tap| tap.head.at)
+        self.next.as_ref().map_or(KernelTime::FOREVER, |tap| KernelTime::from_nanos(tap.head.at))
     }
 }
 
@@ -169,7 +170,7 @@ impl Taps {
     /// Hands on what was there at `until`, in the order of time over both lanes: who asks whether somebody else has been
     /// told a secret before must not be a lane ahead. At most `most` packets, so that a flood does not keep the caller
     /// here. How many it were.
-    pub fn drain(&mut self, until: u64, most: usize, mut each: impl FnMut(&Tap)) -> usize {
+    pub fn drain(&mut self, until: KernelTime, most: usize, mut each: impl FnMut(&Tap)) -> usize {
         for count in 0..most {
             let (known, stranger) = (self.known.at(), self.strangers.at());
             if known.min(stranger) > until {

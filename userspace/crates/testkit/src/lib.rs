@@ -1,3 +1,6 @@
-//! What the tests of several crates share.
+//! Builders and data that the tests of several crates share. Only tests depend on this crate.
 
+pub mod frame;
+pub mod message;
+pub mod skipped;
 pub mod torture;

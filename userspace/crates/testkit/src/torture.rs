@@ -1,7 +1,9 @@
-//! The valid messages of RFC 4475 for tests. They are not part of this project: `SIPWARD_RFC4475` names a directory
-//! that has them as `<name>.dat`.
+//! The valid messages of RFC 4475. They are not part of this project: `SIPWARD_RFC4475` names a directory that has
+//! them as `<name>.dat`.
 
 use std::path::Path;
+
+use crate::skipped::skipped;
 
 /// RFC 4475 §3.1.1.
 const VALID: [&str; 13] = [
@@ -20,10 +22,10 @@ const VALID: [&str; 13] = [
     "noreason",
 ];
 
-/// Each with its name; none, said so, where the variable is not set.
+/// Each message with its name. Where the variable is not set, there is none, and the test counts as skipped.
 pub fn valid_messages() -> Vec<(&'static str, Vec<u8>)> {
     let Some(directory) = std::env::var_os("SIPWARD_RFC4475") else {
-        println!("skipped: SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
+        skipped("SIPWARD_RFC4475 does not name a directory with the messages of RFC 4475");
         return Vec::new();
     };
     let read = |name| {

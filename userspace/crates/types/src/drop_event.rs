@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use xdp_prog::reason::Reason;
 
+use crate::time::KernelTime;
+
 /// One dropped packet, or one that monitor mode let pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropEvent {
-    /// Kernel monotonic nanoseconds.
-    pub at: u64,
+    pub at: KernelTime,
     pub source: IpAddr,
     pub source_port: u16,
     pub destination: IpAddr,

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use crate::account::Account;
 use crate::flow::Flow;
+use crate::time::KernelTime;
 use serde::{Deserialize, Serialize};
 
 /// The evidence of one transaction, emitted once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Kernel monotonic nanoseconds, as in the kernel's maps.
-    pub at: u64,
+    pub at: KernelTime,
     /// Where the packets came from; never what a header says. IPv4 is never written as IPv6.
     pub source: IpAddr,
     pub flow: Flow,
@@ -20,7 +20,7 @@ pub struct Evidence {
     pub kind: Kind,
     pub proof: Proof,
     /// The request was made later than that: then the nonce that it answers was sent there; or, over TCP, it came.
-    pub made_after: u64,
+    pub made_after: KernelTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub enum Kind {
     Registered {
         /// Of its Contact.
         phone: u64,
-        until: u64,
+        until: KernelTime,
     },
     Unregistered {
         /// 0: all phones of the account.

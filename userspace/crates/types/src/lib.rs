@@ -2,7 +2,6 @@
 
 pub mod account;
 pub mod address;
-pub mod clock;
 pub mod drop_event;
 pub mod evidence;
 pub mod flow;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::address::canonical;
+use crate::{address::canonical, time::KernelTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,8 +27,7 @@ impl ListKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListEntry {
     pub kind: ListKind,
-    /// Kernel monotonic nanoseconds.
-    pub until: u64,
+    pub until: KernelTime,
 }
 
 /// The address, if the prefix holds just one.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::flow::Transport;
+use crate::{flow::Transport, time::KernelTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -14,8 +14,7 @@ pub enum Direction {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tapped<'a> {
-    /// Kernel monotonic nanoseconds.
-    pub at: u64,
+    pub at: KernelTime,
     pub direction: Direction,
     /// IPv4 is never written as IPv6.
     pub remote: SocketAddr,

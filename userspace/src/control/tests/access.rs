@@ -18,6 +18,7 @@ use crate::{
     refusal::{Refusal, RefusalKind},
 };
 use sipward_api::Call;
+use sipward_testkit::skipped::skipped;
 
 const NOBODY: u32 = 65_534;
 
@@ -28,7 +29,7 @@ fn mode(path: &Path) -> u32 {
 fn is_root() -> bool {
     let root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !root {
-        println!("skipped: only root can become somebody else");
+        skipped("only root can become another user");
     }
     root
 }
@@ -39,7 +40,7 @@ fn group() -> Option<(&'static str, u32)> {
         .into_iter()
         .find_map(|name| Some((name, accounts::group_id(name).ok()??)).filter(|(_, id)| *id != NOBODY));
     if group.is_none() {
-        println!("skipped: none of the usual groups is here");
+        skipped("this host has none of the groups daemon, mail and nogroup");
     }
     group
 }

@@ -41,7 +41,7 @@ fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
     let line = store.audit(1, Some(net("192.0.2.1/32")), None).unwrap().remove(0);
     assert_eq!(
         (line.at, line.who.as_str(), line.what.as_str()),
-        (TODAY + 10_000, "root (alice)", "trust add")
+        (TODAY + 10 * SECOND, "root (alice)", "trust add")
     );
     assert_eq!(line.detail, "2h");
 }
@@ -83,13 +83,13 @@ fn of_what_the_guard_writes_the_latest_lines_are_kept_and_nobody_elses_have_to_g
     assert_eq!(store.audit_gone().unwrap(), []);
     write(&mut store, GUARD, 7, 30);
     assert_eq!((count(&store, GUARD), count(&store, "root (alice)")), (20_000, 5));
-    let gone = |lines, seconds: u64| AuditGone { of_guard: true, lines, at: TODAY + seconds * 1_000 };
+    let gone = |lines, seconds: u32| AuditGone { of_guard: true, lines, at: TODAY + seconds * SECOND };
     assert_eq!(store.audit_gone().unwrap(), [gone(7, 20)]);
     write(&mut store, GUARD, 30_000, 40);
     assert_eq!((count(&store, GUARD), count(&store, "root (alice)")), (20_000, 5));
     assert_eq!(store.audit_gone().unwrap(), [gone(30_007, 40)]);
     let latest = store.audit(1, None, None).unwrap().remove(0);
-    assert_eq!((latest.at, latest.target.as_str()), (TODAY + 40_000, "29999"));
+    assert_eq!((latest.at, latest.target.as_str()), (TODAY + 40 * SECOND, "29999"));
     // Of all others far more, and what the guard wrote does not have to go for them.
     write(&mut store, "root", 99_995, 50);
     assert_eq!(store.audit_gone().unwrap().len(), 1);
@@ -98,7 +98,10 @@ fn of_what_the_guard_writes_the_latest_lines_are_kept_and_nobody_elses_have_to_g
         (count(&store, GUARD), count(&store, "root"), count(&store, "root (alice)")),
         (20_000, 99_999 + 1, 0)
     );
-    assert_eq!(store.audit_gone().unwrap()[0], AuditGone { of_guard: false, lines: 6, at: TODAY + 50_000 });
+    assert_eq!(
+        store.audit_gone().unwrap()[0],
+        AuditGone { of_guard: false, lines: 6, at: TODAY + 50 * SECOND }
+    );
 }
 
 #[test]

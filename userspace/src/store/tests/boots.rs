@@ -2,23 +2,26 @@ use super::*;
 use crate::store::{Counts, Switch};
 
 /// Two hours, from ten seconds after the first boot.
-const END: u64 = 10 * SECOND + 2 * HOUR;
+const END: KernelTime = KernelTime::from_nanos(7_210_000_000_000);
 
 fn banned_in_the_first_boot(path: &Path) {
     let now = clock("a", 10);
     put(&mut Store::open_at(path, &now).unwrap(), &[ban(address(1), END), ban(address(2), FOREVER)], &now);
 }
 
-fn left(path: &Path, now: &Clock) -> Option<u64> {
+fn left(path: &Path, now: &Clock) -> Option<Duration> {
     let store = Store::open_at(path, now).unwrap();
     assert_eq!(store.get(address(2), now).unwrap().unwrap().until, FOREVER);
-    store.get(address(1), now).unwrap().map(|entry| entry.until - now.kernel)
+    store.get(address(1), now).unwrap().map(|entry| entry.until.since(now.kernel))
 }
 
 #[test]
 fn a_ban_goes_on_after_a_reboot() {
-    let boots =
-        |kernel: u64, minutes: u64| Clock { boot: "b", kernel, wall_ms: TODAY + 10_000 + minutes * 60_000 };
+    let boots = |kernel, minutes: u32| Clock {
+        boot: "b",
+        kernel: uptime(kernel),
+        wall: TODAY + 10 * SECOND + minutes * 60 * SECOND,
+    };
     for (what, now, expected) in [
         ("half an hour later", boots(7 * SECOND, 30), Some(HOUR * 3 / 2)),
         ("with a long uptime", boots(1_000 * HOUR, 30), Some(HOUR * 3 / 2)),
@@ -26,13 +29,21 @@ fn a_ban_goes_on_after_a_reboot() {
         ("a year later", boots(7 * SECOND, 525_600), None),
         (
             "with a clock that went back",
-            Clock { wall_ms: TODAY - 3_600_000, ..boots(7 * SECOND, 0) },
+            Clock { wall: WallTime::from_millis(TODAY.as_millis() - 3_600_000), ..boots(7 * SECOND, 0) },
             Some(2 * HOUR),
         ),
-        ("in 1970", Clock { wall_ms: 5_000, ..boots(7 * SECOND, 0) }, Some(2 * HOUR)),
+        ("in 1970", Clock { wall: WallTime::from_millis(5_000), ..boots(7 * SECOND, 0) }, Some(2 * HOUR)),
         // The same boot: whatever the clock on the wall does.
-        ("without a reboot", Clock { wall_ms: 5_000, ..clock("a", 20) }, Some(2 * HOUR - 10 * SECOND)),
-        ("without a reboot", Clock { wall_ms: TODAY * 2, ..clock("a", 20) }, Some(2 * HOUR - 10 * SECOND)),
+        (
+            "without a reboot",
+            Clock { wall: WallTime::from_millis(5_000), ..clock("a", 20) },
+            Some(2 * HOUR - 10 * SECOND),
+        ),
+        (
+            "without a reboot",
+            Clock { wall: WallTime::from_millis(2 * TODAY.as_millis()), ..clock("a", 20) },
+            Some(2 * HOUR - 10 * SECOND),
+        ),
     ] {
         let scratch = Scratch::new();
         banned_in_the_first_boot(&scratch.database());
@@ -44,23 +55,23 @@ fn a_ban_goes_on_after_a_reboot() {
 fn a_clock_that_is_set_after_a_reboot_moves_nothing() {
     let scratch = Scratch::new();
     banned_in_the_first_boot(&scratch.database());
-    let wakes = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: 5_000 };
+    let wakes = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: WallTime::from_millis(5_000) };
     assert_eq!(left(&scratch.database(), &wakes), Some(2 * HOUR));
     // What the kernel was told stays what the store says.
-    let set = Clock { kernel: 8 * SECOND, wall_ms: TODAY + 3_600_000, ..wakes };
+    let set = Clock { kernel: uptime(8 * SECOND), wall: TODAY + HOUR, ..wakes };
     assert_eq!(left(&scratch.database(), &set), Some(2 * HOUR - SECOND));
 }
 
 #[test]
 fn a_clock_that_was_wrong_when_a_ban_began_and_was_set_since_does_not_end_it_at_the_next_reboot() {
     let scratch = Scratch::new();
-    let wakes = Clock { boot: "a", kernel: 10 * SECOND, wall_ms: 5_000 };
+    let wakes = Clock { boot: "a", kernel: uptime(10 * SECOND), wall: WallTime::from_millis(5_000) };
     let mut store = Store::open_at(&scratch.database(), &wakes).unwrap();
     put(&mut store, &[ban(address(1), END), ban(address(2), FOREVER)], &wakes);
-    let set = Clock { kernel: 20 * SECOND, wall_ms: TODAY, ..wakes };
+    let set = Clock { kernel: uptime(20 * SECOND), wall: TODAY, ..wakes };
     assert_eq!(store.purge(&set).unwrap(), 0);
     drop(store);
-    let next = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: TODAY + 60_000 };
+    let next = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 60 * SECOND };
     assert_eq!(left(&scratch.database(), &next), Some(2 * HOUR - 70 * SECOND));
 }
 
@@ -68,12 +79,12 @@ fn a_clock_that_was_wrong_when_a_ban_began_and_was_set_since_does_not_end_it_at_
 fn entries_of_several_boots_are_counted_and_purged_alike() {
     let scratch = Scratch::new();
     let path = scratch.database();
-    let wall = |boot, kernel: u64, seconds: u64| Clock {
+    let wall = |boot, kernel: u32, seconds: u32| Clock {
         boot,
-        kernel: kernel * SECOND,
-        wall_ms: TODAY + seconds * 1_000,
+        kernel: uptime(kernel * SECOND),
+        wall: TODAY + seconds * SECOND,
     };
-    let put_for = |now: &Clock, number: u32, seconds: u64| {
+    let put_for = |now: &Clock, number: u32, seconds: u32| {
         let entry = ban(address(number), now.kernel + seconds * SECOND);
         put(&mut Store::open_at(&path, now).unwrap(), &[entry], now);
     };
@@ -113,13 +124,13 @@ fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
     let switch = |name: &str, until| Switch {
         name: name.to_owned(),
         value: "on".to_owned(),
-        since: now.wall_ms,
+        since: now.wall,
         who: "root (alice)".to_owned(),
         until,
     };
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     let mut change = store.begin().unwrap();
-    change.put_switch(&switch("trusted-only", 5), &now).unwrap();
+    change.put_switch(&switch("trusted-only", uptime(SECOND)), &now).unwrap();
     change.put_switch(&switch("trusted-only", now.kernel + 60 * SECOND), &now).unwrap();
     change.put_switch(&switch("mode", FOREVER), &now).unwrap();
     change.put_switch(&switch("other", FOREVER), &now).unwrap();
@@ -127,10 +138,10 @@ fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
     assert!(!change.remove_switch("other").unwrap());
     change.commit().unwrap();
     for (now, until) in [
-        (clock("a", 20), 70 * SECOND),
-        (clock("a", 200), 70 * SECOND),
-        (Clock { kernel: 3 * SECOND, ..clock("b", 30) }, 43 * SECOND),
-        (Clock { kernel: 3 * SECOND, ..clock("c", 300) }, 3 * SECOND),
+        (clock("a", 20), uptime(70 * SECOND)),
+        (clock("a", 200), uptime(70 * SECOND)),
+        (Clock { kernel: uptime(3 * SECOND), ..clock("b", 30) }, uptime(43 * SECOND)),
+        (Clock { kernel: uptime(3 * SECOND), ..clock("c", 300) }, uptime(3 * SECOND)),
     ] {
         let store = Store::open_at(&scratch.database(), &now).unwrap();
         assert_eq!(

@@ -13,7 +13,7 @@ fn filled(path: &Path) {
     let mut store = Store::open_at(path, &now).unwrap();
     let entries: Vec<_> = many(ENTRIES)
         .into_iter()
-        .map(|entry| Entry { note: Some(format!("note of {}", entry.net)), until: 2 * HOUR, ..entry })
+        .map(|entry| Entry { note: Some(format!("note of {}", entry.net)), until: uptime(2 * HOUR), ..entry })
         .collect();
     put(&mut store, &entries, &now);
     let mut change = store.begin().unwrap();
@@ -22,8 +22,8 @@ fn filled(path: &Path) {
     }
     for number in 0..100 {
         let account = guard::account(&number.to_string());
-        change.suspend(&guard::suspension(account, Some("10.0.0.1"), 2 * HOUR), &now).unwrap();
-        change.know(&guard::known(&format!("10.0.0.{number}"), 1, 2 * HOUR), &now).unwrap();
+        change.suspend(&guard::suspension(account, Some("10.0.0.1"), uptime(2 * HOUR)), &now).unwrap();
+        change.know(&guard::known(&format!("10.0.0.{number}"), 1, uptime(2 * HOUR)), &now).unwrap();
     }
     change.commit().unwrap();
 }
@@ -49,7 +49,9 @@ fn use_all(path: &Path) -> Result<(), super::super::StoreError> {
     change.put(&ban(address(7), FOREVER), &now)?;
     change.audit("root", "ban add", "10.0.0.7", "", &now)?;
     change.commit()?;
-    store.purge(&Clock { wall_ms: TODAY * 2, kernel: 3 * HOUR, ..now }).map(drop)
+    store
+        .purge(&Clock { wall: WallTime::from_millis(2 * TODAY.as_millis()), kernel: uptime(3 * HOUR), ..now })
+        .map(drop)
 }
 
 #[test]

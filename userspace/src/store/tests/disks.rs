@@ -7,16 +7,18 @@ use std::{
     process::Command,
 };
 
+use sipward_testkit::skipped::skipped;
+
 use super::*;
 
 /// The directory for the process in which a test goes on.
 const PLACE: &str = "SIPWARD_TEST_DISK";
 
-/// Runs an ignored test in a process that has a part of root's rights, and a directory; unless it cannot be done.
+/// Runs an ignored test in a process that has a part of root's rights, and a directory; skipped where that is not possible.
 fn go_on_in(name: &str, wrapper: &[&str]) {
     let works = Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").output();
     if !works.is_ok_and(|output| output.status.success()) {
-        println!("skipped: `{}` needs root", wrapper.join(" "));
+        skipped(&format!("`{}` needs root", wrapper.join(" ")));
         return;
     }
     let scratch = Scratch::new();
@@ -44,7 +46,7 @@ fn run(program: &str, arguments: &[&str], last: &Path) {
     assert!(status.success(), "{program} {arguments:?}");
 }
 
-const NOW: Clock = Clock { boot: "a", kernel: 10 * SECOND, wall_ms: TODAY };
+const NOW: Clock = Clock { boot: "a", kernel: KernelTime::from_nanos(10_000_000_000), wall: TODAY };
 
 /// Writes until nothing is left, and says where.
 fn fill(directory: &Path) -> PathBuf {

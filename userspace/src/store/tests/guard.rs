@@ -17,7 +17,7 @@ pub(super) fn account(name: &str) -> Suspended {
     Suspended::Account(Account::new(name.as_bytes()).unwrap())
 }
 
-pub(super) fn suspension(what: Suspended, source: Option<&str>, until: u64) -> Suspension {
+pub(super) fn suspension(what: Suspended, source: Option<&str>, until: KernelTime) -> Suspension {
     Suspension {
         what,
         source: source.map(|source| source.parse().unwrap()),
@@ -29,7 +29,7 @@ pub(super) fn suspension(what: Suspended, source: Option<&str>, until: u64) -> S
     }
 }
 
-pub(super) fn known(source: &str, phones: u32, until: u64) -> Known {
+pub(super) fn known(source: &str, phones: u32, until: KernelTime) -> Known {
     Known { source: source.parse().unwrap(), phones, until, since: TODAY, rule: Rule::Worked }
 }
 
@@ -48,12 +48,12 @@ fn what_is_suspended_is_there_after_the_store_was_closed() {
     let hand = Trigger { rule: Rule::Hand, count: 0, seconds: 0 };
     let all = [
         suspension(account("100"), None, FOREVER),
-        suspension(account("100"), Some("192.0.2.1"), HOUR),
-        suspension(account("100"), Some("192.0.2.2"), HOUR),
-        Suspension { trigger: hand, strict: true, ..suspension(account("a b:ü"), None, HOUR) },
-        suspension(tcp, Some("2001:db8::1"), HOUR),
-        suspension(udp, Some("192.0.2.1"), HOUR),
-        suspension(Suspended::Hash(0x8000_0000_0000_00a1), Some("192.0.2.1"), HOUR),
+        suspension(account("100"), Some("192.0.2.1"), uptime(HOUR)),
+        suspension(account("100"), Some("192.0.2.2"), uptime(HOUR)),
+        Suspension { trigger: hand, strict: true, ..suspension(account("a b:ü"), None, uptime(HOUR)) },
+        suspension(tcp, Some("2001:db8::1"), uptime(HOUR)),
+        suspension(udp, Some("192.0.2.1"), uptime(HOUR)),
+        suspension(Suspended::Hash(0x8000_0000_0000_00a1), Some("192.0.2.1"), uptime(HOUR)),
     ];
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     let mut shuffled = all.to_vec();
@@ -81,11 +81,13 @@ fn what_is_known_of_a_source_is_replaced_but_not_since_when() {
     let now = clock("a", 10);
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     let mut change = store.begin().unwrap();
-    change.know(&known("192.0.2.1", 3, HOUR), &now).unwrap();
+    change.know(&known("192.0.2.1", 3, uptime(HOUR)), &now).unwrap();
     change.know(&known("2001:db8::1", 1, FOREVER), &now).unwrap();
-    change.know(&Known { since: TODAY + 5_000, ..known("192.0.2.1", 40, 2 * HOUR) }, &now).unwrap();
+    change
+        .know(&Known { since: TODAY + 5 * SECOND, ..known("192.0.2.1", 40, uptime(2 * HOUR)) }, &now)
+        .unwrap();
     change.commit().unwrap();
-    let expected = [known("192.0.2.1", 40, 2 * HOUR), known("2001:db8::1", 1, FOREVER)];
+    let expected = [known("192.0.2.1", 40, uptime(2 * HOUR)), known("2001:db8::1", 1, FOREVER)];
     assert_eq!(store.known(&now).unwrap(), expected);
     let mut change = store.begin().unwrap();
     assert!(change.forget("192.0.2.1".parse().unwrap()).unwrap());
@@ -115,13 +117,13 @@ fn it_runs_out_and_is_purged() {
     suspend(
         &mut store,
         &[
-            suspension(account("100"), Some("192.0.2.1"), 11 * SECOND),
+            suspension(account("100"), Some("192.0.2.1"), uptime(11 * SECOND)),
             suspension(account("100"), None, FOREVER),
         ],
         &now,
     );
     let mut change = store.begin().unwrap();
-    change.know(&known("192.0.2.1", 3, 12 * SECOND), &now).unwrap();
+    change.know(&known("192.0.2.1", 3, uptime(12 * SECOND)), &now).unwrap();
     change.commit().unwrap();
     for (seconds, suspended, is_known, purged) in
         [(10, 2, 1, 0), (11, 1, 1, 1), (12, 1, 0, 1), (1 << 30, 1, 0, 0)]
@@ -142,17 +144,17 @@ fn a_reboot_neither_ends_it_nor_makes_it_longer() {
     let scratch = Scratch::new();
     let now = clock("a", 10);
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
-    suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), 10 * SECOND + HOUR)], &now);
+    suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), uptime(10 * SECOND + HOUR))], &now);
     let mut change = store.begin().unwrap();
-    change.know(&known("192.0.2.1", 3, 10 * SECOND + HOUR), &now).unwrap();
+    change.know(&known("192.0.2.1", 3, uptime(10 * SECOND + HOUR)), &now).unwrap();
     change.commit().unwrap();
     drop(store);
-    let now = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: TODAY + 10_000 + 600_000 };
+    let now = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 610 * SECOND };
     // Twice: the boot that the times belong to is not forgotten while they are there.
     for _again in 0..2 {
         let store = Store::open_at(&scratch.database(), &now).unwrap();
-        assert_eq!(store.suspensions(&now).unwrap()[0].until - now.kernel, HOUR * 5 / 6);
-        assert_eq!(store.known(&now).unwrap()[0].until - now.kernel, HOUR * 5 / 6);
+        assert_eq!(store.suspensions(&now).unwrap()[0].until.since(now.kernel), HOUR * 5 / 6);
+        assert_eq!(store.known(&now).unwrap()[0].until.since(now.kernel), HOUR * 5 / 6);
     }
     let later = Clock { kernel: now.kernel + HOUR, ..now };
     let mut store = Store::open_at(&scratch.database(), &later).unwrap();
@@ -175,9 +177,9 @@ fn words_that_nobody_has_written_are_damage() {
         let scratch = Scratch::new();
         let now = clock("a", 10);
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
-        suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), HOUR)], &now);
+        suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), uptime(HOUR))], &now);
         let mut change = store.begin().unwrap();
-        change.know(&known("192.0.2.1", 3, HOUR), &now).unwrap();
+        change.know(&known("192.0.2.1", 3, uptime(HOUR)), &now).unwrap();
         change.commit().unwrap();
         store.connection.execute_batch(sql).unwrap();
         let read = match table {
@@ -209,10 +211,11 @@ proptest! {
         who in ".{0,20}",
     ) {
         let scratch = Scratch::new();
-        let now = Clock { boot: "a", kernel: 0, wall_ms: TODAY };
+        let now = Clock { boot: "a", kernel: KernelTime::START, wall: TODAY };
         prop_assume!(until > 0);
         let trigger = Trigger { rule: Rule::ManyAccounts, count, seconds };
         let source = source.map(|source| source.to_canonical());
+        let (until, since) = (KernelTime::from_nanos(until), WallTime::from_millis(since));
         let suspension = Suspension { what, source, until, since, who, trigger, strict };
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
         suspend(&mut store, std::slice::from_ref(&suspension), &now);

@@ -38,8 +38,10 @@ fn the_version_before_the_guard_gets_room_for_what_it_decides() {
     let scratch = Scratch::new();
     second_version(&scratch.database());
     let now = clock("a", 20);
-    let (suspended, known) =
-        (guard::suspension(guard::account("100"), None, HOUR), guard::known("192.0.2.1", 3, HOUR));
+    let (suspended, known) = (
+        guard::suspension(guard::account("100"), None, uptime(HOUR)),
+        guard::known("192.0.2.1", 3, uptime(HOUR)),
+    );
     for again in [false, true] {
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
         assert_eq!(everything(&store, &now).unwrap().len(), 2);
@@ -61,9 +63,12 @@ fn an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
     for _again in 0..2 {
         let now = clock("a", 20);
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
-        let since = TODAY + 10_000;
-        let banned =
-            Entry { since, note: Some("scanner".to_owned()), ..ban(net("192.0.2.1/32"), 10 * SECOND + HOUR) };
+        let since = TODAY + 10 * SECOND;
+        let banned = Entry {
+            since,
+            note: Some("scanner".to_owned()),
+            ..ban(net("192.0.2.1/32"), uptime(10 * SECOND + HOUR))
+        };
         let trusted = Entry {
             since,
             origin: Origin::Config,

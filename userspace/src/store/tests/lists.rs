@@ -121,7 +121,7 @@ fn what_has_run_out_is_not_there_and_then_is_purged() {
             trust(second, now.kernel + 2 * SECOND),
             ban(net("192.0.2.3/32"), FOREVER),
             // Further away than a number with a sign reaches.
-            trust(net("192.0.2.4/32"), u64::MAX - 1),
+            trust(net("192.0.2.4/32"), FOREVER - Duration::from_nanos(1)),
         ],
         &now,
     );
@@ -148,8 +148,10 @@ fn what_has_run_out_is_purged_in_batches() {
     let now = clock("a", 10);
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     let count = BATCH as u32 * 2 + 1;
-    let entries: Vec<_> =
-        many(count).into_iter().map(|entry| Entry { until: now.kernel + 1, ..entry }).collect();
+    let entries: Vec<_> = many(count)
+        .into_iter()
+        .map(|entry| Entry { until: now.kernel + Duration::from_nanos(1), ..entry })
+        .collect();
     put(&mut store, &entries, &now);
     assert_eq!(store.purge(&now).unwrap(), 0);
     for removed in [BATCH, BATCH, 1, 0] {

@@ -12,8 +12,8 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn memory(of: Remembered, seconds: u64) -> Memory {
-    Memory { of, until: seconds * SECOND, state: format!("{{\"until\":{seconds}}}") }
+fn memory(of: Remembered, seconds: u32) -> Memory {
+    Memory { of, until: uptime(seconds * SECOND), state: format!("{{\"until\":{seconds}}}") }
 }
 
 /// In the order in which they are read.
@@ -78,12 +78,12 @@ fn where_accounts_have_worked_is_known_after_a_reboot_and_counts_are_not() {
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     remember(&mut store, &some(), &[], &now);
     drop(store);
-    let now = Clock { boot: "b", kernel: 7 * SECOND, wall_ms: TODAY + 60_000 };
+    let now = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 60 * SECOND };
     // Twice: the boot that the times belong to is not forgotten while they are there.
     for _again in 0..2 {
         let store = Store::open_at(&scratch.database(), &now).unwrap();
         let left: Vec<_> =
-            store.memory(&now).unwrap().iter().map(|memory| memory.until - now.kernel).collect();
+            store.memory(&now).unwrap().iter().map(|memory| memory.until.since(now.kernel)).collect();
         assert_eq!(left, [40 * SECOND, 140 * SECOND, 240 * SECOND]);
     }
     let later = Clock { kernel: now.kernel + HOUR, ..now };

@@ -15,15 +15,18 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use xdp_prog::abi::FOREVER;
 
 use super::{Entry, Store, StoreErrorKind};
 use crate::clock::Clock;
 use sipward_api::Query;
-use sipward_types::list_entry::{ListKind, Origin};
+use sipward_types::{
+    list_entry::{ListKind, Origin},
+    time::{KernelTime, WallTime},
+};
 
 /// A directory that is gone when this is dropped.
 struct Scratch(PathBuf);
@@ -52,21 +55,26 @@ fn database(directory: &Path) -> PathBuf {
     directory.join("sipward.db")
 }
 
-/// November 2026, in milliseconds.
-const TODAY: u64 = 1_795_000_000_000;
-const SECOND: u64 = 1_000_000_000;
-const HOUR: u64 = 3_600 * SECOND;
+/// November 2026.
+const TODAY: WallTime = WallTime::from_millis(1_795_000_000_000);
+const FOREVER: KernelTime = KernelTime::FOREVER;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// In a boot that began today.
-fn clock(boot: &'static str, seconds: u64) -> Clock {
-    Clock { boot, kernel: seconds * SECOND, wall_ms: TODAY + seconds * 1_000 }
+fn clock(boot: &'static str, seconds: u32) -> Clock {
+    Clock { boot, kernel: uptime(seconds * SECOND), wall: TODAY + seconds * SECOND }
+}
+
+fn uptime(time: Duration) -> KernelTime {
+    KernelTime::START + time
 }
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-fn ban(net: IpNet, until: u64) -> Entry {
+fn ban(net: IpNet, until: KernelTime) -> Entry {
     Entry {
         net,
         kind: ListKind::Banned,
@@ -78,7 +86,7 @@ fn ban(net: IpNet, until: u64) -> Entry {
     }
 }
 
-fn trust(net: IpNet, until: u64) -> Entry {
+fn trust(net: IpNet, until: KernelTime) -> Entry {
     Entry { kind: ListKind::Trusted, ..ban(net, until) }
 }
 

@@ -15,8 +15,7 @@ enum Step {
     /// What was done since the last of these is undone.
     Rollback,
     Commit,
-    /// Milliseconds.
-    Wait(u64),
+    Wait(Duration),
     Reboot,
     Purge,
 }
@@ -30,30 +29,29 @@ impl Model {
         self.0.insert(to_prefix(entry.net), Entry { net: canonical(entry.net), ..entry.clone() });
     }
 
-    fn alive(&self, now: u64) -> impl Iterator<Item = &Entry> {
+    fn alive(&self, now: KernelTime) -> impl Iterator<Item = &Entry> {
         self.0.values().filter(move |entry| entry.until > now)
     }
 }
 
-/// Milliseconds since the first boot, and the boot that it is.
+/// The time since the first boot, and the boot that it is.
 #[derive(Clone, Copy)]
 struct Time {
-    now: u64,
+    now: Duration,
     boot: usize,
-    began: u64,
+    began: Duration,
 }
 
 const BOOTS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
 impl Time {
     fn clock(self) -> Clock {
-        let kernel = (self.now - self.began) * SECOND / 1_000;
-        Clock { boot: BOOTS[self.boot], kernel, wall_ms: TODAY + self.now }
+        Clock { boot: BOOTS[self.boot], kernel: uptime(self.now - self.began), wall: TODAY + self.now }
     }
 
     /// Of a time since the first boot, as kernel time of this boot.
-    fn until(self, until: u64) -> u64 {
-        if until == FOREVER { FOREVER } else { until.saturating_sub(self.began * SECOND / 1_000) }
+    fn until(self, until: KernelTime) -> KernelTime {
+        if until == FOREVER { FOREVER } else { until - self.began }
     }
 }
 
@@ -77,13 +75,13 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         Just(Origin::Kernel),
         Just(Origin::Guard),
     ];
-    let until = prop_oneof![Just(FOREVER), 0..100 * SECOND];
+    let until = prop_oneof![Just(FOREVER), (0..100_000_000_000u64).prop_map(KernelTime::from_nanos)];
     (any_net(), kind, until, any::<u64>(), origin, words).prop_map(
         |(net, kind, until, since, origin, (note, evidence))| Entry {
             net,
             kind,
             until,
-            since,
+            since: WallTime::from_millis(since),
             origin,
             note,
             evidence,
@@ -97,7 +95,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => any_net().prop_map(Step::Remove),
         1 => Just(Step::Rollback),
         2 => Just(Step::Commit),
-        2 => (0..30_000u64).prop_map(Step::Wait),
+        2 => (0..30_000u64).prop_map(|millis| Step::Wait(Duration::from_millis(millis))),
         1 => Just(Step::Reboot),
         1 => Just(Step::Purge),
     ]
@@ -133,7 +131,7 @@ fn change<'a>(
 
 fn check(store: &Store, model: &Model, time: Time) {
     let clock = time.clock();
-    let now = time.now * SECOND / 1_000;
+    let now = uptime(time.now);
     let expected: Vec<_> =
         model.alive(now).map(|entry| Entry { until: time.until(entry.until), ..entry.clone() }).collect();
     assert_eq!(everything(store, &clock).unwrap(), expected);
@@ -151,7 +149,7 @@ proptest! {
     #[test]
     fn the_store_does_what_a_map_does(steps in prop::collection::vec(any_step(), 1..60)) {
         let scratch = Scratch::new();
-        let mut time = Time { now: 0, boot: 0, began: 0 };
+        let mut time = Time { now: Duration::ZERO, boot: 0, began: Duration::ZERO };
         let mut store = Store::open_at(&scratch.database(), &time.clock()).unwrap();
         let mut model = Model::default();
         let mut steps = steps.iter().peekable();
@@ -162,15 +160,15 @@ proptest! {
                     continue;
                 }
                 Step::Rollback | Step::Commit => {}
-                Step::Wait(milliseconds) => time.now += milliseconds,
+                Step::Wait(wait) => time.now += *wait,
                 Step::Reboot if time.boot + 1 < BOOTS.len() => {
                     drop(store);
-                    time = Time { now: time.now + 500, boot: time.boot + 1, began: time.now };
+                    time = Time { now: time.now + SECOND / 2, boot: time.boot + 1, began: time.now };
                     store = Store::open_at(&scratch.database(), &time.clock()).unwrap();
                 }
                 Step::Reboot => {}
                 Step::Purge => {
-                    let now = time.now * SECOND / 1_000;
+                    let now = uptime(time.now);
                     let before = model.0.len();
                     model.0.retain(|_, entry| entry.until > now);
                     assert_eq!(store.purge(&time.clock()).unwrap(), before - model.0.len());
@@ -184,11 +182,12 @@ proptest! {
     }
 
     #[test]
-    fn what_is_put_is_what_is_got(entry in any_entry(), until: u64, wall_ms: u64, kernel in 0..u64::MAX / 2) {
+    fn what_is_put_is_what_is_got(entry in any_entry(), until: u64, wall: u64, kernel in 0..u64::MAX / 2) {
         prop_assume!(until > kernel);
         let scratch = Scratch::new();
-        let now = Clock { boot: "a", kernel, wall_ms };
-        let entry = Entry { until, ..entry };
+        let (kernel, wall) = (KernelTime::from_nanos(kernel), WallTime::from_millis(wall));
+        let now = Clock { boot: "a", kernel, wall };
+        let entry = Entry { until: KernelTime::from_nanos(until), ..entry };
         let mut store = Store::open_at(&scratch.database(), &now).unwrap();
         put(&mut store, std::slice::from_ref(&entry), &now);
         prop_assert_eq!(store.get(entry.net, &now).unwrap(), Some(entry));

@@ -2,7 +2,7 @@
 //! within a day.
 //!
 //! Pure: drops as the kernel emits them, proven successes and times go in, and what to think of each rule comes out.
-//! Times are seconds since 1970, as it outlives a boot.
+//! Times are those of the wall clock, in seconds, as the figures outlive a boot.
 //!
 //! Who has failed as an attacker does is no such mistake, even if he finds the password in the end.
 //!
@@ -21,6 +21,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    time::Duration,
 };
 
 use self::rule::Rule;
@@ -29,10 +30,13 @@ pub use self::{
     saved::{Saved, SavedError},
     settings::{SHARE, SOURCES, Settings},
 };
-use sipward_types::address::{from_key, to_key};
+use sipward_types::{
+    address::{from_key, to_key},
+    time::WallSeconds,
+};
 
-/// How long after a drop an authentication still speaks against the rule. In seconds.
-pub const DAY: u64 = 86_400;
+/// How long after a drop an authentication still speaks against the rule.
+pub const DAY: Duration = Duration::from_secs(86_400);
 /// More than there can be reasons and signatures in force at once; names that signatures had before go first.
 const RULES: usize = 640;
 
@@ -43,7 +47,7 @@ const ATTACKERS: usize = 4_096;
 pub struct FalsePositives {
     settings: Settings,
     /// Sources that failed as an attacker does, and when they did last.
-    attackers: HashMap<IpAddr, u64>,
+    attackers: HashMap<IpAddr, WallSeconds>,
     /// Decides which sources are in a sample.
     key: u64,
     rules: BTreeMap<String, Rule>,
@@ -60,7 +64,7 @@ impl FalsePositives {
     }
 
     /// A rule has dropped something from a source, or would have: `options-stranger`, `signature:friendly-scanner`.
-    pub fn dropped(&mut self, rule: &str, source: IpAddr, at: u64) {
+    pub fn dropped(&mut self, rule: &str, source: IpAddr, at: WallSeconds) {
         let (source, rank) = self.place(source);
         if let Some(rule) = self.rules.get_mut(rule) {
             return rule.dropped(source, rank, at);
@@ -72,7 +76,7 @@ impl FalsePositives {
     }
 
     /// It was suspended or banned for what it did, and that was proven.
-    pub fn attacked(&mut self, source: IpAddr, at: u64) {
+    pub fn attacked(&mut self, source: IpAddr, at: WallSeconds) {
         let (source, _) = self.place(source);
         if self.attackers.len() >= ATTACKERS && !self.attackers.contains_key(&source) {
             let oldest = self.attackers.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source);
@@ -82,16 +86,16 @@ impl FalsePositives {
     }
 
     /// A source has authenticated, and it was proven that it is that source.
-    pub fn authenticated(&mut self, source: IpAddr, at: u64) {
+    pub fn authenticated(&mut self, source: IpAddr, at: WallSeconds) {
         let (source, _) = self.place(source);
-        if self.attackers.get(&source).is_some_and(|attacked| at.saturating_sub(*attacked) <= DAY) {
+        if self.attackers.get(&source).is_some_and(|attacked| at.since(*attacked) <= DAY) {
             return;
         }
         self.rules.values_mut().for_each(|rule| rule.authenticated(source, at));
     }
 
     /// Forgets what is over.
-    pub fn tick(&mut self, now: u64) {
+    pub fn tick(&mut self, now: WallSeconds) {
         self.rules.retain(|_, rule| rule.tick(now));
         self.attackers.retain(|_, at| now.abs_diff(*at) <= DAY);
     }
@@ -124,7 +128,7 @@ impl FalsePositives {
     }
 
     /// What was saved. A rule that cannot be read begins anew, and is named.
-    pub fn restore(&mut self, saved: &[Saved], now: u64) -> Vec<SavedError> {
+    pub fn restore(&mut self, saved: &[Saved], now: WallSeconds) -> Vec<SavedError> {
         let mut faults = Vec::new();
         for saved in saved {
             match saved.read() {

@@ -1,9 +1,13 @@
 //! The sources that one rule hit.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
+
+use sipward_types::time::WallSeconds;
 
 use super::{DAY, Settings};
 
+/// Several CPUs write events, and an answer may be read that long before an earlier drop.
+const EARLY: Duration = Duration::from_secs(1);
 /// Sources that are remembered of a rule.
 pub(super) const ROOM: usize = 1_024;
 
@@ -24,8 +28,8 @@ pub(super) struct Hit {
     /// For how many powers of two of sources it stands.
     pub(super) level: u32,
     /// When it was dropped last, and when it authenticated after a drop.
-    pub(super) dropped: u64,
-    pub(super) authenticated: Option<u64>,
+    pub(super) dropped: WallSeconds,
+    pub(super) authenticated: Option<WallSeconds>,
 }
 
 /// What is to be thought of a rule.
@@ -40,7 +44,7 @@ pub struct Tally {
 }
 
 impl Rule {
-    pub(super) fn dropped(&mut self, source: IpAddr, rank: u32, at: u64) {
+    pub(super) fn dropped(&mut self, source: IpAddr, rank: u32, at: WallSeconds) {
         if rank < self.level {
             return;
         }
@@ -54,17 +58,16 @@ impl Rule {
         }
     }
 
-    pub(super) fn authenticated(&mut self, source: IpAddr, at: u64) {
+    pub(super) fn authenticated(&mut self, source: IpAddr, at: WallSeconds) {
         let Some(hit) = self.sources.get_mut(&source) else { return };
-        // Several CPUs tell, and the answer may be read before the drop is.
-        if at.saturating_add(1) >= hit.dropped && at.saturating_sub(hit.dropped) <= DAY {
+        if hit.dropped.since(at) <= EARLY && at.since(hit.dropped) <= DAY {
             hit.authenticated = hit.authenticated.max(Some(at));
             self.changed = true;
         }
     }
 
     /// Whether anything is left.
-    pub(super) fn tick(&mut self, now: u64) -> bool {
+    pub(super) fn tick(&mut self, now: WallSeconds) -> bool {
         let before = self.sources.len();
         // A clock that was set back leaves times to come.
         self.sources.retain(|_, hit| now.abs_diff(hit.last()) <= DAY);
@@ -113,8 +116,8 @@ impl Rule {
         (tally.flagged && !before).then_some(tally)
     }
 
-    pub(super) fn last(&self) -> u64 {
-        self.sources.values().map(Hit::last).max().unwrap_or(0)
+    pub(super) fn last(&self) -> WallSeconds {
+        self.sources.values().map(Hit::last).max().unwrap_or_default()
     }
 
     /// Whether it has since this was asked last.
@@ -136,8 +139,8 @@ impl Rule {
 }
 
 impl Hit {
-    fn last(&self) -> u64 {
-        self.dropped.max(self.authenticated.unwrap_or(0))
+    fn last(&self) -> WallSeconds {
+        self.dropped.max(self.authenticated.unwrap_or_default())
     }
 
     fn stands_for(&self) -> u64 {

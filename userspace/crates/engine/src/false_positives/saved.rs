@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use sipward_types::time::WallSeconds;
+
 use super::rule::{Hit, ROOM, Rule};
 
 /// Of the bytes below; others are not read.
@@ -50,8 +52,8 @@ impl Rule {
             };
             state.extend(address.octets());
             state.extend([hit.rank as u8, hit.level as u8]);
-            state.extend(hit.dropped.to_be_bytes());
-            state.extend(hit.authenticated.unwrap_or(0).to_be_bytes());
+            state.extend(hit.dropped.get().to_be_bytes());
+            state.extend(hit.authenticated.unwrap_or_default().get().to_be_bytes());
         }
         state
     }
@@ -83,8 +85,8 @@ fn row(row: &[u8]) -> Option<(IpAddr, Hit)> {
     let hit = Hit {
         rank: rank.into(),
         level: level.into(),
-        dropped: u64::from_be_bytes(*dropped),
-        authenticated: (authenticated > 0).then_some(authenticated),
+        dropped: WallSeconds::new(u64::from_be_bytes(*dropped)),
+        authenticated: (authenticated > 0).then_some(WallSeconds::new(authenticated)),
     };
     (rank <= 64 && level <= 64).then(|| (IpAddr::from(Ipv6Addr::from(*address)).to_canonical(), hit))
 }

@@ -4,8 +4,15 @@ use proptest::prelude::*;
 
 use super::{rule::ROOM, *};
 
-const NOW: u64 = 1_795_000_000;
+const NOW: WallSeconds = WallSeconds::new(1_795_000_000);
+/// In seconds, as the offsets of the tests.
+const DAY: i64 = 86_400;
 const KEY: u64 = 0x5eed;
+
+/// So many seconds from now.
+fn at(offset: i64) -> WallSeconds {
+    WallSeconds::new(NOW.get().strict_add_signed(offset))
+}
 
 fn false_positives() -> FalsePositives {
     FalsePositives::new(Settings::default(), KEY)
@@ -26,40 +33,40 @@ fn only_who_authenticates_within_a_day_after_a_drop_speaks_against_the_rule() {
     let (ours, theirs) = (address("192.0.2.1"), address("192.0.2.2"));
     let (phone, same_64, other_64) =
         (address("2001:db8::1"), address("2001:db8::2"), address("2001:db8:0:1::1"));
-    for (what, source, drops, who, at, expected) in [
+    for (what, source, drops, who, succeeded, expected) in [
         ("at once", ours, &[NOW][..], ours, NOW, 1),
-        ("a moment before the drop was read", ours, &[NOW], ours, NOW - 1, 1),
-        ("long before", ours, &[NOW], ours, NOW - 2, 0),
-        ("a day later", ours, &[NOW], ours, NOW + DAY, 1),
-        ("more than a day later", ours, &[NOW], ours, NOW + DAY + 1, 0),
-        ("a day after the last of them", ours, &[NOW, NOW + 60], ours, NOW + 60 + DAY, 1),
+        ("a moment before the drop was read", ours, &[NOW], ours, at(-1), 1),
+        ("long before", ours, &[NOW], ours, at(-2), 0),
+        ("a day later", ours, &[NOW], ours, at(DAY), 1),
+        ("more than a day later", ours, &[NOW], ours, at(DAY + 1), 0),
+        ("a day after the last of them", ours, &[NOW, at(60)], ours, at(60 + DAY), 1),
         ("somebody else", ours, &[NOW], theirs, NOW, 0),
         ("never dropped", ours, &[], ours, NOW, 0),
-        ("another address of the /64", phone, &[NOW], same_64, NOW + 1, 1),
-        ("another /64", phone, &[NOW], other_64, NOW + 1, 0),
+        ("another address of the /64", phone, &[NOW], same_64, at(1), 1),
+        ("another /64", phone, &[NOW], other_64, at(1), 0),
     ] {
         let mut false_positives = false_positives();
         drops.iter().for_each(|at| false_positives.dropped("flows", source, *at));
-        false_positives.authenticated(who, at);
+        false_positives.authenticated(who, succeeded);
         assert_eq!(counts(&false_positives, "flows"), (u64::from(!drops.is_empty()), expected), "{what}");
     }
 }
 
 #[test]
 fn who_attacked_before_speaks_against_no_rule() {
-    for (attacked, at, expected) in [(NOW + 1, NOW + 2, 0), (NOW, NOW + DAY, 0), (NOW - 60, NOW + DAY, 1)] {
+    for (attacked, succeeded, expected) in [(at(1), at(2), 0), (NOW, at(DAY), 0), (at(-60), at(DAY), 1)] {
         let mut false_positives = false_positives();
         false_positives.dropped("rate:register", v4(1), NOW);
         false_positives.attacked(v4(1), attacked);
         false_positives.tick(NOW);
-        false_positives.authenticated(v4(1), at);
-        assert_eq!(counts(&false_positives, "rate:register"), (1, expected), "{attacked}");
+        false_positives.authenticated(v4(1), succeeded);
+        assert_eq!(counts(&false_positives, "rate:register"), (1, expected), "{attacked:?}");
     }
     let mut false_positives = false_positives();
     false_positives.dropped("rate:register", v4(1), NOW);
-    (0..10_000).for_each(|n| false_positives.attacked(v4(2 + n), NOW + u64::from(n)));
+    (0..10_000).for_each(|n| false_positives.attacked(v4(2 + n), at(n.into())));
     assert_eq!(false_positives.attackers.len(), ATTACKERS);
-    false_positives.authenticated(v4(1), NOW + 1);
+    false_positives.authenticated(v4(1), at(1));
     assert_eq!(counts(&false_positives, "rate:register"), (1, 1), "a neighbour of many attackers");
 }
 
@@ -70,7 +77,7 @@ fn a_success_speaks_against_each_rule_that_dropped_the_source_and_no_other() {
     false_positives.dropped("signature:own", v4(1), NOW);
     false_positives.dropped("flows", v4(2), NOW);
     for again in 0..3 {
-        false_positives.authenticated(v4(1), NOW + again);
+        false_positives.authenticated(v4(1), at(again));
     }
     assert_eq!(counts(&false_positives, "options-stranger"), (1, 1));
     assert_eq!(counts(&false_positives, "signature:own"), (1, 1));
@@ -82,12 +89,12 @@ fn what_is_over_is_forgotten_after_a_day() {
     let mut false_positives = false_positives();
     false_positives.dropped("flows", v4(1), NOW);
     false_positives.dropped("flows", v4(2), NOW);
-    false_positives.authenticated(v4(2), NOW + 60);
-    false_positives.tick(NOW + DAY);
+    false_positives.authenticated(v4(2), at(60));
+    false_positives.tick(at(DAY));
     assert_eq!(counts(&false_positives, "flows"), (2, 1));
-    false_positives.tick(NOW + DAY + 60);
+    false_positives.tick(at(DAY + 60));
     assert_eq!(counts(&false_positives, "flows"), (1, 1), "a day after the success");
-    false_positives.tick(NOW + DAY + 61);
+    false_positives.tick(at(DAY + 61));
     assert!(false_positives.tallies().is_empty());
 }
 
@@ -133,7 +140,7 @@ fn a_flood_makes_the_sample_coarser_and_leaves_it_fair() {
         false_positives.dropped("options-stranger", v4(n), NOW);
     }
     for n in (0..100_000).step_by(20) {
-        false_positives.authenticated(v4(n), NOW + 60);
+        false_positives.authenticated(v4(n), at(60));
     }
     let tally = false_positives.tallies()["options-stranger"];
     assert!(tally.estimated);
@@ -141,12 +148,12 @@ fn a_flood_makes_the_sample_coarser_and_leaves_it_fair() {
     assert!((3_000..7_000).contains(&tally.authenticated), "{tally:?}");
     // The next day all of them are over, and few are counted one by one again.
     for tick in 0..64 {
-        false_positives.dropped("options-stranger", v4(1), NOW + 2 * DAY);
-        false_positives.tick(NOW + 2 * DAY + tick);
+        false_positives.dropped("options-stranger", v4(1), at(2 * DAY));
+        false_positives.tick(at(2 * DAY + tick));
     }
     for n in 0..50 {
-        false_positives.dropped("flows", v4(n), NOW + 2 * DAY);
-        false_positives.dropped("options-stranger", v4(n), NOW + 2 * DAY);
+        false_positives.dropped("flows", v4(n), at(2 * DAY));
+        false_positives.dropped("options-stranger", v4(n), at(2 * DAY));
     }
     assert_eq!(counts(&false_positives, "flows"), (50, 0));
     assert_eq!(counts(&false_positives, "options-stranger").0.abs_diff(50) % 2, 0);
@@ -164,8 +171,8 @@ fn a_flood_under_one_rule_does_not_touch_another() {
 #[test]
 fn old_names_of_signatures_make_room_for_new_ones() {
     let mut false_positives = false_positives();
-    for n in 0..2 * RULES as u64 {
-        false_positives.dropped(&format!("signature:{n}"), v4(1), NOW + n);
+    for n in 0..2 * RULES as i64 {
+        false_positives.dropped(&format!("signature:{n}"), v4(1), at(n));
     }
     let tallies = false_positives.tallies();
     assert_eq!(tallies.len(), RULES);
@@ -177,7 +184,7 @@ fn what_is_saved_is_what_comes_back_and_only_what_changed_is_saved() {
     let mut false_positives = false_positives();
     (0..5_000).for_each(|n| false_positives.dropped("flows", v4(n), NOW));
     false_positives.dropped("signature:own", "2001:db8::1".parse().unwrap(), NOW);
-    (0..2_000).for_each(|n| false_positives.authenticated(v4(n), NOW + 5));
+    (0..2_000).for_each(|n| false_positives.authenticated(v4(n), at(5)));
     let told = false_positives.newly_flagged();
     assert_eq!(told.len(), 1);
     let saved = false_positives.save();
@@ -187,17 +194,17 @@ fn what_is_saved_is_what_comes_back_and_only_what_changed_is_saved() {
     assert_eq!(false_positives.save(), saved);
 
     let mut next = FalsePositives::new(Settings::default(), 99);
-    assert_eq!(next.restore(&saved, NOW + 60), []);
+    assert_eq!(next.restore(&saved, at(60)), []);
     assert_eq!(next.tallies(), false_positives.tallies());
     assert_eq!(next.newly_flagged(), [], "it was told before the restart");
     assert_eq!(next.save(), []);
     // The same sources are in the sample.
     for false_positives in [&mut false_positives, &mut next] {
-        (0..5_000).for_each(|n| false_positives.dropped("flows", v4(n), NOW + 70));
+        (0..5_000).for_each(|n| false_positives.dropped("flows", v4(n), at(70)));
     }
     assert_eq!(next.tallies(), false_positives.tallies());
     let mut late = FalsePositives::new(Settings::default(), 99);
-    late.restore(&saved, NOW + 2 * DAY);
+    late.restore(&saved, at(2 * DAY));
     assert!(late.tallies().is_empty());
 }
 
@@ -224,7 +231,7 @@ fn what_cannot_be_read_is_named_and_harms_nothing_else() {
 enum Event {
     Dropped(u8, u32),
     Authenticated(u32),
-    Passed(u64),
+    Passed(u32),
     Restarted,
 }
 
@@ -232,7 +239,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..3u8, 0..30u32).prop_map(|(rule, source)| Event::Dropped(rule, source)),
         3 => (0..30u32).prop_map(Event::Authenticated),
-        1 => (0..DAY).prop_map(Event::Passed),
+        1 => (0..DAY as u32).prop_map(Event::Passed),
         1 => Just(Event::Restarted),
     ]
 }
@@ -243,7 +250,7 @@ proptest! {
         let mut false_positives = false_positives();
         let mut store = BTreeMap::new();
         // When each source was dropped last by each rule, and whether it authenticated since.
-        let mut naive: BTreeMap<(u8, u32), (u64, Option<u64>)> = BTreeMap::new();
+        let mut naive: BTreeMap<(u8, u32), (WallSeconds, Option<WallSeconds>)> = BTreeMap::new();
         let mut now = NOW;
         for event in events {
             match event {
@@ -254,16 +261,16 @@ proptest! {
                 Event::Authenticated(source) => {
                     false_positives.authenticated(v4(source), now);
                     for ((_, who), (dropped, authenticated)) in &mut naive {
-                        if *who == source && now - *dropped <= DAY {
+                        if *who == source && now.since(*dropped) <= super::DAY {
                             *authenticated = Some(now);
                         }
                     }
                 }
                 Event::Passed(seconds) => {
-                    now += seconds;
+                    now = WallSeconds::new(now.get() + u64::from(seconds));
                     false_positives.tick(now);
                     naive.retain(|_, (dropped, authenticated)| {
-                        now - authenticated.unwrap_or(0).max(*dropped) <= DAY
+                        now.since(authenticated.unwrap_or_default().max(*dropped)) <= super::DAY
                     });
                 }
                 Event::Restarted => {

@@ -159,7 +159,7 @@ impl Oracle<'_> {
         let frame = self.frame(port);
         let refused_after = |seconds: u64| {
             let memory = self.memory.copy_for(self.address);
-            memory.set_now(self.memory.now() + seconds * 1_000_000_000);
+            memory.set_now(self.memory.now() + Duration::from_secs(seconds));
             is_limit(memory.judge(&frame).0.reason)
         };
         let (mut refused, mut passed) = (0, AGAIN_MAX);

@@ -1,3 +1,4 @@
+use sipward_types::time::KernelTime;
 use std::sync::{Arc, LazyLock};
 
 use xdp_prog::abi::{FOREVER, KnownFlow, Signatures, SourceEntry, kind};
@@ -27,7 +28,7 @@ fn filter(toml: &str) -> Memory {
     let rates = if toml.contains("rate]") { "" } else { REGISTERS };
     let resolved = Config::parse(&format!("{toml}\n{rates}"), "test").unwrap().resolve().unwrap();
     let mut memory = Memory::new(resolved.policy.clone(), Arc::clone(&NO_SIGNATURES));
-    memory.set_now(NOW);
+    memory.set_now(KernelTime::from_nanos(NOW));
     resolved.entries().for_each(|(net, entry)| memory.insert(net, entry));
     memory
 }
@@ -120,7 +121,7 @@ fn a_ban_in_the_shadow_of_trust_wakes_up_with_its_end() {
         let mut memory = filter("");
         put(&mut memory, if net.contains('/') { net } else { "192.0.2.9/32" }, ban);
         all_get(&memory, "192.0.2.9", "pass trusted");
-        memory.set_now(NOW + SECOND);
+        memory.set_now(KernelTime::from_nanos(NOW + SECOND));
         all_get(&memory, "192.0.2.9", if net.contains('/') { "drop ban-prefix" } else { "drop ban" });
     }
 }
@@ -174,7 +175,7 @@ fn what_was_sent_is_gone_from_the_budget_and_forecasts_cost_nothing() {
         send(&memory, address, Kind::Register, 7, 5060, false);
         assert_eq!(short(&one(&memory, address, Kind::Register)), "drop rate:register, 0 then rate:register");
         assert_eq!(short(&one(&memory, address, Kind::Invite)), "pass request, 20 then rate:invite");
-        memory.set_now(NOW + 300 * SECOND);
+        memory.set_now(KernelTime::from_nanos(NOW + 300 * SECOND));
         assert_eq!(short(&one(&memory, address, Kind::Register)), "pass request, 60 then rate:register");
     }
 }
@@ -193,9 +194,11 @@ fn what_a_limit_refuses_passes_when_it_is_said_to_and_not_before() {
         send(&memory, "192.0.2.9", kind, count, 40_000, kind == Kind::NewPort);
         let refused = one(&memory, "192.0.2.9", kind);
         assert_eq!(refused.again_in, Some(Duration::from_secs(wait)), "{refused:?}");
-        memory.set_now(NOW + wait * SECOND - if wait == 1 { SECOND } else { SECOND / 2 });
+        memory.set_now(KernelTime::from_nanos(
+            NOW + wait * SECOND - if wait == 1 { SECOND } else { SECOND / 2 },
+        ));
         assert_eq!(one(&memory, "192.0.2.9", kind).again_in, Some(Duration::from_secs(1)));
-        memory.set_now(NOW + wait * SECOND);
+        memory.set_now(KernelTime::from_nanos(NOW + wait * SECOND));
         assert_eq!(one(&memory, "192.0.2.9", kind).action, Action::Pass);
     }
     let memory = filter("");

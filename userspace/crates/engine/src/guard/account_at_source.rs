@@ -8,8 +8,9 @@ use super::{
     score::WHOLE,
     settings::Retries,
     source_net::Same,
-    time::{is_recent, nanos, seconds},
+    time::{is_recent, seconds},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind, Method},
     flow::Flow,
@@ -28,25 +29,25 @@ pub(super) struct AccountAtSource {
     calls: Streak,
     /// Failures since the account was last left alone.
     pub(super) guesses: u32,
-    pub(super) last: u64,
+    pub(super) last: KernelTime,
     pub(super) flows: Same<Flow>,
     pub(super) addresses: Same<IpAddr>,
     attempts: [Option<u64>; ATTEMPTS],
     next_attempt: usize,
     /// Of the suspension that it led to. In a /64 it is for all of its addresses, decided for each when it tries.
-    pub(super) suspended_until: u64,
+    pub(super) suspended_until: KernelTime,
 }
 
 /// Failures in a row.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Streak {
     pub(super) count: u32,
-    first: u64,
-    last: u64,
+    first: KernelTime,
+    last: KernelTime,
 }
 
 impl Streak {
-    fn fail(&mut self, at: u64) -> Self {
+    fn fail(&mut self, at: KernelTime) -> Self {
         if self.count == 0 || !is_recent(self.last, at, STREAK_MEMORY) {
             *self = Self { count: 0, first: at, last: at };
         }
@@ -55,7 +56,7 @@ impl Streak {
         *self
     }
 
-    fn now(&self, now: u64) -> u32 {
+    fn now(&self, now: KernelTime) -> u32 {
         if is_recent(self.last, now, STREAK_MEMORY) { self.count } else { 0 }
     }
 
@@ -67,8 +68,8 @@ impl Streak {
     /// that a phone with a wrong password, which tries each half minute for days, hardly counts. A single failure has no
     /// pace and counts wholly.
     pub(super) fn pace(self) -> u32 {
-        let least = u128::from(nanos(QUICK)) * u128::from(self.count.saturating_sub(1));
-        let took = u128::from(self.last - self.first);
+        let least = QUICK.as_nanos() * u128::from(self.count.saturating_sub(1));
+        let took = self.last.since(self.first).as_nanos();
         if took <= least {
             return WHOLE;
         }
@@ -105,14 +106,14 @@ impl AccountAtSource {
         true
     }
 
-    pub(super) const fn suspend(&mut self, until: u64) {
+    pub(super) const fn suspend(&mut self, until: KernelTime) {
         self.suspended_until = until;
-        self.register = Streak { count: 0, first: 0, last: 0 };
-        self.calls = Streak { count: 0, first: 0, last: 0 };
+        self.register = Streak { count: 0, first: KernelTime::START, last: KernelTime::START };
+        self.calls = Streak { count: 0, first: KernelTime::START, last: KernelTime::START };
     }
 
     /// To register, and otherwise.
-    pub(super) fn failures(&self, now: u64) -> (u32, u32) {
+    pub(super) fn failures(&self, now: KernelTime) -> (u32, u32) {
         (self.register.now(now), self.calls.now(now))
     }
 }

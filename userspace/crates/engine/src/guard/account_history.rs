@@ -15,15 +15,16 @@ use super::{
     source_net::SourceNet,
     time::{is_recent, seconds},
 };
+use sipward_types::time::KernelTime;
 
 /// What any rule can ask for.
 const MOST: usize = *COUNT.end() as usize;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AccountHistory {
-    latest: BTreeMap<SourceNet, u64>,
-    failures: VecDeque<(u64, SourceNet)>,
-    last: u64,
+    latest: BTreeMap<SourceNet, KernelTime>,
+    failures: VecDeque<(KernelTime, SourceNet)>,
+    last: KernelTime,
 }
 
 impl AccountHistory {
@@ -31,14 +32,14 @@ impl AccountHistory {
     pub(super) fn restored(self) -> Self {
         let mut latest = BTreeMap::new();
         for (source_net, at) in self.latest {
-            let last: &mut u64 = latest.entry(source_net.widest()).or_default();
+            let last: &mut KernelTime = latest.entry(source_net.widest()).or_default();
             *last = at.max(*last);
         }
         let failures = self.failures.into_iter().map(|(at, source_net)| (at, source_net.widest())).collect();
         Self { latest, failures, last: self.last }
     }
 
-    pub(super) fn fail(&mut self, source_net: SourceNet, at: u64) {
+    pub(super) fn fail(&mut self, source_net: SourceNet, at: KernelTime) {
         let source_net = source_net.widest();
         self.last = self.last.max(at);
         self.latest.insert(source_net, at);
@@ -64,16 +65,20 @@ impl AccountHistory {
     }
 
     /// How many, over how many seconds.
-    pub(super) fn sources(&self, now: u64, within: Duration) -> (u32, u32) {
+    pub(super) fn sources(&self, now: KernelTime, within: Duration) -> (u32, u32) {
         tally(self.latest.values().copied(), now, within)
     }
 
-    pub(super) fn failures(&self, now: u64, within: Duration) -> (u32, u32) {
+    pub(super) fn failures(&self, now: KernelTime, within: Duration) -> (u32, u32) {
         tally(self.failures.iter().map(|(at, _)| *at), now, within)
     }
 }
 
-pub(super) fn tally(times: impl Iterator<Item = u64>, now: u64, within: Duration) -> (u32, u32) {
+pub(super) fn tally(
+    times: impl Iterator<Item = KernelTime>,
+    now: KernelTime,
+    within: Duration,
+) -> (u32, u32) {
     let recent = times.filter(|at| is_recent(*at, now, within));
     let (count, since) = recent.fold((0, now), |(count, since), at| (count + 1, since.min(at)));
     (count, seconds(since, now))
@@ -88,7 +93,7 @@ impl Evictable for AccountHistory {
         self.latest.len() as u32
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.last
     }
 }

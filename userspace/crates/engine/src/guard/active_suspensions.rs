@@ -9,10 +9,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use xdp_prog::abi::FOREVER;
 
 use super::view::ActiveSuspension;
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 
 /// Half of what the kernel has room for: there, each source takes one more.
 pub(super) const CLOSED: usize = 32_768;
@@ -24,9 +24,9 @@ pub(super) type SuspendedScope = (Account, Option<IpAddr>);
 pub(super) struct ActiveSuspensions {
     by_key: BTreeMap<SuspendedScope, ActiveSuspension>,
     by_source: BTreeMap<IpAddr, BTreeSet<Account>>,
-    ends: BTreeSet<(u64, SuspendedScope)>,
+    ends: BTreeSet<(KernelTime, SuspendedScope)>,
     /// Since when the filter drops what comes for it.
-    dropping: BTreeMap<SuspendedScope, u64>,
+    dropping: BTreeMap<SuspendedScope, KernelTime>,
     refused: u64,
 }
 
@@ -35,7 +35,7 @@ impl ActiveSuspensions {
         &self,
         account: &Account,
         source: Option<IpAddr>,
-        now: u64,
+        now: KernelTime,
     ) -> Option<ActiveSuspension> {
         self.by_key.get(&(account.clone(), source)).copied().filter(|suspension| suspension.until > now)
     }
@@ -47,7 +47,7 @@ impl ActiveSuspensions {
             return false;
         }
         self.remove(&key);
-        if suspension.until != FOREVER {
+        if !suspension.until.is_forever() {
             self.ends.insert((suspension.until, key.clone()));
         }
         if let Some(source) = key.1 {
@@ -74,23 +74,23 @@ impl ActiveSuspensions {
     }
 
     /// The filter has it, and drops what comes for it from now on.
-    pub(super) fn is_dropping(&mut self, key: &SuspendedScope, now: u64) {
+    pub(super) fn is_dropping(&mut self, key: &SuspendedScope, now: KernelTime) {
         if self.by_key.contains_key(key) {
             self.dropping.insert(key.clone(), now);
         }
     }
 
     /// The same of all there are.
-    pub(super) fn all_are_dropping(&mut self, now: u64) {
+    pub(super) fn all_are_dropping(&mut self, now: KernelTime) {
         self.dropping = self.by_key.keys().map(|key| (key.clone(), now)).collect();
     }
 
-    pub(super) fn dropping_since(&self, key: &SuspendedScope) -> Option<u64> {
+    pub(super) fn dropping_since(&self, key: &SuspendedScope) -> Option<KernelTime> {
         self.dropping.get(key).copied()
     }
 
     /// One whose time is over.
-    pub(super) fn ended(&self, now: u64) -> Option<SuspendedScope> {
+    pub(super) fn ended(&self, now: KernelTime) -> Option<SuspendedScope> {
         self.ends.first().filter(|(until, _)| *until <= now).map(|(_, key)| key.clone())
     }
 

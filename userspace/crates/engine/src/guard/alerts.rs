@@ -11,6 +11,7 @@ use super::{
     time::is_recent,
 };
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 /// One of a rule about the same subject.
 pub(super) const SILENCE: Duration = Duration::from_secs(3600);
 /// Of all together: so many at once, and then one each minute.
@@ -29,7 +30,7 @@ pub(super) struct Alerts {
 }
 
 #[derive(Debug, Default)]
-struct LastRaised(Option<u64>);
+struct LastRaised(Option<KernelTime>);
 
 impl Evictable for LastRaised {
     fn weight(&self) -> usize {
@@ -40,7 +41,7 @@ impl Evictable for LastRaised {
         0
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.0.unwrap_or_default()
     }
 }
@@ -54,7 +55,7 @@ impl Default for Alerts {
 impl Alerts {
     pub(super) fn raise(
         &mut self,
-        at: u64,
+        at: KernelTime,
         source: Option<IpNet>,
         account: Option<Account>,
         trigger: Trigger,

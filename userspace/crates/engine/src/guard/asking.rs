@@ -16,8 +16,9 @@ use super::{
     bounded_map::{BoundedMap, Evictable},
     score::{Score, WHOLE},
     source_net::Line,
-    time::{after, is_recent},
+    time::is_recent,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Proof},
@@ -54,15 +55,15 @@ struct Asked {
     /// Of them, those that nobody can have sent in the name of another.
     proven: InVain,
     payers: BTreeSet<Account>,
-    payers_since: u64,
-    limited_until: u64,
-    last: u64,
+    payers_since: KernelTime,
+    limited_until: KernelTime,
+    last: KernelTime,
 }
 
 #[derive(Debug, Default)]
 struct InVain {
     /// When they were challenged; the oldest first.
-    waiting: VecDeque<(u64, Option<Account>)>,
+    waiting: VecDeque<(KernelTime, Option<Account>)>,
     count: Score,
 }
 
@@ -72,7 +73,7 @@ pub(super) enum Follows {
     Nothing,
     /// The line is limited until then: so many asked in vain.
     Limit {
-        until: u64,
+        until: KernelTime,
         count: u32,
     },
     /// So many that are proven.
@@ -134,7 +135,7 @@ impl Asking {
 
 impl Asked {
     /// Each account once in a while.
-    fn pays(&mut self, account: &Account, at: u64) -> bool {
+    fn pays(&mut self, account: &Account, at: KernelTime) -> bool {
         if !is_recent(self.payers_since, at, PAID) {
             self.payers.clear();
             self.payers_since = at;
@@ -142,13 +143,13 @@ impl Asked {
         self.payers.len() < PAYERS && self.payers.insert(account.clone())
     }
 
-    fn limit(&mut self, at: u64, is_known: bool) -> Follows {
+    fn limit(&mut self, at: KernelTime, is_known: bool) -> Follows {
         let count = self.all.count.count(at, PAUSE);
-        let is_limited = self.limited_until > after(at, RENEWED);
+        let is_limited = self.limited_until > at + RENEWED;
         if count <= FREE || is_limited || is_known {
             return Follows::Nothing;
         }
-        self.limited_until = after(at, LIMITED);
+        self.limited_until = at + LIMITED;
         Follows::Limit { until: self.limited_until, count }
     }
 }
@@ -185,10 +186,12 @@ impl Evictable for Asked {
     fn worth(&self) -> u32 {
         let asked = |in_vain: &InVain| in_vain.count != Score::default();
         let is_proven = asked(&self.proven) || !self.proven.waiting.is_empty();
-        2 * u32::from(is_proven) + u32::from(self.limited_until > 0) + u32::from(asked(&self.all))
+        2 * u32::from(is_proven)
+            + u32::from(self.limited_until > KernelTime::START)
+            + u32::from(asked(&self.all))
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.last
     }
 }

@@ -16,6 +16,7 @@ use super::{
     time::is_recent,
 };
 use sipward_types::flow::Flow;
+use sipward_types::time::KernelTime;
 
 /// The one that ends first goes first; the ban itself stays where it is, in the kernel and the store.
 const BANS: usize = 8_192;
@@ -23,15 +24,15 @@ const NEIGHBOURS: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) struct Bans {
-    until: BTreeMap<Scope, u64>,
-    ends: BTreeSet<(u64, Scope)>,
+    until: BTreeMap<Scope, KernelTime>,
+    ends: BTreeSet<(KernelTime, Scope)>,
     neighbours: BoundedMap<IpNet, Neighbours>,
 }
 
 #[derive(Debug, Default)]
 struct Neighbours {
-    banned: BTreeMap<IpAddr, u64>,
-    last: u64,
+    banned: BTreeMap<IpAddr, KernelTime>,
+    last: KernelTime,
 }
 
 impl Evictable for Neighbours {
@@ -43,7 +44,7 @@ impl Evictable for Neighbours {
         0
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.last
     }
 }
@@ -55,7 +56,7 @@ impl Default for Bans {
 }
 
 impl Bans {
-    pub(super) fn add(&mut self, scope: Scope, until: u64) {
+    pub(super) fn add(&mut self, scope: Scope, until: KernelTime) {
         if let Some(before) = self.until.insert(scope, until) {
             self.ends.remove(&(before, scope));
         }
@@ -68,7 +69,7 @@ impl Bans {
     }
 
     /// How many of its neighbours are banned with it, over how many seconds.
-    pub(super) fn add_neighbour(&mut self, source: IpAddr, at: u64, within: Duration) -> (u32, u32) {
+    pub(super) fn add_neighbour(&mut self, source: IpAddr, at: KernelTime, within: Duration) -> (u32, u32) {
         self.neighbours.change(&neighbours_net(source), |neighbours| {
             neighbours.last = neighbours.last.max(at);
             neighbours.banned.insert(source, at);
@@ -77,7 +78,7 @@ impl Bans {
         })
     }
 
-    pub(super) fn covers(&self, source: IpAddr, flow: Flow, now: u64) -> bool {
+    pub(super) fn covers(&self, source: IpAddr, flow: Flow, now: KernelTime) -> bool {
         let scopes = [
             Scope::Flow { source, flow },
             Scope::Source { source },
@@ -109,7 +110,7 @@ impl Bans {
     }
 
     /// Those whose time is over need no room.
-    pub(super) fn expire(&mut self, now: u64, most: usize) {
+    pub(super) fn expire(&mut self, now: KernelTime, most: usize) {
         for _ in 0..most {
             let Some((_, scope)) = self.ends.first().copied().filter(|(until, _)| *until <= now) else {
                 return;

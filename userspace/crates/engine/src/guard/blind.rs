@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::time::{is_recent, seconds};
+use sipward_types::time::KernelTime;
 
 /// What runs out so soon after packets were missed may have been renewed by one of them.
 pub(super) const RENEWS: Duration = Duration::from_secs(1_800);
@@ -18,8 +19,8 @@ const TOLERATED: u32 = 60;
 
 #[derive(Debug, Default)]
 pub(super) struct Blind {
-    since: u64,
-    last: Option<u64>,
+    since: KernelTime,
+    last: Option<KernelTime>,
     missed: u64,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Missed {
 
 impl Blind {
     /// The alert's numbers, if it goes on for too long.
-    pub(super) fn miss(&mut self, at: u64, count: u64) -> Option<Missed> {
+    pub(super) fn miss(&mut self, at: KernelTime, count: u64) -> Option<Missed> {
         if self.last.is_none_or(|last| !is_recent(last, at, PAUSE)) {
             (self.since, self.missed) = (at, 0);
         }
@@ -44,7 +45,7 @@ impl Blind {
     }
 
     /// Whether what runs out now may only seem to.
-    pub(super) fn may_have_missed(&self, now: u64) -> bool {
+    pub(super) fn may_have_missed(&self, now: KernelTime) -> bool {
         self.last.is_some_and(|last| is_recent(last, now, RENEWS))
     }
 }

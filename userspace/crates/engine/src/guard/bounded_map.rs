@@ -11,18 +11,19 @@ pub(super) trait Evictable: Default {
     fn weight(&self) -> usize;
     fn worth(&self) -> u32;
     /// When it was touched.
-    fn last(&self) -> u64;
+    fn last(&self) -> KernelTime;
     /// Asked once after each change: whether the store has to know of it.
     fn take_dirty(&mut self) -> bool {
         true
     }
 }
+use sipward_types::time::KernelTime;
 
 #[derive(Debug)]
 pub(super) struct BoundedMap<K, V> {
     entries: BTreeMap<K, V>,
     /// By worth and time.
-    order: BTreeSet<(u32, u64, K)>,
+    order: BTreeSet<(u32, KernelTime, K)>,
     weight: usize,
     most: usize,
     forgotten: u64,

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use sipward_types::account::Account;
 use sipward_types::flow::Flow;
+use sipward_types::time::KernelTime;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Kernel monotonic nanoseconds.
-    pub at: u64,
+    pub at: KernelTime,
     #[serde(flatten)]
     pub action: GuardAction,
     #[serde(rename = "because")]
@@ -26,12 +27,12 @@ pub enum GuardAction {
     Suspend {
         account: Account,
         source: IpAddr,
-        until: u64,
+        until: KernelTime,
     },
     /// This account may authenticate from nowhere, but for sources where it works; by `Rule::Hand` not even there.
     Lock {
         account: Account,
-        until: u64,
+        until: KernelTime,
     },
     /// The suspension of this account from this source ends; without a source: its lock does.
     Lift {
@@ -40,13 +41,13 @@ pub enum GuardAction {
     },
     Ban {
         scope: Scope,
-        until: u64,
+        until: KernelTime,
     },
     /// This source has so many phones.
     Know {
         source: IpAddr,
         phones: u32,
-        until: u64,
+        until: KernelTime,
     },
     Forget {
         source: IpAddr,
@@ -56,7 +57,7 @@ pub enum GuardAction {
         source: IpAddr,
         flow: Flow,
         phones: u32,
-        until: u64,
+        until: KernelTime,
     },
     ForgetFlow {
         source: IpAddr,
@@ -65,7 +66,7 @@ pub enum GuardAction {
     /// Strangers of this line, an address or the first of an IPv6 /56, may ask without credentials once a minute.
     LimitAsking {
         source: IpAddr,
-        until: u64,
+        until: KernelTime,
     },
     /// Nothing is done; somebody should know.
     Alert {

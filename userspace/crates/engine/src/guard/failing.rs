@@ -9,10 +9,10 @@ use super::{
     score::WHOLE,
     source_history::Tally,
     source_net::{Line, Same, SourceNet, neighbours_net},
-    time::{after, seconds},
+    time::seconds,
     view::ActiveSuspension,
 };
-use sipward_types::clock::expiry;
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind, Method, Proof},
@@ -32,9 +32,9 @@ enum FailureOutcome {
     /// It was no new guess.
     Nothing,
     Failing,
-    Suspend(Rule, Streak, u64),
+    Suspend(Rule, Streak, KernelTime),
     /// Its /64 is suspended already; this address was not suspended yet.
-    Follow(u64),
+    Follow(KernelTime),
 }
 
 impl Guard {
@@ -66,7 +66,7 @@ impl Guard {
                 if is_known || self.successes.any_within(SourceNet::of(source).net(), at) {
                     return self.alerts.raise(at, Some(source.into()), None, trigger).into_iter().collect();
                 }
-                let (scope, until) = (Scope::Source { source }, after(at, ENUMERATION_LASTS));
+                let (scope, until) = (Scope::Source { source }, at + ENUMERATION_LASTS);
                 self.bans.add(scope, until);
                 vec![Decision { at, action: GuardAction::Ban { scope, until }, trigger }]
             }
@@ -130,14 +130,14 @@ impl Guard {
         let Evidence { at, source, flow, made_after, .. } = *evidence;
         let since =
             self.suspensions.dropping_since(&(account.clone(), Some(source))).filter(|_| self.drops)?;
-        if made_after <= after(since, UNDER_WAY) {
+        if made_after <= since + UNDER_WAY {
             return None;
         }
         let source_net = SourceNet::of(source);
         let is_home = self.known.phones(source_net, at, &self.settings.known) > 0
             || self.successes.any_within(source_net.net(), at);
         let scope = if is_home { Scope::Flow { source, flow } } else { Scope::Source { source } };
-        let until = after(at, BYPASS_LASTS);
+        let until = at + BYPASS_LASTS;
         self.bans.add(scope, until);
         let trigger = Trigger { rule: Rule::Bypass, count: 1, seconds: seconds(since, at) };
         Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })
@@ -183,7 +183,7 @@ impl Guard {
                 Method::Invite | Method::Other => (&settings.calls, Rule::Calls),
             };
             if retries.are_spent(streak) {
-                FailureOutcome::Suspend(rule, streak, after(at, retries.time))
+                FailureOutcome::Suspend(rule, streak, at + retries.time)
             } else {
                 FailureOutcome::Failing
             }
@@ -210,7 +210,7 @@ impl Guard {
         &mut self,
         evidence: &Evidence,
         account: &Account,
-        (rule, streak, until): (Rule, Streak, u64),
+        (rule, streak, until): (Rule, Streak, KernelTime),
     ) -> Option<Decision> {
         let trigger = Trigger { rule, count: streak.count, seconds: streak.seconds() };
         let decision = self.close(evidence, account, until, trigger)?;
@@ -233,7 +233,7 @@ impl Guard {
     }
 
     /// Nobody who is only misconfigured goes on with the same account from the next address.
-    fn follow(&mut self, evidence: &Evidence, account: &Account, until: u64) -> Option<Decision> {
+    fn follow(&mut self, evidence: &Evidence, account: &Account, until: KernelTime) -> Option<Decision> {
         self.persist(evidence, account, WHOLE);
         let rule = if evidence.method == Method::Register { Rule::Suspend } else { Rule::Calls };
         self.close(evidence, account, until, Trigger { rule, count: 1, seconds: 0 })
@@ -243,7 +243,7 @@ impl Guard {
         &mut self,
         evidence: &Evidence,
         account: &Account,
-        until: u64,
+        until: KernelTime,
         trigger: Trigger,
     ) -> Option<Decision> {
         let source = evidence.source;
@@ -272,7 +272,7 @@ impl Guard {
         ];
         let (rule, limit, (count, seconds)) =
             rules.into_iter().find(|(_, limit, (count, _))| limit.on && *count >= limit.count)?;
-        let (until, trigger) = (expiry(at, limit.lasts), Trigger { rule, count, seconds });
+        let (until, trigger) = (at.expiry(limit.lasts), Trigger { rule, count, seconds });
         if !self.suspensions.insert((account.clone(), None), ActiveSuspension { until, trigger }) {
             return None;
         }
@@ -299,7 +299,7 @@ impl Guard {
             ];
         };
         self.source_histories.remove(&source_net);
-        let until = expiry(at, limit.lasts);
+        let until = at.expiry(limit.lasts);
         self.bans.add(scope, until);
         let ban = Decision { at, action: GuardAction::Ban { scope, until }, trigger };
         [Some(ban), self.judge_neighbours(scope, at)]
@@ -319,7 +319,7 @@ impl Guard {
             return self.alerts.raise(at, Some(net), None, trigger);
         }
         self.source_histories.remove(&wider);
-        let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
+        let (scope, until) = (Scope::Prefix { net }, at.expiry(limit.lasts));
         self.bans.add(scope, until);
         Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })
     }
@@ -362,7 +362,7 @@ impl Guard {
         &self,
         source: IpAddr,
         account: &Account,
-        now: u64,
+        now: KernelTime,
         tally: &Tally,
         (rule, phones): (Rule, u32),
     ) -> Option<Scope> {
@@ -384,7 +384,7 @@ impl Guard {
         }
     }
 
-    fn judge_neighbours(&mut self, scope: Scope, at: u64) -> Option<Decision> {
+    fn judge_neighbours(&mut self, scope: Scope, at: KernelTime) -> Option<Decision> {
         let Scope::Source { source } = scope else { return None };
         let limit = self.settings.neighbours;
         let (count, seconds) = self.bans.add_neighbour(source, at, limit.within);
@@ -392,7 +392,7 @@ impl Guard {
         if !limit.on || count < limit.count || self.known.any_within(net) {
             return None;
         }
-        let (scope, until) = (Scope::Prefix { net }, expiry(at, limit.lasts));
+        let (scope, until) = (Scope::Prefix { net }, at.expiry(limit.lasts));
         self.bans.add(scope, until);
         let trigger = Trigger { rule: Rule::Neighbours, count, seconds };
         Some(Decision { at, action: GuardAction::Ban { scope, until }, trigger })

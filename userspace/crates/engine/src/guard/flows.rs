@@ -18,6 +18,7 @@ use super::{
     source_net::SourceNet,
     uses::Uses,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     flow::{Flow, Transport},
@@ -35,7 +36,7 @@ const FIRST: Flow = Flow { port: 0, transport: Transport::Udp };
 const LAST: Flow = Flow { port: u16::MAX, transport: Transport::Tcp };
 
 impl Whom for Line {
-    fn know(self, phones: u32, until: u64) -> GuardAction {
+    fn know(self, phones: u32, until: KernelTime) -> GuardAction {
         let (source, flow) = self;
         GuardAction::KnowFlow { source, flow, phones, until }
     }
@@ -66,7 +67,7 @@ impl Flows {
         line: Line,
         account: Option<&Account>,
         phone: u64,
-        (at, until): (u64, u64),
+        (at, until): (KernelTime, KernelTime),
         settings: &KnownSettings,
     ) -> Vec<GuardAction> {
         if until <= at {
@@ -98,7 +99,7 @@ impl Flows {
         source: IpAddr,
         account: Option<&Account>,
         phone: u64,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Vec<GuardAction> {
         let phone = (account.cloned(), phone);
@@ -115,7 +116,7 @@ impl Flows {
         &mut self,
         line: Line,
         account: Option<&Account>,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Vec<GuardAction> {
         let mut noted = Vec::new();
@@ -131,8 +132,8 @@ impl Flows {
         &mut self,
         line: Line,
         phones: u32,
-        until: u64,
-        now: u64,
+        until: KernelTime,
+        now: KernelTime,
         settings: &KnownSettings,
     ) {
         self.lines.restore(line, phones, until, now, settings);
@@ -141,7 +142,7 @@ impl Flows {
     /// One flow whose phones have become fewer, and the decision that follows.
     pub(super) fn ended(
         &mut self,
-        now: u64,
+        now: KernelTime,
         settings: &KnownSettings,
         blind: &Blind,
     ) -> Option<Option<GuardAction>> {
@@ -169,7 +170,7 @@ impl Flows {
         &mut self,
         line: Line,
         account: &Account,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Option<GuardAction> {
         let given_up = self.uses.note(line, account, settings.phones as usize)?;

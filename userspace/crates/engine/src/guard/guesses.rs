@@ -11,22 +11,22 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
+    time::Duration,
 };
 
-use super::time::after;
 use sipward_types::account::Account;
 use sipward_types::address::line;
+use sipward_types::time::KernelTime;
 
-const SECOND: u64 = 1_000_000_000;
 /// Guesses that a success gives room for, and how long.
 const ROOM: u64 = 2;
-const ROOM_LASTS: u64 = 600 * SECOND;
+const ROOM_LASTS: Duration = Duration::from_secs(600);
 /// Guesses that all successes of a line give room for at most.
 const ROOM_MAX: usize = 16;
 /// An account gives room once in that time.
-const AGAIN_AFTER: u64 = 3600 * SECOND;
+const AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// What was charged is forgiven anyway by then.
-const FORGOTTEN_AFTER: u64 = 3600 * SECOND;
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 /// Lines, and accounts at lines. Whoever comes when there is no room is given nothing back for a while.
 const LINES: usize = 32_768;
 const ACCOUNTS: usize = 65_536;
@@ -37,7 +37,7 @@ pub struct GivenBack {
     pub issued: u64,
     pub other: u64,
     pub room: u64,
-    pub room_until: u64,
+    pub room_until: KernelTime,
 }
 
 /// A budget, as `xdp_prog::guess` has it.
@@ -58,8 +58,8 @@ pub(super) struct Guesses {
 struct Line {
     given: GivenBack,
     /// When accounts have given it room.
-    successes: VecDeque<u64>,
-    last: u64,
+    successes: VecDeque<KernelTime>,
+    last: KernelTime,
 }
 
 #[derive(Debug, Default)]
@@ -67,13 +67,13 @@ struct Tried {
     /// Charged, and not given back.
     issued: u64,
     other: u64,
-    gave_room_at: Option<u64>,
-    last: u64,
+    gave_room_at: Option<KernelTime>,
+    last: KernelTime,
 }
 
 impl Guesses {
     /// What the filter has from before.
-    pub(super) fn restore(&mut self, now: u64, given: impl IntoIterator<Item = (IpAddr, GivenBack)>) {
+    pub(super) fn restore(&mut self, now: KernelTime, given: impl IntoIterator<Item = (IpAddr, GivenBack)>) {
         for (line, given) in given {
             self.lines.insert(line, Line { given, successes: VecDeque::new(), last: now });
         }
@@ -86,7 +86,7 @@ impl Guesses {
         account: Option<&Account>,
         budget: Budget,
         refused: bool,
-        at: u64,
+        at: KernelTime,
     ) {
         let line = line(source);
         if !refused {
@@ -106,7 +106,7 @@ impl Guesses {
     }
 
     /// The account has succeeded at that source.
-    pub(super) fn worked(&mut self, source: IpAddr, account: &Account, at: u64) {
+    pub(super) fn worked(&mut self, source: IpAddr, account: &Account, at: KernelTime) {
         let line = line(source);
         let key = (line, account.clone());
         if self.accounts.len() >= ACCOUNTS && !self.accounts.contains_key(&key) {
@@ -115,7 +115,7 @@ impl Guesses {
         let tried = self.accounts.entry(key).or_default();
         let (issued, other) = (std::mem::take(&mut tried.issued), std::mem::take(&mut tried.other));
         tried.last = at;
-        let gives_room = tried.gave_room_at.is_none_or(|before| at >= after_nanoseconds(before, AGAIN_AFTER));
+        let gives_room = tried.gave_room_at.is_none_or(|before| at >= before + AGAIN_AFTER);
         if gives_room {
             tried.gave_room_at = Some(at);
         }
@@ -126,7 +126,7 @@ impl Guesses {
         }
     }
 
-    fn give_back(&mut self, line: IpAddr, budget: Budget, guesses: u64, at: u64) {
+    fn give_back(&mut self, line: IpAddr, budget: Budget, guesses: u64, at: KernelTime) {
         if guesses == 0 {
             return;
         }
@@ -138,20 +138,20 @@ impl Guesses {
         self.changed.push(line);
     }
 
-    fn give_room(&mut self, line: IpAddr, at: u64) {
+    fn give_room(&mut self, line: IpAddr, at: KernelTime) {
         let Some(entry) = self.line(line, at) else { return };
-        entry.successes.retain(|success| after_nanoseconds(*success, ROOM_LASTS) > at);
+        entry.successes.retain(|success| *success + ROOM_LASTS > at);
         if entry.successes.len() < ROOM_MAX / ROOM as usize {
             entry.successes.push_back(at);
         }
         entry.given.room = ROOM * entry.successes.len() as u64;
         // What came first ends first; a little too early for the others, which are renewed by the next success.
         let first = entry.successes.front().copied().unwrap_or(at);
-        entry.given.room_until = after_nanoseconds(first, ROOM_LASTS);
+        entry.given.room_until = first + ROOM_LASTS;
         self.changed.push(line);
     }
 
-    fn line(&mut self, line: IpAddr, at: u64) -> Option<&mut Line> {
+    fn line(&mut self, line: IpAddr, at: KernelTime) -> Option<&mut Line> {
         if self.lines.len() >= LINES && !self.lines.contains_key(&line) {
             return None;
         }
@@ -169,8 +169,8 @@ impl Guesses {
     }
 
     /// Forgets lines and accounts of which nothing was heard for long, and says which lines. At most so many of each.
-    pub(super) fn expire(&mut self, now: u64, most: usize) -> Vec<IpAddr> {
-        let is_over = |last: u64| after_nanoseconds(last, FORGOTTEN_AFTER) < now;
+    pub(super) fn expire(&mut self, now: KernelTime, most: usize) -> Vec<IpAddr> {
+        let is_over = |last: KernelTime| last + FORGOTTEN_AFTER < now;
         let lines: Vec<_> = self
             .lines
             .iter()
@@ -195,10 +195,6 @@ impl Guesses {
     }
 }
 
-fn after_nanoseconds(at: u64, nanoseconds: u64) -> u64 {
-    after(at, std::time::Duration::from_nanos(nanoseconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +203,10 @@ mod tests {
 
     fn account(name: &str) -> Account {
         Account::new(name.as_bytes()).unwrap()
+    }
+
+    fn at(second: u64) -> KernelTime {
+        KernelTime::START + Duration::from_secs(second)
     }
 
     fn here() -> IpAddr {
@@ -218,10 +218,10 @@ mod tests {
         let mut guesses = Guesses::default();
         let alice = account("alice");
         for _ in 0..3 {
-            guesses.answered(here(), Some(&alice), Budget::Issued, true, SECOND);
+            guesses.answered(here(), Some(&alice), Budget::Issued, true, at(1));
         }
         assert_eq!(guesses.take_changed(), []);
-        guesses.answered(here(), Some(&alice), Budget::Other, false, SECOND);
+        guesses.answered(here(), Some(&alice), Budget::Other, false, at(1));
         assert_eq!(guesses.take_changed(), [(here(), GivenBack { other: 1, ..GivenBack::default() })]);
         assert_eq!(guesses.take_changed(), []);
     }
@@ -230,14 +230,14 @@ mod tests {
     fn a_success_gives_back_what_its_account_was_charged_and_nobody_elses() {
         let mut guesses = Guesses::default();
         let [alice, bob] = ["alice", "bob"].map(account);
-        guesses.answered(here(), Some(&alice), Budget::Issued, true, SECOND);
-        guesses.answered(here(), Some(&alice), Budget::Other, true, SECOND);
-        guesses.answered(here(), Some(&bob), Budget::Issued, true, SECOND);
-        guesses.worked(here(), &alice, 2 * SECOND);
-        let given = GivenBack { issued: 1, other: 1, room: 2, room_until: 602 * SECOND };
+        guesses.answered(here(), Some(&alice), Budget::Issued, true, at(1));
+        guesses.answered(here(), Some(&alice), Budget::Other, true, at(1));
+        guesses.answered(here(), Some(&bob), Budget::Issued, true, at(1));
+        guesses.worked(here(), &alice, at(2));
+        let given = GivenBack { issued: 1, other: 1, room: 2, room_until: at(602) };
         assert_eq!(guesses.take_changed(), [(here(), given)]);
         // And once.
-        guesses.worked(here(), &alice, 3 * SECOND);
+        guesses.worked(here(), &alice, at(3));
         assert_eq!(guesses.take_changed(), []);
     }
 
@@ -246,13 +246,13 @@ mod tests {
         let mut guesses = Guesses::default();
         let room = |guesses: &Guesses| guesses.lines[&here()].given.room;
         for second in 0..3_600 {
-            guesses.worked(here(), &account("alice"), second * SECOND);
+            guesses.worked(here(), &account("alice"), at(second));
         }
         assert_eq!(room(&guesses), 2);
-        guesses.worked(here(), &account("alice"), 3_600 * SECOND);
+        guesses.worked(here(), &account("alice"), at(3_600));
         assert_eq!(room(&guesses), 2, "the first is over");
         for number in 0..40 {
-            guesses.worked(here(), &account(&number.to_string()), 3_601 * SECOND);
+            guesses.worked(here(), &account(&number.to_string()), at(3_601));
         }
         assert_eq!(room(&guesses), 16);
     }
@@ -260,19 +260,19 @@ mod tests {
     #[test]
     fn who_starts_again_goes_on_where_it_ended() {
         let mut guesses = Guesses::default();
-        let given = GivenBack { issued: 7, other: 2, room: 4, room_until: 9 };
-        guesses.restore(SECOND, [(here(), given)]);
+        let given = GivenBack { issued: 7, other: 2, room: 4, room_until: at(9) };
+        guesses.restore(at(1), [(here(), given)]);
         assert_eq!(guesses.take_changed(), []);
-        guesses.answered(here(), None, Budget::Issued, false, SECOND);
+        guesses.answered(here(), None, Budget::Issued, false, at(1));
         assert_eq!(guesses.take_changed(), [(here(), GivenBack { issued: 8, ..given })]);
     }
 
     #[test]
     fn what_is_old_is_forgotten() {
         let mut guesses = Guesses::default();
-        guesses.worked(here(), &account("alice"), SECOND);
-        assert_eq!(guesses.expire(3_600 * SECOND, 10), [] as [IpAddr; 0]);
-        assert_eq!(guesses.expire(3_602 * SECOND, 10), [here()]);
+        guesses.worked(here(), &account("alice"), at(1));
+        assert_eq!(guesses.expire(at(3_600), 10), [] as [IpAddr; 0]);
+        assert_eq!(guesses.expire(at(3_602), 10), [here()]);
         assert!(guesses.lines.is_empty() && guesses.accounts.is_empty());
     }
 
@@ -280,7 +280,7 @@ mod tests {
     fn one_ipv6_line_is_one() {
         let mut guesses = Guesses::default();
         for net in ["2001:db8:0:a00::1", "2001:db8:0:aff::1"] {
-            guesses.answered(net.parse().unwrap(), None, Budget::Issued, false, SECOND);
+            guesses.answered(net.parse().unwrap(), None, Budget::Issued, false, at(1));
         }
         assert_eq!(guesses.lines.len(), 1);
     }

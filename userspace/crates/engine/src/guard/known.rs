@@ -12,18 +12,17 @@ use std::{
     time::Duration,
 };
 
-use xdp_prog::abi::FOREVER;
-
 use super::{
     GuardAction,
     blind::{Blind, LONGEST, RENEWS},
     phones::{Phone, Phones},
     settings::KnownSettings,
     source_net::SourceNet,
-    time::{after, is_recent},
+    time::is_recent,
     uses::GivenUp,
 };
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 
 /// Of a /64 with many known sources, the first ones are enough to know that it is no stranger.
 const NEIGHBOURS: usize = 10;
@@ -32,12 +31,12 @@ const SPARE: Duration = Duration::from_secs(3600);
 
 /// What can be known.
 pub(super) trait Whom: Copy + Ord {
-    fn know(self, phones: u32, until: u64) -> GuardAction;
+    fn know(self, phones: u32, until: KernelTime) -> GuardAction;
     fn forget(self) -> GuardAction;
 }
 
 impl Whom for IpAddr {
-    fn know(self, phones: u32, until: u64) -> GuardAction {
+    fn know(self, phones: u32, until: KernelTime) -> GuardAction {
         GuardAction::Know { source: self, phones, until }
     }
 
@@ -50,7 +49,7 @@ impl Whom for IpAddr {
 pub(super) struct Known<W> {
     homes: BTreeMap<W, Home>,
     /// When the next phone of one ceases to count.
-    due: BTreeSet<(u64, W)>,
+    due: BTreeSet<(KernelTime, W)>,
     /// Who is known stays so to the end. When there are too many, there are no new ones.
     most: usize,
     refused: u64,
@@ -59,20 +58,21 @@ pub(super) struct Known<W> {
 #[derive(Debug, Default)]
 struct Home {
     phones: Phones,
-    worked_until: u64,
+    worked_until: KernelTime,
     /// Phones before a restart: a number and no more.
-    restored: (u32, u64),
-    last_known: Option<(u32, u64)>,
-    due: u64,
+    restored: (u32, KernelTime),
+    last_known: Option<(u32, KernelTime)>,
+    due: KernelTime,
     /// Since when it lasts only because packets were missed.
-    lasts_since: Option<u64>,
+    lasts_since: Option<KernelTime>,
 }
 
 impl Home {
     /// Phones with grace, and until when there is any.
-    fn state(&self, now: u64, settings: &KnownSettings) -> (u32, u64) {
+    fn state(&self, now: KernelTime, settings: &KnownSettings) -> (u32, KernelTime) {
         let ends = self.phones.ends(now, settings.grace);
-        let (count, mut until) = ends.fold((0, 0), |(count, last), end| (count + 1, last.max(end)));
+        let (count, mut until) =
+            ends.fold((0, KernelTime::START), |(count, last), end| (count + 1, last.max(end)));
         let mut phones: u32 = count;
         for (others, end) in [(1, self.worked_until), self.restored] {
             if end > now {
@@ -84,16 +84,16 @@ impl Home {
     }
 
     /// It stays as it was decided for a while, if it has not for too long: packets were missed.
-    fn renew(&mut self, now: u64) {
+    fn renew(&mut self, now: KernelTime) {
         let since = *self.lasts_since.get_or_insert(now);
         if let Some((phones, _)) = self.last_known.filter(|_| is_recent(since, now, LONGEST)) {
-            self.restored = (phones.max(1), after(now, RENEWS));
+            self.restored = (phones.max(1), now + RENEWS);
         }
     }
 
-    fn next_end(&self, now: u64, settings: &KnownSettings) -> u64 {
+    fn next_end(&self, now: KernelTime, settings: &KnownSettings) -> KernelTime {
         let others = [self.worked_until, self.restored.1].into_iter().filter(|end| *end > now);
-        self.phones.ends(now, settings.grace).chain(others).min().unwrap_or(FOREVER)
+        self.phones.ends(now, settings.grace).chain(others).min().unwrap_or(KernelTime::FOREVER)
     }
 }
 
@@ -106,7 +106,7 @@ impl<W: Whom> Known<W> {
         &mut self,
         whom: W,
         phone: Phone,
-        (at, until): (u64, u64),
+        (at, until): (KernelTime, KernelTime),
         settings: &KnownSettings,
     ) -> Option<GuardAction> {
         if until <= at {
@@ -125,7 +125,7 @@ impl<W: Whom> Known<W> {
         &mut self,
         whom: W,
         phone: &Phone,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Option<GuardAction> {
         if !self.homes.get_mut(&whom)?.phones.unregister(phone, at) {
@@ -134,15 +134,22 @@ impl<W: Whom> Known<W> {
         self.settle(whom, at, settings)
     }
 
-    pub(super) fn work(&mut self, whom: W, at: u64, settings: &KnownSettings) -> Option<GuardAction> {
+    pub(super) fn work(&mut self, whom: W, at: KernelTime, settings: &KnownSettings) -> Option<GuardAction> {
         let home = self.home(whom)?;
         home.lasts_since = None;
-        home.worked_until = home.worked_until.max(after(at, settings.worked));
+        home.worked_until = home.worked_until.max(at + settings.worked);
         self.settle(whom, at, settings)
     }
 
     /// It is known elsewhere already.
-    pub(super) fn restore(&mut self, whom: W, phones: u32, until: u64, now: u64, settings: &KnownSettings) {
+    pub(super) fn restore(
+        &mut self,
+        whom: W,
+        phones: u32,
+        until: KernelTime,
+        now: KernelTime,
+        settings: &KnownSettings,
+    ) {
         let Some(home) = self.home(whom) else { return };
         let (before, end) = home.last_known.unwrap_or_default();
         home.restored = (phones, until.max(end));
@@ -155,7 +162,7 @@ impl<W: Whom> Known<W> {
         &mut self,
         whom: W,
         phone: &Phone,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Option<GuardAction> {
         if !self.homes.get_mut(&whom)?.phones.remove(phone) {
@@ -169,13 +176,13 @@ impl<W: Whom> Known<W> {
         &mut self,
         given_up: GivenUp<W>,
         account: &Account,
-        at: u64,
+        at: KernelTime,
         settings: &KnownSettings,
     ) -> Option<GuardAction> {
         let home = self.homes.get_mut(&given_up.source_net)?;
         home.phones.remove_account(account);
         if !given_up.has_others {
-            home.worked_until = 0;
+            home.worked_until = KernelTime::START;
         }
         self.settle(given_up.source_net, at, settings)
     }
@@ -183,7 +190,7 @@ impl<W: Whom> Known<W> {
     /// One whose phones have become fewer, and the decision that follows.
     pub(super) fn ended(
         &mut self,
-        now: u64,
+        now: KernelTime,
         settings: &KnownSettings,
         blind: &Blind,
     ) -> Option<Option<GuardAction>> {
@@ -198,10 +205,12 @@ impl<W: Whom> Known<W> {
 
     /// Forgets those in there that end first.
     pub(super) fn forget_some(&mut self, range: RangeInclusive<W>, count: usize) -> Vec<GuardAction> {
-        let ends = |(whom, home): (&W, &Home)| (home.last_known.map_or(0, |(_, until)| until), *whom);
+        let ends = |(whom, home): (&W, &Home)| {
+            (home.last_known.map_or(KernelTime::START, |(_, until)| until), *whom)
+        };
         let mut homes: Vec<_> = self.homes.range(range).map(ends).collect();
         homes.sort_unstable();
-        let forget = |(_, whom): (u64, W)| {
+        let forget = |(_, whom): (KernelTime, W)| {
             let home = self.homes.remove(&whom)?;
             self.due.remove(&(home.due, whom));
             home.last_known.map(|_| whom.forget())
@@ -209,8 +218,8 @@ impl<W: Whom> Known<W> {
         homes.into_iter().take(count).filter_map(forget).collect()
     }
 
-    pub(super) fn of(&self, whom: W, now: u64, settings: &KnownSettings) -> (u32, u64) {
-        self.homes.get(&whom).map_or((0, 0), |home| home.state(now, settings))
+    pub(super) fn of(&self, whom: W, now: KernelTime, settings: &KnownSettings) -> (u32, KernelTime) {
+        self.homes.get(&whom).map_or((0, KernelTime::START), |home| home.state(now, settings))
     }
 
     /// Phones of that account which have registered there.
@@ -243,7 +252,7 @@ impl<W: Whom> Known<W> {
     }
 
     /// Decides what has changed: the number of phones, or an end that is later than the one that was decided.
-    fn settle(&mut self, whom: W, now: u64, settings: &KnownSettings) -> Option<GuardAction> {
+    fn settle(&mut self, whom: W, now: KernelTime, settings: &KnownSettings) -> Option<GuardAction> {
         let home = self.homes.get_mut(&whom)?;
         home.phones.forget_over(now, settings.grace);
         self.due.remove(&(home.due, whom));
@@ -253,13 +262,13 @@ impl<W: Whom> Known<W> {
             return was_known.then(|| whom.forget());
         }
         home.due = home.next_end(now, settings);
-        if home.due != FOREVER {
+        if !home.due.is_forever() {
             self.due.insert((home.due, whom));
         }
         let last_known = match home.last_known {
             Some((before, end)) if before == phones && end >= until => return None,
-            Some((_, end)) => end.max(after(until, SPARE)),
-            None => after(until, SPARE),
+            Some((_, end)) => end.max(until + SPARE),
+            None => until + SPARE,
         };
         home.last_known = Some((phones, last_known));
         Some(whom.know(phones, last_known))
@@ -268,11 +277,11 @@ impl<W: Whom> Known<W> {
 
 impl Known<IpAddr> {
     /// Phones that have registered there.
-    pub(super) fn registered(&self, source: IpAddr, now: u64, settings: &KnownSettings) -> u32 {
+    pub(super) fn registered(&self, source: IpAddr, now: KernelTime, settings: &KnownSettings) -> u32 {
         self.homes.get(&source).map_or(0, |home| home.phones.ends(now, settings.grace).count() as u32)
     }
 
-    pub(super) fn phones(&self, source_net: SourceNet, now: u64, settings: &KnownSettings) -> u32 {
+    pub(super) fn phones(&self, source_net: SourceNet, now: KernelTime, settings: &KnownSettings) -> u32 {
         let net = source_net.net();
         let homes = self.homes.range(net.network()..=net.broadcast());
         homes.take(NEIGHBOURS).map(|(_, home)| home.state(now, settings).0).sum::<u32>().min(settings.phones)

@@ -10,16 +10,17 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Guard, WITHIN, account_history::AccountHistory, bounded_map::Evictable as _, source_net::SourceNet,
-    success_history::Worked, time::after,
+    success_history::Worked,
 };
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 
 /// What is remembered of one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub of: Remembered,
-    /// Kernel time: then it is worth nothing any more.
-    pub until: u64,
+    /// Then it is worth nothing any more.
+    pub until: KernelTime,
     /// For nobody but the guard.
     pub state: String,
 }
@@ -48,7 +49,7 @@ impl UnsavedMemory {
 }
 
 /// Until when it is worth something, and what it is; `None`: it is no more.
-type Kept = Option<(u64, String)>;
+type Kept = Option<(KernelTime, String)>;
 
 impl Guard {
     /// What the store does not have, of about so many accounts at sources. From now on it passes for saved.
@@ -79,7 +80,7 @@ impl Guard {
     }
 
     /// Takes over what was saved before a restart, before there is any evidence. How many could not be read.
-    pub fn recall(&mut self, now: u64, memories: impl IntoIterator<Item = Memory>) -> usize {
+    pub fn recall(&mut self, now: KernelTime, memories: impl IntoIterator<Item = Memory>) -> usize {
         let alive = memories.into_iter().filter(|memory| memory.until > now);
         alive.filter(|memory| self.recall_one(memory).is_none()).count()
     }
@@ -114,8 +115,8 @@ fn unsaved_memory(all: impl Iterator<Item = (Remembered, Kept)>) -> UnsavedMemor
 }
 
 /// When no rule counts a failure any more.
-pub(super) fn failed_over(last: u64) -> u64 {
-    after(last, *WITHIN.end())
+pub(super) fn failed_over(last: KernelTime) -> KernelTime {
+    last + *WITHIN.end()
 }
 
 /// Of what has names for keys and nothing else that could not be written.

@@ -65,6 +65,7 @@ pub use self::{
     },
     view::{AccountAt, AccountHere, AccountView, ActiveSuspension, Counters, SourceView},
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind, Proof},
@@ -184,7 +185,11 @@ impl Guard {
     }
 
     /// What lines were given back before this guard was made.
-    pub fn restore_given_back(&mut self, now: u64, given: impl IntoIterator<Item = (IpAddr, GivenBack)>) {
+    pub fn restore_given_back(
+        &mut self,
+        now: KernelTime,
+        given: impl IntoIterator<Item = (IpAddr, GivenBack)>,
+    ) {
         self.guesses.restore(now, given);
     }
 
@@ -194,13 +199,13 @@ impl Guard {
     }
 
     /// Lines that nothing is to be remembered of any more.
-    pub fn forget_given_back(&mut self, now: u64) -> Vec<IpAddr> {
+    pub fn forget_given_back(&mut self, now: KernelTime) -> Vec<IpAddr> {
         self.guesses.expire(now, GUESSES_AT_ONCE)
     }
 
     /// Where accounts have worked since the last call, and until when that counts. `None`: more than are kept, so that
     /// [all](Self::worked_accounts) are to be looked at.
-    pub fn take_worked(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
+    pub fn take_worked(&mut self) -> Option<Vec<(IpAddr, Account, KernelTime)>> {
         let (proven, unproven) = (self.successes.take_fresh(), self.unproven_successes.take_fresh());
         let fresh = proven?.into_iter().chain(unproven?);
         let now = |(source, account, _)| {
@@ -211,7 +216,7 @@ impl Guard {
     }
 
     /// Where accounts have worked, and until when that counts.
-    pub fn worked_accounts(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
+    pub fn worked_accounts(&self, now: KernelTime) -> impl Iterator<Item = (IpAddr, &Account, KernelTime)> {
         let unproven = self.unproven_successes.all(now).filter(move |(source, account, _)| {
             !self.successes.has_worked(SourceNet::of(*source), account, now)
         });
@@ -219,7 +224,7 @@ impl Guard {
     }
 
     /// Until when an account is no guess at a place; zero: it never worked there.
-    fn remembered(&self, source_net: SourceNet, account: &Account) -> u64 {
+    fn remembered(&self, source_net: SourceNet, account: &Account) -> KernelTime {
         self.successes
             .remembered(source_net, account)
             .max(self.unproven_successes.remembered(source_net, account))

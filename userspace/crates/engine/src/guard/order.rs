@@ -8,12 +8,13 @@ use super::{
     Decision, Guard, GuardAction, Rule, Trigger, active_suspensions::SuspendedScope, source_net::SourceNet,
     view::ActiveSuspension,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, flow::Flow};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// From anywhere, also where it works. An earlier lock by hand is replaced; one of the guard's own as well.
-    Lock { account: Account, until: u64 },
+    Lock { account: Account, until: KernelTime },
     /// Lifts its suspensions and its lock, and forgets its failures.
     Unlock { account: Account },
     /// The same of what it did at one source.
@@ -25,17 +26,17 @@ pub enum Order {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    Suspended { account: Account, source: IpAddr, until: u64, trigger: Trigger },
-    Locked { account: Account, until: u64, trigger: Trigger },
-    Known { source: IpAddr, phones: u32, until: u64 },
-    KnownFlow { source: IpAddr, flow: Flow, phones: u32, until: u64 },
+    Suspended { account: Account, source: IpAddr, until: KernelTime, trigger: Trigger },
+    Locked { account: Account, until: KernelTime, trigger: Trigger },
+    Known { source: IpAddr, phones: u32, until: KernelTime },
+    KnownFlow { source: IpAddr, flow: Flow, phones: u32, until: KernelTime },
 }
 
 const HAND: Trigger = Trigger { rule: Rule::Hand, count: 0, seconds: 0 };
 
 impl Guard {
     /// What follows from a command.
-    pub fn order(&mut self, order: &Order, now: u64) -> Vec<Decision> {
+    pub fn order(&mut self, order: &Order, now: KernelTime) -> Vec<Decision> {
         match order {
             Order::Lock { account, until } => self.lock_by_hand(account, *until, now).into_iter().collect(),
             Order::Unlock { account } => self.unlock(account, now),
@@ -45,14 +46,14 @@ impl Guard {
     }
 
     /// It is in force, as far as the filter drops what is suspended.
-    pub fn in_force(&mut self, decision: &Decision, now: u64) {
+    pub fn in_force(&mut self, decision: &Decision, now: KernelTime) {
         if let GuardAction::Suspend { account, source, .. } = &decision.action {
             self.suspensions.is_dropping(&(account.clone(), Some(*source)), now);
         }
     }
 
     /// Whether the filter drops what is suspended, instead of counting it or leaving it to the PBX.
-    pub fn set_drops(&mut self, drops: bool, now: u64) {
+    pub fn set_drops(&mut self, drops: bool, now: KernelTime) {
         if drops && !self.drops {
             self.suspensions.all_are_dropping(now);
         }
@@ -81,7 +82,7 @@ impl Guard {
     }
 
     /// Takes over what was in force before a restart. Where two say different ends, the later one is right.
-    pub fn restore(&mut self, now: u64, held: impl IntoIterator<Item = Held>) {
+    pub fn restore(&mut self, now: KernelTime, held: impl IntoIterator<Item = Held>) {
         for held in held {
             let (key, until, trigger) = match held {
                 Held::Suspended { account, source, until, trigger } => {
@@ -105,7 +106,7 @@ impl Guard {
         }
     }
 
-    fn lock_by_hand(&mut self, account: &Account, until: u64, now: u64) -> Option<Decision> {
+    fn lock_by_hand(&mut self, account: &Account, until: KernelTime, now: KernelTime) -> Option<Decision> {
         let key = (account.clone(), None);
         if until <= now || !self.suspensions.insert(key, ActiveSuspension { until, trigger: HAND }) {
             return None;
@@ -117,7 +118,7 @@ impl Guard {
         })
     }
 
-    fn unlock(&mut self, account: &Account, now: u64) -> Vec<Decision> {
+    fn unlock(&mut self, account: &Account, now: KernelTime) -> Vec<Decision> {
         let keys: Vec<SuspendedScope> =
             self.suspensions.of_account(account).map(|(key, _)| key.clone()).collect();
         let source_nets: Vec<SourceNet> = self
@@ -133,7 +134,7 @@ impl Guard {
         self.lift(keys, now)
     }
 
-    fn unlock_at(&mut self, account: &Account, source: IpAddr, now: u64) -> Vec<Decision> {
+    fn unlock_at(&mut self, account: &Account, source: IpAddr, now: KernelTime) -> Vec<Decision> {
         let source_net = SourceNet::of(source);
         self.source_histories.change_if_any(&source_net, |history| history.forget(account));
         self.account_histories.change_if_any(account, |account_history| account_history.forget(source_net));
@@ -142,7 +143,7 @@ impl Guard {
         self.lift(is_closed.then_some(key).into_iter().collect(), now)
     }
 
-    fn clear_net(&mut self, net: IpNet, now: u64) -> Vec<Decision> {
+    fn clear_net(&mut self, net: IpNet, now: KernelTime) -> Vec<Decision> {
         let source_nets: Vec<SourceNet> =
             self.source_histories.iter().map(|(source_net, _)| *source_net).collect();
         for source_net in source_nets.into_iter().filter(|source_net| source_net.touches(net)) {
@@ -153,7 +154,7 @@ impl Guard {
         self.lift(keys, now)
     }
 
-    fn lift(&mut self, keys: Vec<SuspendedScope>, now: u64) -> Vec<Decision> {
+    fn lift(&mut self, keys: Vec<SuspendedScope>, now: KernelTime) -> Vec<Decision> {
         let lift = |key: SuspendedScope| {
             self.suspensions.remove(&key);
             let (account, source) = key;

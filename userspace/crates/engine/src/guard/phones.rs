@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::time::after;
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 
 /// Phones of one account in one place.
 pub(super) const CONTACTS: usize = 10;
@@ -12,11 +12,11 @@ pub(super) const CONTACTS: usize = 10;
 pub(super) type Phone = (Option<Account>, u64);
 
 #[derive(Debug, Default)]
-pub(super) struct Phones(BTreeMap<Phone, u64>);
+pub(super) struct Phones(BTreeMap<Phone, KernelTime>);
 
 impl Phones {
     /// `false`: there are too many, and all of them stay longer.
-    pub(super) fn register(&mut self, phone: Phone, until: u64, most: u32) -> bool {
+    pub(super) fn register(&mut self, phone: Phone, until: KernelTime, most: u32) -> bool {
         if let Some(known) = self.0.get_mut(&phone) {
             *known = until;
             return true;
@@ -39,7 +39,7 @@ impl Phones {
     }
 
     /// Whether it was there.
-    pub(super) fn unregister(&mut self, phone: &Phone, at: u64) -> bool {
+    pub(super) fn unregister(&mut self, phone: &Phone, at: KernelTime) -> bool {
         let Some(until) = self.0.get_mut(phone) else { return false };
         *until = at.min(*until);
         true
@@ -57,12 +57,12 @@ impl Phones {
         self.0.keys().filter(|(of, _)| of.as_ref() == Some(account)).count()
     }
 
-    pub(super) fn forget_over(&mut self, now: u64, grace: Duration) {
-        self.0.retain(|_, until| after(*until, grace) > now);
+    pub(super) fn forget_over(&mut self, now: KernelTime, grace: Duration) {
+        self.0.retain(|_, until| *until + grace > now);
     }
 
     /// When they end that have not, with grace.
-    pub(super) fn ends(&self, now: u64, grace: Duration) -> impl Iterator<Item = u64> {
-        self.0.values().map(move |until| after(*until, grace)).filter(move |end| *end > now)
+    pub(super) fn ends(&self, now: KernelTime, grace: Duration) -> impl Iterator<Item = KernelTime> {
+        self.0.values().map(move |until| *until + grace).filter(move |end| *end > now)
     }
 }

@@ -8,41 +8,44 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::nanos;
+use sipward_types::time::KernelTime;
 
 /// One, in thousandths.
 pub(super) const WHOLE: u32 = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Score {
-    empty_at: u64,
+    empty_at: KernelTime,
 }
 
 impl Score {
-    pub(super) fn add(&mut self, thousandths: u32, at: u64, within: Duration) {
-        let lasts = u128::from(nanos(within)) * u128::from(thousandths) / u128::from(WHOLE);
-        let lasts = u64::try_from(lasts).unwrap_or(u64::MAX);
-        self.empty_at = self.empty_at.max(at).saturating_add(lasts);
+    pub(super) fn add(&mut self, thousandths: u32, at: KernelTime, within: Duration) {
+        self.empty_at = self.empty_at.max(at) + lasts(thousandths, within);
     }
 
     /// Takes back as much as was added, if there is any left.
     pub(super) fn take(&mut self, thousandths: u32, within: Duration) {
-        let lasts = u128::from(nanos(within)) * u128::from(thousandths) / u128::from(WHOLE);
-        self.empty_at = self.empty_at.saturating_sub(u64::try_from(lasts).unwrap_or(u64::MAX));
+        self.empty_at = self.empty_at - lasts(thousandths, within);
     }
 
     /// What has begun to be forgotten still counts.
-    pub(super) fn count(self, now: u64, within: Duration) -> u32 {
-        let left = self.empty_at.saturating_sub(now);
-        u32::try_from(left.div_ceil(nanos(within).max(1))).unwrap_or(u32::MAX)
+    pub(super) fn count(self, now: KernelTime, within: Duration) -> u32 {
+        let left = self.empty_at.since(now).as_nanos();
+        u32::try_from(left.div_ceil(within.as_nanos().max(1))).unwrap_or(u32::MAX)
     }
 
-    pub(super) const fn empty_at(self) -> u64 {
+    pub(super) const fn empty_at(self) -> KernelTime {
         self.empty_at
     }
 
-    pub(super) fn thousandths(self, now: u64, within: Duration) -> u32 {
-        let left = u128::from(self.empty_at.saturating_sub(now)) * u128::from(WHOLE);
-        u32::try_from(left.div_ceil(u128::from(nanos(within).max(1)))).unwrap_or(u32::MAX)
+    pub(super) fn thousandths(self, now: KernelTime, within: Duration) -> u32 {
+        let left = self.empty_at.since(now).as_nanos() * u128::from(WHOLE);
+        u32::try_from(left.div_ceil(within.as_nanos().max(1))).unwrap_or(u32::MAX)
     }
+}
+
+/// The time in which a score of so many thousandths is forgotten.
+fn lasts(thousandths: u32, within: Duration) -> Duration {
+    let nanos = within.as_nanos().saturating_mul(u128::from(thousandths)) / u128::from(WHOLE);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::is_recent;
 use sipward_types::account::Account;
+use sipward_types::time::KernelTime;
 
 /// Names of one source that are remembered.
 const NAMES: usize = 128;
@@ -26,7 +27,7 @@ type Saved = (Box<str>, u64, Asked);
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Asked {
-    at: u64,
+    at: KernelTime,
     in_vain: bool,
 }
 
@@ -34,7 +35,7 @@ struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) count: u32,
-    pub(super) since: u64,
+    pub(super) since: KernelTime,
 }
 
 impl From<Vec<Saved>> for Sequence {
@@ -50,7 +51,7 @@ impl From<Sequence> for Vec<Saved> {
 }
 
 impl Sequence {
-    pub(super) fn ask(&mut self, account: &Account, at: u64, in_vain: bool) {
+    pub(super) fn ask(&mut self, account: &Account, at: KernelTime, in_vain: bool) {
         let Some(key) = numbered(account) else { return };
         let asked = self.names.entry(key).or_insert(Asked { at, in_vain });
         *asked = Asked { at: asked.at.max(at), in_vain: asked.in_vain || in_vain };
@@ -70,7 +71,7 @@ impl Sequence {
     }
 
     /// The one that the account is part of.
-    pub(super) fn run(&self, account: &Account, now: u64, within: Duration) -> Run {
+    pub(super) fn run(&self, account: &Account, now: KernelTime, within: Duration) -> Run {
         let mut run = Run { count: 0, since: now };
         let Some(key) = numbered(account) else { return run };
         let up = self.names.range(key.clone()..).zip(key.1..);
@@ -85,7 +86,7 @@ impl Sequence {
         run
     }
 
-    pub(super) fn longest(&self, now: u64, within: Duration) -> u32 {
+    pub(super) fn longest(&self, now: KernelTime, within: Duration) -> u32 {
         let (mut longest, mut count, mut next) = (0, 0, None);
         for ((prefix, number), asked) in &self.names {
             if !is_recent(asked.at, now, within) {

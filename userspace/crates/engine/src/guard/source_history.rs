@@ -8,6 +8,7 @@ use super::{
     Settings, account_at_source::AccountAtSource, bounded_map::Evictable, memory::failed_over, score::Score,
     sequence::Sequence, source_net::Same, time::is_recent,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, flow::Flow};
 
 /// Accounts of one source that are remembered: more than any rule can ask for, with the phones of an office on top.
@@ -23,14 +24,14 @@ pub(super) struct SourceHistory {
     /// All that was asked or failed.
     pub(super) flows: Same<Flow>,
     pub(super) addresses: Same<IpAddr>,
-    pub(super) last: u64,
+    pub(super) last: KernelTime,
 }
 
 /// Suspensions again and again.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Persistent {
     pub(super) score: Score,
-    since: u64,
+    since: KernelTime,
     flows: Same<Flow>,
     addresses: Same<IpAddr>,
 }
@@ -39,7 +40,7 @@ impl Persistent {
     pub(super) fn add(
         &mut self,
         pace: u32,
-        at: u64,
+        at: KernelTime,
         within: Duration,
         flows: Same<Flow>,
         addresses: Same<IpAddr>,
@@ -52,7 +53,7 @@ impl Persistent {
         self.addresses = self.addresses.and(addresses);
     }
 
-    pub(super) fn tally(&self, now: u64, within: Duration) -> Tally {
+    pub(super) fn tally(&self, now: KernelTime, within: Duration) -> Tally {
         let count = self.score.count(now, within);
         Tally { count, since: self.since, flows: self.flows, addresses: self.addresses }
     }
@@ -66,7 +67,7 @@ impl Persistent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) count: u32,
-    pub(super) since: u64,
+    pub(super) since: KernelTime,
     pub(super) flows: Same<Flow>,
     pub(super) addresses: Same<IpAddr>,
 }
@@ -92,14 +93,14 @@ impl SourceHistory {
     }
 
     /// When nothing of it counts any more.
-    pub(super) fn over(&self) -> u64 {
+    pub(super) fn over(&self) -> KernelTime {
         failed_over(self.last).max(self.persistent.score.empty_at())
     }
 
     /// `is_guess` says whether an account is one that never worked here.
     pub(super) fn many_accounts(
         &self,
-        now: u64,
+        now: KernelTime,
         settings: &Settings,
         is_guess: impl Fn(&Account) -> bool,
     ) -> Tally {
@@ -108,7 +109,12 @@ impl SourceHistory {
         })
     }
 
-    pub(super) fn spray(&self, now: u64, settings: &Settings, is_guess: impl Fn(&Account) -> bool) -> Tally {
+    pub(super) fn spray(
+        &self,
+        now: KernelTime,
+        settings: &Settings,
+        is_guess: impl Fn(&Account) -> bool,
+    ) -> Tally {
         self.tally(now, |account, at_source| {
             at_source.guesses <= SPRAYED
                 && is_recent(at_source.last, now, settings.spray.within)
@@ -116,7 +122,7 @@ impl SourceHistory {
         })
     }
 
-    fn tally(&self, now: u64, counts: impl Fn(&Account, &AccountAtSource) -> bool) -> Tally {
+    fn tally(&self, now: KernelTime, counts: impl Fn(&Account, &AccountAtSource) -> bool) -> Tally {
         let none = Tally { count: 0, since: now, flows: Same::None, addresses: Same::None };
         self.pairs
             .iter()
@@ -140,7 +146,7 @@ impl Evictable for SourceHistory {
         u32::from(!self.pairs.is_empty()) + u32::from(self.persistent.is_any())
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.last
     }
 }

@@ -9,8 +9,8 @@ use super::{
     bounded_map::{BoundedMap, Evictable},
     sites::{AT_ONCE, Sites},
     source_net::SourceNet,
-    time::after,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, flow::Flow};
 
 /// Accounts at a source that are remembered. The one that worked longest ago goes first, and with it goes only that it
@@ -32,7 +32,7 @@ pub(super) struct SuccessHistory {
     by_account: BTreeSet<(Account, SourceNet)>,
     sites: Sites,
     /// Changes that the filter has not got yet; `None`: all that there is.
-    fresh: Option<Vec<(IpAddr, Account, u64)>>,
+    fresh: Option<Vec<(IpAddr, Account, KernelTime)>>,
 }
 
 /// More changes than that are handed over as all at once.
@@ -41,14 +41,14 @@ const FRESH: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Worked {
     /// Until then it works.
-    until: u64,
+    until: KernelTime,
     /// Until then it has worked.
-    remembered: u64,
+    remembered: KernelTime,
     /// From which it worked last.
     flow: Option<Flow>,
     /// As they are saved: never before the two above.
-    saved_until: u64,
-    saved_remembered: u64,
+    saved_until: KernelTime,
+    saved_remembered: KernelTime,
     is_dirty: bool,
 }
 
@@ -61,26 +61,26 @@ pub(super) struct Saved {
 }
 
 impl Worked {
-    fn works(&mut self, flow: Flow, at: u64, until: u64) {
+    fn works(&mut self, flow: Flow, at: KernelTime, until: KernelTime) {
         self.until = self.until.max(until);
-        self.remembered = self.remembered.max(after(at, MEMORY)).max(self.until);
+        self.remembered = self.remembered.max(at + MEMORY).max(self.until);
         let is_behind = self.saved_until < self.until || self.saved_remembered < self.remembered;
         if is_behind {
-            self.saved_until = after(self.until, SPARE);
-            self.saved_remembered = after(self.remembered, SPARE);
+            self.saved_until = self.until + SPARE;
+            self.saved_remembered = self.remembered + SPARE;
         }
         self.is_dirty |= is_behind || self.flow != Some(flow);
         self.flow = Some(flow);
     }
 
     /// Until when it is remembered, and the rest.
-    pub(super) fn saved(&self) -> (u64, Saved) {
-        let before = self.saved_remembered - self.saved_until;
+    pub(super) fn saved(&self) -> (KernelTime, Saved) {
+        let before = self.saved_remembered.since(self.saved_until).as_nanos() as u64;
         (self.saved_remembered, Saved { before, flow: self.flow })
     }
 
-    pub(super) fn restored(remembered: u64, saved: Saved) -> Self {
-        let until = remembered.saturating_sub(saved.before);
+    pub(super) fn restored(remembered: KernelTime, saved: Saved) -> Self {
+        let until = remembered - Duration::from_nanos(saved.before);
         Self {
             until,
             remembered,
@@ -101,7 +101,7 @@ impl Evictable for Worked {
         0
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.remembered
     }
 
@@ -127,8 +127,8 @@ impl SuccessHistory {
         source_net: SourceNet,
         account: &Account,
         flow: Flow,
-        at: u64,
-        until: u64,
+        at: KernelTime,
+        until: KernelTime,
     ) {
         let is_new = self.pairs.get(&(source_net, account.clone())).is_none();
         self.pairs.change(&(source_net, account.clone()), |worked| worked.works(flow, at, until));
@@ -193,19 +193,28 @@ impl SuccessHistory {
         all.take_while(move |(of, _)| *of == account).map(|(_, source_net)| *source_net)
     }
 
-    pub(super) fn works_until(&self, source_net: SourceNet, account: &Account, now: u64) -> Option<u64> {
+    pub(super) fn works_until(
+        &self,
+        source_net: SourceNet,
+        account: &Account,
+        now: KernelTime,
+    ) -> Option<KernelTime> {
         self.pairs.get(&(source_net, account.clone())).map(|worked| worked.until).filter(|until| *until > now)
     }
 
-    pub(super) fn remembered(&self, source_net: SourceNet, account: &Account) -> u64 {
-        self.pairs.get(&(source_net, account.clone())).map_or(0, |worked| worked.remembered)
+    pub(super) fn remembered(&self, source_net: SourceNet, account: &Account) -> KernelTime {
+        self.pairs.get(&(source_net, account.clone())).map_or(KernelTime::START, |worked| worked.remembered)
     }
 
-    pub(super) fn has_worked(&self, source_net: SourceNet, account: &Account, now: u64) -> bool {
+    pub(super) fn has_worked(&self, source_net: SourceNet, account: &Account, now: KernelTime) -> bool {
         self.pairs.get(&(source_net, account.clone())).is_some_and(|worked| worked.remembered > now)
     }
 
-    pub(super) fn accounts_at(&self, source_net: SourceNet, now: u64) -> impl Iterator<Item = &Account> {
+    pub(super) fn accounts_at(
+        &self,
+        source_net: SourceNet,
+        now: KernelTime,
+    ) -> impl Iterator<Item = &Account> {
         self.at(source_net).filter(move |(_, worked)| worked.until > now).map(|(account, _)| account)
     }
 
@@ -215,7 +224,7 @@ impl SuccessHistory {
         source_net: SourceNet,
         flow: Option<Flow>,
         account: &Account,
-        now: u64,
+        now: KernelTime,
     ) -> bool {
         self.at(source_net).any(|(other, worked)| {
             other != account && worked.remembered > now && (flow.is_none() || worked.flow == flow)
@@ -223,18 +232,21 @@ impl SuccessHistory {
     }
 
     /// Whether any account has worked at a source in it.
-    pub(super) fn any_within(&self, net: IpNet, now: u64) -> bool {
+    pub(super) fn any_within(&self, net: IpNet, now: KernelTime) -> bool {
         in_net(&self.pairs, net).any(|(_, worked)| worked.remembered > now)
     }
 
-    pub(super) fn nets_of(&self, account: &Account, now: u64) -> impl Iterator<Item = SourceNet> {
+    pub(super) fn nets_of(&self, account: &Account, now: KernelTime) -> impl Iterator<Item = SourceNet> {
         let works = move |source_net: &SourceNet| self.works_until(*source_net, account, now).is_some();
         self.all_nets_of(account).filter(works)
     }
 
     /// Until when it is remembered now; zero: it is not.
     fn note_change(&mut self, source_net: SourceNet, account: &Account) {
-        let remembered = self.pairs.get(&(source_net, account.clone())).map_or(0, |worked| worked.remembered);
+        let remembered = self
+            .pairs
+            .get(&(source_net, account.clone()))
+            .map_or(KernelTime::START, |worked| worked.remembered);
         if let Some(fresh) = &mut self.fresh {
             fresh.push((source_net.address(), account.clone(), remembered));
         }
@@ -243,11 +255,11 @@ impl SuccessHistory {
 
     /// What has changed since the last call, and until when it is remembered now, if it is; `None`: all of it is to be
     /// looked at.
-    pub(super) fn take_fresh(&mut self) -> Option<Vec<(IpAddr, Account, u64)>> {
+    pub(super) fn take_fresh(&mut self) -> Option<Vec<(IpAddr, Account, KernelTime)>> {
         self.fresh.replace(Vec::new())
     }
 
-    pub(super) fn all(&self, now: u64) -> impl Iterator<Item = (IpAddr, &Account, u64)> {
+    pub(super) fn all(&self, now: KernelTime) -> impl Iterator<Item = (IpAddr, &Account, KernelTime)> {
         let all = self.pairs.iter().filter(move |(_, worked)| worked.remembered > now);
         all.map(|((source_net, account), worked)| (source_net.address(), account, worked.remembered))
     }

@@ -1,6 +1,7 @@
 //! What runs out.
 
 use super::{Decision, Guard, GuardAction, Rule, Trigger, blind::Missed};
+use sipward_types::time::KernelTime;
 
 /// Of each kind, in one call.
 const AT_ONCE: usize = 256;
@@ -9,13 +10,13 @@ const EXPIRED: Trigger = Trigger { rule: Rule::Expired, count: 0, seconds: 0 };
 
 impl Guard {
     /// So many packets were not seen, which may have shown who works. An alert is raised if that goes on for too long.
-    pub fn missed(&mut self, at: u64, count: u64) -> Option<Decision> {
+    pub fn missed(&mut self, at: KernelTime, count: u64) -> Option<Decision> {
         let Missed { count, seconds } = self.blind.miss(at, count)?;
         self.alerts.raise(at, None, None, Trigger { rule: Rule::Missed, count, seconds })
     }
 
     /// What has run out. A call does so much and no more; what is left is for the next one.
-    pub fn tick(&mut self, now: u64) -> Vec<Decision> {
+    pub fn tick(&mut self, now: KernelTime) -> Vec<Decision> {
         let expired = |action| Decision { at: now, action, trigger: EXPIRED };
         let mut decisions = Vec::new();
         for _ in 0..AT_ONCE {

@@ -1,25 +1,16 @@
-//! Arithmetic with the kernel's nanoseconds.
+//! Questions of the rules about times.
 
 use std::time::Duration;
 
-use sipward_types::{clock::expiry, time::Lifetime};
+use sipward_types::time::KernelTime;
 
-const SECOND: u64 = 1_000_000_000;
-
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn after(at: u64, duration: Duration) -> u64 {
-    expiry(at, Lifetime::For(duration))
-}
-
-/// What happened exactly `within` ago is over.
-pub(super) fn is_recent(then: u64, now: u64, within: Duration) -> bool {
-    now.saturating_sub(then) < nanos(within)
+/// An event exactly `within` ago is over.
+pub(super) fn is_recent(then: KernelTime, now: KernelTime, within: Duration) -> bool {
+    now.since(then) < within
 }
 
 /// A second that has begun counts.
-pub(super) fn seconds(from: u64, to: u64) -> u32 {
-    u32::try_from(to.saturating_sub(from).div_ceil(SECOND)).unwrap_or(u32::MAX)
+pub(super) fn seconds(from: KernelTime, to: KernelTime) -> u32 {
+    let seconds = to.since(from).as_nanos().div_ceil(1_000_000_000);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

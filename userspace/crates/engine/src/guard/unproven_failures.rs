@@ -16,6 +16,7 @@ use super::{
     source_net::SourceNet,
     time::seconds,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind},
@@ -34,9 +35,9 @@ pub(super) struct UnprovenFailures {
 
 #[derive(Debug, Default)]
 struct UnprovenAtSource {
-    failing: BTreeMap<Account, u64>,
+    failing: BTreeMap<Account, KernelTime>,
     sequence: Sequence,
-    last: u64,
+    last: KernelTime,
 }
 
 impl Evictable for UnprovenAtSource {
@@ -48,7 +49,7 @@ impl Evictable for UnprovenAtSource {
         self.failing.len() as u32
     }
 
-    fn last(&self) -> u64 {
+    fn last(&self) -> KernelTime {
         self.last
     }
 }

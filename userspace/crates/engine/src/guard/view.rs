@@ -10,6 +10,7 @@ use super::{
 };
 use sipward_types::account::Account;
 use sipward_types::account::Status;
+use sipward_types::time::KernelTime;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountView {
@@ -23,7 +24,7 @@ pub struct AccountView {
 /// A suspension or a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveSuspension {
-    pub until: u64,
+    pub until: KernelTime,
     #[serde(rename = "because")]
     pub trigger: Trigger,
 }
@@ -37,7 +38,7 @@ pub struct AccountAt {
     pub failures: u32,
     pub calls: u32,
     /// It works from there, and is thought to until then.
-    pub works_until: Option<u64>,
+    pub works_until: Option<KernelTime>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ pub struct SourceView {
     pub source: IpAddr,
     /// With a budget; none: a stranger.
     pub phones: u32,
-    pub known_until: Option<u64>,
+    pub known_until: Option<KernelTime>,
     /// Of those phones: they have registered there, as far as was seen since the start.
     pub registered: u32,
     /// Ordered by account. Those that are suspended here, that fail, or that work.
@@ -65,7 +66,7 @@ pub struct AccountHere {
     pub suspension: Option<ActiveSuspension>,
     pub failures: u32,
     pub calls: u32,
-    pub works_until: Option<u64>,
+    pub works_until: Option<KernelTime>,
 }
 
 /// What the guard has seen and what it had to leave out, since it began.
@@ -90,7 +91,7 @@ pub struct Counters {
 
 impl Guard {
     /// `None`: nothing is known of it. Looks through all that is remembered: for a person who asks.
-    pub fn account(&self, account: &Account, now: u64) -> Option<AccountView> {
+    pub fn account(&self, account: &Account, now: KernelTime) -> Option<AccountView> {
         let mut sources = self.suspended_at(account, now);
         let suspended: BTreeSet<SourceNet> = sources.iter().copied().map(SourceNet::of).collect();
         let failing = self
@@ -105,18 +106,18 @@ impl Guard {
     }
 
     /// Accounts that are suspended or locked, ordered, with the sources where they are suspended.
-    pub fn accounts(&self, now: u64) -> Vec<AccountView> {
+    pub fn accounts(&self, now: KernelTime) -> Vec<AccountView> {
         let suspension = self.suspensions.iter().filter(|(_, suspension)| suspension.until > now);
         let names: BTreeSet<&Account> = suspension.map(|(key, _)| &key.0).collect();
         names.into_iter().map(|account| self.view(account, self.suspended_at(account, now), now)).collect()
     }
 
-    fn suspended_at(&self, account: &Account, now: u64) -> BTreeSet<IpAddr> {
+    fn suspended_at(&self, account: &Account, now: KernelTime) -> BTreeSet<IpAddr> {
         let keys = self.suspensions.of_account(account).filter(|(_, suspension)| suspension.until > now);
         keys.filter_map(|(key, _)| key.1).collect()
     }
 
-    fn view(&self, account: &Account, sources: BTreeSet<IpAddr>, now: u64) -> AccountView {
+    fn view(&self, account: &Account, sources: BTreeSet<IpAddr>, now: KernelTime) -> AccountView {
         let sources = sources.into_iter().map(|source| {
             let AccountHere { suspension, failures, calls, works_until, .. } =
                 self.here(account, source, now);
@@ -138,7 +139,7 @@ impl Guard {
     }
 
     /// `None`: nothing is known of it.
-    pub fn source(&self, source: IpAddr, now: u64) -> Option<SourceView> {
+    pub fn source(&self, source: IpAddr, now: KernelTime) -> Option<SourceView> {
         let (settings, source_net) = (&self.settings, SourceNet::of(source));
         let (phones, until) = self.known.of(source, now, &settings.known);
         let history = self.source_histories.get(&source_net);
@@ -184,7 +185,7 @@ impl Guard {
         }
     }
 
-    fn here(&self, account: &Account, source: IpAddr, now: u64) -> AccountHere {
+    fn here(&self, account: &Account, source: IpAddr, now: KernelTime) -> AccountHere {
         let source_net = SourceNet::of(source);
         let at_source = self.source_histories.get(&source_net).and_then(|history| history.pairs.get(account));
         let (failures, calls) = at_source.map_or((0, 0), |at_source| at_source.failures(now));

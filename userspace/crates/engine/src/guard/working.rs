@@ -2,7 +2,7 @@
 
 use super::{
     Decision, Guard, GuardAction, Rule, Trigger, active_suspensions::SuspendedScope, sites::AT_ONCE,
-    source_net::SourceNet, time::after,
+    source_net::SourceNet,
 };
 use sipward_types::{
     account::Account,
@@ -47,7 +47,7 @@ impl Guard {
             account,
             flow,
             at,
-            after(at, self.settings.known.worked),
+            at + self.settings.known.worked,
         );
         self.guesses.worked(source, account, at);
     }
@@ -56,9 +56,9 @@ impl Guard {
         let (at, source) = (evidence.at, evidence.source);
         let source_net = SourceNet::of(source);
         let until = match evidence.kind {
-            Kind::Registered { until, .. } => after(until, self.settings.known.grace),
-            Kind::Unregistered { .. } => after(at, self.settings.known.grace),
-            _ => after(at, self.settings.known.worked),
+            Kind::Registered { until, .. } => until + self.settings.known.grace,
+            Kind::Unregistered { .. } => at + self.settings.known.grace,
+            _ => at + self.settings.known.worked,
         };
         self.successes.works(source_net, account, evidence.flow, at, until);
         self.guesses.worked(source, account, at);

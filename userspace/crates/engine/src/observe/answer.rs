@@ -8,6 +8,7 @@ use super::{
     request::{from_fingerprint, nonce},
 };
 use sipward_sip::Message;
+use sipward_types::time::KernelTime;
 
 /// In bytes: shorter things are in each other by chance.
 const TOLD_APART: usize = 4;
@@ -16,7 +17,7 @@ const LONGEST: usize = 128;
 
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) status: u16,
     /// The nonces that it challenges with.
     pub(super) challenges: Vec<Echo>,
@@ -36,7 +37,7 @@ pub(super) struct Answer {
 /// When and where an answer was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SeenAnswer {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     /// Where it was sent from; `None`: it came from elsewhere.
     pub(super) issuer: Option<NonceIssuer>,
     pub(super) acknowledged: Option<u32>,

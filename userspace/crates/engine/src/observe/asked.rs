@@ -1,6 +1,6 @@
 //! Requests of ours to others, and their answers: whom we ask by OPTIONS or REGISTER, and who answers, is a trunk of ours.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
     fifo_map::FifoMap,
@@ -10,13 +10,14 @@ use super::{
     observer_state::ObserverState,
 };
 use sipward_sip::Message;
+use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind, Method, Proof},
     flow::{Flow, Transport},
 };
 
-/// In nanoseconds (RFC 3261's timer F).
-const ANSWERED_WITHIN: u64 = 32_000_000_000;
+/// RFC 3261's timer F.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// In bytes, of branch, Call-ID and tag together: what is shorter can be guessed.
 const UNGUESSABLE: usize = 24;
 
@@ -25,7 +26,7 @@ pub(super) struct Asked(FifoMap<Fingerprint, Question>);
 
 #[derive(Debug)]
 struct Question {
-    at: u64,
+    at: KernelTime,
     answered: bool,
     length: usize,
     /// Of Call-ID and tag: the same for two peers, and it proves nothing.
@@ -42,7 +43,7 @@ impl Asked {
         message: &Message<'_>,
         to: SocketAddr,
         transport: Transport,
-        at: u64,
+        at: KernelTime,
         state: &mut ObserverState,
     ) {
         // What is only passed on is somebody else's question, to whomever he likes.
@@ -73,7 +74,7 @@ impl Asked {
         message: &Message<'_>,
         from: SocketAddr,
         transport: Transport,
-        at: u64,
+        at: KernelTime,
         state: &mut ObserverState,
         emitted: &mut Vec<Evidence>,
     ) {
@@ -106,8 +107,8 @@ impl Asked {
         });
     }
 
-    pub(super) fn tick(&mut self, now: u64, state: &mut ObserverState) {
-        while self.0.oldest().is_some_and(|(_, question)| now > question.at.saturating_add(ANSWERED_WITHIN)) {
+    pub(super) fn tick(&mut self, now: KernelTime, state: &mut ObserverState) {
+        while self.0.oldest().is_some_and(|(_, question)| now > question.at + ANSWERED_WITHIN) {
             let unanswered = self.0.pop().is_some_and(|(_, question)| !question.answered);
             state.counters.unanswered += u64::from(unanswered);
         }

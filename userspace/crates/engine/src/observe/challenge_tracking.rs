@@ -1,16 +1,17 @@
 //! Challenges that nobody answers, and challenges that never end.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Line, request::Request,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Proof};
 
-/// In nanoseconds: nobody thinks longer about a challenge.
-const IGNORED_AFTER: u64 = 8_000_000_000;
-/// In nanoseconds: what goes on for that long is several attempts, not a loop.
-const LOOP_WITHIN: u64 = 10_000_000_000;
+/// Nobody thinks longer about a challenge.
+const IGNORED_AFTER: Duration = Duration::from_secs(8);
+/// What goes on for that long is several attempts, not a loop.
+const LOOP_WITHIN: Duration = Duration::from_secs(10);
 const LOOP: u32 = 3;
 
 #[derive(Debug)]
@@ -20,12 +21,12 @@ pub(super) struct ChallengeTracking {
     /// By account and source: who answers 401.
     answers_401: FifoMap<Fingerprint, ()>,
     /// By call: when the first credentials were refused, and how many since.
-    refused: FifoMap<Fingerprint, (u64, u32)>,
+    refused: FifoMap<Fingerprint, (KernelTime, u32)>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    at: u64,
+    at: KernelTime,
     status: u16,
     source: IpAddr,
     account: Option<Account>,
@@ -42,7 +43,7 @@ impl ChallengeTracking {
         }
     }
 
-    pub(super) fn challenged(&mut self, request: &Request, at: u64, status: u16, proof: Proof) {
+    pub(super) fn challenged(&mut self, request: &Request, at: KernelTime, status: u16, proof: Proof) {
         let Request { source, ref account, who, call, .. } = *request;
         self.waiting.insert(call, Waiting { at, status, source, account: account.clone(), who, proof });
     }
@@ -59,7 +60,7 @@ impl ChallengeTracking {
     /// Credentials were refused with a challenge. True: too often.
     pub(super) fn refused(&mut self, request: &Request) -> bool {
         match self.refused.renew(&request.call) {
-            Some((since, count)) if request.at < since.saturating_add(LOOP_WITHIN) => {
+            Some((since, count)) if request.at < *since + LOOP_WITHIN => {
                 *count += 1;
                 *count >= LOOP
             }
@@ -79,9 +80,9 @@ impl ChallengeTracking {
     }
 
     /// A challenge that nobody will answer any more.
-    pub(super) fn ignored(&mut self, now: u64) -> Option<Line> {
+    pub(super) fn ignored(&mut self, now: KernelTime) -> Option<Line> {
         let (_, waiting) = self.waiting.oldest()?;
-        if now < waiting.at.saturating_add(IGNORED_AFTER) {
+        if now < waiting.at + IGNORED_AFTER {
             return None;
         }
         let (_, Waiting { at, status, source, account, who, proof }) = self.waiting.pop()?;

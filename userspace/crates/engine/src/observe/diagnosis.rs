@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Proof};
 
 /// Of whom to tell.
@@ -22,8 +23,8 @@ pub struct Diagnosis {
     /// How often in a row; a success ends it.
     pub count: u32,
     /// Kernel monotonic nanoseconds.
-    pub since: u64,
-    pub last: u64,
+    pub since: KernelTime,
+    pub last: KernelTime,
     /// Of the last answer, where there was one.
     pub status: Option<u16>,
     /// `Unproven`: it may not have come from there at all.

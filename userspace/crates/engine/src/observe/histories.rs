@@ -1,6 +1,6 @@
 //! How accounts and sources fared lately: what `Observer::diagnose` tells from.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     diagnosis::{Cause, Diagnosis, Subject},
@@ -8,12 +8,13 @@ use super::{
     two_tier_map::TwoTierMap,
     verified_sources::VerifiedSources,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Proof};
 
 /// Of each proof. What is forged in somebody's name does not push out what is not.
 const LINES_MAX: usize = 8;
-/// In nanoseconds: a day.
-const LATELY: u64 = 86_400_000_000_000;
+/// A day.
+const LATELY: Duration = Duration::from_secs(86_400);
 /// A phone that kept one nonce is no problem.
 const STALE_MIN: u32 = 2;
 
@@ -27,7 +28,7 @@ pub(super) struct Histories {
 /// Something that went wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) cause: Cause,
     pub(super) account: Option<Account>,
     pub(super) source: IpAddr,
@@ -80,13 +81,12 @@ impl Histories {
     pub(super) fn diagnose(
         &self,
         subject: Subject<'_>,
-        now: u64,
+        now: KernelTime,
         fingerprinter: &Fingerprinter,
     ) -> Vec<Diagnosis> {
         let lines = self.subjects.get(&key(subject, fingerprinter)).map(Vec::as_slice).unwrap_or_default();
         let matters = |line: &&Diagnosis| {
-            now.saturating_sub(line.last) < LATELY
-                && (line.cause != Cause::StaleNonces || line.count >= STALE_MIN)
+            now.since(line.last) < LATELY && (line.cause != Cause::StaleNonces || line.count >= STALE_MIN)
         };
         let mut lines: Vec<Diagnosis> = lines.iter().filter(matters).cloned().collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.last));

@@ -19,6 +19,8 @@
 //! different ways; for those inside of one it may have a third. What has once been given to two addresses is never trusted
 //! again, and of what is not known the worst is believed.
 
+use std::time::Duration;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     net::{IpAddr, SocketAddr},
@@ -26,9 +28,9 @@ use std::{
 
 use super::fingerprint::Fingerprint;
 use sipward_types::flow::Transport;
+use sipward_types::time::KernelTime;
 
-/// In nanoseconds.
-const HALF_A_SECOND: u64 = 500_000_000;
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// Nonces of half a second that are looked at.
 const LOOKED_AT: usize = 16;
 /// The host's own addresses and ports. Further ones stay unknown.
@@ -45,7 +47,7 @@ pub(super) struct NonceIssuer {
 /// A nonce, and what it was given for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IssuedNonce {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) nonce: Fingerprint,
     pub(super) sender: IpAddr,
     /// And realm.
@@ -151,12 +153,11 @@ mod tests {
         transport: Transport::Udp,
         of_register: true,
     };
-    const MILLISECOND: u64 = 1_000_000;
 
     /// To `host` at a millisecond, for a request with that URI and of that call: both by number.
     fn issued(at: u64, nonce: Fingerprint, host: u8, uri: Fingerprint, call: Fingerprint) -> IssuedNonce {
         IssuedNonce {
-            at: at * MILLISECOND,
+            at: KernelTime::START + Duration::from_millis(at),
             nonce,
             sender: [192, 0, 2, host].into(),
             uri,

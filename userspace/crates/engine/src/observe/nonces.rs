@@ -12,7 +12,7 @@
 //!
 //! An answer is looked at whoever it goes to, also to whom is banned or trusted: what it tells was sent there.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     fifo_map::FifoMap,
@@ -23,12 +23,13 @@ use super::{
     verified_sources::VerifiedSources,
 };
 use crate::observe::nonce_scope::Maker;
+use sipward_types::time::KernelTime;
 
-/// In nanoseconds: a challenge is answered within that time. A nonce that is used for the first time later than that
+/// A challenge is answered within that time. A nonce that is used for the first time later than that
 /// was kept for something else.
-const FRESH: u64 = 60_000_000_000;
-/// In nanoseconds: nonces that are made within that time of each other may be the same.
-const ALIKE: u64 = 5_000_000_000;
+const FRESH: Duration = Duration::from_secs(60);
+/// Nonces that are made within that time of each other may be the same.
+const ALIKE: Duration = Duration::from_secs(5);
 /// In bytes: shorter ones can be guessed.
 const UNGUESSABLE: usize = 8;
 /// A PBX has few, unless it takes what the request says for one.
@@ -43,7 +44,7 @@ pub(super) struct Nonces {
     /// In which the PBX asks for credentials.
     realms: FifoMap<Fingerprint, ()>,
     /// When the last of each may have gone unseen.
-    unseen: [Option<u64>; 3],
+    unseen: [Option<KernelTime>; 3],
     forgotten: u64,
 }
 
@@ -70,8 +71,8 @@ struct Sent {
     unasked: bool,
     realm: Option<Fingerprint>,
     /// The first time, and the last.
-    since: u64,
-    at: u64,
+    since: KernelTime,
+    at: KernelTime,
 }
 
 #[derive(Debug, Default)]
@@ -159,7 +160,7 @@ impl Nonces {
         &mut self,
         echo: Echo,
         to: Receiver,
-        at: u64,
+        at: KernelTime,
         verified_sources: &VerifiedSources,
     ) -> bool {
         let Receiver { address: to, has_asked, in_dialog, .. } = to;
@@ -222,11 +223,16 @@ impl Nonces {
     }
 
     /// Of a nonce in a request that came `at` from `by`. `None`: never sent there, or forgotten.
-    pub(super) fn nonce_status(&self, presented: &Presented, by: IpAddr, at: u64) -> Option<NonceStatus> {
+    pub(super) fn nonce_status(
+        &self,
+        presented: &Presented,
+        by: IpAddr,
+        at: KernelTime,
+    ) -> Option<NonceStatus> {
         let sent = self.sent.get(&presented.nonce).filter(|sent| sent.shared || sent.to == by)?;
         let used = self.used.get(&presented.used);
         let current = match presented.earlier {
-            0 => at < sent.at.saturating_add(FRESH),
+            0 => at < sent.at + FRESH,
             earlier => used.is_some_and(|used| used.was_always_refused(earlier)),
         };
         Some(NonceStatus { use_of: if current { Use::Current } else { Use::Kept }, realm: sent.realm })
@@ -258,7 +264,7 @@ impl Nonces {
     }
 
     /// When it was sent for the first time.
-    pub(super) fn sent_at(&self, fingerprint: Fingerprint) -> Option<u64> {
+    pub(super) fn sent_at(&self, fingerprint: Fingerprint) -> Option<KernelTime> {
         self.sent.get(&fingerprint).map(|sent| sent.since)
     }
 
@@ -269,7 +275,7 @@ impl Nonces {
     }
 
     /// Until now.
-    pub(super) fn miss(&mut self, what: Unseen, now: u64) {
+    pub(super) fn miss(&mut self, what: Unseen, now: KernelTime) {
         let last = &mut self.unseen[what as usize];
         *last = Some(last.map_or(now, |last| last.max(now)));
     }
@@ -283,8 +289,8 @@ impl Nonces {
     }
 
     /// Of what went out at that time, or at about that time to somebody else.
-    fn has_seen_all(&self, what: Unseen, since: u64) -> bool {
-        self.unseen[what as usize].is_none_or(|last| last.saturating_add(ALIKE) < since)
+    fn has_seen_all(&self, what: Unseen, since: KernelTime) -> bool {
+        self.unseen[what as usize].is_none_or(|last| last + ALIKE < since)
     }
 
     pub(super) fn was_sent(&self, fingerprint: Fingerprint) -> bool {

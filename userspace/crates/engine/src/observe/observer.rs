@@ -14,6 +14,7 @@ use super::{
 };
 use sipward_sip::{Message, Start, find_start};
 use sipward_types::tapped::{Charges, Direction, Tapped};
+use sipward_types::time::KernelTime;
 use sipward_types::{evidence::Evidence, flow::Flow};
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Observer {
     }
 
     /// There was something until now that will not be [seen](Self::see).
-    pub fn miss(&mut self, what: Unseen, now: u64) {
+    pub fn miss(&mut self, what: Unseen, now: KernelTime) {
         self.matcher.state.nonces.miss(what, now);
     }
 
@@ -79,7 +80,7 @@ impl Observer {
 
     /// Tells what waited long enough, and forgets what is over. A few times a second; cheap where there is nothing to
     /// do, and never long.
-    pub fn tick(&mut self, now: u64, emitted: &mut Vec<Evidence>) {
+    pub fn tick(&mut self, now: KernelTime, emitted: &mut Vec<Evidence>) {
         let TransactionMatcher { transactions, asked, state } = &mut self.matcher;
         transactions.tick(now, state, emitted);
         asked.tick(now, state);
@@ -87,7 +88,7 @@ impl Observer {
     }
 
     /// Why requests of an account or a source are refused. Empty: they are not, or not as far as was seen lately.
-    pub fn diagnose(&self, subject: Subject<'_>, now: u64) -> Vec<Diagnosis> {
+    pub fn diagnose(&self, subject: Subject<'_>, now: KernelTime) -> Vec<Diagnosis> {
         let state = &self.matcher.state;
         state.histories.diagnose(subject, now, &state.fingerprinter)
     }

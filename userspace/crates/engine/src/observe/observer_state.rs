@@ -1,5 +1,7 @@
 //! The state that all transactions share.
 
+use std::time::Duration;
+
 use super::{
     Counters, Settings,
     answer::Answer,
@@ -17,6 +19,7 @@ use super::{
     verdict::{Shown, Verdict, verdict},
     verified_sources::VerifiedSources,
 };
+use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},
     flow::Transport,
@@ -24,8 +27,8 @@ use sipward_types::{
 
 /// Of one request; those for nonces of this PBX before others.
 const CREDENTIALS_MAX: usize = 4;
-/// In nanoseconds. Whose credentials were accepted lately is refused for another reason.
-const WORKS_FOR: u64 = 86_400_000_000_000;
+/// Whose credentials were accepted lately is refused for another reason.
+const WORKS_FOR: Duration = Duration::from_secs(86_400);
 /// What one tick does at most.
 const TICK_MAX: usize = 4_096;
 
@@ -41,7 +44,7 @@ pub(super) struct ObserverState {
     /// By nonce and question: what is not accepted without credentials.
     challenged: TwoTierMap<Fingerprint, ()>,
     /// By account and source: when credentials were accepted.
-    works: FifoMap<Fingerprint, u64>,
+    works: FifoMap<Fingerprint, KernelTime>,
     pub(super) counters: Counters,
 }
 
@@ -145,7 +148,7 @@ impl ObserverState {
         self.nonces.note_issued(issuer, issued);
     }
 
-    pub(super) fn tick(&mut self, now: u64) {
+    pub(super) fn tick(&mut self, now: KernelTime) {
         for _ in 0..TICK_MAX {
             match self.challenge_tracking.ignored(now) {
                 Some(line) => self.note(&line),
@@ -226,7 +229,7 @@ impl ObserverState {
         })
     }
 
-    fn made_after(&self, request: &Request, shown: Option<&Shown>) -> u64 {
+    fn made_after(&self, request: &Request, shown: Option<&Shown>) -> KernelTime {
         match request.flow.transport {
             Transport::Tcp => request.at,
             Transport::Udp => shown
@@ -237,7 +240,7 @@ impl ObserverState {
     }
 
     fn works(&self, request: &Request) -> bool {
-        self.works.get(&request.who).is_some_and(|at| request.at < at.saturating_add(WORKS_FOR))
+        self.works.get(&request.who).is_some_and(|at| request.at < *at + WORKS_FOR)
     }
 
     fn kept(&mut self, request: &Request, shown: &Shown, proof: Proof) -> Kind {

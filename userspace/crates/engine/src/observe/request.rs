@@ -9,11 +9,12 @@ use super::{
 };
 use sipward_sip::{Credentials, Message, Start};
 use sipward_types::tapped::Charges;
+use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Method, flow::Flow};
 
 #[derive(Clone, Debug)]
 pub(super) struct Request {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) source: IpAddr,
     pub(super) flow: Flow,
     pub(super) method: Method,
@@ -72,7 +73,7 @@ pub(super) struct Presented {
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) source: IpAddr,
     pub(super) flow: Flow,
     /// On TCP: where its header ends in the stream.

@@ -4,7 +4,10 @@
 //! answer has copies of the request's. The port does not count on UDP, where the answer may go to another one than the
 //! request came from. An answer that is older than a request is not its answer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use super::{
     answer::{Answer, tag_fingerprint},
@@ -19,24 +22,24 @@ use super::{
 };
 use sipward_sip::Message;
 use sipward_types::tapped::Charges;
+use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
     evidence::{Evidence, Kind, Method, Proof},
     flow::{Flow, Transport},
 };
 
-const MILLISECOND: u64 = 1_000_000;
 /// As long as a call may ring (RFC 3261's timer C).
-const UNANSWERED_AFTER: u64 = 180_000 * MILLISECOND;
+const UNANSWERED_AFTER: Duration = Duration::from_millis(180_000);
 /// As long as retransmissions come (RFC 3261's timer B).
-const OVER_AFTER: u64 = 32_000 * MILLISECOND;
+const OVER_AFTER: Duration = Duration::from_millis(32_000);
 /// The two rings are read one after the other: an answer may be read that long before its request.
-const EARLY: u64 = 500 * MILLISECOND;
+const EARLY: Duration = Duration::from_millis(500);
 /// An ACK that does not come by then may have been lost.
-const ACK_WITHIN: u64 = 2_000 * MILLISECOND;
+const ACK_WITHIN: Duration = Duration::from_millis(2_000);
 /// Of the same request or answer, over more than that time: the other side does not hear us.
 const LOST: u32 = 3;
-const LOST_AFTER: u64 = 400 * MILLISECOND;
+const LOST_AFTER: Duration = Duration::from_millis(400);
 /// Requests of the same names that wait for their answers. Nobody sends two but to hide one behind the other.
 const NAMESAKES_MAX: usize = 16;
 /// What one tick does at most of each kind.
@@ -54,7 +57,7 @@ pub(super) struct Transactions {
 #[derive(Debug)]
 struct Open {
     /// Of the first request.
-    at: u64,
+    at: KernelTime,
     requests: Vec<Request>,
     /// The To tag of an ACK that was read before the answer.
     acknowledged: Option<Fingerprint>,
@@ -63,7 +66,7 @@ struct Open {
 #[derive(Debug)]
 struct Done {
     /// When the answer came.
-    at: u64,
+    at: KernelTime,
     /// Of its credentials.
     attempts: Fingerprint,
     answer: Fingerprint,
@@ -76,7 +79,7 @@ struct Done {
 
 #[derive(Debug)]
 struct Held {
-    until: u64,
+    until: KernelTime,
     evidence: Evidence,
     others: Vec<Account>,
     status: u16,
@@ -187,7 +190,7 @@ impl Transactions {
     fn asked(
         &mut self,
         key: Fingerprint,
-        latest: u64,
+        latest: KernelTime,
         answer: &Answer,
     ) -> Option<(Request, Option<Fingerprint>)> {
         let open = self.open.get_mut(&key)?;
@@ -198,14 +201,14 @@ impl Transactions {
         Some((request, acknowledged))
     }
 
-    pub(super) fn tick(&mut self, now: u64, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
+    pub(super) fn tick(&mut self, now: KernelTime, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
         for _ in 0..TICK_MAX {
             if self.held.oldest().is_none_or(|(_, held)| now < held.until) {
                 break;
             }
             self.held.pop().into_iter().for_each(|(_, held)| held.emit(Proof::Unproven, state, emitted));
         }
-        let over = |at: u64, after: u64| now > at.saturating_add(after);
+        let over = |at: KernelTime, after: Duration| now > at + after;
         for _ in 0..TICK_MAX {
             if self.early.oldest().is_none_or(|(_, answer)| !over(answer.at, EARLY)) {
                 break;
@@ -284,7 +287,7 @@ impl Transactions {
             request.method == Method::Invite && evidence.proof == Proof::Unproven && !answer.accepted();
         match answer.tag.filter(|_| may_be_proven) {
             Some(tag) => {
-                let until = answer.at.saturating_add(ACK_WITHIN);
+                let until = answer.at + ACK_WITHIN;
                 let (tag, half, others) = (tag.fingerprint, tag.half, request.others.clone());
                 let held = Held { until, evidence, others, status, wrong_realm, tag, half };
                 if acknowledged == Some(tag) {
@@ -334,14 +337,14 @@ impl Open {
         is_full
     }
 
-    fn asked_by(&self, latest: u64) -> bool {
+    fn asked_by(&self, latest: KernelTime) -> bool {
         self.requests.iter().any(|request| request.at <= latest)
     }
 
     /// The one that an answer is about: of several those with its From, of these the first with credentials, and rather one that proves its address.
     /// The PBX may never have got the others (a wrong checksum is not seen here); on TCP it has not if it did not
     /// acknowledge them.
-    fn take(&mut self, latest: u64, answer: &Answer) -> Option<Request> {
+    fn take(&mut self, latest: KernelTime, answer: &Answer) -> Option<Request> {
         let weight =
             |request: &Request| (request.from == answer.from, request.has_credentials(), request.proven);
         let is_asked = |request: &Request| request.at <= latest && request.is_within(answer.acknowledged);
@@ -372,9 +375,9 @@ impl Held {
 
 impl Done {
     /// The request or the answer came again.
-    fn repeated(&mut self, at: u64, state: &mut ObserverState) {
+    fn repeated(&mut self, at: KernelTime, state: &mut ObserverState) {
         self.repetitions = self.repetitions.saturating_add(1);
-        if self.repetitions == LOST && at > self.at.saturating_add(LOST_AFTER) {
+        if self.repetitions == LOST && at > self.at + LOST_AFTER {
             state.note(&Line {
                 at,
                 cause: Cause::AnswerLost,
@@ -399,7 +402,7 @@ fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence>
         method: request.method,
         kind: Kind::Charged { issued, refused },
         proof: Proof::Unproven,
-        made_after: 0,
+        made_after: KernelTime::START,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What an answer says about its request.
 
+use std::time::Duration;
+
 use super::{
     answer::Answer,
     nonces::{NonceStatus, Use},
@@ -7,8 +9,6 @@ use super::{
     request::{Presented, Request},
 };
 use sipward_types::evidence::{Kind, Method};
-
-const SECOND: u64 = 1_000_000_000;
 
 /// The credentials that count, and what is known of their nonce.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ fn accepted(request: &Request, answer: &Answer) -> Verdict {
             0 => Verdict::Is(Kind::Unregistered { phone: phone.identity }),
             seconds => Verdict::Is(Kind::Registered {
                 phone: phone.identity,
-                until: answer.at.saturating_add(u64::from(seconds) * SECOND),
+                until: answer.at + Duration::from_secs(seconds.into()),
             }),
         },
         Wish::Unregister { phone } => Verdict::Is(Kind::Unregistered { phone }),

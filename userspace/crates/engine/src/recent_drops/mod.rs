@@ -24,6 +24,7 @@ use self::{
     source::{Place, Source},
 };
 use crate::first_line::first_line;
+use sipward_types::time::KernelTime;
 use sipward_types::{
     address::{from_key, to_key},
     drop_event::DropEvent,
@@ -124,7 +125,7 @@ impl RecentDrops {
     }
 
     /// The `count` sources with the most packets lately, the first one first.
-    pub fn top(&self, count: usize, now: u64) -> Vec<Seen<'_>> {
+    pub fn top(&self, count: usize, now: KernelTime) -> Vec<Seen<'_>> {
         let newcomers = self.newcomers.values().map(|key| (self.sources[key].score, *key));
         let mut top: Vec<_> = self.regulars.iter().rev().take(count).copied().chain(newcomers).collect();
         top.sort_unstable_by(|a, b| b.cmp(a));
@@ -132,7 +133,7 @@ impl RecentDrops {
     }
 
     /// What is remembered of the source that the address belongs to.
-    pub fn of(&self, address: IpAddr, now: u64) -> Option<Seen<'_>> {
+    pub fn of(&self, address: IpAddr, now: KernelTime) -> Option<Seen<'_>> {
         let key = source_of(address);
         Some(self.sources.get(&key)?.seen(key, now))
     }

@@ -1,5 +1,6 @@
 //! A count that fades: what was seen a half-life ago counts half.
 
+use sipward_types::time::KernelTime;
 use std::cmp::Ordering;
 
 /// In nanoseconds: ten minutes.
@@ -14,8 +15,8 @@ impl Score {
     /// Of nothing.
     pub(super) const NONE: Self = Self(f64::NEG_INFINITY);
 
-    pub(super) fn new(packets: u64, at: u64) -> Self {
-        Self((packets as f64).log2() + at as f64 / HALF_LIFE)
+    pub(super) fn new(packets: u64, at: KernelTime) -> Self {
+        Self((packets as f64).log2() + at.as_nanos() as f64 / HALF_LIFE)
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
@@ -24,8 +25,8 @@ impl Score {
     }
 
     /// The count at that time.
-    pub(super) fn count(self, now: u64) -> f64 {
-        (self.0 - now as f64 / HALF_LIFE).exp2()
+    pub(super) fn count(self, now: KernelTime) -> f64 {
+        (self.0 - now.as_nanos() as f64 / HALF_LIFE).exp2()
     }
 }
 
@@ -51,15 +52,17 @@ impl Eq for Score {}
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    const MINUTE: u64 = 60_000_000_000;
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn ten_minutes_halve_it() {
-        for uptime in [0, 365 * 24 * 60 * MINUTE] {
+        for uptime in [KernelTime::START, KernelTime::START + 365 * 24 * 60 * MINUTE] {
             let score = Score::new(8, uptime).plus(Score::new(3, uptime + 10 * MINUTE));
             for (minutes, expected) in [(10, 7.0), (20, 3.5), (30, 1.75)] {
                 let count = score.count(uptime + minutes * MINUTE);
@@ -70,8 +73,8 @@ mod tests {
 
     #[test]
     fn one_more_counts_even_after_a_thousand_million() {
-        let score = Score::new(1_000_000_000, MINUTE);
-        assert!(score.plus(Score::new(1, MINUTE)) > score);
+        let score = Score::new(1_000_000_000, KernelTime::START + MINUTE);
+        assert!(score.plus(Score::new(1, KernelTime::START + MINUTE)) > score);
     }
 
     proptest! {
@@ -79,8 +82,8 @@ mod tests {
         fn the_larger_one_stays_so_and_the_order_of_adding_does_not_matter(
             a in (1..1_000_000u64, 0..u64::MAX / 2), b in (1..1_000_000u64, 0..u64::MAX / 2), later: u16,
         ) {
-            let (a, b) = (Score::new(a.0, a.1), Score::new(b.0, b.1));
-            let now = u64::from(later) * MINUTE;
+            let (a, b) = (Score::new(a.0, KernelTime::from_nanos(a.1)), Score::new(b.0, KernelTime::from_nanos(b.1)));
+            let now = KernelTime::START + u32::from(later) * MINUTE;
             prop_assert_eq!(a.plus(b), b.plus(a));
             prop_assert!(a.plus(b) >= a.max(b));
             prop_assert!(a < b || a.count(now) >= b.count(now));

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use xdp_prog::reason::Reason;
 
 use super::{RECENT, score::Score};
+use sipward_types::time::KernelTime;
 
 #[derive(Debug)]
 pub(super) struct Source {
@@ -13,8 +14,8 @@ pub(super) struct Source {
     pub(super) place: Place,
     /// The last one of it.
     address: IpAddr,
-    first: u64,
-    last: u64,
+    first: KernelTime,
+    last: KernelTime,
     packets: u64,
     /// One for each reason that was met.
     tallies: Vec<Tally>,
@@ -42,7 +43,7 @@ struct Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentDrop {
     /// Kernel monotonic nanoseconds.
-    pub at: u64,
+    pub at: KernelTime,
     /// The drops that it stands for, itself included.
     pub packets: u64,
     pub reason: Reason,
@@ -61,8 +62,8 @@ pub struct Seen<'a> {
     pub source: IpNet,
     /// The last address of it.
     pub address: IpAddr,
-    pub first: u64,
-    pub last: u64,
+    pub first: KernelTime,
+    pub last: KernelTime,
     /// In all, for as long as it was remembered.
     pub packets: u64,
     /// The same count, but what was dropped ten minutes ago counts half, and so on.
@@ -81,7 +82,7 @@ pub struct SeenReason {
 }
 
 impl Source {
-    pub(super) fn new(address: IpAddr, at: u64) -> Self {
+    pub(super) fn new(address: IpAddr, at: KernelTime) -> Self {
         Self {
             score: Score::NONE,
             place: Place::None,
@@ -117,7 +118,7 @@ impl Source {
     }
 
     /// The record of the source `key` at `now`.
-    pub(super) fn seen(&self, key: IpAddr, now: u64) -> Seen<'_> {
+    pub(super) fn seen(&self, key: IpAddr, now: KernelTime) -> Seen<'_> {
         let length = if key.is_ipv4() { 32 } else { 64 };
         let mut tallies: Vec<_> = self.tallies.iter().collect();
         tallies.sort_by_key(|tally| std::cmp::Reverse(tally.score));

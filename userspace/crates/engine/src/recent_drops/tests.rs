@@ -1,14 +1,17 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use xdp_prog::reason::Reason;
 
 use super::*;
 
-const SECOND: u64 = 1_000_000_000;
-const MINUTE: u64 = 60 * SECOND;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
-fn event(source: IpAddr, at: u64, reason: Reason) -> DropEvent {
+/// `at`: since the start.
+fn event(source: IpAddr, at: Duration, reason: Reason) -> DropEvent {
     DropEvent {
-        at,
+        at: KernelTime::START + at,
         source,
         source_port: 5060,
         destination: "203.0.113.1".parse().unwrap(),
@@ -68,22 +71,25 @@ fn a_source_is_told_with_its_reasons_and_its_last_drops() {
     // Names that come later do not change what was.
     recent_drops.name_signatures(&["another".to_owned()]);
 
-    let seen = recent_drops.of(source, 20 * SECOND).unwrap();
+    let seen = recent_drops.of(source, KernelTime::START + 20 * SECOND).unwrap();
     assert_eq!((seen.source.to_string().as_str(), seen.address), ("192.0.2.9/32", source));
-    assert_eq!((seen.first, seen.last, seen.packets), (0, 20 * SECOND, 21));
+    assert_eq!(
+        (seen.first, seen.last, seen.packets),
+        (KernelTime::START, KernelTime::START + 20 * SECOND, 21)
+    );
     assert!((20.0..21.0).contains(&seen.lately), "{}", seen.lately);
     let reasons: Vec<_> = seen.reasons.iter().map(|seen| (seen.reason, seen.packets)).collect();
     assert_eq!(reasons, [(Reason::RateRegister, 15), (Reason::Ban, 5), (Reason::Signature, 1)]);
     assert_eq!(seen.recent.len(), RECENT);
-    assert_eq!(seen.recent[0].at, 5 * SECOND);
+    assert_eq!(seen.recent[0].at, KernelTime::START + 5 * SECOND);
     let last = seen.recent.back().unwrap();
     assert_eq!(last.signature.as_deref(), Some("scanner"));
     assert_eq!(last.first_line.as_deref(), Some(&b"OPTIONS sip:a SIP/2.0"[..]));
     assert!(!last.enforced);
 
-    let later = recent_drops.of(source, 20 * SECOND + 10 * MINUTE).unwrap();
+    let later = recent_drops.of(source, KernelTime::START + 20 * SECOND + 10 * MINUTE).unwrap();
     assert!((later.lately * 2.0 - seen.lately).abs() < 1e-6, "half of it ten minutes later");
-    assert_eq!(recent_drops.of(address("192.0.2.8"), 0), None);
+    assert_eq!(recent_drops.of(address("192.0.2.8"), KernelTime::START), None);
 }
 
 #[test]
@@ -92,10 +98,10 @@ fn an_ipv6_source_is_its_64_and_an_ipv4_one_the_same_in_both_forms() {
     for text in ["2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:3::1", "::ffff:192.0.2.9", "192.0.2.9"] {
         recent_drops.see(&event(address(text), SECOND, Reason::Ban));
     }
-    let seen = recent_drops.of(address("2001:db8:1:2::77"), SECOND).unwrap();
+    let seen = recent_drops.of(address("2001:db8:1:2::77"), KernelTime::START + SECOND).unwrap();
     assert_eq!((seen.source.to_string().as_str(), seen.packets), ("2001:db8:1:2::/64", 2));
     assert_eq!(seen.address, address("2001:db8:1:2::2"));
-    assert_eq!(recent_drops.of(address("192.0.2.9"), SECOND).unwrap().packets, 2);
+    assert_eq!(recent_drops.of(address("192.0.2.9"), KernelTime::START + SECOND).unwrap().packets, 2);
 }
 
 #[test]
@@ -106,8 +112,13 @@ fn the_top_is_who_was_dropped_most_lately() {
             recent_drops.see(&event(v4(last), minute * MINUTE, Reason::Ban));
         }
     }
-    let top =
-        |count| recent_drops.top(count, 40 * MINUTE).iter().map(|seen| seen.address).collect::<Vec<_>>();
+    let top = |count| {
+        recent_drops
+            .top(count, KernelTime::START + 40 * MINUTE)
+            .iter()
+            .map(|seen| seen.address)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(top(3), [3, 5, 2].map(v4));
     assert_eq!(top(10), [3, 5, 2, 1, 4].map(v4));
     assert!(top(0).is_empty());
@@ -117,7 +128,7 @@ fn the_top_is_who_was_dropped_most_lately() {
 fn the_probe_is_nobody() {
     let mut recent_drops = RecentDrops::default();
     recent_drops.see(&event(address("100::1"), SECOND, Reason::Ban));
-    assert!(recent_drops.top(10, SECOND).is_empty());
+    assert!(recent_drops.top(10, KernelTime::START + SECOND).is_empty());
 }
 
 /// SplitMix64: sources that nobody could tell from real ones.
@@ -132,12 +143,12 @@ fn forged(n: u64) -> IpAddr {
 fn a_million_forged_sources_do_not_push_out_those_who_keep_coming() {
     let mut recent_drops = RecentDrops::default();
     let [before, during, rare] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(address);
-    recent_drops.see(&event(before, 0, Reason::OptionsStranger));
+    recent_drops.see(&event(before, Duration::ZERO, Reason::OptionsStranger));
     recent_drops.see(&event(before, MINUTE, Reason::OptionsStranger));
     // A thousand new ones a second for a quarter of an hour.
-    for n in 0..1_000_000 {
+    for n in 0..1_000_000_u32 {
         let at = 2 * MINUTE + n * SECOND / 1_000;
-        recent_drops.see(&event(forged(n), at, Reason::RateRegister));
+        recent_drops.see(&event(forged(n.into()), at, Reason::RateRegister));
         if n > 500_000 && n % 1_000 == 0 {
             recent_drops.see(&event(during, at, Reason::OptionsStranger));
         }
@@ -147,7 +158,7 @@ fn a_million_forged_sources_do_not_push_out_those_who_keep_coming() {
     }
     check(&recent_drops);
     assert_eq!(recent_drops.sources.len(), SOURCES / 4 + recent_drops.regulars.len());
-    let now = 20 * MINUTE;
+    let now = KernelTime::START + 20 * MINUTE;
     assert_eq!(recent_drops.of(before, now).unwrap().packets, 2, "it was there before, and is silent");
     assert_eq!(recent_drops.of(during, now).unwrap().packets, 499, "it came in the midst of it");
     assert_eq!(recent_drops.of(rare, now), None, "it was told once, as the forged ones were");
@@ -158,7 +169,7 @@ fn a_million_forged_sources_do_not_push_out_those_who_keep_coming() {
 fn where_all_are_regulars_the_least_and_the_oldest_go_first() {
     // Six of them regulars.
     let mut recent_drops = RecentDrops::with_room(8);
-    let mut tell = |source: u32, times: u32, minute: u64| {
+    let mut tell = |source: u32, times: u32, minute: u32| {
         for _ in 0..times {
             recent_drops.see(&event(v4(source), minute * MINUTE, Reason::Ban));
             check(&recent_drops);
@@ -186,7 +197,7 @@ proptest! {
     #[test]
     fn no_feed_breaks_the_bounds(
         room in 4..40usize,
-        feed in prop::collection::vec((0..60u32, 0..3_600u64, 0..Reason::COUNT, prop::collection::vec(any::<u8>(), 0..200)), 0..400),
+        feed in prop::collection::vec((0..60u32, 0..3_600u32, 0..Reason::COUNT, prop::collection::vec(any::<u8>(), 0..200)), 0..400),
     ) {
         let mut recent_drops = RecentDrops::with_room(room);
         for (source, second, reason, payload) in feed {
@@ -198,14 +209,14 @@ proptest! {
             };
             recent_drops.see(&event);
             check(&recent_drops);
-            let seen = recent_drops.of(v4(source), second * SECOND).expect("who was just seen is there");
+            let seen = recent_drops.of(v4(source), KernelTime::START + second * SECOND).expect("who was just seen is there");
             prop_assert!(seen.recent.len() <= RECENT);
             prop_assert!(seen.reasons.len() <= Reason::COUNT);
             prop_assert_eq!(seen.reasons.iter().map(|reason| reason.packets).sum::<u64>(), seen.packets);
             let line = seen.recent.back().and_then(|drop_seen| drop_seen.first_line.as_ref());
             prop_assert!(line.is_none_or(|line| line.len() <= LINE_MAX));
         }
-        let top = recent_drops.top(room, 3_600 * SECOND);
+        let top = recent_drops.top(room, KernelTime::START + 3_600 * SECOND);
         prop_assert_eq!(top.len(), recent_drops.sources.len());
         prop_assert!(top.is_sorted_by(|a, b| a.lately >= b.lately));
     }

@@ -11,6 +11,7 @@ use xdp_prog::{
 };
 
 use super::lru_map::LruMap;
+use sipward_types::time::KernelTime;
 
 type States = RefCell<LruMap<Address, Rc<GuessState>>>;
 
@@ -47,12 +48,12 @@ impl Default for Guesses {
 
 impl Guesses {
     /// A nonce was sent to an address.
-    pub fn issue(&self, to: AddressHash, now: u64) {
-        self.issued.borrow_mut().insert(to, now);
+    pub fn issue(&self, to: AddressHash, now: KernelTime) {
+        self.issued.borrow_mut().insert(to, now.as_nanos());
     }
 
-    pub fn set_worked(&mut self, there: AddressHash, until: u64) {
-        self.worked.insert(there, until);
+    pub fn set_worked(&mut self, there: AddressHash, until: KernelTime) {
+        self.worked.insert(there, until.as_nanos());
     }
 
     pub fn set_refunds(&mut self, line: Address, refunds: Refunds) {

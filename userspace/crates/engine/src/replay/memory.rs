@@ -33,6 +33,7 @@ use xdp_prog::{
 };
 
 use super::{guesses::Guesses, lru_map::LruMap};
+use sipward_types::time::KernelTime;
 use sipward_types::{
     address::{to_key, to_prefix},
     meters,
@@ -94,10 +95,10 @@ impl Memory {
         }
     }
 
-    /// Sets the clock, in nanoseconds from any beginning. Like the kernel's it never goes back: captures
+    /// Sets the clock, which counts from any beginning. Like the kernel's it never goes back: captures
     /// from several interfaces are not always in order.
-    pub fn set_now(&self, nanoseconds: u64) {
-        self.now.set(nanoseconds.max(self.now.get()));
+    pub fn set_now(&self, now: KernelTime) {
+        self.now.set(now.as_nanos().max(self.now.get()));
     }
 
     /// A single address is looked up by itself, before all prefixes.
@@ -175,7 +176,7 @@ impl Memory {
     pub fn copy_for(&self, address: IpAddr) -> Self {
         let key = to_key(address);
         let mut copy = Self::new(Arc::clone(&self.policy), Arc::clone(&self.signatures));
-        copy.set_now(self.now.get());
+        copy.set_now(self.now());
         copy.sources.extend(self.sources.get(&key).map(|entry| (key, *entry)));
         let about = |suspended: &SuspensionKey| [key, SuspensionKey::ANYWHERE].contains(&suspended.source);
         let suspensions = self.suspensions.iter().filter(|(key, _)| about(key));
@@ -235,8 +236,8 @@ impl Memory {
         }
     }
 
-    pub fn now(&self) -> u64 {
-        self.now.get()
+    pub fn now(&self) -> KernelTime {
+        KernelTime::from_nanos(self.now.get())
     }
 
     pub fn policy(&self) -> &Policy {

@@ -17,6 +17,7 @@ use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
+    time::Duration,
 };
 
 use self::{
@@ -25,6 +26,7 @@ use self::{
 };
 pub use self::{capture::CaptureError, error::ReplayError, guesses::Guesses, memory::Memory, report::Format};
 use crate::policy::Resolved;
+use sipward_types::time::KernelTime;
 
 /// Judges the packets of the file `capture` and writes the report as it goes. A capture that breaks is
 /// reported up to there, and is an error.
@@ -58,7 +60,7 @@ fn replay(
     mut report: Report<impl Write>,
 ) -> io::Result<Option<CaptureError>> {
     let mut broken = None;
-    let mut at = 0;
+    let mut at = Duration::ZERO;
     for (packet, number) in capture.zip(1..) {
         match packet {
             Ok(packet) => {
@@ -73,8 +75,8 @@ fn replay(
     Ok(broken)
 }
 
-fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: u64) -> Judged {
-    memory.set_now(at);
+fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: Duration) -> Judged {
+    memory.set_now(KernelTime::START + at);
     let frame = packet.frame();
     memory.sent(&frame);
     let (why, headers) = if packet.outgoing {

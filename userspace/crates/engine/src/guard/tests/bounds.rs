@@ -8,7 +8,7 @@ fn address(site: u16, home: u32, host: u16) -> IpAddr {
     ip(&format!("2001:db8:{site:x}:{:x}::{host:x}", u16::from_be_bytes([middle, low])))
 }
 
-fn is_known(guard: &Guard, source: IpAddr, now: u64) -> bool {
+fn is_known(guard: &Guard, source: IpAddr, now: KernelTime) -> bool {
     guard.source(source, now).is_some_and(|view| view.phones > 0)
 }
 
@@ -17,9 +17,9 @@ fn one_account_is_known_at_so_many_sources_and_leaves_the_oldest_for_one_more() 
     let mut guard = Guard::default();
     guard.witness(&registered(START, address(7, 1, 1), "neighbour", START + HOUR));
     for n in 0..1_000u32 {
-        guard.witness(&registered(START + u64::from(n), address(1, n, 1), "thief", START + HOUR));
+        guard.witness(&registered(START + nanos(n.into()), address(1, n, 1), "thief", START + HOUR));
     }
-    let now = START + 1_000;
+    let now = START + nanos(1_000);
     let known: Vec<_> = (0..1_000u32).filter(|n| is_known(&guard, address(1, *n, 1), now)).collect();
     assert_eq!(known, (936..1_000).collect::<Vec<_>>());
     assert!(is_known(&guard, address(7, 1, 1), now));
@@ -34,10 +34,10 @@ fn what_an_account_leaves_stays_known_by_the_others() {
     guard.witness(&success(START, host(1), "100"));
     guard.witness(&success(START, host(1), "thief"));
     for n in 2..100u32 {
-        guard.witness(&success(START + u64::from(n), host(n), "thief"));
+        guard.witness(&success(START + nanos(n.into()), host(n), "thief"));
     }
-    assert!(is_known(&guard, host(1), START + 100));
-    assert!(!is_known(&guard, host(2), START + 100));
+    assert!(is_known(&guard, host(1), START + nanos(100)));
+    assert!(!is_known(&guard, host(2), START + nanos(100)));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn one_48_fills_no_more_than_its_share() {
         guard.witness(&registered(START, address(2, n, 1), &format!("other-{n}"), START + 10 * HOUR));
     }
     for n in 0..20_000u32 {
-        let at = START + SECOND + u64::from(n);
+        let at = START + SECOND + nanos(n.into());
         guard.witness(&registered(at, address(1, n % 60_000, 1), &format!("sybil-{n}"), at + HOUR));
     }
     let now = START + MINUTE;
@@ -78,7 +78,7 @@ fn who_is_known_stays_so_while_packets_are_missed_and_not_for_ever() {
                     assert_eq!(phones, 3);
                     kernel = until;
                 }
-                GuardAction::Forget { .. } => kernel = 0,
+                GuardAction::Forget { .. } => kernel = KernelTime::START,
                 _ => {}
             }
         }
@@ -90,7 +90,7 @@ fn who_is_known_stays_so_while_packets_are_missed_and_not_for_ever() {
     // A day behind its end, and what was added last.
     let longest = 90 + 24 * 60 + 30;
     assert!((longest - 31..=longest).contains(&minutes), "{minutes}");
-    assert_eq!(kernel, 0);
+    assert_eq!(kernel, KernelTime::START);
     // Without any missed it ends when it ends, also if some were missed long ago.
     let mut guard = Guard::default();
     guard.witness(&registered(START, host(1), "100", START + HOUR));
@@ -101,7 +101,7 @@ fn who_is_known_stays_so_while_packets_are_missed_and_not_for_ever() {
 #[test]
 fn what_is_missed_again_and_again_is_told_once_in_a_while() {
     let mut guard = Guard::default();
-    let misses = |from: u64, count: u64, pause: u64| {
+    let misses = |from: KernelTime, count: u32, pause: Duration| {
         move |guard: &mut Guard| -> Vec<Decision> {
             (0..count).filter_map(|n| guard.missed(from + n * pause, 5)).collect()
         }

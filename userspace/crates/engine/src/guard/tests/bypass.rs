@@ -5,16 +5,16 @@ use super::*;
 const TCP: Flow = Flow { port: 40_000, transport: Transport::Tcp };
 
 /// A guard whose filter drops, with the account suspended at the source since then.
-fn suspended(source: IpAddr) -> (Guard, u64) {
+fn suspended(source: IpAddr) -> (Guard, KernelTime) {
     let mut guard = Guard::default();
     guard.set_drops(true, START);
-    let decisions = feed(&mut guard, (0..6).map(|n| failure(START + n, source, "100")));
+    let decisions = feed(&mut guard, (0..6).map(|n| failure(START + nanos(n), source, "100")));
     assert_eq!(suspensions(&decisions), [("100", source)]);
     decisions.iter().for_each(|decision| guard.in_force(decision, START + SECOND));
     (guard, START + SECOND)
 }
 
-fn made(after: u64, evidence: Evidence) -> Evidence {
+fn made(after: KernelTime, evidence: Evidence) -> Evidence {
     Evidence { made_after: after, ..evidence }
 }
 
@@ -24,34 +24,34 @@ fn what_was_made_before_the_filter_had_it_is_nothing_and_what_was_made_after_is_
         (START, TCP, false),
         (START + SECOND, TCP, false),
         (START + 2 * SECOND, TCP, false),
-        (START + 2 * SECOND + 1, TCP, true),
-        (START + 2 * SECOND + 1, Flow { port: 5060, transport: Transport::Udp }, true),
+        (START + 2 * SECOND + nanos(1), TCP, true),
+        (START + 2 * SECOND + nanos(1), Flow { port: 5060, transport: Transport::Udp }, true),
     ] {
         let (mut guard, _) = suspended(host(1));
         let guess = Evidence { flow, ..failure(START + 3 * SECOND, host(1), "100") };
         let decisions = guard.witness(&made(after, guess));
         let expected = (Rule::Bypass, Scope::Source { source: host(1) });
-        assert_eq!(bans(&decisions), if is_banned { vec![expected] } else { vec![] }, "{after} {flow}");
+        assert_eq!(bans(&decisions), if is_banned { vec![expected] } else { vec![] }, "{after:?} {flow}");
     }
 }
 
 #[test]
 fn where_somebody_works_it_is_the_flow_alone() {
-    for later in [0, 29 * 24 * HOUR, 31 * 24 * HOUR] {
+    for later in [Duration::ZERO, 29 * 24 * HOUR, 31 * 24 * HOUR] {
         let mut guard = Guard::default();
         guard.set_drops(true, START);
         guard.witness(&registered(START, host(1), "neighbour", START + HOUR));
         let at = START + later + MINUTE;
         guard.tick(at);
-        let decisions = feed(&mut guard, (0..6).map(|n| failure(at + n, host(1), "100")));
+        let decisions = feed(&mut guard, (0..6).map(|n| failure(at + nanos(n), host(1), "100")));
         decisions.iter().for_each(|decision| guard.in_force(decision, at));
         let guess = made(at + 2 * SECOND, Evidence { flow: TCP, ..failure(at + 3 * SECOND, host(1), "100") });
-        let scope = match later {
-            0..HOUR => Scope::Flow { source: host(1), flow: TCP },
-            _ if later < 30 * 24 * HOUR => Scope::Flow { source: host(1), flow: TCP },
-            _ => Scope::Source { source: host(1) },
+        let scope = if later < 30 * 24 * HOUR {
+            Scope::Flow { source: host(1), flow: TCP }
+        } else {
+            Scope::Source { source: host(1) }
         };
-        assert_eq!(bans(&guard.witness(&guess)), [(Rule::Bypass, scope)], "{later}");
+        assert_eq!(bans(&guard.witness(&guess)), [(Rule::Bypass, scope)], "{later:?}");
     }
 }
 

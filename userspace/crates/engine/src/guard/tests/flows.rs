@@ -8,11 +8,11 @@ use xdp_prog::abi::MAX_KNOWN_FLOWS;
 use super::{forged::any_run, *};
 use crate::guard::flows::{FLOWS, FLOWS_OF_ACCOUNT};
 
-const GRACE: u64 = 30 * MINUTE;
+const GRACE: Duration = Duration::from_secs(1_800);
 
 /// What the kernel would have.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Kernel(BTreeMap<(IpAddr, Flow), (u32, u64)>);
+struct Kernel(BTreeMap<(IpAddr, Flow), (u32, KernelTime)>);
 
 impl Kernel {
     fn hear(&mut self, decisions: &[Decision]) {
@@ -107,7 +107,7 @@ fn it_lasts_as_long_as_its_source_is_known_by_it() {
     let at = START + MINUTE;
     let bye = of_kind(Kind::Unregistered { phone }, failure(at, host(1), "100"));
     kernel.hear(&guard.witness(&from_port(40_000, bye)));
-    kernel.hear(&guard.tick(at + GRACE - 1));
+    kernel.hear(&guard.tick(at + GRACE - nanos(1)));
     assert_eq!(kernel.of(host(1)), [(5060, 1)], "it says goodbye from wherever, and has the grace");
     let end = guard.tick(at + GRACE);
     let expected = [

@@ -35,8 +35,8 @@ fn a_forged_flood_changes_nothing_for_a_phone_a_trunk_and_an_attacker() {
     let phone_at = phone;
     guard.witness(&registered(START, phone, "100", START + HOUR));
     guard.witness(&of_kind(Kind::Qualified, failure(START, trunk, "trunk")));
-    feed(&mut guard, (0..6).map(|n| failure(START + n, cracker, "100")));
-    feed(&mut guard, (0..5).map(|n| failure(START + n, near, "100")));
+    feed(&mut guard, (0..6).map(|n| failure(START + nanos(n), cracker, "100")));
+    feed(&mut guard, (0..5).map(|n| failure(START + nanos(n), near, "100")));
     let before = [phone, trunk, cracker, near].map(|source| guard.source(source, START + SECOND));
     let mut noise = Noise(88_172_645_463_325_252);
     let mut alerts = 0;
@@ -46,7 +46,7 @@ fn a_forged_flood_changes_nothing_for_a_phone_a_trunk_and_an_attacker() {
             _ => host(noise.next(131_072) as u32),
         };
         let name = if noise.next(2) == 0 { "100".to_owned() } else { noise.next(100_000).to_string() };
-        let (phone, until) = (noise.next(3), START + noise.next(HOUR));
+        let (phone, until) = (noise.next(3), START + nanos(noise.next(3_600_000_000_000)));
         let kind = match noise.next(8) {
             0 => Kind::Challenged,
             1 => Kind::Stale,
@@ -81,7 +81,7 @@ fn an_alert_is_raised_again_after_an_hour() {
     let mut guard = Guard::default();
     let spray = |at| (1..=12).map(move |n| forged(failure(at, host(1), &format!("{}", n * 10))));
     assert_eq!(rules(&feed(&mut guard, spray(START))), [Rule::ManyAccounts]);
-    assert_eq!(feed(&mut guard, spray(START + HOUR - 1)), []);
+    assert_eq!(feed(&mut guard, spray(START + HOUR - nanos(1))), []);
     assert_eq!(rules(&feed(&mut guard, spray(START + HOUR))), [Rule::ManyAccounts]);
     assert_eq!(guard.counters().alerts, 2);
 }
@@ -97,7 +97,7 @@ fn so_many_alerts_at_once_and_then_one_each_minute() {
     };
     assert_eq!(feed(&mut guard, flood(START, 0)).len(), 30);
     assert_eq!(guard.counters().alerts_withheld, 70);
-    assert_eq!(feed(&mut guard, flood(START + MINUTE - 1, 100)).len(), 0);
+    assert_eq!(feed(&mut guard, flood(START + MINUTE - nanos(1), 100)).len(), 0);
     assert_eq!(feed(&mut guard, flood(START + MINUTE, 200)).len(), 1);
 }
 
@@ -119,7 +119,7 @@ pub(super) fn any_evidence() -> impl Strategy<Value = Evidence> {
         1 => Just(Kind::UnknownAccount),
         1 => Just(Kind::Succeeded),
         1 => Just(Kind::Qualified),
-        1 => (0..4u64, 0..HOUR).prop_map(|(phone, lasts)| Kind::Registered { phone, until: START + lasts }),
+        1 => (0..4u64, up_to(HOUR)).prop_map(|(phone, lasts)| Kind::Registered { phone, until: START + lasts }),
         1 => (0..4u64).prop_map(|phone| Kind::Unregistered { phone }),
     ];
     let method = prop::sample::select(vec![Method::Register, Method::Invite, Method::Other]);
@@ -130,14 +130,28 @@ pub(super) fn any_evidence() -> impl Strategy<Value = Evidence> {
     (source, flow, prop::option::weighted(0.95, 100..110u32), method, kind).prop_map(
         |(source, flow, name, method, kind)| {
             let account = name.map(|name| account(&name.to_string()));
-            Evidence { at: START, source, flow, account, method, kind, proof: Proof::Proven, made_after: 0 }
+            Evidence {
+                at: START,
+                source,
+                flow,
+                account,
+                method,
+                kind,
+                proof: Proof::Proven,
+                made_after: KernelTime::START,
+            }
         },
     )
 }
 
+/// Shorter than that.
+fn up_to(end: Duration) -> impl Strategy<Value = Duration> {
+    (0..end.as_nanos() as u64).prop_map(Duration::from_nanos)
+}
+
 /// Pauses, after which there is evidence or a tick.
-pub(super) fn any_run() -> impl Strategy<Value = Vec<(u64, Option<Evidence>)>> {
-    let pause = prop_oneof![4 => 0..SECOND, 2 => 0..MINUTE, 1 => 0..HOUR];
+pub(super) fn any_run() -> impl Strategy<Value = Vec<(Duration, Option<Evidence>)>> {
+    let pause = prop_oneof![4 => up_to(SECOND), 2 => up_to(MINUTE), 1 => up_to(HOUR)];
     prop::collection::vec((pause, prop::option::weighted(0.9, any_evidence())), 0..200)
 }
 
@@ -155,7 +169,7 @@ pub(super) fn lively() -> Settings {
     settings
 }
 
-fn step(guard: &mut Guard, at: u64, evidence: Option<&Evidence>) -> Vec<Decision> {
+fn step(guard: &mut Guard, at: KernelTime, evidence: Option<&Evidence>) -> Vec<Decision> {
     match evidence {
         Some(evidence) => guard.witness(&Evidence { at, ..evidence.clone() }),
         None => guard.tick(at),
@@ -170,7 +184,7 @@ proptest! {
         let (mut clean, mut mixed) = (Guard::new(lively()), Guard::new(lively()));
         let mut at = START;
         for ((pause, evidence), forgeries) in run.iter().zip(forgeries) {
-            at += pause;
+            at += *pause;
             for forgery in forgeries {
                 let decisions = mixed.witness(&forged(Evidence { at, ..forgery }));
                 prop_assert!(decisions.iter().all(is_unproven));
@@ -190,7 +204,7 @@ proptest! {
         let mut guard = Guard::new(lively());
         let mut at = START;
         for (pause, evidence) in &run {
-            at += pause;
+            at += *pause;
             step(&mut guard, at, evidence.as_ref());
         }
         let Some(name) = last.account.clone() else { return Ok(()) };
@@ -207,7 +221,7 @@ proptest! {
         prop_assert_eq!(guard.tick(START), vec![]);
         let mut at = START;
         for (pause, evidence) in &run {
-            at += pause;
+            at += *pause;
             step(&mut guard, at, evidence.as_ref());
         }
         let end = at + 365 * 24 * HOUR;

@@ -3,16 +3,16 @@
 use super::*;
 
 /// The kernel would have the last one that was decided.
-fn known_changes(decisions: &[Decision]) -> Vec<(u32, u64)> {
+fn known_changes(decisions: &[Decision]) -> Vec<(u32, KernelTime)> {
     let know = |decision: &Decision| match decision.action {
         GuardAction::Know { phones, until, .. } => Some((phones, until)),
-        GuardAction::Forget { .. } => Some((0, 0)),
+        GuardAction::Forget { .. } => Some((0, KernelTime::START)),
         _ => None,
     };
     decisions.iter().filter_map(know).collect()
 }
 
-const GRACE: u64 = 30 * MINUTE;
+const GRACE: Duration = Duration::from_secs(1_800);
 
 #[test]
 fn each_phone_makes_the_budget_larger_up_to_the_limit() {
@@ -31,7 +31,7 @@ fn each_phone_makes_the_budget_larger_up_to_the_limit() {
 fn one_account_cannot_buy_a_budget_of_any_size() {
     let mut guard = Guard::default();
     for phone in 0..1000 {
-        let kind = Kind::Registered { phone, until: START + HOUR + phone };
+        let kind = Kind::Registered { phone, until: START + HOUR + nanos(phone) };
         guard.witness(&of_kind(kind, failure(START, host(1), "100")));
     }
     assert_eq!(guard.source(host(1), START).unwrap().phones, 10);
@@ -40,7 +40,7 @@ fn one_account_cannot_buy_a_budget_of_any_size() {
 #[test]
 fn a_refresh_is_told_only_when_it_is_needed_and_the_kernel_never_runs_out() {
     let mut guard = Guard::default();
-    let (mut kernel, mut times) = (0, 0);
+    let (mut kernel, mut times) = (KernelTime::START, 0);
     for minute in 0..24 * 60 {
         let at = START + minute * MINUTE;
         let decisions = guard.witness(&registered(at, host(1), "100", at + 2 * MINUTE));
@@ -59,11 +59,11 @@ fn phones_that_are_late_are_still_known_for_the_grace_and_then_forgotten() {
     guard.witness(&registered(START, host(1), "100", START + HOUR));
     guard.witness(&registered(START, host(1), "101", START + 2 * HOUR));
     let first = START + HOUR + GRACE;
-    assert_eq!(guard.tick(first - 1), []);
-    assert_eq!(guard.source(host(1), first - 1).unwrap().phones, 2);
+    assert_eq!(guard.tick(first - nanos(1)), []);
+    assert_eq!(guard.source(host(1), first - nanos(1)).unwrap().phones, 2);
     let fewer = guard.tick(first);
     assert_eq!((known_changes(&fewer)[0].0, fewer[0].trigger.rule), (1, Rule::Expired));
-    assert_eq!(guard.tick(START + 2 * HOUR + GRACE - 1), []);
+    assert_eq!(guard.tick(START + 2 * HOUR + GRACE - nanos(1)), []);
     let gone = guard.tick(START + 2 * HOUR + GRACE);
     assert_eq!(gone[0].action, GuardAction::Forget { source: host(1) });
     assert_eq!(guard.tick(START + 100 * HOUR), []);
@@ -84,7 +84,7 @@ fn who_says_goodbye_has_the_grace_too() {
     );
     assert_eq!(guard.source(host(1), at).unwrap().known_until, Some(START + HOUR + GRACE));
     assert_eq!(known_changes(&guard.witness(&bye)), []);
-    assert_eq!(guard.tick(at + GRACE - 1), []);
+    assert_eq!(guard.tick(at + GRACE - nanos(1)), []);
     assert_eq!(guard.tick(at + GRACE)[0].action, GuardAction::Forget { source: host(1) });
 }
 
@@ -95,7 +95,7 @@ fn a_trunk_and_a_call_make_it_known_as_one_phone_for_a_while() {
         let decisions = guard.witness(&of_kind(kind, failure(START, host(1), "100")));
         assert_eq!(known_changes(&decisions)[0].0, 1);
         assert!(known_changes(&decisions)[0].1 >= START + HOUR);
-        assert_eq!(guard.tick(START + HOUR - 1), []);
+        assert_eq!(guard.tick(START + HOUR - nanos(1)), []);
         assert_eq!(guard.tick(START + HOUR)[0].action, GuardAction::Forget { source: host(1) });
     }
 }
@@ -103,9 +103,9 @@ fn a_trunk_and_a_call_make_it_known_as_one_phone_for_a_while() {
 #[test]
 fn a_trunk_that_answers_does_not_clear_failures() {
     let mut guard = Guard::default();
-    feed(&mut guard, (0..5).map(|n| failure(START + n, host(1), "100")));
-    guard.witness(&of_kind(Kind::Qualified, failure(START + 5, host(1), "100")));
-    assert_eq!(suspensions(&guard.witness(&failure(START + 6, host(1), "100"))).len(), 1);
+    feed(&mut guard, (0..5).map(|n| failure(START + nanos(n), host(1), "100")));
+    guard.witness(&of_kind(Kind::Qualified, failure(START + nanos(5), host(1), "100")));
+    assert_eq!(suspensions(&guard.witness(&failure(START + nanos(6), host(1), "100"))).len(), 1);
 }
 
 #[test]
@@ -131,5 +131,5 @@ fn new_settings_hold_from_now_on() {
     settings.suspend.retries = 2;
     guard.witness(&failure(START, host(1), "100"));
     guard.set(settings);
-    assert_eq!(suspensions(&guard.witness(&failure(START + 1, host(1), "100"))).len(), 1);
+    assert_eq!(suspensions(&guard.witness(&failure(START + nanos(1), host(1), "100"))).len(), 1);
 }

@@ -6,25 +6,25 @@ use crate::guard::{ACCOUNT_HISTORIES, SOURCE_HISTORIES, SOURCES, active_suspensi
 #[test]
 fn who_only_asked_goes_before_who_failed_and_that_before_who_was_suspended() {
     let mut guard = Guard::new(Settings { suspend: Settings::default().suspend, ..all_off() });
-    feed(&mut guard, (0..6).map(|n| failure(START + n, host(1), "100")));
-    feed(&mut guard, (0..5).map(|n| failure(START + n, host(2), "100")));
+    feed(&mut guard, (0..6).map(|n| failure(START + nanos(n), host(1), "100")));
+    feed(&mut guard, (0..5).map(|n| failure(START + nanos(n), host(2), "100")));
     let asked = |n: u64| {
         of_kind(
             Kind::Challenged,
-            failure(START + n, ip(&format!("2001:db8:{:x}:{:x}::1", n >> 16, n & 0xffff)), "100"),
+            failure(START + nanos(n), ip(&format!("2001:db8:{:x}:{:x}::1", n >> 16, n & 0xffff)), "100"),
         )
     };
     assert_eq!(feed(&mut guard, (0..SOURCE_HISTORIES as u64 + 1000).map(asked)), []);
     assert!(guard.source_histories.weight() <= SOURCE_HISTORIES);
     assert!(guard.counters().forgotten >= 1000);
     assert_eq!(guard.account(&account("100"), START + SECOND).unwrap().status, Status::Suspended);
-    assert_eq!(suspensions(&guard.witness(&failure(START + 9, host(2), "100"))), [("100", host(2))]);
+    assert_eq!(suspensions(&guard.witness(&failure(START + nanos(9), host(2), "100"))), [("100", host(2))]);
 }
 
 #[test]
 fn one_source_with_any_number_of_names_takes_so_much_and_no_more() {
     let mut guard = Guard::new(all_off());
-    feed(&mut guard, (0..5000u64).map(|n| failure(START + n, host(1), &n.to_string())));
+    feed(&mut guard, (0..5000u64).map(|n| failure(START + nanos(n), host(1), &n.to_string())));
     assert!(guard.source_histories.weight() <= 640, "{}", guard.source_histories.weight());
     assert!(guard.account_histories.weight() <= ACCOUNT_HISTORIES);
 }

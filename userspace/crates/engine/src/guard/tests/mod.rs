@@ -19,20 +19,24 @@ mod scenes;
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
-use xdp_prog::abi::FOREVER;
 
 use super::{AccountView, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Settings};
 use sipward_types::{
     account::{Account, Status},
     evidence::{Evidence, Kind, Method, Proof},
     flow::{Flow, Transport},
+    time::KernelTime,
 };
 
-const SECOND: u64 = 1_000_000_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 /// Of a host that has run for ten days.
-const START: u64 = 240 * HOUR;
+const START: KernelTime = KernelTime::from_nanos(240 * 3_600_000_000_000);
+
+fn nanos(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
 
 fn account(name: &str) -> Account {
     Account::new(name.as_bytes()).unwrap()
@@ -53,24 +57,24 @@ fn host(number: u32) -> IpAddr {
 }
 
 /// A REGISTER with credentials of its own, proven, refused.
-fn failure(at: u64, source: IpAddr, name: &str) -> Evidence {
+fn failure(at: KernelTime, source: IpAddr, name: &str) -> Evidence {
     Evidence {
         at,
         source,
         flow: Flow { port: 5060, transport: Transport::Udp },
         account: Some(account(name)),
         method: Method::Register,
-        kind: Kind::Failed { attempt: at },
+        kind: Kind::Failed { attempt: at.as_nanos() },
         proof: Proof::Proven,
-        made_after: 0,
+        made_after: KernelTime::START,
     }
 }
 
-fn success(at: u64, source: IpAddr, name: &str) -> Evidence {
+fn success(at: KernelTime, source: IpAddr, name: &str) -> Evidence {
     Evidence { kind: Kind::Succeeded, ..failure(at, source, name) }
 }
 
-fn registered(at: u64, source: IpAddr, name: &str, until: u64) -> Evidence {
+fn registered(at: KernelTime, source: IpAddr, name: &str, until: KernelTime) -> Evidence {
     let phone = name.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
     Evidence { kind: Kind::Registered { phone, until }, ..failure(at, source, name) }
 }
@@ -132,6 +136,6 @@ fn suspensions(decisions: &[Decision]) -> Vec<(&str, IpAddr)> {
         .collect()
 }
 
-fn status(guard: &Guard, name: &str, now: u64) -> Status {
+fn status(guard: &Guard, name: &str, now: KernelTime) -> Status {
     guard.account(&account(name), now).map_or(Status::Normal, |view| view.status)
 }

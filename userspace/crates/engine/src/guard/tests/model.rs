@@ -13,16 +13,16 @@ use crate::guard::Threshold;
 struct Model {
     failures: Vec<Failure>,
     /// Account and source that worked.
-    worked: Vec<(u64, Account, IpAddr)>,
+    worked: Vec<(KernelTime, Account, IpAddr)>,
     /// Sources where credentials were accepted, whosever.
-    accepted: Vec<(u64, IpAddr)>,
-    suspended: Vec<(Account, IpAddr, u64)>,
-    locked: Vec<(Account, u64)>,
-    banned: Vec<(IpAddr, u64)>,
+    accepted: Vec<(KernelTime, IpAddr)>,
+    suspended: Vec<(Account, IpAddr, KernelTime)>,
+    locked: Vec<(Account, KernelTime)>,
+    banned: Vec<(IpAddr, KernelTime)>,
 }
 
 struct Failure {
-    at: u64,
+    at: KernelTime,
     account: Account,
     source: IpAddr,
     is_register: bool,
@@ -36,13 +36,13 @@ struct Failure {
 /// What the model decides, in the engine's order.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    Suspend(Rule, u32, u64),
-    Lock(Rule, u32, u64),
+    Suspend(Rule, u32, KernelTime),
+    Lock(Rule, u32, KernelTime),
     Ban(Rule, u32),
 }
 
-fn since(limit: Threshold, now: u64) -> impl Fn(u64) -> bool {
-    move |at| u128::from(now - at) < limit.within.as_nanos()
+fn since(limit: Threshold, now: KernelTime) -> impl Fn(KernelTime) -> bool {
+    move |at| now.since(at) < limit.within
 }
 
 impl Model {
@@ -90,7 +90,7 @@ impl Model {
         name: &Account,
         source: IpAddr,
         is_register: bool,
-        now: u64,
+        now: KernelTime,
         settings: &Settings,
     ) -> Option<Verdict> {
         let (retries, rule) =
@@ -105,14 +105,20 @@ impl Model {
             return None;
         }
         self.failures.iter_mut().filter(counts).for_each(|failure| failure.streak_over = true);
-        let until = now + retries.time.as_nanos() as u64;
+        let until = now + retries.time;
         self.suspended.push((name.clone(), source, until));
         Some(Verdict::Suspend(rule, count, until))
     }
 
-    fn lock(&mut self, name: &Account, source: IpAddr, now: u64, settings: &Settings) -> Option<Verdict> {
-        let works = |(at, account, from): &(u64, Account, IpAddr)| {
-            account == name && *from == source && now - at < settings.known.worked.as_nanos() as u64
+    fn lock(
+        &mut self,
+        name: &Account,
+        source: IpAddr,
+        now: KernelTime,
+        settings: &Settings,
+    ) -> Option<Verdict> {
+        let works = |(at, account, from): &(KernelTime, Account, IpAddr)| {
+            account == name && *from == source && now.since(*at) < settings.known.worked
         };
         let is_locked = self.locked.iter().any(|(account, until)| account == name && *until > now);
         if is_locked || self.worked.iter().any(works) {
@@ -141,16 +147,16 @@ impl Model {
         };
         let of_account = |failure: &&mut Failure| failure.account == *name;
         self.failures.iter_mut().filter(of_account).for_each(|failure| failure.account_over = true);
-        let until = sipward_types::clock::expiry(now, limit.lasts);
+        let until = now.expiry(limit.lasts);
         self.locked.push((name.clone(), until));
         Some(Verdict::Lock(rule, count, until))
     }
 
     /// Only the rule of many accounts is modelled; a source gets one more while an account of it works.
-    fn ban(&mut self, source: IpAddr, now: u64, settings: &Settings) -> Option<Verdict> {
+    fn ban(&mut self, source: IpAddr, now: KernelTime, settings: &Settings) -> Option<Verdict> {
         let worked = self.worked.iter().filter(|(_, _, from)| *from == source);
-        let lasts = settings.known.worked.as_nanos() as u64;
-        let is_known = self.accepted.iter().any(|(at, from)| *from == source && now - at < lasts);
+        let lasts = settings.known.worked;
+        let is_known = self.accepted.iter().any(|(at, from)| *from == source && now.since(*at) < lasts);
         let successes: Vec<_> = worked.map(|(_, account, _)| account.clone()).collect();
         let recent = since(settings.many_accounts, now);
         let mut accounts: Vec<_> = self
@@ -169,7 +175,7 @@ impl Model {
         for failure in self.failures.iter_mut().filter(|failure| failure.source == source) {
             (failure.source_over, failure.streak_over) = (true, true);
         }
-        self.banned.push((source, sipward_types::clock::expiry(now, settings.many_accounts.lasts)));
+        self.banned.push((source, now.expiry(settings.many_accounts.lasts)));
         Some(Verdict::Ban(Rule::ManyAccounts, count))
     }
 

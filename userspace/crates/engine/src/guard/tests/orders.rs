@@ -11,14 +11,14 @@ fn suspended() -> Guard {
     guard
 }
 
-fn now() -> u64 {
+fn now() -> KernelTime {
     START + 100 * SECOND
 }
 
 #[test]
 fn unlock_lifts_everything_and_is_final_until_new_evidence() {
     let mut guard = suspended();
-    guard.order(&Order::Lock { account: account("100"), until: FOREVER }, now());
+    guard.order(&Order::Lock { account: account("100"), until: KernelTime::FOREVER }, now());
     assert_eq!(status(&guard, "100", now()), Status::Locked);
     let lifted = guard.order(&Order::Unlock { account: account("100") }, now());
     let what: Vec<_> = lifted.iter().map(|lift| lift.action.clone()).collect();
@@ -26,8 +26,8 @@ fn unlock_lifts_everything_and_is_final_until_new_evidence() {
     assert_eq!(what, [lift(None), lift(Some(host(1))), lift(Some(host(2)))]);
     assert_eq!(guard.account(&account("100"), now()), None);
     assert_eq!(guard.tick(START + 24 * HOUR), []);
-    assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(now() + n, host(1), "100"))), []);
-    assert_eq!(suspensions(&guard.witness(&failure(now() + 6, host(1), "100"))).len(), 1);
+    assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(now() + nanos(n), host(1), "100"))), []);
+    assert_eq!(suspensions(&guard.witness(&failure(now() + nanos(6), host(1), "100"))).len(), 1);
     assert_eq!(guard.order(&Order::Unlock { account: account("nobody") }, now()), []);
 }
 
@@ -38,7 +38,7 @@ fn unlock_at_one_source_leaves_the_other_one_suspended() {
     let lifted = guard.order(&here, now());
     assert_eq!(lifted.len(), 1);
     assert_eq!(lifted[0].action, GuardAction::Lift { account: account("100"), source: Some(host(1)) });
-    assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(now() + n, host(1), "100"))), []);
+    assert_eq!(feed(&mut guard, (1..=5).map(|n| failure(now() + nanos(n), host(1), "100"))), []);
     assert_eq!(guard.witness(&failure(now(), host(2), "100")), [], "suspended");
     assert_eq!(status(&guard, "100", now()), Status::Suspended);
     let nowhere = Order::UnlockAt { account: account("100"), source: host(3) };
@@ -54,9 +54,9 @@ fn a_lock_by_hand_ends_when_it_was_said() {
         (rules(&locked), &locked[0].action),
         (vec![Rule::Hand], &GuardAction::Lock { account: account("100"), until })
     );
-    assert_eq!(guard.tick(until - 1), []);
-    assert_eq!(status(&guard, "100", until - 1), Status::Locked);
-    assert_eq!(status(&guard, "101", until - 1), Status::Normal);
+    assert_eq!(guard.tick(until - nanos(1)), []);
+    assert_eq!(status(&guard, "100", until - nanos(1)), Status::Locked);
+    assert_eq!(status(&guard, "101", until - nanos(1)), Status::Normal);
     assert_eq!(guard.tick(until).len(), 1);
     assert_eq!(
         guard.order(&Order::Lock { account: account("100"), until: now() }, now()),
@@ -68,7 +68,7 @@ fn a_lock_by_hand_ends_when_it_was_said() {
 #[test]
 fn a_pardon_forgets_what_counts_against_a_source_and_not_against_its_neighbour() {
     let mut guard = Guard::default();
-    let tries = |source| (1..=7).map(move |n| failure(START + n, source, &format!("{}", n * 10)));
+    let tries = |source| (1..=7).map(move |n| failure(START + nanos(n), source, &format!("{}", n * 10)));
     assert_eq!(feed(&mut guard, tries(host(1)).chain(tries(host(2)))), []);
     assert_eq!(guard.order(&Order::ClearNet { net: host(1).into() }, START + MINUTE), []);
     assert_eq!(guard.witness(&failure(START + MINUTE, host(1), "80")), []);
@@ -78,7 +78,8 @@ fn a_pardon_forgets_what_counts_against_a_source_and_not_against_its_neighbour()
 #[test]
 fn after_an_unban_new_evidence_counts_and_without_one_what_is_under_way_does_not() {
     let mut guard = Guard::default();
-    let spray = |at: u64| (1..=8).map(move |n| failure(at + n, host(1), &format!("{}", n * 10)));
+    let spray =
+        |at: KernelTime| (1..=8).map(move |n| failure(at + nanos(n), host(1), &format!("{}", n * 10)));
     assert_eq!(bans(&feed(&mut guard, spray(START))).len(), 1);
     assert_eq!(feed(&mut guard, spray(START + SECOND)), [], "it is banned already");
     assert_eq!(guard.order(&Order::ClearNet { net: net("198.18.0.0/15") }, START + MINUTE), []);
@@ -101,16 +102,16 @@ fn nothing_is_shortened_by_a_restart() {
     let held = |until| Held::Suspended { account: account("100"), source: host(1), until, trigger };
     let lock = Held::Locked {
         account: account("200"),
-        until: FOREVER,
+        until: KernelTime::FOREVER,
         trigger: Trigger { rule: Rule::Hand, ..trigger },
     };
     let mut guard = Guard::default();
-    guard.restore(START, [held(START + HOUR), held(START + MINUTE), lock, held(START - 1)]);
+    guard.restore(START, [held(START + HOUR), held(START + MINUTE), lock, held(START - nanos(1))]);
     let view = guard.account(&account("100"), START).unwrap();
     assert_eq!(view.sources[0].suspension.unwrap().until, START + HOUR);
     assert_eq!(view.sources[0].suspension.unwrap().trigger, trigger);
     assert_eq!(guard.witness(&failure(START, host(1), "100")), []);
-    assert_eq!(guard.tick(START + HOUR - 1), []);
+    assert_eq!(guard.tick(START + HOUR - nanos(1)), []);
     assert_eq!(guard.tick(START + HOUR).len(), 1);
     let names: Vec<_> =
         guard.accounts(START + HOUR).into_iter().map(|view| (view.account, view.status)).collect();
@@ -132,7 +133,7 @@ fn a_success_lifts_its_own_suspension_alone() {
 #[test]
 fn explain_knows_why_and_how_much_is_missing() {
     let mut guard = suspended();
-    feed(&mut guard, [failure(now(), host(1), "101"), failure(now() + 1, host(1), "102")]);
+    feed(&mut guard, [failure(now(), host(1), "101"), failure(now() + nanos(1), host(1), "102")]);
     let view = guard.source(host(1), now()).unwrap();
     assert_eq!((view.phones, view.failing, view.sequence), (0, 3, 3));
     let names: Vec<_> = view.accounts.iter().map(|here| (here.account.as_str(), here.failures)).collect();

@@ -26,7 +26,7 @@ impl FakeStore {
         count
     }
 
-    fn recalled(&self, settings: Settings, now: u64) -> Guard {
+    fn recalled(&self, settings: Settings, now: KernelTime) -> Guard {
         let mut guard = Guard::new(settings);
         assert_eq!(guard.recall(now, self.0.values().cloned()), 0);
         guard
@@ -34,7 +34,7 @@ impl FakeStore {
 }
 
 /// The same guard after a restart at which nothing was lost.
-fn restarted(guard: &mut Guard, now: u64) -> Guard {
+fn restarted(guard: &mut Guard, now: KernelTime) -> Guard {
     let mut store = FakeStore::default();
     guard.save_again();
     store.keep(guard.unsaved(usize::MAX));
@@ -83,7 +83,7 @@ fn who_guesses_gets_no_new_guesses_by_a_restart() {
 #[test]
 fn an_account_that_is_attacked_from_everywhere_is_locked_over_a_restart_too() {
     let mut guard = Guard::default();
-    feed(&mut guard, (1..=9).map(|n| failure(START + n, host(n as u32), "100")));
+    feed(&mut guard, (1..=9).map(|n| failure(START + nanos(n), host(n as u32), "100")));
     let mut guard = restarted(&mut guard, START + MINUTE);
     assert_eq!(rules(&guard.witness(&failure(START + MINUTE, host(10), "100"))), [Rule::Distributed]);
 }
@@ -112,12 +112,13 @@ fn where_it_works_it_still_works_and_does_not_lock() {
     let mut guard = restarted(&mut guard, START + MINUTE);
     let after = guard.source(host(1), START + MINUTE).unwrap().accounts[0].works_until.unwrap();
     assert!((until..=until + HOUR).contains(&after), "not shortened");
-    assert_eq!(feed(&mut guard, (0..50).map(|n| failure(START + MINUTE + n, host(1), "100"))), []);
+    assert_eq!(feed(&mut guard, (0..50).map(|n| failure(START + MINUTE + nanos(n), host(1), "100"))), []);
 }
 
 #[test]
 fn what_worked_and_what_a_hand_has_forgiven_is_forgiven_after_a_restart() {
-    let fail = |guard: &mut Guard, at| feed(guard, (0..5).map(|n| failure(at + n, host(1), "100"))).len();
+    let fail =
+        |guard: &mut Guard, at| feed(guard, (0..5).map(|n| failure(at + nanos(n), host(1), "100"))).len();
     let clear_net = Order::ClearNet { net: host(1).into() };
     let unlock = Order::Unlock { account: account("100") };
     let forgive: [&dyn Fn(&mut Guard); 3] = [
@@ -146,7 +147,7 @@ fn what_is_saved_is_only_what_is_new_and_so_much_at_once() {
         parts.push(part);
         // Somebody who never rests keeps nobody else from being saved.
         if parts.len() < 4 {
-            guard.witness(&failure(START + parts.len() as u64, host(0), "0"));
+            guard.witness(&failure(START + nanos(parts.len() as u64), host(0), "0"));
         }
     }
     assert!(parts.iter().all(|part| *part <= 30), "{parts:?}");

@@ -37,7 +37,7 @@ fn text(unsaved_memory: &UnsavedMemory) -> String {
             Remembered::SourceNet(net) => format!("source\t{net}\t"),
             Remembered::Account(account) => format!("account\t\t{account}"),
         };
-        format!("{of}\t{}\t{}\n", memory.until, memory.state)
+        format!("{of}\t{}\t{}\n", memory.until.as_nanos(), memory.state)
     };
     unsaved_memory.kept.iter().map(line).collect()
 }
@@ -50,7 +50,7 @@ fn memory(line: &str) -> Memory {
         "source" => Remembered::SourceNet(net(source)),
         _ => Remembered::Account(account(name)),
     };
-    Memory { of, until: until.parse().unwrap(), state: state.to_owned() }
+    Memory { of, until: KernelTime::from_nanos(until.parse().unwrap()), state: state.to_owned() }
 }
 
 #[test]

@@ -4,11 +4,11 @@ use super::*;
 
 /// Each phone of an office registers, and some of them have a wrong password: what they send in the first `rounds`
 /// tries, half a minute apart. The phones share an address and have ports of their own.
-fn office_phones(phones: u16, wrong: u16, at: u64, rounds: u64) -> Vec<Evidence> {
+fn office_phones(phones: u16, wrong: u16, at: KernelTime, rounds: u32) -> Vec<Evidence> {
     let mut seen = Vec::new();
     for round in 0..rounds {
         for phone in 0..phones {
-            let at = at + round * 30 * SECOND + u64::from(phone) * 50_000_000;
+            let at = at + round * 30 * SECOND + u32::from(phone) * nanos(50_000_000);
             let name = (100 + phone).to_string();
             let asked = from_port(20_000 + phone, failure(at, host(1), &name));
             seen.push(forged(of_kind(Kind::Challenged, asked.clone())));
@@ -64,9 +64,9 @@ fn a_phone_that_works_keeps_working_while_others_attack_its_account() {
     let mut decisions = Vec::new();
     for n in 1..=50 {
         let guesses =
-            (0..10).map(|guess| failure(START + u64::from(n) * MINUTE + guess, host(attackers + n), "100"));
+            (0..10).map(|guess| failure(START + n * MINUTE + nanos(guess), host(attackers + n), "100"));
         decisions.extend(feed(&mut guard, guesses));
-        let at = START + u64::from(n) * MINUTE + 30 * SECOND;
+        let at = START + n * MINUTE + 30 * SECOND;
         decisions.extend(guard.witness(&registered(at, phone, "100", at + 24 * HOUR)));
     }
     assert_eq!(suspensions(&decisions).len(), 50);
@@ -82,8 +82,7 @@ fn a_phone_that_works_keeps_working_while_others_attack_its_account() {
 fn fifty_sources_against_one_account_lock_it_and_nothing_else() {
     let mut guard = Guard::default();
     guard.witness(&registered(START, host(1), "100", START + HOUR));
-    let decisions =
-        feed(&mut guard, (2..=51).map(|n| failure(START + u64::from(n) * SECOND, host(n), "100")));
+    let decisions = feed(&mut guard, (2..=51).map(|n| failure(START + n * SECOND, host(n), "100")));
     assert_eq!(rules(&decisions), [Rule::Distributed]);
     let until = START + 11 * SECOND + 30 * MINUTE;
     assert_eq!(decisions[0].action, GuardAction::Lock { account: account("100"), until });
@@ -102,8 +101,8 @@ fn svcrack_is_suspended_and_then_banned_and_its_neighbour_is_not() {
     guard.witness(&registered(START, host(2), "100", START + HOUR));
     let mut decisions = Vec::new();
     // It does not stop; what it sends while it is suspended is dropped, but for what is under way.
-    for millisecond in 0..3_600_000u64 / 10 {
-        let at = START + millisecond * 10_000_000;
+    for hundredth in 0..360_000 {
+        let at = START + nanos(hundredth * 10_000_000);
         let is_closed =
             guard.account(&account("100"), at).is_some_and(|view| view.status == Status::Suspended);
         if !is_closed {
@@ -122,8 +121,8 @@ fn svcrack_is_suspended_and_then_banned_and_its_neighbour_is_not() {
 fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
     let mut guard = Guard::default();
     feed(&mut guard, office_phones(10, 0, START, 1));
-    let crack = |port: fn(u64) -> u16| {
-        (0..20u64).flat_map(move |round| {
+    let crack = |port: fn(u32) -> u16| {
+        (0..20).flat_map(move |round| {
             (0..6).map(move |n| {
                 let at = START + MINUTE + round * 181 * SECOND + n * SECOND / 10;
                 from_port(port(n), failure(at, host(1), "boss"))
@@ -135,7 +134,7 @@ fn svcrack_behind_the_address_of_an_office_loses_its_flow_alone() {
     assert_eq!(bans(&decisions)[0], (Rule::Persistent, Scope::Flow { source: host(1), flow }));
     assert!(bans(&decisions).iter().all(|(_, scope)| matches!(scope, Scope::Flow { .. })));
     let (at, flow_of_a_phone) = (START + 20 * 181 * SECOND, 20_003);
-    let wrong = (0..6).map(|n| from_port(flow_of_a_phone, failure(at + n, host(1), "103")));
+    let wrong = (0..6).map(|n| from_port(flow_of_a_phone, failure(at + nanos(n), host(1), "103")));
     assert_eq!(suspensions(&feed(&mut guard, wrong)), [("103", host(1))], "the others are judged as before");
     assert_eq!(guard.source(host(1), at).unwrap().phones, 10);
     let mut guard = Guard::default();
@@ -155,7 +154,10 @@ fn svwar_is_banned_where_it_is_proven_and_told_where_it_is_not() {
     let harvest = |proof| {
         (100..200u64).map(move |n| {
             let kind = if n % 7 == 0 { Kind::Challenged } else { Kind::UnknownAccount };
-            Evidence { proof, ..of_kind(kind, failure(START + n * 1_000_000, host(1), &n.to_string())) }
+            Evidence {
+                proof,
+                ..of_kind(kind, failure(START + nanos(n * 1_000_000), host(1), &n.to_string()))
+            }
         })
     };
     let decisions = feed(&mut Guard::default(), harvest(Proof::Proven));
@@ -173,7 +175,7 @@ fn a_spray_is_banned_and_a_neighbour_is_not() {
     let mut guard = Guard::default();
     let names = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hugo"];
     let spray = names.iter().zip(0..).map(|(name, n)| failure(START + n * MINUTE, host(1), name));
-    let innocent = (0..3).map(|n| failure(START + n, host(2), "anna"));
+    let innocent = (0..3).map(|n| failure(START + nanos(n), host(2), "anna"));
     assert_eq!(feed(&mut guard, innocent), []);
     let decisions = feed(&mut guard, spray);
     assert_eq!(bans(&decisions), [(Rule::Spray, Scope::Source { source: host(1) })]);
@@ -184,7 +186,7 @@ fn a_spray_is_banned_and_a_neighbour_is_not() {
 fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
     let mut guard = Guard::default();
     for n in 0..10_000u32 {
-        let at = START + u64::from(n) * 1_000_000;
+        let at = START + n * nanos(1_000_000);
         let name = (10_000 + n).to_string();
         // Over TCP the challenge is proven. One office and many homes.
         let source = if n % 2 == 0 { host(1) } else { host(n) };
@@ -210,7 +212,7 @@ fn ten_thousand_registrations_with_their_challenges_are_no_failure() {
 fn challenges_alone_are_nothing_while_they_may_be_answered() {
     let mut guard = Guard::default();
     for n in 0..500u64 {
-        let asked = of_kind(Kind::Challenged, failure(START + n, host(1), &n.to_string()));
+        let asked = of_kind(Kind::Challenged, failure(START + nanos(n), host(1), &n.to_string()));
         assert_eq!(guard.witness(&asked), []);
         assert_eq!(guard.witness(&forged(asked)), []);
     }
@@ -231,7 +233,7 @@ fn the_order_of_unrelated_accounts_does_not_matter() {
 
 /// A PBX of a customer: its accounts come over one connection, and some of them have a wrong password and try again at
 /// once, whenever they may.
-fn pbx(accounts: u32, wrong: u32, at: u64, rounds: u64) -> Vec<Evidence> {
+fn pbx(accounts: u32, wrong: u32, at: KernelTime, rounds: u32) -> Vec<Evidence> {
     let over_one_flow =
         |evidence| Evidence { flow: Flow { port: 40_123, transport: Transport::Tcp }, ..evidence };
     let mut seen = Vec::new();
@@ -272,14 +274,14 @@ fn a_pbx_with_all_its_accounts_on_one_flow_is_not_banned_for_one_of_them() {
 fn a_flow_on_which_nobody_else_works_is_banned_also_beside_a_pbx() {
     let mut guard = Guard::default();
     feed(&mut guard, pbx(5, 0, START, 1));
-    let alone = |at| (0..6).map(move |n| from_port(5070, failure(at + n, host(1), "100")));
+    let alone = |at| (0..6).map(move |n| from_port(5070, failure(at + nanos(n), host(1), "100")));
     let decisions = feed(&mut guard, (1..=12).flat_map(|round| alone(START + round * 185 * SECOND)));
     let flow = Flow { port: 5070, transport: Transport::Udp };
     assert_eq!(bans(&decisions), [(Rule::Persistent, Scope::Flow { source: host(1), flow })]);
 }
 
 /// So many guesses at accounts of their own from each of some /64s of a customer's /48.
-fn harvest(homes: u64, guesses: u64) -> impl Iterator<Item = Evidence> {
+fn harvest(homes: u32, guesses: u32) -> impl Iterator<Item = Evidence> {
     (0..homes).flat_map(move |home| {
         (0..guesses).map(move |n| {
             let at = START + (home * guesses + n) * SECOND;
@@ -302,14 +304,14 @@ fn whoever_has_a_whole_48_does_not_begin_anew_with_each_64() {
     assert_eq!(feed(&mut Guard::default(), harvest(6, 7)), [], "several strangers are none");
     // Elsewhere it counts anew.
     let elsewhere = harvest(1000, 7).map(|evidence| {
-        let n = evidence.at / SECOND % 1000;
+        let n = evidence.at.since(KernelTime::START).as_secs() % 1000;
         Evidence { source: ip(&format!("2001:db8:{n:x}::1")), ..evidence }
     });
     assert_eq!(bans(&feed(&mut Guard::default(), elsewhere.take(900))), []);
     let one_after_the_other = (0..60).map(|n| {
         of_kind(
             Kind::Refused,
-            failure(START + n, ip(&format!("2001:db8:77:{n:x}::1")), &(100 + n).to_string()),
+            failure(START + nanos(n), ip(&format!("2001:db8:77:{n:x}::1")), &(100 + n).to_string()),
         )
     });
     let found = feed(&mut Guard::default(), one_after_the_other);
@@ -319,7 +321,7 @@ fn whoever_has_a_whole_48_does_not_begin_anew_with_each_64() {
 #[test]
 fn a_wide_prefix_is_never_banned_where_a_phone_works_or_has_worked() {
     let net = net("2001:db8:77::/48");
-    for later in [0, 20 * 24 * HOUR] {
+    for later in [Duration::ZERO, 20 * 24 * HOUR] {
         let mut guard = Guard::default();
         let phone = ip("2001:db8:77:ffff::5");
         guard.witness(&registered(START, phone, "neighbour", START + HOUR));
@@ -333,7 +335,7 @@ fn a_wide_prefix_is_never_banned_where_a_phone_works_or_has_worked() {
         assert!(decisions.iter().all(|decision| decision.action == alert));
         let end = START + later + 7100 * SECOND;
         assert_eq!(
-            suspensions(&feed(&mut guard, (0..6).map(|n| failure(end + n, phone, "neighbour")))).len(),
+            suspensions(&feed(&mut guard, (0..6).map(|n| failure(end + nanos(n), phone, "neighbour")))).len(),
             1
         );
     }
@@ -344,7 +346,7 @@ fn an_account_that_works_somewhere_in_a_48_does_not_count_there() {
     let mut guard = Guard::default();
     // Many homes of one provider: each phone has a wrong password at first, and then the right one.
     for home in 0..500u64 {
-        let (at, source) = (START + home, ip(&format!("2001:db8:77:{home:x}::1")));
+        let (at, source) = (START + nanos(home), ip(&format!("2001:db8:77:{home:x}::1")));
         let name = (home * 10).to_string();
         assert_eq!(guard.witness(&failure(at, source, &name)), []);
         assert!(bans(&guard.witness(&success(at, source, &name))).is_empty());

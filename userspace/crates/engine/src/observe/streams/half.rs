@@ -9,8 +9,11 @@
 //! Of two segments in the same place nobody knows which one the kernel took. Each that holds a whole request is told: the PBX's
 //! answer shows which it was.
 
+use std::time::Duration;
+
 use sipward_sip::framing::Framing;
 use sipward_sip::{Message, Start};
+use sipward_types::time::KernelTime;
 
 /// In bytes: what is farther from where the stream should go on is of another stream, or forged.
 const WINDOW: i32 = 1 << 18;
@@ -18,8 +21,8 @@ const WINDOW: i32 = 1 << 18;
 const WAITING_MAX: usize = 8;
 /// In bytes, of all that wait.
 const WAITING_BYTES_MAX: usize = 8 * 1_024;
-/// In nanoseconds: an earlier one that is not there by then was lost, to the tap at least.
-const GAP_AFTER: u64 = 2_000_000_000;
+/// An earlier one that is not there by then was lost, to the tap at least.
+const GAP_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub(super) struct Half {
@@ -41,7 +44,7 @@ pub(super) struct Half {
 pub(super) struct Kept {
     bytes: Vec<u8>,
     waiting: Vec<Waiting>,
-    since: u64,
+    since: KernelTime,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,7 @@ struct Waiting {
 /// Of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment<'a> {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) sequence: u32,
     /// On the wire; of it, `payload` is the beginning.
     pub(super) length: u32,
@@ -113,7 +116,7 @@ impl Half {
     pub(super) fn acknowledge(
         &mut self,
         kept: Option<Kept>,
-        at: u64,
+        at: KernelTime,
         read: u32,
         mut message: impl FnMut(&Message<'_>, u32),
     ) -> Option<Kept> {
@@ -187,12 +190,12 @@ impl Half {
     }
 
     /// What waited and fits now, and what has waited long enough.
-    fn go_on(&mut self, kept: &mut Kept, now: u64, message: &mut impl FnMut(&Message<'_>, u32)) {
+    fn go_on(&mut self, kept: &mut Kept, now: KernelTime, message: &mut impl FnMut(&Message<'_>, u32)) {
         while let Some(nearest) = self.nearest(&kept.waiting) {
             let ahead = self.ahead(kept.waiting[nearest].sequence);
             let goes_on = match self.read {
                 Some(read) => ahead < self.ahead(read),
-                None => kept.is_full(0) || now >= kept.since.saturating_add(GAP_AFTER),
+                None => kept.is_full(0) || now >= kept.since + GAP_AFTER,
             };
             if ahead > 0 && !goes_on {
                 break;

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use sipward_types::time::KernelTime;
 
 use super::*;
 
@@ -13,7 +14,7 @@ fn text(n: u32, body: &str) -> String {
 /// Packets of the phone, of which the observer sees `seen` bytes at most.
 struct Tap {
     streams: Streams,
-    at: u64,
+    at: KernelTime,
     seen: usize,
     /// By all segments.
     acknowledged: Option<u32>,
@@ -26,7 +27,7 @@ impl Tap {
     fn new() -> Self {
         Self {
             streams: Streams::new(64),
-            at: 0,
+            at: KernelTime::START,
             seen: usize::MAX,
             acknowledged: None,
             answers: 0,
@@ -129,7 +130,7 @@ fn it_goes_on_behind_a_gap() {
     // Of the second one's header a part is lost, and the rest waits for it in vain.
     tap.see(second + 20, &stream[second + 20..]);
     assert_eq!(tap.heard, ["1"]);
-    tap.at = 3_000_000_000;
+    tap.at = KernelTime::from_nanos(3_000_000_000);
     tap.see(stream.len(), text(4, "").as_bytes());
     assert!(tap.heard.ends_with(&["3".into(), "4".into()]), "{:?}", tap.heard);
     assert_eq!(tap.streams.out_of_step, 1);
@@ -147,7 +148,7 @@ fn what_the_tap_cuts_off_a_body_does_no_harm() {
     let long = text(3, "").replace("\r\n\r\n", &format!("\r\nX: {}\r\n\r\n", "x".repeat(300)));
     tap.see(5_000, long.as_bytes());
     tap.see(5_000 + long.len(), text(4, "").as_bytes());
-    tap.at = 3_000_000_000;
+    tap.at = KernelTime::from_nanos(3_000_000_000);
     tap.see(5_000 + long.len() + text(4, "").len(), text(5, "").as_bytes());
     assert_eq!(tap.heard, ["1", "2", "4", "5"]);
 }
@@ -245,7 +246,7 @@ fn what_the_pbx_has_read_goes_on_behind_a_gap_at_once() {
     tap.see(0, &first.as_bytes()[..50]);
     // A piece was lost to the tap, and nobody waits for it longer than the PBX did.
     tap.see(first.len(), second.as_bytes());
-    tap.at = 10_000_000_000;
+    tap.at = KernelTime::from_nanos(10_000_000_000);
     tap.see(first.len(), second.as_bytes());
     assert_eq!(tap.heard, [""; 0], "the PBX may still wait for it");
     tap.answer(first.len() + second.len());
@@ -315,7 +316,7 @@ fn where_a_message_ends_is_told() {
             let sequence = START.wrapping_add(offset as u32);
             let segment = TcpSegment { sequence, acknowledged: None, begins: offset == 0, ends: false };
             let packet = Tapped {
-                at: 0,
+                at: KernelTime::START,
                 direction: Direction::In,
                 remote: PHONE.parse().unwrap(),
                 local: PBX.parse().unwrap(),

@@ -1,6 +1,10 @@
 //! Many phones at once, and many packets of nobody.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use sipward_types::time::KernelTime;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::script::{Packet, message, run};
 use crate::observe::{Observer, Settings};
@@ -9,16 +13,17 @@ use sipward_types::{
     tapped::Direction,
 };
 
-const MILLISECOND: u64 = 1_000_000;
+const MILLISECOND: Duration = Duration::from_millis(1);
 const PHONE: &str = "192.0.2.7:5062";
 const TRUNK: &str = "203.0.113.1:5060";
 
-fn packet(at: u64, direction: Direction, remote: SocketAddr, lines: &[&str]) -> Packet {
-    Packet { at, direction, remote, bytes: message(lines), ..Packet::default() }
+/// `at`: since the start.
+fn packet(at: Duration, direction: Direction, remote: SocketAddr, lines: &[&str]) -> Packet {
+    Packet { at: KernelTime::START + at, direction, remote, bytes: message(lines), ..Packet::default() }
 }
 
 /// Challenge and success of one registration, 20 ms each.
-fn registration(at: u64, phone: SocketAddr, user: &str, nonce: &str) -> Vec<Packet> {
+fn registration(at: Duration, phone: SocketAddr, user: &str, nonce: &str) -> Vec<Packet> {
     let first = format!("REGISTER {user} branch={nonce}1 call={user} cseq=1");
     let second = format!("REGISTER {user} branch={nonce}2 call={user} cseq=2");
     let challenge = format!("WWW-Authenticate: Digest realm=pbx, nonce={nonce}");
@@ -43,7 +48,7 @@ fn sorted(packets: impl IntoIterator<Item = Vec<Packet>>) -> Vec<Packet> {
 fn ten_thousand_phones_register_within_a_second_and_none_has_failed() {
     let phones = (0..10_000_u32).map(|n| {
         let address = Ipv4Addr::from_bits(0x0a00_0000 + n);
-        let at = u64::from(n) * MILLISECOND / 10;
+        let at = n * MILLISECOND / 10;
         registration(at, (address, 5060).into(), &format!("{n}"), &format!("nonce-{n:08}"))
     });
     let mut observer = Observer::new(Settings::default());
@@ -65,7 +70,7 @@ fn forty_phones_of_an_office_come_back_and_three_have_a_wrong_password() {
     let office: IpAddr = Ipv4Addr::new(192, 0, 2, 7).into();
     let phones = (0..40_u16).map(|n| {
         let mut packets = registration(
-            u64::from(n) * 50 * MILLISECOND,
+            u32::from(n) * 50 * MILLISECOND,
             (office, 6_000 + n).into(),
             &format!("{n}"),
             "nonce-of-all",
@@ -93,7 +98,7 @@ fn forty_phones_of_an_office_come_back_and_three_have_a_wrong_password() {
 }
 
 /// Of the attacker, who has an address of his own, where he gets nonces, and writes those of others.
-fn forged(n: u32, at: u64) -> Vec<Packet> {
+fn forged(n: u32, at: Duration) -> Vec<Packet> {
     let attacker: SocketAddr = "198.51.100.66:5060".parse().unwrap();
     let stranger = SocketAddr::from((Ipv4Addr::from_bits(n.wrapping_mul(2_654_435_761)), n as u16 | 1));
     let names = format!("REGISTER 100 branch=forged{n} call=forged{n}");
@@ -130,11 +135,11 @@ fn a_forged_flood_proves_nothing_about_phone_and_trunk() {
     let phone: SocketAddr = PHONE.parse().unwrap();
     let trunk: SocketAddr = TRUNK.parse().unwrap();
     // 10,000 a second, for ten seconds; in each the phone registers and the trunk is asked.
-    let flood = (0..100_000_u32).map(|n| forged(n, u64::from(n) * MILLISECOND / 10));
-    let phone_registers = (0..10_u64).map(|n| {
+    let flood = (0..100_000_u32).map(|n| forged(n, n * MILLISECOND / 10));
+    let phone_registers = (0..10_u32).map(|n| {
         registration((n * 1_000 + 500) * MILLISECOND, phone, "100", &format!("nonce-of-the-phone-{n}"))
     });
-    let trunk_answers = (0..10_u64).map(|n| {
+    let trunk_answers = (0..10_u32).map(|n| {
         let names = format!("OPTIONS pbx branch=0123456789{n} call=abcdefghij{n}");
         let at = (n * 1_000 + 300) * MILLISECOND;
         vec![
@@ -164,12 +169,12 @@ fn strangers_do_not_push_out_what_acquaintances_wait_for() {
     let settings =
         Settings { transactions: 256, nonces: 256, verified_sources: 64, connections: 64, histories: 64 };
     let phone: SocketAddr = PHONE.parse().unwrap();
-    let introduction = registration(0, phone, "100", "nonce-of-the-phone-0");
+    let introduction = registration(Duration::ZERO, phone, "100", "nonce-of-the-phone-0");
     let [request, challenge, again, success] =
         registration(1_000 * MILLISECOND, phone, "100", "nonce-of-the-phone-1").try_into().unwrap();
-    let flood = |from: u64| {
+    let flood = |from: u32| {
         sorted((0..4_000_u32).filter(|n| matches!(n % 8, 3 | 6)).map(move |n| {
-            let mut packets = forged(n, (from + u64::from(n) / 100) * MILLISECOND);
+            let mut packets = forged(n, (from + n / 100) * MILLISECOND);
             // Those that are never answered stay the longest.
             packets.truncate(1 + n as usize % 2);
             packets

@@ -1,5 +1,8 @@
 //! Answers that are lost, come twice or are read in another order: nothing is emitted twice, and nobody is blamed for it.
 
+use std::time::Duration;
+
+use sipward_types::time::KernelTime;
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
@@ -115,7 +118,7 @@ fn with_fates(packets: &[Packet], fates: &[Fate]) -> Vec<Packet> {
     let mut fates = fates.iter().cycle();
     let mut placed = Vec::new();
     for packet in packets {
-        let read = packet.at as i64;
+        let read = packet.at.as_nanos() as i64;
         if packet.direction == Direction::In {
             placed.push((read, packet.clone()));
             continue;
@@ -125,7 +128,10 @@ fn with_fates(packets: &[Packet], fates: &[Fate]) -> Vec<Packet> {
             placed.push((read + i64::from(fate.moved) * STEP, packet.clone()));
         }
         if !fate.lost && fate.twice {
-            placed.push((read + STEP / 2, Packet { at: packet.at + 1_000, ..packet.clone() }));
+            placed.push((
+                read + STEP / 2,
+                Packet { at: packet.at + Duration::from_micros(1), ..packet.clone() },
+            ));
         }
     }
     placed.sort_by_key(|(read, _)| *read);
@@ -138,7 +144,7 @@ fn transactions(emitted: &[Evidence], packets: &[Packet]) -> Vec<String> {
         let text = String::from_utf8_lossy(&packet.bytes);
         text.lines().find(|line| line.starts_with("CSeq")).expect("a CSeq").to_owned()
     };
-    let answers: HashMap<u64, String> = packets
+    let answers: HashMap<KernelTime, String> = packets
         .iter()
         .filter(|packet| packet.direction == Direction::Out)
         .map(|packet| (packet.at, name(packet)))
@@ -186,7 +192,7 @@ proptest! {
     #[test]
     fn garbage_tells_nothing(payloads in prop::collection::vec((any::<Vec<u8>>(), any::<bool>(), any::<Option<u32>>()), 0..40)) {
         let packets = payloads.into_iter().map(|(bytes, out, sequence)| Packet {
-            at: 1,
+            at: KernelTime::from_nanos(1),
             direction: if out { Direction::Out } else { Direction::In },
             remote: "192.0.2.7:5062".parse().unwrap(),
             sequence,

@@ -1,11 +1,12 @@
 //! Whatever is sent in the name of somebody who says nothing himself, and whoever listens for the answers: nothing about
 //! him is proven.
 
+use sipward_types::time::KernelTime;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::script::{packets, run};
+use super::script::{at_second, packets, run};
 use crate::observe::{Observer, Settings, Unseen};
 use sipward_types::evidence::{Evidence, Kind, Proof};
 
@@ -139,7 +140,7 @@ impl Scene {
             "{} < {receiver}\n401 {names} tag={tag}\nWWW-Authenticate: Digest realm=pbx, nonce={nonce}\n",
             self.at
         );
-        let now = (self.at * 1e9) as u64;
+        let now = at_second(self.at);
         match seen {
             Seen::Whole => self.show(&answer),
             Seen::Cut => {
@@ -194,7 +195,7 @@ impl Scene {
     }
 
     fn proven_of(&mut self, address: &str) -> Vec<Evidence> {
-        self.observer.tick(u64::MAX / 2, &mut self.emitted);
+        self.observer.tick(KernelTime::from_nanos(u64::MAX / 2), &mut self.emitted);
         let source: IpAddr = address.split(':').next().unwrap_or_default().parse().unwrap();
         let proven = self.emitted.drain(..).filter(|evidence| evidence.proof == Proof::Proven);
         proven.filter(|evidence| evidence.source == source).collect()
@@ -257,7 +258,7 @@ fn an_answer_that_is_no_sip_may_have_told_more() {
     let mut scene = Scene::new(Makes::ByChance);
     scene.step(Step::Ask { call: 1, who: 0, is_listed: false, seen: Seen::Whole });
     let packet = super::script::Packet {
-        at: (scene.at * 1e9) as u64,
+        at: at_second(scene.at),
         direction: sipward_types::tapped::Direction::Out,
         remote: ACCOMPLICES[1].parse().unwrap(),
         bytes: b"SIP/2.1 401 nobody knows".to_vec(),

@@ -13,22 +13,25 @@
 //! WWW-Authenticate: Digest realm="pbx", nonce="0123456789"
 //! ```
 
+use std::time::Duration;
 use std::{collections::HashMap, net::SocketAddr};
+
+use sipward_testkit::message::Request;
 
 use crate::observe::{Observer, Settings};
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},
     tapped::{Charged, Direction, Tapped, TcpSegment},
+    time::KernelTime,
 };
 
 pub(super) const PBX: &str = "198.51.100.5:5060";
-const SECOND: f64 = 1e9;
 /// Stands for the next sequence number.
 const NEXT: u32 = u32::MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    pub(super) at: u64,
+    pub(super) at: KernelTime,
     pub(super) direction: Direction,
     pub(super) remote: SocketAddr,
     pub(super) sequence: Option<u32>,
@@ -42,7 +45,7 @@ pub(super) struct Packet {
 impl Default for Packet {
     fn default() -> Self {
         Self {
-            at: 0,
+            at: KernelTime::START,
             direction: Direction::In,
             remote: PBX.parse().unwrap(),
             sequence: None,
@@ -103,6 +106,10 @@ pub(super) fn packets(script: &str) -> Vec<Packet> {
     packets.into_iter().map(finish).collect()
 }
 
+pub(super) fn at_second(seconds: f64) -> KernelTime {
+    KernelTime::from_nanos((seconds * 1e9) as u64)
+}
+
 fn head(line: &str) -> Option<Packet> {
     let mut words = line.split_whitespace();
     let at = words.next()?.parse::<f64>().ok()?;
@@ -112,7 +119,7 @@ fn head(line: &str) -> Option<Packet> {
         _ => return None,
     };
     let remote = words.next()?.parse().ok()?;
-    let mut packet = Packet { at: (at * SECOND) as u64, direction, remote, ..Packet::default() };
+    let mut packet = Packet { at: at_second(at), direction, remote, ..Packet::default() };
     for word in words {
         match word {
             "part" => packet.part = true,
@@ -133,18 +140,30 @@ pub(super) fn message(lines: &[&str]) -> Vec<u8> {
     let mut names =
         HashMap::from([("branch", "b"), ("call", "c"), ("cseq", "1"), ("from", "f"), ("to", user)]);
     names.extend(words.map(|word| word.split_once('=').expect("name=value")));
-    let start = match status {
-        Some(status) => format!("SIP/2.0 {status} Whatever"),
-        None => format!("{method} sip:pbx.example SIP/2.0"),
-    };
     let tag = names.get("tag").map(|tag| format!(";tag={tag}")).unwrap_or_default();
-    let mut text = format!(
-        "{start}\r\nVia: SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bK{}\r\nFrom: <sip:{user}@pbx.example>;tag={}\r\n\
-         To: <sip:{}@pbx.example>{tag}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n",
-        names["branch"], names["from"], names["to"], names["call"], names["cseq"],
-    );
-    lines[1..].iter().for_each(|line| text += &format!("{line}\r\n"));
-    text += "Content-Length: 0\r\n\r\n";
+    let request = Request {
+        method,
+        uri: "sip:pbx.example",
+        sent_by: "10.0.0.7",
+        branch: &format!("z9hG4bK{}", names["branch"]),
+        from: &format!("<sip:{user}@pbx.example>"),
+        tag: names["from"],
+        to: &format!("<sip:{}@pbx.example>{tag}", names["to"]),
+        call_id: names["call"],
+        sequence: names["cseq"].parse().expect("a sequence number"),
+        contact: None,
+        headers: &lines[1..].iter().map(|line| format!("{line}\r\n")).collect::<String>(),
+        body: "",
+        ..Request::default()
+    };
+    let text = request.write();
+    let text = match status {
+        Some(status) => {
+            let (_, headers) = text.split_once("\r\n").expect("a start line");
+            format!("SIP/2.0 {status} Whatever\r\n{headers}")
+        }
+        None => text,
+    };
     text.into_bytes()
 }
 
@@ -155,8 +174,8 @@ pub(super) fn run(observer: &mut Observer, packets: &[Packet]) -> Vec<Evidence> 
         observer.tick(packet.at, &mut emitted);
         observer.see(&packet.tapped(), &mut emitted);
     }
-    let end = packets.iter().map(|packet| packet.at).max().unwrap_or(0);
-    observer.tick(end + 200 * SECOND as u64, &mut emitted);
+    let end = packets.iter().map(|packet| packet.at).max().unwrap_or_default();
+    observer.tick(end + Duration::from_secs(200), &mut emitted);
     emitted
 }
 
@@ -175,7 +194,7 @@ pub(super) fn line(evidence: &Evidence) -> String {
         Kind::Refused => "refused".to_owned(),
         Kind::UnknownAccount => "unknown".to_owned(),
         Kind::Succeeded => "succeeded".to_owned(),
-        Kind::Registered { until, .. } => format!("registered({})", (until - evidence.at) / SECOND as u64),
+        Kind::Registered { until, .. } => format!("registered({})", until.since(evidence.at).as_secs()),
         Kind::Unregistered { phone: 0 } => "unregistered(all)".to_owned(),
         Kind::Unregistered { .. } => "unregistered".to_owned(),
         Kind::Qualified => "qualified".to_owned(),

@@ -1,6 +1,8 @@
 //! Tables of transcripts and the evidence that comes of them.
 
-use super::script::{Packet, emitted, line, packets, run};
+use std::time::Duration;
+
+use super::script::{Packet, at_second, emitted, line, packets, run};
 use crate::observe::{Cause, Observer, Settings, Subject, Unseen};
 use sipward_types::{
     evidence::{Kind, Proof},
@@ -249,9 +251,10 @@ fn an_ack_with_our_tag_proves_an_invite() {
 fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     let fetched = packets(&register(100.0, 1, "", "401 nonce-one"));
     let used = packets(&register(100.1, 2, "nonce-one", "401 nonce-two"));
-    for (missed, proof) in [(None, Proof::Proven), (Some(94), Proof::Proven), (Some(96), Proof::Unproven)] {
+    for (missed, proof) in [(None, Proof::Proven), (Some(94.0), Proof::Proven), (Some(96.0), Proof::Unproven)]
+    {
         let mut observer = Observer::new(Settings::default());
-        missed.into_iter().for_each(|second: u64| observer.miss(Unseen::Answer, second * 1_000_000_000));
+        missed.into_iter().for_each(|second| observer.miss(Unseen::Answer, at_second(second)));
         run(&mut observer, &fetched);
         assert_eq!(
             run(&mut observer, &used).iter().map(|emitted| emitted.proof).collect::<Vec<_>>(),
@@ -262,7 +265,7 @@ fn what_somebody_may_have_been_told_unseen_proves_nothing() {
     // Between the two.
     let mut observer = Observer::new(Settings::default());
     run(&mut observer, &fetched);
-    observer.miss(Unseen::Answer, 100_050_000_000);
+    observer.miss(Unseen::Answer, at_second(100.05));
     assert_eq!(run(&mut observer, &used)[0].proof, Proof::Unproven);
 }
 
@@ -459,7 +462,7 @@ fn an_answer_to_the_first_attempt_says_nothing_about_the_second() {
     let challenged = "192.0.2.7:5062 100 register challenged forgeable";
     // The answer comes twice.
     let mut twice = packets(&(first.clone() + &again));
-    twice.push(Packet { at: 1_150_000_000, ..twice[1].clone() });
+    twice.push(Packet { at: at_second(1.15), ..twice[1].clone() });
     let lines = |packets: &[Packet]| -> Vec<String> {
         run(&mut Observer::new(Settings::default()), packets).iter().map(line).collect()
     };
@@ -569,7 +572,7 @@ fn an_answer_may_be_read_a_moment_before_its_request() {
     assert_eq!((observer.counters().joined, observer.counters().unmatched), (2, 0));
     // But not one that is older than it: nobody answers before he is asked.
     let mut older = packets(&register(1.0, 1, "", "401 nonce-one"));
-    older[1].at = older[0].at - 1;
+    older[1].at = older[0].at - Duration::from_nanos(1);
     older.swap(0, 1);
     let mut observer = Observer::new(Settings::default());
     assert!(run(&mut observer, &older).is_empty());
@@ -593,7 +596,7 @@ fn causes(script: &str) -> Vec<(Cause, u32)> {
     let packets = packets(script);
     let mut observer = Observer::new(Settings::default());
     run(&mut observer, &packets);
-    let now = packets.iter().map(|packet| packet.at).max().unwrap() + 1_000_000_000;
+    let now = packets.iter().map(|packet| packet.at).max().unwrap() + Duration::from_secs(1);
     let causes = |subject| -> Vec<(Cause, u32)> {
         observer.diagnose(subject, now).iter().map(|line| (line.cause, line.count)).collect()
     };
@@ -601,7 +604,10 @@ fn causes(script: &str) -> Vec<(Cause, u32)> {
     assert_eq!(of_source, causes(Subject::Account("100")));
     assert!(causes(Subject::Account("101")).is_empty(), "its neighbour");
     assert!(causes(Subject::Source("192.0.2.8".parse().unwrap())).is_empty(), "its neighbour");
-    assert!(observer.diagnose(Subject::Account("100"), now + 86_401_000_000_000).is_empty(), "long ago");
+    assert!(
+        observer.diagnose(Subject::Account("100"), now + Duration::from_secs(86_401)).is_empty(),
+        "long ago"
+    );
     of_source
 }
 
@@ -647,7 +653,7 @@ fn what_is_forged_does_not_hide_what_is_not() {
     }
     let mut observer = Observer::new(Settings::default());
     run(&mut observer, &packets(&script));
-    let causes = observer.diagnose(Subject::Source("192.0.2.7".parse().unwrap()), 3_000_000_000);
+    let causes = observer.diagnose(Subject::Source("192.0.2.7".parse().unwrap()), at_second(3.0));
     assert!(causes.iter().any(|line| line.cause == Cause::WrongPassword && line.proof == Proof::Proven));
     assert_eq!(causes.len(), 9);
 }

@@ -1,6 +1,6 @@
 //! Guesses that are to go unseen, and evidence that is to fall on others.
 
-use super::script::{emitted, packets, run};
+use super::script::{at_second, emitted, packets, run};
 use crate::observe::{Observer, Settings};
 use sipward_types::evidence::Kind;
 
@@ -122,7 +122,7 @@ fn a_guess_that_comes_in_the_place_of_what_the_kernel_dropped_is_seen() {
     let refused = format!("2.1 < {PHONE} tcp\n401 {names} tag=u\n{}", challenge("nonce-two"));
     for script in [decoy.clone() + &real, real.clone() + &decoy] {
         let mut seen = packets(&(first.clone() + &script + &refused));
-        let length = seen.iter().find(|packet| packet.at == 2_000_000_000).unwrap().bytes.len();
+        let length = seen.iter().find(|packet| packet.at == at_second(2.0)).unwrap().bytes.len();
         seen.last_mut().unwrap().acknowledged = Some((start + length) as u32);
         let mut observer = Observer::new(Settings::default());
         let emitted = run(&mut observer, &seen);

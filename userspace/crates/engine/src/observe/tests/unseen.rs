@@ -1,12 +1,11 @@
 //! What nobody saw: it proves nothing, and nothing is concluded from it.
 
-use super::script::{Packet, line, packets, run};
+use super::script::{Packet, at_second, line, packets, run};
 use crate::observe::{Observer, Settings, Unseen};
 use sipward_types::evidence::{Evidence, Kind, Proof};
 
 const PHONE: &str = "192.0.2.7:5062";
 const ATTACKER: &str = "203.0.113.9:5060";
-const MILLISECOND: u64 = 1_000_000;
 
 /// A challenge with that nonce, to a request of a call of its own.
 fn challenged(at: f64, peer: &str, call: &str, nonce: &str) -> String {
@@ -34,7 +33,7 @@ fn see(observer: &mut Observer, script: &str) -> Vec<Evidence> {
 
 /// Whether a guess at the phone's is proven, where something went unseen just before its challenge.
 fn is_proven(observer: &mut Observer, at: f64, unseen: Option<Unseen>) -> bool {
-    unseen.into_iter().for_each(|unseen| observer.miss(unseen, (at * 1e9) as u64 - 500 * MILLISECOND));
+    unseen.into_iter().for_each(|unseen| observer.miss(unseen, at_second(at - 0.5)));
     let nonce = format!("nonce-of-the-phone-{at}");
     see(observer, &challenged(at, PHONE, "phone", &nonce));
     let emitted = see(observer, &guess(at + 0.1, PHONE, &nonce));
@@ -121,7 +120,7 @@ fn a_trunk_answers_us_whatever_others_are_told_over_tls() {
     let script = format!("1.0 < 203.0.113.1:5060\n{names}\n1.1 > 203.0.113.1:5060\n200 {names}\n");
     for (unseen, proof) in [(Unseen::Hidden, Proof::Proven), (Unseen::Answer, Proof::Unproven)] {
         let mut observer = Observer::new(Settings::default());
-        observer.miss(unseen, 900 * MILLISECOND);
+        observer.miss(unseen, at_second(0.9));
         assert_eq!(see(&mut observer, &script)[0].proof, proof, "{unseen:?}");
     }
 }

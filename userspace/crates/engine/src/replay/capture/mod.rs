@@ -9,7 +9,7 @@ mod pcap;
 mod pcapng;
 mod source;
 
-use std::io::Read;
+use std::{io::Read, time::Duration};
 
 pub use self::error::CaptureError;
 use self::{error::Problem, link::Link, pcap::Pcap, pcapng::PcapNg, source::Source};
@@ -20,8 +20,8 @@ const PACKET_MAX: usize = 262_144;
 /// One packet of a capture, as the capture has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    /// Nanoseconds since 1970. The simplest pcapng blocks have no time.
-    pub(super) at: Option<u64>,
+    /// Since 1970. The simplest pcapng blocks have no time.
+    pub(super) at: Option<Duration>,
     link: Link,
     /// This host sent it.
     pub(super) outgoing: bool,

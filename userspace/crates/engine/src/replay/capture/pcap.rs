@@ -1,6 +1,6 @@
 //! The classic format: a header of 24 bytes, then 16 bytes and the packet, over and over.
 
-use std::io::Read;
+use std::{io::Read, time::Duration};
 
 use super::{
     CaptureError, Link, PACKET_MAX, Packet,
@@ -60,7 +60,9 @@ impl<R: Read> Pcap<R> {
         }
         let bytes = self.source.vec(captured as usize)?;
         Ok(Some(Packet {
-            at: Some(u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit),
+            at: Some(
+                Duration::from_secs(seconds.into()) + Duration::from_nanos(u64::from(fraction) * self.unit),
+            ),
             link: self.link,
             outgoing: self.link.outgoing(&bytes),
             length: (length as usize).max(bytes.len()),

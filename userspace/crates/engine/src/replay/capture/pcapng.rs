@@ -1,6 +1,6 @@
 //! The newer format: blocks of a type and a length, in sections, with the interfaces described among them.
 
-use std::io::Read;
+use std::{io::Read, time::Duration};
 
 use super::{
     CaptureError, Link, PACKET_MAX, Packet,
@@ -36,7 +36,7 @@ pub(super) struct PcapNg<R> {
 struct Interface {
     link: u16,
     snap_length: u32,
-    clock: Clock,
+    clock: InterfaceClock,
 }
 
 impl<R: Read> PcapNg<R> {
@@ -136,7 +136,7 @@ impl<R: Read> PcapNg<R> {
         let outbound = flags.is_some_and(|flags| self.order.u32(*flags) & 3 == 2);
         let link = self.link(interface)?;
         Ok(Packet {
-            at: Some(interface.clock.nanoseconds(u64::from(high) << 32 | u64::from(low))),
+            at: Some(interface.clock.time(u64::from(high) << 32 | u64::from(low))),
             link,
             outgoing: outbound || link.outgoing(bytes),
             length: (length as usize).max(bytes.len()),
@@ -199,7 +199,7 @@ impl Interface {
         Some(Self {
             link: order.u16([body[0], body[1]]),
             snap_length,
-            clock: Clock {
+            clock: InterfaceClock {
                 // Microseconds, where nothing else is said.
                 resolution: resolution.copied().unwrap_or(6),
                 offset: offset.map_or(0, |offset| order.u64(*offset) as i64),
@@ -210,16 +210,16 @@ impl Interface {
 
 /// How an interface counts time.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+struct InterfaceClock {
     /// A negative power of ten, or of two where the highest bit is set.
     resolution: u8,
     /// Seconds to add.
     offset: i64,
 }
 
-impl Clock {
+impl InterfaceClock {
     /// A time that no clock shows becomes the nearest one that does.
-    fn nanoseconds(self, units: u64) -> u64 {
+    fn time(self, units: u64) -> Duration {
         const NANOSECONDS: u128 = 1_000_000_000;
         let power = u32::from(self.resolution & 0x7f);
         let per_second =
@@ -227,7 +227,7 @@ impl Clock {
         let since = per_second.map_or(0, |per_second| u128::from(units) * NANOSECONDS / per_second);
         let offset = i128::from(self.offset) * NANOSECONDS as i128;
         // Less than 2^94 each, and with room above for every limit to count on.
-        (since as i128 + offset).clamp(0, i128::from(i64::MAX)) as u64
+        Duration::from_nanos((since as i128 + offset).clamp(0, i128::from(i64::MAX)) as u64)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use super::{
@@ -14,7 +15,12 @@ use super::{
 /// Sources worth a line.
 const TOP_SOURCES: usize = 20;
 
-pub(super) fn line(output: &mut impl Write, judged: &Judged, reason: &str, start: u64) -> io::Result<()> {
+pub(super) fn line(
+    output: &mut impl Write,
+    judged: &Judged,
+    reason: &str,
+    start: Duration,
+) -> io::Result<()> {
     if judged.number == 1 {
         writeln!(output, "  packet       seconds  verdict  {:<28} from → to", "reason")?;
     }
@@ -23,7 +29,7 @@ pub(super) fn line(output: &mut impl Write, judged: &Judged, reason: &str, start
         output,
         "{:>8}  {:>12.6}  {:<7}  {reason:<28} {} → {}{}",
         judged.number,
-        judged.at.saturating_sub(start) as f64 / 1e9,
+        judged.at.saturating_sub(start).as_nanos() as f64 / 1e9,
         judged.why.verdict(),
         End(judged.source(), ports.map(|(source, _)| source)),
         End(judged.destination(), ports.map(|(_, destination)| destination)),

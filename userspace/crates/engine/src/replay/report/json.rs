@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     net::IpAddr,
+    time::Duration,
 };
 
 use serde::{Serialize, Serializer};
@@ -45,9 +46,8 @@ pub(super) fn line(output: &mut impl Write, judged: &Judged, reason: &str) -> io
 }
 
 /// In two parts, because nanoseconds since 1970 are more than a float can hold: each microsecond is exact.
-fn seconds(nanoseconds: u64) -> f64 {
-    const SECOND: u64 = 1_000_000_000;
-    (nanoseconds / SECOND) as f64 + (nanoseconds % SECOND) as f64 / SECOND as f64
+fn seconds(at: Duration) -> f64 {
+    at.as_secs() as f64 + f64::from(at.subsec_nanos()) / 1e9
 }
 
 pub(super) fn summary(

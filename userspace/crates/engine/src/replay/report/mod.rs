@@ -7,6 +7,7 @@ mod sums;
 use std::{
     io::{self, Write},
     net::IpAddr,
+    time::Duration,
 };
 
 use xdp_prog::{
@@ -66,8 +67,8 @@ impl Why {
 pub(super) struct Judged {
     /// From 1, over all packets of the capture.
     pub(super) number: u64,
-    /// Nanoseconds since 1970.
-    pub(super) at: u64,
+    /// Since 1970.
+    pub(super) at: Duration,
     pub(super) packet: Packet,
     pub(super) why: Why,
     /// The capture has less of it than was on the wire.

@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    time::Duration,
 };
 
 use xdp_prog::reason::Action;
@@ -12,7 +13,7 @@ use super::{Judged, Why};
 
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    start: Option<u64>,
+    start: Option<Duration>,
     pub(super) all: Tally,
     pub(super) truncated: u64,
     sources: HashMap<IpAddr, Tally>,
@@ -36,8 +37,8 @@ impl Sums {
     }
 
     /// When the first packet was.
-    pub(super) fn start(&self) -> u64 {
-        self.start.unwrap_or(0)
+    pub(super) fn start(&self) -> Duration {
+        self.start.unwrap_or_default()
     }
 
     /// Those that lose most first.

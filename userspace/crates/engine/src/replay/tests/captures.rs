@@ -62,6 +62,10 @@ fn block(interface_id: u32, units: u64, packet: &[u8]) -> EnhancedPacketBlock<'_
 /// Nanoseconds, Ethernet frame, and whether this host sent it.
 type Read = (Option<u64>, Vec<u8>, bool);
 
+fn nanos(at: Duration) -> u64 {
+    at.as_nanos() as u64
+}
+
 /// The packets, and the error that ended them.
 fn read(capture: &[u8]) -> (Vec<Read>, Option<String>) {
     let mut packets = Vec::new();
@@ -71,7 +75,7 @@ fn read(capture: &[u8]) -> (Vec<Read>, Option<String>) {
     };
     for packet in capture {
         match packet {
-            Ok(packet) => packets.push((packet.at, packet.frame(), packet.outgoing)),
+            Ok(packet) => packets.push((packet.at.map(nanos), packet.frame(), packet.outgoing)),
             Err(error) => return (packets, Some(error.to_string())),
         }
     }

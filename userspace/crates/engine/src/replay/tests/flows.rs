@@ -1,5 +1,6 @@
 //! Whatever is forged in the name of its address, a known flow has the limits that it would have alone.
 
+use sipward_types::time::KernelTime;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -45,7 +46,7 @@ proptest! {
         let mut forged = (40_001..=65_535).cycle();
         for (pause, is_own, flood) in packets {
             now += pause;
-            memory.set_now(now);
+            memory.set_now(KernelTime::from_nanos(now));
             for port in forged.by_ref().take(flood) {
                 memory.judge(&frame(port));
             }

@@ -3,26 +3,23 @@
 use proptest::prelude::*;
 use xdp_prog::reason::{Action, Reason};
 
+use sipward_testkit::frame::{Frame, tcp, udp};
+
 use super::{filter, frames::*, reason};
 
 /// One of each kind, all for SIP ports.
 fn valid() -> Vec<Vec<u8>> {
-    let options = [0, 0, 1, 4, 0, 0, 0, 0];
-    let extended = |protocol: u8, payload: Vec<u8>| {
-        let chain =
-            [&[60, options[1]][..], &options[2..], &[protocol, options[1]], &options[2..], &payload[40..]];
-        ip(PHONE6, PBX6, 0, &chain.concat())
-    };
+    let extended = |frame: Frame| frame.from(PHONE6).to(PBX6).extension(0, 8).extension(60, 8);
     let message = request("INVITE");
     let packets = [
         datagram(PHONE, PBX, &message),
         datagram(PHONE6, PBX6, &message),
         segment(PHONE, PBX, ACK, &message),
         segment(PHONE6, PBX6, ACK, &[message.clone(), request("BYE")].concat()),
-        extended(UDP, datagram(PHONE6, PBX6, &message)),
-        extended(TCP, segment(PHONE6, PBX6, SYN, b"")),
-        fragments(&datagram(PHONE, PBX, &message), 256).remove(0),
-        ip(PHONE6, PBX6, 44, &fragment6(UDP, 0, true, 1, &datagram(PHONE6, PBX6, &message)[40..])),
+        extended(udp()).carrying(&message).packet(),
+        extended(tcp()).flags(SYN).packet(),
+        fragments(PHONE, &message, 256)[0][14..].to_vec(),
+        udp().from(PHONE6).to(PBX6).carrying(&message).fragment(1, 0, true).packet(),
     ];
     packets.iter().flat_map(|packet| [ethernet(packet), tagged(&[0x88a8, 0x8100], packet)]).collect()
 }
@@ -102,11 +99,11 @@ fn padding_behind_the_packet_is_no_payload() {
 #[test]
 fn a_first_fragment_too_small_to_show_what_it_is_is_dropped() {
     let memory = filter("");
-    let parts = fragments(&datagram(PHONE, PBX, &request("INVITE")), 64);
-    assert_eq!(reason(&memory, &ethernet(&parts[0])), "fragment-tiny");
-    assert_eq!(reason(&memory, &ethernet(&parts[1])), "fragment", "it cannot become a packet");
-    let parts = fragments(&segment(PHONE, PBX, ACK, &request("INVITE")), 8);
-    assert_eq!(reason(&memory, &ethernet(&parts[0])), "fragment-tiny", "not even the whole TCP header");
+    let parts = fragments(PHONE, &request("INVITE"), 64);
+    assert_eq!(reason(&memory, &parts[0]), "fragment-tiny");
+    assert_eq!(reason(&memory, &parts[1]), "fragment", "it cannot become a packet");
+    let parts = tcp().from(PHONE).to(PBX).carrying(request("INVITE")).fragments(7, 8);
+    assert_eq!(reason(&memory, &parts[0]), "fragment-tiny", "not even the whole TCP header");
 }
 
 #[test]

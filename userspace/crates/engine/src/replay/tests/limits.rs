@@ -1,6 +1,7 @@
 //! Limits by the capture's clock.
 
 use super::{Memory, filter, frames::*, reason};
+use sipward_types::time::KernelTime;
 
 const SECOND: u64 = 1_000_000_000;
 /// Any day; clocks of captures begin in 1970.
@@ -16,7 +17,7 @@ fn passed(
     count: u64,
 ) -> u64 {
     let passes = |index: &u64| {
-        memory.set_now(start + index * gap);
+        memory.set_now(KernelTime::from_nanos(start + index * gap));
         reason(memory, &ethernet(&datagram(&from(*index), PBX, &request(method)))) == "request"
     };
     (0..count).filter(passes).count() as u64
@@ -84,7 +85,7 @@ fn an_ipv6_source_is_its_64() {
     let frame = |host: u64, net: &str| {
         ethernet(&datagram(&format!("[2001:db8:{net}::{host:x}]:5060"), PBX6, &request("REGISTER")))
     };
-    memory.set_now(START);
+    memory.set_now(KernelTime::from_nanos(START));
     let passes = (1..=80).filter(|host| reason(&memory, &frame(*host, "1:1")) == "request").count();
     assert_eq!(passes, 60);
     assert_eq!(reason(&memory, &frame(1, "1:2")), "request", "another /64");
@@ -100,6 +101,6 @@ fn off_is_no_limit() {
 fn the_clock_never_goes_back() {
     let memory = filter(REGISTERS);
     assert_eq!(passed(&memory, "REGISTER", phone, START, 0, 60), 60);
-    memory.set_now(START - 3600 * SECOND);
+    memory.set_now(KernelTime::from_nanos(START - 3600 * SECOND));
     assert_eq!(reason(&memory, &ethernet(&datagram(PHONE, PBX, &request("REGISTER")))), "rate:register");
 }

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use pcap_file::Endianness;
 use serde_json::{Value, json};
+use sipward_testkit::message;
 
 use super::{
     super::{Format, ReplayError, run},
@@ -39,7 +40,7 @@ fn replay(name: &str, capture: &[u8], config: &str, format: Format) -> (String, 
 
 /// A scanner, a customer, a call from a provider over IPv6, and something that is not IP.
 fn morning() -> Vec<u8> {
-    let scan = String::from_utf8(request("REGISTER")).unwrap().replace("Softphone 1.0", "friendly-scanner");
+    let scan = message::request("REGISTER", "friendly-scanner");
     let frames = [
         ethernet(&datagram("203.0.113.66:5060", PBX, &request("OPTIONS"))),
         ethernet(&datagram("203.0.113.66:5060", PBX, scan.as_bytes())),

@@ -1,6 +1,9 @@
 //! Who and what passes, and why: packets under the default policy.
 
+use sipward_testkit::frame::{other, udp};
+
 use super::{filter, frames::*, reason};
+use sipward_types::time::KernelTime;
 
 const STRANGER_OPTIONS: &str = "options-stranger";
 
@@ -88,8 +91,8 @@ fn a_later_fragment_follows_the_first_one() {
         [("OPTIONS", STRANGER_OPTIONS, "fragment-rest"), ("INVITE", "request", "fragment")]
     {
         let memory = filter("");
-        let parts = fragments(&datagram(PHONE, PBX, &long(method)), 1024);
-        let reasons: Vec<&str> = parts.iter().map(|part| reason(&memory, &ethernet(part))).collect();
+        let parts = fragments(PHONE, &long(method), 1024);
+        let reasons: Vec<&str> = parts.iter().map(|part| reason(&memory, part)).collect();
         assert_eq!(reasons, [first, later, later], "{method}");
     }
 }
@@ -97,30 +100,28 @@ fn a_later_fragment_follows_the_first_one() {
 #[test]
 fn the_same_over_ipv6() {
     let memory = filter("");
-    let header = udp_header(PHONE6, PBX6, 2000);
-    let first = fragment6(UDP, 0, true, 99, &[&header[..], &request("OPTIONS")].concat());
-    let later = fragment6(UDP, 1024, false, 99, &[b'x'; 900]);
-    let other = fragment6(UDP, 1024, false, 98, &[b'x'; 900]);
-    assert_eq!(reason(&memory, &ethernet(&ip(PHONE6, PBX6, 44, &first))), STRANGER_OPTIONS);
-    assert_eq!(reason(&memory, &ethernet(&ip(PHONE6, PBX6, 44, &later))), "fragment-rest");
-    assert_eq!(reason(&memory, &ethernet(&ip(PHONE6, PBX6, 44, &other))), "fragment");
+    let whole = udp().from(PHONE6).to(PBX6).carrying(request("OPTIONS")).claiming_udp_length(2008);
+    let later = other(UDP).from(PHONE6).to(PBX6).carrying([b'x'; 900]);
+    assert_eq!(reason(&memory, &whole.fragment(99, 0, true).build()), STRANGER_OPTIONS);
+    assert_eq!(reason(&memory, &later.clone().fragment(99, 1024, false).build()), "fragment-rest");
+    assert_eq!(reason(&memory, &later.fragment(98, 1024, false).build()), "fragment");
 }
 
 #[test]
 fn a_dropped_fragment_is_forgotten_in_time_and_by_a_first_one_that_passes() {
-    let parts = |method| fragments(&datagram(PHONE, PBX, &[request(method), vec![b'x'; 900]].concat()), 800);
+    let parts = |method| fragments(PHONE, &[request(method), vec![b'x'; 900]].concat(), 800);
     let (dropped, passed) = (parts("OPTIONS"), parts("INVITE"));
     let memory = filter("");
-    memory.set_now(1_000_000_000);
-    assert_eq!(reason(&memory, &ethernet(&dropped[0])), STRANGER_OPTIONS);
-    memory.set_now(2_900_000_000);
-    assert_eq!(reason(&memory, &ethernet(&dropped[1])), "fragment-rest");
-    memory.set_now(3_000_000_000);
-    assert_eq!(reason(&memory, &ethernet(&dropped[1])), "fragment");
+    memory.set_now(KernelTime::from_nanos(1_000_000_000));
+    assert_eq!(reason(&memory, &dropped[0]), STRANGER_OPTIONS);
+    memory.set_now(KernelTime::from_nanos(2_900_000_000));
+    assert_eq!(reason(&memory, &dropped[1]), "fragment-rest");
+    memory.set_now(KernelTime::from_nanos(3_000_000_000));
+    assert_eq!(reason(&memory, &dropped[1]), "fragment");
     // The same id again, this time from somebody who forged it before the real one came.
-    assert_eq!(reason(&memory, &ethernet(&dropped[0])), STRANGER_OPTIONS);
-    assert_eq!(reason(&memory, &ethernet(&passed[0])), "request");
-    assert_eq!(reason(&memory, &ethernet(&passed[1])), "fragment");
+    assert_eq!(reason(&memory, &dropped[0]), STRANGER_OPTIONS);
+    assert_eq!(reason(&memory, &passed[0]), "request");
+    assert_eq!(reason(&memory, &passed[1]), "fragment");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use pcap_file::pcapng::{
     },
 };
 use proptest::prelude::*;
+use sipward_testkit::skipped::skipped;
 
 use super::{super::capture::Capture, frames::*};
 use crate::pcapng::{Origin, Packet, Writer};
@@ -17,12 +18,20 @@ use crate::pcapng::{Origin, Packet, Writer};
 const ORIGIN: Origin<'_> =
     Origin { hardware: "x86_64", system: "Linux 6.1", application: "sipward of the test" };
 
-/// A packet to be written: when, on which interface, what, and how long it was on the wire.
-type Written = (Duration, String, Vec<u8>, u32, String);
+/// A packet of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Written {
+    at: Duration,
+    interface: String,
+    bytes: Vec<u8>,
+    /// On the wire.
+    length: u32,
+    comment: String,
+}
 
 fn write(packets: &[Written]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), &ORIGIN).unwrap();
-    for (at, interface, bytes, length, comment) in packets {
+    for Written { at, interface, bytes, length, comment } in packets {
         writer.packet(&Packet { at: *at, interface, bytes, length: *length, comment }).unwrap();
     }
     let written = writer.written();
@@ -56,7 +65,13 @@ fn by_another(file: &[u8]) -> Vec<Written> {
             InterfaceDescriptionOption::IfName(name) => Some(name.to_string()),
             _ => None,
         });
-        packets.push((block.timestamp, name.unwrap(), block.data.into_owned(), block.original_len, comment));
+        packets.push(Written {
+            at: block.timestamp,
+            interface: name.unwrap(),
+            bytes: block.data.into_owned(),
+            length: block.original_len,
+            comment,
+        });
     }
     packets
 }
@@ -65,10 +80,29 @@ fn some() -> Vec<Written> {
     let frame = |name| ethernet(&datagram(PHONE, PBX, &request(name)));
     let long = vec![0x5a; 2048];
     let at = |nanoseconds| Duration::new(1_700_000_000, nanoseconds);
+    let whole = frame("INVITE").len() as u32;
     vec![
-        (at(1), "eth0".into(), frame("INVITE"), frame("INVITE").len() as u32, "ban".into()),
-        (at(999_999_999), "eth0.100".into(), frame("OPTIONS"), 700, "would drop: options-stranger".into()),
-        (at(2), "eth0".into(), long, 9_000, "signature:sipvicious – „Größe“ 🙂".into()),
+        Written {
+            at: at(1),
+            interface: "eth0".into(),
+            bytes: frame("INVITE"),
+            length: whole,
+            comment: "ban".into(),
+        },
+        Written {
+            at: at(999_999_999),
+            interface: "eth0.100".into(),
+            bytes: frame("OPTIONS"),
+            length: 700,
+            comment: "would drop: options-stranger".into(),
+        },
+        Written {
+            at: at(2),
+            interface: "eth0".into(),
+            bytes: long,
+            length: 9_000,
+            comment: "signature:sipvicious – „Größe“ 🙂".into(),
+        },
     ]
 }
 
@@ -79,7 +113,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(by_another(&file), packets);
     let ours: Vec<_> = Capture::open(&file[..]).unwrap().map(Result::unwrap).collect();
     assert_eq!(ours.len(), packets.len());
-    for (read, (at, _, bytes, length, _)) in ours.iter().zip(&packets) {
+    for (read, Written { at, bytes, length, .. }) in ours.iter().zip(&packets) {
         assert_eq!(read.at, Some(at.as_nanos() as u64));
         assert_eq!(read.frame()[..bytes.len()], bytes[..]);
         assert_eq!(read.truncated(), (*length as usize) > bytes.len());
@@ -90,7 +124,7 @@ fn what_was_written_is_read_back() {
 #[test]
 fn tshark_shows_the_comments_and_the_bytes() {
     if Command::new("tshark").arg("--version").output().is_err() {
-        println!("not run: there is no tshark");
+        skipped("there is no tshark");
         return;
     }
     let packets = some();
@@ -104,7 +138,7 @@ fn tshark_shows_the_comments_and_the_bytes() {
     let read = String::from_utf8(output.stdout).unwrap();
     let expected: String = packets
         .iter()
-        .map(|(at, interface, bytes, length, comment)| {
+        .map(|Written { at, interface, bytes, length, comment }| {
             let (seconds, nanoseconds) = (at.as_secs(), at.subsec_nanos());
             format!("{comment}|{seconds}.{nanoseconds:09}|{interface}|{}|{length}\n", bytes.len())
         })
@@ -115,9 +149,9 @@ fn tshark_shows_the_comments_and_the_bytes() {
 #[test]
 fn a_comment_that_is_too_long_ends_between_two_letters() {
     let mut packets = some();
-    packets[0].4 = "ö".repeat(40_000);
+    packets[0].comment = "ö".repeat(40_000);
     let read = by_another(&write(&packets));
-    assert_eq!(read[0].4, "ö".repeat(32_767));
+    assert_eq!(read[0].comment, "ö".repeat(32_767));
     assert_eq!(read[1..], packets[1..]);
 }
 
@@ -133,14 +167,14 @@ proptest! {
             .into_iter()
             .map(|(seconds, nanoseconds, interface, bytes, more, comment)| {
                 let length = bytes.len() as u32 + more;
-                (Duration::new(seconds, nanoseconds), interface, bytes, length, comment)
+                Written { at: Duration::new(seconds, nanoseconds), interface, bytes, length, comment }
             })
             .collect();
         let file = write(&packets);
         prop_assert_eq!(&by_another(&file), &packets);
         let ours: Vec<_> = Capture::open(&file[..]).unwrap().map(Result::unwrap).collect();
         prop_assert_eq!(ours.len(), packets.len());
-        for (read, (at, _, bytes, length, _)) in ours.iter().zip(&packets) {
+        for (read, Written { at, bytes, length, .. }) in ours.iter().zip(&packets) {
             prop_assert_eq!(read.at, Some(at.as_nanos() as u64));
             prop_assert_eq!(&read.frame()[..bytes.len()], &bytes[..]);
             prop_assert_eq!(read.truncated(), *length as usize > bytes.len());

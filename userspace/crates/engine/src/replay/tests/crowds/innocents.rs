@@ -1,5 +1,6 @@
 //! Crowds of strangers that are customers, with the default policy: none of their first packets is lost.
 
+use sipward_types::time::KernelTime;
 use std::time::Duration;
 
 use super::{chance::Chance, register};
@@ -82,7 +83,7 @@ fn crowds() -> Vec<Traffic> {
 
 fn lost(memory: &Memory, packets: &[(Duration, Vec<u8>)]) -> usize {
     let is_lost = |(at, frame): &&(Duration, Vec<u8>)| {
-        memory.set_now(super::START + at.as_nanos() as u64);
+        memory.set_now(KernelTime::from_nanos(super::START) + *at);
         memory.judge(frame).0.action() == xdp_prog::reason::Action::Drop
     };
     packets.iter().filter(is_lost).count()

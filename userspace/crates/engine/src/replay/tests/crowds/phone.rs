@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use sipward_testkit::message::Request;
+
 use super::chance::Chance;
 
 const MILLISECOND: u64 = 1_000_000;
@@ -38,7 +40,7 @@ impl Phone {
     pub(super) fn message(&self) -> Vec<u8> {
         let credentials = self.nonce.as_deref().map(|nonce| (nonce, self.password));
         let from = self.address.to_string();
-        register(&from, self.account, self.transaction, self.transaction, "Phone 1.0", credentials)
+        register(&from, self.account, self.transaction, self.transaction as u32, "Phone 1.0", credentials)
     }
 
     /// When it looks again whether there was an answer.
@@ -68,7 +70,7 @@ pub(super) fn register(
     from: &str,
     account: u64,
     branch: u64,
-    sequence: u64,
+    sequence: u32,
     agent: &str,
     credentials: Option<(&str, &str)>,
 ) -> Vec<u8> {
@@ -78,11 +80,18 @@ pub(super) fn register(
              response=\"{response}\"\r\n"
         )
     });
-    let text = format!(
-        "REGISTER sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{account}x{branch};rport\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:{account}@pbx.example>;tag={account}\r\nTo: <sip:{account}@pbx.example>\r\n\
-         Call-ID: {account}@phone.example\r\nCSeq: {sequence} REGISTER\r\nContact: <sip:{account}@{from}>;expires=600\r\n\
-         {authorization}User-Agent: {agent}\r\nContent-Length: 0\r\n\r\n"
-    );
-    text.into_bytes()
+    let request = Request {
+        uri: "sip:pbx.example",
+        sent_by: from,
+        branch: &format!("z9hG4bK{account}x{branch}"),
+        from: &format!("<sip:{account}@pbx.example>"),
+        tag: &account.to_string(),
+        to: &format!("<sip:{account}@pbx.example>"),
+        call_id: &format!("{account}@phone.example"),
+        sequence,
+        contact: Some(&format!("<sip:{account}@{from}>;expires=600")),
+        headers: &format!("{authorization}User-Agent: {agent}\r\n"),
+        ..Request::default()
+    };
+    request.write().into_bytes()
 }

@@ -1,11 +1,13 @@
 //! The loop: filter, PBX, observer and guard, and those who send.
 
+use sipward_types::time::KernelTime;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap},
     net::{IpAddr, SocketAddr},
 };
 
+use sipward_testkit::message;
 use xdp_prog::{
     abi::{AddressHash, KnownFlow, Refunds, SourceEntry, Suspension, SuspensionKey, kind},
     account,
@@ -135,7 +137,7 @@ impl Site {
             if left == 0 || now > START + seconds * SECOND {
                 return;
             }
-            self.memory.set_now(now);
+            self.memory.set_now(KernelTime::from_nanos(now));
             left -= usize::from(self.handle(now, event));
         }
     }
@@ -172,9 +174,12 @@ impl Site {
             Event::Judge(evidence) => self.judge(evidence),
             Event::Tick => {
                 let mut told = Vec::new();
-                self.observer.tick(now, &mut told);
+                self.observer.tick(KernelTime::from_nanos(now), &mut told);
                 self.hand_in(told, now);
-                self.guard.tick(now).iter().for_each(|decision| enforce(&mut self.memory, decision));
+                self.guard
+                    .tick(KernelTime::from_nanos(now))
+                    .iter()
+                    .for_each(|decision| enforce(&mut self.memory, decision));
                 self.at(now + TICK, Event::Tick);
             }
         }
@@ -247,7 +252,7 @@ impl Site {
         {
             let length = payload.len() as u32;
             let packet = Tapped {
-                at: now,
+                at: KernelTime::from_nanos(now),
                 direction,
                 remote: from,
                 local: to,
@@ -274,7 +279,7 @@ impl Site {
         let nonce = format!("{:016x}", self.chance.below(u64::MAX));
         self.nonces.insert(nonce.clone(), from);
         let to = AddressHash { address: to_key(from), hash: account::nonce_hash(nonce.as_bytes()) };
-        self.memory.judge_guesses().issue(to, now);
+        self.memory.judge_guesses().issue(to, KernelTime::from_nanos(now));
         Some(nonce)
     }
 
@@ -304,7 +309,10 @@ impl Site {
     fn mirror_guesses(&mut self) {
         let guesses = self.memory.judge_guesses();
         for (line, GivenBack { issued, other, room, room_until }) in self.guard.take_given_back() {
-            guesses.set_refunds(to_key(line), Refunds { issued, other, room, room_until });
+            guesses.set_refunds(
+                to_key(line),
+                Refunds { issued, other, room, room_until: room_until.as_nanos() },
+            );
         }
         for (source, account, until) in self.guard.take_worked().into_iter().flatten() {
             guesses.set_worked(worked_key(source, &account), until);
@@ -320,25 +328,24 @@ fn guarded() -> Memory {
     memory
 }
 
-/// What the PBX says: a challenge with this nonce, or that all is well.
+/// The answer of the PBX: a challenge with this nonce, or an acceptance.
 fn answer(request: &str, nonce: Option<&str>) -> String {
-    let names = ["Via: ", "From: ", "Call-ID: ", "CSeq: "];
-    let copied = request.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
-    let line = |name: &str| request.lines().find(|line| line.starts_with(name)).unwrap();
-    let (status, header) = match nonce {
+    match nonce {
         Some(nonce) => {
-            ("401 Unauthorized", format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\""))
+            let challenge = format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\"\r\n");
+            message::answer(request, "401 Unauthorized", &challenge)
         }
-        None => ("200 OK", line("Contact: ").to_owned()),
-    };
-    let copied: String = copied.map(|line| format!("{line}\r\n")).collect();
-    format!("SIP/2.0 {status}\r\n{copied}{};tag=pbx\r\n{header}\r\nContent-Length: 0\r\n\r\n", line("To: "))
+        None => {
+            let contact = message::header(request, "Contact").unwrap();
+            message::answer(request, "200 OK", &format!("Contact: {contact}\r\n"))
+        }
+    }
 }
 
 /// Puts a decision in force, as the daemon does in the kernel's maps.
 fn enforce(memory: &mut Memory, decision: &Decision) {
-    let listed = |expires, kind, phones_or_mark| SourceEntry {
-        expires,
+    let listed = |until: KernelTime, kind, phones_or_mark| SourceEntry {
+        expires: until.as_nanos(),
         kind,
         phones_or_mark,
         ..SourceEntry::default()
@@ -349,12 +356,13 @@ fn enforce(memory: &mut Memory, decision: &Decision) {
         }
         GuardAction::Forget { source } => memory.insert((*source).into(), SourceEntry::default()),
         GuardAction::KnowFlow { source, flow, phones, until } => {
-            let known = KnownFlow { expires: *until, phones: (*phones).into(), ..KnownFlow::default() };
+            let known =
+                KnownFlow { expires: until.as_nanos(), phones: (*phones).into(), ..KnownFlow::default() };
             memory.know_flow(flow_key(*source, *flow), known);
         }
         GuardAction::ForgetFlow { source, flow } => memory.forget_flow(&flow_key(*source, *flow)),
         GuardAction::Suspend { account: name, source, until } => {
-            let suspension = Suspension { expires: *until, flags: 0, others: 1 };
+            let suspension = Suspension { expires: until.as_nanos(), flags: 0, others: 1 };
             let what = account::hash(name.as_str().as_bytes());
             for what in [what, SuspensionKey::ANYTHING] {
                 memory.suspend(SuspensionKey { source: to_key(*source), what }, suspension);
@@ -367,7 +375,7 @@ fn enforce(memory: &mut Memory, decision: &Decision) {
             memory.insert(*net, listed(*until, kind::BANNED, 0))
         }
         GuardAction::LimitAsking { source, until } => {
-            let suspension = Suspension { expires: *until, flags: 0, others: 1 };
+            let suspension = Suspension { expires: until.as_nanos(), flags: 0, others: 1 };
             let source = to_key(*source);
             memory.suspend(SuspensionKey { source, what: SuspensionKey::ASKING }, suspension);
         }

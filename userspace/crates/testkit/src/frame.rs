@@ -1,4 +1,7 @@
-//! Frames that read as sentences: `udp().from("198.51.100.7:5060").carrying(message)`.
+//! One builder of frames for all tests: `udp().from("198.51.100.7:5060").carrying(message).build()`.
+//!
+//! Checksums are zero, because the filter does not read them; [`Frame::checksummed`] is for packets that a host is to
+//! accept.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,6 +18,7 @@ pub struct Frame {
     fragment: Option<Fragment>,
     udp_length: Option<u16>,
     no_ip_length: bool,
+    has_checksum: bool,
     tcp_flags: u8,
     sequence: u32,
     acknowledged: u32,
@@ -24,10 +28,16 @@ pub struct Frame {
 enum Transport {
     Udp,
     Tcp,
+    /// Another protocol by its number: the payload follows the IP header.
+    Other(u8),
 }
 
-/// An IPv6 extension header: its type and its length in bytes.
-type Extension = (u8, usize);
+#[derive(Clone, Copy, Debug)]
+struct Extension {
+    kind: u8,
+    /// In bytes.
+    length: usize,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Fragment {
@@ -35,6 +45,11 @@ struct Fragment {
     offset: u16,
     more: bool,
 }
+
+pub const UDP: u8 = 17;
+pub const TCP: u8 = 6;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
 
 pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
@@ -52,6 +67,11 @@ pub fn tcp() -> Frame {
     frame(Transport::Tcp)
 }
 
+/// An IP packet of another protocol, or of one whose header is part of the payload, from a stranger to the PBX.
+pub fn other(protocol: u8) -> Frame {
+    frame(Transport::Other(protocol))
+}
+
 fn frame(transport: Transport) -> Frame {
     Frame {
         source: "198.51.100.7:40000".parse().expect("an address"),
@@ -64,6 +84,7 @@ fn frame(transport: Transport) -> Frame {
         fragment: None,
         udp_length: None,
         no_ip_length: false,
+        has_checksum: false,
         tcp_flags: ACK | PSH,
         sequence: 1,
         acknowledged: 1,
@@ -89,12 +110,18 @@ impl Frame {
         self
     }
 
-    /// As it is: the other family of [`v6`](Self::v6).
+    /// Both ends at once, of one family.
+    pub fn between(mut self, source: SocketAddr, destination: SocketAddr) -> Self {
+        (self.source, self.destination) = (source, destination);
+        self
+    }
+
+    /// Unchanged, as the counterpart of [`v6`](Self::v6).
     pub fn v4(self) -> Self {
         self
     }
 
-    /// From the `index`th of many strangers, each with a neighbourhood of its own.
+    /// From the `index`th of many strangers, each in a network of its own.
     pub fn stranger(self, index: usize) -> Self {
         let (high, low) = (index / 256, index % 256);
         let v4 = self.source.is_ipv4();
@@ -135,7 +162,7 @@ impl Frame {
 
     /// With an IPv6 extension header of `length` bytes.
     pub fn extension(mut self, kind: u8, length: usize) -> Self {
-        self.extensions.push((kind, length));
+        self.extensions.push(Extension { kind, length });
         self
     }
 
@@ -150,12 +177,24 @@ impl Frame {
         self
     }
 
+    /// With the UDP checksum, which hosts require over IPv6.
+    pub fn checksummed(mut self) -> Self {
+        self.has_checksum = true;
+        self
+    }
+
+    /// As the fragment at `offset`, a multiple of eight, of a larger packet.
+    pub fn fragment(mut self, id: u32, offset: u16, more: bool) -> Self {
+        self.fragment = Some(Fragment { id, offset, more });
+        self
+    }
+
     pub fn flags(mut self, flags: u8) -> Self {
         self.tcp_flags = flags;
         self
     }
 
-    /// TCP: of its first byte.
+    /// TCP: the number of the first byte.
     pub fn sequence(mut self, number: u32) -> Self {
         self.sequence = number;
         self
@@ -165,7 +204,7 @@ impl Frame {
         self.sequence
     }
 
-    /// TCP: what the other end sends to the one that sends this, and of which this has read all before.
+    /// TCP: the next segment of the other end, which continues where this one acknowledges.
     pub fn answer(&self) -> Self {
         Self {
             source: self.destination,
@@ -177,7 +216,7 @@ impl Frame {
         }
     }
 
-    /// TCP: cut there into segments that follow each other.
+    /// TCP: consecutive segments, cut at these offsets of the payload.
     pub fn segments(&self, cuts: &[usize]) -> Vec<Vec<u8>> {
         let ends = cuts.iter().copied().chain([self.payload.len()]);
         let starts = [0].into_iter().chain(cuts.iter().copied());
@@ -199,25 +238,33 @@ impl Frame {
 
     /// The whole frame.
     pub fn build(&self) -> Vec<u8> {
-        self.wrap(&self.segment(), None)
+        tagged(&self.vlan, &self.packet())
     }
 
-    /// The packet in fragments whose payloads are at most `size` bytes (a multiple of eight).
+    /// The IP packet, without the Ethernet header.
+    pub fn packet(&self) -> Vec<u8> {
+        self.packet_of(&self.ip_payload(), self.fragment)
+    }
+
+    /// The packet in fragments whose payloads have at most `size` bytes (a multiple of eight), a frame each.
     pub fn fragments(&self, id: u32, size: usize) -> Vec<Vec<u8>> {
-        let segment = self.segment();
+        let segment = self.ip_payload();
         let count = segment.len().div_ceil(size);
         let piece = |(index, piece): (usize, &[u8])| {
             let offset = u16::try_from(index * size).expect("a packet");
-            self.wrap(piece, Some(Fragment { id, offset, more: index + 1 < count }))
+            let fragment = Fragment { id, offset, more: index + 1 < count };
+            tagged(&self.vlan, &self.packet_of(piece, Some(fragment)))
         };
         segment.chunks(size).enumerate().map(piece).collect()
     }
 
     /// Transport header and payload.
-    fn segment(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(self.source.port().to_be_bytes());
-        bytes.extend(self.destination.port().to_be_bytes());
+    pub fn ip_payload(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(20 + self.payload.len());
+        if !matches!(self.transport, Transport::Other(_)) {
+            bytes.extend(self.source.port().to_be_bytes());
+            bytes.extend(self.destination.port().to_be_bytes());
+        }
         match self.transport {
             Transport::Udp => {
                 let length = u16::try_from(8 + self.payload.len()).expect("a packet");
@@ -229,35 +276,56 @@ impl Frame {
                 bytes.extend(self.acknowledged.to_be_bytes());
                 bytes.extend([5 << 4, self.tcp_flags, 0xff, 0xff, 0, 0, 0, 0]);
             }
+            Transport::Other(_) => {}
         }
         bytes.extend(&self.payload);
+        if self.has_checksum {
+            assert_eq!(self.transport, Transport::Udp, "only UDP has a checksum here");
+            let checksum = self.checksum(&bytes);
+            bytes[6..8].copy_from_slice(&checksum.to_be_bytes());
+        }
         bytes
     }
 
-    fn wrap(&self, segment: &[u8], fragment: Option<Fragment>) -> Vec<u8> {
-        let ip = match (self.source.ip(), self.destination.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                self.ipv4(source.octets(), destination.octets(), segment, fragment.or(self.fragment))
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                self.ipv6(source.octets(), destination.octets(), segment, fragment.or(self.fragment))
-            }
+    /// The checksum of a UDP datagram, over the pseudo header of its family.
+    fn checksum(&self, datagram: &[u8]) -> u16 {
+        let mut summed = match (self.source.ip(), self.destination.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => [source.octets(), destination.octets()].concat(),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => [source.octets(), destination.octets()].concat(),
             (source, destination) => panic!("{source} and {destination} are of different families"),
         };
-        let mut bytes = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
-        for (tag, ethertype) in self.vlan.iter().enumerate() {
-            bytes.extend(ethertype.to_be_bytes());
-            bytes.extend([0, u8::try_from(tag + 1).expect("few tags")]);
+        summed.extend(u32::try_from(datagram.len()).expect("a datagram").to_be_bytes());
+        summed.extend([0, 0, 0, UDP]);
+        summed.extend(datagram);
+        let word = |pair: &[u8]| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+        let mut sum: u32 = summed.chunks(2).map(word).sum();
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
         }
-        bytes.extend(if self.source.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] });
-        bytes.extend(ip);
-        bytes
+        match !(sum as u16) {
+            // Zero means that there is no checksum.
+            0 => 0xffff,
+            checksum => checksum,
+        }
+    }
+
+    fn packet_of(&self, segment: &[u8], fragment: Option<Fragment>) -> Vec<u8> {
+        match (self.source.ip(), self.destination.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.ipv4(source.octets(), destination.octets(), segment, fragment)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                self.ipv6(source.octets(), destination.octets(), segment, fragment)
+            }
+            (source, destination) => panic!("{source} and {destination} are of different families"),
+        }
     }
 
     const fn protocol(&self) -> u8 {
         match self.transport {
-            Transport::Udp => 17,
-            Transport::Tcp => 6,
+            Transport::Udp => UDP,
+            Transport::Tcp => TCP,
+            Transport::Other(protocol) => protocol,
         }
     }
 
@@ -292,19 +360,19 @@ impl Frame {
     ) -> Vec<u8> {
         let mut chain = self.extensions.clone();
         if fragment.is_some() {
-            chain.push((44, 8));
+            chain.push(Extension { kind: FRAGMENT, length: 8 });
         }
         let mut following = Vec::new();
-        for (index, &(kind, length)) in chain.iter().enumerate() {
-            let next = chain.get(index + 1).map_or(self.protocol(), |&(kind, _)| kind);
+        for (index, &Extension { kind, length }) in chain.iter().enumerate() {
+            let next = chain.get(index + 1).map_or(self.protocol(), |next| next.kind);
             let mut header = vec![0; length];
             header[0] = next;
-            if let (44, Some(fragment)) = (kind, fragment) {
+            if let (FRAGMENT, Some(fragment)) = (kind, fragment) {
                 header[2..4].copy_from_slice(&(fragment.offset | u16::from(fragment.more)).to_be_bytes());
                 header[4..8].copy_from_slice(&fragment.id.to_be_bytes());
-            } else if kind == 51 {
+            } else if kind == AUTHENTICATION {
                 header[1] = u8::try_from(length / 4 - 2).expect("a length");
-            } else if kind != 44 {
+            } else if kind != FRAGMENT {
                 header[1] = u8::try_from(length / 8 - 1).expect("a length");
             }
             following.extend(header);
@@ -313,10 +381,52 @@ impl Frame {
         let mut bytes = vec![0x60, 0, 0, 0];
         let length = if self.no_ip_length { 0 } else { following.len() };
         bytes.extend(u16::try_from(length).expect("a packet").to_be_bytes());
-        bytes.extend([chain.first().map_or(self.protocol(), |&(kind, _)| kind), 64]);
+        bytes.extend([chain.first().map_or(self.protocol(), |next| next.kind), 64]);
         bytes.extend(source);
         bytes.extend(destination);
         bytes.extend(following);
         bytes
+    }
+}
+
+/// An IP packet behind an Ethernet header.
+pub fn ethernet(packet: &[u8]) -> Vec<u8> {
+    tagged(&[], packet)
+}
+
+/// An IP packet behind an Ethernet header with VLAN tags of these types, the outermost first.
+pub fn tagged(tags: &[u16], packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    for (number, ethertype) in (1_u16..).zip(tags) {
+        frame.extend(ethertype.to_be_bytes());
+        frame.extend(number.to_be_bytes());
+    }
+    frame.extend(if packet[0] >> 4 == 6 { [0x86, 0xdd] } else { [0x08, 0x00] });
+    frame.extend(packet);
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_pieces_of_the_packet() {
+        for frame in [udp().carrying([7; 100]), udp().v6().carrying([7; 100]).extension(60, 8)] {
+            let headers = frame.packet().len() - frame.ip_payload().len();
+            let behind = 14 + headers + if frame.source.is_ipv6() { 8 } else { 0 };
+            let pieces: Vec<Vec<u8>> =
+                frame.fragments(1, 48).iter().map(|piece| piece[behind..].to_vec()).collect();
+            assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [48, 48, 12]);
+            assert_eq!(pieces.concat(), frame.ip_payload());
+        }
+    }
+
+    /// Computed independently.
+    #[test]
+    fn checksums_cover_the_pseudo_header() {
+        let checksum = |frame: Frame| frame.checksummed().ip_payload()[6..8].to_vec();
+        assert_eq!(checksum(udp().carrying("odd")), [0x16, 0x32]);
+        assert_eq!(checksum(udp().v6().carrying("even")), [0x29, 0x6c]);
     }
 }
