@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn print(text: &[u8], policy_key: u32, seed: u64) -> u64 {
+    fn fingerprint(text: &[u8], policy_key: u32, seed: u64) -> u64 {
         let key = key(policy_key);
         of(text.len() as u32, key, seed, |at, most, before| {
             blocks(Bytes::of(text).skip(at as usize), most, key, before)
@@ -111,8 +111,8 @@ mod tests {
         fn texts_that_differ_have_two_fingerprints(text in text(), at: proptest::sample::Index, bit in 0..8u32) {
             let mut other = text.clone();
             other[at.index(text.len())] ^= 1u8 << bit;
-            prop_assert_ne!(print(&text, 1, 2), print(&other, 1, 2));
-            prop_assert_ne!(print(&text, 1, 2), print(&text[1..], 1, 2));
+            prop_assert_ne!(fingerprint(&text, 1, 2), fingerprint(&other, 1, 2));
+            prop_assert_ne!(fingerprint(&text, 1, 2), fingerprint(&text[1..], 1, 2));
         }
 
         /// A change in one place is made up for by none in another.
@@ -128,7 +128,7 @@ mod tests {
                 other[place.index(text.len())] ^= 1u8 << bit;
             }
             prop_assume!(other != text);
-            prop_assert_ne!(print(&text, policy_key, 0), print(&other, policy_key, 0));
+            prop_assert_ne!(fingerprint(&text, policy_key, 0), fingerprint(&other, policy_key, 0));
         }
 
         #[test]
@@ -141,13 +141,13 @@ mod tests {
                 other.swap(one + byte, two + byte);
             }
             prop_assume!(other != text);
-            prop_assert_ne!(print(&text, 3, 0), print(&other, 3, 0));
+            prop_assert_ne!(fingerprint(&text, 3, 0), fingerprint(&other, 3, 0));
         }
 
         #[test]
         fn another_key_or_seed_gives_another_fingerprint(text in text(), policy_key: u32, seed: u64) {
-            prop_assert_ne!(print(&text, policy_key, seed), print(&text, policy_key ^ 1, seed));
-            prop_assert_ne!(print(&text, policy_key, seed), print(&text, policy_key, seed ^ 1));
+            prop_assert_ne!(fingerprint(&text, policy_key, seed), fingerprint(&text, policy_key ^ 1, seed));
+            prop_assert_ne!(fingerprint(&text, policy_key, seed), fingerprint(&text, policy_key, seed ^ 1));
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
                 "{:<100}response=\"{number:032x}\"{:<90}",
                 "REGISTER sip:pbx SIP/2.0", "Max-Forwards: 70"
             );
-            assert!(seen.insert(print(text.as_bytes(), 7, 0)), "{number}");
+            assert!(seen.insert(fingerprint(text.as_bytes(), 7, 0)), "{number}");
         }
     }
 
@@ -179,6 +179,6 @@ mod tests {
         let text = vec![b'x'; LENGTH_MAX as usize];
         let mut other = text.clone();
         *other.last_mut().unwrap() = b'y';
-        assert_ne!(print(&text, 1, 2), print(&other, 1, 2));
+        assert_ne!(fingerprint(&text, 1, 2), fingerprint(&other, 1, 2));
     }
 }
