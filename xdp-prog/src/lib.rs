@@ -7,16 +7,13 @@
 
 pub mod abi;
 pub mod account;
-pub mod asking;
 pub mod bytes;
 pub mod capture;
-pub mod charge;
 pub mod egress;
 pub mod fingerprint;
 pub mod flows;
 pub mod form;
 pub mod frame;
-pub mod guess;
 pub mod judge;
 pub mod lines;
 pub mod matcher;
@@ -24,8 +21,9 @@ pub mod meter;
 pub mod packed;
 pub mod reason;
 pub mod sampler;
-pub mod segments;
 pub mod sip;
 pub mod stream;
 pub mod tap;
 pub mod word;
+
+pub use judge::{asking, charge, guess, segments};

@@ -57,7 +57,7 @@ pub struct RateLimit {
 pub const WINDOW_LIMIT: u32 = 1 << 27;
 pub const WINDOW_MAX_LIMIT: u32 = 60_000;
 
-/// The number of passwords that one line may try: so many at once, and one more after each interval. See `guess.rs`.
+/// The number of passwords that one line may try: so many at once, and one more after each interval. See `judge/guess.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuessLimit {

@@ -98,7 +98,7 @@ pub struct Handshake {
     pub acknowledged: u32,
 }
 
-/// The state of a connection, see `segments.rs`.
+/// The state of a connection, see `judge/segments.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct StreamState {

@@ -1,9 +1,13 @@
 //! The path of a packet, step by step. Each step that ends the path gives the reason.
 
+pub mod asking;
+pub mod charge;
 mod credentials;
 mod fragment;
+pub mod guess;
 mod packet_class;
 mod rules;
+pub mod segments;
 mod source_status;
 mod suspended;
 mod verdict;

@@ -9,15 +9,14 @@
 //! The daemon gives back the charges for requests that the PBX did not refuse ([`Refunds`]). Without the daemon the
 //! plain limit holds.
 
+use super::{World, segments};
 use crate::{
     abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
     fingerprint,
     frame::{self, Packet, TCP},
-    judge::World,
     packed::{Packed, packed_enum},
     reason::Reason,
-    segments,
 };
 
 /// Credentials in one packet that are looked at.

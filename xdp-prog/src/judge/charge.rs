@@ -5,10 +5,10 @@
 //! is a newcomer, and a neighbourhood's newcomers have a limit of their own, which those who flood cannot spend: their
 //! refused packets count as sent, too.
 
+use super::World;
 use crate::{
     abi::{Address, Meter, PrefixState, RateLimit, SourceState},
     frame::Packet,
-    judge::World,
     meter::{self, Next, ticks},
     packed::{Packed, packed_enum},
     reason::{Class, Reason},

@@ -4,12 +4,11 @@
 //! An IPv6 line may also be a part of a mobile carrier's network, with a customer in each /64. So networks that have
 //! hardly sent anything share a limit of their own, which those that ask again and again do not spend.
 
+use super::{World, charge};
 use crate::{
     abi::{Address, RateLimit, SuspensionKey},
     account::{NOTHING, Wanted},
-    charge,
     frame::Packet,
-    judge::World,
 };
 
 const MINUTE: u64 = 60_000_000_000;

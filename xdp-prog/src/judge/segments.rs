@@ -5,11 +5,11 @@
 //! an address does not get that far. What is carried on belongs to one sequence number; the step before it is kept too, for a
 //! segment that is sent again. Nothing else is carried on: what came too early, too late, or in another place.
 
+use super::World;
 use crate::{
     abi::{Carried, Handshake, StreamKey, StreamState, phase},
     bytes::Bytes,
     frame::{Packet, flag},
-    judge::World,
     packed::packed_enum,
     sip::{self, Kind},
     stream::Begin,
