@@ -10,7 +10,7 @@ use crate::{
 /// A packet that may lie in pieces. Reads past its end give `None`.
 pub trait Pieces {
     fn read<const N: usize>(&self, offset: u32) -> Option<Chunk<N>>;
-    /// Of all of it. It may be of many segments, which the interface takes apart later.
+    /// The length of the whole packet. It may consist of many segments, which the interface takes apart later.
     fn length(&self) -> u32;
 }
 

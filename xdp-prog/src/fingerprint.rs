@@ -1,9 +1,10 @@
-//! The fingerprint of a request. The same request sent again has the same one; nobody who does not know the key can write
-//! another request that has it.
+//! The fingerprint of a request. The same request sent again has the same one; without the key, no other request with
+//! that fingerprint can be written.
 //!
-//! Each block is hashed by NH, which is the first layer of UMAC (RFC 4418): a sum of products of 32-bit words, to each of
-//! which a secret number was added. These sums are the coefficients of a polynomial, and the fingerprint is its value at
-//! the key. Two texts share a fingerprint with a probability of about 2^-32, whoever chose them.
+//! Each block is hashed by NH, which is the first layer of UMAC (RFC 4418): a sum of products of 32-bit words, to each
+//! of which a secret number was added. These sums are the coefficients of a polynomial, and the fingerprint is its
+//! value at the key. Two texts share a fingerprint with a probability of about 2^-32, regardless of how they were
+//! chosen.
 
 use crate::bytes::{Bytes, opaque};
 
@@ -16,7 +17,7 @@ const STEPS: u32 = 16;
 /// The longest text that has a fingerprint.
 pub const LENGTH_MAX: u32 = STEPS * STEP as u32;
 
-/// Whether a text of that length has a fingerprint.
+/// True: a text of that length has a fingerprint.
 #[inline(always)]
 pub const fn is_long_enough(length: u32) -> bool {
     length >= BLOCK as u32 && length <= LENGTH_MAX
@@ -50,7 +51,7 @@ pub fn of(length: u32, key: u64, seed: u64, blocks: impl Fn(u32, u32, u64) -> u6
     }
 }
 
-/// Continues the polynomial with all whole blocks among the first `most` bytes of `payload`, of at most [`STEP`] of them.
+/// Continues the polynomial with all whole blocks among the first `most` bytes of `payload`, of at most `STEP` of them.
 #[inline(always)]
 pub fn blocks(payload: Bytes<'_>, most: u32, key: u64, before: u64) -> u64 {
     let (mut value, mut secret) = (before, key);
@@ -68,9 +69,9 @@ pub fn blocks(payload: Bytes<'_>, most: u32, key: u64, before: u64) -> u64 {
     value
 }
 
-/// NH of a block, and the secret that the next one begins with. The secrets are made on the way, as there is no room on the
-/// stack for a table of them. How far two of them are apart depends on the key, so nobody can make up for a word that he has
-/// moved.
+/// NH of a block, and the secret that the next one begins with. The secrets are made on the way, as there is no room on
+/// the stack for a table of them. How far two of them are apart depends on the key, so a moved word cannot be made up
+/// for.
 #[inline(always)]
 const fn nh(block: &[u8; BLOCK], mut secret: u64) -> (u64, u64) {
     let (words, _) = block.as_chunks::<8>();
@@ -93,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn print(text: &[u8], policy_key: u32, seed: u64) -> u64 {
+    fn fingerprint(text: &[u8], policy_key: u32, seed: u64) -> u64 {
         let key = key(policy_key);
         of(text.len() as u32, key, seed, |at, most, before| {
             blocks(Bytes::of(text).skip(at as usize), most, key, before)
@@ -110,8 +111,8 @@ mod tests {
         fn texts_that_differ_have_two_fingerprints(text in text(), at: proptest::sample::Index, bit in 0..8u32) {
             let mut other = text.clone();
             other[at.index(text.len())] ^= 1u8 << bit;
-            prop_assert_ne!(print(&text, 1, 2), print(&other, 1, 2));
-            prop_assert_ne!(print(&text, 1, 2), print(&text[1..], 1, 2));
+            prop_assert_ne!(fingerprint(&text, 1, 2), fingerprint(&other, 1, 2));
+            prop_assert_ne!(fingerprint(&text, 1, 2), fingerprint(&text[1..], 1, 2));
         }
 
         /// A change in one place is made up for by none in another.
@@ -127,7 +128,7 @@ mod tests {
                 other[place.index(text.len())] ^= 1u8 << bit;
             }
             prop_assume!(other != text);
-            prop_assert_ne!(print(&text, policy_key, 0), print(&other, policy_key, 0));
+            prop_assert_ne!(fingerprint(&text, policy_key, 0), fingerprint(&other, policy_key, 0));
         }
 
         #[test]
@@ -140,13 +141,13 @@ mod tests {
                 other.swap(one + byte, two + byte);
             }
             prop_assume!(other != text);
-            prop_assert_ne!(print(&text, 3, 0), print(&other, 3, 0));
+            prop_assert_ne!(fingerprint(&text, 3, 0), fingerprint(&other, 3, 0));
         }
 
         #[test]
         fn another_key_or_seed_gives_another_fingerprint(text in text(), policy_key: u32, seed: u64) {
-            prop_assert_ne!(print(&text, policy_key, seed), print(&text, policy_key ^ 1, seed));
-            prop_assert_ne!(print(&text, policy_key, seed), print(&text, policy_key, seed ^ 1));
+            prop_assert_ne!(fingerprint(&text, policy_key, seed), fingerprint(&text, policy_key ^ 1, seed));
+            prop_assert_ne!(fingerprint(&text, policy_key, seed), fingerprint(&text, policy_key, seed ^ 1));
         }
     }
 
@@ -158,7 +159,7 @@ mod tests {
                 "{:<100}response=\"{number:032x}\"{:<90}",
                 "REGISTER sip:pbx SIP/2.0", "Max-Forwards: 70"
             );
-            assert!(seen.insert(print(text.as_bytes(), 7, 0)), "{number}");
+            assert!(seen.insert(fingerprint(text.as_bytes(), 7, 0)), "{number}");
         }
     }
 
@@ -178,6 +179,6 @@ mod tests {
         let text = vec![b'x'; LENGTH_MAX as usize];
         let mut other = text.clone();
         *other.last_mut().unwrap() = b'y';
-        assert_ne!(print(&text, 1, 2), print(&other, 1, 2));
+        assert_ne!(fingerprint(&text, 1, 2), fingerprint(&other, 1, 2));
     }
 }

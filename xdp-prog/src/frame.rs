@@ -1,4 +1,4 @@
-//! From an Ethernet frame to what lies behind its UDP or TCP header.
+//! The headers of an Ethernet frame, up to the payload of UDP or TCP.
 //!
 //! One short function per header. A length that a packet claims is believed only as far as the bytes go.
 
@@ -13,7 +13,7 @@ pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 const ETHERTYPE_QINQ_OLD: u16 = 0x9100;
-/// Linux peels priority tags off one by one; a fifth is nobody's.
+/// Linux peels priority tags off one by one; no network has a fifth.
 const MAX_VLAN_TAGS: usize = 4;
 
 pub(crate) const FIN: u8 = 0x01;
@@ -44,13 +44,13 @@ pub const OFFSET_MAX: u32 = 0x3fff;
 pub struct Packet {
     pub source: Address,
     pub destination: Address,
-    /// Where the payload begins in the frame.
+    /// The beginning of the payload in the frame.
     pub offset: u32,
     /// Payload bytes that are really there.
     pub length: u32,
-    /// Of a fragment: the id that all parts of its packet carry.
+    /// For a fragment, the id that all parts of its packet carry.
     pub fragment_id: u32,
-    /// Of a fragment: where in its packet the next one begins. Zero: that is not known.
+    /// For a fragment, the beginning of the next one in the packet. Zero: that is not known.
     pub fragment_end: u32,
     /// TCP: of the first byte of payload.
     pub sequence: u32,
@@ -74,7 +74,7 @@ pub mod flag {
     pub const MALFORMED: u8 = 1;
     /// More fragments follow.
     pub const FIRST_FRAGMENT: u8 = 2;
-    /// TCP SYN without ACK: somebody wants a connection.
+    /// TCP SYN without ACK: a request for a connection.
     pub const CONNECT: u8 = 4;
     /// TCP FIN or RST.
     pub const ENDS: u8 = 8;
@@ -134,7 +134,7 @@ packed_enum!(Depth: Ports | LaterFragment | NotIp | BadIp | OtherProtocol | Hidd
 /// The IP header's description of the packet's payload.
 struct Ip {
     protocol: u8,
-    /// Where the transport header begins, and how many bytes of IP payload there are from there.
+    /// The beginning of the transport header, and the number of bytes of IP payload from there.
     offset: usize,
     length: u32,
     fragment: Fragment,
@@ -369,7 +369,7 @@ impl Chain {
         Some(Self { protocol: word as u8, offset, fragment, behind })
     }
 
-    /// Where in the packet its next fragment begins, if this one ends at `end` in the frame.
+    /// The beginning of the next fragment in the packet, if this one ends at `end` in the frame.
     #[inline(always)]
     fn fragment_end(&self, frame: Bytes<'_>, end: u32) -> u32 {
         match self.fragment {
@@ -515,8 +515,8 @@ pub(crate) fn tcp_stream(header: &[u8; 20], packet: &mut Packet) {
     packet.acknowledged = u32::from_be(word(header, 8));
 }
 
-/// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports,
-/// so the rest shall not pass because nobody looked.
+/// A first fragment may be cut within the TCP header, and the stack puts the rest behind it. It shows the ports, so the
+/// rest must not pass unread.
 #[inline(always)]
 fn ports_of_first_fragment(frame: Bytes<'_>, ip: &Ip, packet: &mut Packet) -> Option<()> {
     if !packet.is(flag::FIRST_FRAGMENT) || ip.length < 4 {

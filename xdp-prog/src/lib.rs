@@ -1,22 +1,19 @@
-//! The packet path: how one frame is judged.
+//! The packet path: the judgement of one frame.
 //!
-//! Everything here is pure: a frame, the tables and the time go in, a [`Reason`] comes out. The XDP program
+//! Everything here is pure: a frame, the tables and the time go in, a [`Reason`](reason::Reason) comes out. The XDP program
 //! (`main.rs`) runs this code over the kernel's maps; `sipward replay` and the tests run the same code over
 //! ordinary memory through [`judge::World`].
 #![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]
 
 pub mod abi;
 pub mod account;
-pub mod asking;
 pub mod bytes;
 pub mod capture;
-pub mod charge;
 pub mod egress;
 pub mod fingerprint;
 pub mod flows;
 pub mod form;
 pub mod frame;
-pub mod guess;
 pub mod judge;
 pub mod lines;
 pub mod matcher;
@@ -24,8 +21,9 @@ pub mod meter;
 pub mod packed;
 pub mod reason;
 pub mod sampler;
-pub mod segments;
 pub mod sip;
 pub mod stream;
 pub mod tap;
 pub mod word;
+
+pub use judge::{asking, charge, guess, segments};

@@ -1,4 +1,5 @@
-//! Where lines begin and where headers end, eight bytes at a time: no look-up waits for the one before it.
+//! The beginnings of lines and the ends of headers, found eight bytes at a time: no look-up waits for the one before
+//! it.
 
 use crate::bytes::{Bytes, opaque};
 
@@ -83,8 +84,8 @@ pub fn goes_on_behind_empty_line(payload: Bytes<'_>, length: u32, limit: u32) ->
     false
 }
 
-/// Where the line begins that `at` is in, folded lines counting as one. Zero: it is the first one, or too long, or one
-/// that begins among the first eight bytes.
+/// The beginning of the line that `at` is in, folded lines counting as one. Zero: it is the first one, or too long, or
+/// one that begins among the first eight bytes.
 #[inline(always)]
 pub fn start_of_line(payload: Bytes<'_>, at: u32, limit: u32) -> u32 {
     let mask = limit as usize - 1;

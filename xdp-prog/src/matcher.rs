@@ -1,4 +1,4 @@
-//! Finding signatures in a message, in two steps.
+//! The search for signatures in a message, in two steps.
 //!
 //! **Prefilter.** Every signature kept in the kernel contains a literal. Of each literal, for each of the three
 //! ways it can lie on a grid of every third byte, the compiler has put one four-byte gram (or, where the
@@ -43,7 +43,7 @@ const LAST_GRAMS: usize = 13;
 const LAST_STEP: usize = (LAST_GRAMS - 1) * STRIDE + 4;
 const _: () = assert!(LAST_STEP >= STEP + LITERAL_SPAN_MAX);
 
-/// Where the gram's groups stand in the prefilter. Case does not matter.
+/// The place of the gram's groups in the prefilter. Case does not matter.
 #[inline(always)]
 pub const fn slot(gram: [u8; 4]) -> usize {
     let folded = u32::from_le_bytes(gram) | 0x2020_2020;
@@ -67,7 +67,8 @@ impl Scan {
         Self((place + 1) | Self::CREDENTIALS)
     }
 
-    /// Where the first signature may be: it does not touch any byte before. `None`: there is none, for certain.
+    /// The place where the first signature may begin: it does not touch any byte before. `None`: there is certainly
+    /// none.
     #[inline(always)]
     pub const fn candidate(self) -> Option<u32> {
         (self.0 & !Self::CREDENTIALS).checked_sub(1)
@@ -166,7 +167,7 @@ fn grams<const N: usize>(chunk: &[u8], previous: u8, prefilter: &[u8; PREFILTER_
     (hits, previous)
 }
 
-/// Where the first gram begins that hits. Of two neighbours it is the second one.
+/// The beginning of the first gram that hits. Of two neighbours it is the second one.
 #[inline(always)]
 fn first_hit(chunk: &[u8; STEP + 1], previous: u8, prefilter: &[u8; PREFILTER_SIZE]) -> usize {
     let mut previous = previous;
@@ -208,7 +209,8 @@ impl Signatures {
         self.find_from(payload, length, self.start(payload, candidate))
     }
 
-    /// Where the walk may begin if there is no candidate before this one: at the beginning, or of a header's line.
+    /// The place where the walk may begin if there is no candidate before this one: the beginning of the text, or of a
+    /// header's line.
     #[inline(always)]
     pub fn start(&self, payload: Bytes<'_>, candidate: u32) -> u32 {
         let headers = |most| lines::without_empty_line(payload, most, SCAN_MAX);

@@ -211,7 +211,7 @@ pub enum Class {
     Register,
     Invite,
     Options,
-    /// Requests inside a dialog or transaction that somebody already answered.
+    /// Requests inside a dialog or transaction that was already answered.
     Dialog,
     /// Every other request, and UDP payloads that are no SIP.
     Other,

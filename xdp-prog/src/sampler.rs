@@ -19,7 +19,7 @@ pub const fn sender(address: Address) -> u64 {
     (high as u64) << 32 | a as u64
 }
 
-/// The slot of a sender. Nobody can choose addresses that share one without the key.
+/// The slot of a sender. Without the key, addresses that share one cannot be chosen.
 #[inline(always)]
 pub const fn slot(sender: u64, key: u32) -> u32 {
     // The key's multiple, and not the key itself: the top bits of the product must depend on all of the sender.

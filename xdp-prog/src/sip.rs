@@ -14,7 +14,7 @@ pub enum Kind {
     /// Shaped like a request, but the method is in no standard.
     UnknownMethod,
     NotSip,
-    /// Something behind more blanks than anybody sends.
+    /// Something behind more blanks than any sender writes.
     Hidden,
 }
 

@@ -29,7 +29,7 @@ pub fn is_wanted(reason: Reason, packet: &Packet, tells: impl FnOnce() -> bool) 
         // Only over TCP.
         Reason::Stream | Reason::Keepalive => false,
         Reason::NotIp | Reason::OtherPort | Reason::BadIp | Reason::Fragment | Reason::NotSip => false,
-        // Nobody judges trusted sources.
+        // Trusted sources are not judged.
         Reason::Trusted => false,
         drops!() => false,
     }
@@ -113,8 +113,8 @@ impl Packed for Passed {
 }
 
 impl TapHead {
-    /// Of a packet that has come in, or of one that leaves ([`tap::OUT`]): then its source is the PBX. `flags`: what its
-    /// headers do not say.
+    /// The head of a packet that has come in, or of one that leaves ([`tap::OUT`]), whose source is the PBX. `flags`:
+    /// those that its headers do not show.
     #[inline(always)]
     pub const fn new(packet: &Packet, flags: u32, at: u64) -> Self {
         let out = flags & tap::OUT != 0;

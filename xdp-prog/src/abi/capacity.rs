@@ -12,7 +12,7 @@ pub const MAX_STREAMS: usize = 1 << 16;
 pub const EVENT_RING_BYTES: usize = 1 << 20;
 pub const EVENT_SLOT_COUNT: usize = 1 << 10;
 pub const CAPTURE_RING_BYTES: usize = 1 << 22;
-/// Of each lane: a fifth of a second of five thousand registrations a second, both ways.
+/// The size of each lane: a fifth of a second of five thousand registrations a second, both ways.
 pub const TAP_RING_BYTES: usize = 1 << 22;
 pub const MAX_SUSPENSIONS: usize = 1 << 16;
 pub const MAX_KNOWN_FLOWS: usize = 1 << 16;

@@ -6,7 +6,7 @@ use super::Address;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuardState {
-    /// 1: packets that pass are handed to the daemon, see [`TapHead`].
+    /// 1: packets that pass are handed to the daemon, see [`TapHead`](super::TapHead).
     pub tap: u32,
     /// The number of entries in `SUSPENDED` for one source, and for all sources. Never too few.
     pub suspended: u32,
@@ -46,14 +46,14 @@ pub struct Suspension {
     pub expires: u64,
     /// A set of [`suspension`] flags.
     pub flags: u32,
-    /// Of an entry for [`ANYTHING`](SuspensionKey::ANYTHING): how many others of the source there are.
+    /// In an entry for [`ANYTHING`](SuspensionKey::ANYTHING), the number of the source's other entries.
     pub others: u32,
 }
 
 pub mod suspension {
     /// Does not touch sources that are known.
     pub const EXEMPT_KNOWN: u32 = 1;
-    /// Userspace's own, as [`UNSAVED`](super::UNSAVED) is of sources.
+    /// Userspace's own, as [`UNSAVED`](crate::abi::UNSAVED) is of sources.
     pub const UNSAVED: u32 = 2;
 }
 

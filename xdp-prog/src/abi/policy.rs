@@ -57,7 +57,7 @@ pub struct RateLimit {
 pub const WINDOW_LIMIT: u32 = 1 << 27;
 pub const WINDOW_MAX_LIMIT: u32 = 60_000;
 
-/// The number of passwords that one line may try: so many at once, and one more after each interval. See `guess.rs`.
+/// The number of passwords that one line may try: so many at once, and one more after each interval. See `judge/guess.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuessLimit {
@@ -70,9 +70,9 @@ pub struct GuessLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct GuessLimits {
-    /// With nonces that were issued to the very address. An interval of zero: none of this is judged.
+    /// Guesses with nonces that were issued to the very address. An interval of zero: none of this is judged.
     pub issued: GuessLimit,
-    /// With all others.
+    /// Guesses with all other nonces.
     pub other: GuessLimit,
 }
 
@@ -105,10 +105,10 @@ pub struct Policy {
     pub reserved: [u8; 3],
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
-    /// Of a neighbourhood's newcomers together, and of all others there.
+    /// For a neighbourhood's newcomers together, and for all others there.
     pub newcomers: [RateLimit; Class::COUNT],
     pub prefix: [RateLimit; Class::COUNT],
-    /// Of one phone; a known source gets this times its budget.
+    /// For one phone. A known source gets this times its number of phones.
     pub known: [RateLimit; Class::COUNT],
     pub guesses: GuessLimits,
     pub udp: PortSet,

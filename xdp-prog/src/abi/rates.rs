@@ -51,7 +51,7 @@ pub const FLOWS_MAX: u32 = 192;
 #[repr(C)]
 pub struct FlowKey {
     pub source: Address,
-    /// As [`SuspensionKey::flow`] numbers them.
+    /// As [`SuspensionKey::flow`](super::SuspensionKey::flow) numbers them.
     pub flow: u64,
 }
 
@@ -82,7 +82,7 @@ pub struct AddressHash {
 pub struct GuessState {
     /// When the bucket is empty again, in nanoseconds.
     pub empty_at: Word,
-    /// Of what was given back ever: how much is counted in.
+    /// The part of all refunds that is counted in.
     pub counted: Word,
 }
 

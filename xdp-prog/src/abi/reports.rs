@@ -32,7 +32,7 @@ pub struct Event {
     /// Host order.
     pub source_port: u16,
     pub destination_port: u16,
-    /// Of the signature that matched, if that was the reason.
+    /// The signature that matched, if that was the reason.
     pub signature: u16,
     /// IP protocol number.
     pub protocol: u8,
@@ -134,7 +134,7 @@ pub struct TapHead {
 }
 
 pub mod tap {
-    /// It leaves. Without: it has come in, and passed.
+    /// The packet leaves. Without this flag, it has come in, and passed.
     pub const OUT: u32 = 1;
     pub const TCP: u32 = 2;
     /// SYN, or what completes a handshake.
@@ -159,14 +159,16 @@ pub const TAP_MAX: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct TapState {
-    /// Of strangers, what comes and what leaves: a flood of requests takes nothing from the answers.
+    /// The incoming and outgoing packets of strangers, apart so that a flood of requests takes nothing from the
+    /// answers.
     pub taken: [TapCount; 2],
     /// Wanted, and not handed over: the ring was full, or a stranger's packet over the budget. Only ever grow.
     pub lost_known: u64,
     pub lost_strangers: u64,
-    /// Of both, what left: somebody may have been told what nobody else was seen to be told.
+    /// Among both, packets that left. A nonce in one of them was issued to an unknown recipient.
     pub lost_answers: u64,
-    /// Of both, what came and may have been an answer: the PBX may pass it on, and it would look like one of its own.
+    /// Among both, packets that came in and may have been answers. The PBX may pass one on, and it would look like the
+    /// PBX's own.
     pub lost_foreign: u64,
     /// Packets that left and are not looked at: payloads of a TLS port, challenges of a TCP port that is not a SIP
     /// port.

@@ -26,11 +26,11 @@ impl core::fmt::Debug for Signatures {
 pub struct SignatureHead {
     /// Signatures in this set; none: the matcher is skipped for datagrams.
     pub count: u16,
-    /// Where a request, and where a response, begins.
+    /// The first rows of a request and of a response.
     pub request: u16,
     pub response: u16,
-    /// Where a header of a request begins; zero: the start line must have been read, as there are signatures that
-    /// look at the whole message.
+    /// The row where a header of a request begins. Zero: the start line must have been read, as there are signatures
+    /// that look at the whole message.
     pub line: u16,
     /// First row of the states reached by the empty line after the headers.
     pub body: u16,

@@ -24,7 +24,7 @@ pub struct FragmentState {
     pub expires: u64,
     /// A [`Rest`], packed.
     pub rest: u32,
-    /// Where the next fragment begins in the packet.
+    /// The beginning of the next fragment in the packet.
     pub next: u32,
     pub carried: Carried,
 }
@@ -49,7 +49,7 @@ packed_enum!(Rest: Unread | Dropped | OfStranger | OfKnownFlow, or OfKnownFlow);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C, align(8))]
 pub struct Carried {
-    /// Of the signatures that the row is one of.
+    /// The generation of the signatures that `row` belongs to.
     pub generation: u32,
     /// In the headers: Content-Length, as far as it was read. In the body: bytes that are still to come.
     pub length: u32,
@@ -66,7 +66,7 @@ pub struct Carried {
     pub head: [u64; 2],
 }
 
-/// Where in a stream of messages a byte stands.
+/// The place of a byte in a stream of messages.
 pub mod phase {
     pub const LOST: u8 = 0;
     /// Between two messages.
@@ -75,7 +75,7 @@ pub mod phase {
     pub const HEAD: u8 = 2;
     pub const HEADERS: u8 = 3;
     pub const BODY: u8 = 4;
-    /// In a datagram: whatever length it tells, nothing follows it.
+    /// In a datagram: nothing follows it, regardless of its Content-Length.
     pub const DATAGRAM: u8 = 5;
 }
 
@@ -98,7 +98,7 @@ pub struct Handshake {
     pub acknowledged: u32,
 }
 
-/// The state of a connection, see `segments.rs`.
+/// The state of a connection, see `judge/segments.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct StreamState {

@@ -3,7 +3,7 @@
 use super::{DISPLAY_MAX, USER_MAX, line::begins_with, table::table};
 use crate::{bytes::Bytes, packed::Packed};
 
-/// Where a From header's `<` is.
+/// States of the search for the `<` of a From header.
 mod bracket {
     pub(super) const OUTSIDE: u8 = 0;
     const QUOTED: u8 = 1;
@@ -114,7 +114,7 @@ pub fn user(payload: Bytes<'_>, most: u32, bracketed: bool) -> Option<User> {
     }
 }
 
-/// Where in a To header its tag is.
+/// States of the search for the tag of a To header.
 mod tag {
     pub(super) const OUTSIDE: u8 = 0;
     const QUOTED: u8 = 1;

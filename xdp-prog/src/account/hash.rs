@@ -35,7 +35,7 @@ pub const fn is_hash(number: u64) -> bool {
 
 struct Hash {
     all: u64,
-    /// Of what stands before the last character that began.
+    /// The hash of the bytes before the last character that began.
     whole: u64,
 }
 
@@ -79,9 +79,9 @@ impl Hash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum End {
-    /// Of a user, before `@` or a password.
+    /// The end of a user, before `@` or a password.
     User = 0,
-    /// Of a telephone number.
+    /// The end of a telephone number.
     Telephone = 1,
     Quote = 2,
     Token = 3,
@@ -110,7 +110,7 @@ mod name {
     const QUOTED_ACCOUNT: u8 = 6;
     const ACCOUNT: u8 = 7;
 
-    /// Of a name, where other values begin with the state of their end.
+    /// The first state for a name. Other values begin with the state of their end.
     pub(super) const fn begin(end: End) -> u8 {
         match end {
             End::Quote => QUOTED_ACCOUNT,

@@ -10,7 +10,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub kind: HeaderKind,
-    /// Where its value begins, counted from the line's beginning.
+    /// The beginning of its value, counted from the line's beginning.
     pub value: u32,
 }
 
@@ -113,7 +113,7 @@ pub(super) const fn first(bits: u64) -> u32 {
     ((below & 0x0101_0101_0101_0101).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
 }
 
-/// [`Message::line_length`] where fewer than eight bytes are left.
+/// [`line_length`](super::Message::line_length) where fewer than eight bytes are left.
 #[inline(always)]
 pub fn rest_of_line(payload: Bytes<'_>, most: u32) -> u32 {
     let mut at = 0;

@@ -2,7 +2,7 @@
 //! written. The kernel keeps only their hashes.
 //!
 //! Credentials may have several user names, in one header or in several. Kamailio and PJSIP, so Asterisk too, take the
-//! last of a header, and the first header for their realm, which nobody knows here. So all headers count, and a header
+//! last of a header, and the first header for their realm, which is not known here. So all headers count, and a header
 //! with two names, or with one that a PBX may read otherwise, is [marked](flag).
 //!
 //! The message is walked line by line. What is read has a bound, and a message that goes on behind it is reported as
@@ -58,7 +58,7 @@ pub trait Message {
     fn rest_of_line(&self, at: u32, most: u32) -> u32;
     /// [`header`] that begins there.
     fn header(&self, at: u32) -> Header;
-    /// Where the blanks that begin there end, and the ends of lines among them.
+    /// The end of the blanks and line ends that begin there.
     fn skip_blanks(&self, at: u32) -> u32;
     /// [`uri`] of the From header whose value begins there.
     fn uri(&self, at: u32, most: u32) -> Option<Uri>;
@@ -66,7 +66,7 @@ pub trait Message {
     fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User>;
     /// [`has_tag`] of the To header whose value begins there.
     fn has_tag(&self, at: u32, most: u32) -> bool;
-    /// [`parameter`] of the credentials that go on there.
+    /// [`parameter()`] of the credentials that go on there.
     fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep;
     /// [`name_hash`] of the name that begins there.
     fn name_hash(&self, at: u32, most: u32, end: End) -> u64;
@@ -90,9 +90,9 @@ pub enum Wanted {
     /// From and credentials, and whether To has a tag.
     Names,
     Credentials,
-    /// The same in what goes on in the middle of a header, and no further than up to the empty line.
+    /// Credentials in a text that goes on in the middle of a header, no further than up to the empty line.
     RestOfHeader,
-    /// Those of a response, which give nonces to the other side.
+    /// The challenges of a response, which give nonces to the other side.
     Challenges,
 }
 
@@ -106,14 +106,14 @@ pub struct Named {
     pub flags: u32,
     /// The hash of the user name, the last one of credentials; [`NONE`]: it has none.
     pub name: u64,
-    /// Of credentials: the hash of their nonce, or [`NONE`].
+    /// For credentials, the hash of their nonce, or [`NONE`].
     pub nonce: u64,
-    /// Of credentials: where their value ends in the message.
+    /// For credentials, the end of their value in the message.
     pub end: u32,
     pub reserved: u32,
 }
 
-/// The message names nobody else.
+/// The message has no further names.
 pub const NOTHING: u32 = 0;
 pub const BY_FROM: u32 = 1;
 pub const BY_CREDENTIALS: u32 = 2;
@@ -141,7 +141,7 @@ impl Named {
     }
 }
 
-/// With a position: it is that of the From header's value.
+/// A mark on a position: it is that of the From header's value.
 const FROM: u32 = 1 << 31;
 /// The same for the To header.
 const TO: u32 = 1 << 30;

@@ -28,7 +28,7 @@ pub(super) const QUOTED: u8 = NAME_EQUALS + 5;
 const ESCAPED: u8 = NAME_EQUALS + 6;
 pub(super) const QUOTED_NAME: u8 = NAME_EQUALS + 7;
 pub(super) const ESCAPED_NAME: u8 = NAME_EQUALS + 8;
-/// Where a user name begins.
+/// The beginning of a user name.
 pub(super) const NAME_BEGIN: u8 = NAME_EQUALS + 9;
 /// Behind the `=` of what does not matter, or where its value begins.
 pub(super) const OTHER_EQUALS: u8 = NAME_EQUALS + 10;

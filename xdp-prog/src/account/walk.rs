@@ -12,7 +12,7 @@ use super::{
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Walk {
-    /// For the kernel: where the message begins in the frame.
+    /// For the kernel: the beginning of the message in the frame.
     pub offset: u32,
     pub length: u32,
     at: u32,
@@ -27,11 +27,11 @@ pub struct Walk {
     dialog: u32,
     pub found: Named,
     realm: u64,
-    /// Of the credentials before: their realms, and the names for those.
+    /// The realms of earlier credentials, and the names for those.
     realms: [u64; REALMS],
     owners: [u64; REALMS],
     headers: u32,
-    /// Where in the credentials' value the walk is, and in which state of [`parameter`].
+    /// The walk's place in the credentials' value, and its state of [`parameter`].
     value_at: u32,
     state: u32,
     /// User names in these credentials.
@@ -256,7 +256,7 @@ impl Walk {
         false
     }
 
-    /// Where the value begins whose first byte was read. That byte is read again, in the state for values.
+    /// The beginning of the value whose first byte was read. That byte is read again, in the state for values.
     #[inline(always)]
     const fn begin_value(&mut self, quoted: bool, state: u8) -> u32 {
         self.value_at -= 1;

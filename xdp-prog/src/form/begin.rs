@@ -14,7 +14,7 @@ pub struct Begin {
     pub(super) inside: Inside,
 }
 
-/// Where in a message a segment or a fragment goes on.
+/// The place in a message where a segment or a fragment goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum Inside {
@@ -41,7 +41,7 @@ impl Begin {
         }
     }
 
-    /// Of what goes on where another packet ended. `None`: no header goes on there, and none can follow.
+    /// For a packet that goes on where another one ended. `None`: no header goes on there, and none can follow.
     #[inline(always)]
     pub const fn inside(carried: &Carried) -> Option<Self> {
         let stream = carried.phase != phase::DATAGRAM;

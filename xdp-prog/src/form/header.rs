@@ -8,7 +8,8 @@ use super::{
 };
 use crate::bytes::Bytes;
 
-/// Where in a message a byte stands, for [`header_steps`]. With a state: what was found, and whether it is a stream.
+/// States of the walk through a message, for [`header_steps`]. The high bits say what was found, and that the text is a
+/// stream.
 mod place {
     use super::STATES;
 
@@ -22,7 +23,7 @@ mod place {
     /// message, whose header follows.
     const NAME: [u8; 3] = [5, 6, 7];
     const VERSION: u8 = 8;
-    /// In the body of a datagram, which is nobody's.
+    /// In the body of a datagram, which is not looked at.
     const OVER: u8 = 15;
     pub(super) const LINE_END: u8 = STATES;
     pub(super) const NUL: u8 = 2 * STATES;
@@ -80,7 +81,7 @@ pub fn header_steps(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
     walk.steps(&PLACE, payload, length, SCAN_MAX)
 }
 
-/// The same for what is less than a step.
+/// The same for a rest that is shorter than a step.
 #[inline(always)]
 pub fn header_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
     walk.rest(&PLACE, payload, length)

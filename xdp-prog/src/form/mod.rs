@@ -66,8 +66,9 @@ impl Form {
     ];
     /// The bits of all of them.
     pub const EVERY: u32 = (1 << Self::ALL.len()) - 1;
-    /// Those that hide a header from whoever reads by lines, credentials and `maddr` included. Being known excuses none of
-    /// them: somebody else behind a known address would guess passwords unseen, and anybody can write its name.
+    /// Those that hide a header from a program that reads by lines, credentials and `maddr` included. They drop for
+    /// known sources as well: another host behind a known address could guess passwords unseen, and the address can be
+    /// forged.
     pub const HIDING: u32 = Self::LineEnd.bit() | Self::Nul.bit() | Self::IpChain.bit() | Self::Tcp.bit();
 
     #[inline(always)]
@@ -103,8 +104,8 @@ impl Form {
     }
 }
 
-/// Where forms are looked for; positions count from the payload's beginning. The kernel verifies each as a function by
-/// itself.
+/// The text that is searched for forms. Positions count from the payload's beginning. The kernel verifies each of these
+/// as a separate function.
 pub trait Text {
     /// [`first_line`] from there.
     fn first_line(&self, at: u32) -> u32;

@@ -15,7 +15,7 @@ const PLAIN_END: usize = 11;
 /// Instead of a length.
 const ENDLESS: u32 = u32::MAX;
 
-/// The length of the first line with its LF. Zero: it has no LF. [`ENDLESS`]: it is longer than any start line.
+/// The length of the first line with its LF. Zero: it has no LF. `ENDLESS`: it is longer than any start line.
 #[inline(always)]
 pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     let mut at = 0;
@@ -35,7 +35,7 @@ pub fn first_line(payload: Bytes<'_>, length: u32) -> u32 {
     if length as usize >= START_LINE_MAX { ENDLESS } else { 0 }
 }
 
-/// The same for less than a step, which begins at `at`.
+/// The same for a rest that is shorter than a step and begins at `at`.
 #[inline(always)]
 fn short_line(payload: Bytes<'_>, at: u32, length: u32) -> u32 {
     let mut more = 0;
@@ -179,7 +179,7 @@ pub fn in_start_line(text: &impl Text, at: u32, begin: Begin) -> u32 {
     // The version may stand in what continues the line, behind a method longer than any.
     let is_folded =
         continued & Form::StartLine.bit() != 0 && text.head(at).is_some_and(|head| head.is_ascii());
-    // In a stream the end of the line may follow in the next segment; a datagram without one is nobody's.
+    // In a stream the end of the line may follow in the next segment; a datagram without one is no message.
     if !(begin.is_certain() || is_plain || is_odd || !begin.stream && (is_endless || is_folded)) {
         return 0;
     }
@@ -205,7 +205,7 @@ pub fn start_steps(payload: Bytes<'_>, length: u32) -> Walk {
     Walk(version::BLANK).steps(&VERSION, payload, length, START_LINE_MAX)
 }
 
-/// The same for what is less than a step.
+/// The same for a rest that is shorter than a step.
 #[inline(always)]
 pub fn start_rest(payload: Bytes<'_>, length: u32, walk: Walk) -> Walk {
     walk.rest(&VERSION, payload, length)

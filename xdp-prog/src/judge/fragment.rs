@@ -43,8 +43,8 @@ impl Packed for Fragment {
     }
 }
 
-/// A fragment without ports goes on from the one before it, if that was for a SIP port. Without any before it passes, whoever
-/// sent it, and is remembered: then its first one is judged as one whose rest nobody has read.
+/// A fragment without ports goes on from the one before it, if that was for a SIP port. Without any before it, it
+/// passes and is remembered. Then its first one is judged as one whose rest was not read.
 #[inline(always)]
 pub(super) fn later_fragment<W: World>(world: &W, packet: &Packet) -> Outcome {
     let found = world.find_fragment(packet);
@@ -140,7 +140,7 @@ pub fn settle_fragment<W: World>(world: &W, packet: &Packet, reason: Reason, res
 /// Judges the first part of a datagram. The walk's state is carried on to the next part.
 #[inline(always)]
 pub fn judge_first_fragment<W: World>(world: &W, packet: &Packet, read: Read, stream: Stream) -> Outcome {
-    // Fragments that came before it were not read, because nothing told that they belong to this packet.
+    // Fragments that came before it were not read, because they were not known to belong to this packet.
     let is_late = world.early_fragment(&packet.fragment_key()).is_some_and(|until| until > world.now());
     let guess = charge_unnamed(world, packet, false, is_late as u32);
     if let Some(reason) = guess.reason() {

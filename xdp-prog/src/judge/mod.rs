@@ -1,9 +1,13 @@
 //! The path of a packet, step by step. Each step that ends the path gives the reason.
 
+pub mod asking;
+pub mod charge;
 mod credentials;
 mod fragment;
+pub mod guess;
 mod packet_class;
 mod rules;
+pub mod segments;
 mod source_status;
 mod suspended;
 mod verdict;
@@ -46,7 +50,7 @@ pub trait World {
     fn source(&self, address: &Address) -> Option<SourceEntry>;
     /// The entry of the longest prefix that holds `address`.
     fn prefix(&self, address: &Address) -> Option<SourceEntry>;
-    /// [`source_status`] of the packet's source.
+    /// [`source_status()`] of the packet's source.
     fn source_status(&self, packet: &Packet) -> SourceStatus;
     /// The state of a source, made if there is none.
     fn source_state(&self, source: &Address) -> Option<&SourceState>;
@@ -71,7 +75,7 @@ pub trait World {
     fn parse(&self, packet: &mut Packet) -> Depth;
     /// From the packet's payload to the end of the frame.
     fn payload(&self, packet: &Packet) -> Bytes<'_>;
-    /// [`sip::classify`] of the packet's payload.
+    /// [`classify`](crate::sip::classify) of the packet's payload.
     fn classify(&self, packet: &Packet) -> Kind;
     /// [`charge::known`](crate::charge::known).
     fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit;
@@ -79,7 +83,7 @@ pub trait World {
     fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit;
     /// [`form::find`] in the packet's payload.
     fn forms(&self, packet: &Packet, begin: form::Begin) -> u32;
-    /// [`suspended`].
+    /// [`suspended()`].
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool;
     /// Begins a walk through the accounts that the packet's message names, or all of its messages.
     fn walk_accounts(&self, packet: &Packet, wanted: Wanted);
@@ -89,17 +93,17 @@ pub trait World {
     fn scan(&self, packet: &Packet) -> Scan;
     /// The signature in a datagram's payload, of which the first one may be at `candidate`.
     fn find_signature(&self, packet: &Packet, candidate: u32) -> Option<u16>;
-    /// Of the signatures that packets are searched for.
+    /// The generation of the signatures that packets are searched for.
     fn generation(&self) -> u32;
     /// Calls `then` with the state that the next walk goes on from, or that the last one left.
     fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T>;
     /// Walks through a TCP segment or a fragment.
     fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream;
-    /// [`segments::find`].
+    /// [`segments::find`](crate::segments::find).
     fn find_segment(&self, packet: &mut Packet) -> Place;
-    /// [`segments::keep`].
+    /// [`segments::keep`](crate::segments::keep).
     fn keep_segment(&self, packet: &Packet);
-    /// [`packet_class`].
+    /// [`packet_class()`].
     fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass;
     /// [`judge_segment`].
     fn judge_segment(&self, packet: &Packet, read: Read, stream: Stream) -> Outcome;
@@ -122,7 +126,7 @@ pub trait World {
     fn asked(&self, line: &Address) -> Option<&Meter>;
     /// [`guess::charge`](crate::guess::charge).
     fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess;
-    /// [`guess::add`] with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
+    /// [`guess::add`](crate::guess::add) with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
     /// itself, so that its stack is not below that of the walk.
     fn add_guess(&self, packet: &Packet);
     /// The tally that was set last.
@@ -159,7 +163,7 @@ pub fn judge<W: World>(world: &W, packet: &mut Packet) -> Verdict {
         // Pass: neither is for a SIP port.
         Depth::NotIp => return untouched(Reason::NotIp),
         Depth::OtherProtocol => return untouched(Reason::OtherPort),
-        // Pass: without a credible header nobody can say that this is for a SIP port. The stack drops it.
+        // Pass: without a credible header the port is not known. The stack drops it.
         Depth::BadIp => return untouched(Reason::BadIp),
         Depth::HiddenTransport => return hidden_transport(world, packet),
     }

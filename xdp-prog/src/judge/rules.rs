@@ -162,7 +162,7 @@ impl<W: World> RuleContext<'_, W> {
         }
     }
 
-    /// Of a request that opens something.
+    /// True: a request that opens something is one too many without credentials.
     #[inline(always)]
     fn asks_too_often(&self, kind: Kind, scan: Scan) -> bool {
         let opens = match kind {
@@ -208,7 +208,7 @@ impl<W: World> RuleContext<'_, W> {
         if let Some(signature) = stream.signature() {
             return Some(Outcome { signature, ..Reason::Signature.into() });
         }
-        // Where nobody knows how a segment begins, an empty line in it may stand in a text.
+        // Where the beginning of a segment is not known, an empty line in it may stand in a text.
         if stream.nothing_later() || matches!(begin, Begin::Anywhere) {
             return None;
         }
@@ -236,7 +236,7 @@ impl<W: World> RuleContext<'_, W> {
                 Some(Reason::OptionsStranger)
             }
             Kind::Hidden if self.packet.protocol != TCP => Some(Reason::Malformed),
-            // Nobody sends blanks in fragments, unless a message is to follow them.
+            // Blanks come in fragments only if a message is to follow them.
             Kind::Keepalive if self.packet.is(flag::FIRST_FRAGMENT) => Some(Reason::FragmentTiny),
             Kind::UnknownMethod if self.policy.drop_unknown_methods != 0 => Some(Reason::MethodUnknown),
             _ => None,

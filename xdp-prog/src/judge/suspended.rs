@@ -30,7 +30,7 @@ impl GuardState {
 pub struct Asked {
     /// Its source has authenticated lately.
     pub known: bool,
-    /// It opens something, whoever it is from. What does not is somebody's by its credentials alone.
+    /// It opens something. Only credentials tell the account of a request that does not.
     pub opens: bool,
     /// Its method belongs into a dialog.
     pub in_dialog: bool,
@@ -64,7 +64,7 @@ impl Packed for Asked {
 const NAMES_MAX: u32 = 16;
 
 /// True: the request's flow, or an account that it names, is suspended here or everywhere. Credentials whose name is
-/// not certain, or more of them than are looked at, count as suspended: they could be of anybody.
+/// not certain, or more of them than are looked at, count as suspended: they could be of any account.
 #[inline(always)]
 pub fn suspended<W: World>(world: &W, packet: &Packet, asked: Asked) -> bool {
     let guard = world.guard();

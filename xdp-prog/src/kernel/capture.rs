@@ -1,4 +1,4 @@
-//! Handing whole packets to userspace while it asks for them. Whatever happens here, a verdict stays what it is.
+//! Whole packets that are handed to userspace while a capture runs. Nothing here changes a verdict.
 
 use aya_ebpf::{
     EbpfContext as _, bindings::xdp_md, helpers::generated::bpf_ktime_get_ns, programs::XdpContext,
@@ -14,7 +14,7 @@ use super::{
     subprograms::sip_capture,
 };
 
-/// Captures the packet if somebody wants it. While nobody does, that is one look-up in an array.
+/// Captures the packet if the running capture wants it. While none runs, that is one look-up in an array.
 #[inline(always)]
 pub(super) fn offer(ctx: &XdpContext, verdict: &Verdict) {
     if let Some(wanted) = CAPTURE.get(0)
@@ -42,8 +42,8 @@ pub(super) fn capture(ctx: *mut xdp_md, verdict: Reported) -> bool {
     captured
 }
 
-/// In the smallest record that the frame fits into: their sizes must be constants, and a ring of the largest ones
-/// would hold a quarter of the messages.
+/// Stores the frame in the smallest record that it fits into: their sizes must be constants, and a ring of the largest
+/// ones would hold a quarter of the messages.
 #[inline(always)]
 fn store(ctx: *mut xdp_md, verdict: Reported, now: u64) -> bool {
     // SAFETY: the context is the program's own.

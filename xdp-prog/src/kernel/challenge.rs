@@ -67,7 +67,7 @@ pub(super) struct SentMessage {
     pub(super) offset: u32,
 }
 
-/// Names in a response are nobody's.
+/// Names in a response do not matter.
 impl Message for SentMessage {
     #[inline(always)]
     fn byte(&self, at: u32) -> Option<u8> {

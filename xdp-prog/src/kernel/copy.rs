@@ -1,4 +1,4 @@
-//! Copying the packet that is being judged.
+//! Copies of the packet that is being judged.
 
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_xdp_load_bytes};
 use xdp_prog::bytes::{Bytes, opaque};

@@ -61,13 +61,13 @@ fn watch(sent: &Sent) {
     }
     let (known, listed) = match source_status(&lists, &packet.destination) {
         SourceStatus::Known { .. } => (true, 0),
-        // Nothing that they send is looked at, but what they were told is no secret of anybody else.
+        // Nothing that they send is looked at, but an answer to them shows that they know its nonce.
         SourceStatus::Decided(Reason::Trusted) => (true, tap::LISTED),
         SourceStatus::Decided(_) => (false, tap::LISTED),
         SourceStatus::Stranger => (false, 0),
     };
     if hidden {
-        // Over TLS a trusted one is told what he may know, and a banned one cannot connect.
+        // Over TLS a trusted source may know its answers, and a banned one cannot connect.
         if listed == 0 {
             hand::hide();
         }
@@ -77,8 +77,9 @@ fn watch(sent: &Sent) {
     }
 }
 
-/// Notes what leaves a connection: a SYN-ACK, whose answer is to be recognised, and what only the stack of an open connection
-/// sends, where nobody has seen that begin: it was there before the filter, or was forgotten. Whether it is open.
+/// Notes a packet of a connection that leaves: a SYN-ACK, whose answer is to be recognised, or a packet that only an
+/// open connection sends, where the connection is not known because it is older than the filter or was forgotten. True:
+/// the connection is open.
 #[inline(always)]
 fn follow(packet: &Packet) -> bool {
     let key = packet.answered_stream_key();
@@ -99,7 +100,7 @@ fn follow(packet: &Packet) -> bool {
     STREAMS.insert(&key, StreamState::new(packet.acknowledged), BPF_NOEXIST.into()).is_ok()
 }
 
-/// Says that what leaves is seen.
+/// Notes that packets that leave are seen.
 #[inline(always)]
 fn stamp() {
     if let Some(at) = WATCHED.get_ptr_mut(0) {

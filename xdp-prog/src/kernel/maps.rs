@@ -31,14 +31,14 @@ pub(super) static SOURCES: HashMap<Address, SourceEntry, MAX_SOURCES, { BPF_F_NO
 #[btf_map]
 pub(super) static PREFIXES: LpmTrie<[u32; 4], SourceEntry, MAX_PREFIXES> = LpmTrie::new();
 
-// Rate state may be lost: the worst is that somebody gets a fresh budget.
+// Rate state may be lost: at worst a source gets a fresh budget.
 #[btf_map]
 pub(super) static SOURCE_STATE: LruHashMap<Address, SourceState, MAX_SOURCE_STATES> = LruHashMap::new();
 #[btf_map]
 pub(super) static PREFIX_STATE: LruHashMap<Address, PrefixState, MAX_PREFIX_STATES> = LruHashMap::new();
 #[btf_map]
 pub(super) static FRAGMENTS: LruHashMap<FragmentKey, FragmentState, MAX_FRAGMENTS> = LruHashMap::new();
-// By itself: whoever sends these must not push out what is known of packets whose first fragment was judged.
+// A map of its own: early fragments must not push out the state of packets whose first fragment was judged.
 #[btf_map]
 pub(super) static EARLY_FRAGMENTS: LruHashMap<FragmentKey, u64, MAX_EARLY_FRAGMENTS> = LruHashMap::new();
 

@@ -45,7 +45,7 @@ pub(crate) fn sipward(ctx: XdpContext) -> u32 {
         if matches!(verdict.reason.action(), Action::Drop) {
             event::sample(&ctx, &kernel, packet, &verdict);
         }
-        // In monitor mode also what would drop: or the guard could not show what it would do.
+        // In monitor mode also packets that would drop: otherwise the guard could not show its decisions.
         if matches!(verdict.action(), Action::Pass) {
             tap::offer(&ctx, &kernel, packet, &verdict);
         }

@@ -36,8 +36,8 @@ pub(super) fn wanted() -> Option<&'static GuardState> {
     GUARD.get(0).filter(|guard| guard.tap != 0)
 }
 
-/// Hands over a packet that passes, whether a rule objects to it or not. While nobody listens, that is one look-up in an
-/// array.
+/// Hands over a packet that passes, whether a rule objects to it or not. While the daemon wants none, that is one
+/// look-up in an array.
 #[inline(always)]
 pub(super) fn offer(ctx: &XdpContext, kernel: &Kernel, packet: &Packet, verdict: &Verdict) {
     if wanted().is_none() {
@@ -107,7 +107,7 @@ pub(super) fn hide() {
     }
 }
 
-/// In the smallest record that the payload fits into, as for captures.
+/// Stores the payload in the smallest record that it fits into, as for captures.
 #[inline(always)]
 fn store(head: &TapHead, known: bool, payload: &impl Payload) -> bool {
     match head.length {

@@ -46,7 +46,7 @@ pub(super) struct Kernel {
     /// Which policy and signatures this packet is judged by.
     active: Active,
     policy: Option<&'static Policy>,
-    /// When, once somebody has asked: the clock costs a call.
+    /// The time, once it was asked for: the clock costs a call.
     now: Cell<u64>,
 }
 
@@ -97,7 +97,7 @@ fn fresh<T: RateState>() -> &'static T {
     unsafe { &*(&raw const FRESH).cast() }
 }
 
-/// Of words only, all of which may be zero.
+/// State that consists of words only, all of which may be zero.
 trait RateState {}
 impl RateState for SourceState {}
 impl RateState for PrefixState {}

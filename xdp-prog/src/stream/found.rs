@@ -56,7 +56,7 @@ impl Stream {
         (self.0 >> OWN_CREDENTIALS) as u32 & 15
     }
 
-    /// Its messages cannot be told apart: there are more than anybody sends at once, or one has two lengths.
+    /// Its messages cannot be told apart: there are more than any sender writes at once, or one has two lengths.
     #[inline(always)]
     pub const fn is_tangled(self) -> bool {
         self.0 & TANGLED != 0

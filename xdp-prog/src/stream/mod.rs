@@ -1,5 +1,5 @@
-//! The messages in a TCP segment, or in a part of a datagram: their signatures, how many begin, how many have
-//! credentials.
+//! The messages in a TCP segment, or in a part of a datagram: their signatures, and the numbers of those that begin and
+//! of those that have credentials.
 //!
 //! The automaton knows where headers end, which of them are credentials and which digits are those of Content-Length, and
 //! with that where each message begins. A walk stops where the segment ends; what it knows there is [`Carried`](crate::abi::Carried) on to the
@@ -20,7 +20,7 @@ pub use whole_message::is_whole_message;
 
 /// Bytes of a segment that are looked at: fewer than of a datagram, as the walk costs more.
 pub const SCAN_MAX: u32 = 2048;
-/// A longer body than this is nobody's: PBXs refuse it too, and what lies behind it would not be seen.
+/// A longer body than this is refused: PBXs refuse it too, and the messages behind it would not be seen.
 pub const BODY_MAX: u32 = 1 << 16;
 
 /// The number of bytes of a segment that are looked at.

@@ -2,18 +2,18 @@
 
 use crate::packed::{Packed, packed_enum};
 
-/// Where a walk begins.
+/// The place where a walk begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Begin {
-    /// With the request, or with the response, that the segment begins with.
+    /// At the request, or at the response, that the segment begins with.
     Request = 0,
     Response = 1,
-    /// Where the stream's last segment ended.
+    /// At the end of the stream's last segment.
     Carried = 2,
     /// The same, with what looks like a request and is judged by itself, too.
     CarriedRequest = 3,
-    /// With the request of a datagram of which this is the first part: it has no length, and no second message.
+    /// At the request of a datagram of which this is the first part: it has no length, and no second message.
     Datagram = 4,
     /// The place is not known: among the headers of a message, because something can be found there.
     Anywhere = 5,

@@ -36,7 +36,7 @@ impl Packed for Advance {
 pub trait Segment {
     /// [`Signatures::advance`] over at most `most` bytes from `at` on.
     fn advance(&self, row: u16, at: u32, most: u32) -> Advance;
-    /// Where the blanks that begin at `at` end.
+    /// The end of the blanks that begin at `at`.
     fn skip_blanks(&self, at: u32) -> u32;
     /// The kind of message that begins at `at`. An unknown method counts as that, without a look at its shape.
     fn message(&self, at: u32) -> Kind;
@@ -96,8 +96,8 @@ impl Carried {
 
 /// Line ends between two messages; more of them hide something.
 pub(super) const BLANKS_MAX: u32 = 64;
-/// Turns of the walk: a message takes a few for its end and one for each digit of its length. More than these
-/// fit into a segment only if somebody wants to hide the last of them.
+/// Turns of the walk: a message takes a few for its end and one for each digit of its length. A segment with more than
+/// these is made to hide the last of them.
 pub(super) const TURNS: u32 = 128;
 
 impl Signatures {
@@ -107,7 +107,7 @@ impl Signatures {
     #[inline(always)]
     pub fn advance(&self, payload: Bytes<'_>, row: u16, most: u32) -> Advance {
         const STEP: usize = 8;
-        // Row 0 wraps around: dead and eventful rows are told from ordinary ones at once.
+        // Row 0 wraps around: one comparison separates dead and eventful rows from ordinary ones.
         let quiet = self.head.body.wrapping_sub(1);
         let happens = |row: u16| row.wrapping_sub(1) >= quiet;
         let mut row = row;

@@ -18,16 +18,16 @@ use crate::{
 #[repr(C)]
 pub struct Walk {
     found: Stream,
-    /// For the kernel: where the segment's payload begins in the frame, and the slot of the set.
+    /// For the kernel: the beginning of the segment's payload in the frame, and the slot of the set.
     pub offset: u32,
     pub slot: u32,
     /// Bytes of the segment, and how many of them are looked at.
     whole: u32,
     length: u32,
     at: u32,
-    /// Where the last digit of the length was read.
+    /// The place where the last digit of the length was read.
     digit_at: u32,
-    /// Where the body ends, while in it.
+    /// The end of the body, while in it.
     body_end: u32,
     /// The row at the beginning of a request.
     request: u16,
@@ -38,7 +38,7 @@ pub struct Walk {
     /// 1: the segment ends with a CR.
     ends_in_return: u8,
     reserved: [u8; 3],
-    /// Where the walk is, and where it ended.
+    /// The place of the walk, and later the place where it ended.
     pub carried: Carried,
 }
 

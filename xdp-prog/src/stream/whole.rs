@@ -59,7 +59,7 @@ impl Signatures {
         self.walk_segment(payload, length, begin, search, carried)
     }
 
-    /// The same where the prefilter was asked.
+    /// The same after the search with the prefilter.
     pub fn walk_segment(
         &self,
         payload: Bytes<'_>,

@@ -1,31 +1,30 @@
-//! How many passwords a stranger may try. Whoever sends credentials is charged for them, whatever the method, the account
-//! or the nonce, unless the account has worked there before.
+//! The limit on the passwords that a stranger may try. Credentials are charged to the line that they come from,
+//! regardless of the method, the account or the nonce, unless the account has worked there before.
 //!
-//! Each line has two budgets. The *issued* one is for nonces that were sent to that very address, and for TCP; nobody
-//! spends it who does not receive what is sent there. The *other* one is for all other nonces: made up, old, or
-//! somebody else's. It is all that a forger of addresses can spend, and a phone that answers its own challenge does not
-//! need it.
+//! Each line has two budgets. The *issued* one is for nonces that were sent to that very address, and for TCP: only a
+//! sender that receives the packets for that address can spend it. The *other* one is for all other nonces: made up,
+//! old, or issued to another address. A forger of addresses can spend no other, and a phone that answers its own
+//! challenge does not need it.
 //!
-//! The daemon gives back what was charged for requests that the PBX did not refuse ([`Refunds`]). Without it the plain
-//! limit holds.
+//! The daemon gives back the charges for requests that the PBX did not refuse ([`Refunds`]). Without the daemon the
+//! plain limit holds.
 
+use super::{World, segments};
 use crate::{
     abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
     fingerprint,
     frame::{self, Packet, TCP},
-    judge::World,
     packed::{Packed, packed_enum},
     reason::Reason,
-    segments,
 };
 
 /// Credentials in one packet that are looked at.
 const HEADERS_MAX: u32 = 16;
 /// A phone sends the same request again for as long as this.
 pub const RETRANSMISSIONS: u64 = 32_000_000_000;
-/// How many new lines a second get an `other` budget, and how many at once. Whoever forges addresses must not push the
-/// state of an attacker out of its table within an hour: that has room for more than twice as many.
+/// The number of new lines that get an `other` budget in a second, and at once. Forged addresses must not push the
+/// state of an attacker out of its table within an hour: the table has room for more than twice as many.
 pub const NEW_LINES: RateLimit =
     RateLimit { interval: 100_000_000, tolerance: 4096 * 100_000_000, window: 0, window_max: 0 };
 /// More guesses than any budget has.
@@ -36,7 +35,7 @@ const _: () = assert!(INTERVAL_MAX < u64::MAX / GUESSES_MAX);
 /// Successes that give room at most.
 pub const ROOM_MAX: u64 = 64;
 
-/// Which budget is charged.
+/// The budget that is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Budget {
@@ -46,7 +45,7 @@ pub enum Budget {
 
 packed_enum!(Budget: Issued | Other, or Other);
 
-/// What the credentials of a packet mean for it.
+/// The meaning of a packet's credentials for the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Guess {
@@ -106,9 +105,9 @@ impl Guess {
 /// The way in which the credentials of a packet are judged. `policy`: the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuessPlan {
-    /// Those in what goes on in the middle of a header, and not those of a whole message.
+    /// The credentials are in a text that goes on in the middle of a header.
     pub is_rest: bool,
-    /// Two user names are not for a PBX to choose from.
+    /// A packet with two user names is refused.
     pub refuse_names: bool,
     pub policy: u32,
 }
@@ -156,12 +155,12 @@ impl Packed for GuessCharge {
     }
 }
 
-/// What the credentials of a packet come to, while they are looked at. The kernel keeps it in its scratch: the verifier
-/// would go each way through the rest for each number that it could follow.
+/// The tally of a packet's credentials while they are looked at. The kernel keeps it in its scratch memory, because the
+/// verifier would go each way through the rest for each number that it could follow.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Tally {
-    /// How many headers with credentials there are, and how many of these are charged.
+    /// The number of headers with credentials, and of those among them that are charged.
     pub headers: u32,
     count: u32,
     /// A set of [`tally`] flags.
@@ -175,8 +174,8 @@ mod tally {
     pub(super) const UNSEEN: u32 = 2;
 }
 
-/// Charges a packet that may carry credentials. `refuse_names`: two names are not for a PBX to choose from. `wanted`: of all
-/// of it, or of the rest of a header.
+/// Charges a packet that may carry credentials. `refuse_names`: a packet with two user names is refused. `wanted`: the
+/// credentials of the whole message, or those in the rest of a header.
 #[inline(always)]
 pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };
@@ -188,7 +187,7 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
         if named.kind == NOTHING {
             break;
         }
-        // In a body two names are none of the PBX's business. In another message they are charged, whosever they are.
+        // In a body, the PBX does not read two names. In another message, they are charged in any case.
         if named.flags & (flag::NAMES | flag::LATER) == flag::NAMES && refuse_names {
             return Guess::Names;
         }
@@ -201,7 +200,7 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     let Tally { mut count, mut flags, .. } = world.tally();
     world.set_tally(Tally { headers, count, flags });
     if headers > HEADERS_MAX {
-        // Nobody knows whose the others are.
+        // The accounts of the others are not known.
         count += 1;
         flags |= tally::UNSEEN;
     }
@@ -213,7 +212,8 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     }
     // Several in a datagram are for one PBX, or for one behind it. In a segment each may be of another request.
     let guesses = if packet.protocol == TCP { count } else { 1 };
-    // Nobody is in another's name over a connection. Where nobody sees what leaves, all nonces would be others.
+    // Over a connection the source address cannot be forged. Where packets that leave are not seen, no nonce would
+    // count as issued.
     let is_connected = packet.is(frame::flag::CONNECTED);
     let issued = flags & tally::ISSUED != 0 || is_connected || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
@@ -255,10 +255,10 @@ fn fingerprint_of<W: World>(world: &W, packet: &Packet, policy_key: u32) -> u64 
     world.fingerprint(packet, fingerprint::key(policy_key), seed)
 }
 
-/// Instead of a fingerprint: the same again is charged again.
+/// Instead of a fingerprint: the same request is charged again.
 pub const UNSEEN: u64 = 0;
 
-/// Charges a line for `guesses` at once, or for none. `fingerprint`: of what is charged, which is charged once.
+/// Charges a line for `guesses` at once, or for none. `fingerprint`: that of the request, which is charged once.
 #[inline(always)]
 pub fn charge<W: World>(world: &W, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess {
     let Some(policy) = world.policy() else { return Guess::Free };
@@ -305,16 +305,17 @@ const fn cost(limit: &GuessLimit, guesses: u64) -> u64 {
     limit.interval.wrapping_mul(if guesses > GUESSES_MAX { GUESSES_MAX } else { guesses })
 }
 
-/// Two CPUs that charge one line at the same moment wait for each other: that must not be worth a guess. After so many
+/// Two CPUs that charge one line at the same moment take turns, so that the race is not worth a guess. After so many
 /// turns a packet is refused; its sender sends it again.
 const TURNS: u32 = 4;
 
 impl GuessState {
-    /// Counts in what the daemon has given back in all, as far as that was not done.
+    /// Counts in the daemon's refunds that are not yet counted in. `total`: all of them.
     #[inline(always)]
     fn take_back(&self, total: u64, limit: &GuessLimit) {
         let counted = self.counted.get();
-        // Only one of two who see the same difference gives it back. Where the daemon has begun anew it is none.
+        // Of two CPUs that see the same difference, only one gives it back. A daemon that has begun anew gives nothing
+        // back.
         if total == counted || !self.counted.replace(counted, total) || total < counted {
             return;
         }
@@ -350,7 +351,7 @@ impl GuessState {
         false
     }
 
-    /// How many guesses are left now.
+    /// The number of guesses that are left now.
     pub fn left(&self, limit: &GuessLimit, refunded: u64, room: u64, now: u64) -> u64 {
         if limit.interval == 0 {
             return u64::MAX;
@@ -418,7 +419,7 @@ mod tests {
             prop_assert!(most_within(&passed, HOUR) <= 20);
         }
 
-        /// However much is given back, no more than once each, and never more than the burst is there.
+        /// Each refund counts once, and never makes more room than the burst.
         #[test]
         fn what_is_given_back_is_given_once(
             steps in proptest::collection::vec((any::<bool>(), 0..10 * MINUTE), 1..200)

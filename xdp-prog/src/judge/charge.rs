@@ -5,10 +5,10 @@
 //! is a newcomer, and a neighbourhood's newcomers have a limit of their own, which those who flood cannot spend: their
 //! refused packets count as sent, too.
 
+use super::World;
 use crate::{
     abi::{Address, Meter, PrefixState, RateLimit, SourceState},
     frame::Packet,
-    judge::World,
     meter::{self, Next, ticks},
     packed::{Packed, packed_enum},
     reason::{Class, Reason},
@@ -51,7 +51,7 @@ pub enum Limit {
     Flows = 2,
     Prefix = 3,
     FlowsPrefix = 4,
-    /// That of the neighbourhood, and the source is a newcomer.
+    /// The neighbourhood's limit, for a newcomer.
     Newcomers = 5,
 }
 
@@ -108,7 +108,7 @@ pub fn stranger<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     let class = charge.class;
     let Some(state) = world.source_state(&packet.source.source()) else { return Limit::None };
     let meter = class.of(&state.meters);
-    // Before any refusal: whoever goes on sending what is refused is no newcomer.
+    // Before any refusal: a source that goes on sending refused packets is no newcomer.
     let share = Share::count(state, policy.newcomer_packets, charge.packets, now);
     let Some(next) = meter.admits(class.of(&policy.stranger), 1, now, charge.packets) else {
         return Limit::Source;
@@ -126,7 +126,7 @@ pub fn stranger<W: World>(world: &W, packet: &Packet, charge: Charge) -> Limit {
     if charge.opens && !prefix.flows.admit(flow, policy.flows_per_prefix, policy.flow_window, ticks(now)) {
         return Limit::FlowsPrefix;
     }
-    // Only now: what is refused costs nobody anything, neither the source nor its neighbours.
+    // Only now: refused packets cost neither the source nor its neighbours anything.
     meter.commit(next);
     neighbours.commit(next_prefix);
     Limit::None
@@ -140,7 +140,7 @@ const NEWCOMER_WINDOW: u32 = ticks(60_000_000_000);
 enum Share {
     /// It is no newcomer.
     None,
-    /// It has sent several packets: half of what may come at once is left for those who have sent fewer.
+    /// It has sent several packets: half of the burst is left for sources that have sent fewer.
     Half,
     All,
 }
@@ -204,7 +204,7 @@ impl Neighbours<'_> {
 }
 
 /// True: the packet's flow is known and within its own budget, which packets from other ports do not spend. The source
-/// as a whole gets no more by it, unless somebody else has spent the source's own limit.
+/// as a whole gets no more by it, unless other senders have spent the source's own limit.
 #[inline(always)]
 fn charge_flow<W: World>(world: &W, packet: &Packet, charge: Charge, limit: &RateLimit, now: u64) -> bool {
     let Some(flow) = world.known_flow(&packet.flow_key()) else { return false };

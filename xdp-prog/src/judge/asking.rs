@@ -1,22 +1,21 @@
 //! Requests without credentials, of a line that asks again and again and gives none when it is asked for some. The
 //! daemon says which lines do so; here their strangers get one request a minute.
 //!
-//! An IPv6 line may also be a part of a mobile carrier's network, with a customer in each /64. So those that have hardly
-//! sent anything share a limit of their own, which whoever asks again and again does not spend.
+//! An IPv6 line may also be a part of a mobile carrier's network, with a customer in each /64. So networks that have
+//! hardly sent anything share a limit of their own, which those that ask again and again do not spend.
 
+use super::{World, charge};
 use crate::{
     abi::{Address, RateLimit, SuspensionKey},
     account::{NOTHING, Wanted},
-    charge,
     frame::Packet,
-    judge::World,
 };
 
 const MINUTE: u64 = 60_000_000_000;
 /// One a minute.
 pub const LIMIT: RateLimit = RateLimit { interval: MINUTE, tolerance: MINUTE, window: 0, window_max: 0 };
 
-/// Of the networks of one line that have hardly sent anything, together: one a second, and a minute's at once.
+/// For all networks of one line that have hardly sent anything, together: one a second, and a minute's at once.
 pub const LIMIT_FRESH: RateLimit =
     RateLimit { interval: MINUTE / 60, tolerance: MINUTE, window: 0, window_max: 0 };
 
@@ -60,7 +59,7 @@ fn is_fresh<W: World>(world: &W, packet: &Packet, now: u64) -> bool {
     }
 }
 
-/// Where the meter of such networks is: no line ends like that.
+/// The key of such networks' meter: no line ends like that.
 #[inline(always)]
 const fn fresh(line: Address) -> Address {
     Address([line.0[0], line.0[1], 0, 1])

@@ -5,28 +5,29 @@
 //! an address does not get that far. What is carried on belongs to one sequence number; the step before it is kept too, for a
 //! segment that is sent again. Nothing else is carried on: what came too early, too late, or in another place.
 
+use super::World;
 use crate::{
     abi::{Carried, Handshake, StreamKey, StreamState, phase},
     bytes::Bytes,
     frame::{Packet, flag},
-    judge::World,
     packed::packed_enum,
     sip::{self, Kind},
     stream::Begin,
 };
 
-/// In bytes: what is farther from where the stream goes on is of no connection, and the stack refuses it.
+/// In bytes: a segment that is farther from the place where the stream goes on belongs to no connection, and the stack
+/// refuses it.
 const WINDOW: i32 = 1 << 20;
 
-/// Where a segment stands in its connection.
+/// The place of a segment in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Place {
-    /// Of a connection that nobody has seen begin.
+    /// Of a connection whose beginning was not seen.
     Unknown = 0,
     /// Far from where its connection goes on.
     Outside = 1,
-    /// Of a connection that is known, where nobody knows what came before.
+    /// Of a known connection; the bytes before it are not known.
     Gap = 2,
     /// Between two messages.
     Start = 3,
@@ -109,8 +110,8 @@ pub fn kind(place: Place, payload: Bytes<'_>, length: u32, kind: impl FnOnce() -
     }
 }
 
-/// Where the walk through a segment begins. There is nothing in blanks between messages, in a probe, and in what the stack
-/// refuses.
+/// The place where the walk through a segment begins. There is nothing in blanks between messages, in a probe, and in
+/// what the stack refuses.
 #[inline(always)]
 pub const fn begin(place: Place, kind: Kind) -> Begin {
     match (place, kind) {
@@ -125,7 +126,7 @@ pub const fn begin(place: Place, kind: Kind) -> Begin {
 }
 
 impl Packet {
-    /// Of one that has come in.
+    /// The key for a segment that has come in.
     #[inline(always)]
     pub const fn stream_key(&self) -> StreamKey {
         StreamKey {
@@ -136,7 +137,7 @@ impl Packet {
         }
     }
 
-    /// Of one that leaves.
+    /// The key for a segment that leaves.
     #[inline(always)]
     pub const fn answered_stream_key(&self) -> StreamKey {
         StreamKey {
@@ -149,7 +150,7 @@ impl Packet {
 }
 
 impl Carried {
-    /// Nobody knows.
+    /// The place is not known.
     pub const LOST: Self = Self {
         generation: 0,
         length: 0,
@@ -160,7 +161,7 @@ impl Carried {
         after_return: 0,
         head: [0; 2],
     };
-    /// In a datagram of which nothing more is looked at.
+    /// In a datagram whose rest is not looked at.
     #[inline(always)]
     pub const fn unread(generation: u32) -> Self {
         Self { phase: phase::DATAGRAM, generation, ..Self::LOST }
@@ -183,7 +184,7 @@ impl Carried {
         }
     }
 
-    /// It is known where.
+    /// The place is known.
     #[inline(always)]
     pub const fn is_somewhere(&self) -> bool {
         self.phase != phase::LOST
@@ -200,7 +201,7 @@ impl Carried {
 }
 
 impl Handshake {
-    /// Of a SYN-ACK that leaves.
+    /// The numbers for a SYN-ACK that leaves.
     #[inline(always)]
     pub const fn of(sent: &Packet) -> Self {
         Self { sequence: sent.acknowledged, acknowledged: sent.sequence }
@@ -218,13 +219,13 @@ impl Handshake {
 }
 
 impl StreamState {
-    /// Of a connection whose next byte has that number.
+    /// The state of a connection whose next byte has that number.
     #[inline(always)]
     pub const fn new(sequence: u32) -> Self {
         Self { next: sequence, previous: sequence, now: Carried::START, before: Carried::START }
     }
 
-    /// Where a segment stands that begins there with that byte. What it goes on from is put into `carried`.
+    /// The place of a segment that begins there with that byte. The state that it goes on from is put into `carried`.
     #[inline(always)]
     pub fn find(
         &self,
@@ -265,7 +266,7 @@ impl StreamState {
             self.before = self.now;
             self.previous = sequence;
         } else if ahead <= 0 {
-            // Of two that differ nobody knows which one the stack took.
+            // Of two that differ, it is not known which one the stack took.
             if ahead == 0 && sequence == self.previous && self.now != *carried {
                 self.now = Carried::LOST;
             }
