@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use sipward_kernel::clock::now;
-use sipward_kernel::{Captured, Capturing, Judged};
-use sipward_tests::cpu::stay_on_one;
-use sipward_tests::filter_pair::{FilterPair, lift_limits};
-use sipward_tests::frame::udp;
-use sipward_tests::message::{clean, register_of, request};
-use sipward_tests::wait::wait_until;
+use sipward_kernel::{Captured, Capturing, Judged, clock::now};
+use sipward_tests::{
+    cpu::stay_on_one,
+    filter_pair::{FilterPair, lift_limits},
+    frame::udp,
+    message::{clean, register_of, request},
+    wait::wait_until,
+};
 use sipward_types::time::KernelTime;
 
 use crate::ENFORCE;

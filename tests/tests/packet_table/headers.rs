@@ -1,8 +1,10 @@
 //! Everything below SIP: VLAN tags, extension headers, fragments, lengths that are wrong.
 
-use sipward_tests::filter_pair::FilterPair;
-use sipward_tests::frame::{Frame, tcp, udp};
-use sipward_tests::message::{clean, request, with_header};
+use sipward_tests::{
+    filter_pair::FilterPair,
+    frame::{Frame, tcp, udp},
+    message::{clean, request, with_header},
+};
 
 use crate::{ENFORCE, Row, both_families, table, verdicts};
 

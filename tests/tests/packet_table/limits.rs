@@ -1,11 +1,15 @@
 //! Rates and flows of strangers, of known sources, and of their neighbours.
 
-use sipward_tests::filter_pair::{FilterPair, lift_limits};
-use sipward_tests::frame::{Frame, SYN, tcp, udp};
-use sipward_tests::message::clean;
-use xdp_prog::abi::kind::KNOWN;
-use xdp_prog::abi::{FOREVER, SourceEntry};
-use xdp_prog::reason::Class;
+use sipward_tests::{
+    filter_pair::{FilterPair, lift_limits},
+    frame::{Frame, SYN, tcp, udp},
+    message::clean,
+};
+use xdp_prog::{
+    abi::kind::KNOWN,
+    abi::{FOREVER, SourceEntry},
+    reason::Class,
+};
 
 use crate::{ENFORCE, HOUR, an_hour};
 

@@ -1,11 +1,15 @@
 //! Trusted, banned and known sources, and the modes of the filter.
 
-use sipward_tests::filter_pair::FilterPair;
-use sipward_tests::frame::{SYN, tcp, udp};
-use sipward_tests::message::{clean, request};
-use sipward_tests::wait::{much_later, sleep_until, soon};
-use xdp_prog::abi::kind::{BANNED, KNOWN, TRUSTED};
-use xdp_prog::abi::{FOREVER, SourceEntry};
+use sipward_tests::{
+    filter_pair::FilterPair,
+    frame::{SYN, tcp, udp},
+    message::{clean, request},
+    wait::{much_later, sleep_until, soon},
+};
+use xdp_prog::{
+    abi::kind::{BANNED, KNOWN, TRUSTED},
+    abi::{FOREVER, SourceEntry},
+};
 
 use crate::{ENFORCE, verdicts};
 
@@ -71,7 +75,8 @@ fn entries_end_by_themselves() {
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut pair = FilterPair::unlimited(ENFORCE);
-    let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
+    let entry =
+        |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
     pair.put_entry("192.0.2.1", entry(much_later().as_nanos()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(pair.judge(&frame), "trusted");

@@ -15,8 +15,7 @@ mod streams;
 mod suspensions;
 mod taps;
 
-use sipward_tests::filter_pair::FilterPair;
-use sipward_tests::frame::Frame;
+use sipward_tests::{filter_pair::FilterPair, frame::Frame};
 use xdp_prog::abi::RateLimit;
 
 const ENFORCE: &str = "mode = \"enforce\"\n";

@@ -1,9 +1,11 @@
 //! Payloads by what they are: legitimate traffic, scanners, methods, and what is not SIP.
 
 use sipward_testkit::torture::valid_messages;
-use sipward_tests::filter_pair::FilterPair;
-use sipward_tests::frame::{ACK, SYN, tcp, udp};
-use sipward_tests::message::{OK_TO_OUR_OPTIONS, clean, request, with_body, with_header};
+use sipward_tests::{
+    filter_pair::FilterPair,
+    frame::{ACK, SYN, tcp, udp},
+    message::{OK_TO_OUR_OPTIONS, clean, request, with_body, with_header},
+};
 
 use crate::{ENFORCE, Row, both_families};
 
