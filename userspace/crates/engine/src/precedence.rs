@@ -128,7 +128,12 @@ fn entry(trusted_until: KernelTime, banned_until: KernelTime) -> SourceEntry {
 
 /// As the maps hold it.
 fn source_entry(kind: u32, expires: KernelTime, shadowed_until: KernelTime) -> SourceEntry {
-    SourceEntry { expires: expires.as_nanos(), shadowed_until: shadowed_until.as_nanos(), kind, phones_or_mark: 0 }
+    SourceEntry {
+        expires: expires.as_nanos(),
+        shadowed_until: shadowed_until.as_nanos(),
+        kind,
+        phones_or_mark: 0,
+    }
 }
 
 #[cfg(test)]
