@@ -53,11 +53,11 @@ fn a_host_is_looked_at_before_and_after_the_filter_is_attached() {
     before.says("kernel", "ok", "BPF ring buffers");
     before.says("capabilities", "ok", "CAP_PERFMON");
     before.says("bpffs", "ok", "writable");
-    before.says("config", "ok", "is right");
-    before.says("filter", "warn", "this kernel takes it");
+    before.says("config", "ok", "is OK");
+    before.says("filter", "warn", "this kernel accepts the filter");
     before.says("daemon", "warn", "systemctl start sipward");
     before.says("eth0", "ok", "veth");
-    before.says("eth0-xdp", "ok", "nothing is in the filter's way");
+    before.says("eth0-xdp", "ok", "the filter can be attached");
     before.says("sip-sockets", "warn", "nothing listens on UDP 5060");
     assert!(!sipward.pins().exists(), "to look left something behind");
     assert!(!sipward.state().exists(), "to look made a store");
@@ -172,7 +172,7 @@ fn what_a_user_may_not_see_is_told_and_the_rest_is_looked_at() {
     found.says("capabilities", "warn", "sudo");
     found.says("kernel", "warn", "may not see");
     found.says("filter", "warn", "may not see");
-    found.says("config", "ok", "is right");
+    found.says("config", "ok", "is OK");
     found.says("eth0", "warn", "may not see which XDP program runs on it");
 }
 

@@ -1,4 +1,4 @@
-//! Addresses that this host, or whoever is typing, cannot do without.
+//! Addresses that this host or the operator cannot do without.
 
 mod session;
 
@@ -20,8 +20,8 @@ pub struct ProtectedAddress {
     pub what: &'static str,
 }
 
-/// All there are. What cannot be read has none. The [`session`] is that of whoever asks for a ban, who need not
-/// be this process.
+/// All protected addresses. Unreadable sources of facts add none. The [`session`] is that of the author of the ban, who
+/// need not be this process.
 pub fn all(session: Option<IpAddr>) -> Vec<ProtectedAddress> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let called = |what| move |address: IpAddr| ProtectedAddress { address: address.to_canonical(), what };
@@ -41,7 +41,7 @@ pub fn all(session: Option<IpAddr>) -> Vec<ProtectedAddress> {
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 24;
 
-/// Why not to ban this: it would cut off this host or whoever is typing.
+/// The reason not to ban a network: the ban would cut off this host or the operator.
 pub fn check(net: IpNet, protected: &[ProtectedAddress]) -> Result<(), String> {
     match hazard(net, protected) {
         None => Ok(()),
@@ -131,7 +131,7 @@ fn own() -> Vec<IpAddr> {
 }
 
 /// # Safety
-/// `address` is null or points to what its family says.
+/// `address` is null or points to a struct of its family.
 unsafe fn socket_address(address: *const libc::sockaddr) -> Option<IpAddr> {
     if address.is_null() {
         return None;

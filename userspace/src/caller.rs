@@ -1,11 +1,11 @@
-//! Who asks for something.
+//! The author of a call.
 
-/// Who asks: as the kernel says, not as they say.
+/// The author of a call, as reported by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     pub uid: u32,
     pub pid: i32,
-    /// The user's name, and whom they logged in as if that is somebody else: `root (alice)`.
+    /// The user's name, with the login user if that is another one: `root (alice)`.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The kernel's clock, which counts within one boot, and the one on the wall, which joins boots.
+//! The kernel's clock, which counts within one boot, and the wall clock, which relates boots.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use sipward_types::time::{KernelTime, WallSeconds, WallTime};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What both clocks say, and in which boot.
+/// The time on both clocks, and the boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// As the kernel names it; empty if it cannot be asked.
@@ -52,7 +52,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Whether the clock on the wall was set in between, by a second or more.
+    /// True if the wall clock was set in between, by a second or more.
     pub(crate) fn is_set_from(self, earlier: Self) -> bool {
         let kernel_ms = |moment: Self| moment.kernel.as_nanos() / 1_000_000;
         let offset = |moment: Self| moment.wall.as_millis().wrapping_sub(kernel_ms(moment)).cast_signed();

@@ -1,4 +1,4 @@
-//! Which file it is, whatever its name: whether the one at a path is still the same.
+//! The identity of a file, to notice that a path leads to another one.
 
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 

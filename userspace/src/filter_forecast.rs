@@ -35,7 +35,7 @@ pub fn forecast(tables: &mut Tables, address: IpAddr, now: KernelTime) -> Result
     }
     for entry in tables.suspensions()?.entries() {
         let (key, suspension) = entry?;
-        // Packets that are imagined are of nobody's account.
+        // Forecast packets carry no account.
         if key.source == to_key(address) && !account::is_hash(key.what) {
             memory.suspend(key, suspension);
         }

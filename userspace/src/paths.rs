@@ -8,12 +8,12 @@ const RUNTIME: &str = "/run/sipward";
 const STATE_VARIABLE: &str = "SIPWARD_STATE_DIR";
 const RUNTIME_VARIABLE: &str = "SIPWARD_RUNTIME_DIR";
 
-/// What must survive a reboot.
+/// Data that must survive a reboot.
 pub fn store() -> PathBuf {
     named(STATE_VARIABLE, STATE).join("sipward.db")
 }
 
-/// What lives as long as the daemon, or until a reboot.
+/// Files that live as long as the daemon, or until a reboot.
 pub fn runtime() -> PathBuf {
     named(RUNTIME_VARIABLE, RUNTIME)
 }

@@ -1,8 +1,8 @@
-//! Proof that the filter works: two packets that nobody sent, one of a banned source and one of a trusted source, go
-//! through the program that is attached, and it does with them what it should.
+//! The self-test of the filter: runs the attached program over two made-up packets, one of a banned and one of a trusted
+//! source, and checks verdicts and counters.
 //!
-//! They come from 100::/64, which RFC 6666 set aside for what is to be discarded, so that nobody has an address there.
-//! They are counted like any others, and the kernel tells of the drop: as one of a source in 100::/64.
+//! The packets come from 100::/64, the discard prefix of RFC 6666, in which no host has an address. They are counted like
+//! any others, and the drop has an event with a source in 100::/64.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use sipward_types::{probe_address::NOBODY, time::KernelTime};
 /// Long enough for two packets on a busy machine. Of a probe that is killed, nothing stays longer.
 const LIFETIME: Duration = Duration::from_secs(10);
 
-/// What was proved.
+/// The result of a self-test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// The program's id.
@@ -36,7 +36,7 @@ pub struct Proof {
     pub enforced: bool,
 }
 
-/// What is wrong, or why nobody can tell.
+/// The failure of a self-test.
 #[derive(Debug)]
 pub enum ProbeFailure {
     /// The kernel did not do what the probe needs.
@@ -70,22 +70,22 @@ impl From<Error> for ProbeFailure {
 impl fmt::Display for ProbeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kernel(error) => write!(f, "the filter could not be probed: {error}"),
+            Self::Kernel(error) => write!(f, "the self-test could not run: {error}"),
             Self::NoPolicy => f.write_str(
                 "the filter has no policy, so every packet passes: `sipward attach` puts one in force",
             ),
-            Self::NoPorts => f.write_str(
-                "no port is a SIP port, so that nothing is filtered: set ports in the configuration",
-            ),
+            Self::NoPorts => {
+                f.write_str("no port is a SIP port, so nothing is filtered: set ports in the configuration")
+            }
             Self::Misjudged { expected, action } => {
                 let did = match action {
                     Action::Pass => "let pass",
                     Action::Drop => "dropped",
                 };
-                write!(f, "the filter {did} a probe's packet that should be {}: {REPLACE}", expected.name())
+                write!(f, "the filter {did} a self-test packet that should be {}: {REPLACE}", expected.name())
             }
             Self::NotCounted { expected } => {
-                write!(f, "the filter did not count a probe's packet as {}: {REPLACE}", expected.name())
+                write!(f, "the filter did not count a self-test packet as {}: {REPLACE}", expected.name())
             }
             Self::Bypassed { interfaces } => {
                 let interfaces: Vec<_> = interfaces.iter().map(ToString::to_string).collect();
@@ -99,7 +99,7 @@ impl fmt::Display for ProbeFailure {
     }
 }
 
-const REPLACE: &str = "`sipward detach` and then `sipward attach` load it anew";
+const REPLACE: &str = "`sipward detach`, then `sipward attach` reload it";
 
 impl fmt::Display for Bypass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,7 +168,7 @@ fn counted(tables: &Tables, reason: Reason, monitored: bool) -> kernel::Result<u
     Ok(count.map_or(0, |count| if monitored { count.monitored.packets } else { count.enforced.packets }))
 }
 
-/// Where the program runs, and where there is no interface any more.
+/// The interfaces that the program runs on, and those that no longer exist.
 fn interfaces(pins: &Pins, id: u32) -> Result<(Vec<String>, Vec<String>), ProbeFailure> {
     let (mut running, mut absent, mut bypassed) = (Vec::new(), Vec::new(), Vec::new());
     for interface in pins.interfaces()? {

@@ -1,9 +1,9 @@
-//! Why something was not done.
+//! Refusals of calls.
 
 use sipward_api as wire;
 use std::fmt;
 
-/// Why a call was not done, or not all of it.
+/// The reason why a call was not performed, or not completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub kind: RefusalKind,

@@ -75,7 +75,7 @@ fn what_would_cut_somebody_off_is_left_out_and_named() {
         said(
             &done,
             1,
-            "3 banned\n1 of them without effect: trusted prefixes hold them\n1 left out: their time was over already\n",
+            "3 banned\n1 of them without effect: they are inside trusted prefixes\n1 left out: they had expired\n",
         );
         assert_eq!(done.stderr, format!("sipward: 8 refused:\n{}\n", careful.join("\n")), "{backend:?}");
         let banned = ["192.0.2.66", "192.0.2.200", "203.0.113.10"];

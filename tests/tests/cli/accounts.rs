@@ -34,7 +34,7 @@ fn what_is_locked_is_listed_by_what_is_asked_for() {
     let [pbx] = lan.hosts();
     let sipward = Sipward::new(pbx);
     sipward.ok("attach --iface eth0");
-    assert_eq!(sipward.ok("account list"), "Nothing is suspended or locked.\n");
+    assert_eq!(sipward.ok("account list"), "No suspensions or locks.\n");
     sipward.ok("account lock 201 --for 30m");
     sipward.ok("account lock alice");
     let listed = sipward.json("account list");
@@ -102,10 +102,10 @@ fn what_is_an_address_is_explained_as_one() {
     sipward.ok("attach --iface eth0");
     let said = sipward.ok(&format!("explain {}", v4(2)));
     assert!(said.starts_with(&format!("{}: a stranger", v4(2))), "{said}");
-    assert!(said.contains("OPTIONS drop: it is a stranger"), "{said}");
+    assert!(said.contains("OPTIONS drop: the source is a stranger"), "{said}");
     sipward.ok(&format!("trust add {}", v4(2)));
     let said = sipward.ok(&format!("explain {}", v4(2)));
-    assert!(said.contains("OPTIONS pass: it is trusted"), "{said}");
+    assert!(said.contains("OPTIONS pass: the source is trusted"), "{said}");
     refused_usage(&sipward, "explain 192.0.2.0/24", "`sipward ban list --within 192.0.2.0/24`");
 }
 

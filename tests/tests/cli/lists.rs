@@ -46,7 +46,7 @@ fn lock_down_lets_only_the_trusted_in() {
     let sipward = Sipward::new(pbx);
     let mut hears = Reachability::new(pbx);
     sipward.ok("attach --iface eth0 --enforce");
-    refused(&sipward.run("trust only on"), 1, &["nobody is trusted", "--force"]);
+    refused(&sipward.run("trust only on"), 1, &["no source is trusted", "--force"]);
     sipward.ok(&format!("trust add {} --note provider", v4(3)));
     sipward.ok("trust only on");
     assert!(!hears.from(stranger, 1));

@@ -55,7 +55,7 @@ fn what_others_made_in_the_place_of_the_pins_is_not_used() {
     fs::create_dir(sipward.pins()).unwrap();
     chown(sipward.pins(), Some(SOMEBODY), None).unwrap();
     for line in ["attach --iface eth0", "status"] {
-        refused(&sipward.run(line), 3, &["belongs to the user with number 65534", "rm -r", "chmod 700"]);
+        refused(&sipward.run(line), 3, &["belongs to uid 65534", "rm -r", "chmod 700"]);
     }
     chown(sipward.pins(), Some(0), None).unwrap();
     sipward.ok("attach --iface eth0");
@@ -79,7 +79,7 @@ fn an_export_goes_nowhere_by_the_link_of_another_user() {
     symlink(&theirs, &ours).unwrap();
     for path in [&theirs, &ours] {
         let done = sipward.run(&format!("ban export {}", path.display()));
-        refused(&done, 1, &["a link of the user with number 65534", "name the file itself"]);
+        refused(&done, 1, &["a link of uid 65534", "name the file itself"]);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "before");
     }
     assert_eq!(fs::read_dir(&public).unwrap().count(), 2, "nothing else is left");

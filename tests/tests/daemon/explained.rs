@@ -72,7 +72,7 @@ fn a_phone_that_registered_is_known_and_may_ask_for_options_and_a_stranger_is_no
     let known = &said["known"];
     assert_eq!(
         (&known["phones"], &known["why"]),
-        (&1.into(), &"a phone is registered there, or was of late".into()),
+        (&1.into(), &"a phone is registered there, or was recently".into()),
         "{said}"
     );
     // Ten minutes of registration and half an hour of grace, at least.
@@ -97,7 +97,7 @@ fn a_phone_that_registered_is_known_and_may_ask_for_options_and_a_stranger_is_no
     assert_eq!(explained.registrar.heard("monitor", &stranger), 0);
     let text = explained.sipward.ok(&format!("explain {office}"));
     assert!(text.contains("known since") && text.contains("with the limits of one phone"), "{text}");
-    assert!(text.contains("has the limits of one phone for itself"), "{text}");
+    assert!(text.contains("has limits of its own, those of one phone"), "{text}");
     let status = explained.sipward.json("status").remove(0);
     // With the other phone.
     assert_eq!((&status["guard"]["known"], &status["guard"]["phones"]), (&2.into(), &2.into()), "{status}");
@@ -167,7 +167,7 @@ fn who_guesses_is_shown_as_suspended_there_and_is_let_in_again_by_hand() {
         sipward.ok(&format!("account unlock 201 --from {source}")),
         format!("201: no longer suspended at {source}\n")
     );
-    assert_eq!(sipward.ok("account list"), "Nothing is suspended or locked.\n");
+    assert_eq!(sipward.ok("account list"), "No suspensions or locks.\n");
     assert_eq!(phone.register("201", true), Some(200));
     let history = sipward.json("audit --account 201");
     let what: Vec<_> = history.iter().filter_map(|line| line["what"].as_str()).collect();
@@ -221,7 +221,7 @@ fn of_a_known_source_one_port_is_banned_and_lifted_by_hand() {
 
     assert_eq!(sipward.ok(&format!("ban del {office}")), format!("{office}: no longer banned\n"));
     assert_eq!(bad.register("304", true), Some(200));
-    assert_eq!(sipward.ok("account list"), "Nothing is suspended or locked.\n");
+    assert_eq!(sipward.ok("account list"), "No suspensions or locks.\n");
     let again = sipward.run(&format!("ban del {office}"));
     assert_eq!(again.code, Some(1), "{again}");
 }

@@ -60,7 +60,7 @@ fn an_interface_that_is_no_longer_configured_is_left_for_good() {
     assert_eq!(protection(&sipward, "eth1"), None);
     // Another pin is made again in the round after.
     fs::remove_file(pin.with_file_name("link-eth0")).expect("a pin");
-    wait_until("the pins are looked after", A_WHILE, || daemon.log().contains("they are there again"));
+    wait_until("the pins are looked after", A_WHILE, || daemon.log().contains("they are restored"));
     assert!(!pin.exists(), "{}", daemon.log());
 }
 

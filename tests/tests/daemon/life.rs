@@ -82,7 +82,7 @@ fn a_lock_down_that_nobody_takes_back_says_so() {
     sipward.ok("trust only on --force --confirm 1h");
     daemon.kill();
     let said = sipward.ok("status");
-    assert!(said.contains("only trusted sources, which nobody takes back without the daemon"), "{said}");
+    assert!(said.contains("only trusted sources; it does not revert while no daemon runs"), "{said}");
     let _daemon = Daemon::start(&sipward, &config);
     assert!(sipward.ok("status").contains("unless confirmed"), "the next one does");
 }
@@ -103,7 +103,7 @@ fn a_daemon_told_to_reload_takes_what_is_valid() {
     };
     let good = "SIGHUP: the configuration is in force";
     assert_eq!(reload(&CONFIG.replace("enforce", "monitor"), good), "monitor");
-    let bad = "SIGHUP: the configuration before stays in force";
+    let bad = "SIGHUP: the previous configuration stays in force";
     assert_eq!(reload(&CONFIG.replace("mode", "mood"), bad), "monitor");
     assert!(daemon.log().contains("mood"), "{}", daemon.log());
     assert_eq!(reload(CONFIG, good), "enforce");
@@ -119,7 +119,7 @@ fn an_interface_that_comes_back_is_protected() {
     pbx.ip(&format!("address add {}/128 dev lo nodad", Wire::Attacker.v6(PBX)));
     let (sipward, directory) = (Sipward::new(&pbx), Scratch::new(&pbx));
     let daemon = Daemon::start(&sipward, &directory.file("sipward.toml", CONFIG));
-    assert!(daemon.log().contains("eth0: not there yet"), "{}", daemon.log());
+    assert!(daemon.log().contains("eth0: does not exist yet"), "{}", daemon.log());
     let ear = Ear::open(&pbx);
 
     let socket = plug(&attacker);

@@ -194,7 +194,7 @@ fn come_and_go(daemon: Daemon, sipward: &Sipward<'_>, config: &str) -> Daemon {
     println!("{rounds} times in {:?}:", begun.elapsed());
     counts.into_iter().for_each(|((build, end), count)| println!("{count:5} {build:?} {end:?}"));
     let log = run.daemon.log();
-    for fate in ["goes on", "another build was replaced\n", "was replaced, and so were its maps"] {
+    for fate in ["in force and stays", "another build was replaced\n", "was replaced, and so were its maps"] {
         assert!(log.contains(fate), "no filter {fate:?}\n{log}");
     }
     run.daemon

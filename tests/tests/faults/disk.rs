@@ -84,7 +84,7 @@ struct Fault {
 }
 
 const FULL: Fault =
-    Fault { name: "full", begin: |disk| disk.fill(0), end: Disk::free, said: &["no room left", "df -h"] };
+    Fault { name: "full", begin: |disk| disk.fill(0), end: Disk::free, said: &["the disk is full", "df -h"] };
 const READ_ONLY: Fault = Fault {
     name: "read-only",
     begin: |disk| disk.remount("ro"),
@@ -285,7 +285,7 @@ fn without_room_for_a_store_there_is_a_filter() {
     for line in &CHANGES[..4] {
         let done = command(&site, line);
         assert_eq!(done.code, Some(0), "{done}");
-        says(&done, &["not saved", "no room left"]);
+        says(&done, &["not saved", "the disk is full"]);
     }
     check(&site, "without a store");
     disk.free();
@@ -414,7 +414,7 @@ fn a_store_that_is_made_anew_on_a_disk_that_is_almost_full_loses_nothing() {
     remove_database(&disk);
     disk.fill(250_000);
     start(&mut site);
-    site.wait_for_log("no room left");
+    site.wait_for_log("the disk is full");
     // There may be room for these, and then the store is not new any more.
     for line in ["ban add 198.51.100.2", "ban del 198.51.100.2", "mode monitor", "mode enforce"] {
         site.sipward.ok(line);

@@ -44,7 +44,7 @@ fn pins_that_are_removed_come_back_and_not_a_packet_notices() {
             site.wait(&format!("{} is back", file.display()), || file.exists());
             site.wait_for_log(&file.display().to_string());
         }
-        let (program, said) = (pin(&site, "program"), "removed pins of the filter");
+        let (program, said) = (pin(&site, "program"), "pins of the filter were removed");
         assert!(program.exists() && site.log().contains(said), "{}", site.log());
         // The new pins belong to the running program.
         site.kill();
@@ -52,7 +52,7 @@ fn pins_that_are_removed_come_back_and_not_a_packet_notices() {
     });
     site.filter().works(&["10.90.0.2"], &["198.51.100.2"]);
     assert_eq!(site.list("ban"), ["198.51.100.2"]);
-    assert!(site.log().contains("the filter was in force and goes on"), "{}", site.log());
+    assert!(site.log().contains("the filter was in force and stays"), "{}", site.log());
 }
 
 #[test]

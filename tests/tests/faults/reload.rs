@@ -91,15 +91,15 @@ const WRONG: [(&str, &str); 25] = [
     ("interface = \"eth0/../eth1\"\n", ":1: interface: \"eth0/../eth1\" cannot be the name of an interface; see `ip link`"),
     ("interface = [\"eth0\", \"\"]\n", ":1: interface: \"\" cannot be the name of an interface; see `ip link`"),
     ("interface = [\"eth0\", \"eth0\"]\n", ":1: interface: eth0 is named twice; remove one"),
-    ("interface = []\n", ": interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`"),
-    ("trusted = []\n", ": interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`"),
-    ("", ": interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`"),
+    ("interface = []\n", ": interface: missing, so there is nothing to protect; add `interface = \"eth0\"`"),
+    ("trusted = []\n", ": interface: missing, so there is nothing to protect; add `interface = \"eth0\"`"),
+    ("", ": interface: missing, so there is nothing to protect; add `interface = \"eth0\"`"),
     ("interface = \"eth0\"\nmode = \"off\"\n", ":2: mode: \"off\" is not known here; write \"monitor\" or \"enforce\""),
     ("interface = \"eth0\"\ntrusted = [\n\"192.0.2.300\"]\n", ":3: trusted: \"192.0.2.300\" is no address or prefix; write "),
     ("interface = \"eth0\"\nbanned = [\"192.0.2.1/24\"]\n", ":2: banned: 192.0.2.1/24 has bits beyond its length; write 192.0.2.0/24"),
     ("interface = \"eth0\"\nbanned = [\"::/0\"]\n", ":2: banned: ::/0 holds every IPv4 address; "),
     ("interface = \"eth0\"\ntrusted = [\"10.0.0.0/8\"]\nbanned = [\"10.0.0.7\"]\n", ":3: banned: 10.0.0.7 would never be dropped"),
-    ("interface = \"eth0\"\ntrusted_only = true\n", ":2: trusted_only: nobody is trusted, so nobody could call; fill trusted first"),
+    ("interface = \"eth0\"\ntrusted_only = true\n", ":2: trusted_only: no source is trusted, so nobody could call; fill trusted first"),
     ("interface = \"eth0\"\n[rate]\nregister = { max = \"ten\" }\n", ":3: rate.register.max: \"ten\" is not known here; write "),
     ("interface = \"eth0\"\n[rate]\nregister = { max = 9999 }\n", ":2: rate: one source may send more register than its whole prefix; "),
     ("interface = \"eth0\"\n[ports]\nudp = \"many\"\n", ":3: ports.udp: this is a string; write a list, such as [5060, "),
@@ -252,7 +252,7 @@ fn a_hangup_is_a_reload() {
     fs::write(&site.config, "interface = \"eth0\"\ntrusteed = []\n").unwrap();
     site.daemon().signal(libc::SIGHUP);
     site.wait_for_log("sipward.toml:2: trusteed: there is no such key; did you mean trusted?");
-    assert!(site.log().contains("the configuration before stays in force"), "{}", site.log());
+    assert!(site.log().contains("the previous configuration stays in force"), "{}", site.log());
     assert_eq!(in_force(&site), before);
     fs::write(&site.config, "interface = \"eth0\"\ntrusted = [\"192.0.2.11\"]\n").unwrap();
     site.daemon().signal(libc::SIGHUP);

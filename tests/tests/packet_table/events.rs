@@ -9,7 +9,7 @@ use sipward_tests::filter_pair::{FilterPair, lift_limits};
 use sipward_tests::frame::udp;
 use sipward_tests::message::{clean, register_of, request};
 use sipward_tests::wait::wait_until;
-use xdp_prog::abi::FOREVER;
+use sipward_types::time::KernelTime;
 
 use crate::ENFORCE;
 
@@ -67,7 +67,7 @@ fn the_next_event_counts_the_drops_that_were_not_told() {
 /// Captures some of these frames. Returns the captured packets, and the verdict on each frame.
 fn capture(pair: &mut FilterPair, what: Judged, frames: &[&Vec<u8>]) -> (Vec<Captured>, Vec<String>) {
     let captures = pair.filter().captures().unwrap();
-    let capturing = Capturing { what, per_second: 1_000, until: FOREVER };
+    let capturing = Capturing { what, per_second: 1_000, until: KernelTime::FOREVER };
     pair.filter().set_capturing(Some(capturing)).unwrap();
     assert_eq!(pair.filter().capturing().unwrap(), Some(capturing));
     let verdicts = frames.iter().map(|frame| pair.judge(frame)).collect();
@@ -114,7 +114,7 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     let filter = pair.filter();
     let frame = udp().carrying(clean("OPTIONS")).build();
     let mut captures = filter.captures().unwrap();
-    let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: FOREVER };
+    let mut capturing = Capturing { what: Judged::Drops, per_second: 5, until: KernelTime::FOREVER };
     filter.set_capturing(Some(capturing)).unwrap();
     let begun = Instant::now();
     filter.test_run(&frame, 100).unwrap();
@@ -134,7 +134,7 @@ fn a_capture_keeps_to_its_budget_and_ends_by_itself() {
     assert_eq!(captures.by_ref().count() as u64 + missed, 50_000);
     assert!(missed > 40_000, "{missed}");
 
-    capturing.until = now() - 1;
+    capturing.until = now() - Duration::from_nanos(1);
     filter.set_capturing(Some(capturing)).unwrap();
     assert_eq!(filter.capturing().unwrap(), None);
     filter.test_run(&frame, 100).unwrap();

@@ -3,6 +3,7 @@
 use sipward_tests::filter_pair::{FilterPair, lift_limits};
 use sipward_tests::frame::{Frame, SYN, tcp, udp};
 use sipward_tests::message::clean;
+use xdp_prog::abi::kind::KNOWN;
 use xdp_prog::abi::{FOREVER, SourceEntry};
 use xdp_prog::reason::Class;
 
@@ -85,7 +86,7 @@ fn a_known_source_has_the_budget_of_its_phones() {
         policy.prefix[Class::Register as usize] = an_hour(1);
         policy.known[Class::Register as usize] = an_hour(5);
     });
-    let entry = SourceEntry::known(4, FOREVER);
+    let entry = SourceEntry { expires: FOREVER, kind: KNOWN, phones_or_mark: 4, ..SourceEntry::default() };
     pair.put_entry("198.51.100.1", entry);
     for port in 0..20 {
         let register = udp().from("198.51.100.1").source_port(40_000 + port).carrying(clean("REGISTER"));

@@ -58,12 +58,12 @@ fn entries_end_by_themselves() {
             pair.put_entry(net, SourceEntry { expires, kind: BANNED, ..SourceEntry::default() });
         }
     };
-    put(&mut pair, much_later());
+    put(&mut pair, much_later().as_nanos());
     let frames =
         ["192.0.2.1", "2001:db8:9::1"].map(|from| udp().from(from).carrying(clean("INVITE")).build());
     assert_eq!(verdicts(&mut pair, &frames), ["ban", "ban-prefix"]);
     let expires = soon();
-    put(&mut pair, expires);
+    put(&mut pair, expires.as_nanos());
     sleep_until(expires);
     assert_eq!(verdicts(&mut pair, &frames), ["request", "request"]);
 }
@@ -71,13 +71,12 @@ fn entries_end_by_themselves() {
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut pair = FilterPair::unlimited(ENFORCE);
-    let entry =
-        |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
-    pair.put_entry("192.0.2.1", entry(much_later()));
+    let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
+    pair.put_entry("192.0.2.1", entry(much_later().as_nanos()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(pair.judge(&frame), "trusted");
     let shadowed_until = soon();
-    pair.put_entry("192.0.2.1", entry(shadowed_until));
+    pair.put_entry("192.0.2.1", entry(shadowed_until.as_nanos()));
     sleep_until(shadowed_until);
     assert_eq!(pair.judge(&frame), "ban");
 }

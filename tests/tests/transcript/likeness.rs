@@ -98,7 +98,7 @@ fn what_varies_may_and_nothing_else() {
         ("daemon: pid 812, for 3h12m", "daemon: pid 11701, for 0s", true),
         ("daemon: pid 812, for 3h12m", "daemon: pid ?, for 0s", false),
         ("packets: 812", "packets: 813", false),
-        ("proved to work: 2m4s ago", "proved to work: 0s ago", true),
+        ("last self-test: passed 2m4s ago", "last self-test: passed 0s ago", true),
         ("taken back in 10s, unless", "taken back in 9s, unless", true),
         ("taken back in 10s, unless", "taken back in 11s, unless", false),
         ("  root  ban add", "  root (alice)  ban add", true),

@@ -1,14 +1,14 @@
-//! Where whoever is typing is connected from.
+//! The address of the operator's SSH session.
 
 use std::{fs, net::IpAddr, os::unix::process::parent_id};
 
 use super::address;
 
 const SSH: &str = "SSH_CONNECTION";
-/// Nobody sits that deep; processes that come and go while this looks could otherwise lead it in a circle.
+/// Deeper than any real session. Processes that start and end meanwhile could otherwise lead the search in a circle.
 const GENERATIONS: usize = 64;
 
-/// The address that this process's ssh session comes from. `sudo` takes the variable away that says so, but not
+/// The address that this process's ssh session comes from. `sudo` removes the variable with it, but not
 /// from the shell that it was typed in: where it is not set, the processes above are asked, the nearest first.
 pub fn session() -> Option<IpAddr> {
     match std::env::var(SSH) {

@@ -15,39 +15,38 @@ use super::{
 use sipward_api::{self as protocol, Accounts, Call, Closing, Lock, Unlock, item};
 use sipward_types::{account::Status, printable::printable};
 
-/// Accounts that may not authenticate, and why
+/// Suspended and locked accounts
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples: sipward account list\n          sipward account unlock 201")]
 pub(super) enum Account {
-    /// Show what is suspended or locked: of which account, from where, why and for how long
-    #[command(
-        after_help = "Examples: sipward account list\n          sipward account list --status locked --json\n          \
-                      sipward account list --within 198.51.100.0/24 --name 20\n\nA suspension is of an account at one \
-                      source, a lock of an account from anywhere; \"banned\" is one port of a source, \
-                      which `sipward ban del` lifts."
-    )]
+    /// Show suspensions and locks: the account, the source, the reason and the time left
+    #[command(after_help = "Examples: sipward account list\n          sipward account list --status locked \
+                      --json\n          sipward account list --within 198.51.100.0/24 --name 20\n\nA \
+                      suspension holds for an account at one source, a lock for an account everywhere. \
+                      \"banned\" is one port of a source, which `sipward ban del` lifts.")]
     List {
-        /// Only these
+        /// Only this status
         #[arg(long, value_enum)]
         status: Option<StatusChoice>,
         /// Only at sources in this prefix
         #[arg(long, value_name = "PREFIX")]
         within: Option<Target>,
-        /// Only with this in the account's name
+        /// Only accounts with this text in their name
         #[arg(long, value_name = "TEXT")]
         name: Option<String>,
     },
-    /// Show all that is known of an account: where it is suspended, fails or works, and why it is refused
+    /// Show an account: where it is suspended, fails or works, and why the PBX refuses it
     #[command(after_help = "Examples: sipward account show 201\n          sipward account show 201 --json")]
     Show {
         /// The user name that a phone authenticates with
         #[arg(value_name = "NAME")]
         account: String,
     },
-    /// Keep an account from authenticating, from anywhere, even where it works
+    /// Lock an account at all sources, even where it works
     #[command(
-        after_help = "Examples: sipward account lock 201 --for 30m --note \"bills of March\"\n          sipward account \
-                      lock 201\n\nCalls that run go on. The account is the user name that a phone authenticates with."
+        after_help = "Examples: sipward account lock 201 --for 30m --note \"bills of March\"\n          \
+                      sipward account lock 201\n\nRunning calls continue. The account is the user name that \
+                      a phone authenticates with."
     )]
     Lock {
         /// The user name that a phone authenticates with
@@ -58,8 +57,9 @@ pub(super) enum Account {
     },
     /// Lift the lock of an account and its suspensions, and forget its failures
     #[command(
-        after_help = "Examples: sipward account unlock 201\n          sipward account unlock 201 --from 192.0.2.20\n\nIt \
-                      stays so until there is new evidence. A ban of a source is lifted with `sipward ban del`."
+        after_help = "Examples: sipward account unlock 201\n          sipward account unlock 201 --from \
+                      192.0.2.20\n\nThe account stays free until there is new evidence. `sipward ban del` \
+                      lifts bans of sources."
     )]
     Unlock {
         /// The user name that a phone authenticates with
@@ -100,7 +100,7 @@ impl Account {
 fn list(call: &Call, output: &mut Output) -> Result<(), Failure> {
     let mut table = LongTable::new(closed_table());
     ask(call, output, |closed: item::Closed, output| Ok(table.row(closed_row(&closed), output)?))?;
-    Ok(table.finish("Nothing is suspended or locked.", output)?)
+    Ok(table.finish("No suspensions or locks.", output)?)
 }
 
 pub(super) fn closed_table() -> Table {
@@ -118,7 +118,7 @@ pub(super) fn closed_row(closed: &item::Closed) -> [String; 5] {
     let from = match (&closed.source, closed.strict) {
         (Some(source), _) => source.clone(),
         (None, true) => "anywhere".to_owned(),
-        (None, false) => "where it does not work".to_owned(),
+        (None, false) => "except where it works".to_owned(),
     };
     [
         name.map_or_else(String::new, |name| printable(name.as_bytes())),
@@ -159,7 +159,7 @@ pub(super) fn say_account(account: &item::Account, output: &mut Output) -> Resul
         output.table(&table)?;
         output.say(format_args!("lifted by `sipward account unlock {name}`"))?;
     }
-    say_sources("\nWhere it fails or works:", &account.sources, output)?;
+    say_sources("\nSources of the account:", &account.sources, output)?;
     say_diagnoses(account.diagnoses.as_deref(), output)?;
     super::audit::say_history(&account.history, output)
 }
@@ -195,7 +195,7 @@ pub(super) fn say_sources(
 const fn standing(status: Status) -> &'static str {
     match status {
         Status::Normal => "neither suspended nor locked",
-        Status::Suspended => "suspended at some sources; from others it may authenticate",
+        Status::Suspended => "suspended at some sources, free at others",
         Status::Locked => "locked",
     }
 }

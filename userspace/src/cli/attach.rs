@@ -21,29 +21,27 @@ use sipward_api::{self as protocol, Call, SetMode, item};
 use sipward_engine::policy::{DEFAULT_PATH, Mode};
 use sipward_kernel::{self as kernel, Pins, XdpChoice};
 
-/// Put the filter on network interfaces, where it stays until `sipward detach`
+/// Attach the filter to network interfaces, where it stays until `sipward detach`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples: sipward attach --iface eth0 --monitor\n          sipward attach --config sipward.toml\n\n\
-                  Without --config, /etc/sipward/sipward.toml is read if it is there. Attaching again puts a changed \
-                  configuration, or a new version of sipward, in place of the old one without a gap.\n\nWhile the \
-                  daemon runs (`sipward run`), it takes no options, and puts the filter back where `sipward detach` \
-                  took it off."
-)]
+#[command(after_help = "Examples: sipward attach --iface eth0 --monitor\n          sipward attach --config \
+                  sipward.toml\n\nWithout --config, it reads /etc/sipward/sipward.toml if that exists. A \
+                  second `attach` replaces the configuration or the version of sipward in force without a \
+                  gap.\n\nWhile the daemon runs (`sipward run`), `attach` takes no options and puts the \
+                  filter back where `sipward detach` removed it.")]
 pub(super) struct Attach {
-    /// Interface to protect; several may be given. Without one, those of the configuration
+    /// Interface to protect; repeatable. Default: those of the configuration
     #[arg(long = "iface", value_name = "NAME")]
     interfaces: Vec<String>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only count what would be dropped
+    /// Monitor mode: count packets that would drop, and pass them
     #[arg(long, conflicts_with = "enforce")]
     monitor: bool,
-    /// Drop what a rule objects to
+    /// Enforce mode: drop packets that a rule objects to
     #[arg(long)]
     enforce: bool,
-    /// In the driver, or in the network stack; without it, in the driver where that can do it
+    /// XDP mode: in the driver, or in the network stack. Default: the driver if it supports XDP
     #[arg(long, value_name = "MODE")]
     xdp: Option<Xdp>,
 }
@@ -85,8 +83,8 @@ impl Attach {
             || self.xdp.is_some();
         if optional {
             return Err(wrong(
-                "the daemon runs and goes by its configuration file: change that, then `sipward reload`; or `sipward \
-                 mode monitor`",
+                "the daemon runs with its configuration file: change that, then `sipward reload`; or \
+                 `sipward mode monitor`",
             ));
         }
         ask(&Call::Attach, output, reload::show)
@@ -100,7 +98,7 @@ impl Attach {
         output: &mut Output,
     ) -> Result<(), Failure> {
         let running = pins.is_there()?;
-        // A running filter without a word about it keeps its rules.
+        // A running filter keeps its rules if no configuration is given.
         let silent = running && settings.file.is_none();
         let mode = self.mode().filter(|_| silent);
         let fresh = running || self.mode().is_some();
@@ -131,9 +129,10 @@ impl Attach {
         let mut reply = Reply::default();
         controller.note(&this_process(), "attach", &interfaces.join(" "), &mut reply);
         reply.notices.iter().try_for_each(|notice| output.warn(notice))?;
-        if controller.status()?.mode == "monitor" {
+        if !controller.enforces()? {
             output.say(
-                "Monitor mode: what would be dropped is counted and passes. `sipward mode enforce` drops it.",
+                "Monitor mode: packets that would drop are counted and pass. `sipward mode enforce` drops \
+                 them.",
             )?;
         }
         Ok(())
@@ -162,22 +161,22 @@ impl Attach {
     }
 }
 
-/// All of the interfaces or none of them.
+/// Attaches all of the interfaces or none.
 fn take_back(pins: &Pins, before: &[String]) -> Result<(), kernel::Error> {
     let new: Vec<_> =
         pins.interfaces()?.into_iter().filter(|interface| !before.contains(interface)).collect();
-    // None would mean all.
+    // An empty list would mean all.
     if new.is_empty() && !before.is_empty() { Ok(()) } else { kernel::detach(pins, &new).map(drop) }
 }
 
-/// Take the filter off network interfaces; off the last one, nothing of it stays in the kernel
+/// Remove the filter from network interfaces; after the last one, it leaves the kernel
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward detach\n          sipward detach --iface eth0\n\nThe daemon, if it runs, stays, \
-                  and leaves them alone until `sipward attach`."
+    after_help = "Examples: sipward detach\n          sipward detach --iface eth0\n\nA running daemon keeps \
+                  running and leaves these interfaces alone until `sipward attach`."
 )]
 pub(super) struct Detach {
-    /// Interface to leave; several may be given. Without one, all
+    /// Interface to leave; repeatable. Default: all
     #[arg(long = "iface", value_name = "NAME")]
     interfaces: Vec<String>,
 }
@@ -206,7 +205,7 @@ impl Detach {
     }
 }
 
-/// That the filter was taken off, and by whom. Not where there is no store: a new one would pass for all there is.
+/// Records the removal and its author. It does not create a store: a new one would count as the complete state.
 fn note(interfaces: &str) -> Result<(), StoreError> {
     let path = paths::store();
     if let Ok(false) = path.try_exists() {

@@ -21,20 +21,21 @@ use sipward_api::{self as protocol, Call, item};
 use sipward_kernel::Pins;
 use sipward_types::printable::printable;
 
-/// Show who changed what, and when
+/// Show the audit trail: changes, with users and times
 #[derive(Debug, Args)]
 #[command(
     name = "audit",
-    after_help = "Examples: sipward audit\n          sipward audit --about 198.51.100.7 --limit 10\n          sipward audit --account 201"
+    after_help = "Examples: sipward audit\n          sipward audit --about 198.51.100.7 --limit \
+                  10\n          sipward audit --account 201"
 )]
 pub(super) struct AuditCommand {
-    /// The latest so many lines
+    /// Number of lines, the latest first
     #[arg(long, default_value_t = 50, value_name = "LINES")]
     limit: u32,
-    /// Only what was done to this address or prefix, something in it or something around it
+    /// Only changes about this address or prefix, or about entries inside or around it
     #[arg(long, value_name = "ADDRESS|PREFIX")]
     about: Option<Target>,
-    /// Only what was done about this account
+    /// Only changes about this account
     #[arg(long, value_name = "NAME", conflicts_with = "about")]
     account: Option<String>,
 }
@@ -60,27 +61,27 @@ impl AuditCommand {
             })?;
         }
         if is_empty {
-            output.say("Nothing of the kind was changed.")?;
+            output.say("No matching changes.")?;
         }
         Ok(())
     }
 }
 
-/// Who took the filter off is asked when it is off.
+/// The trail must be readable while the filter is off: it says who removed it.
 fn kept(audit: &protocol::Audit) -> Result<controller::AuditTrail, Failure> {
     let path = paths::store();
     if let Ok(false) = path.try_exists() {
-        // To open it would make it.
+        // Opening the store would create it.
         return Ok(controller::AuditTrail { lines: Vec::new(), gone: Vec::new() });
     }
     let store = Store::open(&path).map_err(|error| Refusal::failed(error.to_string()))?;
     Ok(audit_trail(&store, audit)?)
 }
 
-/// What was done to somebody, in what is said of them.
+/// The history in explanations.
 pub(super) fn say_history(lines: &[item::Audited], output: &mut Output) -> Result<(), Failure> {
     if !lines.is_empty() {
-        output.say("\nWhat was done, the latest first:")?;
+        output.say("\nHistory, the latest first:")?;
     }
     lines.iter().try_for_each(|line| show(line, output))
 }

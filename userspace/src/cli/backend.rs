@@ -18,11 +18,11 @@ use crate::{
 use sipward_api::Call;
 use sipward_kernel::{PinLock, Pins};
 
-/// How long a daemon may take to open its control socket, or to end after it closed it.
+/// The time that a daemon may take to open its control socket, or to end after closing it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Has a call answered. With `--json` the answers are printed as they are, else `show` prints them.
+/// Performs a call. With `--json`, prints the answers as they are; otherwise `show` prints them.
 pub(super) fn ask<T: DeserializeOwned>(
     call: &Call,
     output: &mut Output,
@@ -35,7 +35,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     })
 }
 
-/// Has a call answered, each answer handed over as it comes.
+/// Performs a call, and passes on each answer as it arrives.
 pub(super) fn answers(call: &Call, each: Each<'_>) -> Result<(), Failure> {
     Backend::find(&Pins::default(), each)?.answers(call, each)
 }
@@ -59,7 +59,7 @@ impl<'a> Backend<'a> {
             if let Some(client) = connect()? {
                 return Ok(Self::Daemon(client));
             }
-            // Otherwise a daemon has come meanwhile.
+            // Otherwise a daemon has started meanwhile.
             if let Some(lock) = alone(pins)? {
                 let (controller, opened) = Controller::open(pins)?;
                 if let Some(notice) = store_notice(&opened) {
@@ -73,7 +73,7 @@ impl<'a> Backend<'a> {
     pub(super) fn answers(&mut self, call: &Call, each: Each<'_>) -> Result<(), Failure> {
         match self {
             Self::Daemon(client) => Ok(client.ask(call, each)??),
-            // Reading may take as long as somebody pages through it: nobody waits for that.
+            // A pager may take any time to read, so the lock is released first.
             Self::Local { controller, lock } => match call {
                 Call::List(query) => {
                     *lock = None;
@@ -103,7 +103,7 @@ pub(super) fn connect() -> Result<Option<Client>, Failure> {
         }
         if begun.elapsed() > PATIENCE {
             return Err(Failure::Unreachable(format!(
-                "a daemon runs and does not open {}: see its log, with `journalctl -u sipward` where systemd \
+                "a daemon runs but does not open {}: see its log, with `journalctl -u sipward` if systemd \
                  started it",
                 socket.display()
             )));
@@ -112,7 +112,7 @@ pub(super) fn connect() -> Result<Option<Client>, Failure> {
     }
 }
 
-/// The pins, with the certainty that no daemon works on them. A daemon that starts waits for them.
+/// Locks the pins while no daemon runs. A daemon that starts waits for the lock.
 pub(super) fn alone(pins: &Pins) -> Result<Option<PinLock<'_>>, Failure> {
     let lock = pins.lock()?;
     Ok((!DaemonLock::is_held(&paths::runtime())?).then_some(lock))
@@ -150,9 +150,10 @@ fn pages<L: Serialize, K>(
 pub(super) fn store_notice(opened: &OpenOutcome) -> Option<String> {
     match opened {
         OpenOutcome::AsLeft | OpenOutcome::New => None,
-        OpenOutcome::SetAside { to, fault } => {
-            Some(format!("{fault}: it is now {}, and a new one has what the kernel held", to.display()))
-        }
+        OpenOutcome::SetAside { to, fault } => Some(format!(
+            "{fault}: the file is now {}, and a new database has the lists of the kernel",
+            to.display()
+        )),
         OpenOutcome::Closed { fault } => Some(fault.clone()),
     }
 }
@@ -163,7 +164,7 @@ pub(super) fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Failure> {
 
 fn garbled(cause: impl std::fmt::Display) -> Failure {
     Refusal::failed(format!(
-        "the daemon is of another version, and says what this command does not understand: {cause}"
+        "the daemon is of another version, and this command does not understand its answer: {cause}"
     ))
     .into()
 }

@@ -14,57 +14,57 @@ use crate::ban_safety;
 use sipward_api::{self as protocol, Call, item};
 use sipward_types::list_entry::ListKind;
 
-/// Addresses and prefixes that are dropped
+/// The banned addresses and prefixes
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples: sipward ban list\n          sipward ban add 198.51.100.7 --for 2h")]
 pub(super) enum Ban {
-    /// Drop what addresses or prefixes send to the SIP ports
-    #[command(
-        after_help = "Examples: sipward ban add 198.51.100.7 --for 2h\n          sipward ban add 2001:db8:bad::/48 \
-                      --note \"scans since May\"\n\nTrusted beats banned. A ban that is there already is never made \
-                      shorter: delete it first."
-    )]
+    /// Ban addresses or prefixes: all their packets to SIP ports drop
+    #[command(after_help = "Examples: sipward ban add 198.51.100.7 --for 2h\n          sipward ban add \
+                      2001:db8:bad::/48 --note \"scans since May\"\n\nTrusted beats banned. An existing ban \
+                      never becomes shorter: delete it first.")]
     Add {
         #[command(flatten)]
         targets: Targets,
         #[command(flatten)]
         terms: Terms,
-        /// Even this host, its gateway, its resolvers, your own session, or a very short prefix
+        /// Ban even this host, its gateway, its resolvers, your own session, or a very short prefix
         #[arg(long)]
         force: bool,
     },
-    /// No longer ban addresses or prefixes
+    /// Lift bans of addresses or prefixes
     #[command(after_help = "Example: sipward ban del 198.51.100.7")]
     Del {
         #[command(flatten)]
         targets: Targets,
     },
-    /// Show who is banned, until when and why
+    /// Show the bans, with their ends and notes
     #[command(
-        after_help = "Examples: sipward ban list\n          sipward ban list --within 192.0.2.0/24 --sort expiry"
+        after_help = "Examples: sipward ban list\n          sipward ban list --within 192.0.2.0/24 --sort \
+                      expiry"
     )]
     List {
         #[command(flatten)]
         which: Which,
     },
-    /// Ban all that a file names
+    /// Ban the entries of a file
     #[command(
-        after_help = "Examples: sipward ban import blocklist.txt --for 1d --note blocklist\n          sipward ban import \
-                      - < bans.json\n\nA line of text is an address or a prefix, and then, if it is known, until when \
-                      and a note:\n  198.51.100.7  until 2026-11-20T18:00:00Z  # scans\nIf a line is wrong, nothing is \
-                      imported. No ban becomes shorter by it. What is trusted is not banned."
+        after_help = "Examples: sipward ban import blocklist.txt --for 1d --note blocklist\n          \
+                      sipward ban import - < bans.json\n\nA line of text is an address or a prefix, and \
+                      then, if it is known, until when and a note:\n  198.51.100.7  until \
+                      2026-11-20T18:00:00Z  # scans\nIf a line is wrong, nothing is imported. An import \
+                      shortens no ban and bans no trusted source."
     )]
     Import {
         #[command(flatten)]
         file: ImportFile,
-        /// Even this host, its gateway, its resolvers, your own session, or a very short prefix
+        /// Ban even this host, its gateway, its resolvers, your own session, or a very short prefix
         #[arg(long)]
         force: bool,
     },
-    /// Write who is banned, until when and why, as `import` reads it
+    /// Write the bans to a file that `import` reads
     #[command(
-        after_help = "Examples: sipward ban export bans.txt\n          sipward ban export --json | ssh other sipward ban \
-                      import -"
+        after_help = "Examples: sipward ban export bans.txt\n          sipward ban export --json | ssh \
+                      other sipward ban import -"
     )]
     Export {
         #[command(flatten)]
@@ -97,7 +97,8 @@ fn add(targets: &Targets, terms: &Terms, force: bool, output: &mut Output) -> Re
         output.say(format_args!("{}: banned, {}{longer}", banned.banned, time_left(banned.expires_in)))?;
         if let Some(around) = &banned.shadowed_by {
             let time = time_left(banned.shadowed_for.flatten());
-            output.say(format_args!("  without effect: the trusted prefix {around} ({time}) holds it"))?;
+            output
+                .say(format_args!("  without effect: it is inside the trusted prefix {around} ({time})"))?;
         }
         Ok(())
     })

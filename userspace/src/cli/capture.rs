@@ -21,24 +21,24 @@ use super::{
     output::{Output, grouped},
     target::Target,
 };
-use crate::dropped::{Offset, reason_name};
+use crate::wire::{Offset, reason_name};
 use sipward_engine::pcapng::{self, Writer};
 use sipward_kernel::clock::now;
 use sipward_kernel::{self as kernel, Captured, Capturing, Judged, Pins, Tables};
 use sipward_types::{address::from_key, text_file::describe, time::Lifetime};
 
-/// Write packets into a pcapng file as they are judged, each with what was done with it and why as its comment
+/// Write packets into a pcapng file, each with its verdict and reason as a comment
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward capture drops.pcapng --for 60s\n          sipward capture - --all --source \
-                  198.51.100.7 | tshark -r - -T fields -e frame.number -e pkt_comment\n\nWhat XDP drops is in no tcpdump \
-                  and no sngrep. Only packets to SIP ports are captured, and at most 2,048 bytes of each. It needs root, \
-                  and works without a daemon, too. Ctrl-C ends it."
+    after_help = "Examples: sipward capture drops.pcapng --for 60s\n          sipward capture - --all \
+                  --source 198.51.100.7 | tshark -r - -T fields -e frame.number -e pkt_comment\n\nPackets \
+                  that XDP drops never reach tcpdump or sngrep. This captures packets to SIP ports only, \
+                  and at most 2,048 bytes of each. It needs root and no daemon. Ctrl-C ends it."
 )]
 pub(super) struct Capture {
-    /// File to write, which must not exist; `-` for standard output
+    /// File to write, which must not exist; `-` is standard output
     file: PathBuf,
-    /// Also what passes
+    /// Also packets that pass
     #[arg(long)]
     all: bool,
     /// Only from this address or prefix
@@ -47,15 +47,15 @@ pub(super) struct Capture {
     /// End after this time: 60s, 10m
     #[arg(long = "for", value_name = "TIME", default_value = "forever")]
     lasts: Lifetime,
-    /// End before the file is larger
+    /// Maximum size of the file
     #[arg(long, value_name = "MEGABYTES", default_value_t = 100)]
     size: u64,
-    /// At most so many packets a second on each CPU; what is more is counted
+    /// Maximum packets a second on each CPU; more are only counted
     #[arg(long, value_name = "PACKETS", default_value_t = 1_000)]
     rate: u32,
 }
 
-/// How long the kernel goes on capturing if this process is killed.
+/// The time after which the kernel stops capturing if this process is killed.
 const GRACE: Duration = Duration::from_secs(3);
 const WAIT: Duration = Duration::from_millis(250);
 const MEGABYTE: u64 = 1_000_000;
@@ -104,7 +104,7 @@ impl Capture {
         Ok(BufWriter::new(to))
     }
 
-    /// How many packets were written.
+    /// The number of packets written.
     fn capture(&self, tables: &mut Tables, writer: &mut Writer<impl Write>) -> Result<u64, Failure> {
         let (end, limit) = (now().expiry(self.lasts), self.size.saturating_mul(MEGABYTE));
         let what = if self.all { Judged::All } else { Judged::Drops };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{failure::Failure, output::Output};
 use sipward_engine::policy::Config;
 
-/// Say whether a configuration file, and the signatures it names, are right
+/// Check a configuration file and the signatures it names
 #[derive(Debug, Args)]
 #[command(after_help = "Example: sipward check /etc/sipward/sipward.toml")]
 pub(super) struct Check {
@@ -31,7 +31,7 @@ impl Check {
         let signatures = resolved.signatures.compile()?.names.len();
         let (trusted, banned) = (resolved.trusted.len(), resolved.banned.len());
         output.say(format_args!(
-            "{}: right. {trusted} trusted, {banned} banned, {signatures} signatures.",
+            "{}: OK. {trusted} trusted, {banned} banned, {signatures} signatures.",
             self.file.display()
         ))?;
         output.object(&Line { ok: true, interfaces: &resolved.interfaces, trusted, banned, signatures })?;

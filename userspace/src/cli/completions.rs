@@ -15,15 +15,14 @@ use clap_mangen::{
 
 use super::{Arguments, failure::Failure, output::Output};
 
-/// Print what lets a shell complete sipward's commands
+/// Print the completion script of a shell
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples: sipward completions bash > /usr/share/bash-completion/completions/sipward\n          \
-                  sipward completions zsh > /usr/share/zsh/vendor-completions/_sipward\n          sipward completions \
-                  fish > /usr/share/fish/vendor_completions.d/sipward.fish"
-)]
+#[command(after_help = "Examples: sipward completions bash > \
+                  /usr/share/bash-completion/completions/sipward\n          sipward completions zsh > \
+                  /usr/share/zsh/vendor-completions/_sipward\n          sipward completions fish > \
+                  /usr/share/fish/vendor_completions.d/sipward.fish")]
 pub(super) struct Completions {
-    /// Whose
+    /// Shell
     shell: Shell,
 }
 
@@ -42,7 +41,7 @@ impl Completions {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples: sipward man | man -l -\n          sipward man /usr/local/share/man/man8")]
 pub(super) struct Man {
-    /// Where to write them; it is made if it is not there
+    /// Directory for the pages, created if missing
     directory: Option<PathBuf>,
 }
 

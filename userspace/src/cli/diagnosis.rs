@@ -1,4 +1,4 @@
-//! Why somebody's requests are refused, and what to do about it.
+//! Diagnoses of refused requests, with remedies.
 
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use sipward_types::printable::printable;
 
 pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {
     let Some(diagnoses) = diagnoses else {
-        return Ok(output.say(
-            "\nWhy the PBX refuses somebody is not known without the daemon: `systemctl start sipward`.",
-        )?);
+        return Ok(output
+            .say("\nRefusals by the PBX are not known without the daemon: `systemctl start sipward`.")?);
     };
     if diagnoses.is_empty() {
-        return Ok(output.say("\nNo refusal by the PBX is remembered.")?);
+        return Ok(output.say("\nNo recent refusals by the PBX.")?);
     }
-    output.say("\nWhy the PBX refuses, the latest first:")?;
+    output.say("\nRefusals by the PBX, the latest first:")?;
     diagnoses.iter().try_for_each(|diagnosis| say(diagnosis, output))
 }
 
@@ -32,7 +31,7 @@ fn say(diagnosis: &Diagnosed, output: &mut Output) -> Result<(), Failure> {
     ))?;
     output.say(format_args!("    {sentence}"))?;
     if !proven {
-        output.say("    Nothing proves that it came from there; anybody can send this in that name.")?;
+        output.say("    The source is not proven: anybody could have sent this in its name.")?;
     }
     Ok(output.say(format_args!("    {remedy}"))?)
 }

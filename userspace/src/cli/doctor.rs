@@ -8,7 +8,7 @@ use super::{failure::Failure, output::Output};
 use crate::doctor::{self, Finding, State};
 use sipward_engine::policy::DEFAULT_PATH;
 
-/// Look at everything that keeps the filter from working, or from working well, and say what to do
+/// Check the host for problems of the filter, with advice
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples: sipward doctor\n          sipward doctor --json | jq 'select(.state != \"ok\")'"
@@ -30,8 +30,8 @@ impl Doctor {
         }
         match findings.iter().filter(|finding| finding.state == State::Bad).count() {
             0 => Ok(()),
-            1 => Err(Failure::No("one thing is bad: see above what to do".to_owned())),
-            bad => Err(Failure::No(format!("{bad} things are bad: see above what to do"))),
+            1 => Err(Failure::No("one check failed: see the advice above".to_owned())),
+            bad => Err(Failure::No(format!("{bad} checks failed: see the advice above"))),
         }
     }
 }

@@ -10,20 +10,24 @@ use super::{
     output::Output,
     time::local,
 };
-use crate::dropped::{Offset, dropped};
+use crate::{
+    event_reader::EventReader,
+    wire::{Offset, dropped},
+};
 use sipward_api::{
     self as protocol, Call,
     item::{Decided, Dropped, Event},
+    name::{DecisionName, PacketVerdict},
 };
-use sipward_kernel::{Pins, Tables};
+use sipward_kernel::Pins;
 use sipward_types::{printable::printable, time::format_duration};
 
-/// Show drops as they are told, at most one a second for each source, and what the guard decides
+/// Show drop events, at most one a second for each source, and decisions of the guard
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow: the latest. \
-                  Where no daemon runs these are those that nobody has read yet; each is shown once then, so one reader \
-                  at a time."
+    after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow, \
+                  it shows the latest events. Without a daemon, it shows the unread events of the kernel, \
+                  each once, to one reader at a time."
 )]
 pub(super) struct Follow {
     /// Wait for more until interrupted
@@ -50,35 +54,27 @@ impl Follow {
             Ok(())
         })?;
         if is_empty {
-            output.say("Nothing was dropped or decided since the daemon runs.")?;
+            output.say("No drops or decisions since the daemon started.")?;
         }
         Ok(())
     }
 
     fn by_oneself(&self, output: &mut Output) -> Result<(), Failure> {
-        let pins = Pins::default();
-        let tables = Tables::open(&pins)?;
-        let _reader = pins.lock_events()?;
-        let mut ring = tables.events()?;
-        let mut names = tables.signature_names()?;
+        let mut reader = EventReader::open(&Pins::default())?;
         loop {
             if self.follow {
-                ring.wait(Duration::from_secs(1))?;
+                reader.wait(Duration::from_secs(1))?;
             }
-            let events: Vec<_> = ring.by_ref().collect();
-            if events.iter().any(|event| event.signature.is_some()) {
-                // They change when a set is loaded.
-                names = tables.signature_names()?;
-            }
+            let events = reader.read()?;
             for event in &events {
-                let dropped = dropped(event, &names, Offset::now());
+                let dropped = dropped(event, reader.names(), Offset::now());
                 output.object(&dropped)?;
                 show(&dropped, output)?;
             }
             output.flush()?;
             if !self.follow {
                 if events.is_empty() {
-                    output.say("Nothing was dropped that nobody has read yet.")?;
+                    output.say("No unread drop events.")?;
                 }
                 return Ok(());
             }
@@ -87,7 +83,7 @@ impl Follow {
 }
 
 pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure> {
-    let would = if dropped.verdict == "drop" { "" } else { " (passed: monitor mode)" };
+    let would = if dropped.verdict == PacketVerdict::Drop { "" } else { " (passed: monitor mode)" };
     let source = match dropped.src.parse() {
         Ok(address) => SocketAddr::new(address, dropped.sport).to_string(),
         Err(_) => dropped.src.clone(),
@@ -103,8 +99,8 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
 
 fn show_decided(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
     let Decided { account, source, flow, count, seconds, note, .. } = decided;
-    if decided.decision == "flagged" {
-        // It is about a rule and not about somebody.
+    if decided.decision == DecisionName::Flagged {
+        // The event is about a rule, not about a source.
         return Ok(output.say(format_args!(
             "{}  {:<21}  flagged: {}",
             local(Duration::from_secs_f64(decided.ts.max(0.0))),

@@ -19,28 +19,33 @@ use super::{
     output::{Align, Output, Table, grouped},
     time::local,
 };
-use crate::controller::{Counted, Explained, Known, KnownFlow, Rule, Seen};
-use sipward_api::{self as protocol, Call, item};
+use sipward_api::{
+    self as protocol, Call,
+    explanation::{Explanation, KnownFlow, KnownSource, ListRule, RuleCount, SourceDrops},
+    item,
+    name::SourceClass,
+};
 use sipward_types::{
     list_entry::{Origin, single},
     printable::printable,
 };
 
-/// Say how an address or an account is treated and why, and what is to be done about it
+/// Explain the treatment of an address or an account, and how to change it
 #[derive(Debug, Args)]
 #[command(
     name = "explain",
-    after_help = "Examples: sipward explain 198.51.100.7\n          sipward explain 201\n\nWhat looks like an address is \
-                  one; an account of such a name: `sipward account show NAME`. The verdicts are those of the filter's own \
-                  code, over what it has counted of the address so far. Asking costs the address nothing."
+    after_help = "Examples: sipward explain 198.51.100.7\n          sipward explain 201\n\nAn argument that \
+                  looks like an address is one; for an account with such a name: `sipward account show \
+                  NAME`. The forecasts come from the code of the filter and its present counters, and they \
+                  spend no budget of the address."
 )]
-pub(super) struct Explanation {
-    /// Such as 192.0.2.1, or the user name that a phone authenticates with
+pub(super) struct ExplainCommand {
+    /// Address such as 192.0.2.1, or the user name that a phone authenticates with
     #[arg(value_name = "ADDRESS|ACCOUNT")]
     about: About,
 }
 
-/// Whom it is about.
+/// The subject of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum About {
     Address(IpAddr),
@@ -55,19 +60,20 @@ impl FromStr for About {
             Ok(address) => return Ok(Self::Address(address)),
             Err(_) => text.parse::<IpNet>(),
         };
-        // As `events` shows it.
+        // The form that `events` prints.
         if let Ok(with_port) = text.parse::<SocketAddr>() {
             return Ok(Self::Address(with_port.ip()));
         }
         match net.map(single) {
             Ok(Some(address)) => Ok(Self::Address(address)),
             Ok(None) => Err(format!(
-                "this is a prefix; name one address of it, or see `sipward ban list --within {text}`, `sipward trust \
-                 list --within {text}` and `sipward account list --within {text}`"
+                "this is a prefix; name one address of it, or see `sipward ban list --within {text}`, \
+                 `sipward trust list --within {text}` and `sipward account list --within {text}`"
             )),
             Err(_) if text.is_empty() => Err("name an address or an account".to_owned()),
             Err(_) if is_almost_an_address(text) => Err(format!(
-                "it is no address, such as 192.0.2.1; of an account of that name: `sipward account show {text}`"
+                "this is not an address, such as 192.0.2.1; for an account with that name: `sipward account \
+                 show {text}`"
             )),
             Err(_) => Ok(Self::Account(text.to_owned())),
         }
@@ -83,12 +89,12 @@ fn is_almost_an_address(text: &str) -> bool {
         || times(':') >= 2 && is_made_of("[]:./", char::is_ascii_hexdigit)
 }
 
-impl Explanation {
+impl ExplainCommand {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match &self.about {
             About::Address(address) => {
                 let call = Call::Explain(protocol::Explain { address: *address });
-                ask(&call, output, |explained: Explained, output| say_explained(&explained, output))
+                ask(&call, output, |explained: Explanation, output| say_explained(&explained, output))
             }
             About::Account(account) => {
                 let call = Call::Account(protocol::Account { account: account.clone() });
@@ -98,8 +104,8 @@ impl Explanation {
     }
 }
 
-fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
-    output.say(format_args!("{}: {}", explained.address, standing(&explained.standing)))?;
+fn say_explained(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
+    output.say(format_args!("{}: {}", explained.address, standing(explained.class)))?;
     explained.rules.iter().try_for_each(|rule| say_rule(rule, output))?;
     if let Some(known) = &explained.known {
         say_known(known, output)?;
@@ -109,26 +115,27 @@ fn say_explained(explained: &Explained, output: &mut Output) -> Result<(), Failu
     if !explained.closed.is_empty() {
         let mut table = closed_table();
         explained.closed.iter().for_each(|closed| table.row(closed_row(closed)));
-        output.say("\nWhat may not authenticate from there:")?;
+        output.say("\nSuspended or banned at this address:")?;
         output.table(&table)?;
         let address = &explained.address;
         output.say(format_args!(
-            "lifted by `sipward account unlock ACCOUNT --from {address}`; a port of it by `sipward ban del {address}`"
+            "lifted by `sipward account unlock ACCOUNT --from {address}`; a port of it by `sipward ban del \
+             {address}`"
         ))?;
     }
-    say_sources("\nAccounts that fail or work there:", &explained.accounts, output)?;
+    say_sources("\nAccounts at this address:", &explained.accounts, output)?;
     say_counted(&explained.counted, output)?;
     say_next(explained, output)?;
     say_diagnoses(explained.diagnoses.as_deref(), output)?;
     match &explained.seen {
         Some(seen) => say_seen(seen, output)?,
-        None => output.say("\nNo drop of it is remembered.")?,
+        None => output.say("\nNo recent drops.")?,
     }
     say_history(&explained.history, output)
 }
 
-fn say_known(known: &Known, output: &mut Output) -> Result<(), Failure> {
-    let Known { phones, since, expires_in, why } = known;
+fn say_known(known: &KnownSource, output: &mut Output) -> Result<(), Failure> {
+    let KnownSource { phones, since, expires_in, why } = known;
     Ok(output.say(format_args!(
         "  known since {}, with the limits of {}, for {} more: {why}",
         local(Duration::from_secs(*since)),
@@ -140,7 +147,7 @@ fn say_known(known: &Known, output: &mut Output) -> Result<(), Failure> {
 fn say_flows(flows: &[KnownFlow], output: &mut Output) -> Result<(), Failure> {
     flows.iter().try_for_each(|KnownFlow { flow, phones, expires_in }| {
         Ok(output.say(format_args!(
-            "  {flow} has the limits of {} for itself, whatever comes from its other ports, for {} more",
+            "  {flow} has limits of its own, those of {}, for {} more",
             count_phones(*phones),
             time_left(*expires_in)
         ))?)
@@ -151,42 +158,41 @@ fn count_phones(phones: u32) -> String {
     if phones == 1 { "one phone".to_owned() } else { format!("{phones} phones") }
 }
 
-fn say_counted(counted: &[Counted], output: &mut Output) -> Result<(), Failure> {
+fn say_counted(counted: &[RuleCount], output: &mut Output) -> Result<(), Failure> {
     if !counted.is_empty() {
-        output.say("\nWhat the guard has counted against it:")?;
+        output.say("\nCounts of the guard against it:")?;
     }
-    counted.iter().try_for_each(|Counted { rule, count, of, within }| {
+    counted.iter().try_for_each(|RuleCount { rule, count, of, within }| {
         Ok(output.say(format_args!("  {rule}: {count:.1} of {of} within {}", time_left(Some(*within))))?)
     })
 }
 
-fn say_next(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
-    output.say("\nIts next packet of each kind:")?;
+fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
+    output.say("\nForecast for its next packet of each kind:")?;
     let mut table = Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
     for next in &explained.next {
-        table.row([next.packet.clone(), next.verdict.clone(), next.sentence.clone()]);
+        table.row([next.packet.clone(), next.verdict.to_string(), next.sentence.clone()]);
     }
     Ok(output.table(&table)?)
 }
 
-fn standing(standing: &str) -> &str {
-    match standing {
-        "trusted" => "trusted, so everything from it passes",
-        "banned" => "banned, so everything from it to a SIP port drops",
-        "known" => "known, so it has limits of its own; the other rules decide about each packet",
-        "stranger" => "a stranger, so the rules decide about each packet",
-        other => other,
+const fn standing(class: SourceClass) -> &'static str {
+    match class {
+        SourceClass::Trusted => "trusted; all its packets pass",
+        SourceClass::Banned => "banned; all its packets to SIP ports drop",
+        SourceClass::Known => "known; it has limits of its own, and the other rules apply",
+        SourceClass::Stranger => "a stranger; the rules decide about each packet",
     }
 }
 
-fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
+fn say_rule(rule: &ListRule, output: &mut Output) -> Result<(), Failure> {
     let entry = &rule.entry;
     let decides = if rule.decides { "decides" } else { "without effect" };
     let origin = match entry.origin {
         Origin::Config => "by the configuration",
         Origin::Hand => "by hand",
         Origin::Import => "by an import",
-        Origin::Kernel => "while it could not be saved",
+        Origin::Kernel => "while the database was not writable",
         Origin::Guard => "by the guard",
     };
     output.say(format_args!(
@@ -204,9 +210,9 @@ fn say_rule(rule: &Rule, output: &mut Output) -> Result<(), Failure> {
     Ok(output.say(format_args!("    lifted by {}", rule.lifted_by))?)
 }
 
-fn say_seen(seen: &Seen, output: &mut Output) -> Result<(), Failure> {
+fn say_seen(seen: &SourceDrops, output: &mut Output) -> Result<(), Failure> {
     let packets = if seen.packets == 1 { "packet" } else { "packets" };
-    output.say(format_args!("\nDropped of late: {} {packets} of {}", grouped(seen.packets), seen.source))?;
+    output.say(format_args!("\nRecent drops: {} {packets} from {}", grouped(seen.packets), seen.source))?;
     for sighted in &seen.recent {
         let line = sighted.first_line.as_ref().map(|line| printable(line.as_bytes()));
         output.say(format_args!(

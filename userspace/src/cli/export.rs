@@ -22,7 +22,7 @@ use sipward_types::{list_entry::ListKind, printable::write_json, text_file::desc
 
 #[derive(Debug, Args)]
 pub(super) struct ExportFile {
-    /// Where to; standard output if nothing is said
+    /// File to write. Default: standard output
     file: Option<PathBuf>,
 }
 
@@ -77,7 +77,7 @@ fn warn(notices: &[String], output: &mut Output) -> Result<(), Failure> {
 /// Takes the place of the file before it once it is complete; else that one stays.
 struct NewFile {
     writer: BufWriter<File>,
-    /// What it is called until then, and then. `None`: there is a device, or whatever else is no file.
+    /// The temporary and the final path. `None`: the target is a device or another special file.
     names: Option<(PathBuf, PathBuf)>,
 }
 
@@ -87,7 +87,7 @@ impl NewFile {
         let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         let before = fs::metadata(path).ok();
         if before.as_ref().is_some_and(|before| !before.is_file()) {
-            // Nobody else can replace a link that was checked; where there was none, none is followed.
+            // Other users cannot replace a checked link; if there was none, none is followed.
             let follow = if is_link { 0 } else { libc::O_NOFOLLOW };
             let device = File::options().write(true).custom_flags(follow).open(path)?;
             return Ok(Self { writer: BufWriter::new(device), names: None });
@@ -113,7 +113,7 @@ impl NewFile {
     }
 }
 
-/// A new file in the same directory, with a name that nobody can have taken before.
+/// A new file in the same directory, with an unpredictable name.
 fn beside(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     let mut name = OsString::from(path);
     name.push(format!(".{:016x}.new", RandomState::new().build_hasher().finish()));
@@ -123,7 +123,7 @@ fn beside(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     Ok((file, name.into()))
 }
 
-/// Follows only links that root or this user has made: in `/tmp`, somebody else's link could lead to any file of the
+/// Follows only links that root or this user has made: in `/tmp`, another user's link could lead to any file of the
 /// host.
 fn check_links(path: &Path) -> io::Result<()> {
     /// As many as the kernel follows.
@@ -135,7 +135,7 @@ fn check_links(path: &Path) -> io::Result<()> {
         match fs::symlink_metadata(&place) {
             Ok(found) if found.is_symlink() && ![0, me].contains(&found.uid()) => {
                 let problem = format!(
-                    "{} is a link of the user with number {}, which is not followed: name the file itself",
+                    "{} is a link of uid {}, and sipward does not follow it: name the file itself",
                     place.display(),
                     found.uid()
                 );
@@ -154,7 +154,7 @@ fn check_links(path: &Path) -> io::Result<()> {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some((name, _)) = &self.names {
-            // What failed before is told.
+            // The earlier error is reported.
             let _ = fs::remove_file(name);
         }
     }

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was told, and the exit status that says so.
+//! Failures of commands, and their exit codes.
 
 use std::{fmt, io, process::ExitCode};
 
@@ -17,11 +17,11 @@ pub(super) enum Failure {
     /// Wrong use, or a wrong file.
     Wrong(String),
     Kernel(kernel::Error),
-    /// By whoever was asked.
+    /// By the daemon or the controller.
     Refused(Refusal),
-    /// There is a daemon, and it cannot be asked.
+    /// A daemon runs but cannot be reached.
     Unreachable(String),
-    /// Nobody reads the output any more, which is none of our business.
+    /// The reader of the output is gone; that is not a failure.
     Unread,
     /// The output could not be written.
     Output(io::Error),
@@ -47,7 +47,7 @@ impl Failure {
         })
     }
 
-    /// What to tell, if anything.
+    /// The message, if there is one.
     pub(super) fn message(&self, verbose: bool) -> Option<String> {
         match self {
             Self::Unread => None,
@@ -57,7 +57,7 @@ impl Failure {
             Self::Kernel(error) => {
                 let lines = if verbose { usize::MAX } else { kernel::LOG_LINES };
                 let log = error.log(lines).map(|log| {
-                    let which = if verbose { "What it says" } else { "The end of what it says (-v: all)" };
+                    let which = if verbose { "Its message" } else { "The end of its message (-v: all)" };
                     format!("\n{which}:\n{log}")
                 });
                 Some(format!("{error}{}", log.unwrap_or_default()))

@@ -31,12 +31,12 @@ use sipward_types::{address::to_prefix, list_entry::ListKind, text_file::describ
 
 #[derive(Debug, Args)]
 pub(super) struct ImportFile {
-    /// Addresses and prefixes, one a line, or what `export` writes; - is standard input
+    /// File with addresses and prefixes, one a line, or with output of `export`; - is standard input
     file: PathBuf,
-    /// How long, for lines that do not say until when: 90s, 10m, 2h, 1d, forever
+    /// Duration for lines without an end: 90s, 10m, 2h, 1d, forever
     #[arg(long = "for", value_name = "TIME", default_value = "forever")]
     lasts: Lifetime,
-    /// Why, for lines that do not say it
+    /// Note for lines without one
     #[arg(long)]
     note: Option<String>,
 }
@@ -124,7 +124,7 @@ fn send(
 const PART: usize = 10_000;
 /// Half of the longest request.
 const PART_BYTES: usize = 2 << 20;
-/// What an entry takes in a request, besides its note; and each byte of the note at most, as `\u001b`.
+/// The size of an entry in a request without its note, and the maximum for each byte of the note, as `\u001b`.
 const ENTRY_BYTES: usize = 96;
 const NOTE_BYTES: usize = 6;
 
@@ -140,7 +140,7 @@ fn next_part(entries: &mut Peekable<vec::IntoIter<Imported>>) -> Vec<Imported> {
     part
 }
 
-/// What an import comes to.
+/// The totals of an import.
 #[derive(Debug, Default, Serialize)]
 struct Sum {
     /// In the file.
@@ -187,10 +187,11 @@ impl Sum {
         output.say(format_args!("{} {}", grouped(self.imported), list.name()))?;
         if self.shadowed > 0 {
             let shadowed = grouped(self.shadowed);
-            output.say(format_args!("{shadowed} of them without effect: trusted prefixes hold them"))?;
+            output
+                .say(format_args!("{shadowed} of them without effect: they are inside trusted prefixes"))?;
         }
         if self.over > 0 {
-            output.say(format_args!("{} left out: their time was over already", grouped(self.over)))?;
+            output.say(format_args!("{} left out: they had expired", grouped(self.over)))?;
         }
         Ok(())
     }
@@ -213,7 +214,7 @@ impl Sum {
         let (done, entries) = (grouped(self.done), grouped(self.entries));
         (self.done < self.entries).then(|| {
             format!(
-                "stopped after {done} of {entries} entries, which stay; import the file again for the rest"
+                "stopped after {done} of {entries} entries. Those stay; import the file again for the rest"
             )
         })
     }

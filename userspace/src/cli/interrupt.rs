@@ -1,4 +1,4 @@
-//! Ctrl-C as a wish: what has been begun is finished first. A second one ends the process at once.
+//! Handles Ctrl-C: the first one lets the current step finish, the second one ends the process at once.
 
 use std::{
     mem, ptr,

@@ -1,4 +1,4 @@
-//! What `sipward trust` and `sipward ban` have in common.
+//! The common part of `sipward trust` and `sipward ban`.
 
 use clap::{Args, ValueEnum};
 
@@ -18,7 +18,7 @@ use sipward_types::{
 
 #[derive(Debug, Args)]
 pub(super) struct Targets {
-    /// Such as 192.0.2.1 or 2001:db8::/32; several may be given
+    /// Address or prefix such as 192.0.2.1 or 2001:db8::/32; repeatable
     #[arg(required = true, value_name = "ADDRESS|PREFIX")]
     targets: Vec<Target>,
 }
@@ -31,10 +31,10 @@ impl Targets {
 
 #[derive(Debug, Args)]
 pub(super) struct Terms {
-    /// How long: 90s, 10m, 2h, 1d, forever
+    /// Duration: 90s, 10m, 2h, 1d, forever
     #[arg(long = "for", value_name = "TIME", default_value = "forever")]
     pub(super) lasts: Lifetime,
-    /// Why, for whoever reads the list
+    /// Note for readers of the list
     #[arg(long)]
     pub(super) note: Option<String>,
 }
@@ -50,16 +50,16 @@ impl Terms {
 
 #[derive(Debug, Args)]
 pub(super) struct Which {
-    /// Only what lies in this prefix
+    /// Only entries in this prefix
     #[arg(long, value_name = "PREFIX")]
     within: Option<Target>,
-    /// Only what came from there
+    /// Only entries of this origin
     #[arg(long, value_enum)]
     origin: Option<OriginChoice>,
-    /// Only entries with this in their note
+    /// Only entries with this text in their note
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// In this order; by address, the lines come as they are read
+    /// Order of the lines
     #[arg(long, value_enum, default_value_t = Order::Address)]
     sort: Order,
 }
@@ -76,9 +76,9 @@ enum OriginChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Order {
     Address,
-    /// What runs out first
+    /// The first to expire first
     Expiry,
-    /// What came last
+    /// The newest first
     Newest,
 }
 
@@ -139,7 +139,7 @@ impl Lines {
             output.object(listed)?;
             self.table.row(row(listed), output)?;
         }
-        Ok(self.table.finish(format_args!("Nobody is {}.", list.name()), output)?)
+        Ok(self.table.finish(format_args!("No entries are {}.", list.name()), output)?)
     }
 }
 

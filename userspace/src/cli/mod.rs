@@ -1,4 +1,4 @@
-//! The commands people type.
+//! The command line.
 
 mod account;
 mod attach;
@@ -43,15 +43,15 @@ use sipward_types::printable::printable_lines;
 #[command(
     name = "sipward",
     version,
-    after_help = "Exit status: 0 done, 1 no (not found, refused), 2 wrong use or configuration, 3 the kernel or \
-                  the daemon cannot be reached or does not permit it.\n\nIn doubt: `sipward status`, `sipward doctor`, and \
-                  `sipward explain 192.0.2.1`."
+    after_help = "Exit status: 0 done, 1 no (not found, refused), 2 wrong use or configuration, 3 the \
+                  kernel or the daemon cannot be reached or does not permit it.\n\nWhen in doubt: `sipward \
+                  status`, `sipward doctor` and `sipward explain 192.0.2.1`."
 )]
 struct Arguments {
     /// Print JSON, one object a line
     #[arg(long, global = true)]
     json: bool,
-    /// When the kernel refuses the filter, show all that it says
+    /// Show the whole message of the kernel if it refuses the filter
     #[arg(short, long, global = true)]
     verbose: bool,
     #[command(subcommand)]
@@ -76,7 +76,7 @@ enum Command {
     Mode(mode::Mode),
     Events(events::Follow),
     Capture(capture::Capture),
-    Explain(explain::Explanation),
+    Explain(explain::ExplainCommand),
     Top(top::Top),
     Rules(rules::Rules),
     Audit(audit::AuditCommand),
@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
     failure.exit_code()
 }
 
-/// Whether a command line is one that is understood. Nothing is done.
+/// True if the command line parses. It runs nothing.
 pub fn understand<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), clap::Error> {
     Arguments::try_parse_from(words).map(drop)
 }

@@ -5,22 +5,22 @@ use clap::{Args, ValueEnum};
 use super::{backend::ask, failure::Failure, output::Output};
 use sipward_api::{Call, SetMode, item};
 
-/// Drop what a rule objects to, or only count it
+/// Drop packets that a rule objects to, or only count them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: sipward mode enforce\n\nIt stays so over restarts, until a configuration that says \
-                  otherwise is loaded."
+    after_help = "Example: sipward mode enforce\n\nThe mode survives restarts, until a configuration with \
+                  another mode is loaded."
 )]
 pub(super) struct Mode {
-    /// What becomes of what a rule objects to
+    /// Treatment of packets that a rule objects to
     mode: Choice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Choice {
-    /// Count what would be dropped, and let it pass
+    /// Count packets that would drop, and pass them
     Monitor,
-    /// Drop it
+    /// Drop them
     Enforce,
 }
 
@@ -29,9 +29,9 @@ impl Mode {
         let enforce = self.mode == Choice::Enforce;
         ask(&Call::Mode(SetMode { enforce }), output, |_: item::Mode, output| {
             Ok(output.say(if enforce {
-                "What a rule objects to is dropped."
+                "Enforce mode: packets that a rule objects to are dropped."
             } else {
-                "What would be dropped is counted and passes."
+                "Monitor mode: packets that would drop are counted and pass."
             })?)
         })
     }

@@ -1,5 +1,5 @@
-//! What commands print: text for people, or JSON, one object a line. Whatever names, keys and notes are in it, nothing
-//! reaches the terminal but what can be seen there.
+//! The output of commands: text for people, or JSON, one object a line. Only printable characters reach the terminal,
+//! whatever names, keys and notes contain.
 
 use std::{
     fmt::Display,
@@ -113,7 +113,7 @@ impl Table {
     }
 }
 
-/// How many lines decide how wide the columns of a table are that is shown while it is read.
+/// The number of lines that decide the widths of the columns of a long table.
 const SAMPLE: usize = 1_000;
 
 /// A table of any length, of which no more than some lines are in memory.
@@ -142,7 +142,7 @@ impl LongTable {
         Ok(())
     }
 
-    /// What is left; or this, if there was nothing.
+    /// Prints the remaining lines, or `empty` if there were none.
     pub(super) fn finish(mut self, nothing: impl Display, output: &mut Output) -> io::Result<()> {
         if self.part.is_empty() && self.widths.is_none() { output.say(nothing) } else { self.flush(output) }
     }

@@ -1,4 +1,4 @@
-//! How far a long command has come.
+//! The progress bar of a long command.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -44,7 +44,7 @@ impl Drop for Progress {
     }
 }
 
-/// In place of what the line says now.
+/// Replaces the present text of the line.
 fn draw(text: &str) {
     // A bar that cannot be drawn is no reason to stop.
     let _ = write!(io::stderr(), "\r{text}\x1b[K");

@@ -5,10 +5,11 @@ use clap::Args;
 use super::{backend::ask, failure::Failure, output::Output};
 use sipward_api::{Call, item};
 
-/// Put the changed configuration file in force; a wrong one changes nothing
+/// Put the changed configuration file in force; a faulty file changes nothing
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: sipward reload\n\nWhat was switched by hand stays so, unless the file has a line about it."
+    after_help = "Example: sipward reload\n\nSettings made by hand stay, unless the file has a line about \
+                  them."
 )]
 pub(super) struct Reload {}
 
@@ -30,6 +31,9 @@ pub(super) fn how(xdp: Option<&str>) -> &'static str {
         Some("native") => "protected in the driver (native XDP)",
         Some("generic") => "protected in the network stack (generic XDP, slower than in the driver)",
         Some(_) => "protected in the network card",
-        None => "not protected: it is not there, or another program is on it (`sipward doctor` says more)",
+        None => {
+            "not protected: the interface does not exist, or runs another XDP program (`sipward doctor` \
+                 says more)"
+        }
     }
 }

@@ -10,15 +10,16 @@ use sipward_engine::{
     replay::{self, Format},
 };
 
-/// Judge the packets of a capture as the filter would, without touching the network
+/// Run the filter over the packets of a capture, without touching the network
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward replay friday.pcap\n          sipward replay friday.pcapng --config sipward.toml --json"
+    after_help = "Examples: sipward replay friday.pcap\n          sipward replay friday.pcapng --config \
+                  sipward.toml --json"
 )]
 pub(super) struct Replay {
-    /// pcap or pcapng
+    /// File in pcap or pcapng format
     capture: PathBuf,
-    /// Configuration file; without it, the defaults
+    /// Configuration file. Default: the built-in settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -9,13 +9,13 @@ use super::{
 };
 use sipward_api::{Call, item::Ruled};
 
-/// Show what each rule dropped, and how many of those sources authenticated within a day
+/// Show the drops of each rule, and how many of the sources authenticated within a day
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward rules\n          sipward rules --json | jq 'select(.flagged)'\n\nSources are those of \
-                  the last day; with ~ they are a guess from a sample, as they were too many. A rule is flagged if more of \
-                  them authenticate than [ledger] in the configuration allows: then it hits the wrong ones. What is dropped \
-                  cannot authenticate, so monitor mode shows the most."
+    after_help = "Examples: sipward rules\n          sipward rules --json | jq 'select(.flagged)'\n\nThe \
+                  sources are those of the last day; a ~ marks an estimate from a sample. A rule is flagged \
+                  if more of its sources authenticate than [ledger] in the configuration allows: then it \
+                  has false positives. Dropped sources cannot authenticate, so monitor mode shows the most."
 )]
 pub(super) struct Rules {}
 
@@ -45,7 +45,7 @@ fn row(ruled: &Ruled) -> [String; 7] {
     let about = if ruled.estimated { "~" } else { "" };
     [
         ruled.rule.clone(),
-        ruled.action.clone(),
+        ruled.action.to_string(),
         grouped(ruled.dropped),
         ruled.would_drop.map_or_else(String::new, grouped),
         format!("{about}{}", grouped(ruled.sources)),

@@ -10,14 +10,14 @@ use crate::daemon::{self, Log, Options};
 /// Protect this host: the daemon, in the foreground
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward run\n          sipward run --config my.toml --log json\n\nIt ends on SIGTERM, and \
-                  the filter stays in force; `sipward detach` removes it. SIGHUP is `sipward reload`."
+    after_help = "Examples: sipward run\n          sipward run --config my.toml --log json\n\nSIGTERM ends \
+                  the daemon; the filter stays in force until `sipward detach`. SIGHUP is `sipward reload`."
 )]
 pub(super) struct Run {
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How the log is written
+    /// Format of the log
     #[arg(long, value_enum, default_value_t)]
     log: Log,
 }

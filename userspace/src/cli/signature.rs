@@ -18,11 +18,11 @@ use sipward_engine::policy::Config;
 use sipward_signature::{Compiled, Judge, Matching, Risk, Signature as Pattern, SignatureSet};
 use sipward_types::text_file::describe;
 
-/// Patterns that give a scanner away
+/// The signatures of scanners
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples: sipward signature list\n          sipward signature load my.toml")]
 pub(super) enum Signature {
-    /// Show the signatures: what each looks for, and what it may cost
+    /// Show the signatures: their patterns and their possible cost
     #[command(
         after_help = "Examples: sipward signature list\n          sipward signature list --file my.toml"
     )]
@@ -30,19 +30,19 @@ pub(super) enum Signature {
         #[command(flatten)]
         source: Source,
     },
-    /// Put signatures in force while traffic flows; a file that is wrong changes nothing
+    /// Put signatures in force while traffic flows; a faulty file changes nothing
     #[command(
-        after_help = "Examples: sipward signature load my.toml\n          sipward signature load\n\nThe file's \
-                      signatures are laid over those that come with sipward: one of the same name takes its place. \
-                      Without a file, those that come with sipward are put back."
+        after_help = "Examples: sipward signature load my.toml\n          sipward signature load\n\nThe \
+                      signatures of the file are added to the built-in ones; one with the same name \
+                      replaces the built-in one. Without a file, only the built-in ones are in force."
     )]
     Load {
         /// Signature file
         file: Option<PathBuf>,
     },
-    /// Say which signatures a message carries; exit status 1 if none that would drop it
+    /// Test a message against the signatures; exit status 1 if none would drop it
     #[command(
-        after_help = "Example: sipward signature test message.txt --file my.toml\n\nThe message is a file with a SIP \
+        after_help = "Example: sipward signature test message.txt --file my.toml\n\nThe file holds a SIP \
                       message as it would be in a packet."
     )]
     Test {
@@ -51,7 +51,7 @@ pub(super) enum Signature {
         #[command(flatten)]
         source: Source,
     },
-    /// Say whether a signature file is right, and whether its signatures fit
+    /// Check a signature file, and whether its signatures fit into the filter
     #[command(after_help = "Example: sipward signature check my.toml")]
     Check {
         /// Signature file
@@ -59,7 +59,7 @@ pub(super) enum Signature {
     },
 }
 
-/// Where signatures are taken from; those that come with sipward are always among them.
+/// The source of signatures; the built-in ones are always among them.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(super) struct Source {
@@ -191,7 +191,7 @@ fn check(file: &Path, output: &mut Output) -> Result<(), Failure> {
     let compiled = read(Some(file))?.compile()?;
     let size = Sized::of(&compiled);
     output.say(format_args!(
-        "{}: right. With those that come with sipward {} signatures, {} states.",
+        "{}: OK. With the built-in ones: {} signatures, {} states.",
         file.display(),
         size.signatures,
         grouped(size.states as u64)

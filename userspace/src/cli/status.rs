@@ -8,17 +8,19 @@ use super::{
     lists::time_left,
     output::{Align, Output, Table, grouped},
 };
-use crate::controller::{self, Hits};
-use sipward_api::Call;
+use sipward_api::{
+    Call,
+    status::{self, SignatureHits},
+};
 
-/// Show where the filter is, what it does and what it has seen
+/// Show the state of the filter and its counters
 #[derive(Debug, Args)]
 #[command(after_help = "Examples: sipward status\n          sipward status --json | jq .reasons")]
 pub(super) struct Status {}
 
 impl Status {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        ask(&Call::Status, output, |status: controller::Status, output| {
+        ask(&Call::Status, output, |status: status::Status, output| {
             head(&status, output)?;
             reasons(&status, output)?;
             signatures(&status, output)
@@ -26,7 +28,7 @@ impl Status {
     }
 }
 
-fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     if status.interfaces.is_empty() {
         output.say("no interface is protected: `sipward attach` puts the filter back")?;
     }
@@ -37,9 +39,9 @@ fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure>
     let only = match (status.trusted_only, status.reverts_in) {
         (false, _) => String::new(),
         (true, None) => ", only trusted sources".to_owned(),
-        (true, Some(_)) if status.daemon.is_none() => ", only trusted sources, which nobody takes back without \
-                                                       the daemon: `systemctl start sipward`, or `sipward trust \
-                                                       only off`"
+        (true, Some(_)) if status.daemon.is_none() => ", only trusted sources; it does not revert while no \
+                                                       daemon runs: `systemctl start sipward`, or `sipward \
+                                                       trust only off`"
             .to_owned(),
         (true, Some(_)) => {
             format!(", only trusted sources for {} unless confirmed", time_left(status.reverts_in))
@@ -65,27 +67,25 @@ fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure>
     output.say(format_args!("signatures: {}", status.signatures.len()))?;
     guard(status, output)?;
     match &status.daemon {
-        None => {
-            output.say("daemon: not running; what is in force stays in force: `systemctl start sipward`")?
-        }
+        None => output.say("daemon: not running; the filter stays in force: `systemctl start sipward`")?,
         Some(daemon) => {
             output.say(format_args!("daemon: pid {}, for {}", daemon.pid, time_left(Some(daemon.uptime))))?;
             output.say(format_args!(
-                "drops told: {}, and {} more that were only counted",
+                "drop events: {} reported, {} suppressed by sampling",
                 grouped(daemon.drops_reported),
                 grouped(daemon.drops_suppressed)
             ))?;
             match (&daemon.alarm, daemon.proved) {
                 (Some(alarm), _) => output.say(format_args!("ALARM: {alarm}"))?,
                 (None, Some(ago)) if !status.interfaces.is_empty() => {
-                    output.say(format_args!("proved to work: {} ago", time_left(Some(ago))))?;
+                    output.say(format_args!("last self-test: passed {} ago", time_left(Some(ago))))?;
                 }
                 (None, _) => {}
             }
         }
     }
     if let Some(fault) = &status.config_fault {
-        output.say(format_args!("configuration: the last good one, as {fault}"))?;
+        output.say(format_args!("configuration: the last good one is in force, because {fault}"))?;
     }
     if let Some(fault) = &status.store.fault {
         output.say(format_args!("store: {fault}"))?;
@@ -93,7 +93,7 @@ fn head(status: &controller::Status, output: &mut Output) -> Result<(), Failure>
     Ok(())
 }
 
-fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn guard(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let Some(guard) = &status.guard else { return Ok(()) };
     let flows =
         if guard.banned > 0 { format!(", {} ports banned", grouped(guard.banned)) } else { String::new() };
@@ -111,7 +111,7 @@ fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure
     ))?;
     if status.daemon.is_some() {
         output.say(format_args!(
-            "seen: {} packets, {} outcomes ({} unproven), {} alerts",
+            "observed: {} packets, {} auth results ({} unproven), {} alerts",
             grouped(guard.packets),
             grouped(guard.evidence),
             grouped(guard.unproven),
@@ -120,7 +120,7 @@ fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure
     }
     if guard.unseen_known + guard.unseen_strangers + guard.unjudged > 0 {
         output.say(format_args!(
-            "too fast to be seen: {} packets of known sources, {} of strangers, {} outcomes",
+            "missed by the observer: {} packets of known sources, {} of strangers, {} auth results",
             grouped(guard.unseen_known),
             grouped(guard.unseen_strangers),
             grouped(guard.unjudged)
@@ -128,25 +128,26 @@ fn guard(status: &controller::Status, output: &mut Output) -> Result<(), Failure
     }
     if guard.unseen_answers + guard.unseen_foreign > 0 {
         output.say(format_args!(
-            "of these {} were answers of the PBX and {} may have been answers to it: for some seconds after each, \
-             nothing that comes over UDP is proven",
+            "of these, {} were answers of the PBX and {} may have been answers to it: for some seconds \
+             after each, nothing over UDP counts as proven",
             grouped(guard.unseen_answers),
             grouped(guard.unseen_foreign)
         ))?;
     }
     if guard.no_room > 0 {
         output.say(format_args!(
-            "no room: for {} suspensions, known phones or flows",
+            "table full: {} suspensions, known phones or flows were not added",
             grouped(guard.no_room)
         ))?;
     }
     for rule in &status.flagged {
-        output.say(format_args!("flagged: {rule} hits sources that authenticate: see `sipward rules`"))?;
+        output
+            .say(format_args!("flagged: {rule} hits sources that authenticate later: see `sipward rules`"))?;
     }
     Ok(())
 }
 
-fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn reasons(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new([
         ("reason", Align::Left),
         ("action", Align::Left),
@@ -159,7 +160,7 @@ fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failu
         let would = if row.would_drop_packets > 0 { grouped(row.would_drop_packets) } else { String::new() };
         table.row([
             row.reason.clone(),
-            row.action.clone(),
+            row.action.to_string(),
             grouped(row.packets),
             row.rate.map_or_else(String::new, grouped),
             grouped(row.bytes),
@@ -168,21 +169,21 @@ fn reasons(status: &controller::Status, output: &mut Output) -> Result<(), Failu
     }
     output.say("")?;
     if table.is_empty() {
-        output.say("No packet has arrived yet.")?;
+        output.say("No packets so far.")?;
     } else {
         output.table(&table)?;
     }
     Ok(())
 }
 
-fn signatures(status: &controller::Status, output: &mut Output) -> Result<(), Failure> {
+fn signatures(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     let mut hits: Vec<_> = status.signatures.iter().filter(|signature| signature.hits > 0).collect();
     if hits.is_empty() {
         return Ok(());
     }
     hits.sort_by_key(|signature| std::cmp::Reverse(signature.hits));
     let mut table = Table::new([("signature", Align::Left), ("packets", Align::Right)]);
-    for Hits { name, hits } in hits {
+    for SignatureHits { name, hits } in hits {
         table.row([name.clone(), grouped(*hits)]);
     }
     output.say("")?;

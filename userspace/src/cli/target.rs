@@ -1,4 +1,4 @@
-//! An address or a prefix, as people type it.
+//! An address or a prefix on the command line.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Times of the clock on the wall.
+//! Wall-clock times.
 
 use std::time::Duration;
 

@@ -10,11 +10,11 @@ use super::{
 };
 use sipward_api::{Call, item};
 
-/// Show the sources of which most is dropped of late
+/// Show the sources with the most recent drops
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: sipward top\n          watch -n 2 sipward top\n\nThe daemon must run: it remembers who was \
-                  dropped."
+    after_help = "Examples: sipward top\n          watch -n 2 sipward top\n\nThe daemon must run, because \
+                  it keeps the figures."
 )]
 pub(super) struct Top {}
 
@@ -33,7 +33,7 @@ impl Top {
             Ok(())
         })?;
         if table.is_empty() {
-            return Ok(output.say("Nothing was dropped since the daemon runs.")?);
+            return Ok(output.say("No drops since the daemon started.")?);
         }
         Ok(output.table(&table)?)
     }

@@ -19,14 +19,14 @@ use crate::{
 use sipward_api::{self as protocol, Call, item};
 use sipward_types::{list_entry::ListKind, printable::printable_lines, time::Lifetime};
 
-/// Addresses and prefixes that may do anything
+/// The trusted addresses and prefixes
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples: sipward trust list\n          sipward trust add 192.0.2.1 --for 8h")]
 pub(super) enum Trust {
-    /// Let addresses or prefixes do anything
+    /// Trust addresses or prefixes: all their packets pass
     #[command(
-        after_help = "Examples: sipward trust add 192.0.2.1 --note \"our provider\"\n          sipward trust add \
-                      2001:db8::/48 --for 8h"
+        after_help = "Examples: sipward trust add 192.0.2.1 --note \"our provider\"\n          sipward \
+                      trust add 2001:db8::/48 --for 8h"
     )]
     Add {
         #[command(flatten)]
@@ -34,54 +34,50 @@ pub(super) enum Trust {
         #[command(flatten)]
         terms: Terms,
     },
-    /// No longer trust addresses or prefixes
+    /// Remove addresses or prefixes from the trusted list
     #[command(after_help = "Example: sipward trust del 192.0.2.1")]
     Del {
         #[command(flatten)]
         targets: Targets,
     },
-    /// Show who is trusted, until when and why
-    #[command(
-        after_help = "Examples: sipward trust list --json\n          sipward trust list --within 192.0.2.0/24 --sort \
-                      expiry"
-    )]
+    /// Show the trusted sources, with their ends and notes
+    #[command(after_help = "Examples: sipward trust list --json\n          sipward trust list --within \
+                      192.0.2.0/24 --sort expiry")]
     List {
         #[command(flatten)]
         which: Which,
     },
-    /// Trust all that a file names
+    /// Trust the entries of a file
     #[command(
-        after_help = "Example: sipward trust import customers.txt --note customers\n\nA line of text is an address or a \
-                      prefix, and then, if it is known, until when and a note:\n  192.0.2.0/24  until \
-                      2026-11-20T18:00:00Z  # lab\nIf a line is wrong, nothing is imported. Trust never becomes shorter \
-                      by it."
+        after_help = "Example: sipward trust import customers.txt --note customers\n\nA line of text is an \
+                      address or a prefix, and then, if it is known, until when and a note:\n  \
+                      192.0.2.0/24  until 2026-11-20T18:00:00Z  # lab\nIf a line is wrong, nothing is \
+                      imported. An import never shortens trust."
     )]
     Import {
         #[command(flatten)]
         file: ImportFile,
     },
-    /// Write who is trusted, until when and why, as `import` reads it
+    /// Write the trusted sources to a file that `import` reads
     #[command(
-        after_help = "Examples: sipward trust export customers.txt\n          sipward trust export --json | ssh other \
-                      sipward trust import -"
+        after_help = "Examples: sipward trust export customers.txt\n          sipward trust export --json | \
+                      ssh other sipward trust import -"
     )]
     Export {
         #[command(flatten)]
         file: ExportFile,
     },
-    /// Lock down: only the trusted reach the SIP ports
-    #[command(
-        after_help = "Examples: sipward trust only on --confirm 60s\n          sipward trust only confirm\n          \
-                      sipward trust only off\n\nWith --confirm it is taken back after that time unless you confirm it. \
-                      The daemon must run for that."
-    )]
+    /// Lock-down: only trusted sources reach the SIP ports
+    #[command(after_help = "Examples: sipward trust only on --confirm 60s\n          sipward trust only \
+                      confirm\n          sipward trust only off\n\nWith --confirm, the lock-down reverts \
+                      after that time unless you confirm it. The daemon must run for that.")]
     Only {
-        /// The lock-down
+        /// Switch the lock-down
         switch: Switch,
-        /// Even if nobody is trusted, or you are not
+        /// Lock down even if no source is trusted, or yours is not
         #[arg(long)]
         force: bool,
-        /// Take it back after this time unless it is confirmed: 60s, 5m
+        /// Revert after this time unless confirmed: 60s, 5m
         #[arg(long, value_name = "TIME")]
         confirm: Option<Lifetime>,
     },
@@ -91,7 +87,7 @@ pub(super) enum Trust {
 pub(super) enum Switch {
     On,
     Off,
-    /// Keep it on
+    /// Confirm the lock-down
     Confirm,
 }
 
@@ -128,7 +124,8 @@ fn only(on: bool, force: bool, confirm: Option<Lifetime>, output: &mut Output) -
         Some(Lifetime::For(time)) if on => {
             if super::backend::connect()?.is_none() {
                 return Err(Failure::No(
-                    "no daemon runs, so nobody would take it back: `systemctl start sipward` first, or leave --confirm out"
+                    "no daemon runs, so the lock-down would not revert: `systemctl start sipward` first, or \
+                     leave --confirm out"
                         .to_owned(),
                 ));
             }
@@ -145,7 +142,7 @@ fn only(on: bool, force: bool, confirm: Option<Lifetime>, output: &mut Output) -
     }
 }
 
-/// Whether somebody sits there who wants it all the same.
+/// Asks for confirmation on a terminal.
 fn asked(message: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
@@ -164,13 +161,13 @@ fn confirm(output: &mut Output) -> Result<(), Failure> {
 fn show_only(only: item::Only, output: &mut Output) -> Result<(), Failure> {
     let item::Only { trusted_only, reverts_in } = only;
     output.say(if trusted_only {
-        "Only the trusted reach the SIP ports."
+        "Lock-down: only trusted sources reach the SIP ports."
     } else {
-        "Everybody reaches the SIP ports again, as the rules allow."
+        "Lock-down lifted: the rules decide again."
     })?;
     if reverts_in.is_some() {
         let time = time_left(reverts_in);
-        output.say(format_args!("That is taken back in {time}, unless: `sipward trust only confirm`"))?;
+        output.say(format_args!("It reverts in {time} unless confirmed: `sipward trust only confirm`"))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a handler says to the client.
+//! Answers of a handler to the client.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use crate::refusal::Refusal;
 use sipward_api::Answer;
 
-/// Where the answers to one call go. They have ended when this is dropped and the handler has returned.
+/// The sink of the answers to one call. They end when it is dropped and the handler has returned.
 #[derive(Debug)]
 pub struct Answers {
-    /// As much as fits is said at once; a client that reads slowly makes the handler wait.
+    /// A bounded buffer: a client that reads slowly makes the handler wait.
     to: DuplexStream,
 }
 
-/// The client has hung up or does not read, or cannot be told this. There is nobody to say more to.
+/// The client has hung up or does not read, or the answer has no form in JSON. The handler can stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
@@ -69,7 +69,7 @@ impl fmt::Display for Gone {
 
 impl std::error::Error for Gone {}
 
-/// For handlers to end with: nobody will read it.
+/// Lets handlers end with `?`; no client reads this refusal.
 impl From<Gone> for Refusal {
     fn from(gone: Gone) -> Self {
         Self::failed(gone.to_string())

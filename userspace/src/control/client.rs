@@ -1,4 +1,4 @@
-//! Asks the daemon, for commands.
+//! The client of the control socket, for commands.
 
 use std::{
     fmt, fs,
@@ -16,7 +16,7 @@ use super::{accounts, read_ahead::ReadAhead};
 use crate::refusal::Refusal;
 use sipward_api::{Answer, Call, Events, VERSION};
 
-/// A daemon that says nothing at all for so long hangs.
+/// A daemon that sends nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Client {
     answers: ReadAhead,
 }
 
-/// What comes before the end of the answers.
+/// An answer before the end.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Received {
     Item(Value),
@@ -49,11 +49,11 @@ pub enum ClientError {
     Lost {
         change: bool,
     },
-    /// It was asked and says nothing.
+    /// The daemon does not answer.
     Silent {
         change: bool,
     },
-    /// It says what this client does not understand.
+    /// The answer is not understood.
     Garbled {
         answer: String,
     },
@@ -93,7 +93,7 @@ impl Client {
         loop {
             let received = match self.receive(call_kind) {
                 Ok(Answer::Done) => return Ok(Ok(())),
-                // Said without having read all of the request, perhaps.
+                // The daemon may have answered before it read the whole request.
                 Ok(Answer::Failed(refusal)) => return Ok(Err(refusal.into())),
                 Err(ClientError::Lost { .. }) if sent.is_err() => return Err(ClientError::NotAsked.into()),
                 Err(error) => {
@@ -152,7 +152,7 @@ impl Drop for Client {
     }
 }
 
-/// What it means if there is no answer.
+/// The consequence of a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CallKind {
     Question,
@@ -214,7 +214,7 @@ impl fmt::Display for ClientError {
                 write!(f, "cannot reach the daemon at {}: {cause}", socket.display())
             }
             Self::NotAsked => f.write_str(
-                "the daemon went away before it could be asked, so nothing was done: try again, and see `systemctl \
+                "the daemon ended before it had the request, so nothing was done: try again, and see `systemctl \
                  status sipward`",
             ),
             Self::Lost { change } => {
@@ -235,7 +235,7 @@ impl fmt::Display for ClientError {
     }
 }
 
-/// What an answer that is missing leaves open, and how to look.
+/// The open question after a missing answer, and how to answer it.
 const fn unknown(change: bool) -> &'static str {
     if change {
         ", so it is not known whether the change was made: look with `sipward audit`, `sipward trust list` or \

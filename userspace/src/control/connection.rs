@@ -28,7 +28,7 @@ use crate::caller::Who;
 use crate::refusal::Refusal;
 use sipward_api::Call;
 
-/// How many bytes of answers are under way at most, besides what the kernel keeps.
+/// The maximum of buffered bytes of answers, besides the kernel's buffers.
 const PAGE: usize = 1 << 16;
 
 pub(super) struct Connection<H> {
@@ -40,12 +40,12 @@ pub(super) struct Connection<H> {
     limits: Limits,
 }
 
-/// What comes from a client.
+/// Input of a client.
 enum Heard {
     Line(Vec<u8>),
     /// It does not ask any more.
     End,
-    /// Where the next request would begin cannot be known.
+    /// The start of the next request is unknown.
     Lost(Refusal),
 }
 
@@ -102,7 +102,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Ends the handler, wherever it is, when nobody waits for what it says any more.
+    /// Ends the handler at any point once its client is gone.
     async fn answer(&mut self, call: Call) -> Result<Result<(), Refusal>, Gone> {
         let (to, from) = duplex(PAGE);
         let handled = self.handler.call(call, self.who.clone(), Answers::new(to));
@@ -148,15 +148,15 @@ async fn write(to: &mut OwnedWriteHalf, mut bytes: &[u8], limits: &Limits) -> Re
     Ok(())
 }
 
-/// Notices that a client is gone while there is nothing to tell it. One that only says that it will not ask any more
-/// still wants its answers, and what it sent ahead may stay unread: so it is not a read that tells.
+/// Notices that a client is gone while there are no answers to send. A read does not serve for that: a client that has
+/// closed only its sending side still wants its answers, and requests that it sent ahead may stay unread.
 #[derive(Debug)]
 struct HangUp(AsyncFd<OwnedFd>);
 
 impl HangUp {
     fn of(stream: &UnixStream) -> io::Result<Self> {
         let socket = stream.as_fd().try_clone_to_owned()?;
-        // For priority data, which no client sends: the kernel tells of the end in any case.
+        // For priority data, which no client sends: the kernel reports the end in any case.
         // SAFETY: an `OwnedFd` is the same open descriptor for as long as it lives.
         Ok(Self(unsafe { AsyncFd::register_with_interest(socket, Interest::PRIORITY) }?))
     }

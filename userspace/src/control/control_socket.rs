@@ -20,7 +20,7 @@ use super::{
 };
 use crate::file_id::FileId;
 
-/// How many may wait to be let in, which takes microseconds.
+/// The backlog of connections; accepting one takes microseconds.
 const QUEUE: u32 = 128;
 
 /// The socket, which goes with it.
@@ -34,7 +34,7 @@ pub struct ControlSocket {
 
 #[derive(Debug)]
 pub enum ControlSocketError {
-    /// Somebody answers on the socket.
+    /// Another process answers on the socket.
     Running {
         pid: i32,
     },
@@ -65,7 +65,7 @@ impl ControlSocket {
             |cause| ControlSocketError::Failed { doing: format!("listen on {}", path.display()), cause };
         let socket = UnixSocket::new_stream().map_err(fail)?;
         socket.bind(path).map_err(fail)?;
-        // Nobody can connect before `listen`, so nobody gets in while this is not done.
+        // No client can connect before `listen`, so none gets in before the mode is set.
         permit(path, group)?;
         let listener = socket.listen(QUEUE).map_err(fail)?;
         // SAFETY: no arguments, cannot fail.
@@ -78,7 +78,7 @@ impl ControlSocket {
 impl Drop for ControlSocket {
     fn drop(&mut self) {
         if FileId::of(&self.path) == self.file {
-            // One that stays is in nobody's way.
+            // A file that stays does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -133,17 +133,17 @@ impl fmt::Display for ControlSocketError {
         match self {
             Self::Running { pid } => LockError::Running { pid: Some(*pid) }.fmt(f),
             Self::InTheWay { path } => {
-                write!(f, "{} is in the way, and is no socket: move it elsewhere", path.display())
+                write!(f, "{} exists and is not a socket: move it elsewhere", path.display())
             }
             Self::NoGroup { name } => write!(
                 f,
-                "there is no group {name} that could be given the control socket: make it with `groupadd --system \
-                 {name}`, or configure none"
+                "the group {name} of the control socket does not exist: make it with `groupadd --system \
+                 {name}`, or configure no group"
             ),
             Self::NotOfGroup { name } => write!(
                 f,
-                "the daemon may not give the control socket to the group {name}, which it is not in: add \
-                 `SupplementaryGroups={name}` to its unit"
+                "the daemon cannot give the control socket to the group {name}, because it is not a member: \
+                 add `SupplementaryGroups={name}` to its unit"
             ),
             Self::Failed { doing, cause } => write!(f, "could not {doing}: {cause}"),
         }

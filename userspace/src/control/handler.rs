@@ -1,4 +1,4 @@
-//! What a server needs from the one who does what is asked.
+//! The interface between the server and the handler of calls.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sipward_api::Call;
 
 /// Does what is asked.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// What `answers` is told goes to the client, and then the outcome. Is dropped at any `await` when the client has
+    /// Sends answers to the client; the outcome follows them. The future is dropped at any `await` when the client has
     /// hung up or does not read.
     fn call(
         &self,
@@ -21,7 +21,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Refusal>> + Send;
 }
 
-/// What a client may take up.
+/// Limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// At once.
@@ -30,11 +30,11 @@ pub struct Limits {
     pub of_a_process: usize,
     /// Bytes of a request.
     pub line: usize,
-    /// How long a client may stay without a request, or with a part of one.
+    /// The time without a complete request after which a client is disconnected.
     pub idle: Duration,
-    /// How long a client may leave its answers unread.
+    /// The time that answers may stay unread.
     pub stall: Duration,
-    /// How long it may take to find a client's name.
+    /// The timeout for looking up the name of a client.
     pub naming: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The file that tells whether a daemon lives: locked for as long as it does, however it ends.
+//! The lock file of the daemon: locked while a daemon runs, however it ends.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ pub enum LockError {
     Running {
         pid: Option<i32>,
     },
-    /// Anybody could put a socket of theirs in the place of the daemon's.
+    /// Other users could replace the socket of the daemon.
     Exposed {
         directory: PathBuf,
     },
@@ -46,7 +46,7 @@ impl DaemonLock {
         make(directory)?;
         let path = Self::path(directory);
         let fail = |cause| LockError::Failed { doing: format!("lock {}", path.display()), cause };
-        // Of root alone: whoever can open it can lock it.
+        // Readable by root only: a user who can open the file can lock it.
         let mut options = File::options();
         let mut file = options
             .read(true)
@@ -63,7 +63,7 @@ impl DaemonLock {
         Ok(Self { _file: file })
     }
 
-    /// Whether a daemon lives. To ask does not get into the way of one that starts.
+    /// True if a daemon runs. The check does not disturb a daemon that starts.
     pub fn is_held(directory: &Path) -> Result<bool, LockError> {
         let path = Self::path(directory);
         let held = match File::open(&path) {
@@ -92,7 +92,7 @@ fn read_pid(file: &mut File) -> Option<i32> {
     text.trim().parse().ok()
 }
 
-/// Whether it could be had. It belongs to the open file, so that neither a thread nor another opening of the same file
+/// True if the lock was taken. It belongs to the open file, so neither a thread nor another opening of the same file
 /// can lose it.
 fn lock(file: &File) -> io::Result<bool> {
     match control(file, libc::F_OFD_SETLK) {
@@ -128,7 +128,7 @@ impl fmt::Display for LockError {
             }
             Self::Exposed { directory } => write!(
                 f,
-                "{0} can be written by others than its owner, who could pose as the daemon: `chmod 755 {0}`",
+                "{0} is writable by others than its owner, who could pose as the daemon: `chmod 755 {0}`",
                 directory.display()
             ),
             Self::Failed { doing, cause } if cause.kind() == io::ErrorKind::PermissionDenied => {

@@ -1,4 +1,4 @@
-//! Who is at the other end of a socket, as the kernel says.
+//! The process at the other end of a socket, as reported by the kernel.
 
 use std::{
     fs, io,
@@ -52,7 +52,7 @@ pub fn this_process() -> Who {
     Peer { uid, pid: std::process::id() as i32, groups: Vec::new() }.who()
 }
 
-/// Whom a daemon listens to.
+/// The users that the daemon admits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admission {
     /// The daemon's own user.
@@ -70,9 +70,9 @@ fn name_of(uid: u32) -> String {
     accounts::user_name(uid).ok().flatten().unwrap_or_else(|| uid.to_string())
 }
 
-/// Whom the process belongs to since somebody logged in, however often it has changed its user since.
+/// The login user of the process, however often it has changed its user since.
 fn login(pid: i32) -> Option<u32> {
-    /// Nobody logged in: a service.
+    /// No login: a service.
     const UNSET: u32 = u32::MAX;
     let text = fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?;
     text.trim().parse().ok().filter(|uid| *uid != UNSET)
@@ -95,7 +95,7 @@ fn supplementary_groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
     }
 }
 
-/// Fills `values` from the start and says how many there were.
+/// Fills `values` from the start, and returns the number of values.
 fn get_option<T: Copy>(socket: &impl AsFd, option: libc::c_int, values: &mut [T]) -> io::Result<usize> {
     let mut length = size_of_val(values) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes, which is the size of `values`; the options that this is

@@ -1,5 +1,5 @@
-//! Takes what the daemon says off the socket while the command is busy, as with a pager that waits for its reader: the
-//! daemon gives up on clients that do not read.
+//! Reads answers from the socket while the command is busy, as with a pager that waits for its user: the daemon
+//! disconnects clients that do not read.
 
 use std::{
     io::{self, BufRead, Cursor, Read},
@@ -17,7 +17,7 @@ const CHUNKS: usize = 1 << 12;
 pub(super) struct ReadAhead {
     chunks: Receiver<io::Result<Vec<u8>>>,
     current: Cursor<Vec<u8>>,
-    /// How long to wait where nothing comes; none: for ever.
+    /// The timeout of a read; none: no timeout.
     pub(super) patience: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! One line of a client made a call, or a sentence that says what is wrong with it.
+//! Parses a line of a client into a call, or into a refusal that names the error.
 
 use serde::{Deserialize, de::IgnoredAny};
 

@@ -1,4 +1,4 @@
-//! Lets clients in, each on its own, so that none can harm another.
+//! Accepts clients, and serves each in its own task, so that none can harm another.
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,11 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    answers::{Gone, last},
-    connection::Connection,
-    control_socket::ControlSocket,
-    peer::Peer,
-};
+use super::{answers::last, connection::Connection, control_socket::ControlSocket, peer::Peer};
 use crate::control::handler::{Handler, Limits};
 use crate::refusal::Refusal;
 
-/// For as long as it is polled; whoever drops it ends all connections.
+/// Serves for as long as it is polled; dropping it ends all connections.
 pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits: Limits) {
     let mut connections = JoinSet::new();
     let mut connection_limits = ConnectionLimits::default();
@@ -42,7 +37,7 @@ pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("no new client can be let in: {error}");
+                    tracing::warn!("new clients cannot be accepted: {error}");
                     sleep(RETRY).await;
                 }
             }
@@ -50,23 +45,21 @@ pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits
     }
 }
 
-/// Most likely, this process has too many files open.
+/// The usual cause is too many open files.
 const RETRY: Duration = Duration::from_millis(500);
 
 async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) {
     let Peer { uid, pid, .. } = peer;
-    tracing::debug!(uid, pid, "client");
     match Connection::open(stream, &peer, handler, limits).await {
         Ok(connection) => {
-            if connection.attend().await == Err(Gone) {
-                tracing::debug!(uid, pid, "the client hung up, or left its answers unread");
-            }
+            // Clients may hang up, and may leave answers unread.
+            let _ = connection.attend().await;
         }
-        Err(error) => tracing::warn!(uid, pid, "a client cannot be attended to: {error}"),
+        Err(error) => tracing::warn!(uid, pid, "a client cannot be served: {error}"),
     }
 }
 
-/// None if the client was turned away.
+/// None if the client was rejected.
 fn admit(
     stream: UnixStream,
     control_socket: &ControlSocket,
@@ -75,7 +68,7 @@ fn admit(
     rejection_log: &mut RejectionLog,
 ) -> Option<(UnixStream, Peer)> {
     let peer = Peer::of(&stream)
-        .inspect_err(|error| rejection_log.log(&format!("nobody knows who it is: {error}")))
+        .inspect_err(|error| rejection_log.log(&format!("its identity is unknown: {error}")))
         .ok()?;
     let refusal = if !control_socket.admission.admits(&peer) {
         let uid = peer.uid;
@@ -83,7 +76,7 @@ fn admit(
             "uid {uid} may not use the control socket: it is for root and the configured group"
         ))
     } else if let Some(problem) = connection_limits.problem(peer.pid, limits) {
-        Refusal::failed(format!("the daemon takes no more clients now: {problem}"))
+        Refusal::failed(format!("the daemon accepts no more clients now: {problem}"))
     } else {
         return Some((stream, peer));
     };
@@ -93,13 +86,13 @@ fn admit(
 }
 
 fn turn_away(stream: UnixStream, refusal: Refusal) {
-    // A line always fits into a new connection, so nobody waits here. A client that is gone already needs none.
+    // A line always fits into a new connection, so this does not block. A client that is gone needs no answer.
     if let (Ok(line), Ok(mut stream)) = (last(Err(refusal)), stream.into_std()) {
         let _ = stream.write_all(&line);
     }
 }
 
-/// Clients that were turned away are told of now and then only, as one that comes at once again would fill the log.
+/// Rejected clients are logged at limited rate, because one that reconnects at once would fill the log.
 #[derive(Default)]
 struct RejectionLog {
     last: Option<Instant>,
@@ -116,8 +109,8 @@ impl RejectionLog {
         }
         self.last = Some(Instant::now());
         match std::mem::take(&mut self.suppressed) {
-            0 => tracing::warn!("a client was turned away: {why}"),
-            suppressed => tracing::warn!("a client was turned away, and {suppressed} before it: {why}"),
+            0 => tracing::warn!("a client was rejected: {why}"),
+            suppressed => tracing::warn!("a client was rejected, and {suppressed} before it: {why}"),
         }
     }
 }
@@ -132,7 +125,7 @@ impl ConnectionLimits {
         if self.0.len() >= limits.clients {
             Some(format!("it has {}", self.0.len()))
         } else if of_process >= limits.of_a_process {
-            Some(format!("process {pid} has {of_process} connections already"))
+            Some(format!("process {pid} already has {of_process} connections"))
         } else {
             None
         }

@@ -1,9 +1,10 @@
-//! The audit trail, as it is told.
+//! The audit trail, for answers.
 
 use crate::{
     clock::Clock,
     refusal::Refusal,
-    store::{AuditEntry, AuditGone, Store, StoreError},
+    store::{AuditGone, Store, StoreError},
+    wire::audited,
 };
 use sipward_api::{Audit, item};
 use sipward_types::time::format_duration;
@@ -16,30 +17,19 @@ pub struct AuditTrail {
     pub gone: Vec<String>,
 }
 
-/// The latest lines of it.
 pub fn audit_trail(store: &Store, audit: &Audit) -> Result<AuditTrail, Refusal> {
     let failed = |error: StoreError| Refusal::failed(error.to_string());
     let Audit { limit, source, account } = audit;
     let entries = store.audit(*limit as usize, *source, account.as_deref()).map_err(failed)?;
     let gone = if entries.len() < *limit as usize { store.audit_gone().map_err(failed)? } else { Vec::new() };
     Ok(AuditTrail {
-        lines: entries.into_iter().map(line).collect(),
+        lines: entries.into_iter().map(audited).collect(),
         gone: gone.into_iter().map(|gone| older(gone, &Clock::read())).collect(),
     })
-}
-
-fn line(entry: AuditEntry) -> item::Audited {
-    item::Audited {
-        at: entry.at.seconds().get(),
-        who: entry.who,
-        what: entry.what,
-        target: entry.target,
-        detail: entry.detail,
-    }
 }
 
 fn older(AuditGone { of_guard, lines, at }: AuditGone, now: &Clock) -> String {
     let whose = if of_guard { "of the guard" } else { "of others than the guard" };
     let age = format_duration(now.wall.since(at));
-    format!("{lines} older lines {whose} are no longer kept, the last of them {age} old")
+    format!("{lines} older lines {whose} have been deleted; the latest of them was {age} old")
 }

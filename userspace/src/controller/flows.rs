@@ -1,4 +1,4 @@
-//! Flows with a budget of their own, in memory as they were said and in the kernel as packets are charged by it.
+//! Flows with budgets of their own: in memory as decided, and in the kernel for the filter.
 //!
 //! They are not in the store: after a reboot each is known again with its phone's next refresh, and has what its source
 //! has until then.
@@ -47,7 +47,7 @@ impl Flows {
         Ok(())
     }
 
-    /// What has run out goes, which no packet met any more.
+    /// Removes expired flows, which no packet matched any more.
     pub(super) fn tick(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<()> {
         let over: Vec<_> =
             self.0.iter().filter(|(_, known)| known.until <= now).map(|(line, _)| *line).collect();

@@ -15,7 +15,7 @@ pub(super) const CONFIG: &str = "last-good-configuration";
 
 pub(super) const SIGNATURES: &str = "last-good-signatures";
 
-/// What was read.
+/// The texts that were read.
 #[derive(Clone, Debug)]
 pub(super) struct Texts {
     pub(super) config: String,

@@ -8,7 +8,7 @@ use super::{
     Controller,
     enforced_state::{EnforcedState, target, target_of},
     flows::KnownFlow,
-    list_commands::seconds,
+    retrying_store::SaveOutcome,
     settings::Settings,
     snapshot::SnapshotState,
 };
@@ -18,8 +18,9 @@ use crate::{
     lists::{Banning, Lists},
     refusal::Refusal,
     store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
+    wire::DecisionFacts,
 };
-use sipward_api::item::Decided;
+use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
 use sipward_kernel::SuspensionTarget;
 use sipward_types::{
@@ -30,10 +31,10 @@ use sipward_types::{
     time::KernelTime,
 };
 
-/// Whoever wants to know what is decided.
-pub type Listener = Box<dyn Fn(Decided) + Send>;
+/// Receives each decision, with the name of who made it and the time.
+pub type Listener = Box<dyn Fn(&DecisionFacts, &str, &Clock) + Send>;
 
-/// The guard, and what is in force by it.
+/// The guard, and its decisions in force.
 pub(super) struct GuardRuntime {
     pub(super) guard: Guard,
     pub(super) enforced: EnforcedState,
@@ -48,17 +49,11 @@ impl fmt::Debug for GuardRuntime {
 }
 
 impl GuardRuntime {
-    /// One that goes on where the last one ended.
+    /// Restores the guard from the state in force.
     pub(super) fn new(settings: guard::Settings, enforced: EnforcedState, now: KernelTime) -> Self {
         let mut guard = Guard::new(settings);
         guard.restore(now, held(&enforced, now));
         Self { guard, enforced, listener: None, snapshot: SnapshotState::default() }
-    }
-
-    fn emit(&self, decided: Decided) {
-        if let Some(listener) = &self.listener {
-            listener(decided);
-        }
     }
 }
 
@@ -87,7 +82,7 @@ fn held(enforced: &EnforcedState, now: KernelTime) -> Vec<Held> {
     suspended.chain(known).chain(flows).collect()
 }
 
-/// What is to be saved of a decision that is in force.
+/// A change of the store for a decision that is in force.
 #[derive(Clone, Debug)]
 enum Done {
     Suspended(Suspension),
@@ -120,18 +115,18 @@ impl Done {
 struct Batch<'a> {
     clock: Clock,
     who: &'a str,
-    /// Of whoever gave the order.
+    /// The note of the order.
     note: Option<&'a str>,
     trusted: BTreeSet<IpAddr>,
     done: Vec<Done>,
     /// Not put in force.
     refused: Vec<Decision>,
-    /// Looked up once somebody is to be banned.
+    /// Looked up at the first ban.
     protected: Option<Vec<ProtectedAddress>>,
 }
 
 impl Controller {
-    /// Whom to tell what is decided.
+    /// Sets the receiver of decisions.
     pub fn listen(&mut self, listener: Listener) {
         self.guard_runtime.listener = Some(listener);
     }
@@ -140,7 +135,7 @@ impl Controller {
         self.guard_runtime.listener.take()
     }
 
-    /// From now on by these settings. What has been decided stays as it is.
+    /// Applies new settings. Decisions in force stay as they are.
     pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
         let passes = settings.keep_passes(&mut self.store);
         let GuardRuntime { guard, enforced, .. } = &mut self.guard_runtime;
@@ -151,8 +146,8 @@ impl Controller {
         Ok(())
     }
 
-    /// Judges what was seen. What follows is in force when this returns, and saved; or why not.
-    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<Result<(), String>, Refusal> {
+    /// Judges evidence. The decisions are in force when this returns.
+    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<SaveOutcome, Refusal> {
         let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
         let drops = enforces && !self.guard_runtime.enforced.passes();
         self.guard_runtime.guard.set_drops(drops, sipward_kernel::clock::now());
@@ -165,14 +160,14 @@ impl Controller {
         result
     }
 
-    /// So many packets were not seen that may have shown who works.
-    pub fn missed(&mut self, count: u64) -> Result<Result<(), String>, Refusal> {
+    /// Records packets that the observer missed and that may have shown successes.
+    pub fn missed(&mut self, count: u64) -> Result<SaveOutcome, Refusal> {
         let alert = self.guard_runtime.guard.missed(sipward_kernel::clock::now(), count);
         self.carry_out(alert.into_iter().collect(), &[], GUARD, None)
     }
 
-    /// Has end what is over.
-    pub fn tick(&mut self) -> Result<Result<(), String>, Refusal> {
+    /// Ends expired decisions.
+    pub fn tick(&mut self) -> Result<SaveOutcome, Refusal> {
         let now = sipward_kernel::clock::now();
         let decisions = self.guard_runtime.guard.tick(now);
         let result = self.carry_out(decisions, &[], GUARD, None);
@@ -181,7 +176,7 @@ impl Controller {
         result
     }
 
-    /// What a command would lift: also what the guard does not know the name of, and bans of flows.
+    /// The suspensions that an order lifts: also those known by a hash only, and bans of flows.
     pub(super) fn lifted(&self, order: &Order, now: KernelTime) -> Vec<SuspensionTarget> {
         self.guard_runtime
             .enforced
@@ -191,37 +186,37 @@ impl Controller {
             .collect()
     }
 
-    /// What follows from a command; whether it is saved, or why not.
+    /// Puts the decisions of an order in force.
     pub(super) fn order(
         &mut self,
         order: &Order,
         who: &str,
         note: Option<&str>,
-    ) -> Result<Result<(), String>, Refusal> {
+    ) -> Result<SaveOutcome, Refusal> {
         let now = sipward_kernel::clock::now();
         // The store reports its faults.
         let _ = self.recall();
         let decisions = self.guard_runtime.guard.order(order, now);
         let lifted = self.lifted(order, now);
         let saved = self.carry_out(decisions, &lifted, who, note)?;
-        // What is forgiven stays so, however soon the next restart is.
-        Ok(saved.and(self.keep_memory()))
+        // Forgotten failures stay forgotten, however soon the next restart is.
+        Ok(saved.and(self.keep_memory().into()))
     }
 
-    /// The lists have changed there, so that who is known counts again, or does not.
+    /// Updates known sources after a change of the lists.
     pub(super) fn know_again(&mut self, nets: &[IpNet]) -> Result<(), Refusal> {
         let sources = nets.iter().filter_map(|net| single(*net));
         Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, sipward_kernel::clock::now())?)
     }
 
-    /// On an error, what could be done is done and saved all the same.
+    /// On an error, the other decisions are put in force and saved all the same.
     fn carry_out(
         &mut self,
         decisions: Vec<Decision>,
         lifted: &[SuspensionTarget],
         who: &str,
         note: Option<&str>,
-    ) -> Result<Result<(), String>, Refusal> {
+    ) -> Result<SaveOutcome, Refusal> {
         let clock = Clock::read();
         let trusted = self.trusted_of(&decisions, &clock)?;
         let mut batch =
@@ -241,7 +236,7 @@ impl Controller {
         result.map(|()| saved)
     }
 
-    /// Of those that are to be suspended. Asked once, as it takes a look at all prefixes.
+    /// The trusted sources among those to suspend. Looked up once, because that reads all prefixes.
     fn trusted_of(&mut self, decisions: &[Decision], clock: &Clock) -> Result<BTreeSet<IpAddr>, Refusal> {
         let source = |decision: &Decision| match decision.action {
             GuardAction::Suspend { source, .. }
@@ -291,8 +286,9 @@ impl Controller {
             | GuardAction::ForgetFlow { .. }) => return self.know(known, trigger, batch),
             GuardAction::Alert { source, account } => {
                 let note = (trigger.rule == Rule::Missed).then(|| MISSED.to_owned());
-                let said = Said { account: account.map(String::from), source, note, ..Said::of("alert") };
-                self.say(said, trigger, None, batch);
+                let account = account.map(String::from);
+                let alert = DecisionFacts::new(DecisionName::Alert, trigger);
+                self.report(DecisionFacts { account, source, note, ..alert }, batch);
                 return Ok(());
             }
         };
@@ -330,7 +326,7 @@ impl Controller {
         }
     }
 
-    /// False: the source may not be touched.
+    /// False if the source is trusted.
     fn suspend(
         &mut self,
         what: Suspended,
@@ -340,7 +336,7 @@ impl Controller {
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
         if source.is_some_and(|source| batch.trusted.contains(&source)) {
-            // It was trusted after it was seen.
+            // The source became trusted after the evidence.
             return Ok(false);
         }
         let suspension = Suspension {
@@ -358,16 +354,11 @@ impl Controller {
             batch.done.push(Done::Lifted(gone.what.clone(), gone.source));
             if target(&gone) != target(&suspension) {
                 let note = "there is no room for more suspensions".to_owned();
-                self.say(
-                    Said { note: Some(note), ..Said::about("lifted", &gone) },
-                    gone.trigger,
-                    None,
-                    batch,
-                );
+                let lifted = DecisionFacts::about(DecisionName::Lifted, &gone, gone.trigger);
+                self.report(DecisionFacts { note: Some(note), ..lifted }, batch);
             }
         }
-        let (said, until) = (Said::about(Said::name(&suspension), &suspension), suspension.until);
-        self.say(said, trigger, Some(until), batch);
+        self.report(DecisionFacts::of_suspension(&suspension, trigger), batch);
         batch.done.push(Done::Suspended(suspension));
         Ok(true)
     }
@@ -379,13 +370,13 @@ impl Controller {
         batch: &mut Batch<'_>,
     ) -> Result<(), Refusal> {
         if let Some(lifted) = self.guard_runtime.enforced.lift(&mut self.tables, target)? {
-            self.say(Said::about("lifted", &lifted), trigger, None, batch);
+            self.report(DecisionFacts::about(DecisionName::Lifted, &lifted, trigger), batch);
             batch.done.push(Done::Lifted(lifted.what, lifted.source));
         }
         Ok(())
     }
 
-    /// Bans a source or a prefix, unless this host or somebody here could not do without it: then it says false.
+    /// Bans a source or a prefix. False if this host or the operator cannot do without it.
     fn ban_for(
         &mut self,
         net: IpNet,
@@ -395,10 +386,10 @@ impl Controller {
     ) -> Result<bool, Refusal> {
         let net = canonical(net);
         let hazard = ban_safety::hazard(net, batch.protected.get_or_insert_with(|| ban_safety::all(None)));
-        let said = Said { source: Some(net), ..Said::of("banned") };
+        let facts = |name| DecisionFacts { source: Some(net), ..DecisionFacts::new(name, trigger) };
         if let Some(hazard) = hazard {
-            let note = format!("it {hazard}, and so it is not banned");
-            self.say(Said { decision: "alert", note: Some(note), ..said }, trigger, None, batch);
+            let note = format!("not banned: it {hazard}");
+            self.report(DecisionFacts { note: Some(note), ..facts(DecisionName::Alert) }, batch);
             return Ok(false);
         }
         if self.store.configured(net).is_some() {
@@ -413,29 +404,29 @@ impl Controller {
         let evidence = Some(counted(trigger));
         let (kind, origin) = (ListKind::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
-        self.say(said, trigger, Some(until), batch);
+        self.report(DecisionFacts { until: Some(until), ..facts(DecisionName::Banned) }, batch);
         Ok(true)
     }
 
-    /// Tells whoever listens, and the audit trail unless it is nothing but the end that was known before.
-    fn say(&self, said: Said, trigger: Trigger, until: Option<KernelTime>, batch: &mut Batch<'_>) {
-        let said = Said { note: said.note.or_else(|| batch.note.map(str::to_owned)), ..said };
-        let clock = &batch.clock;
-        let decided = said.decided(trigger, until, batch.who, clock);
-        if trigger.rule != Rule::Expired {
+    /// Reports a decision to the listener and to the audit trail. The trail omits ends that were known before.
+    fn report(&self, facts: DecisionFacts, batch: &mut Batch<'_>) {
+        let facts = DecisionFacts { note: facts.note.or_else(|| batch.note.map(str::to_owned)), ..facts };
+        if facts.trigger.rule != Rule::Expired {
             batch.done.push(Done::Noted {
-                what: said.decision,
-                target: said.target(),
-                detail: said.detail(trigger, until, clock),
+                what: facts.name.name(),
+                target: audit_target(&facts),
+                detail: audit_detail(&facts, &batch.clock),
             });
         }
-        self.guard_runtime.emit(decided);
+        if let Some(listener) = &self.guard_runtime.listener {
+            listener(&facts, batch.who, &batch.clock);
+        }
     }
 
-    /// In one transaction. What is not in the store is marked as such.
-    fn save_batch(&mut self, batch: Batch<'_>) -> Result<Result<(), String>, Refusal> {
+    /// Saves in one transaction, and marks as unsaved what could not be saved.
+    fn save_batch(&mut self, batch: Batch<'_>) -> Result<SaveOutcome, Refusal> {
         if batch.done.is_empty() {
-            return Ok(Ok(()));
+            return Ok(SaveOutcome::Saved);
         }
         let (who, done) = (batch.who.to_owned(), batch.done.clone());
         let saved = self.store.change_now_or_later(move |change, clock| {
@@ -444,7 +435,7 @@ impl Controller {
         if saved.is_err() {
             self.mark(&batch)?;
         }
-        Ok(saved)
+        Ok(saved.into())
     }
 
     fn mark(&mut self, batch: &Batch<'_>) -> Result<(), Refusal> {
@@ -482,83 +473,32 @@ fn lifts(order: &Order, suspension: &Suspension) -> bool {
     }
 }
 
-/// Be it by a hash.
+/// Also by the hash of the account.
 pub(super) fn matches_account(suspension: &Suspension, account: &Account) -> bool {
     target(suspension).what == SuspensionTarget::account(None, account).what
 }
 
-/// The parts of a decision that its event shows.
-#[derive(Clone, Debug)]
-struct Said {
-    decision: &'static str,
-    account: Option<String>,
-    source: Option<IpNet>,
-    flow: Option<String>,
-    note: Option<String>,
-}
-
-impl Said {
-    const fn of(decision: &'static str) -> Self {
-        Self { decision, account: None, source: None, flow: None, note: None }
-    }
-
-    fn about(decision: &'static str, suspension: &Suspension) -> Self {
-        let name = Some(suspension.what.to_string());
-        let (account, flow) = match suspension.what {
-            Suspended::Flow(_) | Suspended::Asking => (None, name),
-            Suspended::Account(_) | Suspended::Hash(_) => (name, None),
-        };
-        Self { account, flow, source: suspension.source.map(IpNet::from), ..Self::of(decision) }
-    }
-
-    const fn name(suspension: &Suspension) -> &'static str {
-        match (&suspension.what, suspension.source) {
-            (Suspended::Flow(_), _) => "banned",
-            (Suspended::Asking, _) => "limited",
-            (_, Some(_)) => "suspended",
-            (_, None) => "locked",
-        }
-    }
-
-    /// For the audit trail: an address or prefix stands last.
-    fn target(&self) -> String {
-        let what = self.account.as_deref().or(self.flow.as_deref());
-        match (what, self.source.map(show)) {
-            (Some(what), Some(source)) => format!("{what} from {source}"),
-            (None, Some(source)) => source,
-            (what, None) => what.unwrap_or_default().to_owned(),
-        }
-    }
-
-    fn detail(&self, trigger: Trigger, until: Option<KernelTime>, clock: &Clock) -> String {
-        let lasts = until.map(|until| clock.kernel.remaining(until).to_string());
-        let words = lasts.into_iter().chain([counted(trigger)]).chain(self.note.clone());
-        words.collect::<Vec<_>>().join(", ")
-    }
-
-    fn decided(&self, trigger: Trigger, until: Option<KernelTime>, who: &str, clock: &Clock) -> Decided {
-        let Self { decision, account, source, flow, note } = self.clone();
-        let Trigger { rule, count, seconds: within } = trigger;
-        Decided {
-            ts: clock.wall.as_millis() as f64 / 1e3,
-            decision: decision.to_owned(),
-            account,
-            source: source.map(show),
-            flow,
-            expires_in: until.and_then(|until| seconds(clock.kernel.remaining(until))),
-            rule: rule.to_string(),
-            count,
-            seconds: within,
-            who: who.to_owned(),
-            note,
-        }
+/// The subject of a decision for the audit trail: an address or prefix stands last.
+fn audit_target(facts: &DecisionFacts) -> String {
+    let what = facts.account.as_deref().or(facts.flow.as_deref());
+    match (what, facts.source.map(show)) {
+        (Some(what), Some(source)) => format!("{what} from {source}"),
+        (None, Some(source)) => source,
+        (what, None) => what.unwrap_or_default().to_owned(),
     }
 }
 
-/// What to do where packets are not seen.
-const MISSED: &str = "so many packets of the PBX, or of known sources, went by unseen: until it ends, no nonce proves \
-    anything over UDP, so that nobody is suspended or banned for what comes that way, and who is known stays so. \
-    `sipward status` says what was not seen and `sipward top` who sends most: ban who floods, or give sipward more CPU";
+fn audit_detail(facts: &DecisionFacts, clock: &Clock) -> String {
+    let lasts = facts.until.map(|until| clock.kernel.remaining(until).to_string());
+    let words = lasts.into_iter().chain([counted(facts.trigger)]).chain(facts.note.clone());
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The advice for an observer that misses packets.
+const MISSED: &str = "the observer missed many packets of the PBX or of known sources. Until this ends, no \
+                      nonce proves anything over UDP: no failure over UDP leads to a suspension or a ban, \
+                      and known sources stay known. `sipward status` counts the missed packets and `sipward \
+                      top` shows the busiest sources: ban the flood, or give sipward more CPU time";
 
 /// `many-accounts: 12 in 40s`
 fn counted(trigger: Trigger) -> String {

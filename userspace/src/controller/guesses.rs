@@ -1,4 +1,4 @@
-//! What the filter knows of guesses by the guard: which accounts have worked where, and what lines are given back.
+//! The guard's input to the filter's limit of guesses: accounts that have worked, and refunds to lines.
 
 use std::{collections::HashSet, net::IpAddr};
 
@@ -37,7 +37,7 @@ const fn refunds(given: GivenBack) -> Refunds {
     Refunds { issued, other, room, room_until: room_until.as_nanos() }
 }
 
-/// What the filter has given back to lines, by an earlier daemon.
+/// Refunds to lines by an earlier daemon.
 pub(super) fn given_back(tables: &mut Tables) -> Result<Vec<(IpAddr, GivenBack)>, Error> {
     let all = tables.given_back()?;
     let given = |refunds| {
@@ -60,7 +60,7 @@ fn put_worked(
         };
         match done {
             Ok(()) => {}
-            // What the guard has forgotten is still there.
+            // Remove entries that the guard has forgotten.
             Err(Error::Full { .. }) => return mirror_worked(tables, guard),
             Err(error) => return Err(error.into()),
         }

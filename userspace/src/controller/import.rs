@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::{
-    Controller,
-    list_commands::{command, usable},
-    reply::Reply,
-    retrying_store::by_file,
-};
+use super::{Controller, list_commands::usable, reply::Reply, retrying_store::by_file};
 use crate::{
     ban_safety::{self, ProtectedAddress},
     caller::Who,
     clock::Clock,
     refusal::Refusal,
     store::{Change, Entry, StoreError},
+    wire,
 };
 use sipward_api::{Import, item::ImportedCount};
 use sipward_types::{
@@ -119,7 +115,7 @@ fn note(
     count: usize,
 ) -> impl Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send + 'static {
     let (who, file) = (who.name.clone(), import.file.clone());
-    let (what, detail) = (format!("{} import", command(import.list)), format!("{count} entries"));
+    let (what, detail) = (format!("{} import", wire::command(import.list)), format!("{count} entries"));
     move |change, clock| change.audit(&who, &what, &file, &detail, clock)
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Controller, reply::Reply};
+use super::{Controller, reply::Reply, retrying_store::SaveOutcome};
 use crate::{
     ban_safety,
     caller::Who,
@@ -10,13 +10,14 @@ use crate::{
     lists::{Banning, Lists, Trusting},
     refusal::Refusal,
     store::Entry,
+    wire::{command, listed, seconds},
 };
 use sipward_api::{Add, Query, Remove, item};
 use sipward_engine::guard::Order;
 use sipward_types::{
     address::{canonical, show},
     list_entry::{ListEntry, ListKind, Origin},
-    time::{KernelTime, Lifetime, WallSeconds},
+    time::{KernelTime, Lifetime},
 };
 
 /// Rows that are read at once; between two of them others have their turn.
@@ -78,7 +79,7 @@ impl Controller {
             let clock = Clock::read();
             let asked = clock.kernel.expiry(lifetime(add.lasts));
             let Banning::Done { until, shadow } = self.lists(&clock)?.ban(net, asked)? else {
-                refused.push(net, "trusted, and so not banned: `sipward trust del` first".to_owned());
+                refused.push(net, "not banned, because it is trusted: `sipward trust del` first".to_owned());
                 continue;
             };
             self.know_again(&[net])?;
@@ -131,8 +132,8 @@ impl Controller {
     /// What counts against sources there is forgotten, so that it needs new evidence to ban them again.
     fn clear_net(&mut self, net: IpNet, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let saved = self.order(&Order::ClearNet { net }, &who.name, None)?;
-        if let Err(fault) = saved {
-            reply.notice(format!("{}: its suspensions end, but that is not saved: {fault}", show(net)));
+        if let SaveOutcome::Unsaved(fault) = saved {
+            reply.notice(format!("{}: its suspensions ended, but that is not saved: {fault}", show(net)));
         }
         Ok(())
     }
@@ -153,7 +154,7 @@ impl Controller {
         };
         let lists = self.lists(&clock)?;
         let next = entries.last().filter(|_| entries.len() == most).map(|entry| entry.net);
-        Ok(Page { lines: entries.into_iter().map(|entry| listed(entry, &lists, &clock)).collect(), next })
+        Ok(Page { lines: entries.into_iter().map(|entry| shown(entry, &lists, &clock)).collect(), next })
     }
 
     /// What the kernel has, where the store cannot be read or has not all of it.
@@ -256,7 +257,7 @@ impl Refused {
 fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
     if sources.len() > AT_ONCE {
         return Err(Refusal::wrong(format!(
-            "{} sources are too many at once: {AT_ONCE} may be named, and `import` takes any number",
+            "{} sources are too many at once: name at most {AT_ONCE}, or use `import`",
             sources.len()
         )));
     }
@@ -267,47 +268,22 @@ fn check_count(sources: &[IpNet]) -> Result<(), Refusal> {
 pub(super) fn usable(net: IpNet) -> Result<IpNet, Refusal> {
     let net = canonical(net);
     if sipward_types::address::holds_v4_unsaid(net) {
-        let message =
-            format!("{net} would hold every IPv4 address, too: write 2000::/3 for all of IPv6 in use");
+        let message = format!("{net} also holds every IPv4 address: write 2000::/3 for all of IPv6 in use");
         return Err(Refusal::wrong(message));
     }
     Ok(net)
-}
-
-pub(super) const fn command(kind: ListKind) -> &'static str {
-    match kind {
-        ListKind::Trusted => "trust",
-        ListKind::Banned => "ban",
-    }
 }
 
 fn lifetime(seconds: Option<u64>) -> Lifetime {
     seconds.map_or(Lifetime::Forever, |seconds| Lifetime::For(std::time::Duration::from_secs(seconds)))
 }
 
-/// How much time is left, for programs; `None` is for ever.
-pub(super) fn seconds(lasts: Lifetime) -> Option<u64> {
-    match lasts {
-        Lifetime::For(duration) => Some(duration.as_secs()),
-        Lifetime::Forever => None,
-    }
-}
-
-pub(super) fn listed(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Listed {
+fn shown(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Listed {
     let shadow = match entry.kind {
         ListKind::Banned => lists.shadow(entry.net),
         ListKind::Trusted => None,
     };
-    item::Listed {
-        source: show(entry.net),
-        expires_in: seconds(clock.kernel.remaining(entry.until)),
-        until: clock.to_wall(entry.until).map(WallSeconds::get),
-        since: entry.since.seconds().get(),
-        origin: entry.origin,
-        shadowed_for: shadow.map(|(_, until)| seconds(clock.kernel.remaining(until))),
-        note: entry.note,
-        evidence: entry.evidence,
-    }
+    listed(entry, shadow.map(|(_, until)| until), clock)
 }
 
 /// The order of the store.

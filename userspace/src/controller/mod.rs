@@ -31,16 +31,14 @@ mod tapping;
 pub use self::{
     audit_trail::{AuditTrail, audit_trail},
     enforced_state::ReconcileReport,
-    explain::{Counted, Explained, Known, KnownFlow, Next, Rule, Seen, Sighted},
     guard::Listener,
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
-    retrying_store::OpenOutcome,
+    retrying_store::{OpenOutcome, SaveOutcome},
     rules::Silenced,
     settings::Settings,
     start::{ProgramFate, Started},
-    status::{Daemon, Guarded, Hits, Interface, ListCounts, Ports, Row, Status, StoreState},
 };
 
 use std::{collections::BTreeSet, path::PathBuf};
@@ -62,6 +60,7 @@ use crate::{
     paths,
     refusal::Refusal,
     store::{self, Change},
+    wire,
 };
 use sipward_api::{Audit, Call, Detach, item};
 use sipward_engine::guard as engine;
@@ -159,12 +158,18 @@ impl Controller {
             Call::Attach => self.attach_again(who, reply),
             Call::Detach(detach) => self.detach(detach, who, reply),
             Call::Status => {
-                reply.item(&self.status()?);
+                reply.item(&wire::status(self.status()?, None));
                 Ok(())
             }
-            Call::Explain(explain) => self.explain(explain, reply),
+            Call::Explain(explain) => {
+                reply.item(&wire::explanation(self.explain(explain.address)?, None, None));
+                Ok(())
+            }
             Call::Audit(audit) => self.audit(audit, reply),
-            Call::Account(name) => self.account(name, reply),
+            Call::Account(name) => {
+                reply.item(&wire::account(self.account(&name.account)?, None));
+                Ok(())
+            }
             Call::Lock(lock) => self.lock(lock, who, reply),
             Call::Unlock(unlock) => self.unlock(unlock, who, reply),
             Call::Rules => self.report_rules(reply),

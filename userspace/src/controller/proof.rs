@@ -1,6 +1,6 @@
-//! Whether the filter was seen to do its work.
+//! The self-test of the filter.
 
-use super::{Controller, status::Daemon};
+use super::Controller;
 use crate::probe::probe;
 use sipward_kernel::clock::now;
 use sipward_types::time::KernelTime;
@@ -12,21 +12,14 @@ pub(super) struct Proved {
 }
 
 impl Proved {
-    /// What the status of a daemon says of it. What it has seen itself is the daemon's to say.
-    pub(super) fn daemon(&self, now: KernelTime) -> Daemon {
-        Daemon {
-            pid: std::process::id(),
-            uptime: 0,
-            drops_reported: 0,
-            drops_suppressed: 0,
-            proved: self.at.map(|at| now.since(at).as_secs()),
-            alarm: self.alarm.clone(),
-        }
+    /// When the last self-test passed, and why the last one failed, if it did.
+    pub(super) fn last(&self) -> (Option<KernelTime>, Option<String>) {
+        (self.at, self.alarm.clone())
     }
 }
 
 impl Controller {
-    /// Has the filter judge packets whose fate is known.
+    /// Runs the self-test: the filter judges packets with a known verdict.
     pub fn prove(&mut self) -> Result<(), String> {
         let result =
             probe(&self.pins, &mut self.tables, now()).map(drop).map_err(|failure| failure.to_string());

@@ -7,8 +7,8 @@ use super::{
     reply::Reply,
     settings::{self, Settings},
 };
-use crate::{caller::Who, refusal::Refusal};
-use sipward_api::item;
+use crate::{caller::Who, refusal::Refusal, wire};
+use sipward_api::{item, status};
 use sipward_kernel::{self as kernel, Error, XdpChoice};
 
 impl Controller {
@@ -20,14 +20,14 @@ impl Controller {
         for interface in absent(&next.resolved.interfaces, &before.resolved.interfaces) {
             match kernel::check(&self.pins, &interface, XdpChoice::Auto) {
                 Err(Error::NoInterface { .. }) => reply.notice(format!(
-                    "there is no interface {interface} yet: the filter comes onto it as soon as it is there"
+                    "interface {interface} does not exist yet: it will be protected as soon as it does"
                 )),
                 result => result?,
             }
         }
         if next.resolved.group != before.resolved.group {
             reply.notice(
-                "group: the socket is given to it when the daemon starts again: `systemctl restart sipward`",
+                "group: the change takes effect when the daemon restarts: `systemctl restart sipward`",
             );
         }
         self.switched.overrule(&mut self.store, &next);
@@ -51,7 +51,7 @@ impl Controller {
         let attached: BTreeSet<_> =
             kernel::attachments(&self.pins)?.into_iter().map(|attachment| attachment.interface).collect();
         let gone: Vec<_> = gone.iter().filter(|interface| attached.contains(*interface)).cloned().collect();
-        // None would mean all.
+        // An empty list would mean all.
         if !gone.is_empty() && gone.len() < attached.len() {
             self.take_off(&gone)?;
         }
@@ -80,7 +80,8 @@ impl Controller {
 
     fn say_interfaces(&self, reply: &mut Reply) -> Result<(), Refusal> {
         for interface in self.interfaces()? {
-            reply.item(&item::Attached { interface: interface.interface, xdp: interface.xdp });
+            let status::Interface { interface, xdp } = wire::interface(interface);
+            reply.item(&item::Attached { interface, xdp });
         }
         Ok(())
     }
@@ -88,7 +89,7 @@ impl Controller {
 
 fn no_daemon() -> Refusal {
     Refusal::no(
-        "no daemon runs, so there is nothing to tell it: `sipward attach` puts the configuration in force",
+        "no daemon runs, so there is nothing to reload: `sipward attach` puts the configuration in force",
     )
 }
 

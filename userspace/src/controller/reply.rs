@@ -1,4 +1,4 @@
-//! What is said to whoever asked.
+//! The reply to a call.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct Reply {
 
 impl Reply {
     pub(super) fn item(&mut self, item: &impl Serialize) {
-        // Only maps with keys that are no strings cannot be said in JSON, and no item has one.
+        // Only maps with keys other than strings have no form in JSON, and no item has one.
         self.items.extend(serde_json::to_value(item));
     }
 
@@ -28,7 +28,7 @@ impl Reply {
 
 impl From<kernel::Error> for Refusal {
     fn from(error: kernel::Error) -> Self {
-        let log = error.log(LOG_LINES).map(|log| format!("\nThe end of what it says:\n{log}"));
+        let log = error.log(LOG_LINES).map(|log| format!("\nThe end of its message:\n{log}"));
         Self { kind: RefusalKind::of(&error), message: format!("{error}{}", log.unwrap_or_default()) }
     }
 }

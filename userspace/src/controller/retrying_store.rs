@@ -18,7 +18,7 @@ use sipward_types::list_entry::Origin;
 pub(super) struct RetryingStore {
     path: PathBuf,
     store: Result<Store, StoreError>,
-    /// The last change that could not be saved, until it is.
+    /// The fault of the last change that could not be saved.
     behind: Option<String>,
     /// Changes that wait for the store.
     later: VecDeque<Later>,
@@ -32,16 +32,16 @@ struct Later {
 
 type Work = dyn Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send;
 
-/// Changes that may wait; of more, the oldest are forgotten. What is on the lists, the kernel knows in any case.
+/// Maximum of waiting changes; the oldest of more are dropped. The kernel has the lists in any case.
 const MOST: usize = 1_000;
 
-/// How the store was found.
+/// The state in which the store was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenOutcome {
     AsLeft,
     /// There was none, or nothing was ever written to it.
     New,
-    /// What was there could not be read; it was put aside.
+    /// The database could not be read and was moved aside.
     SetAside {
         to: PathBuf,
         fault: String,
@@ -50,6 +50,30 @@ pub enum OpenOutcome {
     Closed {
         fault: String,
     },
+}
+
+/// The state of a change that is in force in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum SaveOutcome {
+    Saved,
+    /// The fault of the store.
+    Unsaved(String),
+}
+
+impl SaveOutcome {
+    pub(super) fn and(self, next: Self) -> Self {
+        if self == Self::Saved { next } else { self }
+    }
+}
+
+impl From<Result<(), String>> for SaveOutcome {
+    fn from(result: Result<(), String>) -> Self {
+        match result {
+            Ok(()) => Self::Saved,
+            Err(fault) => Self::Unsaved(fault),
+        }
+    }
 }
 
 impl RetryingStore {
@@ -71,12 +95,12 @@ impl RetryingStore {
         self.store.as_mut().ok()
     }
 
-    /// Why it is not to be changed by hand, if the configuration has it.
+    /// The refusal of changes by hand, if the entry is one of the configuration.
     pub(super) fn configured(&self, net: IpNet) -> Option<String> {
         by_file(&self.store.as_ref().ok()?.get(net, &Clock::read()).ok()??)
     }
 
-    /// A change, saved when this returns; or nothing of it, and why.
+    /// Saves a change as a whole, or nothing of it.
     pub(super) fn change(
         &mut self,
         work: impl FnOnce(&mut Change<'_>, &Clock) -> Result<(), StoreError>,
@@ -84,7 +108,7 @@ impl RetryingStore {
         let later = &self.later;
         let result = match &mut self.store {
             Ok(store) => changed(store, |change, now| {
-                // As it was said before.
+                // Earlier changes come first.
                 later.iter().try_for_each(|Later { at, work }| work(change, at))?;
                 work(change, now)
             }),
@@ -95,7 +119,7 @@ impl RetryingStore {
         Ok(())
     }
 
-    /// The same; and if it cannot be saved, it is tried again later.
+    /// Saves a change, and retries it later if that fails.
     pub(super) fn change_now_or_later(
         &mut self,
         work: impl Fn(&mut Change<'_>, &Clock) -> Result<(), StoreError> + Send + 'static,
@@ -115,7 +139,7 @@ impl RetryingStore {
         self.give_up_if_broken(error)
     }
 
-    /// Notices a store that cannot be written any more, while nobody writes to it.
+    /// Notices a store that is no longer writable, without a change to save.
     pub(super) fn look(&mut self) {
         if let Ok(store) = &mut self.store
             && let Err(error) = store.begin().map(drop)
@@ -124,7 +148,7 @@ impl RetryingStore {
         }
     }
 
-    /// What the store knows; or why it cannot be read.
+    /// Reads from the store.
     pub(super) fn read<T>(
         &mut self,
         work: impl FnOnce(&Store) -> Result<T, StoreError>,
@@ -135,7 +159,7 @@ impl RetryingStore {
         }
     }
 
-    /// Another store takes the place of one that is broken, as soon as somebody tries to recover it.
+    /// Gives up a broken store; the next `recover` replaces it.
     fn give_up_if_broken(&mut self, error: StoreError) -> String {
         let fault = error.to_string();
         if matches!(error.kind(), StoreErrorKind::Corrupt | StoreErrorKind::Lost) {
@@ -144,7 +168,7 @@ impl RetryingStore {
         fault
     }
 
-    /// Why what is in force is not all in the store, if so.
+    /// The fault, if not everything in force is in the store.
     pub(super) fn fault(&self) -> Option<String> {
         match &self.store {
             Err(error) => Some(error.to_string()),
@@ -152,29 +176,29 @@ impl RetryingStore {
         }
     }
 
-    /// Tries again what failed; how the store was found, if it can be written now.
+    /// Retries what failed. Returns the state of the store if it is writable now.
     pub(super) fn recover(&mut self) -> Option<OpenOutcome> {
         let mut opened = OpenOutcome::AsLeft;
         if let Err(error) = &self.store {
             let corrupt = (error.kind() == StoreErrorKind::Corrupt).then(|| error.to_string());
-            // Not every damage shows when it is opened.
+            // Damage may show only after opening.
             (self.store, opened) = match corrupt {
                 Some(fault) => set_aside(&self.path, fault),
                 None => open(&self.path),
             };
         }
         let works = self.change(|_, _| Ok(())).is_ok();
-        // A new one passes for all there is until somebody says otherwise.
+        // A new store counts as the complete state until it is filled.
         (works || matches!(opened, OpenOutcome::New | OpenOutcome::SetAside { .. })).then_some(opened)
     }
 
-    /// The store has all that is on the lists.
+    /// The store has every entry of the lists.
     pub(super) fn caught_up(&mut self) {
         self.behind = None;
     }
 }
 
-/// Why it is not to be changed by hand, if the configuration has it.
+/// The refusal of changes by hand, if the entry is one of the configuration.
 pub(super) fn by_file(entry: &Entry) -> Option<String> {
     (entry.origin == Origin::Config).then(|| {
         let kind = entry.kind.name();
@@ -209,13 +233,13 @@ fn open(path: &Path) -> (Result<Store, StoreError>, OpenOutcome) {
     }
 }
 
-/// `corrupt`: what is wrong with it.
+/// `corrupt`: the damage.
 fn set_aside(path: &Path, corrupt: String) -> (Result<Store, StoreError>, OpenOutcome) {
     let opened = Store::set_aside(path).and_then(|to| Ok((Store::open(path)?, to)));
     match opened {
         Ok((store, to)) => (Ok(store), OpenOutcome::SetAside { to, fault: corrupt }),
         Err(error) => {
-            let fault = format!("{corrupt}; and it cannot be put aside: {error}");
+            let fault = format!("{corrupt}; and it cannot be moved aside: {error}");
             (Err(error), OpenOutcome::Closed { fault })
         }
     }

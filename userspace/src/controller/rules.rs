@@ -1,4 +1,4 @@
-//! What each rule dropped, whom by mistake, and what is done about it.
+//! The drops and false positives of each rule, and the reaction to them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,19 +14,19 @@ use super::{
 };
 use crate::controller::switch_names::SIGNATURE;
 use crate::{caller::Who, clock::Clock, refusal::Refusal};
-use sipward_api::item::Ruled;
+use sipward_api::{item::Ruled, name::RuleAction};
 use sipward_engine::false_positives::{FalsePositives, Saved, Settings, Tally};
 use sipward_kernel::Error;
 use sipward_signature::SignatureSet;
 
-/// What was done about a rule that hits the wrong ones.
+/// The reaction to a rule with false positives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silenced {
     /// It is off until the configuration is loaded again.
     Off,
     /// It is not to be.
     NotAllowed,
-    /// Without it there would be no limit at all, or it is not a rule but somebody's order.
+    /// There would be no limit without the rule, or it is an order of an operator and not a rule.
     NotPossible,
 }
 
@@ -70,9 +70,9 @@ impl Controller {
         let enforced = self.tables.policy()?.ok_or(Error::NothingAttached)?.enforce != 0;
         let off = self.switched.off();
         let action = |rule: &str| match (off.contains(rule), enforced) {
-            (true, _) => "off",
-            (false, true) => "drop",
-            (false, false) => "monitor",
+            (true, _) => RuleAction::Off,
+            (false, true) => RuleAction::Drop,
+            (false, false) => RuleAction::Monitor,
         };
         let mut counts = self.dropped_by_rule()?;
         // Also those that were met and are not counted any more, as the filter was loaded anew.
@@ -89,7 +89,7 @@ impl Controller {
             .map(|(rule, (dropped, would_drop))| {
                 let Tally { sources, authenticated, estimated, flagged } =
                     tallies.get(&rule).copied().unwrap_or_default();
-                let action = action(&rule).to_owned();
+                let action = action(&rule);
                 Ruled { rule, action, dropped, would_drop, sources, authenticated, estimated, flagged }
             })
             .collect())
@@ -121,7 +121,14 @@ impl Controller {
         let mut off = self.switched.off();
         off.insert(rule.to_owned());
         if !self.put_off(rule, &off)? {
-            self.note_rule("flagged", rule, &format!("{detail}; it cannot be switched off by itself"));
+            self.note_rule(
+                "flagged",
+                rule,
+                &format!(
+                    "{detail}; this rule cannot be switched off \
+                                                      automatically"
+                ),
+            );
             return Ok(Silenced::NotPossible);
         }
         self.note_rule("switched off", rule, &detail);
@@ -129,7 +136,7 @@ impl Controller {
         Ok(Silenced::Off)
     }
 
-    /// Whether it is a rule that can be off.
+    /// Switches a rule off. False if it is not a rule that can be off.
     fn put_off(&mut self, rule: &str, off: &BTreeSet<String>) -> Result<bool, Refusal> {
         match rule.strip_prefix(SIGNATURE) {
             Some(_) => {
@@ -167,7 +174,7 @@ impl Controller {
             .change_now_or_later(move |change, clock| change.audit(&who, what, &rule, &detail, clock));
     }
 
-    /// Signatures that somebody loads are on as they say.
+    /// Signatures that an operator loads are on, whatever was switched off.
     pub(super) fn forget_silenced_signatures(&mut self) {
         let off = self.switched.off();
         let others: BTreeSet<_> = off.iter().filter(|rule| !rule.starts_with(SIGNATURE)).cloned().collect();

@@ -32,11 +32,11 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     pub resolved: Resolved,
     pub signatures: Compiled,
-    /// What the file says in so many words, and what is therefore not left as it was switched.
+    /// Settings that the file states explicitly, so that they override switches by hand.
     says_mode: bool,
     says_trusted_only: bool,
     texts: Option<Texts>,
-    /// Why it is not what the file says now.
+    /// The reason why the settings are not those of the file.
     pub fault: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Settings {
         let settings = Self::read(Some(file), None)?;
         if settings.resolved.interfaces.is_empty() {
             return Err(Refusal::wrong(format!(
-                "{}: interface: none is named, so there is nothing to protect; add `interface = \"eth0\"`",
+                "{}: interface: missing, so there is nothing to protect; add `interface = \"eth0\"`",
                 file.display()
             )));
         }
@@ -79,7 +79,7 @@ impl Settings {
         })
     }
 
-    /// What of it is not left as it was switched. Signatures never are, nor are rules that were switched off.
+    /// Switches that the configuration overrides, always those of signatures and of rules that were switched off.
     pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
         let mode = self.says_mode.then_some(crate::controller::switch_names::MODE);
         let only = self.says_trusted_only.then_some(crate::controller::switch_names::ONLY);
@@ -93,7 +93,7 @@ impl Settings {
         .flatten()
     }
 
-    /// Whether packets of suspended accounts pass; kept for commands, which do not read the file.
+    /// True if packets of suspended accounts pass. Saved for commands, which do not read the file.
     pub(super) fn keep_passes(&self, store: &mut RetryingStore) -> bool {
         let passes = self.resolved.guard.passes_suspended;
         if passes != passes_as_kept(store) {
@@ -122,13 +122,13 @@ impl Settings {
 /// The name that the store knows it by.
 const PASSES: &str = "suspended-pass";
 
-/// Whether packets of suspended accounts pass, by the configuration that was last in force.
+/// True if packets of suspended accounts pass, by the configuration that was last in force.
 pub(super) fn passes_as_kept(store: &RetryingStore) -> bool {
     let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
     switches.iter().any(|switch| switch.name == PASSES)
 }
 
-/// What was switched by hand, as it was kept.
+/// Switches by hand, as they were saved.
 #[derive(Debug, Default)]
 pub(super) struct Switched(BTreeMap<String, Switch>);
 
@@ -142,7 +142,8 @@ impl Switched {
         Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
     }
 
-    /// Where the store cannot be read: what is in force was switched, as far as it is not what the configuration says.
+    /// Without a readable store, every setting in force that differs from the configuration counts as switched by
+    /// hand.
     pub(super) fn guess(in_force: &Policy, configured: &Policy) -> Self {
         let mut switched = Self::default();
         let mut differs = |name: &str, value: &str| {
@@ -169,7 +170,7 @@ impl Switched {
         switched
     }
 
-    /// What the configuration says otherwise in so many words is no longer switched.
+    /// Removes the switches that the configuration overrides explicitly.
     pub(super) fn overrule(&mut self, store: &mut RetryingStore, settings: &Settings) {
         let names: Vec<_> = settings.overrules().collect();
         names.iter().for_each(|name| self.remove(name));
@@ -211,7 +212,7 @@ impl Switched {
     pub(super) fn put_off(&mut self, off: &BTreeSet<String>, who: &str) -> Switch {
         let switch = Switch {
             name: crate::controller::switch_names::OFF.to_owned(),
-            // A list of texts can always be said.
+            // A list of strings always has a form in JSON.
             value: serde_json::to_string(off).unwrap_or_default(),
             since: Clock::read().wall,
             who: who.to_owned(),
@@ -221,7 +222,7 @@ impl Switched {
         switch
     }
 
-    /// Those that somebody loaded.
+    /// The signatures that an operator loaded.
     pub(super) fn signatures(&self) -> Option<SignatureSet> {
         let text = self.value(crate::controller::switch_names::SIGNATURES)?;
         let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
@@ -312,7 +313,7 @@ pub(super) fn apply_lists(
     let mut lists = Lists::open(tables, clock.kernel)?;
     lists.set_all(&changes)?;
     if store.change(|change, clock| save_lists(change, clock, &changes)).is_err() {
-        // What failed is reported by the retrying store. Without a mark it would pass for what was never acknowledged.
+        // The retrying store reports the fault. An unmarked entry would count as unacknowledged after a restart.
         for (net, _) in &changes {
             lists.mark_unsaved(*net)?;
         }
@@ -353,7 +354,7 @@ fn save_lists(
 /// Read at once.
 const ROWS: usize = 1_000;
 
-/// What the store has from the configuration.
+/// The entries of the store that come from the configuration.
 fn configured(store: &Store, clock: &Clock) -> Result<BTreeMap<IpNet, ListKind>, StoreError> {
     let mut configured = BTreeMap::new();
     for list in [ListKind::Trusted, ListKind::Banned] {

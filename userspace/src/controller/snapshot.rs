@@ -1,6 +1,6 @@
-//! Snapshots of the guard's counts, saved from time to time and never while somebody waits for a verdict.
+//! Snapshots of the guard's counts, saved periodically and never while a verdict waits.
 //!
-//! What came after the last time is lost where the daemon is killed: some seconds.
+//! A killed daemon loses the counts since the last snapshot: some seconds.
 
 use super::Controller;
 use crate::clock::Clock;
@@ -11,24 +11,23 @@ const PART: usize = 8_192;
 /// The state of the store's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum SnapshotState {
-    /// The guard does not know it yet.
+    /// Not loaded yet.
     #[default]
     Unread,
     Right,
-    /// Not what it should have; it is to be made anew.
+    /// Wrong; it must be written anew.
     Wrong,
 }
 
 impl SnapshotState {
-    /// Another store took the place of the one before.
+    /// A new store replaced the previous one.
     pub(super) fn is_lost(&mut self) {
         *self = Self::Wrong;
     }
 }
 
 impl Controller {
-    /// What was saved before a restart, once; or why not all of it can be had. A command's own controller needs it for its
-    /// orders alone.
+    /// Loads the saved counts, once. A command's own controller needs them for its orders only.
     pub(super) fn recall(&mut self) -> Result<(), String> {
         if self.guard_runtime.snapshot != SnapshotState::Unread {
             return Ok(());
@@ -37,13 +36,13 @@ impl Controller {
         let unreadable = self.guard_runtime.guard.recall(sipward_kernel::clock::now(), memories);
         if unreadable > 0 {
             self.guard_runtime.snapshot = SnapshotState::Wrong;
-            return Err(format!("{unreadable} of the things that it had counted cannot be read"));
+            return Err(format!("{unreadable} of its saved counts cannot be read"));
         }
         self.guard_runtime.snapshot = SnapshotState::Right;
         Ok(())
     }
 
-    /// Saves a part of what is new.
+    /// Saves a part of the new counts.
     pub fn keep_memory(&mut self) -> Result<(), String> {
         // A change that is behind is reported already, and tried again once it can be written.
         if self.store.fault().is_some() {
@@ -52,7 +51,7 @@ impl Controller {
         self.recall().and(self.keep_part(PART))
     }
 
-    /// At the end.
+    /// Saves everything, at the end of the daemon.
     pub fn keep_all_memory(&mut self) -> Result<(), String> {
         self.keep_part(usize::MAX)
     }

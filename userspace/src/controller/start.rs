@@ -142,7 +142,7 @@ fn find(pins: &Pins, store: &RetryingStore) -> Result<Found, Refusal> {
     let others = pins.others()?;
     if let (false, Err(error)) = (others.is_empty(), store.get()) {
         return Err(Refusal::failed(format!(
-            "the filter in force is of another build, whose lists this one would have to take from the store: {error}. \
+            "the filter in force is of another build, so its lists would have to come from the database: {error}. \
              Nothing was changed"
         )));
     }

@@ -1,24 +1,24 @@
-//! What is switched by hand while traffic flows. It stays over restarts, until it is switched back or the
-//! configuration file says otherwise and is loaded again.
+//! Switches by hand while traffic flows. They survive restarts, until they are switched back or a configuration file
+//! that says otherwise is loaded.
 
 use std::net::IpAddr;
 
 use xdp_prog::abi::Policy;
 
 use super::{Controller, reply::Reply, settings::put_in_force};
-use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, mode_name, on_off};
-use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch};
-use sipward_api::{Only, SetMode, SetSignatures, item};
+use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, on_off};
+use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch, wire::seconds};
+use sipward_api::{Only, SetMode, SetSignatures, item, name::FilterMode};
 use sipward_kernel::Error;
 use sipward_signature::SignatureSet;
 use sipward_types::time::{KernelTime, Lifetime};
 
 impl Controller {
     pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
-        let mode = mode_name(set.enforce);
+        let mode = FilterMode::of(set.enforce);
         self.change_policy(|policy| policy.enforce = u8::from(set.enforce))?;
-        self.keep(MODE, mode, None, who, reply);
-        reply.item(&item::Mode { mode: mode.to_owned() });
+        self.keep(MODE, mode.name(), None, who, reply);
+        reply.item(&item::Mode { mode });
         Ok(())
     }
 
@@ -32,14 +32,14 @@ impl Controller {
             .confirm
             .filter(|_| only.on)
             .map(|seconds| clock.kernel.expiry(Lifetime::For(std::time::Duration::from_secs(seconds))));
-        // Whether it was on before, in which case there is nothing to take back.
+        // A lock-down that was on before does not revert.
         let was_on =
             self.tables.policy()?.is_some_and(|policy| policy.trusted_only != 0) && self.reverts_at.is_none();
         let reverts_at = reverts_at.filter(|_| !was_on);
         self.change_policy(|policy| policy.trusted_only = u8::from(only.on))?;
         self.reverts_at = reverts_at;
         self.keep(ONLY, on_off(only.on), reverts_at, who, reply);
-        let reverts_in = reverts_at.and_then(|at| super::list_commands::seconds(clock.kernel.remaining(at)));
+        let reverts_in = reverts_at.and_then(|at| seconds(clock.kernel.remaining(at)));
         reply.item(&item::Only { trusted_only: only.on, reverts_in });
         Ok(())
     }
@@ -48,15 +48,15 @@ impl Controller {
         let mut lists = self.lists(clock)?;
         if !lists.trusts_somebody()? {
             return Err(Refusal::no(
-                "nobody is trusted, so nobody could call: `sipward trust add` first, or --force",
+                "no source is trusted, so nobody could call: `sipward trust add` first, or --force",
             ));
         }
         if let Some(session) = session
             && !lists.trusts(session)?
         {
             return Err(Refusal::no(format!(
-                "{session}, where your own session comes from, is not trusted, so a phone there could not call: \
-                 `sipward trust add {session}` first, or --force"
+                "{session}, where your own session comes from, is not trusted, so a phone there could not \
+                 call: `sipward trust add {session}` first, or --force"
             )));
         }
         Ok(())
@@ -71,7 +71,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Takes back a lock-down that nobody has confirmed in time. Whether there was one.
+    /// Reverts a lock-down that was not confirmed in time. True if there was one.
     pub fn revert(&mut self, clock: &Clock) -> Result<bool, Refusal> {
         if self.reverts_at.is_none_or(|at| at > clock.kernel) {
             return Ok(false);

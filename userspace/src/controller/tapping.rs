@@ -1,4 +1,4 @@
-//! What passes the filter and what leaves, handed over for the guard to see.
+//! The taps: copies of packets that pass the filter or leave, for the observer.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sipward_kernel::{self as kernel, EgressTap, Error, Tapping};
 /// Packets of strangers in a second, on each CPU: a flood that no limit stops costs the daemon no more than that.
 const STRANGERS: u32 = 4_000;
 
-/// What is handed over lives as long as its reader.
+/// The taps live as long as their reader.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
     /// Of the maps that they fill.
@@ -55,7 +55,7 @@ impl Controller {
         Ok((came, failed))
     }
 
-    /// Nobody reads it any more.
+    /// The taps have no reader any more.
     pub fn untap(&mut self) -> Result<(), Error> {
         self.taps = Taps::default();
         if self.is_off() { Ok(()) } else { self.tables.set_tapping(None) }

@@ -1,5 +1,5 @@
-//! Keeps the control socket open: whoever removes it, or the directory around it, neither shuts anybody out for long nor
-//! makes room for a second daemon.
+//! Keeps the control socket open. Its removal, or that of its directory, neither shuts clients out for long nor lets a
+//! second daemon start.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -32,7 +32,7 @@ pub(super) async fn listen(
             () = serve(control_socket, request_handler.clone(), Limits::default()) => {}
             () = missing(&open, &locked) => {}
         }
-        error!("{} was removed, or the directory that it was in", socket.display());
+        error!("{} or its directory was removed", socket.display());
         if !locked.is_there() {
             lock = match DaemonLock::take(&runtime) {
                 Ok(lock) => lock,
@@ -44,7 +44,7 @@ pub(super) async fn listen(
             Ok(control_socket) => control_socket,
             Err(refusal) => return refusal,
         };
-        info!("calls are taken again");
+        info!("the control socket is open again");
     }
 }
 

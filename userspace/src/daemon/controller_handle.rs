@@ -8,7 +8,7 @@ use crate::{controller::Controller, refusal::Refusal};
 
 type Job = Box<dyn FnOnce(&mut Controller) + Send>;
 
-/// Jobs that wait; more have to wait to wait.
+/// Capacity of the job queue; more callers wait.
 const QUEUE: usize = 256;
 
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl ControllerHandle {
                     Message::Do(job) => job(&mut controller),
                     Message::Close(closed) => {
                         drop(controller);
-                        // Whoever asked may have gone.
+                        // The caller may be gone.
                         let _ = closed.send(());
                         return;
                     }
@@ -43,14 +43,14 @@ impl ControllerHandle {
         Ok(Self(sender))
     }
 
-    /// Has something done, after what was handed in before. It is done even if nobody waits for it any more.
+    /// Runs a job after those handed in before. It runs even if the caller stops waiting.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Controller) -> T + Send + 'static,
     ) -> T {
         let (done, result) = oneshot::channel();
         let job = move |controller: &mut Controller| {
-            // Whoever asked may have gone.
+            // The caller may be gone.
             let _ = done.send(work(controller));
         };
         if self.0.send(Message::Do(Box::new(job))).await.is_err() {
@@ -63,12 +63,12 @@ impl ControllerHandle {
         }
     }
 
-    /// Has something done, unless there is no room for more jobs: then it is not, and whoever asks does not wait.
+    /// Hands in a job without waiting. False if the queue is full.
     pub(super) fn try_hand_in(&self, job: impl FnOnce(&mut Controller) + Send + 'static) -> bool {
         self.0.try_send(Message::Do(Box::new(job))).is_ok()
     }
 
-    /// Has everything finished that was handed in before.
+    /// Waits until the jobs handed in before are finished.
     pub(super) async fn close(self) {
         let (closed, done) = oneshot::channel();
         if self.0.send(Message::Close(closed)).await.is_ok() {

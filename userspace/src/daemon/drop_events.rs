@@ -1,10 +1,9 @@
-//! Drop events: read once from the kernel and sent to every subscriber, among them the guard's decisions.
+//! Drop events and decisions of the guard: sends each to every subscriber.
 
 use std::{
     collections::VecDeque,
-    fs::File,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -14,26 +13,27 @@ use std::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::false_positives::SharedFalsePositives;
+use super::{false_positives::SharedFalsePositives, fault_log::FaultLog, locked::locked};
 use crate::{
-    dropped::{Offset, dropped},
+    event_reader::EventReader,
     refusal::Refusal,
+    wire::{Offset, dropped},
 };
 use sipward_api::item::{Decided, Event};
 use sipward_engine::recent_drops::RecentDrops;
-use sipward_kernel::{Error, Pins, Tables};
+use sipward_kernel::{Error, Pins};
 use sipward_types::{drop_event::DropEvent, probe_address::is_probe};
 
-/// How many events somebody may be behind before they miss some.
+/// Events that a subscriber may lag behind before it loses some.
 const BACKLOG: usize = 4_096;
-/// Drops that are kept for whoever comes later, and as many decisions.
+/// Recent drops that are kept for later subscribers, and as many decisions.
 const RECENT: usize = 1_000;
 const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct DropEvents(Arc<Inner>);
 
-/// Apart, so that drops, of which there are many, do not push out decisions.
+/// Kept apart, so that the many drops do not displace decisions.
 #[derive(Debug, Default)]
 struct RecentEvents {
     dropped: VecDeque<Arc<Event>>,
@@ -52,7 +52,7 @@ struct Inner {
 }
 
 impl DropEvents {
-    /// Gives the ring buffer a thread that waits for it.
+    /// Starts the thread that reads the ring.
     pub(super) fn start(pins: Pins, false_positives: SharedFalsePositives) -> Result<Self, Refusal> {
         let drop_events = Self(Arc::new(Inner {
             pins,
@@ -71,7 +71,7 @@ impl DropEvents {
         Ok(drop_events)
     }
 
-    /// Every event from now on.
+    /// Subscribes to every event from now on.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.news.subscribe()
     }
@@ -84,11 +84,11 @@ impl DropEvents {
         events
     }
 
-    /// Sends every subscriber a decision, which does not come from the kernel.
+    /// Sends a decision to every subscriber.
     pub(super) fn emit_decided(&self, decided: Decided) {
         let emitted = Arc::new(Event::Decided(decided));
         keep(&mut locked(&self.0.recent).decided, &emitted);
-        // Nobody may listen.
+        // There may be no subscriber.
         let _ = self.0.news.send(emitted);
     }
 
@@ -102,46 +102,34 @@ impl DropEvents {
     }
 
     fn run(&self) {
-        let mut logged = None;
+        let mut faults = FaultLog::default();
         loop {
             let fault = match self.read_one_filter() {
-                Ok(()) => None,
-                // Nothing to hear where the filter was taken off.
-                Err(Error::NothingAttached) => None,
+                // A filter that was taken off has no events.
+                Ok(()) | Err(Error::NothingAttached) => None,
                 Err(error) => Some(error.to_string()),
             };
-            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-                warn!("drops are counted and not told: {fault}");
-            }
-            logged = fault;
+            faults.update(fault, |fault| warn!("drops are counted but not reported: {fault}"));
             thread::sleep(WAIT);
         }
     }
 
-    /// Until another filter has taken its place.
+    /// Returns when another filter has replaced this one.
     fn read_one_filter(&self) -> Result<(), Error> {
         let generation = self.0.pins.generation();
-        let tables = Tables::open(&self.0.pins)?;
-        let _reader: File = self.0.pins.lock_events()?;
-        let mut ring = tables.events()?;
-        let mut names = tables.signature_names()?;
-        self.recent_drops().name_signatures(&names);
+        let mut reader = EventReader::open(&self.0.pins)?;
         while self.0.pins.generation() == generation {
-            ring.wait(WAIT)?;
-            let events: Vec<_> = ring.by_ref().collect();
-            if events.iter().any(|event| event.signature.is_some()) {
-                // They change when a set is loaded.
-                names = tables.signature_names()?;
-                self.recent_drops().name_signatures(&names);
-            }
-            events.iter().for_each(|event| self.emit(event, &names));
+            reader.wait(WAIT)?;
+            let events = reader.read()?;
+            self.recent_drops().name_signatures(reader.names());
+            events.iter().for_each(|event| self.emit(event, reader.names()));
         }
         Ok(())
     }
 
     fn emit(&self, event: &DropEvent, names: &[String]) {
         if is_probe(event.source) {
-            // The filter's own, which nobody need hear of.
+            // Events of the self-test are not reported.
             return;
         }
         self.0.emitted.fetch_add(1, Ordering::Relaxed);
@@ -167,9 +155,4 @@ fn timestamp(event: &Event) -> f64 {
         Event::Dropped(dropped) => dropped.ts,
         Event::Decided(decided) => decided.ts,
     }
-}
-
-/// What is behind these locks is right after every statement, so a panic elsewhere does not make it wrong.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

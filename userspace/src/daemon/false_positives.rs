@@ -2,29 +2,28 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::controller_handle::ControllerHandle;
+use super::{controller_handle::ControllerHandle, locked::locked};
 use crate::{
-    caller::Who,
+    clock::Clock,
     controller::{Controller, Silenced},
-    dropped::{Offset, reason_name},
     store::GUARD,
+    wire::{self, DecisionFacts, Offset, reason_name},
 };
-use sipward_api::item::Decided;
-use sipward_engine::false_positives::{DAY, FalsePositives, Tally};
+use sipward_api::{item::Decided, name::DecisionName};
+use sipward_engine::false_positives::{FalsePositives, Tally};
 use sipward_types::{
     drop_event::DropEvent,
     evidence::{Evidence, Kind, Proof},
-    time::{WallSeconds, WallTime},
 };
 
-/// How often rules are judged and saved.
+/// The interval at which rules are judged and saved.
 const LOOK: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -43,7 +42,7 @@ impl SharedFalsePositives {
         self.false_positives().dropped(&rule, event.source, Offset::now().to_seconds(event.at));
     }
 
-    /// Who authenticated, as far as that is proven; or is a trunk of ours.
+    /// Counts proven authentications, and answers of trunks.
     pub(super) fn witnessed(&self, evidence: &[Evidence]) {
         let offset = Offset::now();
         let mut false_positives = self.false_positives();
@@ -52,12 +51,12 @@ impl SharedFalsePositives {
         }
     }
 
-    /// Whom the guard suspends or bans has failed as an attacker does.
-    pub(super) fn decided(&self, decided: &Decided) {
-        let restricts = matches!(decided.decision.as_str(), "suspended" | "banned") && decided.who == GUARD;
-        let source = decided.source.as_deref().filter(|_| restricts);
-        if let Some(Ok(net)) = source.map(sipward_types::address::parse) {
-            self.false_positives().attacked(net.addr(), WallSeconds::new(decided.ts as u64));
+    /// Counts a source that the guard suspends or bans as an attacker.
+    pub(super) fn decided(&self, decision: &DecisionFacts, who: &str, clock: &Clock) {
+        let restricts =
+            matches!(decision.name, DecisionName::Suspended | DecisionName::Banned) && who == GUARD;
+        if let Some(net) = decision.source.filter(|_| restricts) {
+            self.false_positives().attacked(net.addr(), clock.wall.seconds());
         }
     }
 
@@ -71,7 +70,7 @@ impl SharedFalsePositives {
         flagged.map(|(rule, _)| rule).collect()
     }
 
-    /// From time to time: flags what hits the wrong ones, and saves.
+    /// Periodically flags rules with false positives, and saves.
     pub(super) async fn keep(&self, handle: &ControllerHandle, tell: &impl Fn(Decided)) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,7 +85,7 @@ impl SharedFalsePositives {
         let (flagged, saved) = {
             let mut false_positives = self.false_positives();
             false_positives.set(settings);
-            false_positives.tick(now());
+            false_positives.tick(Clock::read().wall.seconds());
             (false_positives.newly_flagged(), false_positives.save())
         };
         let kept = handle.with(move |controller| controller.save_false_positives(&saved)).await;
@@ -104,8 +103,7 @@ impl SharedFalsePositives {
     }
 
     fn false_positives(&self) -> MutexGuard<'_, FalsePositives> {
-        // As in `drop_events`.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 
@@ -114,32 +112,17 @@ fn speaks_for_its_source(evidence: &Evidence) -> bool {
     works && evidence.proof == Proof::Proven
 }
 
-/// In the log, and for whoever follows events.
+/// Logs a flagged rule, and makes its event.
 fn flag(rule: &str, tally: &Tally, silenced: Silenced) -> Decided {
     let note = match silenced {
-        Silenced::Off => "it is switched off until the configuration is loaded again",
-        Silenced::NotAllowed => "it stays in force: see `sipward rules`",
+        Silenced::Off => "the rule is off until the configuration is loaded again",
+        Silenced::NotAllowed => "the rule stays in force: see `sipward rules`",
         Silenced::NotPossible => {
-            "it stays in force, as without it there would be no limit: trust these sources, or raise the limit"
+            "the rule stays in force, because there would be no limit without it: trust these sources, or \
+             raise the limit"
         }
     };
     let Tally { sources, authenticated, .. } = tally;
-    info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day: {note}");
-    Decided {
-        ts: now().get() as f64,
-        decision: "flagged".to_owned(),
-        account: None,
-        source: None,
-        flow: None,
-        expires_in: None,
-        rule: rule.to_owned(),
-        count: u32::try_from(*authenticated).unwrap_or(u32::MAX),
-        seconds: DAY.as_secs() as u32,
-        who: Who::sipward().name,
-        note: Some(format!("{authenticated} of {sources} sources authenticated within a day; {note}")),
-    }
-}
-
-fn now() -> WallSeconds {
-    WallTime::from(SystemTime::now()).seconds()
+    info!("{rule}: {authenticated} of {sources} sources that it hit authenticated within a day; {note}");
+    wire::flagged(rule, tally, note, &Clock::read())
 }

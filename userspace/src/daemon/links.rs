@@ -1,104 +1,92 @@
-//! Interfaces that come, and are protected before they are up.
+//! Attaches the filter to new interfaces before they are up.
 
 use std::{thread, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{error, info, warn};
 
-use super::controller_handle::ControllerHandle;
+use super::{controller_handle::ControllerHandle, fault_log::FaultLog};
 use crate::controller::Controller;
 use sipward_kernel::LinkNews;
 
-/// For a kernel that does not tell.
+/// The interval of polling, for kernels without notifications.
 const FALLBACK: Duration = Duration::from_secs(2);
 
 pub(super) async fn watch(handle: &ControllerHandle) {
     let mut news = match listen() {
         Ok(news) => news,
         Err(error) => {
-            warn!("the kernel does not tell when interfaces come, so they are looked for: {error}");
+            warn!("the kernel does not report new interfaces, so sipward polls for them: {error}");
             mpsc::channel(1).1
         }
     };
-    let (mut known_faults, mut pin_fault) = (Vec::new(), None);
-    let mut tap_faults = Vec::new();
+    let mut faults = Faults::default();
     loop {
         tokio::select! {
             Some(()) = news.recv() => {}
             () = sleep(FALLBACK) => {}
         }
-        let logged = pin_fault.take();
-        let faults = std::mem::take(&mut tap_faults);
-        let (logged, attached, failed, faults) = handle
-            .with(|controller| {
-                // First: without its pins, the filter would be taken for another program.
-                let logged = look_after_pins(controller, logged);
-                let (attached, failed) = controller.attach_missing();
-                (logged, attached, failed, look_after_taps(controller, faults))
-            })
-            .await;
-        (pin_fault, tap_faults) = (logged, faults);
-        for interface in attached {
-            info!("{interface}: the filter is attached");
-        }
-        let faults: Vec<_> = failed.into_iter().map(|(_, error)| error.to_string()).collect();
-        for fault in faults.iter().filter(|fault| !known_faults.contains(*fault)) {
-            error!("{fault}");
-        }
-        known_faults = faults;
+        faults = handle.with(|controller| look_after(controller, faults)).await;
     }
 }
 
-/// `logged`: the faults that were logged already.
-pub(super) fn look_after_taps(controller: &mut Controller, logged: Vec<String>) -> Vec<String> {
-    let faults: Vec<_> = match controller.tap() {
+/// From one look to the next.
+#[derive(Default)]
+struct Faults {
+    pins: FaultLog,
+    interfaces: FaultLog,
+    taps: FaultLog,
+}
+
+fn look_after(controller: &mut Controller, mut faults: Faults) -> Faults {
+    // First: without its pins, the filter would be taken for another program.
+    look_after_pins(controller, &mut faults.pins);
+    let (attached, failed) = controller.attach_missing();
+    for interface in attached {
+        info!("{interface}: the filter is attached");
+    }
+    let failed = failed.into_iter().map(|(_, error)| error.to_string());
+    faults.interfaces.update(failed, |fault| error!("{fault}"));
+    look_after_taps(controller, &mut faults.taps);
+    faults
+}
+
+pub(super) fn look_after_taps(controller: &mut Controller, faults: &mut FaultLog) {
+    let failed: Vec<_> = match controller.tap() {
         Ok((came, failed)) => {
-            came.iter().for_each(|interface| info!("{interface}: the guard sees what the PBX answers"));
+            came.iter().for_each(|interface| info!("{interface}: the observer reads the answers of the PBX"));
             failed.into_iter().map(|error| error.to_string()).collect()
         }
         Err(error) => vec![error.to_string()],
     };
-    for fault in faults.iter().filter(|fault| !logged.contains(*fault)) {
-        error!("the guard does not see all that the PBX answers: {fault}");
-    }
-    faults
+    faults.update(failed, |fault| error!("the observer misses answers of the PBX: {fault}"));
 }
 
-/// `logged`: the fault that was logged already.
-fn look_after_pins(controller: &mut Controller, logged: Option<String>) -> Option<String> {
-    if controller.is_off() {
-        return None;
+fn look_after_pins(controller: &mut Controller, faults: &mut FaultLog) {
+    let made = if controller.is_off() { Ok(Vec::new()) } else { controller.keep_pinned() };
+    if let Ok(made) = &made
+        && !made.is_empty()
+    {
+        let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
+        error!("pins of the filter were removed; they are restored: {}", made.join(", "));
     }
-    match controller.keep_pinned() {
-        Ok(made) if made.is_empty() => None,
-        Ok(made) => {
-            let made: Vec<_> = made.iter().map(|path| path.display().to_string()).collect();
-            error!("somebody removed pins of the filter; they are there again: {}", made.join(", "));
-            None
-        }
-        Err(fault) => {
-            let fault = fault.to_string();
-            if logged.as_ref() != Some(&fault) {
-                error!("the filter is in force and could not be pinned: {fault}");
-            }
-            Some(fault)
-        }
-    }
+    let fault = made.err().map(|error| error.to_string());
+    faults.update(fault, |fault| error!("the filter is in force but cannot be pinned: {fault}"));
 }
 
-/// A thread that waits for the kernel; bursts of news are one.
+/// Starts a thread that waits for news of the kernel. A burst counts as one.
 fn listen() -> Result<mpsc::Receiver<()>, sipward_kernel::Error> {
     let mut links = LinkNews::listen()?;
     let (sender, news) = mpsc::channel(1);
     let work = move || {
         while links.wait().is_ok() {
-            // Full: it will be looked at anyway.
+            // Full: a look is pending anyway.
             if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
                 return;
             }
         }
     };
-    // Without the thread, the news end at once and the fallback does it all.
+    // Without the thread, the channel closes at once and polling takes over.
     let _ = thread::Builder::new().name("links".to_owned()).spawn(work);
     Ok(news)
 }

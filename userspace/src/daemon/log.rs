@@ -1,4 +1,4 @@
-//! What the daemon tells whoever reads its log.
+//! The log of the daemon.
 
 use std::io;
 

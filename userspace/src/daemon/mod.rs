@@ -1,13 +1,15 @@
-//! `sipward run`: what `sipward attach` does, and then stays awake.
+//! The daemon, `sipward run`: attaches the filter as `sipward attach` does, and keeps running.
 //!
-//! One thread owns the controller, and with it the store and the kernel's lists; everybody else sends it jobs. The filter
-//! does not need any of this to go on: whatever ends the daemon, packets are judged as before.
+//! One thread owns the controller, and with it the store and the kernel's lists; the other threads send it jobs. The
+//! filter does not need the daemon: however the daemon ends, packets are judged as before.
 
 mod control_listener;
 mod controller_handle;
 mod drop_events;
 mod false_positives;
+mod fault_log;
 mod links;
+mod locked;
 mod log;
 mod observing;
 mod request_handler;
@@ -30,6 +32,7 @@ use crate::{
     controller::{Controller, Reply},
     paths,
     refusal::Refusal,
+    wire,
 };
 use sipward_api::Call;
 
@@ -39,7 +42,7 @@ pub struct Options {
     pub log: Log,
 }
 
-/// Until somebody ends it. The filter stays in force.
+/// Runs until a signal. The filter stays in force.
 pub fn run(options: &Options) -> Result<(), Refusal> {
     log::start(options.log);
     let lock = DaemonLock::take(&paths::runtime()).map_err(|error| Refusal::failed(error.to_string()))?;
@@ -48,7 +51,7 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
         .build()
         .map_err(|error| Refusal::failed(format!("could not start: {error}")))?;
     let result = runtime.block_on(work(options, lock));
-    // Nobody is to wait for a thread that waits for packets.
+    // Threads that wait for packets must not delay the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
@@ -60,16 +63,16 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let false_positives = SharedFalsePositives::open(&mut controller);
     let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
     let (events, tracker) = (drop_events.clone(), false_positives.clone());
-    controller.listen(Box::new(move |decided| {
-        tracker.decided(&decided);
-        events.emit_decided(decided);
+    controller.listen(Box::new(move |decision, who, clock| {
+        tracker.decided(decision, who, clock);
+        events.emit_decided(wire::decided(decision, who, clock));
     }));
     let handle = ControllerHandle::open(controller)?;
     let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;
     let request_handler =
         RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
     notify(&[sd_notify::NotifyState::Ready]);
-    info!("ready: calls are taken at {}", paths::socket(&paths::runtime()).display());
+    info!("ready: the control socket is {}", paths::socket(&paths::runtime()).display());
     let tell = |decided| drop_events.emit_decided(decided);
     let mut result = Ok(());
     tokio::select! {
@@ -83,13 +86,13 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     if let Err(error) = handle.with(Controller::untap).await {
-        warn!("the filter goes on handing over packets that nobody reads, which costs a little: {error}");
+        warn!("the filter keeps copying packets for the observer, which costs some CPU time: {error}");
     }
     false_positives.look(&handle, &tell).await;
     if let Err(fault) = handle.with(Controller::keep_all_memory).await {
-        warn!("what the guard has counted lately is not saved: {fault}");
+        warn!("the latest counts of the guard are not saved: {fault}");
     }
-    // What was begun is finished, so that the next controller finds nothing half done.
+    // Jobs in the queue are finished, so that the next controller finds nothing half done.
     handle.close().await;
     result
 }
@@ -136,12 +139,12 @@ async fn reload_on_demand(hangup: &mut Signal, handle: &ControllerHandle) {
         reply.notices.iter().for_each(|notice| warn!("{notice}"));
         match result {
             Ok(()) => info!("SIGHUP: the configuration is in force"),
-            Err(refusal) => error!("SIGHUP: the configuration before stays in force: {refusal}"),
+            Err(refusal) => error!("SIGHUP: the previous configuration stays in force: {refusal}"),
         }
     }
 }
 
-/// Tells systemd, if it wants to know, that the controller answers.
+/// Notifies systemd's watchdog, if there is one, that the controller answers.
 async fn watchdog(handle: &ControllerHandle) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(within / 3);
@@ -152,9 +155,9 @@ async fn watchdog(handle: &ControllerHandle) {
     }
 }
 
-/// Nobody listens where systemd did not start this.
+/// Does nothing if systemd did not start the daemon.
 fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!("systemd does not hear: {error}");
+        warn!("systemd cannot be notified: {error}");
     }
 }

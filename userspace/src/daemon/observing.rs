@@ -1,9 +1,9 @@
-//! What the PBX makes of its callers, watched and handed to the guard.
+//! The observer's thread: reads tapped packets, and hands evidence to the guard.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
@@ -13,7 +13,10 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
+use super::{
+    controller_handle::ControllerHandle, false_positives::SharedFalsePositives, fault_log::FaultLog,
+    locked::locked,
+};
 use crate::{controller::Controller, refusal::Refusal};
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
 use sipward_kernel::clock::now;
@@ -21,17 +24,17 @@ use sipward_kernel::{Error, Pins, Tables, TapLosses};
 use sipward_types::evidence::Evidence;
 
 const WAIT: Duration = Duration::from_secs(1);
-/// How often requests that waited long enough are given up.
+/// The interval at which requests without an answer expire.
 const TICK: Duration = Duration::from_millis(100);
-/// How often losses are logged.
+/// The interval of the log lines about losses.
 const LOSSES: Duration = Duration::from_secs(60);
-/// How long packets wait for others of their time, which another core may just be writing. In nanoseconds.
+/// The delay before packets are read, so that those of other cores arrive in order.
 const HELD: Duration = Duration::from_millis(10);
 /// Packets that are looked at before anything else is done.
 const PACKETS: usize = 1_024;
-/// What waits for the controller; what comes then is lost.
+/// Capacity of the queue of evidence for the controller; more is lost.
 const WAITING: usize = 65_536;
-/// What the controller is given at once, so that others have their turn.
+/// Evidence in one job, so that other jobs of the controller get their turn.
 const AT_ONCE: usize = 1_024;
 
 #[derive(Clone, Debug)]
@@ -45,24 +48,23 @@ struct Inner {
     observer: Mutex<Observer>,
     /// Of the kernel's taps, since the filter was loaded.
     losses: Mutex<TapLosses>,
-    /// Evidence that there was no room for.
+    /// Evidence that did not fit into the queue.
     lost: AtomicU64,
-    /// The controller has some and is not done with it.
+    /// The controller is busy with a job of the observer.
     is_busy: AtomicBool,
-    /// The fault that was logged last, so that it is logged once.
-    fault: Mutex<Option<String>>,
+    faults: Mutex<FaultLog>,
 }
 
-/// How much was seen, and what of it could not be judged.
+/// Counters of the observer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) packets: u64,
-    /// Evidence that there was no room for.
+    /// Evidence that did not fit into the queue.
     pub(super) lost: u64,
 }
 
 impl Observing {
-    /// Gives the taps a thread that waits for them. When this returns, it sees what comes.
+    /// Starts the observer's thread. When this returns, it reads every packet that arrives.
     pub(super) fn start(
         pins: Pins,
         handle: ControllerHandle,
@@ -76,19 +78,19 @@ impl Observing {
             losses: Mutex::default(),
             lost: AtomicU64::default(),
             is_busy: AtomicBool::default(),
-            fault: Mutex::default(),
+            faults: Mutex::default(),
         }));
         let (eye, (opened, is_open)) = (observing.clone(), mpsc::channel());
         thread::Builder::new()
             .name("observing".to_owned())
             .spawn(move || eye.observe(opened))
             .map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))?;
-        // The other end is dropped when it looks, or cannot and tries again.
+        // The thread drops the other end when the taps are open, or when opening them failed.
         let _ = is_open.recv();
         Ok(observing)
     }
 
-    /// Why requests are refused, as far as that was seen.
+    /// Observed reasons why requests are refused.
     pub(super) fn diagnose(&self, subject: Subject<'_>) -> Vec<Diagnosis> {
         locked(&self.0.observer).diagnose(subject, now())
     }
@@ -101,23 +103,19 @@ impl Observing {
     }
 
     fn observe(&self, opened: mpsc::Sender<()>) {
-        let (mut logged, mut opened) = (None, Some(opened));
+        let (mut faults, mut opened) = (FaultLog::default(), Some(opened));
         loop {
             let fault = match self.observe_one_filter(opened.take()) {
-                Ok(()) => None,
-                // Nothing to see where the filter was taken off.
-                Err(Error::NothingAttached) => None,
+                // A filter that was taken off taps nothing.
+                Ok(()) | Err(Error::NothingAttached) => None,
                 Err(error) => Some(error.to_string()),
             };
-            if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-                warn!("nobody sees who authenticates: {fault}");
-            }
-            logged = fault;
+            faults.update(fault, |fault| warn!("the authentication observer is down: {fault}"));
             thread::sleep(WAIT);
         }
     }
 
-    /// Until another filter has taken its place.
+    /// Returns when another filter has replaced this one.
     fn observe_one_filter(&self, opened: Option<mpsc::Sender<()>>) -> Result<(), Error> {
         let generation = self.0.pins.generation();
         let tables = Tables::open(&self.0.pins)?;
@@ -129,12 +127,12 @@ impl Observing {
         let mut unseen = 0;
         locked(&self.0.observer).miss(Unseen::Answer, now());
         locked(&self.0.observer).miss(Unseen::Foreign, now());
-        // Whoever waits for it is told by that.
+        // This tells `start` that the taps are open.
         drop(opened);
         while self.0.pins.generation() == generation {
             taps.wait(TICK)?;
             let until = now() - HELD;
-            // Before the packets: among those that follow may be one that makes use of what nobody saw.
+            // Before the packets: one of them may exploit what the observer missed.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
             for (what, before, after) in [
@@ -163,14 +161,14 @@ impl Observing {
                 counted = Instant::now();
             }
             if seen == 0 {
-                // Something is there, and too young.
+                // The ring has packets that are too recent.
                 thread::sleep(HELD / 2);
             }
         }
         Ok(())
     }
 
-    /// What waits, as soon as the controller has time for it.
+    /// Hands waiting evidence to the controller when it is idle.
     fn hand_in(&self, waiting: &mut Waiting, unseen: &mut u64) {
         if waiting.0.is_empty() && *unseen == 0 || self.0.is_busy.swap(true, Ordering::AcqRel) {
             return;
@@ -197,20 +195,19 @@ impl Observing {
             losses.strangers - before.strangers.min(losses.strangers),
         );
         if known > 0 {
-            warn!(
-                "{known} packets of known sources came too fast to be looked at: the guard did not see them"
-            );
+            warn!("the observer missed {known} packets of known sources, because they came too fast");
         }
         let blind =
             losses.answers.saturating_sub(before.answers) + losses.foreign.saturating_sub(before.foreign);
         if blind > 0 {
             warn!(
-                "{blind} answers of the PBX or to it came too fast to be looked at: meanwhile nothing that came over UDP \
-                 was proven, so that nobody was suspended or banned for it; `sipward status` has the figures"
+                "the observer missed {blind} answers of the PBX or to it, because they came too fast. \
+                 Meanwhile nothing over UDP counted as proven, so no failure over UDP led to a suspension \
+                 or a ban; `sipward status` has the figures"
             );
         }
         if strangers > 0 {
-            info!("{strangers} packets of strangers were more than is looked at");
+            info!("the observer skipped {strangers} packets of strangers over its budget");
         }
     }
 }
@@ -219,23 +216,20 @@ impl Inner {
     /// `missed`: packets that were not seen until then.
     fn judge(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
         self.false_positives.witnessed(evidence);
-        // The store reports that something is not saved.
-        let logged = if missed > 0 { controller.missed(missed).err() } else { None };
-        let fault = logged.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
-        let mut logged = locked(&self.fault);
-        if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-            error!("what the guard decided is not all in force: {fault}");
-        }
-        *logged = fault;
+        // The store logs its own faults.
+        let alert_fault = if missed > 0 { controller.missed(missed).err() } else { None };
+        let fault = alert_fault.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
+        locked(&self.faults)
+            .update(fault, |fault| error!("not all decisions of the guard are in force: {fault}"));
     }
 }
 
-/// Evidence that the controller has no time for yet.
+/// Evidence that waits for the controller.
 #[derive(Debug, Default)]
 struct Waiting(VecDeque<Evidence>);
 
 impl Waiting {
-    /// How much there was no room for.
+    /// The number of entries that did not fit.
     fn add(&mut self, logged: &mut Vec<Evidence>) -> u64 {
         let room = WAITING - self.0.len();
         let lost = logged.len().saturating_sub(room);
@@ -251,9 +245,4 @@ impl Waiting {
     fn put_back(&mut self, batch: Vec<Evidence>) {
         batch.into_iter().rev().for_each(|evidence| self.0.push_front(evidence));
     }
-}
-
-/// As in `drop_events`.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

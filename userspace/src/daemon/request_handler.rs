@@ -1,7 +1,6 @@
-//! What a client asks for, brought to whoever can answer it.
+//! Calls of clients, passed to the part of the daemon that answers them.
 
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
@@ -11,17 +10,14 @@ use super::{
 use crate::{
     caller::Who,
     control::{Answers, Gone, Handler},
-    controller::{self, Controller, Explained, Page, Reply, Sighted, Status},
-    dropped::Offset,
+    controller::{Controller, Page, Reply},
     refusal::Refusal,
+    wire::{self, DaemonFacts, SourceFacts},
 };
-use sipward_api::{Account as Name, Call, Events, Explain, item};
-use sipward_engine::{
-    observe::{Diagnosis, Subject},
-    recent_drops::{RecentDrop, Seen},
-};
+use sipward_api::{Account, Call, Events, Explain, explanation::Explanation};
+use sipward_engine::observe::{Diagnosis, Subject};
 use sipward_kernel::clock::now;
-use sipward_types::{address::show, evidence::Proof, time::KernelTime};
+use sipward_types::time::KernelTime;
 
 /// Sources that `top` shows.
 const TOP: usize = 20;
@@ -58,8 +54,8 @@ impl Handler for RequestHandler {
             }
             Call::Events(events) => self.events(events, &mut answers).await,
             Call::Top => self.top(&mut answers).await,
-            Call::Explain(explain) => self.explain(explain, who, &mut answers).await,
-            Call::Account(account) => self.account(account, who, &mut answers).await,
+            Call::Explain(explain) => self.explain(explain, &mut answers).await,
+            Call::Account(account) => self.account(account, &mut answers).await,
             Call::Rules => self.rules(&mut answers).await,
             Call::Status => self.status(&mut answers).await,
             call => self.perform(call, who, &mut answers).await,
@@ -67,7 +63,7 @@ impl Handler for RequestHandler {
         match answered {
             Ok(()) => Ok(()),
             Err(Unanswered::Refused(refusal)) => Err(refusal),
-            // Nobody hears this.
+            // The client is gone, so there is nobody to answer.
             Err(Unanswered::Gone) => Ok(()),
         }
     }
@@ -107,7 +103,7 @@ impl RequestHandler {
         Ok(result?)
     }
 
-    /// Page by page: a client that takes its time keeps nobody else waiting.
+    /// Page by page, so that a slow client does not delay others.
     async fn pages<L, K>(
         &self,
         answers: &mut Answers,
@@ -132,7 +128,7 @@ impl RequestHandler {
     }
 
     async fn events(&self, events: Events, answers: &mut Answers) -> Result<(), Unanswered> {
-        // First, so that nothing is missed between the two.
+        // Subscribes first, so that no event is lost in between.
         let mut news = self.drop_events.subscribe();
         if !events.follow {
             for event in self.drop_events.recent() {
@@ -144,7 +140,9 @@ impl RequestHandler {
             match news.recv().await {
                 Ok(event) => answers.item(&*event).await?,
                 Err(RecvError::Lagged(missed)) => {
-                    answers.notice(&format!("{missed} were not told in time")).await?
+                    answers
+                        .notice(&format!("{missed} events were lost, because the client read too slowly"))
+                        .await?
                 }
                 Err(RecvError::Closed) => return Ok(()),
             }
@@ -153,54 +151,32 @@ impl RequestHandler {
 
     async fn top(&self, answers: &mut Answers) -> Result<(), Unanswered> {
         let now = now();
-        let top: Vec<_> = self
-            .drop_events
-            .recent_drops()
-            .top(TOP, now)
-            .iter()
-            .map(|seen| seen_briefly(seen, now))
-            .collect();
+        let top: Vec<_> =
+            self.drop_events.recent_drops().top(TOP, now).iter().map(|seen| wire::top(seen, now)).collect();
         for top in top {
             answers.item(&top).await?;
         }
         Ok(())
     }
 
-    async fn explain(&self, explain: Explain, who: Who, answers: &mut Answers) -> Result<(), Unanswered> {
+    async fn explain(&self, explain: Explain, answers: &mut Answers) -> Result<(), Unanswered> {
         let address = explain.address.to_canonical();
-        let work = move |controller: &mut Controller| {
-            let mut reply = Reply::default();
-            controller.perform(&Call::Explain(explain), &who, &mut reply).map(|()| reply)
-        };
-        let reply = self.handle.with(work).await?;
-        let seen = self.drop_events.recent_drops().of(address, now()).map(|seen| seen_fully(&seen));
-        for item in reply.items {
-            let mut explained: Explained = decoded(item)?;
-            explained.seen.clone_from(&seen);
-            explained.diagnoses = Some(self.diagnoses(Subject::Source(address)));
-            answers.item(&explained).await?;
-        }
-        Ok(())
+        let facts = self.handle.with(move |controller| controller.explain(address)).await?;
+        let diagnoses = self.observing.diagnose(Subject::Source(address));
+        Ok(answers.item(&self.explanation(facts, &diagnoses)).await?)
     }
 
-    async fn account(&self, name: Name, who: Who, answers: &mut Answers) -> Result<(), Unanswered> {
+    fn explanation(&self, facts: SourceFacts, diagnoses: &[Diagnosis]) -> Explanation {
+        let recent_drops = self.drop_events.recent_drops();
+        let drops = recent_drops.of(facts.address, now());
+        wire::explanation(facts, Some(diagnoses), drops.as_ref())
+    }
+
+    async fn account(&self, name: Account, answers: &mut Answers) -> Result<(), Unanswered> {
         let account = name.account.clone();
-        let work = move |controller: &mut Controller| {
-            let mut reply = Reply::default();
-            controller.perform(&Call::Account(name), &who, &mut reply).map(|()| reply)
-        };
-        let reply = self.handle.with(work).await?;
-        let diagnoses = self.diagnoses(Subject::Account(&account));
-        for item in reply.items {
-            let known: item::Account = decoded(item)?;
-            answers.item(&item::Account { diagnoses: Some(diagnoses.clone()), ..known }).await?;
-        }
-        Ok(())
-    }
-
-    fn diagnoses(&self, subject: Subject<'_>) -> Vec<item::Diagnosed> {
-        let offset = Offset::now();
-        self.observing.diagnose(subject).iter().map(|diagnosis| diagnosed(diagnosis, offset)).collect()
+        let facts = self.handle.with(move |controller| controller.account(&name.account)).await?;
+        let diagnoses = self.observing.diagnose(Subject::Account(&account));
+        Ok(answers.item(&wire::account(facts, Some(&diagnoses))).await?)
     }
 
     async fn rules(&self, answers: &mut Answers) -> Result<(), Unanswered> {
@@ -212,69 +188,17 @@ impl RequestHandler {
     }
 
     async fn status(&self, answers: &mut Answers) -> Result<(), Unanswered> {
-        let since = self.since;
-        let mut status: Status = self.handle.with(|controller| controller.status()).await?;
-        if let Some(daemon) = &mut status.daemon {
-            daemon.uptime = now().since(since).as_secs();
-            (daemon.drops_reported, daemon.drops_suppressed) = self.drop_events.counts();
-        }
-        status.flagged = self.false_positives.flagged();
-        if let Some(guard) = &mut status.guard {
-            let seen = self.observing.seen();
-            (guard.packets, guard.unjudged) = (seen.packets, seen.lost);
-        }
-        Ok(answers.item(&status).await?)
-    }
-}
-
-/// What the controller has said, to have something added.
-fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Refusal> {
-    serde_json::from_value(item).map_err(|error| Refusal::failed(format!("the answer is garbled: {error}")))
-}
-
-fn diagnosed(diagnosis: &Diagnosis, offset: Offset) -> item::Diagnosed {
-    let Diagnosis { cause, account, source, count, since, last, status, proof } = diagnosis;
-    item::Diagnosed {
-        cause: cause.name().to_owned(),
-        account: account.as_ref().map(ToString::to_string),
-        source: source.to_string(),
-        count: *count,
-        since: offset.to_wall(*since).as_secs(),
-        last: offset.to_wall(*last).as_secs(),
-        status: *status,
-        proven: *proof == Proof::Proven,
-        sentence: cause.sentence().to_owned(),
-        remedy: cause.remedy().to_owned(),
-    }
-}
-
-fn seen_briefly(seen: &Seen<'_>, now: KernelTime) -> item::Top {
-    item::Top {
-        source: show(seen.source),
-        address: seen.address.to_string(),
-        packets: seen.packets,
-        lately: seen.lately as u64,
-        mostly: seen.reasons.first().map_or_else(String::new, |most| most.reason.name().to_owned()),
-        last: now.since(seen.last).as_secs(),
-    }
-}
-
-fn seen_fully(seen: &Seen<'_>) -> controller::Seen {
-    let offset = Offset::now();
-    let sighted = |drop_seen: &RecentDrop| Sighted {
-        ts: offset.to_wall(drop_seen.at).as_secs(),
-        packets: drop_seen.packets,
-        verdict: if drop_seen.enforced { "drop".to_owned() } else { "would-drop".to_owned() },
-        reason: match &drop_seen.signature {
-            Some(name) => format!("{}:{name}", drop_seen.reason.name()),
-            None => drop_seen.reason.name().to_owned(),
-        },
-        first_line: drop_seen.first_line.as_ref().map(|line| String::from_utf8_lossy(line).into_owned()),
-    };
-    controller::Seen {
-        source: show(seen.source),
-        packets: seen.packets,
-        lately: seen.lately as u64,
-        recent: seen.recent.iter().map(sighted).collect(),
+        let facts = self.handle.with(Controller::status).await?;
+        let (drops_reported, drops_suppressed) = self.drop_events.counts();
+        let seen = self.observing.seen();
+        let daemon = DaemonFacts {
+            started_at: self.since,
+            drops_reported,
+            drops_suppressed,
+            packets_observed: seen.packets,
+            unjudged: seen.lost,
+            flagged: self.false_positives.flagged(),
+        };
+        Ok(answers.item(&wire::status(facts, Some(daemon))).await?)
     }
 }

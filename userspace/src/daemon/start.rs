@@ -1,10 +1,11 @@
-//! From nothing, or from what the last daemon left, to a filter in force and an open control socket.
+//! The start of the daemon: from nothing, or from the state of the last daemon, to a filter in force and an open
+//! control socket.
 
 use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
-use super::{Options, links};
+use super::{Options, fault_log::FaultLog, links};
 use crate::{
     control::{ControlSocket, ControlSocketError, DaemonLock},
     controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
@@ -31,7 +32,7 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     let (mut controller, started) = Controller::start(&pins, Some(settings), false)?;
     report(&started);
     attach(&mut controller)?;
-    links::look_after_taps(&mut controller, Vec::new());
+    links::look_after_taps(&mut controller, &mut FaultLog::default());
     // From now on the filter does not go with its pins. A fault is logged when they are looked at next.
     let _ = controller.keep_pinned();
     let control_socket = control_socket(group.as_deref(), lock)?;
@@ -39,7 +40,7 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     Ok(Begun { controller, control_socket, group })
 }
 
-/// A group that cannot have the socket is no reason to leave the host unprotected.
+/// A wrong group must not leave the host unprotected.
 pub(super) fn control_socket(group: Option<&str>, lock: &DaemonLock) -> Result<ControlSocket, Refusal> {
     let socket = paths::socket(&paths::runtime());
     let opened = match ControlSocket::open(&socket, group, lock) {
@@ -52,28 +53,31 @@ pub(super) fn control_socket(group: Option<&str>, lock: &DaemonLock) -> Result<C
     opened.map_err(|error| Refusal::failed(error.to_string()))
 }
 
-/// As the file says; or if that is broken, as it last said when it was not.
+/// The settings of the file; if that is broken, the last good ones.
 fn settings(file: &Path) -> Result<Settings, Refusal> {
     Settings::of_daemon(file).or_else(|fault| {
         let last = Settings::last_good(file, &fault).ok_or_else(|| fault.clone())?;
         error!("{fault}");
-        error!("the configuration that was last in force is taken instead: correct the file, then `sipward reload`");
+        error!("the last good configuration is used instead: correct the file, then `sipward reload`");
         Ok(last)
     })
 }
 
 fn report(started: &Started) {
     match started.program {
-        ProgramFate::Kept => info!("the filter was in force and goes on"),
+        ProgramFate::Kept => info!("the filter was in force and stays"),
         ProgramFate::Replaced => info!("the filter of another build was replaced"),
         ProgramFate::Migrated => info!("the filter of another build was replaced, and so were its maps"),
         ProgramFate::New => info!("the filter is loaded"),
     }
     match &started.store {
         OpenOutcome::AsLeft => {}
-        OpenOutcome::New => info!("a new store was made"),
+        OpenOutcome::New => info!("a new database was made"),
         OpenOutcome::SetAside { to, fault } => {
-            error!("{fault}: it is now {}, and a new one has what the kernel held", to.display());
+            error!(
+                "{fault}: the file is now {}, and a new database has the lists of the kernel",
+                to.display()
+            );
         }
         OpenOutcome::Closed { fault } => error!("the lists stay as they are in the kernel: {fault}"),
     }
@@ -82,7 +86,7 @@ fn report(started: &Started) {
         Err(fault) => warn!("the lists cannot be saved: {fault}"),
     }
     if let Err(fault) = &started.recalled {
-        warn!("the guard counts anew: {fault}");
+        warn!("the guard starts with no counts: {fault}");
     }
     match &started.guarded {
         Ok(guarded) => info!("guard: {guarded}"),
@@ -90,7 +94,7 @@ fn report(started: &Started) {
     }
 }
 
-/// An interface that is not there yet is waited for; anything else that is wrong with one is logged at once.
+/// The daemon waits for missing interfaces; it logs any other fault at once.
 fn attach(controller: &mut Controller) -> Result<(), Refusal> {
     let (attached, failed) = controller.attach_missing();
     for interface in attached {
@@ -100,7 +104,7 @@ fn attach(controller: &mut Controller) -> Result<(), Refusal> {
     for (interface, error) in failed {
         match error {
             Error::NoInterface { .. } => {
-                warn!("{interface}: not there yet; it is protected as soon as it is")
+                warn!("{interface}: does not exist yet; it will be protected as soon as it does")
             }
             error => {
                 error!("{error}");
@@ -109,7 +113,7 @@ fn attach(controller: &mut Controller) -> Result<(), Refusal> {
         }
     }
     match fatal {
-        Some(error) if controller.interfaces()?.iter().all(|interface| interface.xdp.is_none()) => {
+        Some(error) if controller.interfaces()?.iter().all(|interface| interface.mode.is_none()) => {
             Err(error.into())
         }
         _ => Ok(()),

@@ -1,11 +1,11 @@
-//! What has to be looked after now and then.
+//! Periodic upkeep.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use super::controller_handle::ControllerHandle;
+use super::{controller_handle::ControllerHandle, fault_log::FaultLog};
 use crate::{
     clock::Clock,
     controller::{Controller, Purged},
@@ -23,34 +23,34 @@ const PURGE: u64 = 600;
 pub(super) async fn keep_up(handle: &ControllerHandle) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut logged = UpkeepState::default();
+    let mut state = UpkeepState::default();
     for tick in 0_u64.. {
         ticks.tick().await;
-        logged = handle.with(move |controller| look_after(controller, tick, logged)).await;
+        state = handle.with(move |controller| look_after(controller, tick, state)).await;
     }
 }
 
 /// From one tick to the next.
 #[derive(Default)]
 struct UpkeepState {
-    /// Faults that were logged already, so that each is logged once.
-    store: Option<String>,
-    guard: Option<String>,
-    proof: Option<String>,
+    store: FaultLog,
+    guard: FaultLog,
+    /// The last self-test failed.
+    is_alarmed: bool,
     /// Entries that a purge has removed so far, while it is under way.
     purged: Option<usize>,
 }
 
-fn look_after(controller: &mut Controller, tick: u64, mut logged: UpkeepState) -> UpkeepState {
+fn look_after(controller: &mut Controller, tick: u64, mut state: UpkeepState) -> UpkeepState {
     match controller.revert(&Clock::read()) {
         Ok(false) => {}
-        Ok(true) => warn!("nobody confirmed the lock-down: everybody may call again"),
-        Err(refusal) => error!("the lock-down could not be taken back: {refusal}"),
+        Ok(true) => warn!("the lock-down was not confirmed and has reverted: the rules decide again"),
+        Err(refusal) => error!("the lock-down could not be reverted: {refusal}"),
     }
     if controller.is_off() {
-        return logged;
+        return state;
     }
-    logged.guard = look_after_guard(controller, logged.guard);
+    look_after_guard(controller, &mut state.guard);
     if tick.is_multiple_of(RATES)
         && let Err(refusal) = controller.look()
     {
@@ -61,68 +61,59 @@ fn look_after(controller: &mut Controller, tick: u64, mut logged: UpkeepState) -
         let _ = controller.keep_memory();
     }
     if tick.is_multiple_of(FAULTS) {
-        logged.store = look_after_store(controller, logged.store);
+        look_after_store(controller, &mut state.store);
     }
     if tick.is_multiple_of(PROOF) {
-        logged.proof = put_to_the_proof(controller, logged.proof);
+        state.is_alarmed = self_test(controller, state.is_alarmed);
     }
-    if tick % PURGE == PURGE - 1 || logged.purged.is_some() {
-        logged.purged = purge(controller, logged.purged.unwrap_or(0));
+    if tick % PURGE == PURGE - 1 || state.purged.is_some() {
+        state.purged = purge(controller, state.purged.unwrap_or(0));
     }
-    logged
+    state
 }
 
-/// A part of it at each tick, so that nobody waits long. How many have been removed, until all are.
+/// Removes some expired entries at each tick, so that no call waits long. The number removed so far, until all are.
 fn purge(controller: &mut Controller, before: usize) -> Option<usize> {
     match controller.purge() {
         Ok(Purged { removed, is_all: false }) => Some(before + removed),
         Ok(Purged { removed, is_all: true }) => {
             if before + removed > 0 {
-                info!("{} entries have run out", before + removed);
+                info!("{} expired entries were removed", before + removed);
             }
             None
         }
         Err(refusal) => {
-            warn!("what has run out stays for now: {refusal}");
+            warn!("expired entries could not be removed yet: {refusal}");
             None
         }
     }
 }
 
-/// The store reports that something is not saved.
-fn look_after_guard(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+/// Faults of the store are logged by [`look_after_store`].
+fn look_after_guard(controller: &mut Controller, faults: &mut FaultLog) {
     let fault = controller.tick().err().map(|refusal| refusal.to_string());
-    if let Some(fault) = fault.as_ref().filter(|fault| logged.as_ref() != Some(*fault)) {
-        error!("what the guard decided is not all in force: {fault}");
-    }
-    fault
+    faults.update(fault, |fault| error!("not all decisions of the guard are in force: {fault}"));
 }
 
-fn look_after_store(controller: &mut Controller, logged: Option<String>) -> Option<String> {
-    let fault = controller.fault()?;
-    if logged.as_ref() != Some(&fault) {
-        error!("what changes is in force, and cannot be saved: {fault}");
-    }
-    match controller.recover() {
-        Some((opened, Ok(reconciled))) => {
-            info!("the store can be written again ({opened:?}); lists: {reconciled}");
-            None
-        }
-        _ => Some(fault),
+fn look_after_store(controller: &mut Controller, faults: &mut FaultLog) {
+    let fault = controller.fault();
+    let is_faulty = fault.is_some();
+    faults.update(fault, |fault| error!("changes are in force but cannot be saved: {fault}"));
+    if is_faulty && let Some((opened, Ok(reconciled))) = controller.recover() {
+        info!("the database is writable again ({opened:?}); lists: {reconciled}");
+        faults.update(None, |_| {});
     }
 }
 
-fn put_to_the_proof(controller: &mut Controller, logged: Option<String>) -> Option<String> {
+/// Every failure is logged: an operator must not miss that the filter does not work. True if the test failed.
+fn self_test(controller: &mut Controller, was_alarmed: bool) -> bool {
     match controller.prove() {
-        Ok(()) => {
-            if logged.is_some() {
-                info!("the filter does its work again");
-            }
-            None
-        }
+        Ok(()) if was_alarmed => info!("the self-test passes again"),
+        Ok(()) => {}
         Err(fault) => {
             error!("ALARM: {fault}");
-            Some(fault)
+            return true;
         }
     }
+    false
 }

@@ -1,4 +1,4 @@
-//! What the network stack loses before any socket sees it.
+//! Packets that the network stack loses before they reach a socket.
 
 use super::{
     finding::{Finding, sysctl},
@@ -26,7 +26,7 @@ fn lost(table: &str) -> Vec<u64> {
 }
 
 pub(super) fn check(Facts { lost, max }: &Facts) -> Finding {
-    /// What Linux comes with.
+    /// The default of Linux.
     const USUAL: u64 = 1_000;
     let losing = lost.iter().filter(|&&lost| lost > 0).count();
     if losing == 0 {

@@ -1,4 +1,4 @@
-//! The filesystem in which the filter lives on when no process of sipward runs.
+//! Checks of bpffs, which keeps the filter when no process of sipward runs.
 
 use std::ffi::CStr;
 
@@ -27,8 +27,7 @@ pub(super) fn read() -> Facts {
     }
 }
 
-/// `mountinfo`: …, the fifth word is where, …, and behind a lone hyphen the type. What was mounted last hides the
-/// others.
+/// `mountinfo`: the fifth word is the place, and the type follows a lone hyphen. The last mount hides the others.
 fn mounted<'a>(mountinfo: &'a str, place: &str) -> Option<&'a str> {
     let kind = |line: &'a str| {
         let (mount, filesystem) = line.split_once(" - ")?;

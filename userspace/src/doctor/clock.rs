@@ -1,4 +1,4 @@
-//! The wall clock, in which the store keeps the ends of bans.
+//! Checks of the wall clock, in which the store keeps the ends of bans.
 
 use std::{
     mem,
@@ -14,7 +14,7 @@ const PLAUSIBLE: u64 = 1_735_689_600;
 pub(super) struct Facts {
     /// Since 1970.
     seconds: u64,
-    /// Whether something keeps it right; none if the kernel does not tell.
+    /// The clock is synchronised; none if the kernel does not report it.
     synchronised: Option<bool>,
 }
 
@@ -45,12 +45,12 @@ pub(super) fn check(Facts { seconds, synchronised }: &Facts) -> Finding {
         Some(true) => Finding::ok(CHECK, "plausible and synchronised"),
         Some(false) => Finding::warn(
             CHECK,
-            "nothing keeps the wall clock right, and after a restart bans end by it",
+            "the wall clock is not synchronised, and after a restart bans end by it",
             "`timedatectl set-ntp true`, or install chrony",
         ),
         None => Finding::warn(
             CHECK,
-            "the kernel does not tell whether anything keeps the wall clock right",
+            "the kernel does not report whether the wall clock is synchronised",
             "compare `date` with another clock",
         ),
     }
@@ -68,7 +68,7 @@ mod tests {
         let with = |seconds, synchronised| check(&Facts { seconds, synchronised });
         says(&with(PLAUSIBLE, Some(true)), State::Ok, &[]);
         says(&with(PLAUSIBLE - 1, Some(true)), State::Bad, &["before 2025", "timedatectl"]);
-        says(&with(PLAUSIBLE, Some(false)), State::Warn, &["nothing keeps", "chrony"]);
-        says(&with(PLAUSIBLE, None), State::Warn, &["does not tell", "date"]);
+        says(&with(PLAUSIBLE, Some(false)), State::Warn, &["not synchronised", "chrony"]);
+        says(&with(PLAUSIBLE, None), State::Warn, &["does not report", "date"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration file: whether it is right, and whether it is root's alone.
+//! Checks of the configuration file: validity and ownership.
 
 use std::{io, path::Path};
 
@@ -21,7 +21,7 @@ enum File {
     Valid,
     /// With what is wrong with it.
     Invalid(String),
-    /// Somebody named it.
+    /// The operator named the file.
     Missing {
         named: bool,
     },
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, named: bool) -> (Facts, Option<Config>) {
         (Ok(_), _) => File::Valid,
         (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => File::Missing { named },
         (_, Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => File::Unseen,
-        // Of a file that may not be read, the system says so; of all others, sipward.
+        // The system names the path of an unreadable file; sipward's own errors name it themselves.
         (Err(_), _)
             if std::fs::File::open(path)
                 .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) =>
@@ -61,12 +61,12 @@ pub(super) fn read(path: &Path, named: bool) -> (Facts, Option<Config>) {
 
 pub(super) fn check(Facts { path, file, open }: &Facts) -> Vec<Finding> {
     let mut findings = vec![match file {
-        File::Valid => Finding::ok(CHECK, format!("{path} is right")),
+        File::Valid => Finding::ok(CHECK, format!("{path} is OK")),
         File::Invalid(error) => {
-            Finding::bad(CHECK, error, format!("correct it; `sipward check {path}` says when it is right"))
+            Finding::bad(CHECK, error, format!("correct it; `sipward check {path}` checks it"))
         }
         File::Missing { named: true } => {
-            Finding::bad(CHECK, format!("there is no {path}"), "name a file that is there")
+            Finding::bad(CHECK, format!("there is no {path}"), "name a file that exists")
         }
         File::Missing { named: false } => Finding::warn(
             CHECK,

@@ -1,4 +1,4 @@
-//! Connection tracking: the table that a flood which reaches the stack fills, and then nobody's packets pass.
+//! Checks of connection tracking: a flood that reaches the stack fills its table, and then no new flow passes.
 
 use std::ops::RangeInclusive;
 
@@ -42,7 +42,7 @@ pub(super) fn read() -> Option<Facts> {
 /// `ports`: where SIP is spoken over UDP.
 pub(super) fn check(facts: Option<Facts>, ports: &[RangeInclusive<u16>]) -> Vec<Finding> {
     let Some(facts) = facts else {
-        return vec![Finding::ok(CHECK, "not in use, so there is no table to fill")];
+        return vec![Finding::ok(CHECK, "not in use")];
     };
     vec![fill(facts, ports), size(facts)]
 }
@@ -54,8 +54,8 @@ fn fill(Facts { count, max, buckets, .. }: Facts, ports: &[RangeInclusive<u16>])
     let larger = max.saturating_mul(2);
     let advice = || {
         format!(
-            "{}; or exempt SIP, where no NAT and no SIP helper needs it: `nft add rule inet TABLE CHAIN udp dport {{ {} }} \
-             notrack`, in a chain with `hook prerouting priority raw`",
+            "{}; or exempt SIP, where no NAT and no SIP helper needs it: `nft add rule inet TABLE CHAIN udp \
+             dport {{ {} }} notrack`, in a chain with `hook prerouting priority raw`",
             sysctl(&[(MAX, larger), (BUCKETS, buckets.max(larger / DEPTH))]),
             socket::list(ports),
         )
@@ -70,16 +70,16 @@ fn fill(Facts { count, max, buckets, .. }: Facts, ports: &[RangeInclusive<u16>])
 fn size(Facts { max, buckets, udp_timeout, .. }: Facts) -> Finding {
     let check = format!("{CHECK}-size");
     let bears = max / udp_timeout.max(1);
-    let found = format!("{bears} new UDP flows a second would fill it, as each stays {udp_timeout} s");
+    let found = format!("{bears} new UDP flows a second would fill it, because each stays {udp_timeout} s");
     if max > 0 && bears < FLOWS {
-        // A timeout that somebody has raised is the cheaper cause to remove.
+        // A raised timeout is the cheaper cause to remove.
         const USUAL: u64 = 30;
         let (timeout, max) = (udp_timeout.min(USUAL), max.max(FLOWS * USUAL).next_power_of_two());
         let settings = [(MAX, max), (BUCKETS, buckets.max(max / DEPTH)), (UDP_TIMEOUT, timeout)];
         return Finding::warn(check, found, sysctl(&settings));
     }
     if max / DEPTH > buckets {
-        let found = format!("{buckets} buckets are few for {max} entries, so that each packet searches long");
+        let found = format!("{buckets} buckets are few for {max} entries, so each look-up is slow");
         return Finding::warn(check, found, sysctl(&[(BUCKETS, max / DEPTH)]));
     }
     Finding::ok(check, found)

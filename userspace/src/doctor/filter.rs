@@ -1,4 +1,4 @@
-//! The filter in the kernel, and the daemon that looks after it.
+//! Checks of the filter and of the daemon.
 
 use std::{io, os::unix::net::UnixStream, path::Path};
 
@@ -12,7 +12,7 @@ pub(super) enum Facts {
         enforce: bool,
         trusted_only: bool,
     },
-    /// What the kernel said when it was tried whether it takes the filter; none where that was not tried.
+    /// The result of a trial load; none if there was no trial.
     Absent {
         trial: Option<Result<(), String>>,
     },
@@ -43,7 +43,7 @@ fn trial() -> Option<Result<(), String>> {
     if !kernel::missing_capabilities().is_ok_and(|missing| missing.is_empty()) {
         return None;
     }
-    /// As few as may be: nobody is going to be on the lists.
+    /// The smallest possible maps: the trial load needs no lists.
     const SOURCES: u32 = 1;
     let options = LoadOptions { max_sources: Some(SOURCES), ..LoadOptions::default() };
     Some(Filter::load(&options).map(drop).map_err(|error| error.to_string()))
@@ -59,17 +59,17 @@ pub(super) fn check(facts: &Facts) -> Finding {
         }
         Facts::Loaded { enforce: false, .. } => Finding::warn(
             CHECK,
-            format!("loaded (layout {VERSION}), and only counts what it would drop"),
+            format!("loaded (layout {VERSION}), in monitor mode: it counts and drops nothing"),
             "`sipward mode enforce`, once the counters of `sipward status` look right",
         ),
         Facts::Absent { trial: Some(Ok(())) } => {
-            Finding::warn(CHECK, "not loaded, nothing is dropped; this kernel takes it", START)
+            Finding::warn(CHECK, "not loaded, nothing is dropped; this kernel accepts the filter", START)
         }
         Facts::Absent { trial: None } => Finding::warn(CHECK, "not loaded, nothing is dropped", START),
         Facts::Absent { trial: Some(Err(error)) } => Finding::bad(
             CHECK,
             format!("cannot be loaded: {error}"),
-            "`sipward attach --iface NAME --verbose` shows all that the kernel says",
+            "`sipward attach --iface NAME --verbose` shows the whole message of the kernel",
         ),
         Facts::Unseen => Finding::unseen(CHECK, "whether the filter is loaded"),
         Facts::Broken(error) => {
@@ -103,7 +103,7 @@ impl Daemon {
             Self::Listens => Finding::ok(CHECK, "runs"),
             Self::Silent => Finding::warn(
                 CHECK,
-                "does not run: a loaded filter goes on, but nobody looks after it",
+                "not running: a loaded filter stays in force, without observer and guard",
                 "`systemctl start sipward`; `journalctl -u sipward` says why it ended",
             ),
             Self::Unseen => Finding::unseen(CHECK, "whether the daemon answers"),
@@ -127,11 +127,11 @@ mod tests {
         for (facts, state, said) in [
             (loaded(true, false), State::Ok, &["enforces"][..]),
             (loaded(true, true), State::Ok, &["only trusted sources pass"]),
-            (loaded(false, false), State::Warn, &["only counts", "`sipward mode enforce`"]),
+            (loaded(false, false), State::Warn, &["monitor mode", "`sipward mode enforce`"]),
             (
                 Facts::Absent { trial: Some(Ok(())) },
                 State::Warn,
-                &["this kernel takes it", "systemctl start"],
+                &["this kernel accepts the filter", "systemctl start"],
             ),
             (Facts::Absent { trial: None }, State::Warn, &["not loaded", "systemctl start sipward"]),
             (
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_daemon_answers_or_says_what_to_do() {
         says(&Daemon::Listens.check(), State::Ok, &["runs"]);
-        says(&Daemon::Silent.check(), State::Warn, &["does not run", "systemctl start sipward"]);
+        says(&Daemon::Silent.check(), State::Warn, &["not running", "systemctl start sipward"]);
         says(&Daemon::Unseen.check(), State::Warn, &["may not see"]);
         says(&Daemon::Failed("too many files".to_owned()).check(), State::Bad, &["too many", "restart"]);
     }

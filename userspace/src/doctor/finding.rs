@@ -1,4 +1,4 @@
-//! What a check says.
+//! Results of checks.
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub struct Finding {
     pub check: String,
     pub state: State,
     pub found: String,
-    /// What to do about it; nothing where all is well.
+    /// The advice; empty where all is well.
     pub advice: Option<String>,
 }
 
@@ -47,13 +47,13 @@ impl Finding {
         Self { state: State::Bad, ..Self::warn(check, found, advice) }
     }
 
-    /// What this user may not see.
+    /// A fact that this user may not read.
     pub(super) fn unseen(check: impl Into<String>, what: &str) -> Self {
         Self::warn(check, format!("this user may not see {what}"), "run it as root: `sudo sipward doctor`")
     }
 }
 
-/// How to change kernel settings, now and for good.
+/// Advice to change kernel settings, now and permanently.
 pub(super) fn sysctl(settings: &[(&str, u64)]) -> String {
     let lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!("`sysctl -w {}`; lines in /etc/sysctl.d/90-sipward.conf make it last", lines.join(" "))
@@ -63,7 +63,7 @@ pub(super) fn sysctl(settings: &[(&str, u64)]) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// Whether a finding is in that state and says all that, in what was found or in the advice.
+    /// Asserts the state of a finding and fragments of its text or advice.
     #[track_caller]
     pub(in crate::doctor) fn says(finding: &Finding, state: State, said: &[&str]) {
         assert_eq!(finding.state, state, "{finding:?}");

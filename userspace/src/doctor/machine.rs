@@ -1,4 +1,4 @@
-//! The kernel: what it can do, what it lets this process do.
+//! Checks of the kernel's features and of this process's capabilities.
 
 use super::{
     finding::{Finding, sysctl},
@@ -7,7 +7,7 @@ use super::{
 use sipward_kernel::{self as kernel, Features};
 
 pub(super) struct Facts {
-    /// As `uname -r` says.
+    /// The output of `uname -r`.
     release: String,
     features: Features,
     /// `net.core.bpf_jit_enable`; none where this network namespace does not show it.
@@ -28,7 +28,7 @@ pub(super) fn read() -> Facts {
         memlock: memlock(),
         // SAFETY: no arguments, cannot fail.
         root: unsafe { libc::geteuid() } == 0,
-        // Unreadable only without /proc, and then nothing can be said to be missing.
+        // Unreadable only without /proc; then nothing counts as missing.
         missing: kernel::missing_capabilities().unwrap_or_default(),
     }
 }
@@ -73,7 +73,7 @@ fn jit(jit: Option<u64>) -> Finding {
     match jit {
         Some(0) => Finding::warn(
             "bpf-jit",
-            "the kernel interprets the filter, which makes every packet several times as expensive",
+            "the kernel interprets the filter, which makes each packet several times as expensive",
             sysctl(&[(JIT, 1)]),
         ),
         Some(_) => Finding::ok("bpf-jit", "the kernel compiles the filter"),
@@ -111,7 +111,8 @@ fn capabilities(Facts { root, missing, .. }: &Facts) -> Finding {
         Finding::bad(
             "capabilities",
             found,
-            "give them to the container or the unit: `--cap-add` for docker, `CapabilityBoundingSet=` for systemd",
+            "give them to the container or the unit: `--cap-add` for docker, `CapabilityBoundingSet=` for \
+             systemd",
         )
     } else {
         Finding::warn("capabilities", found, "run sipward as root, or through `sudo`")

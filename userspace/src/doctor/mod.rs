@@ -1,5 +1,4 @@
-//! What an operator should know about a host: each check is a pure function of facts, and beside it stands the thin
-//! reader that finds them.
+//! Checks of a host for the operator: each check is a pure function of facts, beside a thin reader that finds them.
 
 mod backlog;
 mod bpffs;
@@ -22,8 +21,7 @@ use crate::paths;
 use sipward_engine::policy::Config;
 use sipward_kernel::Pins;
 
-/// Looks at everything that this user may see. Whether somebody `named` the configuration file, so that it should be
-/// there.
+/// Runs every check. `named`: the operator named the configuration file, so it must exist.
 pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     let pins = Pins::default();
     let (file, config) = config::read(config, named);
@@ -47,7 +45,7 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
 
 /// Those of the configuration and those that the filter was put on.
 fn interfaces(pins: &Pins, config: &Config, loaded: bool) -> Vec<Finding> {
-    // What may not be listed here has been told of the filter already.
+    // The check of the filter has reported missing permissions already.
     let attached = pins.interfaces().unwrap_or_default();
     let names: BTreeSet<_> = config.interfaces.iter().chain(&attached).collect();
     if names.is_empty() {

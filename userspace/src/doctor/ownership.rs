@@ -1,4 +1,4 @@
-//! Who may change a file, and who may read it.
+//! The users who may change and read a file.
 
 use std::{
     fs, io,
@@ -9,7 +9,7 @@ use std::{
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 const GROUP_AND_OTHERS: u32 = 0o077;
-/// In a directory with this bit nobody can replace the files of others.
+/// In a directory with this bit, users cannot replace files of others.
 const STICKY: u32 = 0o1000;
 
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Owned {
     directory: bool,
 }
 
-/// What is wrong, and what to do.
+/// A problem, and the advice.
 pub(super) type Wrong = (String, String);
 
 impl Owned {
@@ -38,13 +38,13 @@ impl Owned {
         Ok([Self::read(path)?, Self::read(directory)?])
     }
 
-    /// Whether somebody else than root could put something else there.
+    /// A user other than root could replace the file.
     pub(super) fn changeable(&self) -> Option<Wrong> {
         let Self { path, owner, mode, directory } = self;
         let path = path.display();
         if *owner != 0 {
             return Some((
-                format!("{path} belongs to the user with number {owner}, who may change it"),
+                format!("{path} belongs to uid {owner}, who may change it"),
                 format!("`chown root:root {path}`"),
             ));
         }
@@ -56,11 +56,11 @@ impl Owned {
         Some((format!("{who} may change {path}"), format!("`chmod go-w {path}`")))
     }
 
-    /// Whether somebody else than its owner may read it.
+    /// A user other than the owner may read the file.
     pub(super) fn readable(&self) -> Option<Wrong> {
         let path = self.path.display();
         (self.mode & GROUP_AND_OTHERS != 0)
-            .then(|| (format!("others than root may read {path}"), format!("`chmod go= {path}`")))
+            .then(|| (format!("users other than root may read {path}"), format!("`chmod go= {path}`")))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
             (0, 0o1666, false, Some("everybody may change /etc/x")),
             (0, 0o664, false, Some("its group may change /etc/x")),
             (0, 0o777, true, Some("everybody may change /etc/x")),
-            (33, 0o600, false, Some("/etc/x belongs to the user with number 33")),
+            (33, 0o600, false, Some("/etc/x belongs to uid 33")),
         ] {
             let found = owned(owner, mode, directory).changeable();
             match said {

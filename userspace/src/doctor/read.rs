@@ -1,4 +1,4 @@
-//! Reading the small files in which the kernel tells of itself.
+//! Reads small files of /proc and /sys.
 
 use std::{fs, path::Path};
 

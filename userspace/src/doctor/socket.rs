@@ -1,4 +1,4 @@
-//! The SIP server's UDP sockets: whether they lose packets, and how much they may hold.
+//! Checks of the SIP server's UDP sockets: losses and buffer sizes.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ const MAX: &str = "net.core.rmem_max";
 const ENOUGH: u64 = 1 << 20;
 
 pub(super) struct Facts {
-    /// Where SIP is spoken over UDP.
+    /// The UDP ports of SIP.
     ports: Vec<RangeInclusive<u16>>,
     sockets: Vec<Socket>,
     /// Bytes for a socket that asks for nothing, and for one that asks for the most; none where this network
@@ -25,7 +25,7 @@ pub(super) struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Socket {
     port: u16,
-    /// Bytes that nobody has read yet.
+    /// Unread bytes.
     waiting: u64,
     /// Packets since it was opened.
     lost: u64,
@@ -68,7 +68,8 @@ fn losses(Facts { ports, sockets, default, max }: &Facts) -> Finding {
         return Finding::warn(
             CHECK,
             format!("nothing listens on UDP {}", list(ports)),
-            "start the SIP server, or write its ports under [ports] in the configuration; `ss -lunp` shows them",
+            "start the SIP server, or write its ports under [ports] in the configuration; `ss -lunp` shows \
+             them",
         );
     }
     let losing: Vec<_> = sip.iter().filter(|socket| socket.lost > 0).collect();
@@ -81,7 +82,7 @@ fn losses(Facts { ports, sockets, default, max }: &Facts) -> Finding {
     Finding::warn(
         CHECK,
         losing.iter().map(lost).collect::<Vec<_>>().join(", "),
-        format!("{}; then start the SIP server again, which sets the count to zero", larger(*default, *max)),
+        format!("{}; then restart the SIP server, which resets the count", larger(*default, *max)),
     )
 }
 
@@ -103,13 +104,14 @@ fn buffers(default: Option<u64>, max: Option<u64>) -> Finding {
             format!("look where it is shown: `nsenter --net=/proc/1/ns/net sysctl {DEFAULT} {MAX}`"),
         );
     };
-    let found = format!("a UDP socket holds {} KiB, {} KiB if it asks", default >> 10, max >> 10);
+    let found =
+        format!("a UDP socket buffers {} KiB, and at most {} KiB on request", default >> 10, max >> 10);
     if default < ENOUGH || max < ENOUGH {
         let found = format!("{found}: a burst is lost within milliseconds");
         return Finding::warn(
             CHECK,
             found,
-            format!("{}; then start the SIP server again", larger(Some(default), Some(max))),
+            format!("{}; then restart the SIP server", larger(Some(default), Some(max))),
         );
     }
     Finding::ok(CHECK, found)
@@ -127,14 +129,20 @@ mod tests {
         *,
     };
 
-    const TABLE: &str = "\
-   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  100: 00000000:13C4 00000000:0000 07 00000000:00000A00 00:00000000 00000000     0        0 15361 2 0000000000000000 37
-  101: 0100007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000   101        0 15362 2 0000000000000000 0
+    const TABLE: &str = "sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  \
+                         timeout inode ref pointer drops
+  100: 00000000:13C4 00000000:0000 07 \
+                         00000000:00000A00 00:00000000 00000000     0        0 15361 2 0000000000000000 \
+                         37
+  101: 0100007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000   \
+                         101        0 15362 2 0000000000000000 0
 ";
-    const TABLE_V6: &str = "\
-  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  7: 00000000000000000000000000000000:13C6 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 15363 2 0000000000000000 0
+    const TABLE_V6: &str = "sl  local_address                         remote_address                        \
+                            st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer \
+                            drops
+  7: 00000000000000000000000000000000:13C6 \
+                            00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 \
+                            00000000     0        0 15363 2 0000000000000000 0
 ";
 
     #[test]
@@ -158,7 +166,7 @@ mod tests {
         says(
             &losses(&facts(&[5060..=5060, 5062..=5062])),
             State::Warn,
-            &["the socket on UDP 5060 has lost 37 packets →", "rmem_default=1048576", "again"],
+            &["the socket on UDP 5060 has lost 37 packets →", "rmem_default=1048576", "restart"],
         );
         says(&losses(&facts(&[5080..=5080])), State::Warn, &["nothing listens on UDP 5080", "ss -lunp"]);
         assert_eq!(check(&facts(&[])).len(), 1, "without UDP ports there is no socket to look at");
@@ -166,7 +174,7 @@ mod tests {
 
     #[test]
     fn small_buffers_are_told() {
-        says(&buffers(Some(1 << 20), Some(8 << 20)), State::Ok, &["1024 KiB, 8192 KiB"]);
+        says(&buffers(Some(1 << 20), Some(8 << 20)), State::Ok, &["1024 KiB, and at most 8192 KiB"]);
         says(&buffers(Some(212_992), Some(8 << 20)), State::Warn, &["208 KiB", "rmem_default=1048576"]);
         says(&buffers(Some(1 << 20), Some(212_992)), State::Warn, &["208 KiB", "rmem_max=8388608"]);
         says(

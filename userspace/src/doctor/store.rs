@@ -1,4 +1,4 @@
-//! The database: there, sound, root's alone, and with room to grow.
+//! Checks of the database: integrity, ownership and free space.
 
 use std::{io, path::Path};
 
@@ -23,7 +23,7 @@ enum Database {
     /// None yet.
     Missing,
     Unseen,
-    /// With what the store says.
+    /// With the message of the store.
     Failed(String),
     Opened(Health),
 }
@@ -54,7 +54,7 @@ pub(super) fn read(path: &Path) -> Facts {
 
 pub(super) fn check(Facts { path, state, open, readable }: &Facts) -> Vec<Finding> {
     let mut findings = vec![match state {
-        Database::Missing => Finding::ok(CHECK, format!("no {path} yet: what is first to be kept makes it")),
+        Database::Missing => Finding::ok(CHECK, format!("no {path} yet: the first change creates it")),
         Database::Unseen => Finding::unseen(CHECK, path),
         Database::Failed(error) => Finding::bad(CHECK, error, "then `systemctl restart sipward`"),
         Database::Opened(health) => sound(path, health),
@@ -74,15 +74,17 @@ fn sound(path: &str, Health { size, free, read_only, faults, .. }: &Health) -> F
         return Finding::bad(
             CHECK,
             format!("{path} is damaged: {}", faults.join("; ")),
-            "`systemctl restart sipward`, which puts it aside and begins a new one with what the kernel holds",
+            "`systemctl restart sipward`, which moves it aside and makes a new one from the lists of the \
+             kernel",
         );
     }
     if *read_only {
         return Finding::bad(
             CHECK,
-            format!("{path} can be read only, so no change would outlive a reboot"),
+            format!("{path} is read-only, so no change would survive a reboot"),
             format!(
-                "`findmnt -T {path}` shows the file system; remount it, or look at `ReadWritePaths=` of the unit"
+                "`findmnt -T {path}` shows the file system; remount it, or look at `ReadWritePaths=` of the \
+                 unit"
             ),
         );
     }
@@ -126,7 +128,7 @@ mod tests {
         says(&free(256), State::Ok, &[]);
         says(&free(255), State::Warn, &["255 MiB free", "`df -h /var/lib/s.db`"]);
         says(&free(7), State::Bad, &["7 MiB free", "`df -h /var/lib/s.db`"]);
-        says(&with(Health { read_only: true, ..HEALTH }), State::Bad, &["can be read only", "findmnt"]);
+        says(&with(Health { read_only: true, ..HEALTH }), State::Bad, &["is read-only", "findmnt"]);
         let faults = vec!["page 3 is never used".to_owned(), "page 4 too".to_owned()];
         says(
             &with(Health { faults, ..HEALTH }),
@@ -141,11 +143,11 @@ mod tests {
             path: "s.db".to_owned(),
             state: Database::Missing,
             open: vec![("everybody may change s.db".to_owned(), "`chmod go-w s.db`".to_owned())],
-            readable: Some(("others than root may read s.db".to_owned(), "`chmod go= s.db`".to_owned())),
+            readable: Some(("users other than root may read s.db".to_owned(), "`chmod go= s.db`".to_owned())),
         };
         let findings = check(&facts);
         says(&findings[1], State::Bad, &["store-owner", "everybody", "`chmod go-w s.db`"]);
-        says(&findings[2], State::Warn, &["store-owner", "others", "`chmod go= s.db`"]);
+        says(&findings[2], State::Warn, &["store-owner", "other than root", "`chmod go= s.db`"]);
         assert_eq!(findings.len(), 3);
     }
 

@@ -9,7 +9,7 @@
 //! 2001:db8::/32  until 2026-11-20T18:00:00Z  # a note
 //! ```
 //!
-//! Or as JSON, with the lines of `list --json`. The first character tells which.
+//! Or as JSON, with the lines of `list --json`. The first character distinguishes the two.
 
 mod json;
 #[cfg(test)]
@@ -25,7 +25,7 @@ pub use self::text::text_line;
 use sipward_api::Imported;
 use sipward_types::{address::parse, printable::printable};
 
-/// What holds for lines that do not say it themselves.
+/// Defaults for lines without a time or a note.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
     /// Seconds since 1970; `None`: for ever.
@@ -33,7 +33,7 @@ pub struct Defaults {
     pub note: Option<String>,
 }
 
-/// What is wrong with a file, and where.
+/// An error in a file, with its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFileError {
     file: String,
@@ -41,7 +41,7 @@ pub struct ListFileError {
     what: String,
 }
 
-/// What a line says.
+/// The content of a line.
 struct Line {
     source: IpNet,
     /// Seconds since 1970; `Some(None)`: for ever, in so many words.
@@ -91,7 +91,7 @@ fn source(text: &str) -> Result<IpNet, String> {
     parse(text).map_err(|problem| format!("{}: {problem}", quoted(text)))
 }
 
-/// What somebody wrote, however long it is and whatever is in it.
+/// A printable excerpt of input of any length.
 fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let shown = &text[..text.floor_char_boundary(LONGEST)];

@@ -1,4 +1,4 @@
-//! A damaged database is kept, out of the way.
+//! Moves a damaged database aside.
 
 use std::{
     fs, io, iter,
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use sipward_types::time::WallSeconds;
 
 impl Store {
-    /// Renames a database that no `Store` has open, and says what it is called now: `NAME.corrupt-20261120T164833Z`.
+    /// Renames a database that no `Store` has open, and returns the new path: `NAME.corrupt-20261120T164833Z`.
     pub fn set_aside(path: &Path) -> Result<PathBuf> {
         let name = format!(".corrupt-{}", utc(Clock::read().wall.seconds()));
         let names = iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));

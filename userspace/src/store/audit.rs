@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::{row::wall_time, unsigned::Unsigned};
 use sipward_types::{address::canonical, time::WallTime};
 
-/// What somebody did.
+/// A line of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     pub at: WallTime,
@@ -19,7 +19,7 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
-/// Who decides where nobody gives orders. Strangers cause such lines, so they are counted apart.
+/// The author of automatic decisions. Strangers cause such lines, so the trail limits them separately.
 pub const GUARD: &str = "guard";
 
 /// Lines that are no longer kept.

@@ -12,13 +12,13 @@ use sipward_types::time::KernelTime;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Here {
     name: &'static str,
-    /// What times of earlier boots are carried to: always the same moment, so that they are the same whenever
-    /// they are read, whatever the clock on the wall does.
+    /// The moment to which times of earlier boots are carried: always the same, so that they read the same at any time,
+    /// whatever the wall clock does.
     first: Moment,
 }
 
 impl Here {
-    /// What the store knows of this boot. If it knows nothing, the boot begins now.
+    /// This boot as the store knows it. A boot that it does not know begins now.
     pub(super) fn arrive(connection: &Connection, clock: &Clock) -> Result<Self> {
         let first = connection
             .query_row("SELECT first_kernel, first_wall FROM boot WHERE name = ?1", [clock.boot], moment)
@@ -32,7 +32,7 @@ impl Here {
         Ok(here)
     }
 
-    /// Whether the clock on the wall was set since this boot was last seen.
+    /// True if the wall clock was set since this boot was last seen.
     pub(super) fn was_set(&self, connection: &Connection, clock: &Clock) -> Result<bool> {
         let last = connection
             .prepare_cached("SELECT last_kernel, last_wall FROM boot WHERE name = ?1")?
@@ -41,7 +41,7 @@ impl Here {
         Ok(last.is_some_and(|last| clock.moment().is_set_from(last)))
     }
 
-    /// Remembers that this boot was seen now, and says under which number.
+    /// Records that this boot was seen now, and returns its number.
     pub(super) fn seen(&self, connection: &Connection, clock: &Clock) -> Result<i64> {
         let (first, last) = (self.first, clock.moment());
         connection

@@ -22,7 +22,7 @@ pub struct Change<'a> {
     transaction: Transaction<'a>,
     /// The number of this boot, once it was needed.
     boot: Option<i64>,
-    /// Whether it has lines for the audit trail: of all others, and of the guard.
+    /// The change has lines for the audit trail: of operators, and of the guard.
     audited: [bool; 2],
 }
 
@@ -38,7 +38,7 @@ impl<'a> Change<'a> {
         self.store.get(net, clock)
     }
 
-    /// Instead of whatever was said of the same address or prefix.
+    /// Replaces the entry of the same address or prefix.
     pub fn put(&mut self, entry: &Entry, clock: &Clock) -> Result<()> {
         let (boot, until) = self.end(entry.until, clock)?;
         self.execute(
@@ -62,7 +62,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Whether there was anything to remove.
+    /// True if there was something to remove.
     pub fn remove(&mut self, net: IpNet) -> Result<bool> {
         Ok(self.execute("DELETE FROM entry WHERE net = ?1", params![Net(net)])? > 0)
     }
@@ -93,7 +93,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Whether there was one.
+    /// True if there was one.
     pub fn remove_switch(&mut self, name: &str) -> Result<bool> {
         Ok(self.execute("DELETE FROM switch WHERE name = ?1", [name])? > 0)
     }
@@ -107,7 +107,7 @@ impl<'a> Change<'a> {
         store.run(|_| transaction.commit())
     }
 
-    /// Removes so much at most of what has run out, and says how much; and remembers what the clocks say.
+    /// Removes at most `most` expired rows, returns their number, and records the time of both clocks.
     pub(super) fn purge(&mut self, limit: usize, clock: &Clock) -> Result<usize> {
         self.boot(clock)?;
         self.store.run(|connection| {

@@ -1,4 +1,4 @@
-//! What can be wrong with the store, in words for whoever has to mend it.
+//! Errors of the store, in words for the operator who repairs it.
 
 use std::{
     ffi::CString,
@@ -13,7 +13,7 @@ pub(super) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// What is there is not what was written.
+    /// The file does not hold what was written.
     Corrupt,
     Full,
     ReadOnly,
@@ -65,7 +65,7 @@ impl StoreError {
             ErrorCode::DiskFull => StoreErrorKind::Full,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Busy,
             ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => {
-                // SQLite tries several ways, and its last error is not always the one that says why.
+                // SQLite tries several ways, and its last error does not always name the cause.
                 let number = forbidden(path).or_else(|| connection.map(system_error)).unwrap_or(0);
                 return Self::system(path, number, error.to_string(), StoreErrorKind::Other);
             }
@@ -94,19 +94,19 @@ impl fmt::Display for StoreError {
         let (path, cause) = (self.path.display(), &self.cause);
         match self.kind {
             StoreErrorKind::Corrupt => {
-                write!(f, "{path} is damaged ({cause}); sipward puts it aside by itself and begins a new one")
+                write!(f, "{path} is damaged ({cause}); sipward moves it aside and makes a new one")
             }
             StoreErrorKind::Full => {
                 write!(
                     f,
-                    "there is no room left for {path}: make some, `df -h {}` shows where",
+                    "the disk is full, so {path} cannot grow: make room, `df -h {}` shows where",
                     place(&self.path)
                 )
             }
             StoreErrorKind::ReadOnly => write!(
                 f,
-                "{path} cannot be written, as its file system is read-only: remount it (`findmnt -T {}` shows it), \
-                 or allow it in the systemd unit with ReadWritePaths=",
+                "{path} cannot be written, because its file system is read-only: remount it (`findmnt -T \
+                 {}` shows it), or allow it in the systemd unit with ReadWritePaths=",
                 place(&self.path)
             ),
             StoreErrorKind::Denied => {
@@ -117,16 +117,16 @@ impl fmt::Display for StoreError {
             }
             StoreErrorKind::Newer => write!(
                 f,
-                "{path} was written by a newer sipward ({cause}): install that version again, or move the file away \
-                 to begin a new one"
+                "{path} was written by a newer sipward ({cause}): install that version again, or move the \
+                 file away"
             ),
             StoreErrorKind::Busy => {
                 write!(f, "{path} is locked by another program: `fuser -v {path}` shows which")
             }
             StoreErrorKind::Lost => write!(
                 f,
-                "{path} was removed or replaced while it was in use: sipward begins a new one with what the kernel \
-                 holds"
+                "{path} was removed or replaced while it was in use: sipward makes a new one from the lists \
+                 of the kernel"
             ),
             StoreErrorKind::Other => write!(f, "could not use {path}: {cause}"),
         }
@@ -154,13 +154,13 @@ fn decoding(error: &rusqlite::Error) -> StoreErrorKind {
     }
 }
 
-/// What the system said to SQLite last.
+/// The last error of the system that SQLite saw.
 fn system_error(connection: &Connection) -> i32 {
     // SAFETY: the handle is open as long as `connection` is borrowed, and the function only reads from it.
     unsafe { ffi::sqlite3_system_errno(connection.handle()) }
 }
 
-/// Why the file, or the directory that it would be in, may not be used: SQLite does not always say.
+/// The reason why the file or its directory cannot be used: SQLite does not always report it.
 fn forbidden(path: &Path) -> Option<i32> {
     let path = if path.exists() { path } else { path.parent()? };
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;

@@ -1,4 +1,4 @@
-//! How the store is, looked at thoroughly.
+//! A thorough check of the database.
 
 use std::{ffi::CString, fs, io, mem::MaybeUninit, os::unix::ffi::OsStrExt as _, path::Path};
 
@@ -22,7 +22,7 @@ pub struct Health {
     pub free: u64,
     /// It can be read, and nothing else.
     pub read_only: bool,
-    /// What is wrong with what is in it; empty if nothing is.
+    /// Errors in the content; empty if there are none.
     pub faults: Vec<String>,
     /// When the last line of the audit trail was written.
     pub last_audit: Option<WallTime>,

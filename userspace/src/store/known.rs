@@ -42,7 +42,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether it was known.
+    /// True if it was known.
     pub fn forget(&mut self, source: IpAddr) -> error::Result<bool> {
         Ok(self.execute("DELETE FROM known WHERE source = ?1", [Net(IpNet::from(source))])? > 0)
     }

@@ -1,4 +1,4 @@
-//! What the guard has counted, and which accounts have worked where.
+//! The counts of the guard, and the accounts that have worked at each source.
 
 use rusqlite::{Connection, Error, Result, Row, params, types::Type};
 
@@ -52,7 +52,7 @@ fn columns(of: &Remembered) -> (i64, Vec<u8>, &str) {
     }
 }
 
-/// Where accounts have worked is known in any boot; what counts, only in the one it was counted in.
+/// Successes are valid in any boot; counts only in the boot they were made in.
 pub(super) fn all(connection: &Connection, boots: &Boots, clock: &Clock) -> Result<Vec<Memory>> {
     let sql = "SELECT kind, source, account, boot, until, state FROM memory ORDER BY kind, source, account";
     let mut statement = connection.prepare_cached(sql)?;

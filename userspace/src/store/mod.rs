@@ -1,5 +1,5 @@
-//! What must survive a restart: the lists, the settings made by hand, and who did what. One SQLite database, of
-//! which the kernel's lists are the mirror.
+//! The SQLite database of everything that must survive a restart: lists, switches by hand and the audit trail. The lists
+//! in the kernel are its mirror.
 
 mod aside;
 mod audit;
@@ -43,13 +43,13 @@ use self::{
 };
 use crate::{clock::Clock, file_id::FileId};
 
-/// What has run out is removed so many at a time, so that nobody waits long.
+/// Expired rows are removed in batches of this size, so that no call waits long.
 pub const BATCH: usize = 10_000;
 
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
-    /// Why there is none.
+    /// Set if the connection could not be reopened.
     closed: Option<StoreError>,
     path: PathBuf,
     file: FileId,
@@ -64,8 +64,8 @@ impl Store {
 
     fn open_at(path: &Path, clock: &Clock) -> Result<Self> {
         if clock.boot.is_empty() {
-            let cause = "the kernel does not tell which boot this is, without which no time in it means anything: \
-                         sipward needs /proc/sys/kernel/random/boot_id (ProcSubset=all in a systemd unit)";
+            let cause = "the boot ID is unknown, so the times in the database have no meaning: sipward \
+                         needs /proc/sys/kernel/random/boot_id (ProcSubset=all in a systemd unit)";
             return Err(StoreError::new(StoreErrorKind::Other, path, cause));
         }
         let connection = open::open(path)?;
@@ -75,7 +75,7 @@ impl Store {
         Ok(Self { connection, closed: None, path: path.to_owned(), file, here })
     }
 
-    /// Whether nobody has ever done anything with it.
+    /// True if the database was never written.
     pub fn is_new(&self) -> Result<bool> {
         Ok(self.run(audit::last)?.is_none())
     }
@@ -105,7 +105,7 @@ impl Store {
         result
     }
 
-    /// Removes what has run out, a [`BATCH`] at most, and says how much that was. If nothing has, nothing is written.
+    /// Removes at most a [`BATCH`] of expired rows, and returns their number. Writes nothing if there are none.
     pub fn purge(&mut self, clock: &Clock) -> Result<usize> {
         if !self.run(|connection| self.needs_purge(connection, clock))? {
             return Ok(0);

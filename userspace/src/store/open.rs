@@ -1,4 +1,4 @@
-//! Opening the database: as safe as SQLite can be made, of the present layout, and looked over.
+//! Opens the database with SQLite's safest settings, migrates its layout and checks it.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ use super::{
     schema,
 };
 
-/// Long enough for any change by another command, short enough for whoever waits at a prompt.
+/// Long enough for any change by another command, short enough for an operator at a prompt.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// To be written if that is possible, and else to be read.
@@ -79,12 +79,12 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")
 }
 
-/// Whether the log beside the database holds what is not in it yet.
+/// True if the write-ahead log holds changes that are not in the database yet.
 fn has_log(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
-/// The name under which SQLite takes a file for one that nobody changes.
+/// The name under which SQLite takes a file for an immutable one.
 fn immutable(path: &Path) -> PathBuf {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_bytes() {

@@ -1,4 +1,4 @@
-//! What is read from the store.
+//! Queries.
 
 use ipnet::IpNet;
 use rusqlite::{
@@ -21,7 +21,7 @@ use sipward_api::Query;
 use sipward_engine::{false_positives::Saved, guard::Memory};
 use sipward_types::{address::canonical, list_entry::ListKind};
 
-/// How many are on each list.
+/// The number of entries on each list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub trusted: u64,
@@ -29,7 +29,7 @@ pub struct Counts {
 }
 
 impl Store {
-    /// What is said of this very address or prefix, if it has not run out.
+    /// The entry of exactly this address or prefix, if it has not expired.
     pub fn get(&self, net: IpNet, clock: &Clock) -> Result<Option<Entry>> {
         self.run(|connection| find(&mut select(connection)?, net, &self.boots()?, clock))
     }
@@ -44,8 +44,7 @@ impl Store {
         })
     }
 
-    /// What has not run out of a part of a list, in the order of the addresses and after the one given, so many
-    /// at most.
+    /// A page of unexpired entries of a list, in the order of addresses, after the one given.
     pub fn page(
         &self,
         query: &Query,
@@ -136,7 +135,7 @@ impl Store {
         self.run(|connection| audit::latest(connection, limit, about, account))
     }
 
-    /// What is no longer in it.
+    /// Lines that were deleted.
     pub fn audit_gone(&self) -> Result<Vec<AuditGone>> {
         self.run(audit::gone)
     }
@@ -151,12 +150,12 @@ impl Store {
         self.run(|connection| known::all(connection, &self.boots()?, clock))
     }
 
-    /// What the guard had counted, as far as it is worth something in this boot.
+    /// The counts of the guard that are valid in this boot.
     pub fn memory(&self, clock: &Clock) -> Result<Vec<Memory>> {
         self.run(|connection| memory::all(connection, &self.boots()?, clock))
     }
 
-    /// Whom each rule hit by mistake.
+    /// The false positives of each rule.
     pub fn false_positives(&self) -> Result<Vec<Saved>> {
         self.run(|connection| {
             let mut statement = connection.prepare_cached("SELECT rule, state FROM ledger ORDER BY rule")?;
@@ -165,7 +164,7 @@ impl Store {
         })
     }
 
-    /// By name; also those whose time is over, as they are to be taken back by whoever knows how.
+    /// By name. Expired switches are included, because the controller reverts them.
     pub fn switches(&self) -> Result<Vec<Switch>> {
         self.run(|connection| switch::all(connection, &self.boots()?))
     }

@@ -1,4 +1,4 @@
-//! Between the words of the program and the columns of the database.
+//! Conversions between domain types and columns of the database.
 
 use ipnet::IpNet;
 use rusqlite::{
@@ -16,7 +16,7 @@ use sipward_types::{
     time::{KernelTime, WallTime},
 };
 
-/// What is said of an address or a prefix.
+/// An entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub net: IpNet,
@@ -25,7 +25,7 @@ pub struct Entry {
     pub since: WallTime,
     pub origin: Origin,
     pub note: Option<String>,
-    /// What it was concluded from.
+    /// The evidence for a ban of the guard.
     pub evidence: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Net {
         (first.to_vec(), [&last[..], &[u8::MAX]].concat())
     }
 
-    /// Where the keys begin that come after it.
+    /// The start of the keys that come after it.
     pub(super) fn next_key(&self) -> Vec<u8> {
         [&self.key()[..], &[0]].concat()
     }
@@ -116,7 +116,7 @@ impl<T: Coded> FromSql for Code<T> {
     }
 }
 
-/// A word that is the same in the database as in what is told.
+/// A word that is the same in the database and in output.
 pub(super) struct Word<T>(pub(super) T);
 
 impl<T: Serialize> ToSql for Word<T> {

@@ -30,7 +30,7 @@ pub(super) fn check(path: &Path, connection: &Connection) -> Result<()> {
     let fail = |error| StoreError::sqlite(path, Some(connection), &error);
     let version = known(path, version(connection).map_err(fail)?)?;
     if is_foreign(connection).map_err(fail)? {
-        let cause = "it is the database of another program, which must be moved away first";
+        let cause = "it is the database of another program: move it away first";
         return Err(StoreError::new(StoreErrorKind::Other, path, cause));
     }
     if version < STEPS.len() {
@@ -46,7 +46,7 @@ fn migrate(path: &Path, connection: &Connection) -> Result<()> {
     let fail = |error| StoreError::sqlite(path, Some(connection), &error);
     loop {
         let step = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(fail)?;
-        // Asked again now that nobody else can change it.
+        // Read again, now that no other process can change it.
         let version = known(path, version(&step).map_err(fail)?)?;
         let Some(sql) = STEPS.get(version) else { return Ok(()) };
         step.execute_batch(sql).map_err(fail)?;
@@ -63,7 +63,10 @@ fn known(path: &Path, version: i64) -> Result<usize> {
     match usize::try_from(version) {
         Ok(version) if version <= STEPS.len() => Ok(version),
         _ => {
-            let cause = format!("its layout is {version}, this one knows those up to {}", STEPS.len());
+            let cause = format!(
+                "its layout is version {version}, and this sipward supports versions up to {}",
+                STEPS.len()
+            );
             Err(StoreError::new(StoreErrorKind::Newer, path, cause))
         }
     }

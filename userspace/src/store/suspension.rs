@@ -1,4 +1,4 @@
-//! What may not authenticate for a while, or open anything.
+//! Suspensions, locks, bans of ports and limits.
 
 use std::{fmt, net::IpAddr};
 
@@ -57,6 +57,15 @@ impl fmt::Display for Suspended {
 }
 
 impl Suspended {
+    /// The name of the account and that of the flow; one of them is there.
+    pub fn names(&self) -> (Option<String>, Option<String>) {
+        let name = Some(self.to_string());
+        match self {
+            Self::Flow(_) | Self::Asking => (None, name),
+            Self::Account(_) | Self::Hash(_) => (name, None),
+        }
+    }
+
     const fn kind(&self) -> i64 {
         match self {
             Self::Account(_) => 0,
@@ -88,7 +97,7 @@ fn flow(name: &str) -> Option<Flow> {
 }
 
 impl Change<'_> {
-    /// Instead of what was said of the same from the same source.
+    /// Replaces the suspension of the same target at the same source.
     pub fn suspend(&mut self, suspension: &Suspension, clock: &Clock) -> error::Result<()> {
         let Suspension { what, source, until, since, who, trigger, strict } = suspension;
         let (boot, until) = self.end(*until, clock)?;
@@ -112,7 +121,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether there was anything to lift.
+    /// True if there was something to lift.
     pub fn lift(&mut self, what: &Suspended, source: Option<IpAddr>) -> error::Result<bool> {
         let sql = "DELETE FROM suspension WHERE kind = ?1 AND name = ?2 AND source = ?3";
         Ok(self.execute(sql, params![what.kind(), what.to_string(), key(source)])? > 0)

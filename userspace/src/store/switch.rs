@@ -1,4 +1,4 @@
-//! Settings made by hand, which a restart must not undo.
+//! Switches by hand, which a restart must not undo.
 
 use rusqlite::{Connection, Result, Row};
 

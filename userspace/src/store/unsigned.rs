@@ -1,4 +1,4 @@
-//! Numbers that SQLite only has with a sign.
+//! Unsigned numbers in SQLite, which has signed ones only.
 
 use rusqlite::{
     Result, ToSql,

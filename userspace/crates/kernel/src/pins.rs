@@ -250,7 +250,7 @@ impl Pins {
         if ![0, me].contains(&found.uid()) {
             let base = self.base.display();
             let cause = format!(
-                "it belongs to the user with number {}: remove it with `rm -r {base}`, and keep others from making it \
+                "it belongs to uid {}: remove it with `rm -r {base}`, and keep others from making it \
                  again with `chmod 700 /sys/fs/bpf`",
                 found.uid()
             );

@@ -1,4 +1,4 @@
-//! Who gets in, and by which socket.
+//! Admission to the control socket.
 
 use std::{
     fs::{self, Permissions},
@@ -45,7 +45,7 @@ fn group() -> Option<(&'static str, u32)> {
     group
 }
 
-/// Runs on a thread that is somebody else, which connects as that.
+/// Runs on a thread with another uid, which connects as that user.
 fn as_nobody<T: Send>(groups: &[u32], work: impl FnOnce() -> T + Send) -> T {
     let become_nobody = || {
         // SAFETY: the array outlives the call. The bare calls change this thread only; libc's would change all.
@@ -99,7 +99,7 @@ fn somebody_else_is_turned_away_even_where_the_file_lets_them_in() {
     let refusal = as_nobody(&[0], || status(&socket)).unwrap().unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::No);
     assert!(refusal.message.starts_with("uid 65534 may not use the control socket"), "{refusal}");
-    // And takes nobody's place.
+    // And takes no seat of another client.
     let _waiting = as_nobody(&[], || [(); 4].map(|()| Client::connect(&socket).unwrap()));
     daemon.assert_serves();
 }

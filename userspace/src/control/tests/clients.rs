@@ -72,7 +72,7 @@ fn a_client_that_never_reads_is_cut_off_and_nobody_else_notices() {
         daemon.busy() == 0
     });
     for client in &mut stalled {
-        // What was written before is there, and then it ends within a line.
+        // The earlier lines arrive complete, and then the stream ends within a line.
         client.stream.shutdown(Shutdown::Write).unwrap();
         assert!(std::io::copy(&mut client.stream, &mut std::io::sink()).unwrap() > 0);
     }
@@ -98,7 +98,7 @@ fn a_command_that_pauses_loses_nothing() {
 #[test]
 fn a_client_that_hangs_up_ends_its_call_though_nothing_happens() {
     let daemon = Daemon::start(Limits::default());
-    // The second has asked for more, which nobody will read.
+    // The second client has asked for more answers, which remain unread.
     for request in [FOLLOW.to_owned(), format!("{FOLLOW}{STATUS}")] {
         let mut client = daemon.raw();
         client.send(request);
@@ -147,7 +147,7 @@ fn one_client_too_many_is_told_so_until_another_goes() {
         (Limits { clients: 2, ..Limits::default() }, "it has 2".to_owned()),
         (
             Limits { of_a_process: 2, ..Limits::default() },
-            format!("process {} has 2 connections already", std::process::id()),
+            format!("process {} already has 2 connections", std::process::id()),
         ),
     ] {
         let daemon = Daemon::start(limits);
@@ -156,7 +156,7 @@ fn one_client_too_many_is_told_so_until_another_goes() {
         ask(&mut second, &Call::Status).unwrap().unwrap();
         let refusal = ask(&mut daemon.client(), &Call::Status).unwrap().unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Failed);
-        assert_eq!(refusal.message, format!("the daemon takes no more clients now: {expected}"));
+        assert_eq!(refusal.message, format!("the daemon accepts no more clients now: {expected}"));
         ask(&mut second, &Call::Status).unwrap().unwrap();
         drop(first);
         wait_until("there is room again", || ask(&mut daemon.client(), &Call::Status).unwrap().is_ok());

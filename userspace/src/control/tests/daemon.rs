@@ -1,4 +1,4 @@
-//! A daemon that answers on a socket of its own and does nothing.
+//! A test daemon that answers on a socket of its own and does nothing.
 
 use std::{
     fs,
@@ -107,7 +107,7 @@ impl Daemon {
         Raw::connect(&self.scratch.socket())
     }
 
-    /// How many calls are being handled.
+    /// The number of calls in progress.
     pub(super) fn busy(&self) -> usize {
         self.handler.busy.load(Ordering::SeqCst)
     }
@@ -219,7 +219,7 @@ impl Raw {
     pub(super) fn answer(&mut self) -> Option<Answer> {
         let mut line = String::new();
         match self.answers.read_line(&mut line) {
-            // What was sent and is not read makes the end of a connection an error.
+            // Unread data turns the end of a connection into an error.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => None,
             Err(error) => panic!("{error}"),
             Ok(0) => None,

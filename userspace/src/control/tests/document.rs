@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{control::request, controller};
-use sipward_api::{Answer, Call, item};
+use crate::control::request;
+use sipward_api::{Answer, Call, explanation, item, status};
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
@@ -52,8 +52,8 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Signatures(_) => is::<item::Signatures>(item),
         Call::Reload | Call::Attach => is::<item::Attached>(item),
         Call::Detach(_) => is::<item::Detached>(item),
-        Call::Status => is::<controller::Status>(item),
-        Call::Explain(_) => is::<controller::Explained>(item),
+        Call::Status => is::<status::Status>(item),
+        Call::Explain(_) => is::<explanation::Explanation>(item),
         Call::Accounts(_) => is::<item::Closed>(item),
         Call::Account(_) => is::<item::Account>(item),
         Call::Lock(_) => is::<item::Locked>(item),

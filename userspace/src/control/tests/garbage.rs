@@ -1,4 +1,4 @@
-//! What no client should send.
+//! Malformed input.
 
 use std::{
     io::{Read as _, Write as _},
@@ -122,7 +122,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
 
-/// How many answers there are to what was sent: one for each line, until one is too long or has no end.
+/// The expected number of answers: one for each line, until one is too long or has no end.
 fn expected_ends(sent: &[u8]) -> usize {
     let mut ends = 0;
     for line in sent.split_inclusive(|byte| *byte == b'\n') {

@@ -1,4 +1,4 @@
-//! A daemon that goes away, or is none.
+//! Daemons that end, and sockets without a daemon.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -10,7 +10,7 @@ use super::daemon::{Scratch, ask};
 use crate::control::{Client, ClientError};
 use sipward_api::Call;
 
-/// What a client makes of a daemon that reads one request, says this and ends.
+/// The result of a client whose daemon reads one request, answers with this and ends.
 fn after(said: &'static str, call: &Call) -> ClientError {
     let scratch = Scratch::new();
     let listener = UnixListener::bind(scratch.socket()).unwrap();

@@ -1,4 +1,4 @@
-//! Real sockets: a daemon that only pretends, and clients of every kind.
+//! Tests over real sockets: a test daemon, and clients of every kind.
 
 mod access;
 mod clients;

@@ -1,4 +1,4 @@
-//! What a network driver tells of an interface.
+//! Facts about an interface that its driver reports.
 
 use std::{
     ffi::CStr,
@@ -71,7 +71,7 @@ impl<'a> Driver<'a> {
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: a new descriptor that nobody else has.
+        // SAFETY: a new descriptor, owned by nothing else.
         Ok(Self { name, socket: unsafe { OwnedFd::from_raw_fd(socket) } })
     }
 
@@ -99,7 +99,7 @@ impl<'a> Driver<'a> {
         Some(CStr::from_bytes_until_nul(&info.driver).ok()?.to_string_lossy().into_owned())
     }
 
-    /// Whether the card joins packets before anybody sees them.
+    /// The card joins packets before XDP (LRO or GRO_HW).
     pub(super) fn joins_packets(&self) -> bool {
         let mut info = Flags { command: ETHTOOL_GFLAGS, flags: 0 };
         // SAFETY: of the size and layout that this command has.

@@ -1,4 +1,4 @@
-//! The interfaces that SIP arrives on: whether the filter can be there, is there, and how fast.
+//! Checks of the interfaces: support for XDP, attachment and speed.
 
 mod driver;
 mod virtio;
@@ -97,7 +97,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// What keeps the filter off the interface altogether.
+/// A reason why the filter cannot run on the interface at all.
 fn unfit(Facts { name, xdp, .. }: &Facts) -> Option<Finding> {
     Some(match xdp {
         Xdp::Ours(_) | Xdp::Free { .. } => return None,
@@ -105,13 +105,13 @@ fn unfit(Facts { name, xdp, .. }: &Facts) -> Option<Finding> {
             name,
             "there is no such interface",
             match existing.as_slice() {
-                [] => "there is none but the loopback; see `ip link`".to_owned(),
+                [] => "there is only the loopback; see `ip link`".to_owned(),
                 existing => format!("name one of these in the configuration: {}", existing.join(", ")),
             },
         ),
         Xdp::NoEthernet => Finding::bad(
             name,
-            "its frames have no Ethernet header, so the filter would see nothing",
+            "its frames have no Ethernet header, so the filter cannot read them",
             "name the interface that the tunnel's packets arrive on in the configuration",
         ),
         Xdp::Other { id, name: program, remove } => Finding::bad(
@@ -132,7 +132,7 @@ fn link(Facts { name, up, mtu, driver, bonded, .. }: &Facts) -> Finding {
     if *bonded {
         return Finding::warn(
             name,
-            "is part of a bond, and what arrives on the bond's other parts is not filtered",
+            "is part of a bond, and packets on the bond's other parts are not filtered",
             "name the bond in the configuration instead; `ip link show type bond` shows it",
         );
     }
@@ -156,14 +156,14 @@ fn protection(facts: &Facts) -> Finding {
                 format!("`sipward attach --iface {name}`"),
             );
         }
-        (Xdp::Free { .. }, None) => return Finding::ok(check, "nothing is in the filter's way"),
+        (Xdp::Free { .. }, None) => return Finding::ok(check, "the filter can be attached"),
         (Xdp::Free { .. }, Some(obstacle)) => {
             ("the filter would run in the network stack (generic)", obstacle)
         }
         (_, obstacle) => {
             let unknown = || Obstacle {
-                why: "its driver knows no XDP, or that was asked for".to_owned(),
-                advice: "a card whose driver knows XDP drops several times as many packets a second"
+                why: "its driver does not support XDP, or the configuration asks for it".to_owned(),
+                advice: "a card whose driver supports XDP drops several times as many packets a second"
                     .to_owned(),
             };
             ("the filter runs in the network stack (generic)", obstacle.unwrap_or_else(unknown))
@@ -173,14 +173,14 @@ fn protection(facts: &Facts) -> Finding {
     Finding::warn(check, format!("{found}, slower than in the driver: {why}"), advice)
 }
 
-/// Why a driver would not run the filter itself.
+/// Reasons why a driver would not run the filter itself.
 struct Obstacle {
     why: String,
     advice: String,
 }
 
 fn obstacle(facts: &Facts) -> Option<Obstacle> {
-    /// What a page holds beside what XDP and the kernel put around a packet; drivers differ by some bytes.
+    /// The room for a packet in a page, beside the headroom of XDP and of the kernel; drivers differ by some bytes.
     const LARGEST_MTU: u32 = 3_400;
     let Facts { name, mtu, driver, vlan_of, joins_packets, stuck_offloads, .. } = facts;
     let again = format!("then `sipward detach --iface {name}` and `sipward attach --iface {name}`");
@@ -195,12 +195,13 @@ fn obstacle(facts: &Facts) -> Option<Obstacle> {
     } else if !stuck_offloads.is_empty() {
         let options: Vec<_> = stuck_offloads.iter().map(|name| format!("{name}=off")).collect();
         let advice = format!(
-            "on the host of this virtual machine, give QEMU's virtio-net device the options {}; `ethtool -K` in here \
-             cannot",
+            "on the host of this virtual machine, give QEMU's virtio-net device the options {}; `ethtool \
+             -K` in here cannot",
             options.join(",")
         );
         (
-            "the host joins packets and leaves out checksums (GRO_HW/CSUM), and gives no way to stop that"
+            "the host joins packets and leaves out checksums (GRO_HW/CSUM), and does not let the guest stop \
+             that"
                 .to_owned(),
             advice,
         )
@@ -208,7 +209,7 @@ fn obstacle(facts: &Facts) -> Option<Obstacle> {
         ("the card joins packets (LRO)".to_owned(), format!("`ethtool -K {name} lro off`, {again}"))
     } else if *mtu > LARGEST_MTU {
         let advice = format!("`ip link set dev {name} mtu 1500`, {again}");
-        (format!("with an MTU of {mtu} a packet and XDP do not fit into a page"), advice)
+        (format!("with an MTU of {mtu}, a packet with XDP's headroom does not fit into a page"), advice)
     } else {
         return None;
     };
@@ -226,7 +227,7 @@ fn queues(Facts { name, driver, channels, cpus, .. }: &Facts) -> Option<Finding>
     if used >= *cpus {
         return Some(Finding::ok(check, found));
     }
-    let found = format!("{found}, so no more than {used} of them can drop what a flood brings");
+    let found = format!("{found}, so at most {used} of them can drop a flood");
     Some(Finding::warn(
         check,
         found,

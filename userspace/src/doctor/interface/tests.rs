@@ -40,7 +40,7 @@ fn what_keeps_the_filter_off_is_all_that_is_said() {
             State::Bad,
             &["no such interface", "ens3, ens4"][..],
         ),
-        (Xdp::Missing { existing: Vec::new() }, State::Bad, &["none but the loopback"]),
+        (Xdp::Missing { existing: Vec::new() }, State::Bad, &["only the loopback"]),
         (Xdp::NoEthernet, State::Bad, &["no Ethernet header", "arrive on"]),
         (
             Xdp::Other { id: 7, name: "guard".to_owned(), remove: "bpftool link detach id 3".to_owned() },
@@ -67,7 +67,7 @@ fn an_interface_that_is_down_or_bonded_is_told() {
 fn an_interface_without_the_loaded_filter_is_bad() {
     let without = |loaded| protection(&Facts { xdp: Xdp::Free { loaded }, ..facts() });
     says(&without(true), State::Bad, &["not protected", "`sipward attach --iface eth0`"]);
-    says(&without(false), State::Ok, &["nothing is in the filter's way"]);
+    says(&without(false), State::Ok, &["the filter can be attached"]);
     let offloaded = Facts { xdp: Xdp::Ours(XdpMode::Offloaded), ..facts() };
     says(&protection(&offloaded), State::Ok, &["in the network card"]);
 }
@@ -90,7 +90,7 @@ fn the_reason_for_generic_mode_is_found() {
             &["LRO", "`ethtool -K eth0 lro off`", "`sipward attach --iface eth0`"],
         ),
         (|facts| facts.mtu = 9_000, &["MTU of 9000", "`ip link set dev eth0 mtu 1500`"]),
-        (|_| (), &["its driver knows no XDP"]),
+        (|_| (), &["its driver does not support XDP"]),
     ];
     for (change, said) in cases {
         let mut facts = Facts { xdp: Xdp::Ours(XdpMode::Generic), ..facts() };
@@ -107,7 +107,7 @@ fn the_reason_for_generic_mode_is_found() {
         } else {
             says(&finding, State::Ok, &[]);
         }
-        // And once it runs in the driver, nobody cares.
+        // A filter that runs in the driver needs no advice.
         facts.xdp = Xdp::Ours(XdpMode::Native);
         says(&protection(&facts), State::Ok, &[]);
     }

@@ -1,4 +1,4 @@
-//! What the host of a virtual machine offers its network card.
+//! Features that the host offers to the network card of a virtual machine.
 
 use std::fs;
 

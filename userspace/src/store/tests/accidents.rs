@@ -1,4 +1,4 @@
-//! Killed at any moment.
+//! Processes killed at any moment.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 
-/// Where the one that is killed writes.
+/// The path that the killed process writes to.
 const PLACE: &str = "SIPWARD_TEST_STORE";
 const ACKNOWLEDGED: &str = "saved ";
 /// In each change.
@@ -59,7 +59,7 @@ fn what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_there() {
         let acknowledged = last.unwrap();
         let store = Store::open_at(&scratch.database(), &now).unwrap();
         let changes = number(&store.audit(1, None, None).unwrap()[0].target) + 1;
-        // One more may have been saved, and not told any more.
+        // One more may have been saved without an acknowledgement.
         assert!((acknowledged + 1..=acknowledged + 2).contains(&changes), "{changes}, {acknowledged}");
         assert_eq!(store.audit(usize::MAX, None, None).unwrap().len() as u32, changes);
         assert_eq!(everything(&store, &now).unwrap(), many(changes * ROWS));

@@ -57,7 +57,7 @@ fn a_clock_that_is_set_after_a_reboot_moves_nothing() {
     banned_in_the_first_boot(&scratch.database());
     let wakes = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: WallTime::from_millis(5_000) };
     assert_eq!(left(&scratch.database(), &wakes), Some(2 * HOUR));
-    // What the kernel was told stays what the store says.
+    // Times in the kernel stay equal to those of the store.
     let set = Clock { kernel: uptime(8 * SECOND), wall: TODAY + HOUR, ..wakes };
     assert_eq!(left(&scratch.database(), &set), Some(2 * HOUR - SECOND));
 }

@@ -32,7 +32,7 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, at).unwrap();
 }
 
-/// Uses everything that there is, and says what went wrong first.
+/// Uses the whole database, and returns the first error.
 fn use_all(path: &Path) -> Result<(), super::super::StoreError> {
     let now = clock("b", 10);
     let mut store = Store::open_at(path, &now)?;

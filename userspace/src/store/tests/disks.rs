@@ -1,4 +1,4 @@
-//! Disks that are full, read-only or somebody else's. Each needs mounts or users of its own, and so a process.
+//! Disks that are full, read-only or owned by another user. Each test needs its own mounts or users, and so a process.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use sipward_testkit::skipped::skipped;
 
 use super::*;
 
-/// The directory for the process in which a test goes on.
+/// The directory for the child process of a test.
 const PLACE: &str = "SIPWARD_TEST_DISK";
 
 /// Runs an ignored test in a process that has a part of root's rights, and a directory; skipped where that is not possible.
@@ -48,7 +48,7 @@ fn run(program: &str, arguments: &[&str], last: &Path) {
 
 const NOW: Clock = Clock { boot: "a", kernel: KernelTime::from_nanos(10_000_000_000), wall: TODAY };
 
-/// Writes until nothing is left, and says where.
+/// Fills the disk, and returns the path of the file.
 fn fill(directory: &Path) -> PathBuf {
     let path = directory.join("filler");
     let mut file = File::create(&path).unwrap();
@@ -82,7 +82,7 @@ fn on_a_full_disk() {
         }
     };
     assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
-    assert!(error.to_string().contains("there is no room left for"), "{error}");
+    assert!(error.to_string().contains("the disk is full"), "{error}");
     assert_eq!(everything(&store, &NOW).unwrap(), many(saved));
     fs::remove_file(&filler).unwrap();
     put_one(&mut store, saved).unwrap();

@@ -1,4 +1,4 @@
-//! What the guard has decided.
+//! The decisions of the guard.
 
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn what_is_suspended_is_there_after_the_store_was_closed() {
     drop(store);
     let mut store = Store::open_at(&scratch.database(), &now).unwrap();
     assert_eq!(store.suspensions(&now).unwrap(), all);
-    // Said anew, and lifted: nothing but that very one.
+    // Suspended anew and lifted: only this one changes.
     let longer =
         Suspension { who: "root".to_owned(), ..suspension(account("100"), Some("192.0.2.1"), FOREVER) };
     let mut change = store.begin().unwrap();

@@ -107,7 +107,7 @@ fn a_database_that_this_version_does_not_know_is_refused_and_left_alone() {
         (
             "PRAGMA user_version = 99",
             StoreErrorKind::Newer,
-            &*format!("its layout is 99, this one knows those up to {known}"),
+            &*format!("its layout is version 99, and this sipward supports versions up to {known}"),
         ),
         ("PRAGMA application_id = 5", StoreErrorKind::Other, "the database of another program"),
         ("DROP TABLE audit", StoreErrorKind::Corrupt, "tables are missing"),

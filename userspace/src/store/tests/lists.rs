@@ -191,7 +191,7 @@ fn one_that_holds_the_store_for_too_long_is_told_of() {
     let mut change = slow.begin().unwrap();
     change.put(&ban(net("192.0.2.1/32"), FOREVER), &now).unwrap();
     assert_eq!(other.begin().unwrap_err().kind(), StoreErrorKind::Busy);
-    // Nobody who only reads has to wait.
+    // Readers do not wait.
     assert_eq!(everything(&other, &now).unwrap(), []);
     change.commit().unwrap();
     assert!(other.begin().is_ok());

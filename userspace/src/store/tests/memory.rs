@@ -1,4 +1,4 @@
-//! What the guard has counted.
+//! The counts of the guard.
 
 use super::*;
 use sipward_engine::guard::{Memory, Remembered, UnsavedMemory};

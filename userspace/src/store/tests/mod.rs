@@ -1,4 +1,4 @@
-//! The store on real disks.
+//! Tests of the store on real disks.
 
 mod accidents;
 mod audit_trail;

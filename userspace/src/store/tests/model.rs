@@ -1,4 +1,4 @@
-//! Whatever is done, the store holds what a map in memory would hold.
+//! A model test: the store equals a map in memory after any operations.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use sipward_types::address::{canonical, to_prefix};
 enum Step {
     Put(Entry),
     Remove(IpNet),
-    /// What was done since the last of these is undone.
+    /// Undoes everything since the last commit.
     Rollback,
     Commit,
     Wait(Duration),
@@ -20,7 +20,7 @@ enum Step {
     Purge,
 }
 
-/// What the store should hold, with times that no reboot changes.
+/// The expected content of the store, with times that no reboot changes.
 #[derive(Default)]
 struct Model(BTreeMap<([u8; 16], u8), Entry>);
 

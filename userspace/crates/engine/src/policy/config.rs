@@ -151,7 +151,7 @@ impl Config {
     fn check_together(&self, root: &Section<'_>) -> Result<(), ConfigError> {
         if self.trusted_only && self.trusted.is_empty() && self.mode == Mode::Enforce {
             return Err(
-                root.fail("trusted_only", "nobody is trusted, so nobody could call; fill trusted first")
+                root.fail("trusted_only", "no source is trusted, so nobody could call; fill trusted first")
             );
         }
         let nets = || self.trusted.iter().chain(&self.banned);

@@ -181,7 +181,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         ),
         (
             "trusted_only = true",
-            "1: trusted_only: nobody is trusted, so nobody could call; fill trusted first",
+            "1: trusted_only: no source is trusted, so nobody could call; fill trusted first",
         ),
         ("trusted_only = \"yes\"", "1: trusted_only: this is a string; write true or false"),
         ("interface = \"\"", "1: interface: \"\" cannot be the name of an interface; see `ip link`"),

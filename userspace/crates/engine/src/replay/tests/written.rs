@@ -114,7 +114,7 @@ fn what_was_written_is_read_back() {
     let ours: Vec<_> = Capture::open(&file[..]).unwrap().map(Result::unwrap).collect();
     assert_eq!(ours.len(), packets.len());
     for (read, Written { at, bytes, length, .. }) in ours.iter().zip(&packets) {
-        assert_eq!(read.at, Some(at.as_nanos() as u64));
+        assert_eq!(read.at, Some(*at));
         assert_eq!(read.frame()[..bytes.len()], bytes[..]);
         assert_eq!(read.truncated(), (*length as usize) > bytes.len());
         assert!(!read.outgoing);
@@ -175,7 +175,7 @@ proptest! {
         let ours: Vec<_> = Capture::open(&file[..]).unwrap().map(Result::unwrap).collect();
         prop_assert_eq!(ours.len(), packets.len());
         for (read, Written { at, bytes, length, .. }) in ours.iter().zip(&packets) {
-            prop_assert_eq!(read.at, Some(at.as_nanos() as u64));
+            prop_assert_eq!(read.at, Some(*at));
             prop_assert_eq!(&read.frame()[..bytes.len()], &bytes[..]);
             prop_assert_eq!(read.truncated(), *length as usize > bytes.len());
         }

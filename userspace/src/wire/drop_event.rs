@@ -1,10 +1,10 @@
-//! A dropped packet, in words.
+//! Dropped packets as events.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xdp_prog::{frame, reason::Reason};
 
-use sipward_api::item::Dropped;
+use sipward_api::{item::Dropped, name::PacketVerdict};
 use sipward_engine::first_line::first_line;
 use sipward_kernel as kernel;
 use sipward_types::{
@@ -45,7 +45,7 @@ pub fn dropped(event: &DropEvent, names: &[String], offset: Offset) -> Dropped {
             _ => "udp".to_owned(),
         },
         interface: kernel::interface_name(event.interface),
-        verdict: if event.enforced { "drop".to_owned() } else { "would-drop".to_owned() },
+        verdict: PacketVerdict::of_objection(event.enforced),
         reason: reason_name(event.reason, event.signature, names),
         bytes: event.frame_length,
         first_line: first_line(&event.head, event.frame_length)
@@ -53,9 +53,14 @@ pub fn dropped(event: &DropEvent, names: &[String], offset: Offset) -> Dropped {
     }
 }
 
-/// With the signature's name, where one is the reason.
+/// The name of a reason, with that of the signature that matched.
 pub fn reason_name(reason: Reason, signature: Option<u16>, names: &[String]) -> String {
-    match signature.and_then(|id| names.get(usize::from(id))) {
+    let signature = signature.and_then(|id| names.get(usize::from(id)));
+    qualified(reason, signature.map(String::as_str))
+}
+
+pub(super) fn qualified(reason: Reason, signature: Option<&str>) -> String {
+    match signature {
         Some(name) => format!("{}:{name}", Reason::Signature.name()),
         None => reason.name().to_owned(),
     }
