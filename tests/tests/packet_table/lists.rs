@@ -71,7 +71,8 @@ fn entries_end_by_themselves() {
 #[test]
 fn a_ban_in_the_shadow_of_a_trusted_prefix_sleeps() {
     let mut pair = FilterPair::unlimited(ENFORCE);
-    let entry = |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
+    let entry =
+        |shadowed_until| SourceEntry { expires: FOREVER, shadowed_until, kind: BANNED, phones_or_mark: 0 };
     pair.put_entry("192.0.2.1", entry(much_later().as_nanos()));
     let frame = udp().from("192.0.2.1").carrying(clean("OPTIONS")).build();
     assert_eq!(pair.judge(&frame), "trusted");
