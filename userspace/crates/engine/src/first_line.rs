@@ -1,4 +1,4 @@
-//! What people want to see of a packet: the first line of what it carries.
+//! The first line of a packet's payload, as people want to see it.
 
 use xdp_prog::{
     bytes::Bytes,

@@ -1,4 +1,4 @@
-//! What is decided and why, without a kernel, a clock or a disk: the observer, the guard, the policy, replay and forecasts.
+//! The decisions of sipward, without a kernel, a clock or a disk: observer, guard, policy, replay and forecasts.
 
 pub mod false_positives;
 pub mod first_line;

@@ -36,7 +36,7 @@ const NANOSECONDS: u8 = 9;
 /// Of the packet flags.
 const INBOUND: u32 = 1;
 
-/// Who wrote a file, and where.
+/// The program that wrote a file, and its host.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     pub hardware: &'a str,

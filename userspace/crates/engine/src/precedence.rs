@@ -17,7 +17,7 @@ pub struct PrefixEntries {
     lengths: Lengths,
 }
 
-/// How many prefixes of each length there are. People use few lengths, and only those need be looked for around an
+/// The number of prefixes of each length. People use few lengths, and only those need be looked for around an
 /// address.
 #[derive(Clone, Debug)]
 struct Lengths {
@@ -95,13 +95,13 @@ impl PrefixEntries {
         )
     }
 
-    /// What the kernel must hold for a claimed prefix. It finds this entry and never one of a shorter
+    /// The entry that the kernel must hold for a prefix on a list. It finds this entry and never one of a shorter
     /// prefix, not even when this one has run out: so the entry speaks for all of them.
     pub fn prefix_entry(&self, net: IpNet) -> SourceEntry {
         entry(self.until(net, ListKind::Trusted), self.until(net, ListKind::Banned))
     }
 
-    /// What the kernel must hold for an address of which `own` is said; the entry always shows that. When it
+    /// The entry that the kernel must hold for an address of which `own` is said; the entry always shows that. When it
     /// has run out, the kernel goes on to the prefixes by itself.
     pub fn address_entry(&self, address: IpAddr, own: ListEntry) -> SourceEntry {
         let (kind, shadowed_until) = match own.kind {
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(single(net("192.0.2.0/31")), None);
     }
 
-    /// What the words mean, without any entry: trusted if anything that holds says so, else banned.
+    /// The meaning of the lists, without any entry: trusted if anything that holds says so, else banned.
     fn meant(
         prefixes: &PrefixEntries,
         own: Option<ListEntry>,
@@ -235,7 +235,7 @@ mod tests {
         if said(Trusted) { Some(Trusted) } else { said(Banned).then_some(Banned) }
     }
 
-    /// What the kernel makes of the entries; compare `kind` in the packet path.
+    /// The kernel's reading of the entries; compare `kind` in the packet path.
     fn judged(
         prefixes: &PrefixEntries,
         own: Option<ListEntry>,

@@ -62,7 +62,7 @@ pub fn attachments(pins: &Pins) -> Result<Vec<Attachment>> {
         .collect()
 }
 
-/// Whether an attachment may be tried, without trying: the interface is there, and nothing else is on it.
+/// True if an attachment may be tried, without trying: the interface is there, and nothing else is on it.
 pub fn check(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<()> {
     already(Some(pins), interface, choice).map(|_| ())
 }
@@ -82,7 +82,7 @@ pub(super) fn already(pins: Option<&Pins>, interface: &str, choice: XdpChoice) -
     }
 }
 
-/// What runs on the interface, if it is what the pinned link put there.
+/// The program on the interface, if the pinned link put it there.
 fn ours(pins: &Pins, interface: &str) -> Result<Option<Running>> {
     let Some(running) = interface::running(interface)? else { return Ok(None) };
     let path = pins.link(interface);
@@ -157,7 +157,7 @@ fn make_room(pins: &Pins, interface: &str) -> Result<()> {
     }
 }
 
-/// Whether the interface runs the pinned program by a link that is not called after it.
+/// True if the interface runs the pinned program by a link that is not called after it.
 fn is_without_link(pins: &Pins, interface: &str) -> Result<bool> {
     let program = PinnedProgram::open(pins)?.id();
     let runs = interface::running(interface)?.is_some_and(|running| running.program == program);

@@ -1,14 +1,14 @@
-//! What the kernel lets this process do.
+//! The capabilities of this process.
 
 use std::{fs, io};
 
-/// What the filter cannot be loaded and attached without, and the bits: maps and programs; the addresses that a
+/// The capabilities needed to load and attach the filter, and their bits: maps and programs; the addresses that a
 /// packet's length is computed from, which are secrets of the kernel's; network interfaces.
 const NEEDED: [(&str, u32); 3] = [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_NET_ADMIN", 12)];
 /// Holds all of the above.
 const SYS_ADMIN: u32 = 21;
 
-/// What this process lacks of it.
+/// The capabilities that this process lacks.
 pub fn missing_capabilities() -> io::Result<Vec<&'static str>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let effective = effective(&status).ok_or_else(|| io::Error::other("/proc/self/status has no CapEff"))?;

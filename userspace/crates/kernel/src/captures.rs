@@ -43,7 +43,7 @@ impl Record for Captured {
     }
 }
 
-/// What is captured, how much of it, and until when.
+/// A capture in progress: which packets, how many of them, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capturing {
     pub what: Judged,

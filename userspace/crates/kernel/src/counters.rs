@@ -1,4 +1,4 @@
-//! What the filter has counted, summed over the CPUs.
+//! The counters of the filter, summed over the CPUs.
 
 use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
 use xdp_prog::{
@@ -11,13 +11,13 @@ use super::{
     pod::Pod,
 };
 
-/// What one reason has seen.
+/// The counts of one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReasonCount {
     pub reason: Reason,
-    /// What was done as the reason says.
+    /// Packets to which the verdict of the reason was applied.
     pub enforced: Counter,
-    /// What would have been dropped, but passed in monitor mode.
+    /// Packets that would have been dropped, but passed in monitor mode.
     pub monitored: Counter,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with the kernel, one sentence each and what to do.
+//! Errors of the kernel, one sentence each, with a remedy.
 
 use std::{
     error::Error as StdError,
@@ -163,7 +163,7 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {}
 
-/// How much of the verifier's log says why.
+/// The length of the end of the verifier's log that gives the reason.
 pub const LOG_LINES: usize = 15;
 
 impl Error {

@@ -1,4 +1,4 @@
-//! What the running kernel can do, asked and not concluded from its version: distributions carry features back.
+//! The features of the running kernel, asked for and not concluded from its version: distributions backport features.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ pub struct Features {
     pub xdp_links: Option<bool>,
 }
 
-/// What the kernel says of its own types.
+/// The kernel's description of its own types.
 const TYPES: &str = "/sys/kernel/btf/vmlinux";
 
 impl Features {
@@ -32,7 +32,7 @@ impl Features {
     }
 }
 
-/// Whether a string is among those of the types. To make such a link for a trial, an interface would have to
+/// True if a string is among those of the types. To make such a link for a trial, an interface would have to
 /// bear it.
 fn names(types: &[u8], name: &[u8]) -> bool {
     types.split(|&byte| byte == 0).any(|string| string == name)

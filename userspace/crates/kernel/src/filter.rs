@@ -31,7 +31,7 @@ use super::{
 
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// How many single addresses there is room for; the object's own number if `None`.
+    /// The number of single addresses that there is room for; the object's own number if `None`.
     pub max_sources: Option<u32>,
     /// Take over what is pinned here, and be able to live on here.
     pub pins: Option<Pins>,

@@ -31,7 +31,7 @@ impl<'a> KnownFlows<'a> {
         self.0.put(key, words)
     }
 
-    /// Whether there was one to remove.
+    /// True if there was one to remove.
     pub fn remove(&mut self, source: IpAddr, flow: Flow) -> Result<bool> {
         self.0.remove(&flow_key(source, flow))
     }

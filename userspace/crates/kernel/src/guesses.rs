@@ -1,4 +1,4 @@
-//! What lines have tried, as the filter has it.
+//! The guesses of lines, as the filter counts them.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ impl<'a> Worked<'a> {
         self.0.put(worked_key(source, account), until.as_nanos())
     }
 
-    /// Whether there was one to remove.
+    /// True if there was one to remove.
     pub fn remove(&mut self, source: IpAddr, account: &Account) -> Result<bool> {
         self.0.remove(&worked_key(source, account))
     }
@@ -47,7 +47,7 @@ impl<'a> Worked<'a> {
     }
 }
 
-/// What was given back to each line, in all.
+/// The totals given back to each line.
 #[derive(Debug)]
 pub struct GivenBack<'a>(Hash<'a, Address, Refunds>);
 
@@ -77,7 +77,7 @@ impl<'a> GivenBack<'a> {
 
 type StateMap<'a> = HashMap<&'a MapData, Pod<Address>, [u64; 2]>;
 
-/// What lines have tried lately: looking at it does not count as use.
+/// The recent guesses of lines. Reading them does not count as use.
 #[derive(Debug)]
 pub struct GuessStates<'a> {
     pub(super) issued: StateMap<'a>,

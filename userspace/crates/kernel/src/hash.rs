@@ -14,9 +14,9 @@ use super::{
     sys::{self, Bucket},
 };
 
-/// How many entries are written at once: the kernel copies them first.
+/// The number of entries that are written at once: the kernel copies them first.
 const WRITTEN: usize = 1 << 16;
-/// How many are read at once. A bucket must fit.
+/// The number of entries that are read at once. A bucket must fit.
 const READ: usize = 1 << 14;
 
 pub(super) struct Hash<'a, K, V> {
@@ -58,7 +58,7 @@ impl<'a, K: Plain, V: Plain> Hash<'a, K, V> {
         }
     }
 
-    /// Whether there was one to remove.
+    /// True if there was one to remove.
     pub(super) fn remove(&mut self, key: &K) -> Result<bool> {
         found(self.map.remove(Pod::of(key))).map(|entry| entry.is_some())
     }

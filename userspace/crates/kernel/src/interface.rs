@@ -34,7 +34,7 @@ pub fn name(index: u32) -> Option<String> {
     Some(CStr::from_bytes_until_nul(&buffer).ok()?.to_string_lossy().into_owned())
 }
 
-/// Whether its frames begin with an Ethernet header, which is where the filter begins to read. Those of tunnels
+/// True if its frames begin with an Ethernet header, which is where the filter begins to read. Those of tunnels
 /// (WireGuard, tun, PPP) do not: the filter would run there and see nothing.
 pub(super) fn has_ethernet_header(name: &str) -> Result<bool> {
     const LIKE_ETHERNET: [libc::c_ushort; 2] = [libc::ARPHRD_ETHER, libc::ARPHRD_LOOPBACK];

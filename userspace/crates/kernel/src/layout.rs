@@ -1,4 +1,4 @@
-//! What every map of the filter looks like.
+//! The layout of every map of the filter.
 //!
 //! Besides the maps of the program there are some that only userspace reads: they live beside the others
 //! because what they say is true exactly as long as those live.
@@ -26,7 +26,7 @@ pub(super) struct PrefixKey {
 // SAFETY: `repr(C)`, integers only, no padding.
 unsafe impl Plain for PrefixKey {}
 
-/// What was said about a prefix; the trie has what follows from that.
+/// The list entry of a prefix; the trie has what follows from it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Declared {
@@ -121,7 +121,7 @@ const fn of<K, V>(name: &'static str, kind: MapType, entries: usize) -> Layout {
 
 impl Layout {
     pub(super) fn fits(&self, info: &MapInfo) -> bool {
-        // How many sources there is room for is the choice of who loads.
+        // Whoever loads the filter chooses the room for sources.
         let entries = self.name == map::SOURCES || info.max_entries() as usize == self.entries;
         info.map_type().is_ok_and(|kind| kind == self.kind)
             && info.key_size() as usize == self.key

@@ -37,7 +37,7 @@ impl<'a> Sources<'a> {
         self.0.put_all(entries.into_iter().map(|(address, entry)| (to_key(address), entry)))
     }
 
-    /// Whether there was one to remove.
+    /// True if there was one to remove.
     pub fn remove(&mut self, address: IpAddr) -> Result<bool> {
         self.0.remove(&to_key(address))
     }
@@ -57,7 +57,7 @@ impl<'a> Sources<'a> {
         Ok(may)
     }
 
-    /// Whether it was known.
+    /// True if it was known.
     pub fn remove_known(&mut self, address: IpAddr) -> Result<bool> {
         let known = self.get(address)?.is_some_and(|entry| entry.kind == kind::KNOWN);
         Ok(known && self.remove(address)?)
@@ -94,7 +94,7 @@ impl Prefixes<'_> {
         self.0.insert(&trie_key(net), Pod(entry), 0).map_err(|error| write_error(map::PREFIXES, &error))
     }
 
-    /// Whether there was one to remove.
+    /// True if there was one to remove.
     pub fn remove(&mut self, net: IpNet) -> Result<bool> {
         found(self.0.remove(&trie_key(net))).map(|entry| entry.is_some())
     }
@@ -112,7 +112,7 @@ impl Prefixes<'_> {
     }
 }
 
-/// What was said about prefixes.
+/// The list entries of prefixes.
 #[derive(Debug)]
 pub struct Declarations<'a>(Hash<'a, PrefixKey, Declared>);
 

@@ -97,7 +97,7 @@ impl Pins {
         self.directory().join(link_name(interface))
     }
 
-    /// Whether a filter lives here, all of it: a map that is missing cannot be had back, and without it the others are
+    /// True if a filter lives here, all of it: a map that is missing cannot be had back, and without it the others are
     /// of no use.
     pub fn is_there(&self) -> Result<bool> {
         for path in layout::all().map(|layout| self.map(layout.name)).chain([self.program()]) {
@@ -142,7 +142,7 @@ impl Pins {
         Ok(names)
     }
 
-    /// Whether pins may be made here.
+    /// True if pins may be made here.
     fn check_bpffs(&self) -> Result<()> {
         let existing = self.base.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
         match magic(existing) {

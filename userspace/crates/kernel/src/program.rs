@@ -36,7 +36,7 @@ impl PinnedProgram {
         self.id
     }
 
-    /// What it does with a frame, without a network.
+    /// The action of the program on a frame, without a network.
     pub fn test_run(&self, frame: &[u8]) -> Result<Action> {
         const DOING: &str = "run the filter on a frame";
         match sys::test_run(self.program.as_fd(), frame).map_err(|error| Error::io(DOING, &error))? {

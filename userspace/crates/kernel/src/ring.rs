@@ -11,7 +11,7 @@ use aya::maps::{Map, MapData, MapError, RingBuf};
 
 use super::error::{Error, Result};
 
-/// What a ring buffer holds.
+/// An entry of a ring buffer.
 pub trait Record: Sized {
     /// `None`: nothing that this version knows.
     fn decode(record: &[u8]) -> Option<Self>;

@@ -1,4 +1,4 @@
-//! How much each source, and each prefix around sources, has sent lately.
+//! The recent traffic of each source, and of each prefix around sources.
 
 use std::net::IpAddr;
 

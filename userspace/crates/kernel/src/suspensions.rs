@@ -1,4 +1,4 @@
-//! Who may not open anything, as the filter has it.
+//! Suspensions and locks, as the filter has them.
 
 use std::{borrow::Borrow, collections::HashMap, fmt, net::IpAddr};
 
@@ -48,7 +48,7 @@ impl SuspensionTarget {
     }
 }
 
-/// How long, and for whom not.
+/// The end of a suspension, and its exemptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuspensionEntry {
     /// The filter stops by itself then.
@@ -59,7 +59,7 @@ pub struct SuspensionEntry {
     pub unsaved: bool,
 }
 
-/// What is suspended. How many there are is written beside them, so that packets pay nothing while there are none: one
+/// The suspensions. Their number is written beside them, so that packets pay nothing while there are none: one
 /// writer at a time.
 pub struct Suspensions<'a> {
     entries: Hash<'a, SuspensionKey, Suspension>,
@@ -95,7 +95,7 @@ impl<'a> Suspensions<'a> {
         put
     }
 
-    /// Whether there was something to lift.
+    /// True if there was something to lift.
     pub fn remove(&mut self, target: SuspensionTarget) -> Result<bool> {
         let key = to_map(target);
         let removed = self.entries.remove(&key)?;

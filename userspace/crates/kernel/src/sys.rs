@@ -178,7 +178,7 @@ struct GetInfo {
     info: u64,
 }
 
-/// What the kernel tells of an XDP link.
+/// The kernel's description of an XDP link.
 #[derive(Default)]
 #[repr(C)]
 struct XdpLinkInfo {
@@ -243,7 +243,7 @@ struct TestRun {
     duration: u32,
 }
 
-/// What the program answers to a frame.
+/// The program's answer to a frame.
 pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32> {
     let mut attributes = TestRun {
         program_fd: program.as_raw_fd() as u32,

@@ -130,7 +130,7 @@ impl Tables {
         self.typed_mut(map::PREFIXES).map(Prefixes)
     }
 
-    /// What was said about prefixes.
+    /// The list entries of prefixes.
     pub fn declarations(&mut self) -> Result<Declarations<'_>> {
         Declarations::new(self.map_mut(DECLARED)?)
     }
@@ -139,7 +139,7 @@ impl Tables {
         counters::read(&self.typed(map::COUNTERS)?)
     }
 
-    /// How often each signature, by its id, has dropped a packet.
+    /// The number of packets that each signature, by its id, has dropped.
     pub fn signature_hits(&self) -> Result<Vec<u64>> {
         counters::read_hits(&self.typed(map::SIGNATURE_HITS)?)
     }
@@ -153,7 +153,7 @@ impl Tables {
         Events::open(self.map(map::EVENTS)?, map::EVENTS)
     }
 
-    /// What is being captured, if anything is.
+    /// The capture in progress, if there is one.
     pub fn capturing(&self) -> Result<Option<Capturing>> {
         let map: Array<_, Pod<Capture>> = self.typed(map::CAPTURE)?;
         let in_map = map.get(&0, 0);
@@ -185,7 +185,8 @@ impl Tables {
         Ok(states.iter().map(|state| state.missed).sum())
     }
 
-    /// What passes and what leaves, from now on: what an earlier reader has left is thrown away. One reader at a time.
+    /// The taps: packets that pass or leave from now on. Packets left by an earlier reader are discarded. One reader at a
+    /// time.
     pub fn taps(&self) -> Result<Taps> {
         let open = |name| Ring::open(self.map(name)?, name);
         let mut taps = Taps::new(open(map::TAPS_KNOWN)?, open(map::TAPS_STRANGERS)?);
@@ -193,7 +194,7 @@ impl Tables {
         Ok(taps)
     }
 
-    /// Whether packets are handed over.
+    /// True if packets are handed over.
     pub fn tapping(&self) -> Result<Option<Tapping>> {
         Ok(taps::from_map(suspensions::read_guard(&self.typed(map::GUARD)?)?))
     }
@@ -205,7 +206,7 @@ impl Tables {
         suspensions::write_guard(&mut map, taps::to_map(tapping, guard))
     }
 
-    /// What was lost of it since the filter was loaded.
+    /// Losses of the taps since the filter was loaded.
     pub fn tap_losses(&self) -> Result<TapLosses> {
         let map: PerCpuArray<_, Pod<TapState>> = self.typed(map::TAP_STATE)?;
         let states = map.get(&0, 0);
@@ -214,7 +215,7 @@ impl Tables {
         Ok(taps::losses(states.iter().map(|Pod(state)| state)))
     }
 
-    /// Who may not open anything.
+    /// The suspensions and locks.
     pub fn suspensions(&mut self) -> Result<Suspensions<'_>> {
         let mut entries = None;
         let mut guard = None;
@@ -241,12 +242,12 @@ impl Tables {
         Worked::new(self.map_mut(map::WORKED)?)
     }
 
-    /// What was given back of what lines were charged for.
+    /// The charges given back to lines.
     pub fn given_back(&mut self) -> Result<GivenBack<'_>> {
         GivenBack::new(self.map_mut(map::REFUNDS)?)
     }
 
-    /// What lines have tried.
+    /// The guesses of lines.
     pub fn guess_states(&self) -> Result<GuessStates<'_>> {
         let watched: Array<_, u64> = self.typed(map::WATCHED)?;
         let watched_at = watched.get(&0, 0);
@@ -273,7 +274,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether a nonce, by its [hash](xdp_prog::account::nonce_hash), was sent to an address.
+    /// True if a nonce, by its [hash](xdp_prog::account::nonce_hash), was sent to an address.
     pub fn was_issued(&self, address: IpAddr, nonce: u64) -> Result<bool> {
         let map: HashMap<_, Pod<AddressHash>, u64> = self.typed(map::ISSUED)?;
         Ok(found(map.get(&Pod(AddressHash { address: to_key(address), hash: nonce }), 0))?.is_some())

@@ -1,4 +1,4 @@
-//! What passes to the PBX and what it answers, as the filter hands it over.
+//! The taps: packets that pass to the PBX, and its answers, as the filter hands them over.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use sipward_types::{
     time::KernelTime,
 };
 
-/// How much is handed over.
+/// The limit of what is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tapping {
     /// Packets of strangers in a second and direction, on each CPU; the others are lost, and counted. Those of known sources have no

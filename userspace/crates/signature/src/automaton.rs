@@ -149,7 +149,7 @@ impl Classes {
     }
 }
 
-/// What patterns have seen of a text, blanks normalised.
+/// The state of the patterns in a text whose blanks are normalised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Text {
     /// Only blanks so far.
@@ -185,7 +185,7 @@ impl Text {
         (Self::Inside(set), first(waiting, sets.found(set)))
     }
 
-    /// What is found if the text ends here.
+    /// The signature that is found if the text ends here.
     fn found_at_end(self, sets: &Sets<'_>) -> Option<u16> {
         match self {
             Self::Lead(set) | Self::Inside(set) => sets.found_at_end(set),
@@ -231,7 +231,7 @@ struct Automaton {
     lines: bool,
 }
 
-/// What begins where.
+/// The nodes that may begin a match, by where they may.
 struct Groups {
     start_line: Group,
     message: Group,

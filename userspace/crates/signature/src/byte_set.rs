@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::Class;
 
-/// What separates words: a run of these, a folded line included, counts as one space.
+/// The bytes that separate words: a run of these, a folded line included, counts as one space.
 pub(super) const BLANKS: [u8; 4] = *b" \t\r\n";
 
 pub(super) const fn is_blank(byte: u8) -> bool {
@@ -30,7 +30,7 @@ impl ByteSet {
         (0..=u8::MAX).filter(move |byte| set.has(*byte))
     }
 
-    /// What the class matches in a text whose blanks are single spaces.
+    /// The bytes that the class matches in a text whose blanks are single spaces.
     pub(super) fn of_class(class: &Class) -> Self {
         let mut set: Self = match class {
             Class::Bytes(class) => class.iter().flat_map(|range| range.start()..=range.end()).collect(),

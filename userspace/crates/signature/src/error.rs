@@ -1,4 +1,4 @@
-//! What can be wrong with signatures, and what to do about it.
+//! Errors in signatures, each with a remedy.
 
 use std::{error::Error, fmt, io, path::PathBuf};
 

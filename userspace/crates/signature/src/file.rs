@@ -165,7 +165,7 @@ fn places(places: Spanned<OneOrMany>) -> Result<Vec<Place>, Wrong> {
     Ok(places)
 }
 
-/// Whether the pattern can be compiled where it is judged.
+/// True if the pattern can be compiled where it is judged.
 fn check(signature: &Signature) -> Result<(), String> {
     let tree = pattern::tree(&signature.matching, &signature.places)?;
     Nfa::default().add(&tree, 0).map_err(|too_large| too_large.to_string())?;

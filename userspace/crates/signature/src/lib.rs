@@ -66,7 +66,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// How a value is compared. Case never matters; a space stands for any run of blanks, folded lines included;
+/// The comparison of a value. Case never matters; a space stands for any run of blanks, folded lines included;
 /// blanks around a value do not belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Matching {
@@ -77,7 +77,7 @@ pub enum Matching {
     Regex(String),
 }
 
-/// Who looks for it.
+/// The side that looks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Judge {
@@ -89,7 +89,7 @@ pub enum Judge {
     Daemon,
 }
 
-/// How likely an innocent message carries it.
+/// The likelihood that an innocent message carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
@@ -100,13 +100,13 @@ pub enum Risk {
 }
 
 impl Signature {
-    /// Whether the message carries this signature, by the plain reading of [`Reference`]. A pattern that no file
+    /// True if the message carries this signature, by the plain reading of [`Reference`]. A pattern that no file
     /// could hold matches nothing.
     pub fn matches(&self, message: &[u8]) -> bool {
         Reference::new(self).is_ok_and(|reference| reference.matches(message))
     }
 
-    /// Whether it is one that the kernel looks for.
+    /// True if it is one that the kernel looks for.
     pub fn in_kernel(&self) -> bool {
         self.on && self.judge == Judge::Kernel
     }
@@ -180,7 +180,7 @@ impl SignatureSet {
     }
 }
 
-/// What the kernel gets. Not `Clone`: a copy could pass through a stack that is smaller than the tables.
+/// The tables for the kernel. Not `Clone`: a copy could pass through a stack that is smaller than the tables.
 #[derive(Debug)]
 pub struct Compiled {
     pub tables: Box<Signatures>,
@@ -189,7 +189,7 @@ pub struct Compiled {
     pub size: Size,
 }
 
-/// How much of the tables a set takes.
+/// The share of the tables that a set takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub states: usize,

@@ -1,4 +1,4 @@
-//! What bytes a match must contain, written out of a pattern's tree.
+//! The bytes that a match must contain, derived from a pattern's tree.
 
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
@@ -54,7 +54,7 @@ fn runs(mut pieces: Vec<Piece>, places: &[Place]) -> Vec<Literal> {
     runs
 }
 
-/// What may stand before the first byte of a value; nothing is known of where a message begins.
+/// The bytes that may stand before the first byte of a value; nothing is known of where a message begins.
 fn before(places: &[Place]) -> Option<Vec<u8>> {
     if places.iter().any(|place| matches!(place, Place::StartLine | Place::Message)) {
         return None;

@@ -69,7 +69,7 @@ fn regex(text: &str) -> Result<Hir, String> {
     Ok(tree)
 }
 
-/// What parses, but would not do what it says.
+/// Refuses a pattern that parses but would not do what it says.
 fn check(tree: &Hir) -> Result<(), String> {
     match tree.kind() {
         HirKind::Literal(literal) if literal.0.iter().any(|byte| *byte != b' ' && is_blank(*byte)) => {

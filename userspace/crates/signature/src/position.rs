@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{byte_set::is_blank, header};
 
-/// What is known of the bytes so far.
+/// The state after the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Position {
     /// Blanks and control bytes before the start line.
@@ -41,7 +41,7 @@ pub(super) enum Number {
     Credentials,
 }
 
-/// What a byte means beyond the next position.
+/// The meaning of a byte beyond the next position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Another byte of the value or the body, or of nothing that patterns look at.

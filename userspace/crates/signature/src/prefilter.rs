@@ -23,12 +23,12 @@ use crate::sample::{GRAM, Gram};
 const GROUPS: usize = 6;
 const _: () = assert!(CREDENTIALS_GROUP == 1 << GROUPS);
 
-/// How often one gram sends an ordinary message to the automaton by chance: its share of the table times the
+/// The rate at which one gram sends an ordinary message to the automaton by chance: its share of the table times the
 /// message's grams.
 const LONE_CHANCE: f64 = 170.0 / PREFILTER_SIZE as f64;
-/// How likely the neighbour of a gram in a pair is of the same group, in a full set.
+/// The likelihood that the neighbour of a gram in a pair is of the same group, in a full set.
 const PAIR_CHANCE: f64 = 3e-4;
-/// What a gram in a pair costs all others of its group.
+/// The cost of a gram in a pair to all others of its group.
 const CROWDING: f64 = 4e-6;
 /// A signature may send this share of ordinary messages to the automaton by chance.
 const CHANCE_MAX: f64 = 0.02;
@@ -62,7 +62,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// What stands for a literal that lies on the grid in one of the three ways.
+/// The grams for a literal that lies on the grid in one of the three ways.
 #[derive(Clone, Debug)]
 struct Choice {
     way: Way,

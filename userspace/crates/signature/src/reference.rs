@@ -41,7 +41,7 @@ impl Reference {
         Ok(Self { places: signature.places.clone(), test })
     }
 
-    /// Whether `message`, a datagram or the start of one, carries the signature.
+    /// True if `message`, a datagram or the start of one, carries the signature.
     pub fn matches(&self, message: &[u8]) -> bool {
         let start = message.iter().position(|byte| *byte > b' ').unwrap_or(message.len());
         let message = &message[start..];

@@ -54,7 +54,7 @@ impl Sample {
         self.known.contains(&gram)
     }
 
-    /// Whether one of `seconds` ever follows one of `firsts` as its neighbour.
+    /// True if one of `seconds` ever follows one of `firsts` as its neighbour.
     pub(super) fn has_pair(&self, firsts: &[Gram], seconds: &[Gram]) -> bool {
         self.at(firsts).any(|at| {
             self.grams[at].is_some_and(|gram| firsts.contains(&gram))
@@ -62,7 +62,7 @@ impl Sample {
         })
     }
 
-    /// How often a message has one of `grams`, or one that falls into the same slot.
+    /// The number of times that a message has one of `grams`, or one that falls into the same slot.
     pub(super) fn rate(&self, grams: &[Gram]) -> f64 {
         self.at(grams).count() as f64 / self.messages as f64
     }

@@ -1,4 +1,4 @@
-//! Who a message is from, and where it says to be: From, To, Contact, Via.
+//! The addresses in a message: From, To, Contact, Via.
 
 use super::{
     lines::{is_blank, position, trim},
@@ -12,7 +12,7 @@ pub struct Party<'a> {
     pub tag: Option<&'a [u8]>,
 }
 
-/// What matters of a URI. Empty where it is not there; nothing is unescaped.
+/// The parts of a URI that matter. An absent part is empty; nothing is unescaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uri<'a> {
     pub user: &'a [u8],

@@ -1,4 +1,4 @@
-//! What a message says for digest authentication: credentials and challenges.
+//! Digest authentication in a message: credentials and challenges.
 
 use super::{
     lines::{is_blank, position, trim},

@@ -15,11 +15,11 @@ pub struct Framing {
     bytes: Vec<u8>,
     /// No header ends before that.
     scanned: usize,
-    /// What is still to come of a body.
+    /// The bytes of a body that are still to come.
     body: u32,
     /// It is not known where the next message begins.
     seeking: bool,
-    /// How often that happened.
+    /// The number of times that this happened.
     lost: u64,
     /// Something other than a body went by and was not understood.
     missed: bool,
@@ -66,7 +66,7 @@ impl Framing {
         self.scanned = self.scanned.saturating_sub(at);
     }
 
-    /// How many of the bytes from `at` on are done with. `None`: more have to come first.
+    /// The number of bytes from `at` on that are done with. `None`: more have to come first.
     fn step(&mut self, at: usize, message: &mut impl FnMut(&Message<'_>, usize)) -> Option<usize> {
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
         if self.body > 0 {

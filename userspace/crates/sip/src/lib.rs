@@ -1,4 +1,4 @@
-//! What matters of a SIP message: spans of its bytes, found in one pass.
+//! The parts of a SIP message that matter, as spans of its bytes, found in one pass.
 //!
 //! It reads what PBXs read and is as lenient as they are; a header that makes no sense is as good as none. The bytes may
 //! be only the beginning of the message: a header line that they cut in two is left out.
@@ -126,7 +126,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether the header is there once more that should be there once.
+    /// True if the header is there once more that should be there once.
     fn take(&mut self, name: &[u8], value: &'a [u8], reader: Reader, once: &mut Once) -> bool {
         let mut lower = [0; 24];
         let Some(lower) = lower.get_mut(..name.len()) else { return false };
@@ -237,7 +237,7 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// What comes behind the version that the line begins with. The status needs no blank before it, for PJSIP.
+/// The part behind the version that the line begins with. The status needs no blank before it, for PJSIP.
 fn strip_version(line: &[u8]) -> Option<&[u8]> {
     let rest = &line[version_length(line)?..];
     rest.first().is_none_or(|&byte| is_blank(byte) || byte.is_ascii_digit()).then_some(rest)
@@ -250,7 +250,7 @@ fn last_version(line: &[u8]) -> Option<usize> {
     (0..line.len()).rev().find(ends_line)
 }
 
-/// How long the version is that begins here, with the blanks in it.
+/// The length of the version that begins here, with the blanks in it.
 fn version_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for part in [&b"SIP"[..], b"/", b"2.0"] {

@@ -6,7 +6,7 @@ pub(super) struct Line<'a> {
     pub(super) value: &'a [u8],
 }
 
-/// What ends a line. All PBXs end it at a line feed, with or without a CR before it.
+/// The end of a line. All PBXs end a line at a line feed, with or without a CR before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineEnd {
     /// Only that, as for Kamailio.
@@ -47,12 +47,12 @@ impl<'a> Lines<'a> {
         Self { bytes, at: 0, cut, ends, complete: false }
     }
 
-    /// Whether the empty line was found.
+    /// True if the empty line was found.
     pub(super) const fn complete(&self) -> bool {
         self.complete
     }
 
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
@@ -89,7 +89,7 @@ impl<'a> Lines<'a> {
             end += length;
             match self.bytes.get(end) {
                 Some(b' ' | b'\t') => {}
-                // Whether the next line continues this one, nobody knows.
+                // The next line may continue this one.
                 None if self.cut && !start_line => {
                     self.at = end;
                     return None;
@@ -101,7 +101,7 @@ impl<'a> Lines<'a> {
         Some(trim(&self.bytes[start..end]))
     }
 
-    /// How long the line is that begins at `from`, its end included. `None`: it has none.
+    /// The length of the line that begins at `from`, its end included. `None`: it has none.
     fn length(&self, from: usize, quotes: bool) -> Option<usize> {
         let bytes = &self.bytes[from..];
         match (self.ends, bytes) {
@@ -140,7 +140,7 @@ fn may_quote(line: &[u8]) -> bool {
     QUOTING.iter().any(|quoting| quoting.eq_ignore_ascii_case(name))
 }
 
-/// Whether a CR stands anywhere without its LF. One at the very end may have it elsewhere.
+/// True if a CR stands anywhere without its LF. One at the very end may have it elsewhere.
 pub(super) fn has_bare_return(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n')
 }

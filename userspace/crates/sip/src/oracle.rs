@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::{Message, Start};
 
-/// What both tell of a message.
+/// The parts of a message that both readings report.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Read {
     start: String,

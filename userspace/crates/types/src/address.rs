@@ -58,7 +58,7 @@ pub fn canonical(net: IpNet) -> IpNet {
     }
 }
 
-/// Whether an IPv6 prefix holds all of IPv4 too, which nobody means who writes it: in the filter the IPv4 addresses
+/// True if an IPv6 prefix holds all of IPv4 too, which nobody means who writes it: in the filter the IPv4 addresses
 /// are `::ffff:a.b.c.d`.
 pub fn holds_v4_unsaid(net: IpNet) -> bool {
     matches!(net, IpNet::V6(_)) && net.contains(&IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0, 0]))

@@ -1,4 +1,4 @@
-//! What was seen of a transaction, and how far it can be believed.
+//! Evidence: the outcome of one transaction as observed, and whether its source is proven.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ pub struct Evidence {
     /// Where the packets came from; never what a header says. IPv4 is never written as IPv6.
     pub source: IpAddr,
     pub flow: Flow,
-    /// Who tried to authenticate.
+    /// The account that tried to authenticate.
     pub account: Option<Account>,
     pub method: Method,
     pub kind: Kind,
@@ -31,7 +31,7 @@ pub enum Method {
     Other,
 }
 
-/// How far the source can be believed.
+/// The proof that the packets came from their source address, or the lack of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
@@ -42,7 +42,7 @@ pub enum Proof {
     Proven,
 }
 
-/// How it ended. The PBX's own answer is the verdict.
+/// The outcome, as the PBX's own answer gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Kind {

@@ -1,4 +1,4 @@
-//! What all rooms speak of: addresses, accounts, flows, times, evidence, and their forms as keys of the maps.
+//! The types that all crates share: addresses, accounts, flows, times, evidence, and their forms as keys of the maps.
 
 pub mod account;
 pub mod address;

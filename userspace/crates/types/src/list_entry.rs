@@ -1,4 +1,4 @@
-//! What is said of an address or a prefix: which list, until when, and who said so.
+//! Entries of the lists: an address or a prefix is trusted or banned, until some time, by somebody's word.
 
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ pub fn single(net: IpNet) -> Option<IpAddr> {
     (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
 }
 
-/// How an entry came onto a list.
+/// The way by which an entry came onto a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {

@@ -1,5 +1,4 @@
-//! What sources and flows have sent lately, word by word: their meters are atomic, so that they cannot be copied as they
-//! are.
+//! Copies of the meters of sources and flows, word by word: the meters are atomic and cannot be copied as they are.
 
 use xdp_prog::{
     abi::{Flows, KnownFlow, Meter, PrefixState, SourceState},

@@ -57,7 +57,7 @@ impl Tapped<'_> {
     }
 }
 
-/// How often the filter has charged a line for the credentials of one message.
+/// The number of times that the filter has charged a line for the credentials of one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charges {
     pub issued: u32,

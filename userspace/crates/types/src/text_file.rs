@@ -30,7 +30,7 @@ pub fn read(path: &Path) -> io::Result<String> {
     })
 }
 
-/// What came of a file, and what to do about it.
+/// The reason why a file could not be read, with a remedy.
 pub fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "No such file or directory: check the path".to_owned(),

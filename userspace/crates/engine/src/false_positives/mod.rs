@@ -35,7 +35,7 @@ use sipward_types::{
     time::WallSeconds,
 };
 
-/// How long after a drop an authentication still speaks against the rule.
+/// An authentication speaks against the rule for that long after a drop.
 pub const DAY: Duration = Duration::from_secs(86_400);
 /// More than there can be reasons and signatures in force at once; names that signatures had before go first.
 const RULES: usize = 640;
@@ -100,7 +100,7 @@ impl FalsePositives {
         self.attackers.retain(|_, at| now.abs_diff(*at) <= DAY);
     }
 
-    /// What is to be thought of the rules, of those that dropped anything within a day.
+    /// The figures of the rules that dropped anything within a day.
     pub fn tallies(&self) -> BTreeMap<String, Tally> {
         self.rules.iter().map(|(name, rule)| (name.clone(), rule.tally(&self.settings))).collect()
     }
@@ -122,12 +122,12 @@ impl FalsePositives {
         changed.collect()
     }
 
-    /// What was to be saved could not be: all of it is the next time.
+    /// Saving failed: all of it is saved the next time.
     pub fn not_saved(&mut self) {
         self.rules.values_mut().for_each(Rule::set_changed);
     }
 
-    /// What was saved. A rule that cannot be read begins anew, and is named.
+    /// Takes over the saved state. A rule that cannot be read begins anew, and is named.
     pub fn restore(&mut self, saved: &[Saved], now: WallSeconds) -> Vec<SavedError> {
         let mut faults = Vec::new();
         for saved in saved {

@@ -23,7 +23,7 @@ pub(super) struct Rule {
 /// One source in the sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
-    /// How rare it is: at which level it is still in the sample.
+    /// The rarity of the source: the highest level at which it is still in the sample.
     pub(super) rank: u32,
     /// For how many powers of two of sources it stands.
     pub(super) level: u32,
@@ -32,7 +32,7 @@ pub(super) struct Hit {
     pub(super) authenticated: Option<WallSeconds>,
 }
 
-/// What is to be thought of a rule.
+/// The figures of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Sources that it hit within a day, and those of them that authenticated within a day after.
@@ -66,7 +66,7 @@ impl Rule {
         }
     }
 
-    /// Whether anything is left.
+    /// True if anything is left.
     pub(super) fn tick(&mut self, now: WallSeconds) -> bool {
         let before = self.sources.len();
         // A clock that was set back leaves times to come.
@@ -104,7 +104,7 @@ impl Rule {
         }
     }
 
-    /// What is flagged stays so down to half the share, or it would be flagged again and again.
+    /// A flagged rule stays flagged down to half the share, or it would be flagged again and again.
     fn is_above(&self, later: u64, sources: u64, settings: &Settings) -> bool {
         let hundred = if self.flagged { 200 } else { 100 };
         u128::from(later) * hundred >= u128::from(sources) * u128::from(settings.share)
@@ -120,7 +120,7 @@ impl Rule {
         self.sources.values().map(Hit::last).max().unwrap_or_default()
     }
 
-    /// Whether it has since this was asked last.
+    /// True if it has since this was asked last.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

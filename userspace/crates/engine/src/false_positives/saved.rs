@@ -23,7 +23,7 @@ pub struct Saved {
     pub state: Vec<u8>,
 }
 
-/// What was saved of a rule cannot be read.
+/// The saved state of a rule cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedError {
     pub rule: String,

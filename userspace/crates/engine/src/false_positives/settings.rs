@@ -13,7 +13,7 @@ pub struct Settings {
     pub share: u32,
     /// At least so many: of two sources, one is already a half.
     pub sources: u32,
-    /// What is flagged is switched off by itself, where that is possible.
+    /// A flagged rule is switched off automatically, where that is possible.
     pub switch_off: bool,
 }
 

@@ -6,7 +6,7 @@ use xdp_prog::abi::{Policy, PortSet};
 
 use super::frame::{ACK, PSH, SYN, tcp, udp};
 
-/// What a packet is.
+/// A kind of packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Register,
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// How a sentence about it begins.
+    /// The beginning of a sentence about it.
     pub(super) const fn subject(self) -> &'static str {
         match self {
             Self::Register => "a REGISTER",
@@ -109,7 +109,7 @@ impl Ports {
     }
 }
 
-/// What carries SIP: a datagram where there is a port for it, else a piece of a stream.
+/// The carrier of SIP: a datagram where there is a port for it, else a piece of a stream.
 fn message(from: SocketAddr, ports: Ports, text: &str) -> Option<Vec<u8>> {
     match ports {
         Ports { udp: Some(port), .. } => Some(udp(from, port, text.as_bytes())),
@@ -126,7 +126,7 @@ fn answer() -> String {
     format!("SIP/2.0 200 OK\r\n{}", headers("OPTIONS"))
 }
 
-/// What every message must have, and nothing in which a signature could see more.
+/// The headers that every message must have, and nothing in which a signature could see more.
 fn headers(method: &str) -> String {
     format!(
         "Via: SIP/2.0/UDP phone.invalid;branch=z9hG4bK0;rport\r\nMax-Forwards: 70\r\nFrom: <sip:phone@pbx.invalid>;tag=0\r\n\

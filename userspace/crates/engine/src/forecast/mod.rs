@@ -1,5 +1,5 @@
-//! What the next packet of each kind from an address would get: imagined packets, judged by the very code that
-//! judges real ones, over what the filter knows now. What is imagined costs nobody any budget.
+//! Forecasts of the verdict on the next packet of each kind from an address: imagined packets, judged by the very code
+//! that judges real ones, over what the filter knows now. An imagined packet costs nobody any budget.
 
 pub mod frame;
 mod kind;
@@ -25,11 +25,11 @@ pub use self::kind::Ports;
 use self::sentence::sentence;
 use crate::replay::Memory;
 
-/// What a packet of one kind would get.
+/// The verdict that a packet of one kind would get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
     pub kind: Kind,
-    /// What the reason asks for.
+    /// The action of the reason.
     pub action: Action,
     pub reason: Reason,
     /// The name of the signature that would match, where that is the reason.
@@ -46,7 +46,7 @@ pub struct Forecast {
     pub sentence: String,
 }
 
-/// How much more of the same would pass at once.
+/// The number of further packets of the same kind that would pass at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headroom {
     pub packets: u32,
@@ -132,7 +132,7 @@ impl Oracle<'_> {
         self.memory.copy_for(self.address).judge(&self.frame(port)).0
     }
 
-    /// How many packets from there would pass at once; of [`Kind::NewPort`], each from a port of its own.
+    /// The number of packets from there that would pass at once; of [`Kind::NewPort`], each from a port of its own.
     fn room(&self, port: u16) -> Option<Headroom> {
         let memory = self.memory.copy_for(self.address);
         let same = self.frame(port);
@@ -183,7 +183,7 @@ impl Oracle<'_> {
     }
 }
 
-/// Whether time alone makes room again.
+/// True if time alone makes room again.
 fn is_limit(reason: Reason) -> bool {
     let of_class = |class: Class| reason == class.over_source_rate() || reason == class.over_prefix_rate();
     matches!(reason, Reason::Flows | Reason::FlowsPrefix) || Class::ALL.into_iter().any(of_class)

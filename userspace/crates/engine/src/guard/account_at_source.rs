@@ -64,7 +64,7 @@ impl Streak {
         seconds(self.first, self.last)
     }
 
-    /// How much like a machine, in thousandths: one guess in two seconds wholly, and then falling with the square, so
+    /// The likeness to a machine, in thousandths: one guess in two seconds wholly, and then falling with the square, so
     /// that a phone with a wrong password, which tries each half minute for days, hardly counts. A single failure has no
     /// pace and counts wholly.
     pub(super) fn pace(self) -> u32 {

@@ -17,7 +17,7 @@ use super::{
 };
 use sipward_types::time::KernelTime;
 
-/// What any rule can ask for.
+/// The most that any rule can ask for.
 const MOST: usize = *COUNT.end() as usize;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl AccountHistory {
         self.failures.retain(|(_, from)| *from != source_net);
     }
 
-    /// How many, over how many seconds.
+    /// The count, and the seconds that it spans.
     pub(super) fn sources(&self, now: KernelTime, within: Duration) -> (u32, u32) {
         tally(self.latest.values().copied(), now, within)
     }

@@ -57,7 +57,7 @@ impl ActiveSuspensions {
         true
     }
 
-    /// Whether it was suspended or locked.
+    /// True if it was suspended or locked.
     pub(super) fn remove(&mut self, key: &SuspendedScope) -> bool {
         let Some(suspension) = self.by_key.remove(key) else { return false };
         self.dropping.remove(key);

@@ -19,11 +19,11 @@ pub(super) const BURST: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(60);
 const SUBJECTS: usize = 4_096;
 
-type Subject = (Rule, Option<IpNet>, Option<Account>);
+type AlertSubject = (Rule, Option<IpNet>, Option<Account>);
 
 #[derive(Debug)]
 pub(super) struct Alerts {
-    last_raised: BoundedMap<Subject, LastRaised>,
+    last_raised: BoundedMap<AlertSubject, LastRaised>,
     lately: Score,
     pub(super) raised: u64,
     pub(super) withheld: u64,

@@ -1,4 +1,4 @@
-//! Who asks without credentials and never answers what he is asked in return: he looks for accounts, or for a PBX.
+//! Requests without credentials whose challenges are never answered: somebody looks for accounts, or for a PBX.
 //!
 //! Each challenge waits for credentials; whether those are right is another matter. What has waited in vain counts against
 //! the line. So many are free, and one more each minute; above that the line is limited to one a minute while it goes on.
@@ -24,7 +24,7 @@ use sipward_types::{
     evidence::{Evidence, Proof},
 };
 
-/// How long a challenge waits (RFC 3261's timer F).
+/// A challenge waits that long (RFC 3261's timer F).
 const ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// In vain at once, and then one each minute.
 pub(super) const FREE: u32 = 60;
@@ -34,7 +34,7 @@ const AFTERWARDS: u32 = 10;
 /// Of those that are proven, as all are that come over TCP; and then one each ten minutes.
 pub(super) const PROVEN_FREE: u32 = 120;
 const PROVEN_PAUSE: Duration = Duration::from_secs(600);
-/// How long a line is limited. Renewed in time while it goes on.
+/// A line is limited that long. Renewed in time while it goes on.
 pub(super) const LIMITED: Duration = Duration::from_secs(600);
 const RENEWED: Duration = Duration::from_secs(300);
 /// An account pays back once in that time.
@@ -47,10 +47,10 @@ const PAYERS: usize = 256;
 const ROOM: usize = 65_536;
 
 #[derive(Debug)]
-pub(super) struct Asking(BoundedMap<Line, Asked>);
+pub(super) struct Asking(BoundedMap<Line, LineQuestions>);
 
 #[derive(Debug, Default)]
-struct Asked {
+struct LineQuestions {
     all: InVain,
     /// Of them, those that nobody can have sent in the name of another.
     proven: InVain,
@@ -133,7 +133,7 @@ impl Asking {
     }
 }
 
-impl Asked {
+impl LineQuestions {
     /// Each account once in a while.
     fn pays(&mut self, account: &Account, at: KernelTime) -> bool {
         if !is_recent(self.payers_since, at, PAID) {
@@ -177,7 +177,7 @@ impl InVain {
     }
 }
 
-impl Evictable for Asked {
+impl Evictable for LineQuestions {
     fn weight(&self) -> usize {
         self.all.waiting.len() + self.proven.waiting.len() + 1
     }

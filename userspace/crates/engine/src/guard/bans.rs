@@ -26,16 +26,16 @@ const NEIGHBOURS: usize = 65_536;
 pub(super) struct Bans {
     until: BTreeMap<Scope, KernelTime>,
     ends: BTreeSet<(KernelTime, Scope)>,
-    neighbours: BoundedMap<IpNet, Neighbours>,
+    neighbours: BoundedMap<IpNet, BannedNeighbours>,
 }
 
 #[derive(Debug, Default)]
-struct Neighbours {
+struct BannedNeighbours {
     banned: BTreeMap<IpAddr, KernelTime>,
     last: KernelTime,
 }
 
-impl Evictable for Neighbours {
+impl Evictable for BannedNeighbours {
     fn weight(&self) -> usize {
         self.banned.len()
     }
@@ -68,7 +68,7 @@ impl Bans {
         }
     }
 
-    /// How many of its neighbours are banned with it, over how many seconds.
+    /// The number of its neighbours that are banned with it, and the seconds that these bans span.
     pub(super) fn add_neighbour(&mut self, source: IpAddr, at: KernelTime, within: Duration) -> (u32, u32) {
         self.neighbours.change(&neighbours_net(source), |neighbours| {
             neighbours.last = neighbours.last.max(at);

@@ -24,7 +24,7 @@ pub(super) struct Blind {
     missed: u64,
 }
 
-/// How many packets were missed, over how many seconds.
+/// The number of missed packets, and the seconds that they span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missed {
     pub(super) count: u32,
@@ -44,7 +44,7 @@ impl Blind {
         (seconds >= TOLERATED).then_some(Missed { count, seconds })
     }
 
-    /// Whether what runs out now may only seem to.
+    /// True if what runs out now may only seem to.
     pub(super) fn may_have_missed(&self, now: KernelTime) -> bool {
         self.last.is_some_and(|last| is_recent(last, now, RENEWS))
     }

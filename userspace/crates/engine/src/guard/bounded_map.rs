@@ -1,13 +1,13 @@
 //! A map that forgets what carries the least when it is full.
 //!
-//! What is worth less goes first, and of equal worth what was touched longest ago.
+//! The entry of least worth goes first, and of equal worth the one that was touched longest ago.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dirty_set::DirtySet;
 
 pub(super) trait Evictable: Default {
-    /// How much room it takes. Nothing: it need not be kept.
+    /// The room that it takes. Zero: it need not be kept.
     fn weight(&self) -> usize;
     fn worth(&self) -> u32;
     /// When it was touched.
@@ -69,7 +69,7 @@ impl<K: Ord + Clone, V: Evictable> BoundedMap<K, V> {
         result
     }
 
-    /// What the store had, unless there is something newer.
+    /// Takes over the store's entry, unless there is a newer one.
     pub(super) fn restore(&mut self, key: &K, value: V) {
         self.dirty.iter_mut().for_each(|dirty| dirty.is_stored(key));
         if self.entries.contains_key(key) {
@@ -79,7 +79,7 @@ impl<K: Ord + Clone, V: Evictable> BoundedMap<K, V> {
         }
     }
 
-    /// Whether it is worth to be kept.
+    /// True if it is worth to be kept.
     fn put(&mut self, key: &K, value: V) -> bool {
         let weight = value.weight();
         if weight > 0 {
@@ -136,7 +136,7 @@ impl<K: Ord + Clone, V: Evictable> BoundedMap<K, V> {
         Some(value)
     }
 
-    /// What there had been no room for.
+    /// The number of entries that were forgotten to make room.
     pub(super) const fn forgotten(&self) -> u64 {
         self.forgotten
     }

@@ -1,4 +1,4 @@
-//! What is to be done about what was seen.
+//! The decisions of the guard.
 
 use std::{fmt, net::IpAddr};
 
@@ -87,7 +87,7 @@ pub enum Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     pub rule: Rule,
-    /// How many of what the rule counts: failures, accounts, sources.
+    /// The count of the rule: failures, accounts, sources.
     pub count: u32,
     /// Over how many seconds they came.
     pub seconds: u32,
@@ -115,7 +115,7 @@ pub enum Rule {
     Persistent,
     /// Several sources of one prefix were banned.
     Neighbours,
-    /// What was suspended and drops came through all the same, and failed.
+    /// A suspended request came through although the filter drops, and failed.
     Bypass,
     /// One line asked again and again without credentials and gave none when it was asked for them.
     Enumeration,

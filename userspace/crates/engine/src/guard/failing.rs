@@ -1,4 +1,4 @@
-//! What failed, and what follows.
+//! Failures, and the decisions that follow.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -22,12 +22,12 @@ use sipward_types::{
 const HOMES: u32 = 6;
 /// Between what the filter lets pass and what is written into it.
 const UNDER_WAY: Duration = Duration::from_secs(1);
-/// How long who goes around a suspension is banned.
+/// A source that goes around a suspension is banned that long.
 const BYPASS_LASTS: Duration = Duration::from_secs(3_600);
-/// How long who looks for accounts is banned.
+/// A source that looks for accounts is banned that long.
 const ENUMERATION_LASTS: Duration = Duration::from_secs(3_600);
 
-/// How an account at a source stands after a failure.
+/// The state of an account at a source after a failure.
 enum FailureOutcome {
     /// It was no new guess.
     Nothing,
@@ -280,7 +280,7 @@ impl Guard {
         Some(Decision { at, action: GuardAction::Lock { account: account.clone(), until }, trigger })
     }
 
-    /// Whether the source is to be banned for all that it did; then all of it is forgotten.
+    /// True if the source is to be banned for all that it did; then all of it is forgotten.
     fn judge(
         &mut self,
         evidence: &Evidence,
@@ -355,7 +355,7 @@ impl Guard {
         Some((trigger, limit, tally))
     }
 
-    /// What is banned, as narrow as it can be: nothing but a flow where others work, because they are behind the same
+    /// The scope of a ban, as narrow as it can be: nothing but a flow where others work, because they are behind the same
     /// address. One account that fails again and again is suspended as often as that, so for it no flow is banned on which
     /// others have worked: a PBX may have all its accounts on one flow, and one of them a wrong password.
     fn scope(

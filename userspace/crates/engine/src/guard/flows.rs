@@ -30,12 +30,12 @@ pub(super) const FLOWS: usize = 65_536;
 pub(super) const FLOWS_OF_ACCOUNT: usize = 10;
 
 /// A flow and its source.
-type Line = (IpAddr, Flow);
+type SourceFlow = (IpAddr, Flow);
 
 const FIRST: Flow = Flow { port: 0, transport: Transport::Udp };
 const LAST: Flow = Flow { port: u16::MAX, transport: Transport::Tcp };
 
-impl Whom for Line {
+impl Whom for SourceFlow {
     fn know(self, phones: u32, until: KernelTime) -> GuardAction {
         let (source, flow) = self;
         GuardAction::KnowFlow { source, flow, phones, until }
@@ -49,8 +49,8 @@ impl Whom for Line {
 
 #[derive(Debug)]
 pub(super) struct Flows {
-    lines: Known<Line>,
-    uses: Uses<Line>,
+    lines: Known<SourceFlow>,
+    uses: Uses<SourceFlow>,
     refused: u64,
 }
 
@@ -64,7 +64,7 @@ impl Flows {
     /// A phone is on one flow of a source: the last that it has registered over.
     pub(super) fn register(
         &mut self,
-        line: Line,
+        line: SourceFlow,
         account: Option<&Account>,
         phone: u64,
         (at, until): (KernelTime, KernelTime),
@@ -114,7 +114,7 @@ impl Flows {
     /// `account`: a trunk has none.
     pub(super) fn work(
         &mut self,
-        line: Line,
+        line: SourceFlow,
         account: Option<&Account>,
         at: KernelTime,
         settings: &KnownSettings,
@@ -130,7 +130,7 @@ impl Flows {
     /// The kernel has it already.
     pub(super) fn restore(
         &mut self,
-        line: Line,
+        line: SourceFlow,
         phones: u32,
         until: KernelTime,
         now: KernelTime,
@@ -155,8 +155,8 @@ impl Flows {
         self.refused
     }
 
-    /// Whether it may be used: it is there, or there is room for it.
-    fn is_allowed(&mut self, (source, flow): Line, settings: &KnownSettings) -> bool {
+    /// True if it may be used: it is there, or there is room for it.
+    fn is_allowed(&mut self, (source, flow): SourceFlow, settings: &KnownSettings) -> bool {
         let net = SourceNet::of(source).net();
         let others = || self.lines.within((net.network(), FIRST)..=(net.broadcast(), LAST)).count();
         let is_allowed =
@@ -165,10 +165,10 @@ impl Flows {
         is_allowed
     }
 
-    /// What follows for the flow that the account gives up for this one.
+    /// The decision about the flow that the account gives up for this one.
     fn note_use(
         &mut self,
-        line: Line,
+        line: SourceFlow,
         account: &Account,
         at: KernelTime,
         settings: &KnownSettings,
@@ -178,7 +178,7 @@ impl Flows {
         self.noted(action)
     }
 
-    fn of_account_at(&self, account: Option<&Account>, source: IpAddr) -> Vec<Line> {
+    fn of_account_at(&self, account: Option<&Account>, source: IpAddr) -> Vec<SourceFlow> {
         let lines = account.into_iter().flat_map(|account| self.uses.of(account));
         lines.filter(|(at, _)| *at == source).collect()
     }

@@ -1,4 +1,4 @@
-//! What is given back of what the filter has charged for credentials.
+//! Refunds of the charges that the filter has made for credentials.
 //!
 //! The filter charges a line for each request with credentials of a stranger; it cannot know which of them the PBX will
 //! refuse. So whatever the PBX did not refuse is given back; and when an account succeeds, all that it was charged
@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use xdp_prog::guess::Budget;
+
 use sipward_types::account::Account;
 use sipward_types::address::line;
 use sipward_types::time::KernelTime;
@@ -25,13 +27,13 @@ const ROOM_LASTS: Duration = Duration::from_secs(600);
 const ROOM_MAX: usize = 16;
 /// An account gives room once in that time.
 const AGAIN_AFTER: Duration = Duration::from_secs(3600);
-/// What was charged is forgiven anyway by then.
+/// The filter has forgotten a charge by then.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 /// Lines, and accounts at lines. Whoever comes when there is no room is given nothing back for a while.
 const LINES: usize = 32_768;
 const ACCOUNTS: usize = 65_536;
 
-/// What a line was given back, in all; and the room that it has, and until when.
+/// The totals given back to a line, and the room that it has, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct GivenBack {
     pub issued: u64,
@@ -40,22 +42,15 @@ pub struct GivenBack {
     pub room_until: KernelTime,
 }
 
-/// A budget, as `xdp_prog::guess` has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Budget {
-    Issued,
-    Other,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
-    lines: HashMap<IpAddr, Line>,
+    lines: HashMap<IpAddr, LineRefunds>,
     accounts: BTreeMap<(IpAddr, Account), Tried>,
     changed: Vec<IpAddr>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct LineRefunds {
     given: GivenBack,
     /// When accounts have given it room.
     successes: VecDeque<KernelTime>,
@@ -72,10 +67,10 @@ struct Tried {
 }
 
 impl Guesses {
-    /// What the filter has from before.
+    /// Takes over the refunds that the filter has from before.
     pub(super) fn restore(&mut self, now: KernelTime, given: impl IntoIterator<Item = (IpAddr, GivenBack)>) {
         for (line, given) in given {
-            self.lines.insert(line, Line { given, successes: VecDeque::new(), last: now });
+            self.lines.insert(line, LineRefunds { given, successes: VecDeque::new(), last: now });
         }
     }
 
@@ -151,7 +146,7 @@ impl Guesses {
         self.changed.push(line);
     }
 
-    fn line(&mut self, line: IpAddr, at: KernelTime) -> Option<&mut Line> {
+    fn line(&mut self, line: IpAddr, at: KernelTime) -> Option<&mut LineRefunds> {
         if self.lines.len() >= LINES && !self.lines.contains_key(&line) {
             return None;
         }
@@ -160,7 +155,7 @@ impl Guesses {
         Some(entry)
     }
 
-    /// What has changed since the last call, by line.
+    /// The changes since the last call, by line.
     pub(super) fn take_changed(&mut self) -> Vec<(IpAddr, GivenBack)> {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();

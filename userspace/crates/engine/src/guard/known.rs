@@ -29,7 +29,7 @@ const NEIGHBOURS: usize = 10;
 /// A decision lasts longer than what is needed, so that not each refresh takes another one. The end in time is one then.
 const SPARE: Duration = Duration::from_secs(3600);
 
-/// What can be known.
+/// A source or a flow that can be known.
 pub(super) trait Whom: Copy + Ord {
     fn know(self, phones: u32, until: KernelTime) -> GuardAction;
     fn forget(self) -> GuardAction;
@@ -50,7 +50,7 @@ pub(super) struct Known<W> {
     homes: BTreeMap<W, Home>,
     /// When the next phone of one ceases to count.
     due: BTreeSet<(KernelTime, W)>,
-    /// Who is known stays so to the end. When there are too many, there are no new ones.
+    /// A known source stays known to its end. When there are too many, there are no new ones.
     most: usize,
     refused: u64,
 }

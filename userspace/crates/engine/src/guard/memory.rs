@@ -1,4 +1,4 @@
-//! What outlives a restart besides what is in force: which accounts have worked where, and what has failed.
+//! The state that outlives a restart besides the decisions in force: where accounts have worked, and what has failed.
 //!
 //! Without it whoever guesses would begin anew with each restart, and an office whose passwords were all changed just
 //! before would be taken for one who guesses. What nothing but alerts comes of is not saved.
@@ -15,7 +15,7 @@ use super::{
 use sipward_types::account::Account;
 use sipward_types::time::KernelTime;
 
-/// What is remembered of one of them.
+/// The saved state of one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub of: Remembered,
@@ -29,13 +29,13 @@ pub struct Memory {
 pub enum Remembered {
     /// An account has worked at a source.
     Worked(IpAddr, Account),
-    /// What failed at a source, or in a prefix. Its times are those of one boot.
+    /// Failures at a source, or in a prefix. Their times are those of one boot.
     SourceNet(IpNet),
     /// From where an account failed. The same.
     Account(Account),
 }
 
-/// What the store does not have as it is.
+/// The state that the store does not have yet.
 #[derive(Clone, Debug, Default)]
 pub struct UnsavedMemory {
     pub kept: Vec<Memory>,
@@ -49,10 +49,10 @@ impl UnsavedMemory {
 }
 
 /// Until when it is worth something, and what it is; `None`: it is no more.
-type Kept = Option<(KernelTime, String)>;
+type KeptState = Option<(KernelTime, String)>;
 
 impl Guard {
-    /// What the store does not have, of about so many accounts at sources. From now on it passes for saved.
+    /// The state that the store does not have yet, of about so many accounts at sources. It counts as saved from now on.
     pub fn unsaved(&mut self, mut most: usize) -> UnsavedMemory {
         let worked = self.successes.pairs.unsaved(&mut most, |(source_net, account), worked| {
             let kept = worked.map(|worked| {
@@ -103,7 +103,7 @@ impl Guard {
     }
 }
 
-fn unsaved_memory(all: impl Iterator<Item = (Remembered, Kept)>) -> UnsavedMemory {
+fn unsaved_memory(all: impl Iterator<Item = (Remembered, KeptState)>) -> UnsavedMemory {
     let mut unsaved_memory = UnsavedMemory::default();
     for (of, kept) in all {
         match kept {

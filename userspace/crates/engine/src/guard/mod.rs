@@ -1,4 +1,4 @@
-//! Who may authenticate: suspensions, locks, bans and known sources come out of one state machine.
+//! The guard: suspensions, locks, bans and known sources come out of one state machine.
 //!
 //! Pure: evidence, time and settings go in, decisions come out, and the same evidence makes the same decisions. What is
 //! in the kernel and in the store is their mirror.
@@ -8,7 +8,7 @@
 //! ([`source_history`]), the account from wherever ([`account_history`]). Successes go to [`working`]: they clear,
 //! and make the source known.
 //!
-//! What counts against somebody and which accounts have worked where is kept for the next start: see [`memory`].
+//! The counts of failures, and the places where accounts have worked, are kept for the next start: see [`memory`].
 //!
 //! Memory is bounded, and no account and no IPv6 /48 can fill what is kept of those that work. What is in force
 //! (suspensions, locks, known sources) stays to its end; when there is too much of it, there is nothing new. What only counts is forgotten, that of least worth first, as each [`bounded_map`] says.
@@ -65,6 +65,8 @@ pub use self::{
     },
     view::{AccountAt, AccountHere, AccountView, ActiveSuspension, Counters, SourceView},
 };
+use xdp_prog::guess::Budget;
+
 use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
@@ -139,7 +141,7 @@ impl Guard {
         self.settings = settings;
     }
 
-    /// What follows from it.
+    /// The decisions that follow from evidence.
     pub fn witness(&mut self, evidence: &Evidence) -> Vec<Decision> {
         if let Kind::Charged { issued, refused } = evidence.kind {
             self.charged(evidence, issued, refused);
@@ -176,15 +178,15 @@ impl Guard {
     }
 }
 
-/// What is given back of what the filter has charged.
+/// Gives back charges of the filter.
 impl Guard {
     fn charged(&mut self, evidence: &Evidence, issued: bool, refused: bool) {
         let Evidence { at, source, ref account, .. } = *evidence;
-        let budget = if issued { guesses::Budget::Issued } else { guesses::Budget::Other };
+        let budget = if issued { Budget::Issued } else { Budget::Other };
         self.guesses.answered(source, account.as_ref(), budget, refused, at);
     }
 
-    /// What lines were given back before this guard was made.
+    /// Takes over the refunds of lines from before this guard was made.
     pub fn restore_given_back(
         &mut self,
         now: KernelTime,
@@ -193,7 +195,7 @@ impl Guard {
         self.guesses.restore(now, given);
     }
 
-    /// What lines were given back in all, where that has changed since the last call.
+    /// The total refunds of lines, where they have changed since the last call.
     pub fn take_given_back(&mut self) -> Vec<(IpAddr, GivenBack)> {
         self.guesses.take_changed()
     }

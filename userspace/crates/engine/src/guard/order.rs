@@ -1,4 +1,4 @@
-//! What is done by hand, and what was in force before a restart.
+//! Orders by hand, and the state that was in force before a restart.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ pub enum Held {
 const HAND: Trigger = Trigger { rule: Rule::Hand, count: 0, seconds: 0 };
 
 impl Guard {
-    /// What follows from a command.
+    /// The decisions that follow from a command.
     pub fn order(&mut self, order: &Order, now: KernelTime) -> Vec<Decision> {
         match order {
             Order::Lock { account, until } => self.lock_by_hand(account, *until, now).into_iter().collect(),
@@ -52,7 +52,7 @@ impl Guard {
         }
     }
 
-    /// Whether the filter drops what is suspended, instead of counting it or leaving it to the PBX.
+    /// True if the filter drops what is suspended, instead of counting it or leaving it to the PBX.
     pub fn set_drops(&mut self, drops: bool, now: KernelTime) {
         if drops && !self.drops {
             self.suspensions.all_are_dropping(now);

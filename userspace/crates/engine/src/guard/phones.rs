@@ -38,7 +38,7 @@ impl Phones {
         end < until
     }
 
-    /// Whether it was there.
+    /// True if it was there.
     pub(super) fn unregister(&mut self, phone: &Phone, at: KernelTime) -> bool {
         let Some(until) = self.0.get_mut(phone) else { return false };
         *until = at.min(*until);

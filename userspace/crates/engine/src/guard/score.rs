@@ -28,7 +28,7 @@ impl Score {
         self.empty_at = self.empty_at - lasts(thousandths, within);
     }
 
-    /// What has begun to be forgotten still counts.
+    /// A part that has begun to fade still counts as one.
     pub(super) fn count(self, now: KernelTime, within: Duration) -> u32 {
         let left = self.empty_at.since(now).as_nanos();
         u32::try_from(left.div_ceil(within.as_nanos().max(1))).unwrap_or(u32::MAX)

@@ -16,35 +16,35 @@ use sipward_types::time::KernelTime;
 const NAMES: usize = 128;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Saved>", into = "Vec<Saved>")]
+#[serde(from = "Vec<SavedName>", into = "Vec<SavedName>")]
 pub(super) struct Sequence {
     /// By what is before the number, and the number.
-    names: BTreeMap<(Box<str>, u64), Asked>,
+    names: BTreeMap<(Box<str>, u64), AskedName>,
 }
 
 /// One of the names, as it is saved.
-type Saved = (Box<str>, u64, Asked);
+type SavedName = (Box<str>, u64, AskedName);
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Asked {
+struct AskedName {
     at: KernelTime,
     in_vain: bool,
 }
 
-/// How many there are in a row, and since when.
+/// The number of names in a row, and the time of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct SequenceRun {
     pub(super) count: u32,
     pub(super) since: KernelTime,
 }
 
-impl From<Vec<Saved>> for Sequence {
-    fn from(saved: Vec<Saved>) -> Self {
+impl From<Vec<SavedName>> for Sequence {
+    fn from(saved: Vec<SavedName>) -> Self {
         Self { names: saved.into_iter().map(|(prefix, number, asked)| ((prefix, number), asked)).collect() }
     }
 }
 
-impl From<Sequence> for Vec<Saved> {
+impl From<Sequence> for Vec<SavedName> {
     fn from(sequence: Sequence) -> Self {
         sequence.names.into_iter().map(|((prefix, number), asked)| (prefix, number, asked)).collect()
     }
@@ -53,8 +53,8 @@ impl From<Sequence> for Vec<Saved> {
 impl Sequence {
     pub(super) fn ask(&mut self, account: &Account, at: KernelTime, in_vain: bool) {
         let Some(key) = numbered(account) else { return };
-        let asked = self.names.entry(key).or_insert(Asked { at, in_vain });
-        *asked = Asked { at: asked.at.max(at), in_vain: asked.in_vain || in_vain };
+        let asked = self.names.entry(key).or_insert(AskedName { at, in_vain });
+        *asked = AskedName { at: asked.at.max(at), in_vain: asked.in_vain || in_vain };
         if self.names.len() > NAMES {
             let oldest = self.names.iter().min_by_key(|(_, asked)| asked.at).map(|(key, _)| key.clone());
             oldest.map(|key| self.names.remove(&key));
@@ -71,12 +71,12 @@ impl Sequence {
     }
 
     /// The one that the account is part of.
-    pub(super) fn run(&self, account: &Account, now: KernelTime, within: Duration) -> Run {
-        let mut run = Run { count: 0, since: now };
+    pub(super) fn run(&self, account: &Account, now: KernelTime, within: Duration) -> SequenceRun {
+        let mut run = SequenceRun { count: 0, since: now };
         let Some(key) = numbered(account) else { return run };
         let up = self.names.range(key.clone()..).zip(key.1..);
         let down = self.names.range(..key.clone()).rev().zip((0..key.1).rev());
-        let is_next = |((name, asked), number): &((&(Box<str>, u64), &Asked), u64)| {
+        let is_next = |((name, asked), number): &((&(Box<str>, u64), &AskedName), u64)| {
             name.0 == key.0 && name.1 == *number && is_recent(asked.at, now, within)
         };
         for ((_, asked), _) in up.take_while(is_next).chain(down.take_while(is_next)) {

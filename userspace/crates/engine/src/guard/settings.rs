@@ -1,4 +1,4 @@
-//! What the rules count and what follows, as the operator sets it.
+//! The settings of the rules.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -68,9 +68,9 @@ pub struct Threshold {
 pub struct KnownSettings {
     /// Phones that one source is given a budget for, at most.
     pub phones: u32,
-    /// How long a source stays known after its registrations have ended: after an outage phones come back late.
+    /// The time that a source stays known after its registrations have ended: after an outage phones come back late.
     pub grace: Duration,
-    /// How long a source is known after credentials were accepted without a registration, or after a trunk answered.
+    /// The time that a source is known after credentials were accepted without a registration, or after a trunk answered.
     pub worked: Duration,
 }
 

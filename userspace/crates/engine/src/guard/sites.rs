@@ -1,4 +1,4 @@
-//! How many there are in each IPv6 /48, so that one of them does not fill a table.
+//! Counts of entries in each IPv6 /48, so that one of them does not fill a table.
 
 use std::collections::BTreeMap;
 

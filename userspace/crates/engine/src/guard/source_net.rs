@@ -29,13 +29,13 @@ impl SourceNet {
         [Some(home), home.wider()].into_iter().flatten().find(|source_net| source_net.0 == net)
     }
 
-    /// What a customer may have with all of its /64s: in IPv6 alone, where he need not ask for another.
+    /// The net that a customer may have with all of its /64s: in IPv6 alone, where he need not ask for another.
     pub(super) fn wider(self) -> Option<Self> {
         let is_home = self.0.addr().is_ipv6() && self.0.prefix_len() == HOME;
         is_home.then(|| Self(net(self.0.addr(), SITE)))
     }
 
-    /// What one customer may have at most: an IPv4 address, or all of a /48.
+    /// The widest net that one customer may have: an IPv4 address, or all of a /48.
     pub(super) fn widest(self) -> Self {
         self.wider().unwrap_or(self)
     }
@@ -59,7 +59,7 @@ impl SourceNet {
     }
 }
 
-/// What one subscriber has: an IPv4 address, or an IPv6 /56.
+/// The net of one subscriber: an IPv4 address, or an IPv6 /56.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line(IpNet);
 
@@ -83,7 +83,7 @@ fn net(address: IpAddr, length: u8) -> IpNet {
     IpNet::new_assert(address, length).trunc()
 }
 
-/// How many different ones there were, as far as that matters.
+/// The number of different values, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) enum Same<T> {
     #[default]

@@ -19,7 +19,7 @@ const SUCCESSES: usize = 65_536;
 /// An account that has worked at a source is nobody's guess there, even long after: a whole office may have wrong
 /// passwords after somebody changed them all.
 const MEMORY: Duration = Duration::from_secs(30 * 86_400);
-/// What is saved lasts longer than what is needed, so that not each refresh has to be saved.
+/// The saved time is longer than needed, so that not each refresh has to be saved.
 const SPARE: Duration = Duration::from_secs(3600);
 
 /// Of one account, which must not fill the table. Again the one that worked longest ago goes.
@@ -144,7 +144,7 @@ impl SuccessHistory {
         }
     }
 
-    /// What was saved. What there is too much of goes when the next one works.
+    /// Takes over a saved success. A surplus goes when the next account works.
     pub(super) fn restore(&mut self, source_net: SourceNet, account: &Account, worked: Worked) {
         self.pairs.restore(&(source_net, account.clone()), worked);
         self.note(source_net, account);
@@ -218,7 +218,7 @@ impl SuccessHistory {
         self.at(source_net).filter(move |(_, worked)| worked.until > now).map(|(account, _)| account)
     }
 
-    /// Whether another account than this one has worked there: at the place, or on that flow of it.
+    /// True if another account than this one has worked at the source, or on that flow of it.
     pub(super) fn others_have_worked(
         &self,
         source_net: SourceNet,
@@ -231,7 +231,7 @@ impl SuccessHistory {
         })
     }
 
-    /// Whether any account has worked at a source in it.
+    /// True if any account has worked at a source in it.
     pub(super) fn any_within(&self, net: IpNet, now: KernelTime) -> bool {
         in_net(&self.pairs, net).any(|(_, worked)| worked.remembered > now)
     }

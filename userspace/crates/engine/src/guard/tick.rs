@@ -1,4 +1,4 @@
-//! What runs out.
+//! Suspensions and known sources that end with time.
 
 use super::{Decision, Guard, GuardAction, Rule, Trigger, blind::Missed};
 use sipward_types::time::KernelTime;
@@ -15,7 +15,7 @@ impl Guard {
         self.alerts.raise(at, None, None, Trigger { rule: Rule::Missed, count, seconds })
     }
 
-    /// What has run out. A call does so much and no more; what is left is for the next one.
+    /// Ends suspensions and known sources that have run out. A call does a bounded part; the next call does the rest.
     pub fn tick(&mut self, now: KernelTime) -> Vec<Decision> {
         let expired = |action| Decision { at: now, action, trigger: EXPIRED };
         let mut decisions = Vec::new();

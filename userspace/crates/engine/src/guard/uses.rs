@@ -14,7 +14,7 @@ pub(super) struct Uses<W> {
     most: usize,
 }
 
-/// What an account gives up.
+/// The source or flow that an account gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GivenUp<W> {
     pub(super) source_net: W,

@@ -1,4 +1,4 @@
-//! What the guard tells who asks: `account list`, `account show`, `explain`.
+//! Views of the guard's state for `account list`, `account show` and `explain`.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -69,7 +69,7 @@ pub struct AccountHere {
     pub works_until: Option<KernelTime>,
 }
 
-/// What the guard has seen and what it had to leave out, since it began.
+/// Counters of the guard since it began, with what it had to leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     pub evidence: u64,

@@ -1,4 +1,4 @@
-//! What worked, and what follows: it clears what failed, and the source is known.
+//! Successes: they clear failures, and make the source known.
 
 use super::{
     Decision, Guard, GuardAction, Rule, Trigger, active_suspensions::SuspendedScope, sites::AT_ONCE,

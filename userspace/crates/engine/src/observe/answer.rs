@@ -23,7 +23,7 @@ pub(super) struct Answer {
     pub(super) challenges: Vec<Echo>,
     /// A challenge says that the nonce was the only thing wrong.
     pub(super) stale: bool,
-    /// What an ACK would prove itself with.
+    /// The tag by which an ACK would prove itself.
     pub(super) tag: Option<Tag>,
     pub(super) next_nonce: Option<Echo>,
     pub(super) grant: Grant,

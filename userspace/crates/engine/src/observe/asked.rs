@@ -22,7 +22,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 const UNGUESSABLE: usize = 24;
 
 #[derive(Debug)]
-pub(super) struct Asked(FifoMap<Fingerprint, Question>);
+pub(super) struct OwnRequests(FifoMap<Fingerprint, Question>);
 
 #[derive(Debug)]
 struct Question {
@@ -33,7 +33,7 @@ struct Question {
     names: Fingerprint,
 }
 
-impl Asked {
+impl OwnRequests {
     pub(super) fn new(capacity: usize) -> Self {
         Self(FifoMap::new(capacity))
     }

@@ -3,21 +3,21 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Line, request::Request,
+    diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Incident, request::Request,
 };
 use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Proof};
 
 /// Nobody thinks longer about a challenge.
 const IGNORED_AFTER: Duration = Duration::from_secs(8);
-/// What goes on for that long is several attempts, not a loop.
+/// A longer exchange is several attempts, not a loop.
 const LOOP_WITHIN: Duration = Duration::from_secs(10);
 const LOOP: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct ChallengeTracking {
     /// By call: challenges that wait for credentials.
-    waiting: FifoMap<Fingerprint, Waiting>,
+    waiting: FifoMap<Fingerprint, OpenChallenge>,
     /// By account and source: who answers 401.
     answers_401: FifoMap<Fingerprint, ()>,
     /// By call: when the first credentials were refused, and how many since.
@@ -25,7 +25,7 @@ pub(super) struct ChallengeTracking {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct OpenChallenge {
     at: KernelTime,
     status: u16,
     source: IpAddr,
@@ -45,7 +45,7 @@ impl ChallengeTracking {
 
     pub(super) fn challenged(&mut self, request: &Request, at: KernelTime, status: u16, proof: Proof) {
         let Request { source, ref account, who, call, .. } = *request;
-        self.waiting.insert(call, Waiting { at, status, source, account: account.clone(), who, proof });
+        self.waiting.insert(call, OpenChallenge { at, status, source, account: account.clone(), who, proof });
     }
 
     /// Credentials came.
@@ -80,14 +80,14 @@ impl ChallengeTracking {
     }
 
     /// A challenge that nobody will answer any more.
-    pub(super) fn ignored(&mut self, now: KernelTime) -> Option<Line> {
+    pub(super) fn ignored(&mut self, now: KernelTime) -> Option<Incident> {
         let (_, waiting) = self.waiting.oldest()?;
         if now < waiting.at + IGNORED_AFTER {
             return None;
         }
-        let (_, Waiting { at, status, source, account, who, proof }) = self.waiting.pop()?;
+        let (_, OpenChallenge { at, status, source, account, who, proof }) = self.waiting.pop()?;
         let only_401 = status == 407 && self.answers_401.get(&who).is_some();
         let cause = if only_401 { Cause::ProxyChallengeIgnored } else { Cause::ChallengeIgnored };
-        Some(Line { at, cause, account, source, status: Some(status), proof })
+        Some(Incident { at, cause, account, source, status: Some(status), proof })
     }
 }

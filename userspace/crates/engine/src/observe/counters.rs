@@ -1,4 +1,4 @@
-//! What became of the packets.
+//! Counters of the packets by outcome.
 
 use serde::Serialize;
 

@@ -20,7 +20,7 @@ pub struct Diagnosis {
     pub cause: Cause,
     pub account: Option<Account>,
     pub source: IpAddr,
-    /// How often in a row; a success ends it.
+    /// The number of times in a row; a success ends it.
     pub count: u32,
     /// Kernel monotonic nanoseconds.
     pub since: KernelTime,

@@ -1,4 +1,4 @@
-//! How accounts and sources fared lately: what `Observer::diagnose` tells from.
+//! Recent incidents of accounts and sources, for `Observer::diagnose`.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -27,7 +27,7 @@ pub(super) struct Histories {
 
 /// Something that went wrong.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct Incident {
     pub(super) at: KernelTime,
     pub(super) cause: Cause,
     pub(super) account: Option<Account>,
@@ -47,7 +47,7 @@ impl Histories {
 
     pub(super) fn note(
         &mut self,
-        line: &Line,
+        line: &Incident,
         fingerprinter: &Fingerprinter,
         verified_sources: &VerifiedSources,
     ) {
@@ -106,8 +106,8 @@ fn key(subject: Subject<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
     }
 }
 
-fn add(lines: &mut Vec<Diagnosis>, line: &Line) {
-    let Line { at, cause, ref account, source, status, proof } = *line;
+fn add(lines: &mut Vec<Diagnosis>, line: &Incident) {
+    let Incident { at, cause, ref account, source, status, proof } = *line;
     let is_same = |other: &&mut Diagnosis| {
         (other.cause, &other.account, other.source, other.proof) == (cause, account, source, proof)
     };

@@ -1,5 +1,4 @@
-//! What the PBX makes of its callers: requests and answers, as the kernel hands them over, joined into transactions and
-//! emitted as evidence.
+//! The observer: it joins requests and answers, as the kernel hands them over, into transactions, and emits evidence.
 //!
 //! Pure: packets and their times go in, evidence comes out.
 

@@ -1,4 +1,4 @@
-//! How a PBX makes its nonces: whether somebody else can be given the same.
+//! The scope of a nonce: whether the PBX can give somebody else the same one.
 //!
 //! It makes them from the time (Kamailio by default, for everybody the same within a second), or from what stands in the
 //! request besides (reSIProcate, and Kamailio by some of its `auth_checks`: Request-URI, Call-ID, From tag), or from the
@@ -88,14 +88,14 @@ impl IssuerProfiles {
         }
     }
 
-    /// Whether only who sends from that address can have a nonce made that is the same, as far as is known.
+    /// True if only who sends from that address can have a nonce made that is the same, as far as is known.
     pub(super) fn is_for_one(&self, issuer: NonceIssuer) -> bool {
         self.0.get(&issuer).is_some_and(|profile| {
             !profile.shared && (profile.by_chance || profile.not_by_names && profile.not_by_time)
         })
     }
 
-    /// Whether no two answers have the same.
+    /// True if no two answers have the same.
     pub(super) fn is_by_chance(&self, issuer: NonceIssuer) -> bool {
         self.0.get(&issuer).is_some_and(|profile| !profile.shared && profile.by_chance)
     }
@@ -131,7 +131,7 @@ impl IssuerProfile {
     }
 }
 
-/// Who has made what goes out.
+/// The maker of a message that goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Maker {
     /// A nonce of the PBX.

@@ -1,4 +1,4 @@
-//! What the PBX has sent to whom: nonces of its challenges, and tags of its answers.
+//! The secrets that the PBX has sent, and to whom: nonces of its challenges, and tags of its answers.
 //!
 //! What comes back proves the address that it was sent to, if it was sent to no other: some PBXs, Kamailio by default,
 //! give everybody the same nonce within one second, and anybody could have fetched it for himself and use it in the name
@@ -37,7 +37,7 @@ const REALMS_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Nonces {
-    sent: TwoTierMap<Fingerprint, Sent>,
+    sent: TwoTierMap<Fingerprint, SentSecret>,
     /// By nonce, account and source: a nonce that phones behind one address share was used by each for itself.
     used: TwoTierMap<Fingerprint, Used>,
     issuers: IssuerProfiles,
@@ -48,7 +48,7 @@ pub(super) struct Nonces {
     forgotten: u64,
 }
 
-/// What was not seen.
+/// A gap in what the observer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unseen {
     /// An answer or a question of the PBX, or a part of it.
@@ -60,7 +60,7 @@ pub enum Unseen {
 }
 
 #[derive(Debug)]
-struct Sent {
+struct SentSecret {
     to: IpAddr,
     /// To another address too.
     shared: bool,
@@ -77,7 +77,7 @@ struct Sent {
 
 #[derive(Debug, Default)]
 struct Used {
-    /// How often it came back, and which of these (up to 64) were refused.
+    /// The number of times that it came back, and which of these (up to 64) were refused.
     times: u32,
     refused: u64,
     accepted: bool,
@@ -123,7 +123,7 @@ impl Receiver {
     }
 }
 
-/// What is known of a nonce that came back.
+/// The knowledge about a nonce that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NonceStatus {
     pub(super) use_of: Use,
@@ -178,14 +178,14 @@ impl Nonces {
                 if before.to != to {
                     [before.maker, maker].into_iter().for_each(|maker| self.issuers.shares(maker));
                 }
-                Sent {
+                SentSecret {
                     shared: before.shared || before.to != to,
                     unasked: before.unasked && !has_asked,
                     at: before.at.max(at),
                     ..before
                 }
             }
-            None => Sent {
+            None => SentSecret {
                 to,
                 shared: false,
                 guessable: echo.length < UNGUESSABLE,
@@ -254,7 +254,7 @@ impl Nonces {
         }
     }
 
-    /// Whether the account's password was right there with that nonce.
+    /// True if the account's password was right there with that nonce.
     pub(super) fn was_right(&self, presented: &Presented) -> bool {
         self.used.get(&presented.used).is_some_and(|used| used.is_right)
     }
@@ -297,16 +297,16 @@ impl Nonces {
         self.sent.get(&fingerprint).is_some()
     }
 
-    /// Whether it was seen for which request it was sent.
+    /// True if it was seen for which request it was sent.
     pub(super) fn was_asked_for(&self, fingerprint: Fingerprint) -> bool {
         self.sent.get(&fingerprint).is_some_and(|sent| !sent.unasked)
     }
 
-    /// Whether only this address can know it, by what has been sent so far.
+    /// True if only this address can know it, by what has been sent so far.
     pub(super) fn proves(&self, fingerprint: Fingerprint, by: IpAddr) -> bool {
-        let seen_all = |what, sent: &Sent| self.has_seen_all(what, sent.since);
+        let seen_all = |what, sent: &SentSecret| self.has_seen_all(what, sent.since);
         let reached_nobody_else =
-            |sent: &Sent| seen_all(Unseen::Answer, sent) && seen_all(Unseen::Hidden, sent);
+            |sent: &SentSecret| seen_all(Unseen::Answer, sent) && seen_all(Unseen::Hidden, sent);
         self.sent
             .get(&fingerprint)
             .filter(|sent| sent.to == by && !sent.shared && !sent.guessable && !sent.unasked)

@@ -3,7 +3,7 @@
 use super::{
     Counters, Forgotten, Settings,
     answer::{Answer, SeenAnswer},
-    asked::Asked,
+    asked::OwnRequests,
     diagnosis::{Diagnosis, Subject},
     nonce_scope::NonceIssuer,
     nonces::{Receiver, Unseen},
@@ -23,17 +23,17 @@ pub struct Observer {
     matcher: TransactionMatcher,
 }
 
-/// What becomes of messages, whichever way they came.
+/// Matches messages, from datagrams and streams alike.
 #[derive(Debug)]
 struct TransactionMatcher {
     transactions: Transactions,
-    asked: Asked,
+    asked: OwnRequests,
     state: ObserverState,
 }
 
-/// How a message came.
+/// The transport of a message, with what that says about it.
 #[derive(Clone, Copy, Debug)]
-enum Way<'a> {
+enum Framed<'a> {
     /// Its bytes, where they are all there.
     Datagram(Option<&'a [u8]>),
     Stream(Place),
@@ -45,7 +45,7 @@ impl Observer {
             streams: Streams::new(settings.connections),
             matcher: TransactionMatcher {
                 transactions: Transactions::new(settings.transactions),
-                asked: Asked::new(settings.transactions),
+                asked: OwnRequests::new(settings.transactions),
                 state: ObserverState::new(&settings),
             },
         }
@@ -69,7 +69,7 @@ impl Observer {
             Some(segment) => {
                 let matcher = &mut self.matcher;
                 let all = self.streams.see(packet, segment, |message, place| {
-                    matcher.message(packet, message, Way::Stream(place), emitted);
+                    matcher.message(packet, message, Framed::Stream(place), emitted);
                 });
                 if !all {
                     self.matcher.state.nonces.miss(Unseen::Answer, packet.at);
@@ -146,11 +146,11 @@ impl TransactionMatcher {
             self.cut_short(packet, &first);
         }
         for message in std::iter::once(first).chain(readings) {
-            self.message(packet, &message, Way::Datagram((!cut).then_some(bytes)), emitted);
+            self.message(packet, &message, Framed::Datagram((!cut).then_some(bytes)), emitted);
         }
     }
 
-    /// What an answer says behind where it ends here, nobody knows.
+    /// The rest of an answer that is cut here is unknown.
     fn cut_short(&mut self, packet: &Tapped<'_>, message: &Message<'_>) {
         match (packet.direction, message.start) {
             (Direction::In, Start::Answer { .. }) => self.state.nonces.miss(Unseen::Foreign, packet.at),
@@ -163,16 +163,16 @@ impl TransactionMatcher {
         &mut self,
         packet: &Tapped<'_>,
         message: &Message<'_>,
-        way: Way<'_>,
+        way: Framed<'_>,
         emitted: &mut Vec<Evidence>,
     ) {
         let Self { transactions, asked, state } = self;
         state.counters.messages += 1;
         let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
         let (direction, whole, ends, acknowledged) = match way {
-            Way::Datagram(whole) => (packet.direction, whole, None, None),
-            Way::Stream(Place::Theirs(ends)) => (Direction::In, None, Some(ends), None),
-            Way::Stream(Place::Ours { acknowledged }) => (Direction::Out, None, None, acknowledged),
+            Framed::Datagram(whole) => (packet.direction, whole, None, None),
+            Framed::Stream(Place::Theirs(ends)) => (Direction::In, None, Some(ends), None),
+            Framed::Stream(Place::Ours { acknowledged }) => (Direction::Out, None, None, acknowledged),
         };
         let of_register = message.sequence.method == b"REGISTER";
         let issuer = NonceIssuer { local: packet.local, transport, of_register };

@@ -9,14 +9,14 @@ use super::{
     diagnosis::Cause,
     fifo_map::FifoMap,
     fingerprint::{Fingerprint, Fingerprinter},
-    histories::{Histories, Line},
+    histories::{Histories, Incident},
     nonce_scope::{IssuedNonce, Maker},
     nonces::{Nonces, Receiver, Use},
     request::Request,
     stale_limit::StaleLimit,
     tags::Tags,
     two_tier_map::TwoTierMap,
-    verdict::{Shown, Verdict, verdict},
+    verdict::{Meaning, Shown, verdict},
     verified_sources::VerifiedSources,
 };
 use sipward_types::time::KernelTime;
@@ -29,7 +29,7 @@ use sipward_types::{
 const CREDENTIALS_MAX: usize = 4;
 /// Whose credentials were accepted lately is refused for another reason.
 const WORKS_FOR: Duration = Duration::from_secs(86_400);
-/// What one tick does at most.
+/// The most that one tick does.
 const TICK_MAX: usize = 4_096;
 
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl ObserverState {
         }
     }
 
-    /// What the answer says about the request, if anything. Not yet emitted.
+    /// The evidence of the answer about the request, if any. Not yet emitted.
     pub(super) fn conclude(&mut self, request: &Request, answer: &Answer) -> Option<Evidence> {
         let shown = self.shown(request);
         let is_right = answer.accepted() && self.is_right(request);
@@ -92,14 +92,14 @@ impl ObserverState {
         }
         let kind = match verdict(request, shown.as_ref(), answer, is_right) {
             // They may have been in what was not seen of it: a guess, and nobody's proof.
-            Verdict::Is(Kind::Challenged) if request.is_cut => Some(Kind::Failed { attempt: request.number }),
+            Meaning::Is(Kind::Challenged) if request.is_cut => Some(Kind::Failed { attempt: request.number }),
             // Passwords do not go wrong for a while: it is the destination, or one phone too many.
-            Verdict::Is(Kind::Failed { .. }) if answer.status == 403 && self.works(request) => {
+            Meaning::Is(Kind::Failed { .. }) if answer.status == 403 && self.works(request) => {
                 Some(Kind::Refused)
             }
-            Verdict::Nothing => None,
-            Verdict::Is(kind) => Some(kind),
-            Verdict::Kept => Some(self.kept(request, shown.as_ref()?, proof)),
+            Meaning::Nothing => None,
+            Meaning::Is(kind) => Some(kind),
+            Meaning::Kept => Some(self.kept(request, shown.as_ref()?, proof)),
         };
         self.remember(request, answer, kind, proof);
         let made_after = self.made_after(request, shown.as_ref());
@@ -132,7 +132,7 @@ impl ObserverState {
         }
     }
 
-    /// How the PBX makes its nonces.
+    /// The PBX's way of making nonces.
     pub(super) fn learn(&mut self, request: &Request, answer: &Answer) {
         // Of one answer one: what others there are may be made alike.
         let Some(echo) = answer.challenges.first().filter(|_| !request.in_dialog) else { return };
@@ -157,7 +157,7 @@ impl ObserverState {
         }
     }
 
-    pub(super) fn note(&mut self, line: &Line) {
+    pub(super) fn note(&mut self, line: &Incident) {
         self.histories.note(line, &self.fingerprinter, &self.verified_sources);
     }
 
@@ -178,7 +178,7 @@ impl ObserverState {
             | Kind::Accepted
             | Kind::Qualified => return,
         };
-        self.note(&Line {
+        self.note(&Incident {
             at: evidence.at,
             cause,
             account: evidence.account.clone(),
@@ -216,7 +216,7 @@ impl ObserverState {
         })
     }
 
-    /// Whether what accepted it has accepted its credentials: one of its nonces was sent with the refusal of such a
+    /// True if what accepted it has accepted its credentials: one of its nonces was sent with the refusal of such a
     /// request, or was right for that account before. Otherwise it may be something that anybody is allowed.
     fn is_right(&self, request: &Request) -> bool {
         let was_challenged = |nonce: Fingerprint| {
@@ -253,7 +253,7 @@ impl ObserverState {
     }
 
     fn remember(&mut self, request: &Request, answer: &Answer, kind: Option<Kind>, proof: Proof) {
-        let line = |cause| Line {
+        let line = |cause| Incident {
             at: answer.at,
             cause,
             account: request.account.clone(),

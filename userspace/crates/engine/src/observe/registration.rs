@@ -6,7 +6,7 @@ use sipward_sip::{Contact, Message, Uri};
 /// In seconds, where neither side says anything (RFC 3261 §10.2.1.1 leaves it to the registrar).
 const DEFAULT_EXPIRES: u32 = 3_600;
 
-/// What a REGISTER asks for.
+/// The request of a REGISTER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// To be told what is registered.
@@ -25,7 +25,7 @@ pub(super) struct Phone {
     seconds: u32,
 }
 
-/// What the PBX says in its 200.
+/// The PBX's answer in its 200.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grant {
     /// By contact.

@@ -66,7 +66,7 @@ pub(super) struct Presented {
     pub(super) attempt: u64,
     /// Of nonce, account and source.
     pub(super) used: Fingerprint,
-    /// How often the nonce had come back from them before.
+    /// The number of times that the nonce had come back from them before.
     pub(super) earlier: u32,
 }
 
@@ -162,7 +162,7 @@ impl Request {
         !self.credentials.is_empty()
     }
 
-    /// Whether the PBX has read it, if it has read its stream up to there.
+    /// True if the PBX has read it, if it has read its stream up to there.
     pub(super) fn is_within(&self, acknowledged: Option<u32>) -> bool {
         let Some(ends) = self.ends else { return true };
         let behind_max = if ends.fits { i32::MAX as u32 } else { BEHIND_MAX };

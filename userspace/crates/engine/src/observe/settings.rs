@@ -1,4 +1,4 @@
-//! How much is remembered.
+//! The bounds of the observer's memory.
 //!
 //! Everything here has a bound, and at the bound the oldest goes first. Most of it is kept in two tiers of that size
 //! each: one for sources that have proven their address, one for everybody else. Whoever sends packets in the names of

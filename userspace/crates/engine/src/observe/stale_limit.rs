@@ -1,4 +1,4 @@
-//! How long refusals are put down to kept nonces.
+//! The limit up to which refusals are put down to kept nonces.
 //!
 //! A phone that kept a nonce is refused once, gets a new one and is accepted. Who is refused with kept nonces again and
 //! again and never accepted is guessing: with nonces that were fetched in advance, or at a PBX that looks at no nonce.
@@ -15,12 +15,12 @@ const PER_SOURCE: u32 = 32;
 #[derive(Debug)]
 pub(super) struct StaleLimit {
     /// By account and source.
-    accounts: FifoMap<Fingerprint, Streak>,
+    accounts: FifoMap<Fingerprint, StaleStreak>,
     sources: FifoMap<IpAddr, u32>,
 }
 
 #[derive(Debug, Default)]
-struct Streak {
+struct StaleStreak {
     refused: u32,
     /// Requests of which the end was not seen: one may have been a success.
     open: u32,
@@ -35,7 +35,7 @@ impl StaleLimit {
         match self.accounts.renew(&account) {
             Some(streak) => streak.open += 1,
             None => {
-                self.accounts.insert(account, Streak { refused: 0, open: 1 });
+                self.accounts.insert(account, StaleStreak { refused: 0, open: 1 });
             }
         }
     }
@@ -55,7 +55,7 @@ impl StaleLimit {
     pub(super) fn lasts(&mut self, account: Fingerprint, source: IpAddr) -> bool {
         let of_account = match self.accounts.renew(&account) {
             Some(streak) if streak.open > 0 => {
-                *streak = Streak::default();
+                *streak = StaleStreak::default();
                 1
             }
             Some(streak) => {
@@ -63,7 +63,7 @@ impl StaleLimit {
                 streak.refused
             }
             None => {
-                self.accounts.insert(account, Streak { refused: 1, open: 0 });
+                self.accounts.insert(account, StaleStreak { refused: 1, open: 0 });
                 1
             }
         };

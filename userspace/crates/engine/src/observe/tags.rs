@@ -1,4 +1,4 @@
-//! Whether an ACK proves anything.
+//! The proof that an ACK gives, or does not give.
 //!
 //! It has the tag of our answer, which only who got that can know: if it was made up. Asterisk takes the request's own
 //! branch for it. Kamailio begins all its tags alike and makes the rest from the request. With such a PBX whoever knows

@@ -14,7 +14,7 @@ use super::{
     diagnosis::Cause,
     fifo_map::FifoMap,
     fingerprint::{Fingerprint, Fingerprinter},
-    histories::Line,
+    histories::Incident,
     nonces::{Echo, Receiver},
     observer_state::ObserverState,
     request::{Origin, Request},
@@ -42,16 +42,16 @@ const LOST: u32 = 3;
 const LOST_AFTER: Duration = Duration::from_millis(400);
 /// Requests of the same names that wait for their answers. Nobody sends two but to hide one behind the other.
 const NAMESAKES_MAX: usize = 16;
-/// What one tick does at most of each kind.
+/// The most that one tick does of each kind.
 const TICK_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Transactions {
     open: TwoTierMap<Fingerprint, Open>,
-    done: TwoTierMap<Fingerprint, Done>,
+    done: TwoTierMap<Fingerprint, AnsweredRequests>,
     early: FifoMap<Fingerprint, Answer>,
     /// Evidence about INVITEs that becomes proven if an ACK comes.
-    held: FifoMap<Fingerprint, Held>,
+    held: FifoMap<Fingerprint, HeldEvidence>,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ struct Open {
 }
 
 #[derive(Debug)]
-struct Done {
+struct AnsweredRequests {
     /// When the answer came.
     at: KernelTime,
     /// Of its credentials.
@@ -78,7 +78,7 @@ struct Done {
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldEvidence {
     until: KernelTime,
     evidence: Evidence,
     others: Vec<Account>,
@@ -270,7 +270,7 @@ impl Transactions {
         let evidence = state.conclude(request, answer);
         emitted.extend(charged(request, answer));
         let whose = state.verified_sources.find(request.source);
-        let done = Done {
+        let done = AnsweredRequests {
             at: answer.at,
             attempts: request.attempts,
             answer: answer.fingerprint,
@@ -289,7 +289,7 @@ impl Transactions {
             Some(tag) => {
                 let until = answer.at + ACK_WITHIN;
                 let (tag, half, others) = (tag.fingerprint, tag.half, request.others.clone());
-                let held = Held { until, evidence, others, status, wrong_realm, tag, half };
+                let held = HeldEvidence { until, evidence, others, status, wrong_realm, tag, half };
                 if acknowledged == Some(tag) {
                     state.sent(answer, Receiver::of(request));
                     held.acknowledged(state, emitted);
@@ -317,7 +317,7 @@ impl Transactions {
         if let Some(open) = self.open.get_mut(&key) {
             open.acknowledged = Some(tag);
         }
-        let is_held = |held: &&Held| held.tag == tag && held.evidence.source == source;
+        let is_held = |held: &&HeldEvidence| held.tag == tag && held.evidence.source == source;
         if self.held.get(&key).filter(is_held).is_some()
             && let Some(held) = self.held.remove(&key)
         {
@@ -355,7 +355,7 @@ impl Open {
     }
 }
 
-impl Held {
+impl HeldEvidence {
     fn acknowledged(self, state: &mut ObserverState, emitted: &mut Vec<Evidence>) {
         let source = self.evidence.source;
         if state.tags.are_secret() && state.nonces.proves(self.half.fingerprint, source) {
@@ -373,12 +373,12 @@ impl Held {
     }
 }
 
-impl Done {
+impl AnsweredRequests {
     /// The request or the answer came again.
     fn repeated(&mut self, at: KernelTime, state: &mut ObserverState) {
         self.repetitions = self.repetitions.saturating_add(1);
         if self.repetitions == LOST && at > self.at + LOST_AFTER {
-            state.note(&Line {
+            state.note(&Incident {
                 at,
                 cause: Cause::AnswerLost,
                 account: self.account.clone(),
@@ -390,7 +390,7 @@ impl Done {
     }
 }
 
-/// What became of credentials that the filter has charged.
+/// The outcome of credentials that the filter has charged.
 fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence> {
     let refused = matches!(answer.status, 401 | 403 | 407);
     let charged = if request.has_credentials() { request.charged } else { Charges::default() };
@@ -406,7 +406,7 @@ fn charged(request: &Request, answer: &Answer) -> impl Iterator<Item = Evidence>
     })
 }
 
-/// What failed is the account that the PBX looked at. The names beside it are emitted too.
+/// The account that the PBX looked at has failed. The names beside it are emitted too.
 fn emit(evidence: Evidence, others: &[Account], emitted: &mut Vec<Evidence>) {
     let kind = match evidence.kind {
         Kind::Failed { attempt } => Some(Kind::Named { attempt }),

@@ -24,7 +24,7 @@ use sipward_types::{list_entry::single, text_file};
 /// Where the configuration is, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/sipward/sipward.toml";
 
-/// What is done with the packets that a rule objects to.
+/// The treatment of packets that a rule objects to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Count them and let them pass.
@@ -48,7 +48,7 @@ pub struct Config {
     pub drop_unknown_methods: bool,
     /// A signature file; none: the set that comes with sipward.
     pub signatures: Option<PathBuf>,
-    /// Whether signatures are looked for in what known flows send, too.
+    /// True if signatures are looked for in what known flows send, too.
     pub search_known: bool,
     /// Whose members may use the control socket, besides root.
     pub group: Option<String>,
@@ -147,7 +147,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What no key can see by itself.
+    /// Checks that span several keys.
     fn check_together(&self, root: &Section<'_>) -> Result<(), ConfigError> {
         if self.trusted_only && self.trusted.is_empty() && self.mode == Mode::Enforce {
             return Err(

@@ -94,7 +94,7 @@ impl<'a> Section<'a> {
         self.source.fail(at, Some(join(&self.path, key)), problem)
     }
 
-    /// Whether the file says anything about `key`.
+    /// True if the file says anything about `key`.
     pub(super) fn says(&self, key: &'static str) -> bool {
         self.known.get(key).is_some_and(Option::is_some)
     }

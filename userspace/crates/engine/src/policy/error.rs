@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, where, and what to do about it.
+//! Errors in a configuration, with their place and a remedy.
 
 use std::fmt;
 

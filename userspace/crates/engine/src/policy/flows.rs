@@ -1,4 +1,4 @@
-//! How many flows (source ports over UDP) one source and one neighbourhood may use.
+//! The number of flows (source ports over UDP) that one source and one neighbourhood may use.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Default for FlowLimits {
 }
 
 impl FlowLimits {
-    /// What a connlimit rule of the usual guides sets.
+    /// As a connlimit rule of the usual guides sets it.
     const STRICT: Self = Self { per_source: Some(10), per_prefix: Some(30), window: Duration::from_secs(30) };
 
     pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {

@@ -1,4 +1,4 @@
-//! What is done with messages of strangers that PBXs read in different ways: `[forms]` of the file.
+//! `[forms]` of the file: the treatment of strangers' messages that PBXs read in different ways.
 
 use xdp_prog::form::Form;
 

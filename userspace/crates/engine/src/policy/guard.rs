@@ -1,4 +1,4 @@
-//! What the guard counts and what follows: `[guard]` of the file.
+//! `[guard]` of the file: the rules of the guard.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::guard::{
 };
 use sipward_types::time::{Lifetime, format_duration, parse_duration};
 
-/// What the guard goes by, and what becomes of packets of accounts that are suspended.
+/// The guard's settings, and the treatment of packets of suspended accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct GuardPolicy {
     pub settings: Settings,

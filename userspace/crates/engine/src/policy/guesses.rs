@@ -1,4 +1,4 @@
-//! How many passwords one line may try.
+//! The number of passwords that one line may try.
 
 use std::ops::RangeInclusive;
 

@@ -21,7 +21,7 @@ const MAX: RangeInclusive<u32> = 1..=WINDOW_MAX_LIMIT;
 const CLOCK_STEPS: u32 = 100;
 
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
-/// What fits into the meters is a little over a day.
+/// The meters hold a little over a day.
 const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 const _: () = assert!(LONGEST_WINDOW.as_nanos() >> TICK_SHIFT <= WINDOW_LIMIT as u128);
 

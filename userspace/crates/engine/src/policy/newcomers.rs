@@ -9,7 +9,7 @@ const PACKETS: RangeInclusive<u32> = 1..=10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newcomers {
-    /// Who has sent no more than this in the last minute is one; `None`: nobody is.
+    /// A source that has sent no more than this in the last minute is a newcomer; `None`: no source is.
     pub packets: Option<u32>,
     /// Of a neighbourhood's newcomers together.
     pub limits: Limits,

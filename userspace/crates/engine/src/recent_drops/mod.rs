@@ -1,4 +1,4 @@
-//! Who was dropped lately and why, in memory: for `explain` and `top`, fed with the drops that the kernel emits.
+//! Recently dropped sources and the reasons, in memory, for `explain` and `top`. Fed with the drop events of the kernel.
 //!
 //! A source is what it is for the limits: an IPv4 address, or an IPv6 /64 with the last address of it that was seen.
 //!
@@ -20,8 +20,8 @@ use std::{
 
 pub use self::source::{RecentDrop, Seen, SeenReason};
 use self::{
-    score::Score,
-    source::{Place, Source},
+    score::FadingCount,
+    source::{SeenSource, Tier},
 };
 use crate::first_line::first_line;
 use sipward_types::time::KernelTime;
@@ -40,9 +40,9 @@ const LINE_MAX: usize = 120;
 /// The record.
 #[derive(Debug)]
 pub struct RecentDrops {
-    sources: HashMap<IpAddr, Source>,
+    sources: HashMap<IpAddr, SeenSource>,
     /// The lowest count first.
-    regulars: BTreeSet<(Score, IpAddr)>,
+    regulars: BTreeSet<(FadingCount, IpAddr)>,
     regulars_max: usize,
     /// The one whose last drop is oldest first.
     newcomers: BTreeMap<u64, IpAddr>,
@@ -91,21 +91,21 @@ impl RecentDrops {
         self.told += 1;
         let drop_seen = self.drop_seen(event);
         let key = source_of(event.source);
-        let source = self.sources.entry(key).or_insert_with(|| Source::new(event.source, event.at));
+        let source = self.sources.entry(key).or_insert_with(|| SeenSource::new(event.source, event.at));
         let before = source.place;
         match before {
-            Place::None => {}
-            Place::Newcomer(turn) => drop(self.newcomers.remove(&turn)),
-            Place::Regular => drop(self.regulars.remove(&(source.score, key))),
+            Tier::None => {}
+            Tier::Newcomer(turn) => drop(self.newcomers.remove(&turn)),
+            Tier::Regular => drop(self.regulars.remove(&(source.score, key))),
         }
         source.add(event.source, drop_seen);
         let has_room = self.regulars.len() < self.regulars_max;
         let beats_one = || self.regulars.first().is_some_and(|(lowest, _)| *lowest < source.score);
-        if before != Place::None && (has_room || beats_one()) {
-            source.place = Place::Regular;
+        if before != Tier::None && (has_room || beats_one()) {
+            source.place = Tier::Regular;
             self.regulars.insert((source.score, key));
         } else {
-            source.place = Place::Newcomer(self.told);
+            source.place = Tier::Newcomer(self.told);
             self.newcomers.insert(self.told, key);
         }
         self.make_room();
@@ -132,7 +132,7 @@ impl RecentDrops {
         top.into_iter().take(count).filter_map(|(_, key)| self.of(key, now)).collect()
     }
 
-    /// What is remembered of the source that the address belongs to.
+    /// The record of the source that the address belongs to.
     pub fn of(&self, address: IpAddr, now: KernelTime) -> Option<Seen<'_>> {
         let key = source_of(address);
         Some(self.sources.get(&key)?.seen(key, now))
@@ -151,12 +151,12 @@ impl RecentDrops {
     }
 }
 
-/// How many drops an event stands for.
+/// The number of drops that an event stands for.
 fn packets(event: &DropEvent) -> u64 {
     u64::from(event.unseen) + 1
 }
 
-/// What the limits take for one sender.
+/// The unit that the limits take for one sender.
 fn source_of(address: IpAddr) -> IpAddr {
     from_key(to_key(address).source())
 }

@@ -1,30 +1,30 @@
-//! What is remembered of one source.
+//! The record of one source.
 
 use std::{collections::VecDeque, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use xdp_prog::reason::Reason;
 
-use super::{RECENT, score::Score};
+use super::{RECENT, score::FadingCount};
 use sipward_types::time::KernelTime;
 
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) score: Score,
-    pub(super) place: Place,
+pub(super) struct SeenSource {
+    pub(super) score: FadingCount,
+    pub(super) place: Tier,
     /// The last one of it.
     address: IpAddr,
     first: KernelTime,
     last: KernelTime,
     packets: u64,
     /// One for each reason that was met.
-    tallies: Vec<Tally>,
+    tallies: Vec<SeenTally>,
     recent: VecDeque<RecentDrop>,
 }
 
 /// Where it stands among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Tier {
     /// It was never dropped before.
     None,
     /// Its last drop was the so manieth of all.
@@ -33,10 +33,10 @@ pub(super) enum Place {
 }
 
 #[derive(Debug)]
-struct Tally {
+struct SeenTally {
     reason: Reason,
     packets: u64,
-    score: Score,
+    score: FadingCount,
 }
 
 /// One drop that the kernel emitted.
@@ -81,11 +81,11 @@ pub struct SeenReason {
     pub lately: f64,
 }
 
-impl Source {
+impl SeenSource {
     pub(super) fn new(address: IpAddr, at: KernelTime) -> Self {
         Self {
-            score: Score::NONE,
-            place: Place::None,
+            score: FadingCount::NONE,
+            place: Tier::None,
             address,
             first: at,
             last: at,
@@ -97,7 +97,7 @@ impl Source {
 
     pub(super) fn add(&mut self, address: IpAddr, drop_seen: RecentDrop) {
         let RecentDrop { at, packets, reason, .. } = drop_seen;
-        let score = Score::new(packets, at);
+        let score = FadingCount::new(packets, at);
         self.score = self.score.plus(score);
         self.packets = self.packets.saturating_add(packets);
         self.address = address;
@@ -109,7 +109,7 @@ impl Source {
                 tally.packets = tally.packets.saturating_add(packets);
                 tally.score = tally.score.plus(score);
             }
-            None => self.tallies.push(Tally { reason, packets, score }),
+            None => self.tallies.push(SeenTally { reason, packets, score }),
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -122,7 +122,7 @@ impl Source {
         let length = if key.is_ipv4() { 32 } else { 64 };
         let mut tallies: Vec<_> = self.tallies.iter().collect();
         tallies.sort_by_key(|tally| std::cmp::Reverse(tally.score));
-        let reason = |tally: &Tally| SeenReason {
+        let reason = |tally: &SeenTally| SeenReason {
             reason: tally.reason,
             packets: tally.packets,
             lately: tally.score.count(now),

@@ -42,10 +42,10 @@ fn check(recent_drops: &RecentDrops) {
     assert!(newcomers.len() <= recent_drops.newcomers_max);
     assert_eq!(sources.len(), regulars.len() + newcomers.len());
     for (score, key) in regulars {
-        assert_eq!((sources[key].score, sources[key].place), (*score, Place::Regular));
+        assert_eq!((sources[key].score, sources[key].place), (*score, Tier::Regular));
     }
     for (turn, key) in newcomers {
-        assert_eq!(sources[key].place, Place::Newcomer(*turn));
+        assert_eq!(sources[key].place, Tier::Newcomer(*turn));
     }
 }
 

@@ -12,7 +12,7 @@ pub enum ReplayError {
         path: PathBuf,
         error: io::Error,
     },
-    /// What came before it has been reported.
+    /// The packets before it have been reported.
     Capture {
         path: PathBuf,
         error: CaptureError,

@@ -1,4 +1,4 @@
-//! What lines have tried, in ordinary memory.
+//! The guesses of lines, in ordinary memory.
 
 use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc};
 

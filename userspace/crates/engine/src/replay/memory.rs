@@ -57,13 +57,13 @@ pub struct Memory {
     fragments: RefCell<LruMap<FragmentKey, FragmentState>>,
     /// Of each, until when it is remembered.
     early_fragments: RefCell<LruMap<FragmentKey, u64>>,
-    /// What lines have tried.
+    /// The guesses of lines.
     guesses: Guesses,
     /// Without knowing what was sent to whom, nobody can say which budget a packet is charged to.
     judges_guesses: Cell<bool>,
-    /// What limited lines have asked.
+    /// The requests without credentials of limited lines.
     asked: States<Meter>,
-    /// What leaves is seen.
+    /// True if outgoing packets are seen.
     watched: Cell<bool>,
     handshakes: RefCell<LruMap<StreamKey, Handshake>>,
     streams: RefCell<LruMap<StreamKey, StreamState>>,
@@ -258,7 +258,7 @@ impl Memory {
         (verdict, packet)
     }
 
-    /// What the headers of a frame say, without judging it.
+    /// The headers of a frame, without a verdict.
     pub fn headers(&self, frame: &[u8]) -> Packet {
         let mut packet = Packet::default();
         View::new(self, frame).parse(&mut packet);

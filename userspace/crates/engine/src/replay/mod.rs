@@ -22,7 +22,7 @@ use std::{
 
 use self::{
     capture::Capture,
-    report::{Judged, Report, Why},
+    report::{JudgedPacket, Report, Why},
 };
 pub use self::{capture::CaptureError, error::ReplayError, guesses::Guesses, memory::Memory, report::Format};
 use crate::policy::Resolved;
@@ -75,7 +75,7 @@ fn replay(
     Ok(broken)
 }
 
-fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: Duration) -> Judged {
+fn judge(memory: &Memory, packet: &capture::CapturePacket, number: u64, at: Duration) -> JudgedPacket {
     memory.set_now(KernelTime::START + at);
     let frame = packet.frame();
     memory.sent(&frame);
@@ -88,5 +88,5 @@ fn judge(memory: &Memory, packet: &capture::Packet, number: u64, at: Duration) -
         memory.follow(&headers, &verdict);
         (Why::of(verdict), headers)
     };
-    Judged { number, at, packet: headers, why, truncated: packet.truncated() }
+    JudgedPacket { number, at, packet: headers, why, truncated: packet.truncated() }
 }

@@ -37,7 +37,7 @@ impl Both {
         self.compiled.tables.find_from(Bytes::of(message), message.len() as u32, 0)
     }
 
-    /// Whether the tables and the plain reading say the same.
+    /// True if the tables and the plain reading say the same.
     fn agrees(&self, message: &[u8]) -> Result<(), String> {
         let seen = &message[..message.len().min(matcher::SCAN_MAX as usize)];
         let mut expected = (0..).zip(&self.references).filter(|(_, reference)| reference.matches(seen));

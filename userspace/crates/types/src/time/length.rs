@@ -5,7 +5,7 @@ use std::time::Duration;
 /// From the largest down, as they must stand in a text.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// What is wrong with a length of time, and how it is written.
+/// The text that is no length of time. The message shows the right form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DurationError(String);
 
@@ -59,7 +59,7 @@ pub fn format_duration(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// How long an entry stays.
+/// The time that an entry stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     For(Duration),

@@ -1,4 +1,4 @@
-//! Who asks without credentials.
+//! Requests without credentials.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is suspended and comes through all the same.
+//! Requests of suspended accounts that come through all the same.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What anybody could have sent changes nothing.
+//! Evidence that anybody could have sent changes nothing.
 
 use proptest::prelude::*;
 

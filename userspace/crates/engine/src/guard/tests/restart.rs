@@ -1,4 +1,4 @@
-//! What the guard had counted is there after a restart.
+//! The counts of the guard survive a restart.
 
 use std::collections::BTreeMap;
 

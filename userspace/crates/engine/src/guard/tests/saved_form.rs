@@ -1,4 +1,4 @@
-//! What is saved has one form, whatever the types are called: documents of older versions are read, and written again
+//! The saved state has one form, whatever the types are called: documents of older versions are read, and written again
 //! as they were.
 
 use super::*;

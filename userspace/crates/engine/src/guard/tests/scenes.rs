@@ -1,4 +1,4 @@
-//! What happens to real installations.
+//! Scenes of real installations.
 
 use super::*;
 

@@ -39,16 +39,16 @@ pub(super) struct Half {
     pub(super) keeps: bool,
 }
 
-/// What a half keeps until more comes: the larger part, and not always there.
+/// The segments that a half keeps until more come: the larger part of its memory, and not always there.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct KeptSegments {
     bytes: Vec<u8>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingSegment>,
     since: KernelTime,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingSegment {
     sequence: u32,
     length: u32,
     payload: Vec<u8>,
@@ -93,10 +93,10 @@ impl Half {
     /// told where the message's header ends.
     pub(super) fn see(
         &mut self,
-        kept: Option<Kept>,
+        kept: Option<KeptSegments>,
         segment: Segment<'_>,
         mut message: impl FnMut(&Message<'_>, u32),
-    ) -> Option<Kept> {
+    ) -> Option<KeptSegments> {
         let mut kept = self.unpack(kept);
         let is_unread = self.is_unread(segment.sequence);
         let mut emitted = false;
@@ -115,11 +115,11 @@ impl Half {
     /// The other side has read it up to there. As [`see`](Self::see).
     pub(super) fn acknowledge(
         &mut self,
-        kept: Option<Kept>,
+        kept: Option<KeptSegments>,
         at: KernelTime,
         read: u32,
         mut message: impl FnMut(&Message<'_>, u32),
-    ) -> Option<Kept> {
+    ) -> Option<KeptSegments> {
         let mut kept = self.unpack(kept);
         self.read = Some(read);
         self.next.get_or_insert(read);
@@ -137,7 +137,7 @@ impl Half {
         self.pack(kept)
     }
 
-    fn unpack(&mut self, kept: Option<Kept>) -> Kept {
+    fn unpack(&mut self, kept: Option<KeptSegments>) -> KeptSegments {
         if self.keeps && kept.is_none() {
             self.framing.gap(None);
         }
@@ -146,7 +146,7 @@ impl Half {
         kept
     }
 
-    fn pack(&mut self, mut kept: Kept) -> Option<Kept> {
+    fn pack(&mut self, mut kept: KeptSegments) -> Option<KeptSegments> {
         kept.bytes = self.framing.take_bytes();
         self.keeps = !kept.bytes.is_empty() || !kept.waiting.is_empty();
         kept.bytes.shrink_to_fit();
@@ -159,7 +159,12 @@ impl Half {
         self.read.is_some_and(|read| behind(read) >= 0) && self.ahead(sequence) <= 0
     }
 
-    fn place(&mut self, kept: &mut Kept, segment: Segment<'_>, message: &mut impl FnMut(&Message<'_>, u32)) {
+    fn place(
+        &mut self,
+        kept: &mut KeptSegments,
+        segment: Segment<'_>,
+        message: &mut impl FnMut(&Message<'_>, u32),
+    ) {
         let Segment { at, sequence, length, payload } = segment;
         let next = *self.next.get_or_insert(sequence);
         if self.loose && sequence == next.wrapping_add(1) {
@@ -179,18 +184,24 @@ impl Half {
             if kept.waiting.is_empty() {
                 kept.since = at;
             }
-            let is_there = |waiting: &Waiting| waiting.sequence == sequence && waiting.length >= length;
+            let is_there =
+                |waiting: &WaitingSegment| waiting.sequence == sequence && waiting.length >= length;
             let has_room = self.read.is_none() || !kept.is_full(payload.len());
             if has_room && !kept.waiting.iter().any(is_there) {
-                kept.waiting.push(Waiting { sequence, length, payload: payload.to_vec() });
+                kept.waiting.push(WaitingSegment { sequence, length, payload: payload.to_vec() });
             }
         } else {
             self.take(sequence, length, payload, message);
         }
     }
 
-    /// What waited and fits now, and what has waited long enough.
-    fn go_on(&mut self, kept: &mut Kept, now: KernelTime, message: &mut impl FnMut(&Message<'_>, u32)) {
+    /// Takes segments that waited and fit now, and those that have waited long enough.
+    fn go_on(
+        &mut self,
+        kept: &mut KeptSegments,
+        now: KernelTime,
+        message: &mut impl FnMut(&Message<'_>, u32),
+    ) {
         while let Some(nearest) = self.nearest(&kept.waiting) {
             let ahead = self.ahead(kept.waiting[nearest].sequence);
             let goes_on = match self.read {
@@ -200,7 +211,7 @@ impl Half {
             if ahead > 0 && !goes_on {
                 break;
             }
-            let Waiting { sequence, length, payload } = kept.waiting.swap_remove(nearest);
+            let WaitingSegment { sequence, length, payload } = kept.waiting.swap_remove(nearest);
             if ahead > 0 {
                 self.framing.gap(Some(ahead.cast_unsigned()));
                 self.next = Some(sequence);
@@ -210,7 +221,7 @@ impl Half {
         }
     }
 
-    fn nearest(&self, waiting: &[Waiting]) -> Option<usize> {
+    fn nearest(&self, waiting: &[WaitingSegment]) -> Option<usize> {
         (0..waiting.len()).min_by_key(|&index| self.ahead(waiting[index].sequence))
     }
 
@@ -218,7 +229,7 @@ impl Half {
         sequence.wrapping_sub(self.next.unwrap_or(sequence)).cast_signed()
     }
 
-    /// What is new in a segment that begins where the stream goes on, or before.
+    /// Takes the new part of a segment that begins where the stream goes on, or before.
     fn take(
         &mut self,
         sequence: u32,
@@ -243,7 +254,7 @@ impl Half {
     }
 }
 
-impl Kept {
+impl KeptSegments {
     /// With so many more bytes.
     fn is_full(&self, more: usize) -> bool {
         let bytes: usize = self.waiting.iter().map(|waiting| waiting.payload.len()).sum();

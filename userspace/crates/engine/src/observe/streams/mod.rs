@@ -12,7 +12,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use self::half::{Half, Kept, Segment};
+use self::half::{Half, KeptSegments, Segment};
 use super::{fifo_map::FifoMap, two_tier_map::TwoTierMap, verified_sources::VerifiedNet};
 use sipward_sip::Message;
 use sipward_types::tapped::{Charges, Direction, Tapped, TcpSegment};
@@ -44,7 +44,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Streams {
     connections: TwoTierMap<Name, Connection>,
-    unfinished: FifoMap<(Name, bool), Kept>,
+    unfinished: FifoMap<(Name, bool), KeptSegments>,
     forgotten: u64,
     out_of_step: u64,
 }
@@ -149,7 +149,7 @@ impl Streams {
         all
     }
 
-    fn put_back(&mut self, name: (Name, bool), kept: Option<Kept>) {
+    fn put_back(&mut self, name: (Name, bool), kept: Option<KeptSegments>) {
         if let Some(kept) = kept {
             self.forgotten += u64::from(self.unfinished.insert(name, kept).is_some());
         }

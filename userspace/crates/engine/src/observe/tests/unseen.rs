@@ -31,7 +31,7 @@ fn see(observer: &mut Observer, script: &str) -> Vec<Evidence> {
     emitted
 }
 
-/// Whether a guess at the phone's is proven, where something went unseen just before its challenge.
+/// True if a guess at the phone's is proven, where something went unseen just before its challenge.
 fn is_proven(observer: &mut Observer, at: f64, unseen: Option<Unseen>) -> bool {
     unseen.into_iter().for_each(|unseen| observer.miss(unseen, at_second(at - 0.5)));
     let nonce = format!("nonce-of-the-phone-{at}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a capture, after how many good packets, at which byte.
+/// An error in a capture, with the number of good packets before it, and its byte.
 #[derive(Debug)]
 pub struct CaptureError {
     pub problem: Problem,

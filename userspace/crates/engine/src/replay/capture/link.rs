@@ -1,6 +1,6 @@
 //! Link layers, and the Ethernet frame that each packet would have been.
 
-/// What a capture's packets begin with.
+/// The link layer of a capture's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     Ethernet,
@@ -45,7 +45,7 @@ impl Link {
         }
     }
 
-    /// Whether the header says that this host sent the packet.
+    /// True if the header says that this host sent the packet.
     pub(super) fn outgoing(self, packet: &[u8]) -> bool {
         match self {
             Self::Cooked => packet.starts_with(&[0, OUTGOING]),

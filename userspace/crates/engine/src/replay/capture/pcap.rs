@@ -3,9 +3,9 @@
 use std::{io::Read, time::Duration};
 
 use super::{
-    CaptureError, Link, PACKET_MAX, Packet,
+    CaptureError, CapturePacket, Link, PACKET_MAX,
     error::Problem,
-    source::{Order, Source},
+    source::{ByteOrder, CaptureReader},
 };
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
@@ -17,20 +17,20 @@ const COMPRESSED: [([u8; 2], &str); 4] =
 
 #[derive(Debug)]
 pub(super) struct Pcap<R> {
-    source: Source<R>,
-    order: Order,
+    source: CaptureReader<R>,
+    order: ByteOrder,
     link: Link,
     /// Nanoseconds in a unit of the fraction.
     unit: u64,
 }
 
 impl<R: Read> Pcap<R> {
-    pub(super) fn open(mut source: Source<R>, magic: [u8; 4]) -> Result<Self, CaptureError> {
+    pub(super) fn open(mut source: CaptureReader<R>, magic: [u8; 4]) -> Result<Self, CaptureError> {
         let (order, unit) = match (u32::from_le_bytes(magic), u32::from_be_bytes(magic)) {
-            (MICROSECONDS, _) => (Order::Little, 1_000),
-            (NANOSECONDS, _) => (Order::Little, 1),
-            (_, MICROSECONDS) => (Order::Big, 1_000),
-            (_, NANOSECONDS) => (Order::Big, 1),
+            (MICROSECONDS, _) => (ByteOrder::Little, 1_000),
+            (NANOSECONDS, _) => (ByteOrder::Little, 1),
+            (_, MICROSECONDS) => (ByteOrder::Big, 1_000),
+            (_, NANOSECONDS) => (ByteOrder::Big, 1),
             _ => {
                 let tool = COMPRESSED.iter().find(|(first, _)| magic.starts_with(first));
                 return Err(
@@ -46,7 +46,7 @@ impl<R: Read> Pcap<R> {
         Ok(Self { source, order, link, unit })
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Packet>, CaptureError> {
+    pub(super) fn next(&mut self) -> Result<Option<CapturePacket>, CaptureError> {
         let mut head = [0; 16];
         if !self.source.begin(&mut head)? {
             return Ok(None);
@@ -59,7 +59,7 @@ impl<R: Read> Pcap<R> {
                 .broken(format!("a packet claims {captured} bytes, which no capture holds")));
         }
         let bytes = self.source.vec(captured as usize)?;
-        Ok(Some(Packet {
+        Ok(Some(CapturePacket {
             at: Some(
                 Duration::from_secs(seconds.into()) + Duration::from_nanos(u64::from(fraction) * self.unit),
             ),

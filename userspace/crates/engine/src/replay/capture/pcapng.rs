@@ -3,9 +3,9 @@
 use std::{io::Read, time::Duration};
 
 use super::{
-    CaptureError, Link, PACKET_MAX, Packet,
+    CaptureError, CapturePacket, Link, PACKET_MAX,
     error::Problem,
-    source::{Order, Source},
+    source::{ByteOrder, CaptureReader},
 };
 
 /// The type of a section header: the same in both byte orders.
@@ -27,13 +27,13 @@ const OPTION_TIME_OFFSET: u16 = 14;
 
 #[derive(Debug)]
 pub(super) struct PcapNg<R> {
-    source: Source<R>,
-    order: Order,
-    interfaces: Vec<Interface>,
+    source: CaptureReader<R>,
+    order: ByteOrder,
+    interfaces: Vec<CaptureInterface>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Interface {
+struct CaptureInterface {
     link: u16,
     snap_length: u32,
     clock: InterfaceClock,
@@ -41,8 +41,8 @@ struct Interface {
 
 impl<R: Read> PcapNg<R> {
     /// Behind the first section's type.
-    pub(super) fn open(source: Source<R>) -> Result<Self, CaptureError> {
-        let mut file = Self { source, order: Order::Little, interfaces: Vec::new() };
+    pub(super) fn open(source: CaptureReader<R>) -> Result<Self, CaptureError> {
+        let mut file = Self { source, order: ByteOrder::Little, interfaces: Vec::new() };
         let length = file.source.array()?;
         file.section(length)?;
         Ok(file)
@@ -52,8 +52,8 @@ impl<R: Read> PcapNg<R> {
     fn section(&mut self, length: [u8; 4]) -> Result<(), CaptureError> {
         let magic = self.source.array()?;
         self.order = match (u32::from_le_bytes(magic), u32::from_be_bytes(magic)) {
-            (ORDER_MAGIC, _) => Order::Little,
-            (_, ORDER_MAGIC) => Order::Big,
+            (ORDER_MAGIC, _) => ByteOrder::Little,
+            (_, ORDER_MAGIC) => ByteOrder::Big,
             _ => return Err(self.source.broken("a section of unknown byte order")),
         };
         let length = self.order.u32(length);
@@ -63,7 +63,7 @@ impl<R: Read> PcapNg<R> {
         self.source.skip(rest)
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Packet>, CaptureError> {
+    pub(super) fn next(&mut self) -> Result<Option<CapturePacket>, CaptureError> {
         let mut head = [0; 8];
         while self.source.begin(&mut head)? {
             let [kind, length] = [[head[0], head[1], head[2], head[3]], [head[4], head[5], head[6], head[7]]];
@@ -74,7 +74,7 @@ impl<R: Read> PcapNg<R> {
             let packet = match self.order.u32(kind) {
                 INTERFACE => {
                     let body = self.body(length)?;
-                    let interface = Interface::read(self.order, &body);
+                    let interface = CaptureInterface::read(self.order, &body);
                     self.interfaces
                         .push(interface.ok_or_else(|| self.source.broken("a short interface block"))?);
                     None
@@ -121,21 +121,21 @@ impl<R: Read> PcapNg<R> {
     }
 
     /// An enhanced packet block, or its obsolete forerunner, which differs in its first word.
-    fn packet(&self, body: &[u8], old: bool) -> Result<Packet, CaptureError> {
+    fn packet(&self, body: &[u8], old: bool) -> Result<CapturePacket, CaptureError> {
         let Some([first, high, low, captured, length]) = self.order.words::<5>(body) else {
             return Err(self.source.broken("a short packet block"));
         };
         let number = match (old, self.order) {
             (false, _) => first,
-            (true, Order::Big) => first >> 16,
-            (true, Order::Little) => first & 0xffff,
+            (true, ByteOrder::Big) => first >> 16,
+            (true, ByteOrder::Little) => first & 0xffff,
         };
         let interface = self.interface(number)?;
         let (bytes, options) = self.split(&body[20..], captured)?;
         let flags = option(self.order, options, OPTION_PACKET_FLAGS).and_then(|flags| flags.first_chunk());
         let outbound = flags.is_some_and(|flags| self.order.u32(*flags) & 3 == 2);
         let link = self.link(interface)?;
-        Ok(Packet {
+        Ok(CapturePacket {
             at: Some(interface.clock.time(u64::from(high) << 32 | u64::from(low))),
             link,
             outgoing: outbound || link.outgoing(bytes),
@@ -145,7 +145,7 @@ impl<R: Read> PcapNg<R> {
     }
 
     /// A block with nothing but the packet, of the first interface.
-    fn simple_packet(&self, body: &[u8]) -> Result<Packet, CaptureError> {
+    fn simple_packet(&self, body: &[u8]) -> Result<CapturePacket, CaptureError> {
         let Some([length]) = self.order.words::<1>(body) else {
             return Err(self.source.broken("a short packet block"));
         };
@@ -153,7 +153,7 @@ impl<R: Read> PcapNg<R> {
         let snap = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
         let (bytes, _) = self.split(&body[4..], length.min(snap))?;
         let link = self.link(interface)?;
-        Ok(Packet {
+        Ok(CapturePacket {
             at: None,
             link,
             outgoing: link.outgoing(bytes),
@@ -162,7 +162,7 @@ impl<R: Read> PcapNg<R> {
         })
     }
 
-    fn interface(&self, number: u32) -> Result<&Interface, CaptureError> {
+    fn interface(&self, number: u32) -> Result<&CaptureInterface, CaptureError> {
         let found = self.interfaces.get(number as usize);
         found.ok_or_else(|| {
             self.source.broken(format!("a packet of interface {number}, which is not described"))
@@ -170,7 +170,7 @@ impl<R: Read> PcapNg<R> {
     }
 
     /// Only where a packet needs it: other interfaces in the file may be of any kind.
-    fn link(&self, interface: &Interface) -> Result<Link, CaptureError> {
+    fn link(&self, interface: &CaptureInterface) -> Result<Link, CaptureError> {
         let number = u32::from(interface.link);
         Link::from_number(number).ok_or_else(|| self.source.fail(Problem::Link(number)))
     }
@@ -190,8 +190,8 @@ impl<R: Read> PcapNg<R> {
     }
 }
 
-impl Interface {
-    fn read(order: Order, body: &[u8]) -> Option<Self> {
+impl CaptureInterface {
+    fn read(order: ByteOrder, body: &[u8]) -> Option<Self> {
         let [_, snap_length] = order.words::<2>(body)?;
         let options = &body[8..];
         let resolution = option(order, options, OPTION_TIME_RESOLUTION).and_then(|value| value.first());
@@ -208,7 +208,7 @@ impl Interface {
     }
 }
 
-/// How an interface counts time.
+/// The time scale of an interface.
 #[derive(Clone, Copy, Debug)]
 struct InterfaceClock {
     /// A negative power of ten, or of two where the highest bit is set.
@@ -232,7 +232,7 @@ impl InterfaceClock {
 }
 
 /// The value of the first option `code`.
-fn option(order: Order, mut options: &[u8], code: u16) -> Option<&[u8]> {
+fn option(order: ByteOrder, mut options: &[u8], code: u16) -> Option<&[u8]> {
     loop {
         let (head, rest) = options.split_first_chunk::<4>()?;
         let (this, length) = (order.u16([head[0], head[1]]), order.u16([head[2], head[3]]) as usize);

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use super::error::{CaptureError, Problem};
 
 #[derive(Debug)]
-pub(super) struct Source<R> {
+pub(super) struct CaptureReader<R> {
     reader: R,
     /// Bytes taken so far.
     pub(super) offset: u64,
@@ -13,7 +13,7 @@ pub(super) struct Source<R> {
     pub(super) part: u64,
 }
 
-impl<R: Read> Source<R> {
+impl<R: Read> CaptureReader<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, offset: 0, part: 0 }
     }
@@ -80,12 +80,12 @@ impl<R: Read> Source<R> {
 
 /// The byte order of a capture: that of the machine that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ByteOrder {
     Big,
     Little,
 }
 
-impl Order {
+impl ByteOrder {
     pub(super) fn u16(self, bytes: [u8; 2]) -> u16 {
         match self {
             Self::Big => u16::from_be_bytes(bytes),

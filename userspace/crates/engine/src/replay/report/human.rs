@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Judged, Names, Why,
-    sums::{Sums, Tally},
+    JudgedPacket, Names, Why,
+    sums::{ReasonTally, Sums},
 };
 
 /// Sources worth a line.
@@ -17,7 +17,7 @@ const TOP_SOURCES: usize = 20;
 
 pub(super) fn line(
     output: &mut impl Write,
-    judged: &Judged,
+    judged: &JudgedPacket,
     reason: &str,
     start: Duration,
 ) -> io::Result<()> {
@@ -31,16 +31,16 @@ pub(super) fn line(
         judged.number,
         judged.at.saturating_sub(start).as_nanos() as f64 / 1e9,
         judged.why.verdict(),
-        End(judged.source(), ports.map(|(source, _)| source)),
-        End(judged.destination(), ports.map(|(_, destination)| destination)),
+        Endpoint(judged.source(), ports.map(|(source, _)| source)),
+        Endpoint(judged.destination(), ports.map(|(_, destination)| destination)),
         if judged.truncated { "  (cut short in the capture)" } else { "" },
     )
 }
 
 /// One end of a packet, as far as it is known.
-struct End(Option<IpAddr>, Option<u16>);
+struct Endpoint(Option<IpAddr>, Option<u16>);
 
-impl fmt::Display for End {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self(Some(address), Some(port)) => write!(f, "{}", SocketAddr::new(address, port)),
@@ -51,7 +51,7 @@ impl fmt::Display for End {
 }
 
 pub(super) fn summary(output: &mut impl Write, sums: &Sums, names: &Names, guesses: bool) -> io::Result<()> {
-    let Tally { packets, dropped, .. } = sums.all;
+    let ReasonTally { packets, dropped, .. } = sums.all;
     writeln!(output, "\n{packets} packets: {} would pass, {dropped} would be dropped.", sums.all.passed())?;
     if sums.truncated > 0 {
         let count = sums.truncated;
@@ -82,7 +82,7 @@ fn sources(output: &mut impl Write, sums: &Sums, names: &Names) -> io::Result<()
     writeln!(output, "\n packets     pass     drop  {:<28} source", "mostly")?;
     for (source, tally) in sources.iter().take(TOP_SOURCES) {
         let mostly = tally.by_reason().first().map_or("", |(why, _)| names.of(*why));
-        let Tally { packets, dropped, .. } = tally;
+        let ReasonTally { packets, dropped, .. } = tally;
         writeln!(output, "{packets:>8} {:>8} {dropped:>8}  {mostly:<28} {source}", tally.passed())?;
     }
     match sources.len().saturating_sub(TOP_SOURCES) {

@@ -9,13 +9,13 @@ use std::{
 use serde::{Serialize, Serializer};
 
 use super::{
-    Judged, Names,
-    sums::{Sums, Tally},
+    JudgedPacket, Names,
+    sums::{ReasonTally, Sums},
 };
 use sipward_types::printable::write_json;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct PacketLine<'a> {
     n: u64,
     ts: f64,
     src: Option<IpAddr>,
@@ -29,9 +29,9 @@ struct Line<'a> {
     truncated: Option<bool>,
 }
 
-pub(super) fn line(output: &mut impl Write, judged: &Judged, reason: &str) -> io::Result<()> {
+pub(super) fn line(output: &mut impl Write, judged: &JudgedPacket, reason: &str) -> io::Result<()> {
     let ports = judged.ports();
-    let line = Line {
+    let line = PacketLine {
         n: judged.number,
         ts: seconds(judged.at),
         src: judged.source(),
@@ -90,7 +90,7 @@ struct Total<'a> {
 }
 
 struct ByReason<'a> {
-    tally: &'a Tally,
+    tally: &'a ReasonTally,
     names: &'a Names,
 }
 
@@ -107,7 +107,7 @@ struct BySource<'a> {
 }
 
 #[derive(Serialize)]
-struct Source<'a> {
+struct SourceSums<'a> {
     packets: u64,
     passed: u64,
     dropped: u64,
@@ -120,7 +120,7 @@ impl Serialize for BySource<'_> {
         serializer.collect_map(sources.into_iter().map(|(source, tally)| {
             let by_reason = ByReason { tally, names: self.names };
             let (packets, passed, dropped) = (tally.packets, tally.passed(), tally.dropped);
-            (source, Source { packets, passed, dropped, by_reason })
+            (source, SourceSums { packets, passed, dropped, by_reason })
         }))
     }
 }

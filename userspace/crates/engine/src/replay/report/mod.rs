@@ -1,4 +1,4 @@
-//! What a replay tells: a line for each packet as it comes, then the sums.
+//! The report of a replay: a line for each packet as it comes, then the sums.
 
 mod human;
 mod json;
@@ -45,7 +45,7 @@ impl Why {
         }
     }
 
-    /// What enforcing it does. A replay is how a policy is tried, so monitor mode makes no difference.
+    /// The action when it is enforced. A replay is how a policy is tried, so monitor mode makes no difference.
     const fn action(self) -> Action {
         match self {
             Self::Reason(reason) => reason.action(),
@@ -64,7 +64,7 @@ impl Why {
 
 /// One packet, judged.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct JudgedPacket {
     /// From 1, over all packets of the capture.
     pub(super) number: u64,
     /// Since 1970.
@@ -75,7 +75,7 @@ pub(super) struct Judged {
     pub(super) truncated: bool,
 }
 
-impl Judged {
+impl JudgedPacket {
     fn source(&self) -> Option<IpAddr> {
         self.is_ip().then(|| from_key(self.packet.source))
     }
@@ -100,7 +100,7 @@ impl Judged {
     }
 }
 
-/// How each reason is called.
+/// The names of the reasons.
 #[derive(Debug)]
 struct Names {
     signatures: Vec<String>,
@@ -138,7 +138,7 @@ impl<W: Write> Report<W> {
         Self { output, format, names: Names { signatures }, sums: Sums::default() }
     }
 
-    pub(super) fn packet(&mut self, judged: &Judged) -> io::Result<()> {
+    pub(super) fn packet(&mut self, judged: &JudgedPacket) -> io::Result<()> {
         self.sums.add(judged);
         let name = self.names.of(judged.why);
         match self.format {

@@ -1,4 +1,4 @@
-//! What a replay counts.
+//! The sums of a replay.
 
 use std::{
     cmp::Reverse,
@@ -9,25 +9,25 @@ use std::{
 
 use xdp_prog::reason::Action;
 
-use super::{Judged, Why};
+use super::{JudgedPacket, Why};
 
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     start: Option<Duration>,
-    pub(super) all: Tally,
+    pub(super) all: ReasonTally,
     pub(super) truncated: u64,
-    sources: HashMap<IpAddr, Tally>,
+    sources: HashMap<IpAddr, ReasonTally>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct ReasonTally {
     pub(super) packets: u64,
     pub(super) dropped: u64,
     by_reason: BTreeMap<Why, u64>,
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, judged: &Judged) {
+    pub(super) fn add(&mut self, judged: &JudgedPacket) {
         self.start.get_or_insert(judged.at);
         self.truncated += u64::from(judged.truncated);
         self.all.add(judged.why);
@@ -42,14 +42,14 @@ impl Sums {
     }
 
     /// Those that lose most first.
-    pub(super) fn sources(&self) -> Vec<(IpAddr, &Tally)> {
+    pub(super) fn sources(&self) -> Vec<(IpAddr, &ReasonTally)> {
         let mut sources: Vec<_> = self.sources.iter().map(|(source, tally)| (*source, tally)).collect();
         sources.sort_by_key(|(source, tally)| (Reverse(tally.dropped), Reverse(tally.packets), *source));
         sources
     }
 }
 
-impl Tally {
+impl ReasonTally {
     fn add(&mut self, why: Why) {
         self.packets += 1;
         self.dropped += u64::from(why.action() == Action::Drop);

@@ -1,4 +1,4 @@
-//! Who and what passes, and why: packets under the default policy.
+//! Verdicts on packets under the default policy.
 
 use sipward_testkit::frame::{other, udp};
 

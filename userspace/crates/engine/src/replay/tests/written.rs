@@ -1,4 +1,4 @@
-//! What `pcapng` writes is read back: by our own reader, by an independent one, and by tshark where there is one.
+//! Files that `pcapng` writes are read back: by our own reader, by an independent one, and by tshark where there is one.
 
 use std::{fs, process::Command, time::Duration};
 

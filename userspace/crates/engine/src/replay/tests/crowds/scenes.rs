@@ -67,7 +67,7 @@ impl Scene {
         Self { flood, ..self }
     }
 
-    /// Whether enough are in, and a line about it.
+    /// True if enough are in, and a line about it.
     fn play(self) -> (bool, String) {
         let mut site = Site::new();
         let right = self.phones.iter().filter(|(_, password)| *password == RIGHT).count();

@@ -154,7 +154,7 @@ impl Site {
         self.events.push(Reverse((time, self.count, event)));
     }
 
-    /// Whether a phone is in by it.
+    /// True if a phone is in by it.
     fn handle(&mut self, now: u64, event: Event) -> bool {
         match event {
             Event::Start(phone) => self.begin(phone, now, None),
@@ -203,7 +203,7 @@ impl Site {
         }
     }
 
-    /// Whether it is in. A wrong password is asked for again, and the user tries again later.
+    /// True if it is in. A wrong password is asked for again, and the user tries again later.
     fn answered(&mut self, index: usize, now: u64, nonce: Option<String>) -> bool {
         let phone = &mut self.phones[index];
         match nonce {
