@@ -1,5 +1,7 @@
 //! The packet path: the judgement of one frame.
 //!
+//! A module of the same name under `kernel/` does its part over the maps of the kernel.
+//!
 //! Everything here is pure: a frame, the tables and the time go in, a [`Reason`](reason::Reason) comes out. The XDP program
 //! (`main.rs`) runs this code over the kernel's maps; `sipward replay` and the tests run the same code over
 //! ordinary memory through [`judge::World`].

@@ -65,7 +65,7 @@ const ROOM: usize = 64;
 const KERNEL: &str = "kernel";
 
 impl EnforcedState {
-    /// What the kernel has suspended.
+    /// Reads the suspensions and known flows in the kernel.
     pub(super) fn found(tables: &mut Tables, passes: bool, clock: &Clock) -> kernel::Result<Self> {
         let mut enforced = Self { passes, flows: Flows::found(tables)?, ..Self::default() };
         for item in tables.suspensions()?.iter() {
@@ -93,7 +93,7 @@ impl EnforcedState {
         Ok(())
     }
 
-    /// All that there is is right, as the store has just been made. The kernel remembers that until it is saved.
+    /// The store is new, so everything in the kernel counts as correct. The kernel marks it as unsaved until it is saved.
     pub(super) fn adopt(&mut self, tables: &mut Tables) -> kernel::Result<()> {
         let all: Vec<_> = self.suspensions.keys().copied().collect();
         self.unsaved_known.extend(self.known.keys());
@@ -122,7 +122,7 @@ impl EnforcedState {
         self.suspensions.get(&target).filter(|suspension| suspension.until > now)
     }
 
-    /// In force when this returns, as it is then. Those that are not any more: they had to make room, or it was the same,
+    /// Puts a suspension in force, and returns those that are not in force any more: they made room, or were the same one,
     /// known only by a hash.
     pub(super) fn suspend(
         &mut self,
@@ -174,7 +174,7 @@ impl EnforcedState {
         !self.passes || matches!(target.what, TargetKind::Flow(_) | TargetKind::Asking)
     }
 
-    /// What has run out goes, and then what the guard has said and ends first. What a hand has said stays.
+    /// Removes suspensions that have run out, then those of the guard that end first. Those set by hand stay.
     fn make_room(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<Vec<Suspension>> {
         let over = self.over(now);
         let mut suspensions = tables.suspensions()?;

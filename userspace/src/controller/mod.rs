@@ -174,7 +174,7 @@ impl Controller {
             Call::Unlock(unlock) => self.unlock(unlock, who, reply),
             Call::Rules => self.report_rules(reply),
             Call::List(_) | Call::Accounts(_) | Call::Events(_) | Call::Top => {
-                // Lists are read page by page, and the others are the daemon's.
+                // Whoever has a controller reads lists page by page and events from the ring; `top` is the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))
             }
         }

@@ -77,7 +77,7 @@ impl Controller {
         guard_runtime
             .guard
             .restore_given_back(sipward_kernel::clock::now(), guesses::given_back(&mut tables)?);
-        // Without a daemon nothing was given back: a controller that started meanwhile would be out for hours.
+        // Without a daemon nothing was given back: an office whose phones started meanwhile would be out for hours.
         tables.forget_issued_guesses()?;
         let mut controller = Self::new(pins.clone(), tables, store, guard_runtime);
         controller.reverts_at = switched.reverts_at();

@@ -138,7 +138,7 @@ impl DropEvents {
         self.0.false_positives.dropped(event, names);
         let emitted = Arc::new(Event::Dropped(dropped(event, names, Offset::now())));
         keep(&mut locked(&self.0.recent).dropped, &emitted);
-        // As above.
+        // There may be no subscriber.
         let _ = self.0.news.send(emitted);
     }
 }

@@ -12,12 +12,16 @@ use crate::{
 };
 
 const TICK: Duration = Duration::from_secs(1);
-/// In ticks: how often rates are measured, what the guard counts saved, pins and the store looked at, the filter put to the proof, and what has run
-/// out removed.
+// The periods of the upkeep, in ticks.
+/// Rates are measured.
 const RATES: u64 = 2;
+/// The counts of the guard are saved.
 const MEMORY: u64 = 5;
+/// The pins and the store are checked.
 const FAULTS: u64 = 5;
+/// The self-test runs.
 const PROOF: u64 = 300;
+/// Entries that have run out are removed.
 const PURGE: u64 = 600;
 
 pub(super) async fn keep_up(handle: &ControllerHandle) {

@@ -12,7 +12,7 @@ use sipward_types::{
     time::{KernelTime, WallSeconds},
 };
 
-/// The kernel's monotonic clock on the wall's: how far the one is behind the other.
+/// The time of the wall clock minus that of the kernel's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Offset(Duration);
 

@@ -202,7 +202,7 @@ impl<W: World> RuleContext<'_, W> {
         Outcome { charged: guess.charged(), ..guess.reason().unwrap_or(read.packet_class.pass).into() }
     }
 
-    /// Requests behind the first one in a segment are judged like it.
+    /// Signatures, OPTIONS and unknown methods in requests behind the first one in a segment. Their rates: `charge_later`.
     #[inline(always)]
     fn later_refused(&self, begin: Begin, stream: Stream) -> Option<Outcome> {
         if let Some(signature) = stream.signature() {
@@ -276,7 +276,8 @@ impl<W: World> RuleContext<'_, W> {
     }
 }
 
-/// A form that the policy refuses, of what goes on where another packet ended. They are of those that drop for everybody.
+/// A form that the policy refuses, in a packet that goes on where another one ended. Only those that hide headers apply there,
+/// which drop for known sources, too.
 #[inline(always)]
 pub(super) fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet) -> Option<Form> {
     let refused = policy.forms & Form::HIDING;
@@ -292,7 +293,7 @@ pub(super) fn form_inside<W: World>(world: &W, policy: &Policy, packet: &Packet)
 pub struct Read {
     pub packet_class: PacketClass,
     pub search: Search,
-    /// Headers with credentials whose names were read, in what goes on in a header.
+    /// Headers with credentials whose names were read, in a segment or fragment that continues a header.
     pub named: u32,
 }
 

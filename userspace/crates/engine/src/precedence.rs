@@ -235,7 +235,7 @@ mod tests {
         if said(Trusted) { Some(Trusted) } else { said(Banned).then_some(Banned) }
     }
 
-    /// The kernel's reading of the entries; compare `kind` in the packet path.
+    /// The kernel's reading of the entries; compare `judge::source_status` in the packet path.
     fn judged(
         prefixes: &PrefixEntries,
         own: Option<ListEntry>,

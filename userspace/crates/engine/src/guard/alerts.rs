@@ -1,4 +1,4 @@
-//! Nothing is done; somebody should know, but not a thousand times.
+//! Alerts, and how often they are raised: once an hour for each subject, 30 at once, and then one a minute.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ pub struct Decision {
     pub trigger: Trigger,
 }
 
-/// Times are kernel monotonic nanoseconds; `FOREVER` is one.
+/// Times are of the kernel; `FOREVER` means no end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
 pub enum GuardAction {
@@ -97,7 +97,7 @@ pub struct Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// An account failed too often in a row from one source (REGISTER and the like).
+    /// An account failed too often in a row from one source by REGISTER.
     Suspend,
     /// The same for requests other than REGISTER, calls above all.
     Calls,

@@ -18,7 +18,7 @@ use sipward_types::{
     evidence::{Evidence, Kind, Method, Proof},
 };
 
-/// As many strangers as are let at the limits of their own in one prefix are let at it in a /48.
+/// A /48 may have so many times the failures that one source may have: it can hold as many homes.
 const HOMES: u32 = 6;
 /// Between what the filter lets pass and what is written into it.
 const UNDER_WAY: Duration = Duration::from_secs(1);
@@ -280,7 +280,7 @@ impl Guard {
         Some(Decision { at, action: GuardAction::Lock { account: account.clone(), until }, trigger })
     }
 
-    /// True if the source is to be banned for all that it did; then all of it is forgotten.
+    /// The ban of the source, or the alert instead of it, and the ban of its neighbours. What is banned is forgotten.
     fn judge(
         &mut self,
         evidence: &Evidence,

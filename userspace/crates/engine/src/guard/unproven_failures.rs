@@ -1,7 +1,7 @@
 //! Unproven evidence: anybody could have sent it.
 //!
-//! It lives here and nowhere else: nothing outside of this file reads it, so it cannot suspend, lock, ban or clear
-//! anything, however much of it comes. It raises alerts. When there is too much of it, what carries the least is
+//! The counts of it stay in this file, so they cannot suspend, lock, ban or clear anything, however many there are. They raise
+//! alerts. When there is too much of it, what carries the least is
 //! forgotten: sources and accounts with few others, the oldest first.
 
 use std::collections::BTreeMap;

@@ -73,7 +73,7 @@ pub struct AccountHere {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     pub evidence: u64,
-    /// Of it: what anybody could have sent. No decision but alerts came of it.
+    /// Of it: what anybody could have sent. It suspended, locked and banned nobody.
     #[serde(rename = "forgeable")]
     pub unproven_evidence: u64,
     /// Suspensions and locks that there was no room for.

@@ -84,7 +84,7 @@ pub(super) struct Origin {
 
 /// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.
 const BEHIND_MAX: u32 = 1 << 16;
-/// Names of one request that are looked at, as in the kernel.
+/// Names of one request that are looked at.
 const NAMES_MAX: usize = 8;
 
 impl Request {
