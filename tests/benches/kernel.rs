@@ -287,7 +287,7 @@ fn know(filter: &mut Filter, known: Known) -> anyhow::Result<()> {
     }
     if known == Known::Flow {
         flows.put(HERE, flow(40_000), 1, KernelTime::FOREVER)?;
-        // What makes a flow known is that an account has worked there.
+        // A flow is known because an account has worked there.
         let account = Account::new(b"201").expect("a name");
         filter.worked()?.put(HERE, &account, KernelTime::FOREVER)?;
     }

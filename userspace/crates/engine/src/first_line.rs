@@ -10,7 +10,7 @@ const LARGEST_FRAME: usize = 1 << 16;
 
 /// The first line that is not empty, of a frame of which `head` was kept.
 pub fn first_line(head: &[u8], frame_length: u32) -> Option<&[u8]> {
-    // What was not kept is zeros: headers that speak of more than there is would not be believed.
+    // Bytes that were not kept are zeros: headers that speak of more than there is would not be believed.
     let mut whole = head.to_vec();
     whole.resize((frame_length as usize).min(LARGEST_FRAME).max(head.len()), 0);
     let frame = Bytes::of(&whole);

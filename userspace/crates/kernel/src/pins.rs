@@ -241,7 +241,7 @@ impl Pins {
         }
     }
 
-    /// What somebody else made in this place is not used. An earlier version let everybody open it.
+    /// A directory that somebody else made in this place is not used. An earlier version let everybody open it.
     fn keep_private(&self, directory: &File) -> Result<()> {
         let fail = |error: io::Error| Error::io(format!("look at {}", self.base.display()), &error);
         let found = directory.metadata().map_err(fail)?;

@@ -325,7 +325,7 @@ pub(super) fn update_batch<K: Plain, V: Plain>(
 pub struct Bucket(u32);
 
 /// Reads as many entries as `keys` and `values` have room for, in place of what is in them; `None`: these were the last.
-/// What is there all the time is read once, whatever comes or goes meanwhile.
+/// An entry that is there all the time is read once, whatever comes or goes meanwhile.
 pub(super) fn lookup_batch<K: Plain, V: Plain>(
     map: BorrowedFd<'_>,
     from: Option<Bucket>,

@@ -109,7 +109,7 @@ struct Classes {
 impl Classes {
     fn new(nfa: &Nfa, names: &Names) -> Self {
         let mut classes = Self { of: [0; 256], samples: vec![] };
-        // What `Names::step` and `Text::feed` look at.
+        // The bytes that `Names::step` and `Text::feed` look at.
         let blanks = ByteSet::from_iter(b" \t".iter().copied());
         classes.split(blanks);
         for byte in *b"\r\n:" {

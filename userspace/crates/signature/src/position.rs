@@ -28,7 +28,7 @@ pub(super) enum Position {
     Body,
 }
 
-/// What a value is to Content-Length, and whether credentials begin.
+/// The part that a value has in Content-Length, and whether credentials begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Number {
     /// Another header's value, or read already.

@@ -39,7 +39,7 @@ const TOO_COMMON: &str = "too short or too common to look for in every packet; g
                           a row that ordinary messages do not have, or leave it to the daemon with `judge = \
                           \"daemon\"`";
 
-/// Whether grams can be found, or why not.
+/// The grams that can be found, or why there are none.
 pub(super) fn check(tree: &Hir, places: &[Place]) -> Result<(), String> {
     choices(tree, places, Sample::get()).map(|_| ())
 }

@@ -74,7 +74,7 @@ impl Test {
 #[derive(Clone, Copy, Debug)]
 struct Line<'a> {
     text: &'a [u8],
-    /// What follows has been seen, so that no folded line can come.
+    /// The next bytes have been seen, so that no folded line can come.
     whole: bool,
 }
 

@@ -20,7 +20,7 @@ impl Set {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Group(u32);
 
-/// What a set's members list for "the patterns of group n may also begin here": one number in place of
+/// The entry of a set's members for "the patterns of group n may also begin here": one number in place of
 /// hundreds of first nodes.
 const ANYWHERE: Node = 1 << 31;
 

@@ -123,7 +123,7 @@ fn only_sip_begins_like_sip() {
     }
 }
 
-/// What a reading says that an answer is found by, or is about.
+/// The parts of a reading by which an answer is found, or that it is about.
 fn names(message: &Message<'_>) -> Vec<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let users = message.credentials.iter().map(|credentials| text(credentials.username));

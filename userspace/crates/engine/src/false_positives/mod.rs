@@ -4,7 +4,7 @@
 //! Pure: drops as the kernel emits them, proven successes and times go in, and what to think of each rule comes out.
 //! Times are those of the wall clock, in seconds, as the figures outlive a boot.
 //!
-//! Who has failed as an attacker does is no such mistake, even if he finds the password in the end.
+//! A source that has failed as an attacker does is no such mistake, even if he finds the password in the end.
 //!
 //! A source is what it is for the limits, an IPv4 address or an IPv6 /64. Of each rule so many sources are remembered
 //! and no more: when they are too many, a fair sample of them, each of which stands for several. Which ones is decided

@@ -244,7 +244,7 @@ fn a_phone_goes_on_where_new_ports_are_refused() {
     assert_eq!(short(&new), "drop flows, 0 then flows");
     let register = one(&memory, "192.0.2.9", Kind::Register);
     assert_eq!(short(&register), "pass request, 60 then rate:register");
-    // What is said of the ports is true.
+    // The sentence about the ports is true.
     let judge = |kind: Kind, port| {
         let from = SocketAddr::new("192.0.2.9".parse().unwrap(), port);
         memory.judge(&kind.frame(from, Ports::of(memory.policy())).unwrap()).0.reason

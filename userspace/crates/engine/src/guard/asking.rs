@@ -29,7 +29,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// In vain at once, and then one each minute.
 pub(super) const FREE: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(60);
-/// How many more are counted.
+/// The number of requests beyond that are counted.
 const AFTERWARDS: u32 = 10;
 /// Of those that are proven, as all are that come over TCP; and then one each ten minutes.
 pub(super) const PROVEN_FREE: u32 = 120;
@@ -67,7 +67,7 @@ struct InVain {
     count: Score,
 }
 
-/// What follows.
+/// The consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follows {
     Nothing,
@@ -182,7 +182,8 @@ impl Evictable for LineQuestions {
         self.all.waiting.len() + self.proven.waiting.len() + 1
     }
 
-    /// Who cannot be somebody else, who is limited, who asked in vain: rather than who has only just asked.
+    /// A line is kept that cannot be somebody else's, is limited, or asked in vain, rather than one that has only
+    /// just asked.
     fn worth(&self) -> u32 {
         let asked = |in_vain: &InVain| in_vain.count != Score::default();
         let is_proven = asked(&self.proven) || !self.proven.waiting.is_empty();

@@ -1,14 +1,14 @@
 //! Times in which packets went by that nobody saw.
 //!
-//! Who is known stays known meanwhile, as what would have renewed it may have been among them. It has a bound, or one who
-//! floods could keep himself known for ever.
+//! A known source stays known meanwhile, as the packet that would have renewed it may have been among them. It has a
+//! bound, or one who floods could keep himself known for ever.
 
 use std::time::Duration;
 
 use super::time::{is_recent, seconds};
 use sipward_types::time::KernelTime;
 
-/// What runs out so soon after packets were missed may have been renewed by one of them.
+/// Entries that run out so soon after packets were missed may have been renewed by one of them.
 pub(super) const RENEWS: Duration = Duration::from_secs(1_800);
 /// So long at most, without anything that was seen.
 pub(super) const LONGEST: Duration = Duration::from_secs(86_400);

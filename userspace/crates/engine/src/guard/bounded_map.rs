@@ -91,8 +91,8 @@ impl<K: Ord + Clone, V: Evictable> BoundedMap<K, V> {
         weight > 0
     }
 
-    /// What the store does not have as it is, `None` where it is no more: of about so much weight, which is taken off.
-    /// From now on it passes for saved.
+    /// Entries that the store does not have as they are, `None` where one is no more: of about so much weight, which
+    /// is taken off. From now on it passes for saved.
     pub(super) fn unsaved<T>(
         &mut self,
         most: &mut usize,

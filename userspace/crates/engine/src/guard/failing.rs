@@ -124,8 +124,8 @@ impl Guard {
         decisions
     }
 
-    /// What was under way when it was decided counts nothing. What was made later should have dropped: somebody has found a
-    /// way around. Where nobody works it is the source that does so, elsewhere it is its flow.
+    /// A request that was under way at the decision counts nothing. One that was made later should have dropped:
+    /// somebody has found a way around. Where nobody works it is the source that does so, elsewhere it is its flow.
     fn failed_although_closed(&mut self, evidence: &Evidence, account: &Account) -> Option<Decision> {
         let Evidence { at, source, flow, made_after, .. } = *evidence;
         let since =
@@ -344,7 +344,7 @@ impl Guard {
             (Rule::Spray, settings.spray, history.spray(at, settings, is_guess)),
             (Rule::ManyAccounts, settings.many_accounts, history.many_accounts(at, settings, is_guess)),
         ];
-        // Who is refused without credentials has not failed: that is part of a sequence and of nothing else.
+        // A request that is refused without credentials has not failed: that is part of a sequence and of nothing else.
         let applies = |rule| evidence.kind != Kind::Refused || rule == Rule::Sequential;
         let is_broken = |(rule, limit, tally): &(Rule, Threshold, Tally)| {
             let most = if source_net.is_wide() { limit.count * HOMES } else { limit.count + phones };

@@ -6,7 +6,7 @@
 //! time, so that an office whose phones all come at once is in within a minute: once an hour for each account, so that
 //! one valid account that registers over and over gains nothing.
 //!
-//! What the filter takes are totals that only grow: whoever reads one twice gives nothing back twice.
+//! The filter takes totals that only grow: whoever reads one twice gives nothing back twice.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -140,7 +140,7 @@ impl Guesses {
             entry.successes.push_back(at);
         }
         entry.given.room = ROOM * entry.successes.len() as u64;
-        // What came first ends first; a little too early for the others, which are renewed by the next success.
+        // The first entry ends first; a little too early for the others, which are renewed by the next success.
         let first = entry.successes.front().copied().unwrap_or(at);
         entry.given.room_until = first + ROOM_LASTS;
         self.changed.push(line);

@@ -171,7 +171,7 @@ impl<W: Whom> Known<W> {
         self.settle(whom, at, settings)
     }
 
-    /// What worked there was this account, perhaps with others, and it counts no more.
+    /// This account worked there, perhaps with others, and it counts no more.
     pub(super) fn take(
         &mut self,
         given_up: GivenUp<W>,

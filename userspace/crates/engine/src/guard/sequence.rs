@@ -1,6 +1,6 @@
 //! Extensions that are asked for one after the other: 100, 101, 102.
 //!
-//! What counts are those that were asked for in vain. One that exists and only was challenged counts nothing, but does
+//! Accounts count that were asked for in vain. One that exists and only was challenged counts nothing, but does
 //! not interrupt: the phones of an office are numbered one after the other as well, and all of them are challenged.
 //! The order in which they come does not matter.
 

@@ -253,7 +253,7 @@ impl SuccessHistory {
         self.fresh.take_if(|fresh| fresh.len() > FRESH);
     }
 
-    /// What has changed since the last call, and until when it is remembered now, if it is; `None`: all of it is to be
+    /// The changes since the last call, and until when it is remembered now, if it is; `None`: all of it is to be
     /// looked at.
     pub(super) fn take_fresh(&mut self) -> Option<Vec<(IpAddr, Account, KernelTime)>> {
         self.fresh.replace(Vec::new())

@@ -46,7 +46,7 @@ impl OwnRequests {
         at: KernelTime,
         state: &mut ObserverState,
     ) {
-        // What is only passed on is somebody else's question, to whomever he likes.
+        // A request that is only passed on is somebody else's question.
         if method(message).is_none() || message.is_passed_on {
             return;
         }

@@ -1,8 +1,8 @@
 //! The secrets that the PBX has sent, and to whom: nonces of its challenges, and tags of its answers.
 //!
-//! What comes back proves the address that it was sent to, if it was sent to no other: some PBXs, Kamailio by default,
-//! give everybody the same nonce within one second, and anybody could have fetched it for himself and use it in the name
-//! of another. What somebody could guess by trying proves nothing either.
+//! A nonce that comes back proves the address that it was sent to, if it was sent to no other: some PBXs, Kamailio by
+//! default, give everybody the same nonce within one second, and anybody could have fetched it for himself and use it
+//! in the name of another. What somebody could guess by trying proves nothing either.
 //!
 //! Nor does what was made while something left that nobody saw, as that may have told it somebody else: an answer that
 //! was lost on its way here or of which only the beginning was seen, and anything over TLS. Who wants a nonce that is not
@@ -98,7 +98,7 @@ pub(super) struct Echo {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiver {
     pub(super) address: IpAddr,
-    /// What the answered request asked for; of one with credentials with whose they were. `None`: nobody knows.
+    /// The method of the answered request; of one with credentials, with their account. `None`: nobody knows.
     pub(super) question: Option<Fingerprint>,
     /// It is in an answer to a request that came from there, or in a request of ours.
     pub(super) has_asked: bool,
@@ -280,7 +280,7 @@ impl Nonces {
         *last = Some(last.map_or(now, |last| last.max(now)));
     }
 
-    /// What the PBX gave for a nonce to a request. What it only passed on says nothing of how it makes them.
+    /// The nonce that the PBX gave to a request. One that it only passed on says nothing of how it makes them.
     pub(super) fn note_issued(&mut self, issuer: NonceIssuer, issued: IssuedNonce) {
         let is_foreign = self.sent.get(&issued.nonce).is_some_and(|sent| sent.maker == Maker::Elsewhere);
         if !is_foreign && self.has_seen_all(Unseen::Foreign, issued.at) {

@@ -23,7 +23,7 @@ pub(super) struct Request {
     pub(super) others: Vec<Account>,
     /// All its credentials that the PBX may look at are that account's, as far as they were seen.
     pub(super) is_of_one: bool,
-    /// What a PBX goes by when it decides whether it asks for credentials: source, method, sender and destination, and
+    /// The facts by which a PBX decides whether it asks for credentials: source, method, sender and destination, and
     /// whether it is part of a call.
     pub(super) question: Fingerprint,
     /// The same with whose credentials it has.

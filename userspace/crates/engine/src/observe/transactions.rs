@@ -450,7 +450,7 @@ fn key(
 fn echoed(value: &[u8]) -> Vec<u8> {
     let value = value.split(|&byte| byte == b'(').next().unwrap_or_default();
     let mut bytes = unescaped(value.trim_ascii());
-    // What was in quotes has escapes instead when it comes back.
+    // A quoted text has escapes instead when it comes back.
     if let [b'"', inner @ .., b'"'] = &bytes[..] {
         bytes = inner.to_vec();
     }

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(map.get(&1), Some(&"office"));
         assert_eq!(map.get(&4), Some(&"other"));
         assert_eq!(map.get(&3), None);
-        // What goes makes room for the next.
+        // An entry that goes makes room for the next.
         assert_eq!(map.remove(&2), Some("office"));
         map.insert(5, "office", Some(office));
         (1_000..2_000).for_each(|key| assert!(map.insert(key, "stranger", None)));

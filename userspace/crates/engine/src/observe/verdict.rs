@@ -41,7 +41,7 @@ pub(super) fn verdict(request: &Request, shown: Option<&Shown>, answer: &Answer,
             Some(NonceStatus { use_of: Use::Current, .. }) => failed(shown),
             Some(NonceStatus { use_of: Use::Kept, .. }) | None => Meaning::Kept,
         },
-        // Who dislikes a nonce challenges. This is about the rest.
+        // A PBX that dislikes a nonce challenges. This is about the rest.
         (403, Some(shown)) if shown.nonce_status.is_some() => failed(shown),
         (403, Some(_)) => Meaning::Kept,
         (403, None) => Meaning::Is(Kind::Refused),

@@ -38,7 +38,7 @@ pub enum Mode {
 pub struct Config {
     pub interfaces: Vec<String>,
     pub mode: Mode,
-    /// Whether the text says so, or it is the default.
+    /// True if the text says so; false if it is the default.
     pub says_mode: bool,
     pub trusted: Vec<IpNet>,
     pub banned: Vec<IpNet>,
@@ -197,7 +197,7 @@ fn interfaces(value: Value<'_>) -> Result<Vec<String>, ConfigError> {
     let mut names: Vec<String> = Vec::new();
     for item in &items {
         let name = item.text("the name of an interface, such as \"eth0\", or a list of names")?;
-        // What the kernel accepts as a name, IFNAMSIZ with its end included.
+        // The longest name that the kernel accepts, IFNAMSIZ with its end included.
         let fits = (1..16).contains(&name.len()) && name != "." && name != "..";
         if !fits || name.contains(|c: char| c.is_whitespace() || c == '/' || c == ':') {
             return Err(item.fail(format!("\"{name}\" cannot be the name of an interface; see `ip link`")));

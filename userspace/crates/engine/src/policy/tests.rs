@@ -414,7 +414,7 @@ fn every_setting_of_the_guard_is_taken_at_both_ends_of_its_range() {
     }
 }
 
-/// What the prose of the example says of rules that are off.
+/// The sentences of the example of rules that are off.
 #[test]
 fn the_numbers_of_rules_that_are_off_are_those_of_the_example() {
     let settings = Config::default().guard.settings;
@@ -521,7 +521,7 @@ fn the_strict_preset_has_ten_flows_for_an_address_and_thirty_for_its_neighbours(
     assert_eq!(flows("[flows]\npreset = \"default\""), flows(""));
 }
 
-/// What no phone and no small PBX may ever run into.
+/// Limits that no phone and no small PBX may ever run into.
 #[test]
 fn the_defaults_leave_room_for_a_bad_day() {
     let config = Config::default();

@@ -42,7 +42,7 @@ const IN_PARTS: &str = r#"
             { name = "count", in = "l", regex = "^424299" },
 "#;
 
-/// What messages are made of, to be strung together.
+/// Parts of messages, to be strung together.
 fn piece() -> impl Strategy<Value = String> {
     let frame = [
         "\r\n",

@@ -2,7 +2,7 @@
 
 use super::super::{Judge, Matching, Place, Risk, Signature, SignatureSet};
 
-/// What is said about a file.
+/// The error about a file.
 fn error(text: &str) -> String {
     SignatureSet::parse(text, "my.toml").unwrap_err().to_string()
 }

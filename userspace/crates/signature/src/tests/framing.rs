@@ -20,7 +20,7 @@ static EMPTY: LazyLock<Box<Signatures>> = LazyLock::new(|| SignatureSet::default
 static SHIPPED: LazyLock<Box<Signatures>> =
     LazyLock::new(|| SignatureSet::shipped().compile().unwrap().tables);
 
-/// What a walk through one message comes by, each with the byte's number.
+/// The places that a walk through one message passes, each with the byte's number.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Frame {
     digits: Vec<usize>,
@@ -124,7 +124,7 @@ fn a_response_is_never_judged() {
     assert_eq!(walked(tables, tables.head.response, message), expected);
 }
 
-/// What is seen of a segment in short is what the walk through all of it sees, but for its own credentials, and for one
+/// The short look at a segment sees what the walk through all of it sees, but for its own credentials, and for one
 /// thing: a message that tells its length twice is tangled only if something is behind it.
 fn in_short_and_in_full(tables: &Signatures, segment: &[u8], response: bool) -> Result<(), TestCaseError> {
     let (payload, length) = (Bytes::of(segment), segment.len() as u32);

@@ -27,7 +27,7 @@ impl Both {
         Self::of(&SignatureSet::parse(text, "test").unwrap())
     }
 
-    /// What the kernel says of a datagram.
+    /// The kernel's verdict on a datagram.
     fn judge(&self, message: &[u8]) -> Option<u16> {
         self.compiled.tables.find(Bytes::of(message), message.len() as u32)
     }

@@ -26,7 +26,7 @@ static EVERYWHERE: LazyLock<Box<Signatures>> = LazyLock::new(|| {
     SignatureSet::parse(text, "test").unwrap().compile().unwrap().tables
 });
 
-/// What the segments of a connection held.
+/// The contents of the segments of a connection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     /// By class; unknown methods count as the last.
@@ -184,7 +184,7 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![3 => vec(0..2_000_usize, 0..8), 1 => Just((1..2_000).collect())]
 }
 
-/// What an uncut reading finds, up to the first signature.
+/// The finds of an uncut reading, up to the first signature.
 fn read(messages: &[Sent]) -> Found {
     let mut found = Found::default();
     for sent in messages {
@@ -272,7 +272,7 @@ fn whole(tables: &Signatures, text: &[u8], size: usize) -> Found {
     connection.found
 }
 
-/// How phones, trunks and gateways write.
+/// Messages as phones, trunks and gateways write them.
 #[test]
 fn streams_of_those_who_mean_well_pass() {
     let body = |length: usize| "m".repeat(length);
@@ -314,7 +314,7 @@ fn streams_of_those_who_mean_well_pass() {
     assert_eq!(whole(&SHIPPED, answers.as_bytes(), 700), Found::default());
 }
 
-/// What cannot be followed is not taken for something else.
+/// A connection that cannot be followed is not taken for something else.
 #[test]
 fn what_hides_where_messages_end_is_tangled() {
     let tangled = |text: &str, cuts: &[usize]| in_segments(&SHIPPED, text.as_bytes(), cuts).found.tangled;

@@ -10,7 +10,7 @@ use crate::guard::flows::{FLOWS, FLOWS_OF_ACCOUNT};
 
 const GRACE: Duration = Duration::from_secs(1_800);
 
-/// What the kernel would have.
+/// The contents of the kernel's map.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Kernel(BTreeMap<(IpAddr, Flow), (u32, KernelTime)>);
 

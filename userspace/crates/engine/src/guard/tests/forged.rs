@@ -23,7 +23,7 @@ fn is_alert(decision: &Decision) -> bool {
     matches!(decision.action, GuardAction::Alert { .. })
 }
 
-/// What may follow without proof: it is told, and strangers of a line have to wait before they ask again.
+/// The consequences that need no proof: an alert, and strangers of a line have to wait before they ask again.
 fn is_unproven(decision: &Decision) -> bool {
     is_alert(decision) || matches!(decision.action, GuardAction::LimitAsking { .. })
 }

@@ -33,7 +33,7 @@ struct Failure {
     source_over: bool,
 }
 
-/// What the model decides, in the engine's order.
+/// The decisions of the model, in the engine's order.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Suspend(Rule, u32, KernelTime),
@@ -55,7 +55,7 @@ impl Model {
             .suspended
             .iter()
             .any(|(account, from, until)| (account, from) == (&name, &source) && *until > now);
-        // What was tried before is no guess; four attempts are remembered.
+        // A password that was tried before is no guess; four attempts are remembered.
         let earlier: Vec<_> = self
             .failures
             .iter()

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::guard::{Memory, Remembered, UnsavedMemory};
 
-/// What a store would have.
+/// The contents of a store.
 #[derive(Default)]
 struct FakeStore(BTreeMap<Remembered, Memory>);
 
@@ -179,19 +179,19 @@ fn what_cannot_be_read_is_left_out() {
 }
 
 proptest! {
-    /// Who is known is told to the guard apart, and only as a number: here nobody is.
+    /// Known sources reach the guard apart, and only as a number: here nobody is.
     #[test]
     fn a_restart_at_any_moment_changes_no_decision(
         run in any_run(), restarts in prop::collection::vec(any::<bool>(), 200),
     ) {
-        // What counts banned neighbours is not saved.
+        // The count of banned neighbours is not saved.
         let settings = Settings { neighbours: all_off().neighbours, ..lively() };
         let (mut steady, mut again) = (Guard::new(settings), Guard::new(settings));
         let mut at = START;
         for ((pause, evidence), restart) in run.into_iter().zip(restarts) {
             at += pause;
             if restart {
-                // What has run out is lifted by whoever starts.
+                // Suspensions that have run out are lifted at the start.
                 prop_assert_eq!(steady.tick(at), again.tick(at));
                 again = restarted(&mut again, at);
             }

@@ -1,10 +1,10 @@
 //! One direction of a connection: its segments in their order.
 //!
-//! What the other side's segments acknowledge has been read there, and nothing else has. That matters for what comes to
-//! the PBX, where anybody can put in segments that the kernel drops: they do not fit, their checksum is wrong, they die on
-//! the way. So the stream goes on where the PBX says, over a gap too, and never where a segment from nowhere does. Until the
-//! PBX has said something on the connection, two segments that fit each other are believed; nothing follows from
-//! them, as that takes an answer.
+//! Bytes that the other side's segments acknowledge have been read there, and nothing else has. That matters for what
+//! comes to the PBX, where anybody can put in segments that the kernel drops: they do not fit, their checksum is
+//! wrong, they die on the way. So the stream goes on where the PBX says, over a gap too, and never where a segment
+//! from nowhere does. Until the PBX has said something on the connection, two segments that fit each other are
+//! believed; nothing follows from them, as that takes an answer.
 //!
 //! Of two segments in the same place nobody knows which one the kernel took. Each that holds a whole request is told: the PBX's
 //! answer shows which it was.

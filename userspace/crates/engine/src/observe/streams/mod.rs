@@ -1,6 +1,6 @@
 //! SIP messages out of TCP connections, as far as they can be seen.
 //!
-//! What is kept of a connection is small, and of an unfinished message no more than a
+//! The state of a connection is small, and of an unfinished message no more than a
 //! header may have, and a few segments that wait for an earlier one. Connections on which the
 //! PBX has said something stand apart from those on which it has not: half-open ones, and ones that exist only in forged
 //! packets, push out each other. The longest idle goes first.
@@ -120,7 +120,7 @@ impl Streams {
             let kept = connection.theirs.acknowledge(kept, packet.at, read, emit);
             self.put_back((name, true), kept);
         }
-        // What comes with a SYN comes again if the PBX did not take it.
+        // Data that comes with a SYN comes again if the PBX did not take it.
         if packet.length > 0 && (!(inbound && segment.begins) || opened.is_some()) {
             connection.answered |= !inbound;
             let acknowledged = connection.acknowledged;

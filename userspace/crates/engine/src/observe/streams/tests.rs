@@ -210,7 +210,7 @@ fn half_open_connections_push_out_half_open_ones_only() {
     tap.see(half.len(), rest.as_bytes());
     assert_eq!(tap.heard, ["1"]);
     assert_eq!(tap.streams.forgotten, 9_999 - 64);
-    // What is unfinished is bounded as well; what was forgotten of it is not put together wrongly.
+    // Unfinished messages are bounded as well; a part that was forgotten is not put together wrongly.
     tap.see(half.len() + rest.len(), half.as_bytes());
     for port in 1..1_000 {
         tap.packet(([203, 0, 113, 9], port).into(), Direction::In, 1, half.as_bytes(), false);
@@ -298,7 +298,7 @@ fn of_two_segments_in_one_place_both_are_told() {
         // Whatever the one in front says of its length, what follows is told too.
         tap.see(real.len(), text(3, "").as_bytes());
         assert_eq!(tap.heard[2..], ["3"]);
-        // What was read is settled.
+        // Bytes that were read are settled.
         tap.answer(real.len());
         let heard = tap.heard.len();
         tap.see(0, text(4, "").as_bytes());

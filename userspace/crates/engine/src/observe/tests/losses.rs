@@ -19,7 +19,7 @@ use sipward_types::{
 const PEERS: [(&str, &str); 3] =
     [("192.0.2.7:5062", "100"), ("192.0.2.7:5070", "100"), ("203.0.113.9:5060", "200")];
 
-/// What a phone does in one go.
+/// A phone's requests in one go.
 #[derive(Clone, Copy, Debug)]
 struct Act {
     peer: usize,
@@ -30,7 +30,7 @@ struct Act {
     stale: bool,
 }
 
-/// What becomes of an answer on its way to the observer.
+/// The fate of an answer on its way to the observer.
 #[derive(Clone, Copy, Debug)]
 struct Fate {
     lost: bool,
@@ -112,7 +112,7 @@ fn lossless(acts: &[Act]) -> Vec<Packet> {
     packets(&pbx.script)
 }
 
-/// What is read is in the order of time, but for what another core was just writing: within a part of a second.
+/// Packets are read in the order of time, but for those that another core was just writing: within a part of a second.
 fn with_fates(packets: &[Packet], fates: &[Fate]) -> Vec<Packet> {
     const STEP: i64 = 60_000_000;
     let mut fates = fates.iter().cycle();
@@ -152,7 +152,7 @@ fn transactions(emitted: &[Evidence], packets: &[Packet]) -> Vec<String> {
     emitted.iter().map(|evidence| answers[&evidence.at].clone()).collect()
 }
 
-/// How often each account failed.
+/// The failures of each account.
 fn failures(emitted: &[Evidence]) -> HashMap<Option<Account>, usize> {
     let mut failures = HashMap::new();
     for evidence in emitted.iter().filter(|evidence| matches!(evidence.kind, Kind::Failed { .. })) {

@@ -14,7 +14,7 @@ const VICTIM: &str = "192.0.2.7:5062";
 /// The attacker's own addresses, which hear what is sent to them.
 const ACCOMPLICES: [&str; 2] = ["203.0.113.9:5060", "203.0.113.10:5060"];
 
-/// What a PBX makes its nonces of, besides what nobody knows.
+/// The parts that a PBX makes its nonces of, besides what nobody knows.
 #[derive(Clone, Copy, Debug)]
 enum Makes {
     /// The address that a request came from, and the second: Asterisk.
@@ -27,7 +27,7 @@ enum Makes {
     ByChance,
 }
 
-/// What becomes of an answer on its way to the observer. Its receiver gets it in any case.
+/// The fate of an answer on its way to the observer. Its receiver gets it in any case.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
     Whole,
@@ -82,7 +82,7 @@ struct Scene {
     emitted: Vec<Evidence>,
     at: f64,
     number: u32,
-    /// What the accomplices were told.
+    /// The nonces that the accomplices received.
     nonces: Vec<String>,
     tags: Vec<String>,
 }
@@ -158,7 +158,7 @@ impl Scene {
     fn step(&mut self, step: Step) {
         let method = |invites: bool| if invites { "INVITE 100" } else { "REGISTER 100" };
         match step {
-            // What comes over UDP is not answered over TLS.
+            // A request over UDP is not answered over TLS.
             Step::Forge { call, to, invites, seen } => {
                 let seen = if matches!(seen, Seen::Hidden) { Seen::Lost } else { seen };
                 self.exchange(

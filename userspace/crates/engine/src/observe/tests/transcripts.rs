@@ -171,7 +171,7 @@ fn a_nonce_proves_one_address_only() {
         emitted(&nat)[2..],
         ["192.0.2.7:5062 100 register registered(600) proven", "192.0.2.7:6000 101 register failed proven",]
     );
-    // What can be guessed proves nothing.
+    // A nonce that can be guessed proves nothing.
     let short = register(1.0, 1, "", "401 1") + &register(1.1, 2, "1", "401 2");
     assert_eq!(emitted(&short)[1], "192.0.2.7:5062 100 register failed forgeable");
 }
@@ -591,7 +591,7 @@ fn an_ack_may_be_read_before_the_answer() {
     assert_eq!(emitted.last().map(|emitted| emitted.proof), Some(Proof::Proven));
 }
 
-/// What is diagnosed of the phone's address, and the same of the account; long after.
+/// The diagnosis of the phone's address, and the same of the account; long after.
 fn causes(script: &str) -> Vec<(Cause, u32)> {
     let packets = packets(script);
     let mut observer = Observer::new(Settings::default());

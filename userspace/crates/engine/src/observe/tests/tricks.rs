@@ -195,7 +195,7 @@ fn a_nonce_that_a_proxy_only_passed_on_proves_nothing() {
         challenge("nonce-of-the-attackers")
     );
     assert_eq!(kinds(&(silent + &sent + &reflected + &forged)), ["challenged forgeable", "failed forgeable"]);
-    // What it was asked for does.
+    // The answer to its challenge does.
     let asked = fetched(PHONE) + &forged.replace("nonce-of-the-attackers", "nonce-one");
     assert_eq!(kinds(&asked)[1], "failed proven");
 }
@@ -230,7 +230,7 @@ fn a_call_that_is_forbidden_to_somebody_who_works_is_no_guess() {
     let works = call(1, 2.0, "200") + &call(2, 3.0, "403");
     assert!(kinds(&works).contains(&"refused proven".to_owned()), "{:?}", kinds(&works));
     assert!(!kinds(&works).iter().any(|kind| kind.contains("failed")));
-    // Who never worked may be guessing.
+    // An account that never worked may be guessing.
     let kinds = kinds(&(call(2, 3.0, "403") + &call(3, 4.0, "403")));
     assert_eq!(kinds.iter().filter(|kind| *kind == "failed proven").count(), 2, "{kinds:?}");
 }

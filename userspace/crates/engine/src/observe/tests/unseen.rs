@@ -1,4 +1,4 @@
-//! What nobody saw: it proves nothing, and nothing is concluded from it.
+//! Packets that nobody saw prove nothing, and nothing is concluded from them.
 
 use super::script::{Packet, at_second, line, packets, run};
 use crate::observe::{Observer, Settings, Unseen};
@@ -51,7 +51,7 @@ fn what_somebody_was_told_over_tls_may_be_what_another_was_told() {
     }
 }
 
-/// What the PBX tells an accomplice, who is banned or trusted, is no proof of anybody else; and nothing is judged of him.
+/// The PBX's answer to an accomplice, who is banned or trusted, is no proof of anybody else; and nothing is judged of him.
 #[test]
 fn what_somebody_was_told_whom_nobody_judges_may_be_what_another_was_told() {
     for (at, way) in [(100.0, "listed"), (200.0, "listed tcp"), (300.0, "listed part")] {

@@ -26,7 +26,7 @@ impl Link {
     pub(super) const fn from_number(number: u32) -> Option<Self> {
         match number {
             1 => Some(Self::Ethernet),
-            // What 101 was called on some systems, before it had a number.
+            // The number of 101 on some systems, before it had a number.
             12 | 14 | 101 => Some(Self::RawIp),
             113 => Some(Self::Cooked),
             228 => Some(Self::RawIpv4),

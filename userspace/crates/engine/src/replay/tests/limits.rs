@@ -7,7 +7,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Any day; clocks of captures begin in 1970.
 const START: u64 = 1_700_000_000 * SECOND;
 
-/// How many of `count` requests pass, one every `gap` nanoseconds, the first at `start`.
+/// The number of `count` requests that pass, one every `gap` nanoseconds, the first at `start`.
 fn passed(
     memory: &Memory,
     method: &str,

@@ -36,7 +36,7 @@ impl Phone {
         (self.began, self.wait, self.nonce) = (now, T1, nonce);
     }
 
-    /// What it sends for its transaction.
+    /// The message of its transaction.
     pub(super) fn message(&self) -> Vec<u8> {
         let credentials = self.nonce.as_deref().map(|nonce| (nonce, self.password));
         let from = self.address.to_string();

@@ -79,7 +79,7 @@ pub(super) struct Site {
     pub(super) tally: Tally,
 }
 
-/// What became of packets.
+/// The fate of packets.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) phones: (u64, u64),
@@ -230,7 +230,7 @@ impl Site {
         self.at(now + gap, Event::Flood(index));
     }
 
-    /// What the PBX answers, if the message reaches it: a nonce, or that all is well.
+    /// The PBX's answer, if the message reaches it: a nonce, or that all is well.
     fn reach(&mut self, from: SocketAddr, message: &[u8], now: u64) -> Option<Option<String>> {
         let to: SocketAddr = if from.is_ipv6() { PBX6 } else { PBX }.parse().unwrap();
         let frame = ethernet(&datagram(&from.to_string(), &to.to_string(), message));
