@@ -113,7 +113,7 @@ fn its_capabilities_suffice_for_the_daemon() {
             );
         }
         let log = daemon.log();
-        assert!(log.contains("eth0: the guard sees what the PBX answers"), "{start} start\n{log}");
+        assert!(log.contains("eth0: the observer reads the answers of the PBX"), "{start} start\n{log}");
         for line in ["ban add 198.51.100.7", "trust add 192.0.2.1 --for 1h", "reload", "status"] {
             let done = done(&sipward, &all, line);
             assert_eq!(done.code, Some(0), "{start} start\n{done}\n{}", daemon.log());

@@ -273,7 +273,7 @@ fn an_interface_that_comes_again_is_watched_again() {
     let guarded = Guarded::new(&site, "");
     let daemon = guarded.daemon();
     let bad = guarded.phone(BAD);
-    let watched = || daemon.log().matches("eth0: the guard sees what the PBX answers").count();
+    let watched = || daemon.log().matches("eth0: the observer reads the answers of the PBX").count();
     assert_eq!(watched(), 1);
     site.pbx.ip("link del eth0");
     site.wire(Wire::Attacker, "eth0", &site.attacker, &[BAD, NEIGHBOUR]);

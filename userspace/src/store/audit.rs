@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::{row::wall_time, unsigned::Unsigned};
+use super::unsigned::{Unsigned, wall_time};
 use sipward_types::{address::canonical, time::WallTime};
 
 /// A line of the audit trail.

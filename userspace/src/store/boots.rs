@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::{row::wall_time, unsigned::Unsigned};
+use super::unsigned::{Unsigned, wall_time};
 use crate::clock::{Clock, Moment, carry, latest_over};
 use sipward_types::time::KernelTime;
 

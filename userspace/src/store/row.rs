@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::boots::Boots;
-use crate::store::unsigned::Unsigned;
+use super::unsigned::{Unsigned, wall_time};
 use sipward_types::{
     address::{from_prefix, to_prefix},
     list_entry::{ListKind, Origin},
@@ -42,10 +42,6 @@ pub(super) fn entry(row: &Row<'_>, boots: &Boots) -> Result<Entry> {
         note: row.get(6)?,
         evidence: row.get(7)?,
     })
-}
-
-pub(super) fn wall_time(row: &Row<'_>, column: usize) -> Result<WallTime> {
-    Ok(WallTime::from_millis(row.get::<_, Unsigned>(column)?.0))
 }
 
 /// The kernel time in a column and the boot in the one before, as kernel time of this boot.

@@ -9,8 +9,8 @@ use super::{
     Change,
     boots::Boots,
     error,
-    row::{Net, Word, end, wall_time},
-    unsigned::Unsigned,
+    row::{Net, Word, end},
+    unsigned::{Unsigned, wall_time},
 };
 use crate::clock::Clock;
 use sipward_engine::guard::Trigger;

@@ -4,7 +4,8 @@ use rusqlite::{Connection, Result, Row};
 
 use super::{
     boots::Boots,
-    row::{end, wall_time},
+    row::end,
+    unsigned::wall_time,
 };
 use sipward_types::time::{KernelTime, WallTime};
 

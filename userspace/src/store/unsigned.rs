@@ -1,9 +1,11 @@
-//! Unsigned numbers in SQLite, which has signed ones only.
+//! Unsigned numbers, and times as such, in SQLite, which has signed ones only.
 
 use rusqlite::{
-    Result, ToSql,
+    Result, Row, ToSql,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
 };
+
+use sipward_types::time::WallTime;
 
 /// Numbers that SQLite only has with a sign, bit for bit.
 pub(super) struct Unsigned(pub(super) u64);
@@ -18,4 +20,8 @@ impl FromSql for Unsigned {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         i64::column_result(value).map(|number| Self(number.cast_unsigned()))
     }
+}
+
+pub(super) fn wall_time(row: &Row<'_>, column: usize) -> Result<WallTime> {
+    Ok(WallTime::from_millis(row.get::<_, Unsigned>(column)?.0))
 }
