@@ -11,7 +11,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config as Cases, TestRunner},
 };
-use sipward::lists::{Banning, Lists};
+use sipward::lists::Lists;
 use sipward_engine::policy::Config;
 use sipward_kernel::clock::now;
 use sipward_kernel::{Error, Filter, LoadOptions, Tables};
@@ -20,7 +20,7 @@ use sipward_tests::{
     frame::udp,
     message::{clean, request},
 };
-use sipward_types::list_entry::{ListEntry, ListKind};
+use sipward_types::list_entry::{ListEntry, ListKind, Origin};
 use sipward_types::time::KernelTime;
 use xdp_prog::{
     abi::{FOREVER, Policy, SourceEntry, kind},
@@ -119,7 +119,11 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
     let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
     let now = now();
     let net = |n: u8| IpNet::from(IpAddr::from([192, 0, 2, n]));
-    let mut ban = |n, until| Lists::open(&mut filter, now).unwrap().ban(net(n), until);
+    let mut lists = Lists::open(&mut filter).unwrap();
+    let mut ban = |n, until| {
+        let ban = ListEntry { kind: ListKind::Banned, until, origin: Origin::Hand };
+        lists.set_all(&mut filter, &[(net(n), Some(ban))], now)
+    };
     for n in 0..4 {
         ban(n, if n == 0 { now - Duration::from_nanos(1) } else { KernelTime::FOREVER }).unwrap();
     }
@@ -133,21 +137,21 @@ fn bans_that_have_run_out_make_room_for_new_ones() {
 fn what_there_is_no_room_for_changes_nothing() {
     let mut filter = filter(&LoadOptions { max_sources: Some(4), ..LoadOptions::default() });
     filter.set_policy(&lists_only()).unwrap();
-    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER });
+    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER, origin: Origin::Hand });
     let (trusted, banned) = (list_entry(ListKind::Trusted), list_entry(ListKind::Banned));
     let net = |text: &str| text.parse::<IpNet>().unwrap();
-    let mut lists = Lists::open(&mut filter, now()).unwrap();
+    let mut lists = Lists::open(&mut filter).unwrap();
     let before = [
         (net("192.0.2.0/24"), trusted),
         (net("192.0.2.1/32"), banned),
         (net("198.51.100.0/24"), banned),
         (net("203.0.113.1/32"), trusted),
     ];
-    lists.set_all(&before).unwrap();
+    lists.set_all(&mut filter, &before, now()).unwrap();
     let mut after =
         vec![(net("192.0.2.0/24"), None), (net("198.51.100.0/24"), trusted), (net("203.0.113.1/32"), banned)];
     after.extend((0..4).map(|n| (IpNet::from(IpAddr::from([10, 0, 0, n])), banned)));
-    let error = lists.set_all(&after).unwrap_err();
+    let error = lists.set_all(&mut filter, &after, now()).unwrap_err();
     assert!(matches!(error, Error::Full { .. }), "{error}");
     assert_eq!(on_list(&mut filter, ListKind::Trusted), [net("192.0.2.0/24"), net("203.0.113.1/32")]);
     assert_eq!(on_list(&mut filter, ListKind::Banned), [net("192.0.2.1/32"), net("198.51.100.0/24")]);
@@ -165,12 +169,17 @@ fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
     let hour = now + Duration::from_secs(3_600);
     // The filter's clock is coarse, and behind by some milliseconds.
     let over = now - Duration::from_secs(1);
-    let mut lists = Lists::open(&mut filter, now).unwrap();
-    lists.ban("192.0.2.0/24".parse().unwrap(), hour).unwrap();
-    lists.ban("192.0.2.128/25".parse().unwrap(), over).unwrap();
-    lists.trust("192.0.2.192/26".parse().unwrap(), over).unwrap();
-    lists.ban("192.0.2.200/32".parse().unwrap(), hour).unwrap();
-    assert_eq!(lists.purge(None).unwrap().removed, 2);
+    let mut lists = Lists::open(&mut filter).unwrap();
+    for (net, kind, until) in [
+        ("192.0.2.0/24", ListKind::Banned, hour),
+        ("192.0.2.128/25", ListKind::Banned, over),
+        ("192.0.2.192/26", ListKind::Trusted, over),
+        ("192.0.2.200/32", ListKind::Banned, hour),
+    ] {
+        let list_entry = ListEntry { kind, until, origin: Origin::Hand };
+        lists.set_all(&mut filter, &[(net.parse().unwrap(), Some(list_entry))], now).unwrap();
+    }
+    assert_eq!(lists.purge(&mut filter, None, now).unwrap().removed, 2);
     let nets: Vec<_> = filter.prefixes().unwrap().iter().map(|item| item.unwrap().0.to_string()).collect();
     assert_eq!(nets, ["192.0.2.0/24"]);
     for last in [1, 130, 195, 200] {
@@ -180,12 +189,8 @@ fn prefixes_that_have_run_out_are_cleared_away_and_change_nothing() {
 }
 
 fn on_list(tables: &mut Tables, kind: ListKind) -> Vec<IpNet> {
-    let mut nets = Vec::new();
-    let each = |listed: sipward::lists::Listed| {
-        nets.push(listed.net);
-        Ok::<_, Error>(())
-    };
-    Lists::open(tables, now()).unwrap().list(kind, each).unwrap();
+    let mut lists = Lists::open(tables).unwrap();
+    let mut nets: Vec<_> = lists.list(tables, kind, now()).unwrap().map(|(net, _)| net).collect();
     nets.sort();
     nets
 }
@@ -304,49 +309,56 @@ fn whatever_is_said_in_whatever_order_the_filter_does_what_it_means() {
     filter.borrow_mut().set_policy(&lists_only()).unwrap();
     let until = now() + Duration::from_secs(3_600);
     let steps = prop::collection::vec(step(), 1..12);
-    let outcome = TestRunner::new(Cases::with_cases(60)).run(&steps, |steps| {
-        let mut filter = filter.borrow_mut();
-        let mut said = Said::default();
-        for step in steps {
-            let mut lists = Lists::open(&mut filter, now()).unwrap();
-            match &step {
-                Step::Trust(net) => drop(lists.trust(*net, until).unwrap()),
-                Step::Ban(net) => {
-                    let refused = lists.ban(*net, until).unwrap() == Banning::Refused;
-                    prop_assert_eq!(refused, said.0.get(net) == Some(&ListKind::Trusted));
+    let outcome =
+        TestRunner::new(Cases::with_cases(60)).run(&(steps, any::<bool>()), |(steps, by_command)| {
+            let mut filter = filter.borrow_mut();
+            let mut said = Said::default();
+            // A daemon reads all at once; a command opens the lists anew, and reads what it is about.
+            let mut lists = Lists::open(&mut filter).unwrap();
+            lists.complete(&mut filter).unwrap();
+            for step in steps {
+                if by_command {
+                    lists = Lists::open(&mut filter).unwrap();
                 }
-                Step::Forget(net, kind) => {
-                    let was_there = lists.remove(*net, *kind).unwrap();
-                    prop_assert_eq!(was_there, said.0.get(net) == Some(kind));
-                }
-                Step::Set(all) => {
-                    let list_entry = |kind| ListEntry { kind, until };
-                    let all: Vec<_> = all.iter().map(|(net, kind)| (*net, kind.map(list_entry))).collect();
-                    lists.set_all(&all).unwrap();
+                let list_entry = |kind| ListEntry { kind, until, origin: Origin::Hand };
+                let changes = match &step {
+                    Step::Trust(net) => vec![(*net, Some(list_entry(ListKind::Trusted)))],
+                    Step::Ban(net) => {
+                        let ban = lists.ban(&mut filter, *net, until, Origin::Hand, now()).unwrap();
+                        prop_assert_eq!(ban.is_none(), said.0.get(net) == Some(&ListKind::Trusted));
+                        ban.into_iter().map(|ban| (*net, Some(ban))).collect()
+                    }
+                    Step::Forget(net, kind) => {
+                        let before = lists.get(&mut filter, *net, now()).unwrap().map(|before| before.kind);
+                        prop_assert_eq!(before, said.0.get(net).copied());
+                        if before == Some(*kind) { vec![(*net, None)] } else { vec![] }
+                    }
+                    Step::Set(all) => all.iter().map(|(net, kind)| (*net, kind.map(list_entry))).collect(),
+                };
+                lists.set_all(&mut filter, &changes, now()).unwrap();
+                said.follow(&step);
+                for last in 0..16 {
+                    let address = IpAddr::from([192, 0, 2, last]);
+                    let frame = udp().from(&format!("{address}:5060")).carrying(clean("REGISTER")).build();
+                    prop_assert_eq!(
+                        dropped(&mut filter, &frame),
+                        said.drops(address),
+                        "{} after {:?}",
+                        address,
+                        step
+                    );
                 }
             }
-            said.follow(&step);
-            for last in 0..16 {
-                let address = IpAddr::from([192, 0, 2, last]);
-                let frame = udp().from(&format!("{address}:5060")).carrying(clean("REGISTER")).build();
-                prop_assert_eq!(
-                    dropped(&mut filter, &frame),
-                    said.drops(address),
-                    "{} after {:?}",
-                    address,
-                    step
-                );
+            for kind in [ListKind::Trusted, ListKind::Banned] {
+                let nets: Vec<_> =
+                    said.0.iter().filter(|(_, other)| **other == kind).map(|(net, _)| *net).collect();
+                prop_assert_eq!(on_list(&mut filter, kind), nets.clone());
+                for net in nets {
+                    lists.set_all(&mut filter, &[(net, None)], now()).unwrap();
+                }
+                prop_assert_eq!(on_list(&mut filter, kind), vec![]);
             }
-        }
-        for kind in [ListKind::Trusted, ListKind::Banned] {
-            let nets: Vec<_> =
-                said.0.iter().filter(|(_, other)| **other == kind).map(|(net, _)| *net).collect();
-            prop_assert_eq!(on_list(&mut filter, kind), nets.clone());
-            for net in nets {
-                prop_assert!(Lists::open(&mut filter, now()).unwrap().remove(net, kind).unwrap());
-            }
-        }
-        Ok(())
-    });
+            Ok(())
+        });
     outcome.unwrap();
 }

@@ -7,7 +7,7 @@ use std::{
 
 use sipward_kernel::Tables;
 use sipward_tests::{length::by_length, namespace::Lan};
-use sipward_types::list_entry::{ListEntry, ListKind};
+use sipward_types::list_entry::{ListEntry, ListKind, Origin};
 use sipward_types::time::KernelTime;
 use xdp_prog::abi::{FOREVER, SourceEntry, kind};
 
@@ -127,7 +127,7 @@ fn tamper(tables: &mut Tables) {
     let (gone, strange) = (net("11.0.0.0/27"), net("100.64.0.0/10"));
     assert!(tables.declarations().unwrap().remove(gone).unwrap());
     assert!(tables.prefixes().unwrap().remove(gone).unwrap());
-    let list_entry = ListEntry { kind: ListKind::Banned, until: KernelTime::FOREVER };
+    let list_entry = ListEntry { kind: ListKind::Banned, until: KernelTime::FOREVER, origin: Origin::Hand };
     tables.declarations().unwrap().put(strange, Some(list_entry), 0).unwrap();
     tables.prefixes().unwrap().put(strange, ban).unwrap();
 }

@@ -8,7 +8,7 @@ mod refusals;
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use sipward::{clock::Clock, lists::Lists};
+use sipward::{clock::Clock, lists::found};
 use sipward_kernel::{PinnedProgram, Pins, Tables};
 use sipward_tests::{
     command::{Done, Sipward},
@@ -98,7 +98,7 @@ impl<'a> Site<'a> {
     /// The entries in the kernel: for each network its list, and the second of its end.
     fn in_the_kernel(&self) -> BTreeMap<IpNet, (ListKind, Option<u64>)> {
         let (mut tables, clock) = (self.tables(), Clock::read());
-        let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
+        let found = found(&mut tables, clock.kernel, |_| true).unwrap();
         let said = found.into_iter().map(|found| {
             let list_entry = found.list_entry.expect("nothing is unsaved here");
             (found.net, (list_entry.kind, clock.to_wall(list_entry.until).map(WallSeconds::get)))

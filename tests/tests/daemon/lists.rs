@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sipward::{
     clock::Clock,
-    lists::{Found, Lists},
+    lists::{Found, found},
 };
 use sipward_kernel::{Pins, Tables};
 use sipward_tests::command::Sipward;
@@ -36,10 +36,10 @@ pub(crate) fn in_the_kernel(sipward: &Sipward<'_>) -> ShownLists {
     let mut tables = Tables::open(&there.next().expect("a filter")).unwrap();
     assert!(there.next().is_none(), "a filter of another build is left");
     let clock = Clock::read();
-    let found = Lists::open(&mut tables, clock.kernel).unwrap().found(|_| true).unwrap();
+    let found = found(&mut tables, clock.kernel, |_| true).unwrap();
     let line = |found: Found| {
         assert!(!found.unsaved, "{found:?}");
-        let ListEntry { kind, until } = found.list_entry.unwrap_or_else(|| panic!("{found:?}"));
+        let ListEntry { kind, until, .. } = found.list_entry.unwrap_or_else(|| panic!("{found:?}"));
         let until = (!until.is_forever()).then(|| (clock.wall + until.since(clock.kernel)).seconds().get());
         (show(found.net), (kind, until))
     };

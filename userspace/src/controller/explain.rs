@@ -12,7 +12,7 @@ use crate::{
     store::{AuditEntry, Entry},
     wire::{BudgetedFlow, ListedFact, SourceFacts},
 };
-use sipward_types::list_entry::{ListEntry, ListKind, Origin};
+use sipward_types::list_entry::{ListEntry, ListKind};
 
 /// Lines of the audit trail in an explanation.
 const HISTORY: usize = 5;
@@ -54,20 +54,18 @@ impl Controller {
     }
 
     fn entries_around(&mut self, address: IpAddr, clock: &Clock) -> Result<Vec<ListedFact>, Refusal> {
-        let mut lists = self.lists(clock)?;
-        let own = lists.get(address.into())?.map(|list_entry| (IpNet::from(address), list_entry));
-        let around = own.into_iter().chain(lists.around(address.into()));
-        let around: Vec<_> = around
-            .map(|(net, list_entry)| {
-                let shadow = (list_entry.kind == ListKind::Banned).then(|| lists.shadow(net)).flatten();
-                (net, list_entry, shadow.map(|(_, until)| until))
-            })
-            .collect();
-        let fact = |(net, list_entry, shadowed_until)| ListedFact {
-            entry: self.entry(net, list_entry, clock),
-            shadowed_until,
+        let (net, now) = (IpNet::from(address), clock.kernel);
+        let own = self.lists.get(&mut self.tables, net, now)?.map(|list_entry| (net, list_entry));
+        let around = own.into_iter().chain(self.lists.around(net, now));
+        let fact = |(net, list_entry): (IpNet, ListEntry)| {
+            let is_ban = list_entry.kind == ListKind::Banned;
+            let shadow = is_ban.then(|| self.lists.shadow(net, now)).flatten();
+            ListedFact {
+                entry: self.entry(net, list_entry, clock),
+                shadowed_until: shadow.map(|(_, until)| until),
+            }
         };
-        Ok(around.into_iter().map(fact).collect())
+        Ok(around.map(fact).collect())
     }
 
     /// The list entry, with the note and the origin that the store has.
@@ -79,7 +77,7 @@ impl Controller {
             kind: list_entry.kind,
             until: list_entry.until,
             since: clock.wall,
-            origin: Origin::Kernel,
+            origin: list_entry.origin,
             note: None,
             evidence: None,
         };

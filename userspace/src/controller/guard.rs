@@ -15,7 +15,6 @@ use super::{
 use crate::{
     ban_safety::{self, ProtectedAddress},
     clock::Clock,
-    lists::{Banning, Lists},
     refusal::Refusal,
     store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
     wire::DecisionFacts,
@@ -27,7 +26,7 @@ use sipward_types::{
     account::Account,
     address::{canonical, show},
     evidence::Evidence,
-    list_entry::{ListKind, Origin, single},
+    list_entry::{ListEntry, Origin, single},
     time::KernelTime,
 };
 
@@ -246,9 +245,8 @@ impl Controller {
         let sources: BTreeSet<_> = decisions.iter().filter_map(source).collect();
         let mut trusted = BTreeSet::new();
         if !sources.is_empty() {
-            let mut lists = self.lists(clock)?;
             for source in sources {
-                if lists.trusts(source)? {
+                if self.lists.trusts(&mut self.tables, source, clock.kernel)? {
                     trusted.insert(source);
                 }
             }
@@ -392,17 +390,18 @@ impl Controller {
             self.report(DecisionFacts { note: Some(note), ..facts(DecisionName::Alert) }, batch);
             return Ok(false);
         }
-        if self.store.configured(net).is_some() {
+        if self.configured(net).is_some() {
             return Ok(false);
         }
-        let mut lists = Lists::open(&mut self.tables, batch.clock.kernel)?;
-        let before = lists.get(net)?;
-        let Banning::Done { until, .. } = lists.ban(net, until)? else { return Ok(false) };
+        let now = batch.clock.kernel;
+        let Self { lists, tables, .. } = self;
+        let before = lists.get(tables, net, now)?;
+        let Some(ban) = lists.ban(tables, net, until, Origin::Guard, now)? else { return Ok(false) };
         let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
-        self.know_again(&[net])?;
+        self.set_lists(&[(net, Some(ban))], &batch.clock)?;
+        let ListEntry { kind, until, origin } = ban;
         let (since, note) = before.map_or((batch.clock.wall, None), |before| (before.since, before.note));
         let evidence = Some(counted(trigger));
-        let (kind, origin) = (ListKind::Banned, Origin::Guard);
         batch.done.push(Done::Banned(Entry { net, kind, until, since, origin, note, evidence }));
         self.report(DecisionFacts { until: Some(until), ..facts(DecisionName::Banned) }, batch);
         Ok(true)
@@ -452,10 +451,9 @@ impl Controller {
             }
         }
         enforced.mark_unsaved(&mut self.tables, &targets)?;
-        let mut lists = Lists::open(&mut self.tables, batch.clock.kernel)?;
         for done in &batch.done {
             if let Done::Banned(entry) = done {
-                lists.mark_unsaved(entry.net)?;
+                self.lists.mark_unsaved(&mut self.tables, entry.net, batch.clock.kernel)?;
             }
         }
         Ok(())

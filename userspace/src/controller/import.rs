@@ -34,7 +34,7 @@ struct Batch {
 struct New {
     until: KernelTime,
     note: Option<String>,
-    /// What the kernel has of it so far, and what the store has.
+    /// The list entry so far, and the row of the store.
     before: Option<ListEntry>,
     known: Option<Entry>,
 }
@@ -44,11 +44,11 @@ impl Controller {
     pub(super) fn import(&mut self, import: &Import, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let clock = Clock::read();
         let batch = self.sort_out(import, &clock)?;
-        let list_entry = |new: &New| ListEntry { kind: import.list, until: new.until };
+        let list_entry =
+            |new: &New| ListEntry { kind: import.list, until: new.until, origin: Origin::Import };
         let list_entries: Vec<_> =
             batch.entries.iter().map(|(net, new)| (*net, Some(list_entry(new)))).collect();
-        self.lists(&clock)?.set_all(&list_entries)?;
-        self.know_again(&batch.entries.keys().copied().collect::<Vec<_>>())?;
+        self.set_lists(&list_entries, &clock)?;
         let note = note(import, who, batch.entries.len());
         let saved = self.store.change(|change, clock| {
             for (net, new) in &batch.entries {
@@ -60,16 +60,18 @@ impl Controller {
             // The entries are in the kernel; nobody else knows whose they are.
             let _ = self.store.change_now_or_later(note);
         }
-        let mut lists = self.lists(&clock)?;
         if let Err(fault) = saved {
             for net in batch.entries.keys() {
-                lists.mark_unsaved(*net)?;
+                self.lists.mark_unsaved(&mut self.tables, *net, clock.kernel)?;
             }
             reply.notice(format!("in force, but not saved, so a reboot would undo it: {fault}"));
         }
         let shadowed = match import.list {
             ListKind::Trusted => 0,
-            ListKind::Banned => batch.entries.keys().filter(|net| lists.shadow(**net).is_some()).count(),
+            ListKind::Banned => {
+                let is_shadowed = |net: &&IpNet| self.lists.shadow(**net, clock.kernel).is_some();
+                batch.entries.keys().filter(is_shadowed).count()
+            }
         };
         reply.item(&ImportedCount {
             imported: batch.entries.len() as u64 + batch.there,
@@ -84,7 +86,7 @@ impl Controller {
         let careful = import.list == ListKind::Banned && !import.force;
         let protected = careful.then(|| ban_safety::all(import.session));
         let nets = import.entries.iter().map(|entry| usable(entry.source)).collect::<Result<Vec<_>, _>>()?;
-        let before = self.lists(clock)?.get_all(&nets)?;
+        let before = self.lists.get_all(&mut self.tables, &nets, clock.kernel)?;
         // A store that cannot be read is reported when it cannot be written.
         let known = self.store.read(|store| store.get_all(&nets, clock));
         let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
@@ -132,7 +134,7 @@ fn objection(
     known: Option<&Entry>,
     protected: Option<&[ProtectedAddress]>,
 ) -> Option<String> {
-    if let Some(why) = known.and_then(by_file) {
+    if let Some(why) = known.and_then(|known| by_file(known.kind, known.origin)) {
         return Some(format!("is {why}"));
     }
     if list == ListKind::Banned && before.is_some_and(|before| before.kind == ListKind::Trusted) {

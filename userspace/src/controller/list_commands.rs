@@ -2,29 +2,33 @@
 
 use ipnet::IpNet;
 
-use super::{Controller, reply::Reply, retrying_store::SaveOutcome};
+use super::{
+    Controller,
+    reply::Reply,
+    retrying_store::{SaveOutcome, by_file},
+};
 use crate::{
     ban_safety,
     caller::Who,
     clock::Clock,
-    lists::{Banning, Lists, Trusting},
+    lists::Lists,
     refusal::Refusal,
     store::Entry,
     wire::{command, listed, seconds},
 };
 use sipward_api::{Add, Query, Remove, item};
-use sipward_engine::guard::Order;
+use sipward_engine::{guard::Order, lists::ListChange};
 use sipward_types::{
     address::{canonical, show},
     list_entry::{ListEntry, ListKind, Origin},
-    time::{KernelTime, Lifetime},
+    time::Lifetime,
 };
 
 /// Rows that are read at once; between two of them others have their turn.
 pub(super) const PAGE: usize = 1_000;
 
-/// The same of what the kernel has, each time of all of it.
-const KERNEL_PAGE: usize = 50_000;
+/// The same where each page is chosen among all.
+const UNSAVED_PAGE: usize = 50_000;
 
 /// Sources in one call.
 const AT_ONCE: usize = 1_000;
@@ -42,20 +46,21 @@ impl Controller {
         let mut refused = Refused::default();
         for &net in &add.sources {
             let net = usable(net)?;
-            if let Some(file) = self.store.configured(net) {
+            if let Some(file) = self.configured(net) {
                 refused.push(net, file);
                 continue;
             }
             let clock = Clock::read();
             let until = clock.kernel.expiry(lifetime(add.lasts));
-            let Trusting { lifted } = self.lists(&clock)?.trust(net, until)?;
-            self.know_again(&[net])?;
-            self.save(net, ListKind::Trusted, until, add.note.as_deref(), who, &clock, reply)?;
+            let before = self.lists.get(&mut self.tables, net, clock.kernel)?;
+            let trust = ListEntry { kind: ListKind::Trusted, until, origin: Origin::Hand };
+            self.set_lists(&[(net, Some(trust))], &clock)?;
+            self.save(net, trust, add.note.as_deref(), who, &clock, reply)?;
             self.clear_net(net, who, reply)?;
             reply.item(&item::Trusted {
                 trusted: show(net),
                 expires_in: seconds(clock.kernel.remaining(until)),
-                lifted_ban: lifted.is_some(),
+                lifted_ban: before.is_some_and(|before| before.kind == ListKind::Banned),
             });
         }
         refused.into_result()
@@ -72,18 +77,20 @@ impl Controller {
         }
         let mut refused = Refused::default();
         for net in sources {
-            if let Some(file) = self.store.configured(net) {
+            if let Some(file) = self.configured(net) {
                 refused.push(net, file);
                 continue;
             }
             let clock = Clock::read();
             let asked = clock.kernel.expiry(lifetime(add.lasts));
-            let Banning::Done { until, shadow } = self.lists(&clock)?.ban(net, asked)? else {
+            let Self { lists, tables, .. } = self;
+            let Some(ban) = lists.ban(tables, net, asked, Origin::Hand, clock.kernel)? else {
                 refused.push(net, "not banned, because it is trusted: `sipward trust del` first".to_owned());
                 continue;
             };
-            self.know_again(&[net])?;
-            self.save(net, ListKind::Banned, until, add.note.as_deref(), who, &clock, reply)?;
+            self.set_lists(&[(net, Some(ban))], &clock)?;
+            self.save(net, ban, add.note.as_deref(), who, &clock, reply)?;
+            let (until, shadow) = (ban.until, self.lists.shadow(net, clock.kernel));
             reply.item(&item::Banned {
                 banned: show(net),
                 expires_in: seconds(clock.kernel.remaining(until)),
@@ -102,17 +109,22 @@ impl Controller {
         let mut refused = Refused::default();
         for &net in sources {
             let net = canonical(net);
-            if let Some(file) = self.store.configured(net) {
+            if let Some(file) = self.configured(net) {
                 refused.push(net, file);
                 continue;
             }
             let clock = Clock::read();
             // Of a source that is known, the guard bans no more than a port.
             let has_banned_port = *list == ListKind::Banned && self.has_banned_port(net, &clock);
-            if !self.lists(&clock)?.remove(net, *list)? && !has_banned_port {
+            let before = self.lists.get(&mut self.tables, net, clock.kernel)?;
+            let is_listed = before.is_some_and(|before| before.kind == *list);
+            if !is_listed && !has_banned_port {
                 let command = command(*list);
                 refused.push(net, format!("not {} by itself: see `sipward {command} list`", list.name()));
                 continue;
+            }
+            if is_listed {
+                self.lists.set_all(&mut self.tables, &[(net, None)], clock.kernel)?;
             }
             let (name, what) = (who.name.clone(), format!("{} del", command(*list)));
             let saved = self.store.change_now_or_later(move |change, clock| {
@@ -145,36 +157,34 @@ impl Controller {
         after: Option<IpNet>,
     ) -> Result<Page<item::Listed, IpNet>, Refusal> {
         let clock = Clock::read();
-        let saved = !self.lists(&clock)?.is_unsaved();
+        let saved = !self.lists.is_unsaved();
         let stored =
             if saved { self.store.read(|store| store.page(query, after, PAGE, &clock)).ok() } else { None };
         let (entries, most) = match stored {
             Some(entries) => (entries, PAGE),
-            None => (self.kernel_page(query, after, &clock)?, KERNEL_PAGE),
+            None => (self.unsaved_page(query, after, &clock)?, UNSAVED_PAGE),
         };
-        let lists = self.lists(&clock)?;
+        let lists = &self.lists;
         let next = entries.last().filter(|_| entries.len() == most).map(|entry| entry.net);
-        Ok(Page { lines: entries.into_iter().map(|entry| shown(entry, &lists, &clock)).collect(), next })
+        Ok(Page { lines: entries.into_iter().map(|entry| shown(entry, lists, &clock)).collect(), next })
     }
 
-    /// What the kernel has, where the store cannot be read or has not all of it.
-    fn kernel_page(
+    /// The same from memory, where the store cannot be read or has not all of it.
+    fn unsaved_page(
         &mut self,
         query: &Query,
         after: Option<IpNet>,
         clock: &Clock,
     ) -> Result<Vec<Entry>, Refusal> {
-        let mut list_entries = Vec::new();
-        self.lists(clock)?.list(query.list, |listed| {
-            let within = query.within.is_none_or(|within| within.contains(&listed.net));
-            if within && after.is_none_or(|after| order(listed.net) > order(after)) {
-                list_entries.push((listed.net, ListEntry { kind: query.list, until: listed.until }));
-            }
-            Ok::<_, Refusal>(())
-        })?;
+        let is_asked = |(net, _): &(IpNet, ListEntry)| {
+            let within = query.within.is_none_or(|within| within.contains(net));
+            within && after.is_none_or(|after| order(*net) > order(after))
+        };
+        let mut list_entries: Vec<_> =
+            self.lists.list(&mut self.tables, query.list, clock.kernel)?.filter(is_asked).collect();
         list_entries.sort_by_key(|(net, _)| order(*net));
         let entries = list_entries.into_iter().map(|(net, list_entry)| self.entry(net, list_entry, clock));
-        Ok(entries.filter(|entry| asked(query, entry)).take(KERNEL_PAGE).collect())
+        Ok(entries.filter(|entry| asked(query, entry)).take(UNSAVED_PAGE).collect())
     }
 
     /// Saves what is in the kernel already. What was said before about the same is kept, unless it is said anew.
@@ -185,13 +195,13 @@ impl Controller {
     fn save(
         &mut self,
         net: IpNet,
-        kind: ListKind,
-        until: KernelTime,
+        list_entry: ListEntry,
         note: Option<&str>,
         who: &Who,
         clock: &Clock,
         reply: &mut Reply,
     ) -> Result<(), Refusal> {
+        let ListEntry { kind, until, origin } = list_entry;
         let (who, what) = (who.name.clone(), format!("{} add", command(kind)));
         let (note, lasts) = (note.map(str::to_owned), clock.kernel.remaining(until));
         let saved = self.store.change_now_or_later(move |change, now| {
@@ -200,7 +210,7 @@ impl Controller {
                 before.map_or((now.wall, None, None), |before| (before.since, before.note, before.evidence));
             let note = note.clone().or(kept);
             let noted = note.as_ref().map_or_else(String::new, |note| format!(", {note}"));
-            change.put(&Entry { net, kind, until, since, origin: Origin::Hand, note, evidence }, now)?;
+            change.put(&Entry { net, kind, until, since, origin, note, evidence }, now)?;
             change.audit(&who, &what, &show(net), &format!("{lasts}{noted}"), now)
         });
         self.unless_saved(saved, net, clock, reply)
@@ -216,7 +226,7 @@ impl Controller {
         reply: &mut Reply,
     ) -> Result<(), Refusal> {
         if let Err(fault) = saved {
-            self.lists(clock)?.mark_unsaved(net)?;
+            self.lists.mark_unsaved(&mut self.tables, net, clock.kernel)?;
             reply.notice(format!(
                 "{}: in force, but not saved, so a reboot would undo it: {fault}",
                 show(net)
@@ -225,8 +235,26 @@ impl Controller {
         Ok(())
     }
 
-    pub(super) fn lists(&mut self, clock: &Clock) -> Result<Lists<'_>, Refusal> {
-        Ok(Lists::open(&mut self.tables, clock.kernel)?)
+    /// Changes the lists, in memory and in the kernel. On an error, all is as it was.
+    pub(super) fn set_lists(&mut self, changes: &[ListChange], clock: &Clock) -> Result<(), Refusal> {
+        let result = self.lists.set_all(&mut self.tables, changes, clock.kernel);
+        self.know_again(&changes.iter().map(|(net, _)| *net).collect::<Vec<_>>())?;
+        Ok(result?)
+    }
+
+    /// The refusal of changes by hand, if the entry is one of the configuration.
+    pub(super) fn configured(&mut self, net: IpNet) -> Option<String> {
+        let clock = Clock::read();
+        let (kind, origin) = if self.lists.is_complete() {
+            let ListEntry { kind, origin, .. } =
+                self.lists.get(&mut self.tables, net, clock.kernel).ok()??;
+            (kind, origin)
+        } else {
+            // Only the store has the origin of entries that a command without a daemon reads from the kernel.
+            let Entry { kind, origin, .. } = self.store.read(|store| store.get(net, &clock)).ok()??;
+            (kind, origin)
+        };
+        by_file(kind, origin)
     }
 }
 
@@ -278,9 +306,9 @@ fn lifetime(seconds: Option<u64>) -> Lifetime {
     seconds.map_or(Lifetime::Forever, |seconds| Lifetime::For(std::time::Duration::from_secs(seconds)))
 }
 
-fn shown(entry: Entry, lists: &Lists<'_>, clock: &Clock) -> item::Listed {
+fn shown(entry: Entry, lists: &Lists, clock: &Clock) -> item::Listed {
     let shadow = match entry.kind {
-        ListKind::Banned => lists.shadow(entry.net),
+        ListKind::Banned => lists.shadow(entry.net, clock.kernel),
         ListKind::Trusted => None,
     };
     listed(entry, shadow.map(|(_, until)| until), clock)

@@ -44,14 +44,8 @@ pub use self::{
 use std::{collections::BTreeSet, path::PathBuf};
 
 use self::{
-    enforced_state::EnforcedState,
-    guard::GuardRuntime,
-    proof::Proved,
-    reconcile::{adopt_all, reconcile},
-    retrying_store::RetryingStore,
-    settings::Switched,
-    status::Rates,
-    tapping::Taps,
+    enforced_state::EnforcedState, guard::GuardRuntime, proof::Proved, reconcile::reconcile,
+    retrying_store::RetryingStore, settings::Switched, status::Rates, tapping::Taps,
 };
 use crate::{
     caller::Who,
@@ -79,6 +73,7 @@ pub struct Purged {
 pub struct Controller {
     pins: Pins,
     tables: Tables,
+    lists: Lists,
     store: RetryingStore,
     /// `None`: a command's own controller, which changes what is in force and does not know what is configured.
     settings: Option<Settings>,
@@ -98,10 +93,17 @@ pub struct Controller {
 }
 
 impl Controller {
-    fn new(pins: Pins, tables: Tables, store: RetryingStore, guard_runtime: GuardRuntime) -> Self {
+    fn new(
+        pins: Pins,
+        tables: Tables,
+        lists: Lists,
+        store: RetryingStore,
+        guard_runtime: GuardRuntime,
+    ) -> Self {
         Self {
             pins,
             tables,
+            lists,
             store,
             settings: None,
             switched: Switched::default(),
@@ -122,22 +124,23 @@ impl Controller {
         let (mut store, mut opened) = RetryingStore::open(paths::store());
         let clock = Clock::read();
         let is_new = !matches!(opened, OpenOutcome::AsLeft | OpenOutcome::Closed { .. });
+        let mut lists = Lists::open(&mut tables)?;
         let mut enforced = EnforcedState::found(&mut tables, settings::passes_as_kept(&store), &clock)?;
         if is_new {
             // A store that was made just now would otherwise pass for all there is.
-            adopt_all(&mut tables)?;
+            lists.mark_all_unsaved(&mut tables)?;
             enforced.find_known(&mut tables, &clock)?;
             enforced.adopt(&mut tables)?;
         }
-        if (is_new || Lists::open(&mut tables, clock.kernel)?.is_unsaved())
-            && let Err(fault) = reconcile(&mut tables, &mut store)?
+        if (is_new || lists.is_unsaved())
+            && let Err(fault) = reconcile(&mut lists, &mut tables, &mut store)?
         {
             opened = OpenOutcome::Closed { fault };
         }
         // A fault is reported when something is to be written.
         let _ = enforced.save_unsaved(&mut store, &clock);
         let guard_runtime = GuardRuntime::new(engine::Settings::default(), enforced, clock.kernel);
-        let mut controller = Self::new(pins.clone(), tables, store, guard_runtime);
+        let mut controller = Self::new(pins.clone(), tables, lists, store, guard_runtime);
         controller.switched = Switched::read(&controller.store);
         controller.reverts_at = controller.switched.reverts_at();
         Ok((controller, opened))
@@ -259,16 +262,16 @@ impl Controller {
 
     fn catch_up(&mut self, adopt: bool) -> Result<Result<Reconciled, String>, Refusal> {
         if adopt {
-            adopt_all(&mut self.tables)?;
+            self.lists.mark_all_unsaved(&mut self.tables)?;
             self.guard_runtime.enforced.adopt(&mut self.tables)?;
             self.guard_runtime.snapshot.is_lost();
             self.switched.save(&mut self.store);
         }
         if let Some(settings) = &self.settings {
-            settings::apply_lists(&mut self.tables, &mut self.store, &settings.resolved)?;
+            settings::apply_lists(&mut self.lists, &mut self.tables, &mut self.store, &settings.resolved)?;
             settings.keep(&mut self.store);
         }
-        let lists = match reconcile(&mut self.tables, &mut self.store)? {
+        let lists = match reconcile(&mut self.lists, &mut self.tables, &mut self.store)? {
             Ok(lists) => lists,
             Err(fault) => return Ok(Err(fault)),
         };
@@ -287,7 +290,7 @@ impl Controller {
     pub fn purge(&mut self) -> Result<Purged, Refusal> {
         let clock = Clock::read();
         let lists::Purged { removed, next } =
-            Lists::open(&mut self.tables, clock.kernel)?.purge(self.purged.take())?;
+            self.lists.purge(&mut self.tables, self.purged.take(), clock.kernel)?;
         self.purged = next;
         let rows = match self.store.get_mut() {
             Some(store) => store.purge(&clock).map_err(|error| Refusal::failed(error.to_string()))?,

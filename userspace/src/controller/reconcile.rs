@@ -5,9 +5,10 @@ use std::fmt;
 use super::retrying_store::RetryingStore;
 use crate::{
     clock::Clock,
-    lists::{Found, Lists, Mirrored, Wanted},
+    lists::{Found, Lists, Mirrored, found},
     store::{Entry, StoreError},
 };
+use sipward_engine::lists::ListEntries;
 use sipward_kernel::{self as kernel, Tables};
 use sipward_types::list_entry::{ListEntry, Origin};
 
@@ -29,20 +30,14 @@ impl fmt::Display for Reconciled {
     }
 }
 
-/// Whatever the kernel has is right, as the store has just been made. The kernel remembers that until it is saved,
-/// whatever comes between.
-pub(super) fn adopt_all(tables: &mut Tables) -> kernel::Result<()> {
-    Lists::open(tables, sipward_kernel::clock::now())?.mark_all_unsaved()
-}
-
 /// What was done; or why the store does not allow it, and then the kernel's lists are as they were.
 pub(super) fn reconcile(
+    lists: &mut Lists,
     tables: &mut Tables,
     store: &mut RetryingStore,
 ) -> kernel::Result<Result<Reconciled, String>> {
     let clock = Clock::read();
-    let mut lists = Lists::open(tables, clock.kernel)?;
-    let unsaved = lists.found(|found| found.unsaved)?;
+    let unsaved = found(tables, clock.kernel, |found| found.unsaved)?;
     let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
     if !unsaved.is_empty()
         && let Err(fault) = store.change(|change, clock| save(change, clock, &unsaved))
@@ -53,7 +48,7 @@ pub(super) fn reconcile(
         Ok(wanted) => wanted,
         Err(fault) => return Ok(Err(fault)),
     };
-    let mirrored = lists.mirror(wanted)?;
+    let mirrored = lists.mirror(tables, wanted)?;
     store.caught_up();
     Ok(Ok(Reconciled { adopted, forgotten, mirrored }))
 }
@@ -66,7 +61,7 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
     for Found { net, list_entry, .. } in unsaved {
         let before = change.get(*net, clock)?;
         match list_entry {
-            Some(ListEntry { kind, until }) => {
+            Some(ListEntry { kind, until, .. }) => {
                 let before = before.filter(|before| before.kind == *kind);
                 let entry = before.map_or_else(
                     || Entry {
@@ -91,10 +86,29 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
     change.audit("sipward", "reconcile", "", &detail, clock)
 }
 
-fn wanted(store: &crate::store::Store, clock: &Clock) -> Result<Wanted, StoreError> {
-    let mut wanted = Wanted::new();
-    store.for_each(clock, |entry| {
-        wanted.push((entry.net, ListEntry { kind: entry.kind, until: entry.until }));
+/// The lists as the kernel has them, where the store does not allow to make them its mirror. The store may be readable
+/// all the same, and says which set an entry belongs to.
+pub(super) fn read_from_kernel(
+    lists: &mut Lists,
+    tables: &mut Tables,
+    store: &mut RetryingStore,
+) -> kernel::Result<()> {
+    lists.complete(tables)?;
+    // A store that cannot be read is reported by the retrying store.
+    let _ = store.read(|store| {
+        store.for_each(&Clock::read(), |entry| {
+            lists.set_origin(entry.net, entry.kind, entry.origin);
+            Ok(())
+        })
+    });
+    Ok(())
+}
+
+/// The lists as the store has them.
+fn wanted(store: &crate::store::Store, clock: &Clock) -> Result<ListEntries, StoreError> {
+    let mut wanted = ListEntries::default();
+    store.for_each(clock, |Entry { net, kind, until, origin, .. }| {
+        wanted.load(net, Some(ListEntry { kind, until, origin }), false);
         Ok(())
     })?;
     Ok(wanted)

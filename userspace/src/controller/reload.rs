@@ -31,7 +31,7 @@ impl Controller {
             );
         }
         self.switched.overrule(&mut self.store, &next);
-        settings::apply_lists(&mut self.tables, &mut self.store, &next.resolved)?;
+        settings::apply_lists(&mut self.lists, &mut self.tables, &mut self.store, &next.resolved)?;
         settings::apply(&mut self.tables, &next, &self.switched)?;
         self.reverts_at = self.switched.reverts_at();
         next.keep(&mut self.store);

@@ -6,13 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ipnet::IpNet;
-
 use crate::{
     clock::Clock,
-    store::{Change, Entry, Store, StoreError, StoreErrorKind},
+    store::{Change, Store, StoreError, StoreErrorKind},
 };
-use sipward_types::list_entry::Origin;
+use sipward_types::list_entry::{ListKind, Origin};
 
 #[derive(Debug)]
 pub(super) struct RetryingStore {
@@ -93,11 +91,6 @@ impl RetryingStore {
 
     pub(super) fn get_mut(&mut self) -> Option<&mut Store> {
         self.store.as_mut().ok()
-    }
-
-    /// The refusal of changes by hand, if the entry is one of the configuration.
-    pub(super) fn configured(&self, net: IpNet) -> Option<String> {
-        by_file(&self.store.as_ref().ok()?.get(net, &Clock::read()).ok()??)
     }
 
     /// Saves a change as a whole, or nothing of it.
@@ -199,9 +192,9 @@ impl RetryingStore {
 }
 
 /// The refusal of changes by hand, if the entry is one of the configuration.
-pub(super) fn by_file(entry: &Entry) -> Option<String> {
-    (entry.origin == Origin::Config).then(|| {
-        let kind = entry.kind.name();
+pub(super) fn by_file(kind: ListKind, origin: Origin) -> Option<String> {
+    (origin == Origin::Config).then(|| {
+        let kind = kind.name();
         format!("{kind} by the configuration file: change it there, then `sipward reload`")
     })
 }

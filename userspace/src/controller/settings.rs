@@ -18,7 +18,10 @@ use crate::{
     store::{Change, Entry, Store, StoreError, Switch},
 };
 use sipward_api::Query;
-use sipward_engine::policy::{Config, Mode, Resolved};
+use sipward_engine::{
+    lists::ListChange,
+    policy::{Config, Mode, Resolved},
+};
 use sipward_kernel::Tables;
 use sipward_signature::{Compiled, SignatureSet};
 use sipward_types::{
@@ -299,6 +302,7 @@ fn random() -> u32 {
 /// Makes the lists say what the configuration says: what it no longer names goes, if it came from there. On an error,
 /// all is as it was.
 pub(super) fn apply_lists(
+    lists: &mut Lists,
     tables: &mut Tables,
     store: &mut RetryingStore,
     resolved: &Resolved,
@@ -310,37 +314,32 @@ pub(super) fn apply_lists(
     if changes.is_empty() {
         return Ok(());
     }
-    let mut lists = Lists::open(tables, clock.kernel)?;
-    lists.set_all(&changes)?;
+    lists.set_all(tables, &changes, clock.kernel)?;
     if store.change(|change, clock| save_lists(change, clock, &changes)).is_err() {
         // The retrying store reports the fault. An unmarked entry would count as unacknowledged after a restart.
         for (net, _) in &changes {
-            lists.mark_unsaved(*net)?;
+            lists.mark_unsaved(tables, *net, clock.kernel)?;
         }
     }
     Ok(())
 }
 
-fn changes(before: &BTreeMap<IpNet, ListKind>, resolved: &Resolved) -> Vec<(IpNet, Option<ListEntry>)> {
+fn changes(before: &BTreeMap<IpNet, ListKind>, resolved: &Resolved) -> Vec<ListChange> {
     let said = |kind| move |net: &IpNet| (*net, kind);
     let trusted = resolved.trusted.iter().map(said(ListKind::Trusted));
     let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(ListKind::Banned))).collect();
     let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, None));
     let new = wanted.iter().filter(|(net, kind)| before.get(net) != Some(kind));
-    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER });
+    let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER, origin: Origin::Config });
     gone.chain(new.map(|(net, kind)| (*net, list_entry(*kind)))).collect()
 }
 
-fn save_lists(
-    change: &mut Change<'_>,
-    clock: &Clock,
-    changes: &[(IpNet, Option<ListEntry>)],
-) -> Result<(), StoreError> {
+fn save_lists(change: &mut Change<'_>, clock: &Clock, changes: &[ListChange]) -> Result<(), StoreError> {
     let mut came = 0;
     for &(net, list_entry) in changes {
         match list_entry {
-            Some(ListEntry { kind, until }) => {
-                let (origin, since) = (Origin::Config, clock.wall);
+            Some(ListEntry { kind, until, origin }) => {
+                let since = clock.wall;
                 change.put(&Entry { net, kind, until, since, origin, note: None, evidence: None }, clock)?;
                 came += 1;
             }

@@ -5,11 +5,11 @@ use super::{
     enforced_state::{EnforcedState, ReconcileReport},
     guard::GuardRuntime,
     guesses,
-    reconcile::{Reconciled, adopt_all, reconcile},
+    reconcile::{Reconciled, read_from_kernel, reconcile},
     retrying_store::{OpenOutcome, RetryingStore},
     settings::{self, Settings, Switched},
 };
-use crate::{clock::Clock, paths, refusal::Refusal};
+use crate::{clock::Clock, lists::Lists, paths, refusal::Refusal};
 use sipward_kernel::{self as kernel, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode};
 
 /// What became of a start.
@@ -52,16 +52,20 @@ impl Controller {
                 switched = Switched::guess(&policy, &settings.resolved.policy);
             }
         }
+        let mut lists = Lists::open(tables)?;
         if !matches!(opened, OpenOutcome::AsLeft) {
-            adopt_all(tables)?;
+            lists.mark_all_unsaved(tables)?;
         }
         if let Some(settings) = &settings {
-            settings::apply_lists(tables, &mut store, &settings.resolved)?;
+            settings::apply_lists(&mut lists, tables, &mut store, &settings.resolved)?;
         }
-        let lists = reconcile(tables, &mut store)?;
-        if let (ProgramFate::Migrated, Err(fault)) = (found.fate, &lists) {
-            // The filter in force has them, and this one would not.
-            return Err(Refusal::failed(fault));
+        let reconciled = reconcile(&mut lists, tables, &mut store)?;
+        if let Err(fault) = &reconciled {
+            read_from_kernel(&mut lists, tables, &mut store)?;
+            if found.fate == ProgramFate::Migrated {
+                // The filter in force has them, and this one would not.
+                return Err(Refusal::failed(fault));
+            }
         }
         let tables = found.tables();
         let (enforced, guarded) =
@@ -79,13 +83,13 @@ impl Controller {
             .restore_given_back(sipward_kernel::clock::now(), guesses::given_back(&mut tables)?);
         // Without a daemon nothing was given back: an office whose phones started meanwhile would be out for hours.
         tables.forget_issued_guesses()?;
-        let mut controller = Self::new(pins.clone(), tables, store, guard_runtime);
+        let mut controller = Self::new(pins.clone(), tables, lists, store, guard_runtime);
         controller.reverts_at = switched.reverts_at();
         controller.switched = switched;
         controller.settings = settings;
         let recalled = controller.recall();
         controller.mirror_guesses()?;
-        Ok((controller, Started { program, store: opened, lists, guarded, recalled }))
+        Ok((controller, Started { program, store: opened, lists: reconciled, guarded, recalled }))
     }
 
     /// Attaches to an interface, if it is not already.

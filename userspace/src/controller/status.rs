@@ -82,26 +82,21 @@ impl Controller {
         Ok(interfaces)
     }
 
-    /// Counts in the kernel take long, so the store's are used unless it cannot be read or lacks entries.
+    /// To count in memory takes longer, so the store counts unless it cannot be read or lacks entries.
     fn list_counts(&mut self, clock: &Clock) -> Result<Counts, Refusal> {
-        let saved = !self.lists(clock)?.is_unsaved();
+        let saved = !self.lists.is_unsaved();
         let counts = if saved { self.store.read(|store| store.counts(clock)).ok() } else { None };
         match counts {
             Some(counts) => Ok(counts),
             None => Ok(Counts {
-                trusted: self.kernel_count(ListKind::Trusted, clock)?,
-                banned: self.kernel_count(ListKind::Banned, clock)?,
+                trusted: self.list_count(ListKind::Trusted, clock)?,
+                banned: self.list_count(ListKind::Banned, clock)?,
             }),
         }
     }
 
-    fn kernel_count(&mut self, kind: ListKind, clock: &Clock) -> Result<u64, Refusal> {
-        let mut count = 0;
-        self.lists(clock)?.list(kind, |_| {
-            count += 1;
-            Ok::<_, Refusal>(())
-        })?;
-        Ok(count)
+    fn list_count(&mut self, kind: ListKind, clock: &Clock) -> Result<u64, Refusal> {
+        Ok(self.lists.list(&mut self.tables, kind, clock.kernel)?.count() as u64)
     }
 }
 

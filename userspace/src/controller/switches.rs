@@ -45,14 +45,14 @@ impl Controller {
     }
 
     fn check_lock_down(&mut self, session: Option<IpAddr>, clock: &Clock) -> Result<(), Refusal> {
-        let mut lists = self.lists(clock)?;
-        if !lists.trusts_somebody()? {
+        let Self { lists, tables, .. } = self;
+        if !lists.trusts_somebody(tables, clock.kernel)? {
             return Err(Refusal::no(
                 "no source is trusted, so nobody could call: `sipward trust add` first, or --force",
             ));
         }
         if let Some(session) = session
-            && !lists.trusts(session)?
+            && !lists.trusts(tables, session, clock.kernel)?
         {
             return Err(Refusal::no(format!(
                 "{session}, where your own session comes from, is not trusted, so a phone there could not \

@@ -1,201 +1,247 @@
-//! The trusted and the banned list: kept once, and written into the filter so that trusted beats banned.
+//! The trusted and the banned list, and their writes into the filter: the only writer of the kernel's lists.
 //!
-//! The only writer of the kernel's lists. What they say is true while the filter lives; what must outlive it is the
-//! store's, and [`Lists::mirror`] makes the kernel the store's mirror again.
+//! The lists are true in memory ([`ListEntries`]), and the kernel follows. A daemon has all of them there. A command
+//! without a daemon reads the prefixes, and of the addresses those that it is about, as to read a million takes a second.
 
-mod change;
 mod mirror;
+mod read;
+mod write;
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use xdp_prog::abi::{SourceEntry, UNSAVED, kind};
 
 pub use self::{
-    change::Purged,
-    mirror::{Found, Mirrored, Wanted},
+    mirror::Mirrored,
+    read::{Found, found},
 };
-use sipward_engine::precedence::PrefixEntries;
-use sipward_kernel::{Error, Result, Tables};
+use self::{
+    read::{read_addresses, read_all_addresses, read_prefixes, read_within},
+    write::write,
+};
+use sipward_engine::lists::{ListChange, ListEntries, MapWrites};
+use sipward_kernel::{Batch, Bucket, Error, Result, Tables};
 use sipward_types::{
-    list_entry::{ListEntry, ListKind, single},
+    list_entry::{ListEntry, ListKind, Origin, single},
     time::KernelTime,
 };
 
-/// The lists of a filter at one moment.
-#[derive(Debug)]
-pub struct Lists<'a> {
-    tables: &'a mut Tables,
-    list_entries: PrefixEntries,
-    now: KernelTime,
-    /// Something of it is not in the store.
-    unsaved: bool,
+#[derive(Clone, Debug)]
+pub struct Lists {
+    list_entries: ListEntries,
+    /// All addresses are in memory.
+    is_complete: bool,
 }
 
-/// What came of trusting somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trusting {
-    /// The end of the ban on the very same address or prefix, which is gone.
-    pub lifted: Option<KernelTime>,
+/// The result of a part of a purge.
+#[derive(Clone, Copy, Debug)]
+pub struct Purged {
+    pub removed: usize,
+    /// Where the next part begins, if there is one.
+    pub next: Option<Bucket>,
 }
 
-/// What came of banning somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Banning {
-    Done {
-        /// When it ends: later than asked for if an older ban lasts longer.
-        until: KernelTime,
-        /// The trusted prefix around it, and until when it keeps the ban from having effect.
-        shadow: Option<(IpNet, KernelTime)>,
-    },
-    /// The very same address or prefix is trusted, and stays so.
-    Refused,
-}
+/// Prefixes that are cleared away at once.
+const PREFIXES: usize = 1_000;
 
-/// One line of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub net: IpNet,
-    pub until: KernelTime,
-    /// A ban without effect until then, as a trusted prefix holds it. [`KernelTime::START`]: none does.
-    pub shadowed_until: KernelTime,
-}
-
-impl<'a> Lists<'a> {
-    pub fn open(tables: &'a mut Tables, now: KernelTime) -> Result<Self> {
-        let (mut list_entries, mut unsaved) = (PrefixEntries::default(), false);
-        for declared in tables.declarations()?.iter() {
-            let (net, list_entry, flags) = declared?;
-            unsaved |= flags & UNSAVED != 0;
-            if let Some(list_entry) = list_entry {
-                list_entries.insert(net, list_entry);
-            }
-        }
-        Ok(Self { tables, list_entries, now, unsaved })
+impl Lists {
+    /// The lists of a filter, whose addresses are read as they are needed.
+    pub fn open(tables: &mut Tables) -> Result<Self> {
+        let mut list_entries = ListEntries::default();
+        read_prefixes(tables, &mut list_entries)?;
+        Ok(Self { list_entries, is_complete: false })
     }
 
-    /// Whether something of it is marked as not in the store.
-    pub const fn is_unsaved(&self) -> bool {
-        self.unsaved
+    /// Whether nothing is read from the kernel any more.
+    pub const fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
-    /// What is said of this very address or prefix, if it has not run out.
-    pub fn get(&mut self, net: IpNet) -> Result<Option<ListEntry>> {
-        Ok(self.get_all(&[net])?[0])
-    }
-
-    /// The same of many.
-    pub fn get_all(&mut self, nets: &[IpNet]) -> Result<Vec<Option<ListEntry>>> {
-        let sources = self.tables.sources()?;
-        let own = |net: &IpNet| {
-            let list_entry = match single(*net) {
-                Some(address) => sources.get(address)?.and_then(list_entry_of),
-                None => self.list_entries.get(*net),
-            };
-            Ok(list_entry.filter(|list_entry| list_entry.until > self.now))
-        };
-        nets.iter().map(own).collect()
-    }
-
-    pub fn trust(&mut self, net: IpNet, until: KernelTime) -> Result<Trusting> {
-        let lifted = match self.get(net)? {
-            Some(ListEntry { kind: ListKind::Banned, until }) => Some(until),
-            _ => None,
-        };
-        self.set_all(&[(net, Some(ListEntry { kind: ListKind::Trusted, until }))])?;
-        Ok(Trusting { lifted })
-    }
-
-    /// Never makes an older ban shorter.
-    pub fn ban(&mut self, net: IpNet, until: KernelTime) -> Result<Banning> {
-        let until = match self.get(net)? {
-            Some(ListEntry { kind: ListKind::Trusted, .. }) => return Ok(Banning::Refused),
-            Some(ListEntry { until: before, .. }) => until.max(before),
-            None => until,
-        };
-        self.set_all(&[(net, Some(ListEntry { kind: ListKind::Banned, until }))])?;
-        Ok(Banning::Done { until, shadow: self.shadow(net) })
-    }
-
-    /// Whether there was anything to remove. What else was said of this very address or prefix stays.
-    pub fn remove(&mut self, net: IpNet, kind: ListKind) -> Result<bool> {
-        if !self.get(net)?.is_some_and(|list_entry| list_entry.kind == kind) {
-            return Ok(false);
-        }
-        self.set_all(&[(net, None)]).map(|()| true)
-    }
-
-    /// Calls `each` with everything that is on the list now: prefixes in order, then addresses as they come.
-    pub fn list<E: From<Error>>(
-        &mut self,
-        kind: ListKind,
-        mut each: impl FnMut(Listed) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for (net, list_entry) in self.list_entries.iter() {
-            if list_entry.kind == kind && list_entry.until > self.now {
-                let shadowed_until = match kind {
-                    ListKind::Banned => self.shadow(net).map_or(KernelTime::START, |(_, until)| until),
-                    ListKind::Trusted => KernelTime::START,
-                };
-                each(Listed { net, until: list_entry.until, shadowed_until })?;
-            }
-        }
-        for item in self.tables.sources()?.iter() {
-            let (address, entry) = item?;
-            if list_entry_of(entry)
-                .is_some_and(|list_entry| list_entry.kind == kind && list_entry.until > self.now)
-            {
-                let shadowed_until = Some(KernelTime::from_nanos(entry.shadowed_until));
-                let shadowed_until = shadowed_until.filter(|until| *until > self.now).unwrap_or_default();
-                let until = KernelTime::from_nanos(entry.expires);
-                each(Listed { net: IpNet::from(address), until, shadowed_until })?;
-            }
+    /// Reads all that is not in memory yet.
+    pub fn complete(&mut self, tables: &mut Tables) -> Result<()> {
+        if !self.is_complete {
+            read_all_addresses(tables, &mut self.list_entries)?;
+            self.is_complete = true;
         }
         Ok(())
     }
 
-    /// Whether anybody is trusted at all.
-    pub fn trusts_somebody(&mut self) -> Result<bool> {
-        let trusted =
-            |list_entry: ListEntry| list_entry.kind == ListKind::Trusted && list_entry.until > self.now;
-        if self.list_entries.iter().any(|(_, list_entry)| trusted(list_entry)) {
-            return Ok(true);
-        }
-        for item in self.tables.sources()?.iter() {
-            if list_entry_of(item?.1).is_some_and(trusted) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether something is marked as not in the store.
+    pub fn is_unsaved(&self) -> bool {
+        self.list_entries.is_unsaved()
+    }
+
+    /// See [`ListEntries::set_origin`].
+    pub fn set_origin(&mut self, net: IpNet, kind: ListKind, origin: Origin) {
+        self.list_entries.set_origin(net, kind, origin);
+    }
+
+    /// The entry of this very address or prefix, if it has not ended.
+    pub fn get(&mut self, tables: &mut Tables, net: IpNet, now: KernelTime) -> Result<Option<ListEntry>> {
+        Ok(self.get_all(tables, &[net], now)?[0])
+    }
+
+    /// The same of many.
+    pub fn get_all(
+        &mut self,
+        tables: &mut Tables,
+        nets: &[IpNet],
+        now: KernelTime,
+    ) -> Result<Vec<Option<ListEntry>>> {
+        self.read_own(tables, nets.iter().copied())?;
+        Ok(nets.iter().map(|net| self.list_entries.get(*net, now)).collect())
+    }
+
+    /// See [`ListEntries::ban`].
+    pub fn ban(
+        &mut self,
+        tables: &mut Tables,
+        net: IpNet,
+        until: KernelTime,
+        origin: Origin,
+        now: KernelTime,
+    ) -> Result<Option<ListEntry>> {
+        self.read_own(tables, [net])?;
+        Ok(self.list_entries.ban(net, until, origin, now))
     }
 
     /// Whether packets from this address pass as trusted.
-    pub fn trusts(&mut self, address: IpAddr) -> Result<bool> {
-        let own = self.get(address.into())?;
-        let trusted = own.is_some_and(|list_entry| list_entry.kind == ListKind::Trusted);
-        Ok(trusted || self.shadow(address.into()).is_some())
+    pub fn trusts(&mut self, tables: &mut Tables, address: IpAddr, now: KernelTime) -> Result<bool> {
+        self.read_own(tables, [address.into()])?;
+        Ok(self.list_entries.trusts(address, now))
+    }
+
+    /// Whether anybody is trusted at all.
+    pub fn trusts_somebody(&mut self, tables: &mut Tables, now: KernelTime) -> Result<bool> {
+        Ok(self.list(tables, ListKind::Trusted, now)?.next().is_some())
+    }
+
+    /// Everything on the list: prefixes, then addresses, each in order.
+    pub fn list(
+        &mut self,
+        tables: &mut Tables,
+        kind: ListKind,
+        now: KernelTime,
+    ) -> Result<impl Iterator<Item = (IpNet, ListEntry)> + '_> {
+        self.complete(tables)?;
+        Ok(self.list_entries.list(kind, now))
     }
 
     /// The trusted prefix around `net` that lasts longest.
-    pub fn shadow(&self, net: IpNet) -> Option<(IpNet, KernelTime)> {
-        self.around(net)
-            .filter(|(_, list_entry)| list_entry.kind == ListKind::Trusted)
-            .map(|(around, list_entry)| (around, list_entry.until))
-            .max_by_key(|(_, until)| *until)
+    pub fn shadow(&self, net: IpNet, now: KernelTime) -> Option<(IpNet, KernelTime)> {
+        self.list_entries.shadow(net, now)
     }
 
-    /// What is said now of the prefixes that hold all of `net`, itself included if it is one.
-    pub fn around(&self, net: IpNet) -> impl Iterator<Item = (IpNet, ListEntry)> + '_ {
-        self.list_entries.covering(net).filter(|(_, list_entry)| list_entry.until > self.now)
+    /// The entries of the prefixes that hold all of `net`, itself included if it is one.
+    pub fn around(&self, net: IpNet, now: KernelTime) -> impl Iterator<Item = (IpNet, ListEntry)> + '_ {
+        self.list_entries.around(net, now)
+    }
+
+    /// Makes these changes, whatever was there before. On an error, all is as it was.
+    pub fn set_all(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
+        self.read_for(tables, changes, now)?;
+        match self.change(tables, changes, now) {
+            // What has ended still takes room.
+            Err(Error::Full { .. }) if self.clear(tables, now)? > 0 => self.change(tables, changes, now),
+            result => result,
+        }
+    }
+
+    fn change(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
+        let (writes, undo) = self.list_entries.change(changes, now);
+        let result = write(tables, &writes);
+        if result.is_err() {
+            let writes = self.list_entries.undo(undo, now);
+            self.follow(tables, &writes)?;
+        }
+        result
+    }
+
+    /// Does the writes that belong to what is in memory. If that fails, the kernel has the last word.
+    fn follow(&mut self, tables: &mut Tables, writes: &MapWrites) -> Result<()> {
+        let result = write(tables, writes);
+        if result.is_err()
+            && let Ok(lists) = Self::open(tables)
+        {
+            *self = lists;
+        }
+        result
+    }
+
+    /// Marks the entry of this address or prefix, or its removal, as not in the store.
+    pub fn mark_unsaved(&mut self, tables: &mut Tables, net: IpNet, now: KernelTime) -> Result<()> {
+        self.read_own(tables, [net])?;
+        let writes = self.list_entries.mark_unsaved(net, now);
+        self.follow(tables, &writes)
+    }
+
+    /// Marks everything on the lists.
+    pub fn mark_all_unsaved(&mut self, tables: &mut Tables) -> Result<()> {
+        self.complete(tables)?;
+        let writes = self.list_entries.mark_all_unsaved();
+        tables.sources()?.put_all(self.list_entries.address_writes())?;
+        self.follow(tables, &writes)
+    }
+
+    /// The entries that these changes replace, and the addresses in prefixes that become trusted, or no longer are.
+    fn read_for(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
+        if self.is_complete {
+            return Ok(());
+        }
+        self.read_own(tables, changes.iter().map(|(net, _)| *net))?;
+        let is_trust = |list_entry: &ListEntry| list_entry.kind == ListKind::Trusted;
+        let prefixes: Vec<_> = changes
+            .iter()
+            .filter(|(net, after)| {
+                let before = self.list_entries.get(*net, now);
+                single(*net).is_none() && before.iter().chain(after).any(is_trust)
+            })
+            .map(|(net, _)| *net)
+            .collect();
+        if prefixes.is_empty() { Ok(()) } else { read_within(tables, &mut self.list_entries, &prefixes) }
+    }
+
+    fn read_own(&mut self, tables: &mut Tables, nets: impl IntoIterator<Item = IpNet>) -> Result<()> {
+        if self.is_complete {
+            return Ok(());
+        }
+        read_addresses(tables, &mut self.list_entries, nets.into_iter().filter_map(single))
+    }
+
+    /// Removes entries that have ended, part by part so that nobody waits long: from there, or from the beginning.
+    pub fn purge(&mut self, tables: &mut Tables, from: Option<Bucket>, now: KernelTime) -> Result<Purged> {
+        let prefixes: Vec<_> =
+            self.list_entries.ended_prefixes(PREFIXES, now).into_iter().map(|net| (net, None)).collect();
+        let (writes, _) = self.list_entries.change(&prefixes, now);
+        self.follow(tables, &writes)?;
+        if from.is_none() {
+            self.list_entries.forget_ended_addresses(now);
+        }
+        let Purged { removed, next } = sweep_part(tables, from, now)?;
+        Ok(Purged { removed: removed + prefixes.len(), next })
+    }
+
+    /// Removes all that has ended, and says how much that was.
+    fn clear(&mut self, tables: &mut Tables, now: KernelTime) -> Result<usize> {
+        let (mut total, mut from) = (0, None);
+        loop {
+            let Purged { removed, next } = self.purge(tables, from, now)?;
+            total += removed;
+            if next.is_none() {
+                return Ok(total);
+            }
+            from = next;
+        }
     }
 }
 
-/// What was said of an address: its entry shows it, whatever the prefixes around it make of that.
-fn list_entry_of(entry: SourceEntry) -> Option<ListEntry> {
-    let kind = match entry.kind {
-        kind::TRUSTED => ListKind::Trusted,
-        kind::BANNED => ListKind::Banned,
-        _ => return None,
-    };
-    Some(ListEntry { kind, until: KernelTime::from_nanos(entry.expires) })
+/// Known sources end, too, and are in the same map.
+fn sweep_part(tables: &mut Tables, from: Option<Bucket>, now: KernelTime) -> Result<Purged> {
+    let mut sources = tables.sources()?;
+    let Batch { entries, next } = sources.batch(from)?;
+    let mut removed = 0;
+    for (address, _) in entries.iter().filter(|(_, entry)| entry.expires <= now.as_nanos()) {
+        removed += usize::from(sources.remove(*address)?);
+    }
+    Ok(Purged { removed, next })
 }

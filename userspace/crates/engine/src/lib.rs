@@ -4,6 +4,7 @@ pub mod false_positives;
 pub mod first_line;
 pub mod forecast;
 pub mod guard;
+pub mod lists;
 pub mod observe;
 pub mod pcapng;
 pub mod policy;

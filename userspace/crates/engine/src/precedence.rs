@@ -142,7 +142,7 @@ mod tests {
     use xdp_prog::abi::FOREVER;
 
     use super::*;
-    use sipward_types::list_entry::single;
+    use sipward_types::list_entry::{Origin, single};
 
     fn net(text: &str) -> IpNet {
         text.parse().unwrap()
@@ -151,7 +151,10 @@ mod tests {
     fn list_entries(list: &[(&str, ListKind, u64)]) -> PrefixEntries {
         let mut list_entries = PrefixEntries::default();
         for &(text, kind, until) in list {
-            list_entries.insert(net(text), ListEntry { kind, until: KernelTime::from_nanos(until) });
+            list_entries.insert(
+                net(text),
+                ListEntry { kind, until: KernelTime::from_nanos(until), origin: Origin::Hand },
+            );
         }
         list_entries
     }
@@ -161,7 +164,7 @@ mod tests {
     #[test]
     fn a_ban_inside_a_trusted_prefix_sleeps_as_long_as_the_trust() {
         let list_entries = list_entries(&[("192.0.2.0/24", Trusted, 50)]);
-        let own = ListEntry { kind: Banned, until: KernelTime::from_nanos(80) };
+        let own = ListEntry { kind: Banned, until: KernelTime::from_nanos(80), origin: Origin::Hand };
         let entry = list_entries.address_entry("192.0.2.7".parse().unwrap(), own);
         assert_eq!((entry.kind, entry.expires, entry.shadowed_until), (kind::BANNED, 80, 50));
         let short = list_entries.address_entry(
@@ -258,9 +261,9 @@ mod tests {
     }
 
     fn list_entry() -> impl Strategy<Value = ListEntry> {
-        (any::<bool>(), 1..8u64).prop_map(|(trusted, until)| ListEntry {
-            kind: if trusted { Trusted } else { Banned },
-            until: KernelTime::from_nanos(until),
+        (any::<bool>(), 1..8u64).prop_map(|(trusted, until)| {
+            let kind = if trusted { Trusted } else { Banned };
+            ListEntry { kind, until: KernelTime::from_nanos(until), origin: Origin::Hand }
         })
     }
 
@@ -288,7 +291,7 @@ mod tests {
             let mut list_entries = PrefixEntries::default();
             for (byte, length) in prefixes {
                 let net = IpNet::new([192, 0, byte, byte].into(), length).unwrap();
-                list_entries.insert(net, ListEntry { kind: Banned, until: KernelTime::FOREVER });
+                list_entries.insert(net, ListEntry { kind: Banned, until: KernelTime::FOREVER, origin: Origin::Hand });
             }
             for (outer, _) in list_entries.iter() {
                 for (inner, _) in list_entries.iter() {

@@ -16,7 +16,7 @@ use super::{
 use crate::clock;
 use sipward_types::{
     address::{from_key, from_prefix, to_key, to_prefix},
-    list_entry::{ListEntry, ListKind},
+    list_entry::{ListEntry, ListKind, Origin},
     time::KernelTime,
 };
 
@@ -140,7 +140,11 @@ impl<'a> Declarations<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Result<(IpNet, Option<ListEntry>, u32)>> + '_ {
         self.0.iter().filter_map(|item| match item {
             Ok((key, declared)) => {
-                let list_entry = |kind| ListEntry { kind, until: KernelTime::from_nanos(declared.until) };
+                let list_entry = |kind| ListEntry {
+                    kind,
+                    until: KernelTime::from_nanos(declared.until),
+                    origin: Origin::Kernel,
+                };
                 let list_entry = match declared.kind {
                     kind::TRUSTED => Some(list_entry(ListKind::Trusted)),
                     kind::BANNED => Some(list_entry(ListKind::Banned)),

@@ -28,6 +28,8 @@ impl ListKind {
 pub struct ListEntry {
     pub kind: ListKind,
     pub until: KernelTime,
+    /// The set that it belongs to.
+    pub origin: Origin,
 }
 
 /// The address, if the prefix holds just one.
