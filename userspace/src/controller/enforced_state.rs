@@ -1,8 +1,9 @@
 //! The state that the guard enforces: in memory as it was decided, in the kernel as packets are judged by it, and in the
 //! store for the next start.
 //!
-//! What changes is written into the kernel and then committed to the store, as the lists are. What the kernel has and the
-//! store has not was never acknowledged, and goes, unless it is marked: then the store could not be written at the time.
+//! A change is written into the kernel and then committed to the store, as the lists are. An entry that the kernel has and
+//! the store has not was never acknowledged, and goes, unless it is marked: then the store could not be written at the time.
+//! Known sources are never marked; those of the kernel are all adopted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +37,7 @@ pub(super) struct EnforcedState {
     passes: bool,
 }
 
-/// How much the kernel was wrong.
+/// The differences between the kernel and the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReconcileReport {
     pub suspended: usize,
@@ -61,7 +62,7 @@ impl fmt::Display for ReconcileReport {
 /// Evicted at once where there is no room.
 const ROOM: usize = 64;
 
-/// Who said what was found in the kernel.
+/// The author of what was found in the kernel.
 const KERNEL: &str = "kernel";
 
 impl EnforcedState {
@@ -199,7 +200,7 @@ impl EnforcedState {
         over.map(|(target, _)| *target).collect()
     }
 
-    /// What it was, if there was anything to lift.
+    /// The suspension, if there was anything to lift.
     pub(super) fn lift(
         &mut self,
         tables: &mut Tables,
@@ -249,7 +250,7 @@ impl EnforcedState {
         Ok(())
     }
 
-    /// What has run out goes, which no packet met any more; and who is known again counts again.
+    /// Removes what has run out and no packet met any more. Sources that are known again count again.
     pub(super) fn tick(&mut self, tables: &mut Tables, now: KernelTime) -> kernel::Result<()> {
         let over = self.over(now);
         let mut suspensions = tables.suspensions()?;
@@ -265,7 +266,7 @@ impl EnforcedState {
         self.know_again(tables, overruled, now)
     }
 
-    /// What could not be saved, so that it is not taken for what was never acknowledged.
+    /// Marks what could not be saved, so that it does not look like what was never acknowledged.
     pub(super) fn mark_unsaved(
         &mut self,
         tables: &mut Tables,
@@ -290,7 +291,7 @@ impl EnforcedState {
         self.unsaved_known.insert(source);
     }
 
-    /// Whether packets of suspended accounts pass; true if that is new, and has to be written into the kernel.
+    /// Sets that packets of suspended accounts pass, or drop. True if that is new, and has to be written into the kernel.
     pub(super) fn set_passes(&mut self, passes: bool) -> bool {
         std::mem::replace(&mut self.passes, passes) != passes
     }
@@ -340,8 +341,8 @@ impl EnforcedState {
         Ok(adopted)
     }
 
-    /// What the store has, and over it what it has not. Whoever is known only by a hash is called by the name that the
-    /// store has for it.
+    /// The state of the store, and over it what the store lacks. An account that is known only by a hash gets the name that
+    /// the store has for it.
     fn joined(
         &self,
         mut joined: BTreeMap<SuspensionTarget, Suspension>,

@@ -20,7 +20,7 @@ use sipward_types::{
     time::{KernelTime, WallSeconds},
 };
 
-/// What a part of a file comes to.
+/// The sums of a part of a file.
 #[derive(Default)]
 struct Batch {
     entries: BTreeMap<IpNet, New>,
@@ -121,7 +121,7 @@ fn note(
     move |change, clock| change.audit(&who, &what, &file, &detail, clock)
 }
 
-/// Whether the configuration says the same already. That stays, even if the file is imported that was exported here.
+/// True if the configuration says the same already. That stays, even if the file is imported that was exported here.
 fn stays(known: &Entry, list: ListKind) -> bool {
     known.origin == Origin::Config && known.kind == list
 }

@@ -141,7 +141,7 @@ impl Controller {
         refused.into_result()
     }
 
-    /// What counts against sources there is forgotten, so that it needs new evidence to ban them again.
+    /// Forgets what counts against sources there, so that it needs new evidence to ban them again.
     fn clear_net(&mut self, net: IpNet, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let saved = self.order(&Order::ClearNet { net }, &who.name, None)?;
         if let SaveOutcome::Unsaved(fault) = saved {
@@ -216,7 +216,7 @@ impl Controller {
         self.unless_saved(saved, net, clock, reply)
     }
 
-    /// What is not in the store is marked in the kernel, so that it is not taken for a change that was never
+    /// Marks in the kernel what is not in the store, so that it does not look like a change that was never
     /// acknowledged.
     pub(super) fn unless_saved(
         &mut self,

@@ -61,7 +61,7 @@ use sipward_engine::guard as engine;
 use sipward_kernel::{self as kernel, Bucket, Hold, Pins, Tables, XdpChoice};
 use sipward_types::time::KernelTime;
 
-/// What came of a part of a purge.
+/// The outcome of a part of a purge.
 #[derive(Clone, Copy, Debug)]
 pub struct Purged {
     /// From the kernel's lists.
@@ -212,7 +212,7 @@ impl Controller {
 
     /// Off these interfaces, or off all.
     fn take_off(&mut self, interfaces: &[String]) -> kernel::Result<Vec<String>> {
-        // What is held on to would be pinned again.
+        // A program that is held on to would be pinned again.
         match &mut self.hold {
             Some(hold) if !interfaces.is_empty() => interfaces.iter().for_each(|name| hold.release(name)),
             hold => *hold = None,
@@ -220,7 +220,7 @@ impl Controller {
         kernel::detach(&self.pins, interfaces)
     }
 
-    /// Whether everything was left by hand, and nothing of the filter is to be there.
+    /// True if everything was left by hand, and nothing of the filter is to be there.
     pub fn is_off(&self) -> bool {
         !self.left.is_empty() && self.wanted().next().is_none()
     }

@@ -12,7 +12,7 @@ use sipward_engine::lists::ListEntries;
 use sipward_kernel::{self as kernel, Tables};
 use sipward_types::list_entry::{ListEntry, Origin};
 
-/// What had to be done.
+/// The repairs that were needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Entries that were in the kernel only and are in the store now.
@@ -30,7 +30,7 @@ impl fmt::Display for Reconciled {
     }
 }
 
-/// What was done; or why the store does not allow it, and then the kernel's lists are as they were.
+/// The repairs that were done; or why the store does not allow it, and then the kernel's lists are as they were.
 pub(super) fn reconcile(
     lists: &mut Lists,
     tables: &mut Tables,

@@ -12,7 +12,7 @@ use super::{
 use crate::{clock::Clock, lists::Lists, paths, refusal::Refusal};
 use sipward_kernel::{self as kernel, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode};
 
-/// What became of a start.
+/// The outcome of a start.
 #[derive(Debug)]
 pub struct Started {
     pub program: ProgramFate,
@@ -98,7 +98,7 @@ impl Controller {
     }
 }
 
-/// What the guard had in force.
+/// The state that the guard had in force.
 fn enforced(
     tables: &mut Tables,
     store: &mut RetryingStore,

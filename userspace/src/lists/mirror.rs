@@ -15,7 +15,7 @@ use sipward_engine::lists::{ListEntries, SOME_ADDRESS};
 use sipward_kernel::{Result, Tables};
 use sipward_types::list_entry::ListEntry;
 
-/// How much the mirror was wrong.
+/// The differences between the mirror and the lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mirrored {
     pub written: usize,

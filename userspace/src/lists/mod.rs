@@ -52,7 +52,7 @@ impl Lists {
         Ok(Self { list_entries, is_complete: false })
     }
 
-    /// Whether nothing is read from the kernel any more.
+    /// True if nothing is read from the kernel any more.
     pub const fn is_complete(&self) -> bool {
         self.is_complete
     }
@@ -66,7 +66,7 @@ impl Lists {
         Ok(())
     }
 
-    /// Whether something is marked as not in the store.
+    /// True if something is marked as not in the store.
     pub fn is_unsaved(&self) -> bool {
         self.list_entries.is_unsaved()
     }
@@ -105,13 +105,13 @@ impl Lists {
         Ok(self.list_entries.ban(net, until, origin, now))
     }
 
-    /// Whether packets from this address pass as trusted.
+    /// True if packets from this address pass as trusted.
     pub fn trusts(&mut self, tables: &mut Tables, address: IpAddr, now: KernelTime) -> Result<bool> {
         self.read_own(tables, [address.into()])?;
         Ok(self.list_entries.trusts(address, now))
     }
 
-    /// Whether anybody is trusted at all.
+    /// True if anybody is trusted at all.
     pub fn trusts_somebody(&mut self, tables: &mut Tables, now: KernelTime) -> Result<bool> {
         Ok(self.list(tables, ListKind::Trusted, now)?.next().is_some())
     }
@@ -141,7 +141,7 @@ impl Lists {
     pub fn set_all(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
         self.read_for(tables, changes, now)?;
         match self.change(tables, changes, now) {
-            // What has ended still takes room.
+            // An entry that has ended still takes room.
             Err(Error::Full { .. }) if self.clear(tables, now)? > 0 => self.change(tables, changes, now),
             result => result,
         }

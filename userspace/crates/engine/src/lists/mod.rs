@@ -86,7 +86,7 @@ impl ListEntries {
         }
     }
 
-    /// Whether something is marked as not in the store.
+    /// True if something is marked as not in the store.
     pub fn is_unsaved(&self) -> bool {
         self.has_unsaved_address || !self.unsaved_prefixes.is_empty()
     }
@@ -123,7 +123,7 @@ impl ListEntries {
         self.prefixes.iter().chain(addresses).filter(is_on_it)
     }
 
-    /// Whether packets from this address pass as trusted.
+    /// True if packets from this address pass as trusted.
     pub fn trusts(&self, address: IpAddr, now: KernelTime) -> bool {
         let own = self.get(address.into(), now);
         own.is_some_and(|own| own.kind == ListKind::Trusted) || self.shadow(address.into(), now).is_some()
@@ -146,7 +146,7 @@ impl ListEntries {
         &self.prefixes
     }
 
-    /// Whether the store lacks the entry of a prefix, or has one too many.
+    /// True if the store lacks the entry of a prefix, or has one too many.
     pub fn is_prefix_unsaved(&self, net: IpNet) -> bool {
         self.unsaved_prefixes.contains(&net)
     }
@@ -213,7 +213,7 @@ impl ListEntries {
             // No kind at all: to the packet path as good as no entry.
             (None, true) => SourceEntry { expires: FOREVER, ..SourceEntry::default() }.unsaved(),
             (None, false) => {
-                // What else the map has of an address does not belong to the lists.
+                // Other entries of an address in the map do not belong to the lists.
                 if before.list_entry.is_some() || before.unsaved {
                     writes.removed_addresses.push(address);
                 }

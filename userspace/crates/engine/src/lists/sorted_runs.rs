@@ -52,7 +52,7 @@ impl<K: Copy + Ord, V: Copy> SortedRuns<K, V> {
         if run.len() < RUN {
             run.insert(index, (key, value));
         } else if index == RUN && is_last {
-            // What comes in order fills each run.
+            // Entries that come in order fill each run.
             self.runs.push(vec![(key, value)]);
         } else {
             let mut second = run.split_off(RUN / 2);
