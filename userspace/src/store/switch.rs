@@ -2,11 +2,7 @@
 
 use rusqlite::{Connection, Result, Row};
 
-use super::{
-    boots::Boots,
-    row::end,
-    unsigned::wall_time,
-};
+use super::{boots::Boots, row::end, unsigned::wall_time};
 use sipward_types::time::{KernelTime, WallTime};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,6 @@
 //! Hashes of names, nonces and realms.
 
-use super::{
-    NONE, VALUE_MAX,
-    quoted::{TEXT, quoted_text},
-    table::table,
-};
+use super::{NONE, VALUE_MAX, table::table};
 use crate::{
     bytes::{Bytes, opaque},
     packed::packed_enum,
@@ -53,15 +49,6 @@ impl Hash {
             self.whole = self.all;
         }
         self.all = (self.all ^ byte as u64).wrapping_mul(PRIME);
-    }
-
-    #[inline(always)]
-    const fn add_all(&mut self, text: &[u8; TEXT]) {
-        let mut at = 0;
-        while at < text.len() {
-            self.add(text[at]);
-            at += 1;
-        }
     }
 
     #[inline(always)]
@@ -162,11 +149,6 @@ pub fn value_hash(payload: Bytes<'_>, most: u32, end: End) -> u64 {
     let mut hash = Hash::default();
     let mut state = end as u8;
     let mut at = 0;
-    while at + TEXT <= VALUE_MAX && matches!(end, End::Quote) {
-        let Some(text) = quoted_text(payload, at, most) else { break };
-        hash.add_all(text);
-        at += TEXT;
-    }
     while at < VALUE_MAX {
         let byte = if opaque(at) < most as usize { payload.byte(at) } else { None };
         let Some(byte) = byte else {

@@ -21,6 +21,7 @@ pub use address::{Uri, User, has_tag, uri, user};
 pub use hash::{End, NAME_MAX, hash, is_hash, name_hash, nonce_hash, value_hash};
 pub use line::{Header, HeaderKind, LineSteps, header, line_steps, rest_of_line};
 pub use parameter::{ParameterStep, parameter};
+pub use quoted::skip_quoted;
 pub use walk::Walk;
 pub use whole::Whole;
 
@@ -66,6 +67,10 @@ pub trait Message {
     fn user(&self, at: u32, most: u32, bracketed: bool) -> Option<User>;
     /// [`has_tag`] of the To header whose value begins there.
     fn has_tag(&self, at: u32, most: u32) -> bool;
+    /// [`skip_quoted`] of the string that goes on there. Nothing need be skipped.
+    fn skip_quoted(&self, _at: u32, _most: u32) -> u32 {
+        0
+    }
     /// [`parameter()`] of the credentials that go on there.
     fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep;
     /// [`name_hash`] of the name that begins there.

@@ -1,6 +1,6 @@
 //! The parameters of credentials and of challenges.
 
-use super::{PARAMETER_STEP, quoted::skip_quoted, table::table};
+use super::{PARAMETER_STEP, table::table};
 use crate::{
     bytes::{Bytes, opaque},
     packed::Packed,
@@ -156,8 +156,7 @@ impl Packed for ParameterStep {
 #[inline(always)]
 pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> ParameterStep {
     let mut state = state;
-    // A loop of its own, and a step that ends where a string begins: the verifier goes every way through each byte.
-    let mut at = if state == QUOTED { skip_quoted(payload, most) } else { 0 };
+    let mut at = 0;
     while at < PARAMETER_STEP {
         if opaque(at) >= most as usize {
             break;
@@ -165,6 +164,7 @@ pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> ParameterStep {
         let Some(byte) = payload.byte(at) else { break };
         state = PARAMETERS.next(state, byte);
         at += 1;
+        // Where a string begins, too: most of it can be skipped.
         if state >= FOUND || byte == b'"' && state == QUOTED {
             break;
         }

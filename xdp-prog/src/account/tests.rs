@@ -423,6 +423,9 @@ proptest! {
         }
         let (mut read, mut read_state) = (0, begin);
         while read < most && read < PARAMETER_STEP as u32 && read_state < FOUND {
+            if read_state == QUOTED {
+                read += skip_quoted(payload.skip(read as usize), most - read);
+            }
             let step = parameter(payload.skip(read as usize), most - read, read_state);
             (read, read_state) = (read + step.read, step.state);
         }

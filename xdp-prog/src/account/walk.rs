@@ -213,7 +213,12 @@ impl Walk {
         if at >= end {
             return true;
         }
-        let ParameterStep { state, read } = message.parameter(at, end - at, self.state as u8);
+        let begun = self.state as u8;
+        // Most of credentials is within quotes.
+        let skipped = if begun == parameter::QUOTED { message.skip_quoted(at, end - at) } else { 0 };
+        let ParameterStep { state, read } =
+            message.parameter(at + skipped, (end - at).wrapping_sub(skipped), begun);
+        let read = read + skipped;
         self.value_at = at + read;
         self.state = state as u32;
         let value = Value { message, end };

@@ -6,6 +6,7 @@ use super::{
     hash::{End, name_hash, value_hash},
     line::{Header, LineSteps, header, line_steps, rest_of_line},
     parameter::{ParameterStep, parameter},
+    quoted::skip_quoted,
     walk::Walk,
 };
 use crate::{bytes::Bytes, stream};
@@ -67,6 +68,10 @@ impl Message for Whole<'_> {
 
     fn has_tag(&self, at: u32, most: u32) -> bool {
         has_tag(self.from(at), most)
+    }
+
+    fn skip_quoted(&self, at: u32, most: u32) -> u32 {
+        skip_quoted(self.from(at), most)
     }
 
     fn parameter(&self, at: u32, most: u32, state: u8) -> ParameterStep {

@@ -9,7 +9,7 @@ use xdp_prog::{
 use super::{
     subprograms::{
         sip_has_tag, sip_header, sip_line_steps, sip_name_hash, sip_next_account, sip_parameter,
-        sip_rest_of_line, sip_skip_blanks, sip_uri, sip_user, sip_value_hash,
+        sip_rest_of_line, sip_skip_blanks, sip_skip_quoted, sip_uri, sip_user, sip_value_hash,
     },
     world::{payload, scratch},
 };
@@ -83,6 +83,11 @@ impl Message for ReceivedMessage {
     #[inline(always)]
     fn has_tag(&self, at: u32, most: u32) -> bool {
         sip_has_tag(self.ctx, self.offset + at, most)
+    }
+
+    #[inline(always)]
+    fn skip_quoted(&self, at: u32, most: u32) -> u32 {
+        sip_skip_quoted(self.ctx, self.offset + at, most)
     }
 
     #[inline(always)]

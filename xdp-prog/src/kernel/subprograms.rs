@@ -443,6 +443,10 @@ subprograms! {
         account::has_tag(payload(ctx, offset), most)
     } else { false }
 
+    fn sip_skip_quoted(ctx: *mut xdp_md; offset: u32, most: u32) -> u32 {
+        account::skip_quoted(payload(ctx, offset), most)
+    } else { 0 }
+
     fn sip_parameter(ctx: *mut xdp_md; offset: u32, most: u32, state: u8) -> ParameterStep {
         account::parameter(payload(ctx, offset), most, state)
     } else { ParameterStep::unpack(0) }
