@@ -7,7 +7,7 @@ use std::{
 };
 
 use sipward::cli::understand;
-use sipward_engine::policy::Config;
+use sipward_engine::{guard::Rule, policy::Config};
 use sipward_signature::SignatureSet;
 use xdp_prog::reason::{Action, Reason};
 
@@ -129,6 +129,17 @@ fn every_link_leads_somewhere() {
             }
         }
     }
+}
+
+#[test]
+fn the_rules_of_the_guard_are_all_on_the_page_of_the_protocol() {
+    let page = fs::read_to_string(Path::new(ROOT).join("userspace/docs/protocol.md")).unwrap();
+    let table = page.split("| Rule | Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
+    let named = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code);
+    let rules: BTreeSet<Rule> = named
+        .map(|name| serde_json::from_value(name.into()).unwrap_or_else(|_| panic!("no rule is called {name}")))
+        .collect();
+    assert_eq!(rules.len(), Rule::Hand as usize + 1);
 }
 
 #[test]

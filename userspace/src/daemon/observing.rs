@@ -176,7 +176,7 @@ impl Observing {
         let batch = waiting.take();
         let (inner, given, missed) = (Arc::clone(&self.0), batch.clone(), *unseen);
         let job = move |controller: &mut Controller| {
-            inner.judge(controller, &given, missed);
+            inner.witness(controller, &given, missed);
             inner.is_busy.store(false, Ordering::Release);
         };
         if self.0.handle.try_hand_in(job) {
@@ -214,7 +214,7 @@ impl Observing {
 
 impl Inner {
     /// `missed`: packets that were not seen until then.
-    fn judge(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
+    fn witness(&self, controller: &mut Controller, evidence: &[Evidence], missed: u64) {
         self.false_positives.witnessed(evidence);
         // The store logs its own faults.
         let alert_fault = if missed > 0 { controller.missed(missed).err() } else { None };

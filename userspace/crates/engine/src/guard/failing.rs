@@ -214,13 +214,13 @@ impl Guard {
     ) -> Option<Decision> {
         let trigger = Trigger { rule, count: streak.count, seconds: streak.seconds() };
         let decision = self.close(evidence, account, until, trigger)?;
-        self.persist(evidence, account, streak.pace());
+        self.count_suspension(evidence, account, streak.pace());
         self.source_histories
             .change(&SourceNet::of(evidence.source), |history| history.account(account).suspend(until));
         Some(decision)
     }
 
-    fn persist(&mut self, evidence: &Evidence, account: &Account, pace: u32) {
+    fn count_suspension(&mut self, evidence: &Evidence, account: &Account, pace: u32) {
         let within = self.settings.persistent.within;
         let source_net = SourceNet::of(evidence.source);
         for source_net in [Some(source_net), source_net.wider()].into_iter().flatten() {
@@ -234,7 +234,7 @@ impl Guard {
 
     /// Nobody who is only misconfigured goes on with the same account from the next address.
     fn follow(&mut self, evidence: &Evidence, account: &Account, until: KernelTime) -> Option<Decision> {
-        self.persist(evidence, account, WHOLE);
+        self.count_suspension(evidence, account, WHOLE);
         let rule = if evidence.method == Method::Register { Rule::Suspend } else { Rule::Calls };
         self.close(evidence, account, until, Trigger { rule, count: 1, seconds: 0 })
     }
@@ -288,7 +288,7 @@ impl Guard {
         source_net: SourceNet,
     ) -> [Option<Decision>; 2] {
         let phones = self.known.phones(source_net, evidence.at, &self.settings.known);
-        let Some((trigger, limit, tally)) = self.worst(evidence, account, source_net, phones) else {
+        let Some((trigger, limit, tally)) = self.first_broken(evidence, account, source_net, phones) else {
             return [None, None];
         };
         let at = evidence.at;
@@ -313,7 +313,7 @@ impl Guard {
         source_net: SourceNet,
     ) -> Option<Decision> {
         let (at, wider) = (evidence.at, source_net.wider()?);
-        let (trigger, limit, _) = self.worst(evidence, account, wider, 0)?;
+        let (trigger, limit, _) = self.first_broken(evidence, account, wider, 0)?;
         let net = wider.net();
         if self.known.any_within(net) || self.successes.any_within(net, at) {
             return self.alerts.raise(at, Some(net), None, trigger);
@@ -325,7 +325,7 @@ impl Guard {
     }
 
     /// The first rule that is broken. Each gives a source one more for each of its phones, and a /48 as much as several.
-    fn worst(
+    fn first_broken(
         &self,
         evidence: &Evidence,
         account: &Account,
