@@ -134,10 +134,13 @@ fn every_link_leads_somewhere() {
 #[test]
 fn the_rules_of_the_guard_are_all_on_the_page_of_the_protocol() {
     let page = fs::read_to_string(Path::new(ROOT).join("userspace/docs/protocol.md")).unwrap();
-    let table = page.split("| Rule | Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
+    let table =
+        page.split("| Rule | Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
     let named = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code);
     let rules: BTreeSet<Rule> = named
-        .map(|name| serde_json::from_value(name.into()).unwrap_or_else(|_| panic!("no rule is called {name}")))
+        .map(|name| {
+            serde_json::from_value(name.into()).unwrap_or_else(|_| panic!("no rule is called {name}"))
+        })
         .collect();
     assert_eq!(rules.len(), Rule::Hand as usize + 1);
 }
