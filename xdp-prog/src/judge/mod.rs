@@ -77,9 +77,9 @@ pub trait World {
     fn payload(&self, packet: &Packet) -> Bytes<'_>;
     /// [`classify`](crate::sip::classify) of the packet's payload.
     fn classify(&self, packet: &Packet) -> Kind;
-    /// [`charge::known`](crate::charge::known).
+    /// [`charge::known`].
     fn charge_known(&self, packet: &Packet, charge: Charge) -> Limit;
-    /// [`charge::stranger`](crate::charge::stranger).
+    /// [`charge::stranger`].
     fn charge_stranger(&self, packet: &Packet, charge: Charge) -> Limit;
     /// [`form::find`] in the packet's payload.
     fn forms(&self, packet: &Packet, begin: form::Begin) -> u32;
@@ -99,9 +99,9 @@ pub trait World {
     fn with_carried<T>(&self, then: impl FnOnce(&mut Carried) -> T) -> Option<T>;
     /// Walks through a TCP segment or a fragment.
     fn walk_stream(&self, packet: &Packet, begin: Begin, search: Search) -> Stream;
-    /// [`segments::find`](crate::segments::find).
+    /// [`segments::find`].
     fn find_segment(&self, packet: &mut Packet) -> Place;
-    /// [`segments::keep`](crate::segments::keep).
+    /// [`segments::keep`].
     fn keep_segment(&self, packet: &Packet);
     /// [`packet_class()`].
     fn packet_class(&self, packet: &Packet, encrypted: bool) -> PacketClass;
@@ -118,15 +118,15 @@ pub trait World {
     /// [`settle_fragment`].
     fn settle_fragment(&self, packet: &Packet, reason: Reason, rest: Rest);
 
-    /// [`guess::judge`](crate::guess::judge).
+    /// [`guess::judge`].
     fn guess(&self, packet: &Packet, wanted: Wanted, refuse_names: bool) -> Guess;
-    /// [`asking::is_too_many`](crate::asking::is_too_many).
+    /// [`asking::is_too_many`].
     fn asks_too_often(&self, packet: &Packet, credentials: bool) -> bool;
     /// The requests of a line that is limited, made if there is none.
     fn asked(&self, line: &Address) -> Option<&Meter>;
-    /// [`guess::charge`](crate::guess::charge).
+    /// [`guess::charge`].
     fn charge_guesses(&self, packet: &Packet, budget: Budget, fingerprint: u64, guesses: u32) -> Guess;
-    /// [`guess::add`](crate::guess::add) with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
+    /// [`guess::add`] with what [`next_account`](Self::next_account) found last. The kernel verifies it as a function by
     /// itself, so that its stack is not below that of the walk.
     fn add_guess(&self, packet: &Packet);
     /// The tally that was set last.

@@ -3,16 +3,16 @@
 //! Pure: evidence, time and settings go in, decisions come out, and the same evidence makes the same decisions. What is
 //! in the kernel and in the store is their mirror.
 //!
-//! Evidence goes one of three ways. Unproven evidence goes to [`unproven_failures`], which raises alerts; beyond
-//! that it can limit requests without credentials ([`asking`]) and give back guesses ([`guesses`]), and nothing else. Failures go to [`failing`]: the account at its source ([`account_at_source`]), the source
-//! ([`source_history`]), the account from wherever ([`account_history`]). Successes go to [`working`]: they clear,
-//! and make the source known.
+//! Evidence goes one of three ways. Unproven evidence goes to `unproven_failures`, which raises alerts; beyond that it can
+//! limit requests without credentials (`asking`) and give back guesses (`guesses`), and nothing else. Failures go to
+//! `failing`: the account at its source (`account_at_source`), the source (`source_history`), the account from wherever
+//! (`account_history`). Successes go to `working`: they clear, and make the source known.
 //!
-//! The counts of failures, and the places where accounts have worked, are kept for the next start: see [`memory`].
+//! The counts of failures, and the places where accounts have worked, are kept for the next start: see `memory`.
 //!
 //! Memory is bounded, and no account and no IPv6 /48 can fill what is kept of those that work. What is in force
 //! (suspensions, locks, known sources) stays to its end here; when there is too much of it, there is nothing new. What only
-//! counts is forgotten, that of least worth first, as each [`bounded_map`] says.
+//! counts is forgotten, that of least worth first, as each `bounded_map` says.
 
 mod account_at_source;
 mod account_history;

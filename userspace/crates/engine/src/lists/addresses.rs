@@ -112,7 +112,7 @@ impl Addresses {
     }
 }
 
-/// The position of each address in the order of [`Addresses::iter`].
+/// The position of each address in the order of `iter`.
 #[derive(Debug)]
 pub struct Ranks<'a> {
     addresses: &'a Addresses,
