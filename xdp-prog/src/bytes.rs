@@ -61,6 +61,19 @@ impl<'a> Bytes<'a> {
     }
 }
 
+/// A payload that can be read in one go: everywhere but in the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    pub payload: Bytes<'a>,
+    pub length: u32,
+}
+
+impl Whole<'_> {
+    pub(crate) const fn from(&self, at: u32) -> Bytes<'_> {
+        self.payload.skip(at as usize)
+    }
+}
+
 /// The same value, of which the compiler no longer knows where it came from. The verifier knows less than the
 /// compiler: what is checked here must not be computed anew after the check.
 #[inline(always)]

@@ -30,7 +30,7 @@ enum Way {
     Tcp { stream: TcpStream, cut: Option<Cut>, heard: Vec<u8> },
 }
 
-/// Where the next message is cut, and how much further on the one after it.
+/// The place at which the next message is cut, and how much further on the one after it is.
 #[derive(Debug)]
 struct Cut {
     at: usize,

@@ -37,7 +37,7 @@ pub struct Lists {
 #[derive(Clone, Copy, Debug)]
 pub struct Purged {
     pub removed: usize,
-    /// Where the next part begins, if there is one.
+    /// The beginning of the next part, if there is one.
     pub next: Option<Bucket>,
 }
 

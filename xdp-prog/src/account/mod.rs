@@ -23,7 +23,6 @@ pub use line::{Header, HeaderKind, LineSteps, header, line_steps, rest_of_line};
 pub use parameter::{ParameterStep, parameter};
 pub use quoted::skip_quoted;
 pub use walk::Walk;
-pub use whole::Whole;
 
 /// Lines of a message that are looked at: no phone or trunk has half as many headers.
 pub const LINES_MAX: u32 = 128;

@@ -164,7 +164,7 @@ pub fn parameter(payload: Bytes<'_>, most: u32, state: u8) -> ParameterStep {
         let Some(byte) = payload.byte(at) else { break };
         state = PARAMETERS.next(state, byte);
         at += 1;
-        // Where a string begins, too: most of it can be skipped.
+        // A step ends at the beginning of a string, too, because most of the string can be skipped.
         if state >= FOUND || byte == b'"' && state == QUOTED {
             break;
         }

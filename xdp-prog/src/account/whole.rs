@@ -9,20 +9,9 @@ use super::{
     quoted::skip_quoted,
     walk::Walk,
 };
-use crate::{bytes::Bytes, stream};
-
-/// A message that can be read in one go: everywhere but in the kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Whole<'a> {
-    pub payload: Bytes<'a>,
-    pub length: u32,
-}
+use crate::{bytes::Whole, stream};
 
 impl Whole<'_> {
-    const fn from(&self, at: u32) -> Bytes<'_> {
-        self.payload.skip(at as usize)
-    }
-
     /// [`Walk::next`] through this message.
     pub fn next(&self, walk: &mut Walk) -> Named {
         walk.next(

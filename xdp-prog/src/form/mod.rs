@@ -29,7 +29,6 @@ pub use header::{header_rest, header_steps};
 pub use plain_bytes::{has_plain_bytes, has_usual_bytes};
 pub use start_line::{continued, first_line, in_start_line, is_plain_start, start_rest, start_steps};
 pub use walk::Walk;
-pub use whole::Whole;
 
 /// A form. Its number is its bit in [`Policy::forms`](crate::abi::Policy::forms).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

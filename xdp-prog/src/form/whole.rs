@@ -8,20 +8,7 @@ use super::{
     start_line::{continued, first_line, in_start_line, is_plain_start, start_rest, start_steps},
     walk::Walk,
 };
-use crate::bytes::Bytes;
-
-/// A payload that can be read in one go: everywhere but in the kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Whole<'a> {
-    pub payload: Bytes<'a>,
-    pub length: u32,
-}
-
-impl Whole<'_> {
-    const fn from(&self, at: u32) -> Bytes<'_> {
-        self.payload.skip(at as usize)
-    }
-}
+use crate::bytes::Whole;
 
 impl Text for Whole<'_> {
     fn first_line(&self, at: u32) -> u32 {

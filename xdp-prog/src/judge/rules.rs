@@ -130,7 +130,7 @@ impl<W: World> RuleContext<'_, W> {
         {
             outcome = reason.into();
         }
-        // Where nothing drops, the stack gets it whatever the reason is.
+        // In monitor mode nothing drops, and the stack gets the segment whatever the reason is.
         if Place::unpack(self.packet.place).is_connected()
             && (matches!(outcome.reason.action(), Action::Pass) || self.policy.enforce == 0)
         {
@@ -208,7 +208,7 @@ impl<W: World> RuleContext<'_, W> {
         if let Some(signature) = stream.signature() {
             return Some(Outcome { signature, ..Reason::Signature.into() });
         }
-        // Where the beginning of a segment is not known, an empty line in it may stand in a text.
+        // If the beginning of a segment is not known, an empty line in it may stand in a text.
         if stream.nothing_later() || matches!(begin, Begin::Anywhere) {
             return None;
         }

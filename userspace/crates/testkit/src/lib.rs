@@ -2,5 +2,6 @@
 
 pub mod frame;
 pub mod message;
+pub mod scratch;
 pub mod skipped;
 pub mod torture;

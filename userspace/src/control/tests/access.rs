@@ -10,7 +10,8 @@ use std::{
     thread,
 };
 
-use super::daemon::{Daemon, Scratch, ask, runtime};
+use super::daemon::{Daemon, ask, runtime, socket_in};
+use sipward_testkit::scratch::Scratch;
 use crate::{
     control::{
         Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
@@ -74,13 +75,13 @@ fn status(socket: &Path) -> Result<Result<(), Refusal>, ClientError> {
 #[test]
 fn the_socket_is_roots_or_the_groups_and_goes_with_the_daemon() {
     let daemon = Daemon::start(Limits::default());
-    let socket = daemon.scratch.socket();
+    let socket = socket_in(&daemon.scratch);
     assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
     assert_eq!(mode(&socket), 0o600);
     assert_eq!(mode(&daemon.scratch.path().join("daemon.lock")), 0o600);
     let Some((name, id)) = group().filter(|_| is_root()) else { return };
     let daemon = Daemon::start_for(Some(name), Limits::default());
-    let socket = daemon.scratch.socket();
+    let socket = socket_in(&daemon.scratch);
     assert_eq!((mode(&socket), fs::metadata(&socket).unwrap().gid()), (0o660, id));
 }
 
@@ -90,7 +91,7 @@ fn somebody_else_is_turned_away_even_where_the_file_lets_them_in() {
         return;
     }
     let daemon = Daemon::start(Limits { clients: 2, ..Limits::default() });
-    let socket = daemon.scratch.socket();
+    let socket = socket_in(&daemon.scratch);
     let error = as_nobody(&[], || status(&socket)).unwrap_err();
     assert!(matches!(error, ClientError::NoAccess { group: None, .. }), "{error:?}");
     assert!(error.to_string().ends_with("control.sock: try again with sudo"), "{error}");
@@ -108,7 +109,7 @@ fn somebody_else_is_turned_away_even_where_the_file_lets_them_in() {
 fn a_member_of_the_group_gets_in() {
     let Some((name, id)) = group().filter(|_| is_root()) else { return };
     let daemon = Daemon::start_for(Some(name), Limits::default());
-    let socket = daemon.scratch.socket();
+    let socket = socket_in(&daemon.scratch);
     assert_eq!(as_nobody(&[id], || status(&socket)).unwrap(), Ok(()));
     let error = as_nobody(&[], || status(&socket)).unwrap_err();
     assert!(error.to_string().contains(&format!("only root and the group {name} may use")), "{error}");
@@ -119,50 +120,50 @@ fn a_member_of_the_group_gets_in() {
 fn a_group_that_does_not_exist_is_named() {
     let _runtime = runtime();
     let _context = _runtime.enter();
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("control");
     let lock = DaemonLock::take(scratch.path()).unwrap();
-    let error = ControlSocket::open(&scratch.socket(), Some("no such group"), &lock).unwrap_err();
+    let error = ControlSocket::open(&socket_in(&scratch), Some("no such group"), &lock).unwrap_err();
     assert!(error.to_string().contains("groupadd --system no such group"), "{error}");
-    assert!(!scratch.socket().exists());
+    assert!(!socket_in(&scratch).exists());
 }
 
 #[test]
 fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let runtime = runtime();
     let _context = runtime.enter();
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("control");
     let lock = DaemonLock::take(scratch.path()).unwrap();
 
-    let live = UnixListener::bind(scratch.socket()).unwrap();
-    let error = ControlSocket::open(&scratch.socket(), None, &lock).unwrap_err();
+    let live = UnixListener::bind(socket_in(&scratch)).unwrap();
+    let error = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap_err();
     assert!(
         matches!(error, ControlSocketError::Running { pid } if pid == std::process::id() as i32),
         "{error:?}"
     );
-    assert!(scratch.socket().exists());
+    assert!(socket_in(&scratch).exists());
 
     drop(live);
-    let control_socket = ControlSocket::open(&scratch.socket(), None, &lock).unwrap();
-    assert!(Client::connect(&scratch.socket()).unwrap().is_some());
+    let control_socket = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap();
+    assert!(Client::connect(&socket_in(&scratch)).unwrap().is_some());
     drop(control_socket);
-    assert!(!scratch.socket().exists());
+    assert!(!socket_in(&scratch).exists());
 }
 
 #[test]
 fn what_is_no_socket_is_left_alone() {
     let runtime = runtime();
     let _context = runtime.enter();
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("control");
     let lock = DaemonLock::take(scratch.path()).unwrap();
-    fs::write(scratch.socket(), "precious").unwrap();
-    let error = ControlSocket::open(&scratch.socket(), None, &lock).unwrap_err();
+    fs::write(socket_in(&scratch), "precious").unwrap();
+    let error = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap_err();
     assert!(matches!(error, ControlSocketError::InTheWay { .. }), "{error:?}");
-    assert_eq!(fs::read(scratch.socket()).unwrap(), b"precious");
+    assert_eq!(fs::read(socket_in(&scratch)).unwrap(), b"precious");
 }
 
 #[test]
 fn there_is_one_daemon() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("control");
     let directory = scratch.path().join("run/sipward");
     assert!(!DaemonLock::is_held(&directory).unwrap());
     let lock = DaemonLock::take(&directory).unwrap();
@@ -183,7 +184,7 @@ fn there_is_one_daemon() {
 
 #[test]
 fn a_runtime_directory_that_others_can_write_is_refused() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("control");
     for exposed in [0o775, 0o777, 0o1777] {
         fs::set_permissions(scratch.path(), Permissions::from_mode(exposed)).unwrap();
         let error = DaemonLock::take(scratch.path()).unwrap_err();

@@ -1,7 +1,6 @@
 //! A test daemon that answers on a socket of its own and does nothing.
 
 use std::{
-    fs,
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -22,6 +21,7 @@ use crate::{
     refusal::Refusal,
 };
 use sipward_api::{Answer, Call};
+use sipward_testkit::scratch::Scratch;
 
 /// Longer than any of this takes on a busy machine.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -34,32 +34,8 @@ pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A directory that is gone with the test.
-#[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(super) fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("sipward-control-{}-{next}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(super) fn socket(&self) -> PathBuf {
-        self.0.join("control.sock")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+pub(super) fn socket_in(scratch: &Scratch) -> PathBuf {
+    scratch.path().join("control.sock")
 }
 
 #[derive(Debug)]
@@ -76,12 +52,12 @@ impl Daemon {
     }
 
     pub(super) fn start_for(group: Option<&str>, limits: Limits) -> Self {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("control");
         let handler = Pretender::default();
         let (stop, stopped) = oneshot::channel();
         let (open, opened) = std::sync::mpsc::channel();
         let thread = thread::spawn({
-            let (directory, socket) = (scratch.path().to_owned(), scratch.socket());
+            let (directory, socket) = (scratch.path().to_owned(), socket_in(&scratch));
             let (group, handler) = (group.map(str::to_owned), handler.clone());
             move || {
                 runtime().block_on(async {
@@ -100,11 +76,11 @@ impl Daemon {
     }
 
     pub(super) fn client(&self) -> Client {
-        Client::connect(&self.scratch.socket()).unwrap().expect("somebody listens")
+        Client::connect(&socket_in(&self.scratch)).unwrap().expect("somebody listens")
     }
 
     pub(super) fn raw(&self) -> Raw {
-        Raw::connect(&self.scratch.socket())
+        Raw::connect(&socket_in(&self.scratch))
     }
 
     /// The number of calls in progress.

@@ -6,20 +6,21 @@ use std::{
     thread,
 };
 
-use super::daemon::{Scratch, ask};
+use super::daemon::{ask, socket_in};
+use sipward_testkit::scratch::Scratch;
 use crate::control::{Client, ClientError};
 use sipward_api::Call;
 
 /// The result of a client whose daemon reads one request, answers with this and ends.
 fn after(said: &'static str, call: &Call) -> ClientError {
-    let scratch = Scratch::new();
-    let listener = UnixListener::bind(scratch.socket()).unwrap();
+    let scratch = Scratch::new("control");
+    let listener = UnixListener::bind(socket_in(&scratch)).unwrap();
     let daemon = thread::spawn(move || {
         let mut stream: UnixStream = listener.accept().unwrap().0;
         BufReader::new(&stream).read_line(&mut String::new()).unwrap();
         stream.write_all(said.as_bytes()).unwrap();
     });
-    let mut client = Client::connect(&scratch.socket()).unwrap().unwrap();
+    let mut client = Client::connect(&socket_in(&scratch)).unwrap().unwrap();
     let error = ask(&mut client, call).unwrap_err();
     daemon.join().unwrap();
     error
@@ -50,9 +51,9 @@ fn somebody_else_on_the_socket_is_not_understood() {
 
 #[test]
 fn no_daemon_is_no_error() {
-    let scratch = Scratch::new();
-    assert!(Client::connect(&scratch.socket()).unwrap().is_none());
-    drop(UnixListener::bind(scratch.socket()).unwrap());
-    assert!(scratch.socket().exists());
-    assert!(Client::connect(&scratch.socket()).unwrap().is_none());
+    let scratch = Scratch::new("control");
+    assert!(Client::connect(&socket_in(&scratch)).unwrap().is_none());
+    drop(UnixListener::bind(socket_in(&scratch)).unwrap());
+    assert!(socket_in(&scratch).exists());
+    assert!(Client::connect(&socket_in(&scratch)).unwrap().is_none());
 }

@@ -37,14 +37,14 @@ fn number(text: &str) -> u32 {
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_there() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
     let mut last = None;
     for round in 0..ROUNDS {
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::tests::accidents::writes_until_it_is_killed"])
             .args(["--ignored", "--nocapture"])
-            .env(PLACE, scratch.database())
+            .env(PLACE, database(scratch.path()))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -57,7 +57,7 @@ fn what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_there() {
         writer.wait().unwrap();
 
         let acknowledged = last.unwrap();
-        let store = Store::open_at(&scratch.database(), &now).unwrap();
+        let store = Store::open_at(&database(scratch.path()), &now).unwrap();
         let changes = number(&store.audit(1, None, None).unwrap()[0].target) + 1;
         // One more may have been saved without an acknowledgement.
         assert!((acknowledged + 1..=acknowledged + 2).contains(&changes), "{changes}, {acknowledged}");

@@ -20,8 +20,8 @@ fn written(path: &Path) -> Store {
 
 #[test]
 fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
-    let scratch = Scratch::new();
-    let store = written(&scratch.database());
+    let scratch = Scratch::new("store");
+    let store = written(&database(scratch.path()));
     assert!(!store.is_new().unwrap());
     for (limit, about, expected) in [
         (9, None, &["trusted-only", "2001:db8::/32", "198.51.100.7", "192.0.2.0/24", "192.0.2.1"][..]),
@@ -48,8 +48,8 @@ fn the_trail_tells_the_latest_first_and_only_what_it_is_asked_for() {
 
 #[test]
 fn a_line_of_the_trail_cannot_be_changed() {
-    let scratch = Scratch::new();
-    let store = written(&scratch.database());
+    let scratch = Scratch::new("store");
+    let store = written(&database(scratch.path()));
     let before = store.audit(9, None, None).unwrap();
     for sql in [
         "UPDATE audit SET who = 'nobody'",
@@ -71,8 +71,8 @@ fn count(store: &Store, who: &str) -> usize {
 
 #[test]
 fn of_what_the_guard_writes_the_latest_lines_are_kept_and_nobody_elses_have_to_go_for_them() {
-    let scratch = Scratch::new();
-    let mut store = written(&scratch.database());
+    let scratch = Scratch::new("store");
+    let mut store = written(&database(scratch.path()));
     let write = |store: &mut Store, who: &str, lines: u64, seconds| {
         let now = clock("a", seconds);
         let mut change = store.begin().unwrap();
@@ -106,8 +106,8 @@ fn of_what_the_guard_writes_the_latest_lines_are_kept_and_nobody_elses_have_to_g
 
 #[test]
 fn what_is_to_be_kept_cannot_be_declared_gone() {
-    let scratch = Scratch::new();
-    let store = written(&scratch.database());
+    let scratch = Scratch::new("store");
+    let store = written(&database(scratch.path()));
     for sql in [
         "UPDATE audit_gone SET upto = 1",
         "UPDATE audit_gone SET keeps = 1",

@@ -45,40 +45,40 @@ fn a_ban_goes_on_after_a_reboot() {
             Some(2 * HOUR - 10 * SECOND),
         ),
     ] {
-        let scratch = Scratch::new();
-        banned_in_the_first_boot(&scratch.database());
-        assert_eq!(left(&scratch.database(), &now), expected, "{what}");
+        let scratch = Scratch::new("store");
+        banned_in_the_first_boot(&database(scratch.path()));
+        assert_eq!(left(&database(scratch.path()), &now), expected, "{what}");
     }
 }
 
 #[test]
 fn a_clock_that_is_set_after_a_reboot_moves_nothing() {
-    let scratch = Scratch::new();
-    banned_in_the_first_boot(&scratch.database());
+    let scratch = Scratch::new("store");
+    banned_in_the_first_boot(&database(scratch.path()));
     let wakes = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: WallTime::from_millis(5_000) };
-    assert_eq!(left(&scratch.database(), &wakes), Some(2 * HOUR));
+    assert_eq!(left(&database(scratch.path()), &wakes), Some(2 * HOUR));
     // Times in the kernel stay equal to those of the store.
     let set = Clock { kernel: uptime(8 * SECOND), wall: TODAY + HOUR, ..wakes };
-    assert_eq!(left(&scratch.database(), &set), Some(2 * HOUR - SECOND));
+    assert_eq!(left(&database(scratch.path()), &set), Some(2 * HOUR - SECOND));
 }
 
 #[test]
 fn a_clock_that_was_wrong_when_a_ban_began_and_was_set_since_does_not_end_it_at_the_next_reboot() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let wakes = Clock { boot: "a", kernel: uptime(10 * SECOND), wall: WallTime::from_millis(5_000) };
-    let mut store = Store::open_at(&scratch.database(), &wakes).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &wakes).unwrap();
     put(&mut store, &[ban(address(1), END), ban(address(2), FOREVER)], &wakes);
     let set = Clock { kernel: uptime(20 * SECOND), wall: TODAY, ..wakes };
     assert_eq!(store.purge(&set).unwrap(), 0);
     drop(store);
     let next = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 60 * SECOND };
-    assert_eq!(left(&scratch.database(), &next), Some(2 * HOUR - 70 * SECOND));
+    assert_eq!(left(&database(scratch.path()), &next), Some(2 * HOUR - 70 * SECOND));
 }
 
 #[test]
 fn entries_of_several_boots_are_counted_and_purged_alike() {
-    let scratch = Scratch::new();
-    let path = scratch.database();
+    let scratch = Scratch::new("store");
+    let path = database(scratch.path());
     let wall = |boot, kernel: u32, seconds: u32| Clock {
         boot,
         kernel: uptime(kernel * SECOND),
@@ -119,7 +119,7 @@ fn entries_of_several_boots_are_counted_and_purged_alike() {
 
 #[test]
 fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
     let switch = |name: &str, until| Switch {
         name: name.to_owned(),
@@ -128,7 +128,7 @@ fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
         who: "root (alice)".to_owned(),
         until,
     };
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let mut change = store.begin().unwrap();
     change.put_switch(&switch("trusted-only", uptime(SECOND)), &now).unwrap();
     change.put_switch(&switch("trusted-only", now.kernel + 60 * SECOND), &now).unwrap();
@@ -143,7 +143,7 @@ fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
         (Clock { kernel: uptime(3 * SECOND), ..clock("b", 30) }, uptime(43 * SECOND)),
         (Clock { kernel: uptime(3 * SECOND), ..clock("c", 300) }, uptime(3 * SECOND)),
     ] {
-        let store = Store::open_at(&scratch.database(), &now).unwrap();
+        let store = Store::open_at(&database(scratch.path()), &now).unwrap();
         assert_eq!(
             store.switches().unwrap(),
             [switch("mode", FOREVER), switch("trusted-only", until)],
@@ -154,7 +154,7 @@ fn a_switch_says_when_it_is_to_be_taken_back_even_when_that_is_past() {
 
 #[test]
 fn without_a_boot_no_time_means_anything() {
-    let scratch = Scratch::new();
-    let error = Store::open_at(&scratch.database(), &clock("", 10)).unwrap_err();
+    let scratch = Scratch::new("store");
+    let error = Store::open_at(&database(scratch.path()), &clock("", 10)).unwrap_err();
     assert!(error.to_string().contains("boot_id"), "{error}");
 }

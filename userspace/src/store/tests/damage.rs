@@ -73,10 +73,10 @@ fn damage_is_found_when_the_store_is_opened_if_it_is_at_its_ends() {
             (1..pages).for_each(|page| overwrite(path, page * PAGE, &garbage));
         }),
     ] {
-        let scratch = Scratch::new();
-        filled(&scratch.database());
-        damage(&scratch.database());
-        let error = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap_err();
+        let scratch = Scratch::new("store");
+        filled(&database(scratch.path()));
+        damage(&database(scratch.path()));
+        let error = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{what}: {error}");
         assert!(error.to_string().contains("sipward.db is damaged"), "{error}");
     }
@@ -84,31 +84,31 @@ fn damage_is_found_when_the_store_is_opened_if_it_is_at_its_ends() {
 
 #[test]
 fn damage_in_the_middle_is_found_when_it_is_met_and_by_a_look_at_all() {
-    let scratch = Scratch::new();
-    filled(&scratch.database());
-    let pages = std::fs::metadata(scratch.database()).unwrap().len() / PAGE;
+    let scratch = Scratch::new("store");
+    filled(&database(scratch.path()));
+    let pages = std::fs::metadata(database(scratch.path())).unwrap().len() / PAGE;
     assert!(pages > 40, "{pages}");
-    (pages / 3..pages / 3 * 2).for_each(|page| overwrite(&scratch.database(), page * PAGE, &[0xa5; 4_096]));
-    let store = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap();
+    (pages / 3..pages / 3 * 2).for_each(|page| overwrite(&database(scratch.path()), page * PAGE, &[0xa5; 4_096]));
+    let store = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap();
     assert_eq!(everything(&store, &clock("a", 10)).unwrap_err().kind(), StoreErrorKind::Corrupt);
     assert!(!store.health().unwrap().faults.is_empty());
 }
 
 #[test]
 fn a_damaged_database_is_put_aside_whole_and_a_new_one_begun() {
-    let scratch = Scratch::new();
-    let path = scratch.database();
+    let scratch = Scratch::new("store");
+    let path = database(scratch.path());
     filled(&path);
     overwrite(&path, 0, &[0xa5; 100]);
     let damaged = std::fs::read(&path).unwrap();
     assert!(Store::open_at(&path, &clock("a", 10)).is_err());
-    std::fs::write(scratch.0.join("sipward.db-wal"), "the log").unwrap();
+    std::fs::write(scratch.path().join("sipward.db-wal"), "the log").unwrap();
     let aside = Store::set_aside(&path).unwrap();
     assert!(!path.exists());
     let name = aside.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("sipward.db.corrupt-20") && name.ends_with('Z'), "{name}");
     assert_eq!(std::fs::read(&aside).unwrap(), damaged);
-    assert!(scratch.0.join(format!("{name}-wal")).exists());
+    assert!(scratch.path().join(format!("{name}-wal")).exists());
     let store = Store::open_at(&path, &clock("a", 10)).unwrap();
     assert!(store.is_new().unwrap());
     assert_eq!(everything(&store, &clock("a", 10)).unwrap(), []);
@@ -116,9 +116,9 @@ fn a_damaged_database_is_put_aside_whole_and_a_new_one_begun() {
 
 #[test]
 fn an_empty_file_is_a_new_store() {
-    let scratch = Scratch::new();
-    std::fs::write(scratch.database(), "").unwrap();
-    let store = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap();
+    let scratch = Scratch::new("store");
+    std::fs::write(database(scratch.path()), "").unwrap();
+    let store = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap();
     assert!(store.is_new().unwrap());
 }
 
@@ -133,15 +133,15 @@ proptest! {
     ) {
         // Made once: the copies are damaged.
         static WHOLE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let whole = WHOLE.get_or_init(|| {
-            filled(&scratch.database());
-            std::fs::read(scratch.database()).unwrap()
+            filled(&database(scratch.path()));
+            std::fs::read(database(scratch.path())).unwrap()
         });
-        std::fs::write(scratch.database(), whole).unwrap();
+        std::fs::write(database(scratch.path()), whole).unwrap();
         let reach = if head { PAGE } else { whole.len() as u64 };
-        overwrite(&scratch.database(), (place * reach as f64) as u64, &bytes);
-        if let Err(error) = use_all(&scratch.database()) {
+        overwrite(&database(scratch.path()), (place * reach as f64) as u64, &bytes);
+        if let Err(error) = use_all(&database(scratch.path())) {
             println!("{error:?}");
             // The two that can be said by a few bytes at the very front.
             let told = matches!(error.kind(), StoreErrorKind::Newer | StoreErrorKind::Other) && head;

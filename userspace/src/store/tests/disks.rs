@@ -21,7 +21,7 @@ fn go_on_in(name: &str, wrapper: &[&str]) {
         skipped(&format!("`{}` needs root", wrapper.join(" ")));
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let output = Command::new(wrapper[0])
         .args(&wrapper[1..])
         .arg(std::env::current_exe().unwrap())
@@ -191,17 +191,17 @@ fn that_is_somebody_elses() {
 
 #[test]
 fn what_is_no_file_is_told() {
-    let scratch = Scratch::new();
-    fs::create_dir(scratch.database()).unwrap();
-    let error = Store::open_at(&scratch.database(), &NOW).unwrap_err();
+    let scratch = Scratch::new("store");
+    fs::create_dir(database(scratch.path())).unwrap();
+    let error = Store::open_at(&database(scratch.path()), &NOW).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Other);
     assert!(error.to_string().contains("sipward.db"), "{error}");
 }
 
 #[test]
 fn a_store_that_is_removed_while_it_is_open_is_told() {
-    let scratch = Scratch::new();
-    let path = scratch.database();
+    let scratch = Scratch::new("store");
+    let path = database(scratch.path());
     let mut store = Store::open_at(&path, &NOW).unwrap();
     put_one(&mut store, 0).unwrap();
     fs::remove_file(&path).unwrap();

@@ -41,7 +41,7 @@ fn suspend(store: &mut Store, suspensions: &[Suspension], clock: &Clock) {
 
 #[test]
 fn what_is_suspended_is_there_after_the_store_was_closed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
     let udp = Suspended::Flow(Flow { port: 5062, transport: Transport::Udp });
     let tcp = Suspended::Flow(Flow { port: 5062, transport: Transport::Tcp });
@@ -55,12 +55,12 @@ fn what_is_suspended_is_there_after_the_store_was_closed() {
         suspension(udp, Some("192.0.2.1"), uptime(HOUR)),
         suspension(Suspended::Hash(0x8000_0000_0000_00a1), Some("192.0.2.1"), uptime(HOUR)),
     ];
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let mut shuffled = all.to_vec();
     shuffled.reverse();
     suspend(&mut store, &shuffled, &now);
     drop(store);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     assert_eq!(store.suspensions(&now).unwrap(), all);
     // Suspended anew and lifted: only this one changes.
     let longer =
@@ -77,9 +77,9 @@ fn what_is_suspended_is_there_after_the_store_was_closed() {
 
 #[test]
 fn what_is_known_of_a_source_is_replaced_but_not_since_when() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let mut change = store.begin().unwrap();
     change.know(&known("192.0.2.1", 3, uptime(HOUR)), &now).unwrap();
     change.know(&known("2001:db8::1", 1, FOREVER), &now).unwrap();
@@ -98,8 +98,8 @@ fn what_is_known_of_a_source_is_replaced_but_not_since_when() {
 
 #[test]
 fn what_the_ledger_keeps_of_a_rule_is_replaced() {
-    let scratch = Scratch::new();
-    let mut store = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap();
+    let scratch = Scratch::new("store");
+    let mut store = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap();
     let saved = |rule: &str, state: &[u8]| Saved { rule: rule.to_owned(), state: state.to_vec() };
     let mut change = store.begin().unwrap();
     for rule in [saved("b", &[1, 0]), saved("a", &[]), saved("b", &[0xff; 9])] {
@@ -111,9 +111,9 @@ fn what_the_ledger_keeps_of_a_rule_is_replaced() {
 
 #[test]
 fn it_runs_out_and_is_purged() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     suspend(
         &mut store,
         &[
@@ -141,9 +141,9 @@ fn it_runs_out_and_is_purged() {
 
 #[test]
 fn a_reboot_neither_ends_it_nor_makes_it_longer() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), uptime(10 * SECOND + HOUR))], &now);
     let mut change = store.begin().unwrap();
     change.know(&known("192.0.2.1", 3, uptime(10 * SECOND + HOUR)), &now).unwrap();
@@ -152,12 +152,12 @@ fn a_reboot_neither_ends_it_nor_makes_it_longer() {
     let now = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 610 * SECOND };
     // Twice: the boot that the times belong to is not forgotten while they are there.
     for _again in 0..2 {
-        let store = Store::open_at(&scratch.database(), &now).unwrap();
+        let store = Store::open_at(&database(scratch.path()), &now).unwrap();
         assert_eq!(store.suspensions(&now).unwrap()[0].until.since(now.kernel), HOUR * 5 / 6);
         assert_eq!(store.known(&now).unwrap()[0].until.since(now.kernel), HOUR * 5 / 6);
     }
     let later = Clock { kernel: now.kernel + HOUR, ..now };
-    let mut store = Store::open_at(&scratch.database(), &later).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &later).unwrap();
     assert_eq!((store.suspensions(&later).unwrap(), store.known(&later).unwrap()), (vec![], vec![]));
     assert_eq!(store.purge(&later).unwrap(), 2);
     assert_eq!(store.health().unwrap().faults, Vec::<String>::new());
@@ -174,9 +174,9 @@ fn words_that_nobody_has_written_are_damage() {
         ("known", "UPDATE known SET rule = ''"),
         ("known", "UPDATE known SET source = x'0000000000000000000000000000000010'"),
     ] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let now = clock("a", 10);
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         suspend(&mut store, &[suspension(account("100"), Some("192.0.2.1"), uptime(HOUR))], &now);
         let mut change = store.begin().unwrap();
         change.know(&known("192.0.2.1", 3, uptime(HOUR)), &now).unwrap();
@@ -210,14 +210,14 @@ proptest! {
         (until, since, count, seconds, strict) in any::<(u64, u64, u32, u32, bool)>(),
         who in ".{0,20}",
     ) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let now = Clock { boot: "a", kernel: KernelTime::START, wall: TODAY };
         prop_assume!(until > 0);
         let trigger = Trigger { rule: Rule::ManyAccounts, count, seconds };
         let source = source.map(|source| source.to_canonical());
         let (until, since) = (KernelTime::from_nanos(until), WallTime::from_millis(since));
         let suspension = Suspension { what, source, until, since, who, trigger, strict };
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         suspend(&mut store, std::slice::from_ref(&suspension), &now);
         prop_assert_eq!(store.suspensions(&now).unwrap(), [suspension]);
     }

@@ -35,15 +35,15 @@ fn second_version(path: &Path) {
 
 #[test]
 fn the_version_before_the_guard_gets_room_for_what_it_decides() {
-    let scratch = Scratch::new();
-    second_version(&scratch.database());
+    let scratch = Scratch::new("store");
+    second_version(&database(scratch.path()));
     let now = clock("a", 20);
     let (suspended, known) = (
         guard::suspension(guard::account("100"), None, uptime(HOUR)),
         guard::known("192.0.2.1", 3, uptime(HOUR)),
     );
     for again in [false, true] {
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         assert_eq!(everything(&store, &now).unwrap().len(), 2);
         assert_eq!(store.switches().unwrap()[0].value, "monitor");
         assert_eq!(store.audit(9, None, None).unwrap().len(), 1);
@@ -58,11 +58,11 @@ fn the_version_before_the_guard_gets_room_for_what_it_decides() {
 
 #[test]
 fn an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
-    let scratch = Scratch::new();
-    first_version(&scratch.database());
+    let scratch = Scratch::new("store");
+    first_version(&database(scratch.path()));
     for _again in 0..2 {
         let now = clock("a", 20);
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         let since = TODAY + 10 * SECOND;
         let banned = Entry {
             since,
@@ -85,18 +85,18 @@ fn an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
 
 #[test]
 fn a_step_that_fails_leaves_the_database_as_it_was() {
-    let scratch = Scratch::new();
-    first_version(&scratch.database());
+    let scratch = Scratch::new("store");
+    first_version(&database(scratch.path()));
     // In the way of the second version.
-    let connection = Connection::open(scratch.database()).unwrap();
+    let connection = Connection::open(database(scratch.path())).unwrap();
     connection.execute_batch("CREATE TABLE switch (other)").unwrap();
     assert_eq!(
-        Store::open_at(&scratch.database(), &clock("a", 20)).unwrap_err().kind(),
+        Store::open_at(&database(scratch.path()), &clock("a", 20)).unwrap_err().kind(),
         StoreErrorKind::Other
     );
     connection.execute_batch("DROP TABLE switch").unwrap();
     drop(connection);
-    let store = Store::open_at(&scratch.database(), &clock("a", 20)).unwrap();
+    let store = Store::open_at(&database(scratch.path()), &clock("a", 20)).unwrap();
     assert_eq!(everything(&store, &clock("a", 20)).unwrap().len(), 2);
 }
 
@@ -112,30 +112,30 @@ fn a_database_that_this_version_does_not_know_is_refused_and_left_alone() {
         ("PRAGMA application_id = 5", StoreErrorKind::Other, "the database of another program"),
         ("DROP TABLE audit", StoreErrorKind::Corrupt, "tables are missing"),
     ] {
-        let scratch = Scratch::new();
-        drop(Store::open_at(&scratch.database(), &clock("a", 10)).unwrap());
-        Connection::open(scratch.database()).unwrap().execute_batch(sql).unwrap();
-        let before = std::fs::read(scratch.database()).unwrap();
-        let error = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap_err();
+        let scratch = Scratch::new("store");
+        drop(Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap());
+        Connection::open(database(scratch.path())).unwrap().execute_batch(sql).unwrap();
+        let before = std::fs::read(database(scratch.path())).unwrap();
+        let error = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap_err();
         assert_eq!(error.kind(), kind, "{sql}");
         assert!(error.to_string().contains(says), "{error}");
         assert!(error.to_string().contains("sipward.db"), "{error}");
-        assert_eq!(std::fs::read(scratch.database()).unwrap(), before, "{sql}");
+        assert_eq!(std::fs::read(database(scratch.path())).unwrap(), before, "{sql}");
     }
 }
 
 #[test]
 fn another_programs_database_is_not_made_ours() {
-    let scratch = Scratch::new();
-    Connection::open(scratch.database()).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-    let error = Store::open_at(&scratch.database(), &clock("a", 10)).unwrap_err();
+    let scratch = Scratch::new("store");
+    Connection::open(database(scratch.path())).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let error = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap_err();
     assert!(error.to_string().contains("another program"), "{error}");
 }
 
 #[test]
 fn nobody_else_can_read_it() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.join("lib").join("sipward");
+    let scratch = Scratch::new("store");
+    let directory = scratch.path().join("lib").join("sipward");
     let mut store = Store::open_at(&database(&directory), &clock("a", 10)).unwrap();
     put(&mut store, &many(1), &clock("a", 10));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;

@@ -3,7 +3,7 @@ use crate::store::{BATCH, Counts};
 
 #[test]
 fn what_is_put_is_there_after_the_store_was_closed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
     let entry = Entry {
         origin: Origin::Import,
@@ -11,11 +11,11 @@ fn what_is_put_is_there_after_the_store_was_closed() {
         evidence: Some("12 × friendly-scanner".to_owned()),
         ..trust(net("2001:db8::/32"), now.kernel + HOUR)
     };
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     assert!(store.is_new().unwrap());
     put(&mut store, std::slice::from_ref(&entry), &now);
     drop(store);
-    let store = Store::open_at(&scratch.database(), &now).unwrap();
+    let store = Store::open_at(&database(scratch.path()), &now).unwrap();
     assert_eq!(store.get(entry.net, &now).unwrap(), Some(entry.clone()));
     assert_eq!(store.get(net("2001:db8::/33"), &now).unwrap(), None);
     assert_eq!(everything(&store, &now).unwrap(), [entry]);
@@ -23,18 +23,18 @@ fn what_is_put_is_there_after_the_store_was_closed() {
 
 #[test]
 fn the_mapped_form_is_the_same_entry() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     put(&mut store, &[ban(net("::ffff:192.0.2.0/120"), FOREVER), trust(net("192.0.2.0/24"), FOREVER)], &now);
     assert_eq!(everything(&store, &now).unwrap(), [trust(net("192.0.2.0/24"), FOREVER)]);
 }
 
 #[test]
 fn a_change_that_is_not_committed_never_was() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let entry = ban(net("192.0.2.1/32"), now.kernel + HOUR);
     put(&mut store, std::slice::from_ref(&entry), &now);
     let mut change = store.begin().unwrap();
@@ -53,9 +53,9 @@ fn a_change_that_is_not_committed_never_was() {
 
 #[test]
 fn a_list_is_asked_for_by_what_is_in_it() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let noted = |net, note: &str| Entry { note: Some(note.to_owned()), ..ban(net, FOREVER) };
     put(
         &mut store,
@@ -110,9 +110,9 @@ fn a_list_is_asked_for_by_what_is_in_it() {
 
 #[test]
 fn what_has_run_out_is_not_there_and_then_is_purged() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let (first, second) = (net("192.0.2.1/32"), net("192.0.2.2/32"));
     put(
         &mut store,
@@ -144,9 +144,9 @@ fn what_has_run_out_is_not_there_and_then_is_purged() {
 
 #[test]
 fn what_has_run_out_is_purged_in_batches() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let count = BATCH as u32 * 2 + 1;
     let entries: Vec<_> = many(count)
         .into_iter()
@@ -162,8 +162,8 @@ fn what_has_run_out_is_purged_in_batches() {
 
 #[test]
 fn two_processes_take_turns() {
-    let scratch = Scratch::new();
-    let path = scratch.database();
+    let scratch = Scratch::new("store");
+    let path = database(scratch.path());
     let now = clock("a", 10);
     drop(Store::open_at(&path, &now).unwrap());
     std::thread::scope(|scope| {
@@ -183,10 +183,10 @@ fn two_processes_take_turns() {
 
 #[test]
 fn one_that_holds_the_store_for_too_long_is_told_of() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut slow = Store::open_at(&scratch.database(), &now).unwrap();
-    let mut other = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut slow = Store::open_at(&database(scratch.path()), &now).unwrap();
+    let mut other = Store::open_at(&database(scratch.path()), &now).unwrap();
     other.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let mut change = slow.begin().unwrap();
     change.put(&ban(net("192.0.2.1/32"), FOREVER), &now).unwrap();

@@ -36,13 +36,13 @@ fn remember(store: &mut Store, kept: &[Memory], gone: &[Remembered], now: &Clock
 
 #[test]
 fn what_was_counted_is_there_after_the_store_was_closed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     let mut all = some().to_vec();
     remember(&mut store, &all, &[], &now);
     drop(store);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     assert_eq!(store.memory(&now).unwrap(), all);
     // Anew, and no more: nothing but that very one.
     all[3] = Memory { state: "other".to_owned(), ..memory(all[3].of.clone(), 600) };
@@ -57,9 +57,9 @@ fn what_was_counted_is_there_after_the_store_was_closed() {
 
 #[test]
 fn it_runs_out_and_is_purged() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     remember(&mut store, &some(), &[], &now);
     for (seconds, left) in [(99, 5), (100, 4), (399, 2), (500, 0)] {
         let now = clock("a", seconds);
@@ -73,21 +73,21 @@ fn it_runs_out_and_is_purged() {
 
 #[test]
 fn where_accounts_have_worked_is_known_after_a_reboot_and_counts_are_not() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("store");
     let now = clock("a", 10);
-    let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
     remember(&mut store, &some(), &[], &now);
     drop(store);
     let now = Clock { boot: "b", kernel: uptime(7 * SECOND), wall: TODAY + 60 * SECOND };
     // Twice: the boot that the times belong to is not forgotten while they are there.
     for _again in 0..2 {
-        let store = Store::open_at(&scratch.database(), &now).unwrap();
+        let store = Store::open_at(&database(scratch.path()), &now).unwrap();
         let left: Vec<_> =
             store.memory(&now).unwrap().iter().map(|memory| memory.until.since(now.kernel)).collect();
         assert_eq!(left, [40 * SECOND, 140 * SECOND, 240 * SECOND]);
     }
     let later = Clock { kernel: now.kernel + HOUR, ..now };
-    let mut store = Store::open_at(&scratch.database(), &later).unwrap();
+    let mut store = Store::open_at(&database(scratch.path()), &later).unwrap();
     assert_eq!(store.purge(&later).unwrap(), 5);
 }
 
@@ -100,9 +100,9 @@ fn what_nobody_has_written_is_damage() {
         "UPDATE memory SET account = '' WHERE kind = 2",
         "UPDATE memory SET source = x'00000000000000000000000000000000c8' WHERE kind = 1",
     ] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let now = clock("a", 10);
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         remember(&mut store, &some(), &[], &now);
         store.connection.execute_batch(sql).unwrap();
         assert_eq!(store.memory(&now).unwrap_err().kind(), StoreErrorKind::Corrupt, "{sql}");

@@ -14,7 +14,6 @@ mod model;
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -23,33 +22,11 @@ use ipnet::IpNet;
 use super::{Entry, Store, StoreErrorKind};
 use crate::clock::Clock;
 use sipward_api::Query;
+use sipward_testkit::scratch::Scratch;
 use sipward_types::{
     list_entry::{ListKind, Origin},
     time::{KernelTime, WallTime},
 };
-
-/// A directory that is gone when this is dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("sipward-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn database(&self) -> PathBuf {
-        database(&self.0)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn database(directory: &Path) -> PathBuf {
     directory.join("sipward.db")

@@ -148,9 +148,9 @@ proptest! {
 
     #[test]
     fn the_store_does_what_a_map_does(steps in prop::collection::vec(any_step(), 1..60)) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let mut time = Time { now: Duration::ZERO, boot: 0, began: Duration::ZERO };
-        let mut store = Store::open_at(&scratch.database(), &time.clock()).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &time.clock()).unwrap();
         let mut model = Model::default();
         let mut steps = steps.iter().peekable();
         while let Some(step) = steps.peek() {
@@ -164,7 +164,7 @@ proptest! {
                 Step::Reboot if time.boot + 1 < BOOTS.len() => {
                     drop(store);
                     time = Time { now: time.now + SECOND / 2, boot: time.boot + 1, began: time.now };
-                    store = Store::open_at(&scratch.database(), &time.clock()).unwrap();
+                    store = Store::open_at(&database(scratch.path()), &time.clock()).unwrap();
                 }
                 Step::Reboot => {}
                 Step::Purge => {
@@ -184,11 +184,11 @@ proptest! {
     #[test]
     fn what_is_put_is_what_is_got(entry in any_entry(), until: u64, wall: u64, kernel in 0..u64::MAX / 2) {
         prop_assume!(until > kernel);
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let (kernel, wall) = (KernelTime::from_nanos(kernel), WallTime::from_millis(wall));
         let now = Clock { boot: "a", kernel, wall };
         let entry = Entry { until: KernelTime::from_nanos(until), ..entry };
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         put(&mut store, std::slice::from_ref(&entry), &now);
         prop_assert_eq!(store.get(entry.net, &now).unwrap(), Some(entry));
     }
@@ -199,9 +199,9 @@ proptest! {
         limit in 1..9usize,
         within in prop::option::of(any_net()),
     ) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::new("store");
         let now = clock("a", 50);
-        let mut store = Store::open_at(&scratch.database(), &now).unwrap();
+        let mut store = Store::open_at(&database(scratch.path()), &now).unwrap();
         put(&mut store, &entries, &now);
         let query = Query { within, ..all_of(ListKind::Banned) };
         let (mut pages, mut after) = (Vec::new(), None);

@@ -104,7 +104,7 @@ impl<K: Copy + Ord, V: Copy> SortedRuns<K, V> {
         runs.iter().flatten().skip(skipped).copied().take_while(move |(key, _)| *key <= last)
     }
 
-    /// Where each run begins among all entries: see [`Self::rank`].
+    /// The beginnings of the runs among all entries: see [`Self::rank`].
     pub(super) fn starts(&self) -> Vec<usize> {
         let start = |next: &mut usize, run: &Vec<_>| {
             let start = *next;

@@ -17,9 +17,9 @@ use xdp_prog::{
         Refunds, Rest, Signatures, SourceEntry, SourceState, StreamKey, StreamState, Suspension,
         SuspensionKey,
     },
-    account::{BY_CREDENTIALS, Named, Walk, Wanted, Whole},
+    account::{BY_CREDENTIALS, Named, Walk, Wanted},
     asking,
-    bytes::Bytes,
+    bytes::{Bytes, Whole},
     charge::{self, Charge, Limit},
     egress, fingerprint, form,
     frame::{self, Depth, Packet, TCP, flag},
@@ -436,7 +436,7 @@ impl World for View<'_> {
     }
 
     fn forms(&self, packet: &Packet, begin: form::Begin) -> u32 {
-        form::find(&form::Whole { payload: self.payload(packet), length: packet.length }, begin)
+        form::find(&Whole { payload: self.payload(packet), length: packet.length }, begin)
     }
 
     fn suspended(&self, packet: &Packet, asked: Asked) -> bool {

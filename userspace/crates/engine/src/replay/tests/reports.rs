@@ -1,10 +1,10 @@
 //! The whole way, from a file to the report.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 
 use pcap_file::Endianness;
 use serde_json::{Value, json};
-use sipward_testkit::message;
+use sipward_testkit::{message, scratch::Scratch};
 
 use super::{
     super::{Format, ReplayError, run},
@@ -13,28 +13,12 @@ use super::{
 };
 use crate::policy::Config;
 
-/// A file that goes when the test does.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("sipward-replay-{}-{name}", std::process::id()));
-        std::fs::write(&path, content).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 fn replay(name: &str, capture: &[u8], config: &str, format: Format) -> (String, Result<(), ReplayError>) {
-    let file = Scratch::new(name, capture);
+    let directory = Scratch::new("replay");
+    let file = directory.file(name, capture);
     let resolved = Config::parse(config, "test").unwrap().resolve().unwrap();
     let mut output = Vec::new();
-    let result = run(&file.0, &resolved, &mut output, format);
+    let result = run(&file, &resolved, &mut output, format);
     (String::from_utf8(output).unwrap(), result)
 }
 
@@ -208,11 +192,12 @@ impl io::Write for Refusing {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is() {
-    let file = Scratch::new("pipe", &morning());
+    let directory = Scratch::new("replay");
+    let file = directory.file("pipe", morning());
     let resolved = Config::default().resolve().unwrap();
     for format in [Format::Json, Format::Human] {
-        run(&file.0, &resolved, &mut Refusing(io::ErrorKind::BrokenPipe), format).unwrap();
-        let error = run(&file.0, &resolved, &mut Refusing(io::ErrorKind::StorageFull), format).unwrap_err();
+        run(&file, &resolved, &mut Refusing(io::ErrorKind::BrokenPipe), format).unwrap();
+        let error = run(&file, &resolved, &mut Refusing(io::ErrorKind::StorageFull), format).unwrap_err();
         assert_eq!(error.to_string(), "cannot write the report: no storage space");
     }
 }
