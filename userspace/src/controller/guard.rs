@@ -116,7 +116,6 @@ struct Batch<'a> {
     who: &'a str,
     /// The note of the order.
     note: Option<&'a str>,
-    trusted: BTreeSet<IpAddr>,
     done: Vec<Done>,
     /// Not put in force.
     refused: Vec<Decision>,
@@ -203,8 +202,8 @@ impl Controller {
     }
 
     /// Updates known sources after a change of the lists.
-    pub(super) fn know_again(&mut self, nets: &[IpNet]) -> Result<(), Refusal> {
-        let sources = nets.iter().filter_map(|net| single(*net));
+    pub(super) fn know_again(&mut self, changes: &[ListChange]) -> Result<(), Refusal> {
+        let sources = changes.iter().filter_map(|(net, _)| single(*net));
         Ok(self.guard_runtime.enforced.know_again(&mut self.tables, sources, sipward_kernel::clock::now())?)
     }
 
@@ -217,9 +216,8 @@ impl Controller {
         note: Option<&str>,
     ) -> Result<SaveOutcome, Refusal> {
         let clock = Clock::read();
-        let trusted = self.trusted_of(&decisions, &clock)?;
         let mut batch =
-            Batch { clock, who, note, trusted, done: Vec::new(), refused: Vec::new(), protected: None };
+            Batch { clock, who, note, done: Vec::new(), refused: Vec::new(), protected: None };
         let mut result = Ok(());
         for decision in decisions {
             result = result.and(self.apply(&decision, &mut batch));
@@ -233,25 +231,6 @@ impl Controller {
         }
         let saved = self.save_batch(batch)?;
         result.map(|()| saved)
-    }
-
-    /// The trusted sources among those to suspend. Looked up once, because that reads all prefixes.
-    fn trusted_of(&mut self, decisions: &[Decision], clock: &Clock) -> Result<BTreeSet<IpAddr>, Refusal> {
-        let source = |decision: &Decision| match decision.action {
-            GuardAction::Suspend { source, .. }
-            | GuardAction::Ban { scope: Scope::Flow { source, .. }, .. } => Some(source),
-            _ => None,
-        };
-        let sources: BTreeSet<_> = decisions.iter().filter_map(source).collect();
-        let mut trusted = BTreeSet::new();
-        if !sources.is_empty() {
-            for source in sources {
-                if self.lists.trusts(&mut self.tables, source, clock.kernel)? {
-                    trusted.insert(source);
-                }
-            }
-        }
-        Ok(trusted)
     }
 
     fn apply(&mut self, decision: &Decision, batch: &mut Batch<'_>) -> Result<(), Refusal> {
@@ -333,7 +312,9 @@ impl Controller {
         trigger: Trigger,
         batch: &mut Batch<'_>,
     ) -> Result<bool, Refusal> {
-        if source.is_some_and(|source| batch.trusted.contains(&source)) {
+        if let Some(source) = source
+            && self.lists.trusts(&mut self.tables, source, batch.clock.kernel)?
+        {
             // The source became trusted after the evidence.
             return Ok(false);
         }

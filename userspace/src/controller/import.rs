@@ -90,17 +90,24 @@ impl Controller {
         // A store that cannot be read is reported when it cannot be written.
         let known = self.store.read(|store| store.get_all(&nets, clock));
         let known = known.unwrap_or_else(|_| vec![None; nets.len()]);
+        let has_origins = self.lists.has_origins();
         let mut batch = Batch::default();
         for (((net, said), before), known) in nets.into_iter().zip(&import.entries).zip(before).zip(known) {
             let until =
                 said.until.map_or(KernelTime::FOREVER, |until| clock.to_kernel(WallSeconds::new(until)));
             if until <= clock.kernel {
                 batch.over += 1;
-            } else if known.as_ref().is_some_and(|known| stays(known, import.list)) {
+                continue;
+            }
+            let owner = if has_origins {
+                before.map(|before| (before.kind, before.origin))
+            } else {
+                known.as_ref().map(|known| (known.kind, known.origin))
+            };
+            if owner == Some((import.list, Origin::Config)) {
+                // The configuration says the same already. That stays, even if the file is imported that was exported here.
                 batch.there += 1;
-            } else if let Some(why) =
-                objection(net, import.list, before, known.as_ref(), protected.as_deref())
-            {
+            } else if let Some(why) = objection(net, import.list, before, owner, protected.as_deref()) {
                 batch.refused.push(format!("{}: it {why}", show(net)));
             } else {
                 batch.add(net, import.list, New { until, note: said.note.clone(), before, known });
@@ -121,20 +128,15 @@ fn note(
     move |change, clock| change.audit(&who, &what, &file, &detail, clock)
 }
 
-/// True if the configuration says the same already. That stays, even if the file is imported that was exported here.
-fn stays(known: &Entry, list: ListKind) -> bool {
-    known.origin == Origin::Config && known.kind == list
-}
-
 /// Why an entry is left out, to go on after its name.
 fn objection(
     net: IpNet,
     list: ListKind,
     before: Option<ListEntry>,
-    known: Option<&Entry>,
+    owner: Option<(ListKind, Origin)>,
     protected: Option<&[ProtectedAddress]>,
 ) -> Option<String> {
-    if let Some(why) = known.and_then(|known| by_file(known.kind, known.origin)) {
+    if let Some(why) = owner.and_then(|(kind, origin)| by_file(kind, origin)) {
         return Some(format!("is {why}"));
     }
     if list == ListKind::Banned && before.is_some_and(|before| before.kind == ListKind::Trusted) {

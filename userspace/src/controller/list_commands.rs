@@ -132,7 +132,7 @@ impl Controller {
                 change.audit(&name, &what, &show(net), "", clock)
             });
             self.unless_saved(saved, net, &clock, reply)?;
-            self.know_again(&[net])?;
+            self.know_again(&[(net, None)])?;
             if *list == ListKind::Banned {
                 self.clear_net(net, who, reply)?;
             }
@@ -238,14 +238,14 @@ impl Controller {
     /// Changes the lists, in memory and in the kernel. On an error, all is as it was.
     pub(super) fn set_lists(&mut self, changes: &[ListChange], clock: &Clock) -> Result<(), Refusal> {
         let result = self.lists.set_all(&mut self.tables, changes, clock.kernel);
-        self.know_again(&changes.iter().map(|(net, _)| *net).collect::<Vec<_>>())?;
+        self.know_again(changes)?;
         Ok(result?)
     }
 
     /// The refusal of changes by hand, if the entry is one of the configuration.
     pub(super) fn configured(&mut self, net: IpNet) -> Option<String> {
         let clock = Clock::read();
-        let (kind, origin) = if self.lists.is_complete() {
+        let (kind, origin) = if self.lists.has_origins() {
             let ListEntry { kind, origin, .. } =
                 self.lists.get(&mut self.tables, net, clock.kernel).ok()??;
             (kind, origin)

@@ -128,7 +128,7 @@ impl Controller {
         let mut enforced = EnforcedState::found(&mut tables, settings::passes_as_kept(&store), &clock)?;
         if is_new {
             // A store that was made just now would otherwise pass for all there is.
-            lists.mark_all_unsaved(&mut tables)?;
+            lists.mark_all_unsaved(&mut tables, sipward_kernel::clock::now())?;
             enforced.find_known(&mut tables, &clock)?;
             enforced.adopt(&mut tables)?;
         }
@@ -262,13 +262,16 @@ impl Controller {
 
     fn catch_up(&mut self, adopt: bool) -> Result<Result<Reconciled, String>, Refusal> {
         if adopt {
-            self.lists.mark_all_unsaved(&mut self.tables)?;
+            self.lists.mark_all_unsaved(&mut self.tables, sipward_kernel::clock::now())?;
             self.guard_runtime.enforced.adopt(&mut self.tables)?;
             self.guard_runtime.snapshot.is_lost();
             self.switched.save(&mut self.store);
         }
         if let Some(settings) = &self.settings {
-            settings::apply_lists(&mut self.lists, &mut self.tables, &mut self.store, &settings.resolved)?;
+            let changes = settings::list_changes(&mut self.store, &settings.resolved);
+            self.apply_lists(&changes)?;
+        }
+        if let Some(settings) = &self.settings {
             settings.keep(&mut self.store);
         }
         let lists = match reconcile(&mut self.lists, &mut self.tables, &mut self.store)? {
@@ -278,6 +281,13 @@ impl Controller {
         let guarded =
             self.guard_runtime.enforced.reconcile(&mut self.tables, &mut self.store, &Clock::read())?;
         Ok(guarded.map(|_| lists))
+    }
+
+    /// Puts the lists of the configuration in force, and makes known sources count again that are no longer on one.
+    fn apply_lists(&mut self, changes: &[ListChange]) -> Result<(), Refusal> {
+        let result = settings::apply_lists(&mut self.lists, &mut self.tables, &mut self.store, changes);
+        self.know_again(changes)?;
+        result
     }
 
     /// Why not all that is in force is saved.

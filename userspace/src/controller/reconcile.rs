@@ -95,12 +95,17 @@ pub(super) fn read_from_kernel(
 ) -> kernel::Result<()> {
     lists.complete(tables)?;
     // A store that cannot be read is reported by the retrying store.
-    let _ = store.read(|store| {
-        store.for_each(&Clock::read(), |entry| {
-            lists.set_origin(entry.net, entry.kind, entry.origin);
+    let stored = store.read(|store| {
+        let mut stored = Vec::new();
+        store.for_each(&Clock::read(), |Entry { net, kind, origin, .. }| {
+            stored.push((net, kind, origin));
             Ok(())
-        })
+        })?;
+        Ok(stored)
     });
+    if let Ok(stored) = stored {
+        lists.set_origins(stored);
+    }
     Ok(())
 }
 

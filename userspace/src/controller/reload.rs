@@ -31,7 +31,8 @@ impl Controller {
             );
         }
         self.switched.overrule(&mut self.store, &next);
-        settings::apply_lists(&mut self.lists, &mut self.tables, &mut self.store, &next.resolved)?;
+        let changes = settings::list_changes(&mut self.store, &next.resolved);
+        self.apply_lists(&changes)?;
         settings::apply(&mut self.tables, &next, &self.switched)?;
         self.reverts_at = self.switched.reverts_at();
         next.keep(&mut self.store);

@@ -9,7 +9,11 @@ use std::{
 use ipnet::IpNet;
 use xdp_prog::{abi::Policy, form::Form, reason::Reason};
 
-use super::{good_texts::Texts, retrying_store::RetryingStore, switch_names::SIGNATURE};
+use super::{
+    good_texts::{self, Texts},
+    retrying_store::RetryingStore,
+    switch_names::{self, SIGNATURE},
+};
 use crate::{
     caller::Who,
     clock::Clock,
@@ -17,7 +21,7 @@ use crate::{
     refusal::Refusal,
     store::{Change, Entry, Store, StoreError, Switch},
 };
-use sipward_api::Query;
+use sipward_api::{Query, name::FilterMode};
 use sipward_engine::{
     lists::ListChange,
     policy::{Config, Mode, Resolved},
@@ -84,13 +88,13 @@ impl Settings {
 
     /// Switches that the configuration overrides, always those of signatures and of rules that were switched off.
     pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
-        let mode = self.says_mode.then_some(crate::controller::switch_names::MODE);
-        let only = self.says_trusted_only.then_some(crate::controller::switch_names::ONLY);
+        let mode = self.says_mode.then_some(switch_names::MODE);
+        let only = self.says_trusted_only.then_some(switch_names::ONLY);
         [
             mode,
             only,
-            Some(crate::controller::switch_names::SIGNATURES),
-            Some(crate::controller::switch_names::OFF),
+            Some(switch_names::SIGNATURES),
+            Some(switch_names::OFF),
         ]
         .into_iter()
         .flatten()
@@ -106,7 +110,7 @@ impl Settings {
                     return change.remove_switch(PASSES).map(drop);
                 }
                 let (name, value) =
-                    (PASSES.to_owned(), crate::controller::switch_names::on_off(true).to_owned());
+                    (PASSES.to_owned(), switch_names::on_off(true).to_owned());
                 let (since, who, until) = (clock.wall, Who::sipward().name, KernelTime::FOREVER);
                 change.put_switch(&Switch { name, value, since, who, until }, clock)
             });
@@ -117,7 +121,7 @@ impl Settings {
     /// For a start at which the file is broken.
     pub(super) fn keep(&self, store: &mut RetryingStore) {
         if let Some(texts) = &self.texts {
-            crate::controller::good_texts::save(store, texts);
+            good_texts::save(store, texts);
         }
     }
 }
@@ -141,7 +145,7 @@ impl Switched {
         let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
         let by_hand = switches
             .into_iter()
-            .filter(|switch| crate::controller::switch_names::ALL.contains(&switch.name.as_str()));
+            .filter(|switch| switch_names::ALL.contains(&switch.name.as_str()));
         Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
     }
 
@@ -160,14 +164,14 @@ impl Switched {
         };
         if in_force.enforce != configured.enforce {
             differs(
-                crate::controller::switch_names::MODE,
-                crate::controller::switch_names::mode_name(in_force.enforce != 0),
+                switch_names::MODE,
+                FilterMode::of(in_force.enforce != 0).name(),
             );
         }
         if in_force.trusted_only != configured.trusted_only {
             differs(
-                crate::controller::switch_names::ONLY,
-                crate::controller::switch_names::on_off(in_force.trusted_only != 0),
+                switch_names::ONLY,
+                switch_names::on_off(in_force.trusted_only != 0),
             );
         }
         switched
@@ -206,7 +210,7 @@ impl Switched {
 
     /// Rules that were switched off by themselves.
     pub(super) fn off(&self) -> BTreeSet<String> {
-        self.value(crate::controller::switch_names::OFF)
+        self.value(switch_names::OFF)
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default()
     }
@@ -214,7 +218,7 @@ impl Switched {
     /// These and no others are off.
     pub(super) fn put_off(&mut self, off: &BTreeSet<String>, who: &str) -> Switch {
         let switch = Switch {
-            name: crate::controller::switch_names::OFF.to_owned(),
+            name: switch_names::OFF.to_owned(),
             // A list of strings always has a form in JSON.
             value: serde_json::to_string(off).unwrap_or_default(),
             since: Clock::read().wall,
@@ -227,7 +231,7 @@ impl Switched {
 
     /// The signatures that an operator loaded.
     pub(super) fn signatures(&self) -> Option<SignatureSet> {
-        let text = self.value(crate::controller::switch_names::SIGNATURES)?;
+        let text = self.value(switch_names::SIGNATURES)?;
         let set = SignatureSet::parse(text, "the signatures loaded by hand").ok()?;
         Some(SignatureSet::shipped().overlaid(&set))
     }
@@ -235,7 +239,7 @@ impl Switched {
     /// When the lock-down is to be taken back.
     pub(super) fn reverts_at(&self) -> Option<KernelTime> {
         self.0
-            .get(crate::controller::switch_names::ONLY)
+            .get(switch_names::ONLY)
             .map(|switch| switch.until)
             .filter(|until| !until.is_forever())
     }
@@ -249,11 +253,11 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
     put_in_force(tables, others.flatten().as_ref().unwrap_or(&settings.signatures))?;
     let mut policy = settings.resolved.policy.clone();
     put_off(&mut policy, &off);
-    if let Some(mode) = switched.value(crate::controller::switch_names::MODE) {
-        policy.enforce = u8::from(mode == crate::controller::switch_names::mode_name(true));
+    if let Some(mode) = switched.value(switch_names::MODE) {
+        policy.enforce = u8::from(mode == FilterMode::of(true).name());
     }
-    if let Some(only) = switched.value(crate::controller::switch_names::ONLY) {
-        policy.trusted_only = u8::from(only == crate::controller::switch_names::on_off(true));
+    if let Some(only) = switched.value(switch_names::ONLY) {
+        policy.trusted_only = u8::from(only == switch_names::on_off(true));
     }
     // The same as before, or flows that are counted already would be counted again.
     policy.key = tables.policy()?.map_or_else(random, |before| before.key);
@@ -299,25 +303,29 @@ fn random() -> u32 {
     RandomState::new().build_hasher().finish() as u32
 }
 
-/// Makes the lists say what the configuration says: what it no longer names goes, if it came from there. On an error,
-/// all is as it was.
+/// The changes that make the lists say what the configuration says: what it no longer names goes, if it came from there.
+pub(super) fn list_changes(store: &mut RetryingStore, resolved: &Resolved) -> Vec<ListChange> {
+    let clock = Clock::read();
+    // Nothing, where the store cannot be read; which is reported elsewhere.
+    let before = store.read(|store| configured(store, &clock)).unwrap_or_default();
+    changes(&before, resolved)
+}
+
+/// Puts these changes in force and saves them. On an error, all is as it was.
 pub(super) fn apply_lists(
     lists: &mut Lists,
     tables: &mut Tables,
     store: &mut RetryingStore,
-    resolved: &Resolved,
+    changes: &[ListChange],
 ) -> Result<(), Refusal> {
-    let clock = Clock::read();
-    // Nothing, where the store cannot be read; which is reported elsewhere.
-    let before = store.read(|store| configured(store, &clock)).unwrap_or_default();
-    let changes = changes(&before, resolved);
     if changes.is_empty() {
         return Ok(());
     }
-    lists.set_all(tables, &changes, clock.kernel)?;
-    if store.change(|change, clock| save_lists(change, clock, &changes)).is_err() {
+    let clock = Clock::read();
+    lists.set_all(tables, changes, clock.kernel)?;
+    if store.change(|change, clock| save_lists(change, clock, changes)).is_err() {
         // The retrying store reports the fault. An unmarked entry would count as unacknowledged after a restart.
-        for (net, _) in &changes {
+        for (net, _) in changes {
             lists.mark_unsaved(tables, *net, clock.kernel)?;
         }
     }

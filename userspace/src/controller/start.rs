@@ -54,10 +54,11 @@ impl Controller {
         }
         let mut lists = Lists::open(tables)?;
         if !matches!(opened, OpenOutcome::AsLeft) {
-            lists.mark_all_unsaved(tables)?;
+            lists.mark_all_unsaved(tables, sipward_kernel::clock::now())?;
         }
         if let Some(settings) = &settings {
-            settings::apply_lists(&mut lists, tables, &mut store, &settings.resolved)?;
+            let changes = settings::list_changes(&mut store, &settings.resolved);
+            settings::apply_lists(&mut lists, tables, &mut store, &changes)?;
         }
         let reconciled = reconcile(&mut lists, tables, &mut store)?;
         if let Err(fault) = &reconciled {

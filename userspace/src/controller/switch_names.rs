@@ -1,6 +1,5 @@
 //! The names that the store knows switches by.
 
-/// The names that the store knows them by.
 pub(super) const MODE: &str = "mode";
 
 pub(super) const ONLY: &str = "trusted-only";
@@ -16,9 +15,5 @@ pub(super) const fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-pub(super) const fn mode_name(enforce: bool) -> &'static str {
-    if enforce { "enforce" } else { "monitor" }
-}
-
-/// Before the name of one.
+/// A signature is named as a rule behind this.
 pub(super) const SIGNATURE: &str = "signature:";

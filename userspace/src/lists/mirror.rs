@@ -26,7 +26,7 @@ impl Lists {
     /// Makes the lists these, in memory and in the kernel. Whoever stays where they are is never without their entry
     /// meanwhile.
     pub fn mirror(&mut self, tables: &mut Tables, wanted: ListEntries) -> Result<Mirrored> {
-        *self = Self { list_entries: wanted, is_complete: true };
+        *self = Self { list_entries: wanted, is_complete: true, has_origins: true };
         let mirrored = mirror(tables, &self.list_entries);
         if mirrored.is_err()
             && let Ok(lists) = Self::open(tables)

@@ -19,6 +19,8 @@ use self::{
     read::{read_addresses, read_all_addresses, read_prefixes, read_within},
     write::write,
 };
+use xdp_prog::abi::SourceEntry;
+
 use sipward_engine::lists::{ListChange, ListEntries, MapWrites};
 use sipward_kernel::{Batch, Bucket, Error, Result, Tables};
 use sipward_types::{
@@ -31,6 +33,8 @@ pub struct Lists {
     list_entries: ListEntries,
     /// All addresses are in memory.
     is_complete: bool,
+    /// The origins are those of the store, which the kernel does not have.
+    has_origins: bool,
 }
 
 /// The result of a part of a purge.
@@ -49,12 +53,12 @@ impl Lists {
     pub fn open(tables: &mut Tables) -> Result<Self> {
         let mut list_entries = ListEntries::default();
         read_prefixes(tables, &mut list_entries)?;
-        Ok(Self { list_entries, is_complete: false })
+        Ok(Self { list_entries, is_complete: false, has_origins: false })
     }
 
-    /// True if nothing is read from the kernel any more.
-    pub const fn is_complete(&self) -> bool {
-        self.is_complete
+    /// True if each entry has its origin. What was read from the kernel has none until the store was asked.
+    pub const fn has_origins(&self) -> bool {
+        self.has_origins
     }
 
     /// Reads all that is not in memory yet.
@@ -71,9 +75,12 @@ impl Lists {
         self.list_entries.is_unsaved()
     }
 
-    /// See [`ListEntries::set_origin`].
-    pub fn set_origin(&mut self, net: IpNet, kind: ListKind, origin: Origin) {
-        self.list_entries.set_origin(net, kind, origin);
+    /// Takes the origins of these entries over; they are all of the store's.
+    pub fn set_origins(&mut self, stored: impl IntoIterator<Item = (IpNet, ListKind, Origin)>) {
+        for (net, kind, origin) in stored {
+            self.list_entries.set_origin(net, kind, origin);
+        }
+        self.has_origins = true;
     }
 
     /// The entry of this very address or prefix, if it has not ended.
@@ -113,6 +120,12 @@ impl Lists {
 
     /// True if anybody is trusted at all.
     pub fn trusts_somebody(&mut self, tables: &mut Tables, now: KernelTime) -> Result<bool> {
+        // The prefixes are in memory; to read all addresses takes a second.
+        let is_trust =
+            |(_, list_entry): (_, ListEntry)| list_entry.kind == ListKind::Trusted && list_entry.until > now;
+        if self.list_entries.prefixes().iter().any(is_trust) {
+            return Ok(true);
+        }
         Ok(self.list(tables, ListKind::Trusted, now)?.next().is_some())
     }
 
@@ -139,7 +152,6 @@ impl Lists {
 
     /// Makes these changes, whatever was there before. On an error, all is as it was.
     pub fn set_all(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
-        self.read_for(tables, changes, now)?;
         match self.change(tables, changes, now) {
             // An entry that has ended still takes room.
             Err(Error::Full { .. }) if self.clear(tables, now)? > 0 => self.change(tables, changes, now),
@@ -148,6 +160,7 @@ impl Lists {
     }
 
     fn change(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
+        self.read_for(tables, changes, now)?;
         let (writes, undo) = self.list_entries.change(changes, now);
         let result = write(tables, &writes);
         if result.is_err() {
@@ -176,10 +189,12 @@ impl Lists {
     }
 
     /// Marks everything on the lists.
-    pub fn mark_all_unsaved(&mut self, tables: &mut Tables) -> Result<()> {
+    pub fn mark_all_unsaved(&mut self, tables: &mut Tables, now: KernelTime) -> Result<()> {
         self.complete(tables)?;
         let writes = self.list_entries.mark_all_unsaved();
-        tables.sources()?.put_all(self.list_entries.address_writes())?;
+        // An address whose entry has ended may be a known source by now.
+        let lasting = |(_, entry): &(IpAddr, SourceEntry)| entry.expires > now.as_nanos();
+        tables.sources()?.put_all(self.list_entries.address_writes().filter(lasting))?;
         self.follow(tables, &writes)
     }
 

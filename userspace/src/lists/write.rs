@@ -2,7 +2,7 @@
 
 use sipward_engine::lists::{Declaration, MapWrites};
 use sipward_kernel::{Result, Tables};
-use xdp_prog::abi::UNSAVED;
+use xdp_prog::abi::{UNSAVED, kind};
 
 /// On an error, some are done.
 pub(super) fn write(tables: &mut Tables, writes: &MapWrites) -> Result<()> {
@@ -28,7 +28,10 @@ pub(super) fn write(tables: &mut Tables, writes: &MapWrites) -> Result<()> {
     let mut sources = tables.sources()?;
     sources.put_all(shadowed.iter().copied())?;
     for address in removed_addresses {
-        sources.remove(*address)?;
+        // A change that is undone may not have come so far as to take the place of a known source.
+        if sources.get(*address)?.is_some_and(|entry| entry.kind != kind::KNOWN) {
+            sources.remove(*address)?;
+        }
     }
     Ok(())
 }

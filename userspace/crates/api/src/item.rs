@@ -8,7 +8,7 @@ use sipward_types::account::Status;
 use sipward_types::list_entry::Origin;
 
 /// Distinguishes a null from an absent field, which serde does not.
-pub fn said<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
+fn null_or_absent<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -30,7 +30,7 @@ pub struct Banned {
     /// The trusted prefix around it, because of which the ban has no effect.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shadowed_by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "null_or_absent")]
     pub shadowed_for: Option<Option<u64>>,
 }
 
@@ -50,7 +50,7 @@ pub struct Listed {
     pub since: u64,
     pub origin: Origin,
     /// The time for which a trusted prefix keeps the ban from having effect; null: forever.
-    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "said")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "null_or_absent")]
     pub shadowed_for: Option<Option<u64>>,
     pub note: Option<String>,
     pub evidence: Option<String>,

@@ -11,8 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use sipward_types::list_entry::ListKind;
-use sipward_types::list_entry::Origin;
+use sipward_types::list_entry::{ListKind, Origin};
 
 /// The version of the protocol. A daemon refuses calls of another version.
 pub const VERSION: u32 = 1;

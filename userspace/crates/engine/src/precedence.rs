@@ -69,15 +69,11 @@ impl PrefixEntries {
         self.list_entries.get(&canonical(net)).copied()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.list_entries.is_empty()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = (IpNet, ListEntry)> + '_ {
         self.list_entries.iter().map(|(net, list_entry)| (*net, *list_entry))
     }
 
-    /// The claimed prefixes within `net`, itself included.
+    /// The prefixes within `net`, itself included.
     pub fn within(&self, net: IpNet) -> impl Iterator<Item = IpNet> + '_ {
         let net = canonical(net);
         self.list_entries.range(net..).map(|(inner, _)| *inner).take_while(move |inner| net.contains(inner))

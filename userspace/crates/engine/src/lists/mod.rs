@@ -146,11 +146,6 @@ impl ListEntries {
         &self.prefixes
     }
 
-    /// True if the store lacks the entry of a prefix, or has one too many.
-    pub fn is_prefix_unsaved(&self, net: IpNet) -> bool {
-        self.unsaved_prefixes.contains(&net)
-    }
-
     /// Each address as its map should have it, in the order of [`Self::address_ranks`].
     pub fn address_writes(&self) -> impl Iterator<Item = (IpAddr, SourceEntry)> + '_ {
         self.addresses.iter().map(|(address, entry)| (address, self.source_entry(address, entry)))
