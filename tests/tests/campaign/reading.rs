@@ -22,8 +22,8 @@ use sipward_types::{
 };
 use xdp_prog::{
     abi::{Policy, Signatures, TAP_MAX},
-    account::{MORE, NOTHING, Walk, Wanted, Whole, hash},
-    bytes::Bytes,
+    account::{MORE, NOTHING, Walk, Wanted, hash},
+    bytes::{Bytes, Whole},
     frame::Packet,
     judge::Verdict,
     reason::{Action, Reason},

@@ -1,6 +1,6 @@
 //! Judges evidence; puts in force what follows, saves it and emits it as events.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -21,6 +21,7 @@ use crate::{
 };
 use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
+use sipward_engine::lists::ListChange;
 use sipward_kernel::SuspensionTarget;
 use sipward_types::{
     account::Account,
@@ -216,8 +217,7 @@ impl Controller {
         note: Option<&str>,
     ) -> Result<SaveOutcome, Refusal> {
         let clock = Clock::read();
-        let mut batch =
-            Batch { clock, who, note, done: Vec::new(), refused: Vec::new(), protected: None };
+        let mut batch = Batch { clock, who, note, done: Vec::new(), refused: Vec::new(), protected: None };
         let mut result = Ok(());
         for decision in decisions {
             result = result.and(self.apply(&decision, &mut batch));

@@ -57,7 +57,7 @@ use crate::{
     wire,
 };
 use sipward_api::{Audit, Call, Detach, item};
-use sipward_engine::guard as engine;
+use sipward_engine::{guard as engine, lists::ListChange};
 use sipward_kernel::{self as kernel, Bucket, Hold, Pins, Tables, XdpChoice};
 use sipward_types::time::KernelTime;
 

@@ -90,14 +90,7 @@ impl Settings {
     pub(super) fn overrules(&self) -> impl Iterator<Item = &'static str> {
         let mode = self.says_mode.then_some(switch_names::MODE);
         let only = self.says_trusted_only.then_some(switch_names::ONLY);
-        [
-            mode,
-            only,
-            Some(switch_names::SIGNATURES),
-            Some(switch_names::OFF),
-        ]
-        .into_iter()
-        .flatten()
+        [mode, only, Some(switch_names::SIGNATURES), Some(switch_names::OFF)].into_iter().flatten()
     }
 
     /// True if packets of suspended accounts pass. Saved for commands, which do not read the file.
@@ -109,8 +102,7 @@ impl Settings {
                 if !passes {
                     return change.remove_switch(PASSES).map(drop);
                 }
-                let (name, value) =
-                    (PASSES.to_owned(), switch_names::on_off(true).to_owned());
+                let (name, value) = (PASSES.to_owned(), switch_names::on_off(true).to_owned());
                 let (since, who, until) = (clock.wall, Who::sipward().name, KernelTime::FOREVER);
                 change.put_switch(&Switch { name, value, since, who, until }, clock)
             });
@@ -143,9 +135,7 @@ impl Switched {
     pub(super) fn read(store: &RetryingStore) -> Self {
         // A store that cannot be read is reported elsewhere; the configuration counts then.
         let switches = store.get().ok().and_then(|store| store.switches().ok()).unwrap_or_default();
-        let by_hand = switches
-            .into_iter()
-            .filter(|switch| switch_names::ALL.contains(&switch.name.as_str()));
+        let by_hand = switches.into_iter().filter(|switch| switch_names::ALL.contains(&switch.name.as_str()));
         Self(by_hand.map(|switch| (switch.name.clone(), switch)).collect())
     }
 
@@ -163,16 +153,10 @@ impl Switched {
             });
         };
         if in_force.enforce != configured.enforce {
-            differs(
-                switch_names::MODE,
-                FilterMode::of(in_force.enforce != 0).name(),
-            );
+            differs(switch_names::MODE, FilterMode::of(in_force.enforce != 0).name());
         }
         if in_force.trusted_only != configured.trusted_only {
-            differs(
-                switch_names::ONLY,
-                switch_names::on_off(in_force.trusted_only != 0),
-            );
+            differs(switch_names::ONLY, switch_names::on_off(in_force.trusted_only != 0));
         }
         switched
     }
@@ -210,9 +194,7 @@ impl Switched {
 
     /// Rules that were switched off by themselves.
     pub(super) fn off(&self) -> BTreeSet<String> {
-        self.value(switch_names::OFF)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default()
+        self.value(switch_names::OFF).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// These and no others are off.
@@ -238,10 +220,7 @@ impl Switched {
 
     /// When the lock-down is to be taken back.
     pub(super) fn reverts_at(&self) -> Option<KernelTime> {
-        self.0
-            .get(switch_names::ONLY)
-            .map(|switch| switch.until)
-            .filter(|until| !until.is_forever())
+        self.0.get(switch_names::ONLY).map(|switch| switch.until).filter(|until| !until.is_forever())
     }
 }
 
@@ -259,8 +238,10 @@ pub(super) fn apply(tables: &mut Tables, settings: &Settings, switched: &Switche
     if let Some(only) = switched.value(switch_names::ONLY) {
         policy.trusted_only = u8::from(only == switch_names::on_off(true));
     }
-    // The same as before, or flows that are counted already would be counted again.
-    policy.key = tables.policy()?.map_or_else(random, |before| before.key);
+    // The same as before, or flows and requests that are counted already would be counted again.
+    let before = tables.policy()?;
+    policy.key = before.as_ref().map_or_else(|| random() as u32, |before| before.key);
+    policy.fingerprint_key = before.map_or_else(|| [random(), random()], |before| before.fingerprint_key);
     Ok(tables.set_policy(&policy)?)
 }
 
@@ -299,8 +280,8 @@ pub(super) fn put_in_force(tables: &mut Tables, compiled: &Compiled) -> Result<(
 }
 
 /// The standard library's hashers are keyed by the system's random numbers.
-fn random() -> u32 {
-    RandomState::new().build_hasher().finish() as u32
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The changes that make the lists say what the configuration says: what it no longer names goes, if it came from there.

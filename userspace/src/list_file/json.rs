@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Line, source};
-use sipward_api::item::said;
+use sipward_api::item::null_or_absent;
 
 /// Unknown fields are mistakes; those that are known and not used are of the list that it was exported from.
 #[derive(Deserialize)]
@@ -13,7 +13,7 @@ use sipward_api::item::said;
 struct Object<'a> {
     #[serde(borrow)]
     source: Cow<'a, str>,
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "null_or_absent")]
     until: Option<Option<u64>>,
     note: Option<String>,
     #[serde(rename = "expires_in")]

@@ -55,7 +55,7 @@ pub use streams::{
 };
 
 /// Changes whenever the layout of any map changes; part of the pin directory's name.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The XDP program's name in the object.
 pub const PROGRAM: &str = "sipward";
@@ -79,7 +79,7 @@ const _: () = {
     assert!(size_of::<Address>() == 16);
     assert!(size_of::<SourceEntry>() == 24);
     assert!(size_of::<RateLimit>() == 24);
-    assert!(size_of::<Policy>() == 32 + 4 * 24 * Class::COUNT + 32 + 3 * 8192);
+    assert!(size_of::<Policy>() == 48 + 4 * 24 * Class::COUNT + 32 + 3 * 8192);
     assert!(size_of::<SourceState>() == 16 * Class::COUNT + 80);
     assert!(size_of::<PrefixState>() == 2 * 16 * Class::COUNT + 72);
     assert!(size_of::<FragmentKey>() == 40);

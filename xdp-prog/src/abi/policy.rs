@@ -103,6 +103,9 @@ pub struct Policy {
     /// 1: signatures are looked for in what known flows send, too.
     pub search_known: u8,
     pub reserved: [u8; 3],
+    /// The key of the fingerprints of requests that are charged. It is used for nothing else: without it, nobody can
+    /// write a second guess that looks like the first one sent again.
+    pub fingerprint_key: [u64; 2],
     /// By [`Class`].
     pub stranger: [RateLimit; Class::COUNT],
     /// For a neighbourhood's newcomers together, and for all others there.

@@ -43,7 +43,7 @@ pub enum Rest {
     OfKnownFlow = 3,
 }
 
-packed_enum!(Rest: Unread | Dropped | OfStranger | OfKnownFlow, or OfKnownFlow);
+packed_enum!(Rest: Unread | Dropped | OfStranger | OfKnownFlow, or OfStranger);
 
 /// The state of the walk at a place where a text was cut: the end of a TCP segment or of a fragment. All zero: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

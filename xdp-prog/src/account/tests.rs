@@ -4,7 +4,7 @@ use super::{
     parameter::{FOUND, OTHER_VALUE, PARAMETERS, QUOTED},
     *,
 };
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Whole};
 
 fn all(message: &[u8], wanted: Wanted, stream: bool) -> Vec<Named> {
     let length = message.len() as u32;

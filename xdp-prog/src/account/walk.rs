@@ -203,6 +203,7 @@ impl Walk {
             turns += 1;
         }
         // More parameters than are looked at.
+        self.compare();
         self.found.flags |= flag::ODD;
     }
 

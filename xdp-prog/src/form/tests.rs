@@ -1,7 +1,12 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{plain_bytes::WINDOW, *};
-use crate::{bytes::Bytes, packed::Packed as _, reason::Class, sip};
+use crate::{
+    bytes::{Bytes, Whole},
+    packed::Packed as _,
+    reason::Class,
+    sip,
+};
 
 /// The forms that the judge finds in a payload.
 fn forms(payload: &[u8], stream: bool) -> u32 {

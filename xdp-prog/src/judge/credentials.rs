@@ -47,5 +47,5 @@ pub(super) fn charge_unnamed<W: World>(world: &W, packet: &Packet, connected: bo
         return Guess::Free;
     }
     let budget = if connected || !world.watched() { Budget::Issued } else { Budget::Other };
-    world.charge_guesses(packet, budget, segments::fingerprint(packet, policy.key), guesses)
+    world.charge_guesses(packet, budget, segments::place_number(packet, policy.fingerprint_key[1]), guesses)
 }

@@ -13,10 +13,10 @@ use super::{World, segments};
 use crate::{
     abi::{AddressHash, GuessLimit, GuessState, RateLimit, Refunds},
     account::{MORE, NOTHING, Named, Wanted, flag},
-    fingerprint,
-    frame::{self, Packet, TCP},
+    frame::{self, OFFSET_MAX, Packet, TCP},
     packed::{Packed, packed_enum},
     reason::Reason,
+    siphash,
 };
 
 /// Credentials in one packet that are looked at.
@@ -91,7 +91,7 @@ impl Guess {
         matches!(self, Self::Issued | Self::Worked)
     }
 
-    /// Which budget was charged, as a packet carries it to the daemon: zero is none.
+    /// Which budget was charged, as a packet carries it to the daemon.
     #[inline(always)]
     pub const fn charged(self) -> Option<Budget> {
         match self {
@@ -218,13 +218,16 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     let issued = flags & tally::ISSUED != 0 || is_connected || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
     let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
-    let is_whole = !is_fragment && fingerprint::is_long_enough(packet.length);
-    // Before the fingerprint, which costs more: a flood of forged senders ends here.
-    if world.guess_state(budget, &packet.source.line()).is_none() {
+    let is_whole =
+        !is_fragment && packet.length <= siphash::CHAINED_MAX && packet.offset + packet.length <= OFFSET_MAX;
+    let line = packet.source.line();
+    // Before the fingerprint, which costs more: a flood of forged senders ends here. A request that is sent again comes
+    // from a line that has a state.
+    if !world.has_guess_state(&line) && world.guess_state(budget, &line).is_none() {
         return Guess::over(budget);
     }
     let is_seen = is_whole && flags & tally::UNSEEN == 0;
-    let fingerprint = if is_seen { fingerprint_of(world, packet, policy.key) } else { UNSEEN };
+    let fingerprint = if is_seen { fingerprint_of(world, packet, policy.fingerprint_key) } else { UNSEEN };
     world.charge_guesses(packet, budget, fingerprint, guesses)
 }
 
@@ -250,9 +253,9 @@ pub fn add<W: World>(world: &W, packet: &Packet, named: &Named) {
 /// do: a PBX may refuse a request for something else, which is given back, and the same credentials would be free in the
 /// next one. In a connection the same bytes in another place are another request.
 #[inline(always)]
-fn fingerprint_of<W: World>(world: &W, packet: &Packet, policy_key: u32) -> u64 {
-    let seed = if packet.protocol == TCP { segments::fingerprint(packet, policy_key) } else { 0 };
-    world.fingerprint(packet, fingerprint::key(policy_key), seed)
+fn fingerprint_of<W: World>(world: &W, packet: &Packet, [key, seed]: [u64; 2]) -> u64 {
+    let place = if packet.protocol == TCP { segments::place_number(packet, seed) } else { 0 };
+    world.hash(packet, [key, seed ^ place])
 }
 
 /// Instead of a fingerprint: the same request is charged again.

@@ -136,8 +136,10 @@ pub trait World {
     fn worked(&self, there: &AddressHash) -> bool;
     /// True: the nonce was issued to the address.
     fn issued(&self, to: &AddressHash) -> bool;
-    /// The [fingerprint](crate::fingerprint) of the packet's payload.
-    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64;
+    /// The [hash](crate::siphash::chained) of the packet's payload.
+    fn hash(&self, packet: &Packet, key: [u64; 2]) -> u64;
+    /// True: the line has a state, of either budget.
+    fn has_guess_state(&self, line: &Address) -> bool;
     /// A line's state, made if there is none and room for it.
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState>;
     fn refunds(&self, line: &Address) -> Refunds;

@@ -88,8 +88,8 @@ pub fn keep<W: World>(world: &W, packet: &Packet) {
 /// A number for a segment, which is the same when it is sent again, and which its sender cannot choose without the key. Of
 /// a fragment it is another one each time.
 #[inline(always)]
-pub const fn fingerprint(packet: &Packet, key: u32) -> u64 {
-    let key = (key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+pub const fn place_number(packet: &Packet, key: u64) -> u64 {
+    let key = key | 1;
     let place = (packet.sequence as u64) << 32 | packet.acknowledged as u64;
     let part = (packet.fragment_id as u64) << 32 | packet.fragment_end as u64;
     let ports = (packet.source_port as u64) << 16 | packet.destination_port as u64;

@@ -37,6 +37,12 @@ pub(super) fn issued(to: &AddressHash) -> bool {
 }
 
 #[inline(always)]
+pub(super) fn has_state(line: &Address) -> bool {
+    // SAFETY: only whether it is there counts.
+    unsafe { GUESSES_ISSUED.get(line).is_some() || GUESSES_OTHER.get(line).is_some() }
+}
+
+#[inline(always)]
 pub(super) fn state(budget: Budget, line: &Address, now: u64) -> Option<&'static GuessState> {
     match budget {
         Budget::Issued => {

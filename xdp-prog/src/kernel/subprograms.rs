@@ -10,7 +10,7 @@ use xdp_prog::{
     account::{self, End, Header, LineSteps, ParameterStep, Uri, User},
     asking,
     charge::{self, Charge, Limit},
-    fingerprint, form,
+    form,
     frame::{self, Depth, Extensions, Packet},
     guess::{self, Guess, GuessCharge, GuessPlan},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
@@ -20,6 +20,7 @@ use xdp_prog::{
     reason::Reason,
     segments::{self, Place},
     sip::{self, Kind},
+    siphash,
     stream::{self, Advance, Begin, Stream, WalkPlan},
     tap::Passed,
 };
@@ -104,6 +105,7 @@ macro_rules! subprograms {
         pub(super) fn $name($($pointer: $target,)+ $($value: $type),*) -> $result {
             /// # Safety
             /// The kernel checks pointers at every call: null, or a whole value.
+            // SAFETY: the prefix is this program's own, so no other symbol has that name.
             #[unsafe(no_mangle)]
             #[inline(never)]
             unsafe extern "C" fn $name(
@@ -366,7 +368,7 @@ subprograms! {
     fn sip_judge_guess(ctx: *mut xdp_md, packet: &Packet; plan: GuessPlan, now: u64) -> Guess {
         let kernel = Kernel::of(ctx, Active::of_policy(plan.policy), now);
         guess::judge(&kernel, packet, plan.wanted(), plan.refuse_names)
-    } else { Guess::Free }
+    } else { Guess::OverOther }
 
     fn sip_add_guess(ctx: *mut xdp_md, packet: &Packet; policy: u32, now: u64) -> () {
         guess::add(&Kernel::of(ctx, Active::of_policy(policy), now), packet, &accounts::found());
@@ -375,16 +377,16 @@ subprograms! {
     fn sip_charge_guesses(packet: &Packet; charge: GuessCharge, fingerprint: u64, now: u64) -> Guess {
         let kernel = Kernel::without_packet(Active::of_policy(charge.policy), now);
         guess::charge(&kernel, packet, charge.budget, fingerprint, charge.guesses)
-    } else { Guess::Free }
+    } else { Guess::OverOther }
 
-    fn sip_fingerprint(ctx: *mut xdp_md; offset: u32, length: u32, key: u64, seed: u64) -> u64 {
-        fingerprint::of(length, key, seed, |at, most, before| {
-            sip_fingerprint_blocks(ctx, offset + at, most, key, before)
+    fn sip_hash(ctx: *mut xdp_md; offset: u32, length: u32, key: u64, seed: u64) -> u64 {
+        siphash::chained(length, [key, seed], |at, most, [key, before]| {
+            sip_hash_step(ctx, offset + at, most, key, before)
         })
     } else { 0 }
 
-    fn sip_fingerprint_blocks(ctx: *mut xdp_md; offset: u32, most: u32, key: u64, before: u64) -> u64 {
-        fingerprint::blocks(payload(ctx, offset), most, key, before)
+    fn sip_hash_step(ctx: *mut xdp_md; offset: u32, most: u32, key: u64, before: u64) -> u64 {
+        siphash::hash(payload(ctx, offset), most, [key, before])
     } else { 0 }
 }
 

@@ -8,7 +8,7 @@ use sipward_types::account::Status;
 use sipward_types::list_entry::Origin;
 
 /// Distinguishes a null from an absent field, which serde does not.
-fn null_or_absent<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
+pub fn null_or_absent<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 

@@ -11,7 +11,6 @@ use std::{
 };
 
 use super::daemon::{Daemon, ask, runtime, socket_in};
-use sipward_testkit::scratch::Scratch;
 use crate::{
     control::{
         Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
@@ -19,6 +18,7 @@ use crate::{
     refusal::{Refusal, RefusalKind},
 };
 use sipward_api::Call;
+use sipward_testkit::scratch::Scratch;
 use sipward_testkit::skipped::skipped;
 
 const NOBODY: u32 = 65_534;

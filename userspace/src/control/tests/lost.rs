@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::daemon::{ask, socket_in};
-use sipward_testkit::scratch::Scratch;
 use crate::control::{Client, ClientError};
 use sipward_api::Call;
+use sipward_testkit::scratch::Scratch;
 
 /// The result of a client whose daemon reads one request, answers with this and ends.
 fn after(said: &'static str, call: &Call) -> ClientError {

@@ -88,7 +88,8 @@ fn damage_in_the_middle_is_found_when_it_is_met_and_by_a_look_at_all() {
     filled(&database(scratch.path()));
     let pages = std::fs::metadata(database(scratch.path())).unwrap().len() / PAGE;
     assert!(pages > 40, "{pages}");
-    (pages / 3..pages / 3 * 2).for_each(|page| overwrite(&database(scratch.path()), page * PAGE, &[0xa5; 4_096]));
+    (pages / 3..pages / 3 * 2)
+        .for_each(|page| overwrite(&database(scratch.path()), page * PAGE, &[0xa5; 4_096]));
     let store = Store::open_at(&database(scratch.path()), &clock("a", 10)).unwrap();
     assert_eq!(everything(&store, &clock("a", 10)).unwrap_err().kind(), StoreErrorKind::Corrupt);
     assert!(!store.health().unwrap().faults.is_empty());

@@ -26,7 +26,7 @@ fn go_on_in(name: &str, wrapper: &[&str]) {
         .args(&wrapper[1..])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", &format!("store::tests::disks::{name}"), "--ignored", "--nocapture"])
-        .env(PLACE, &scratch.0)
+        .env(PLACE, scratch.path())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

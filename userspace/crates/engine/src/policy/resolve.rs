@@ -65,6 +65,7 @@ impl Config {
             forms: self.forms.bits(),
             search_known: u8::from(self.search_known),
             reserved: [0; 3],
+            fingerprint_key: [0; 2],
             stranger: self.rate.resolve(),
             newcomers: self.newcomers.limits.resolve(),
             prefix: self.prefix_rate.resolve(),

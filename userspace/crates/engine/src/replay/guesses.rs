@@ -68,6 +68,10 @@ impl Guesses {
         to.hash != 0 && self.issued.borrow_mut().get(to).is_some()
     }
 
+    pub(super) fn has_state(&self, line: &Address) -> bool {
+        self.states.iter().any(|states| states.borrow_mut().get(line).is_some())
+    }
+
     pub(super) fn state(&self, budget: Budget, line: &Address, now: u64) -> Option<Rc<GuessState>> {
         let mut states = self.states[budget as usize].borrow_mut();
         if let Some(state) = states.get(line) {

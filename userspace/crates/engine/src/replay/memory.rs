@@ -21,7 +21,7 @@ use xdp_prog::{
     asking,
     bytes::{Bytes, Whole},
     charge::{self, Charge, Limit},
-    egress, fingerprint, form,
+    egress, form,
     frame::{self, Depth, Packet, TCP, flag},
     guess::{self, Budget, Guess, Tally},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, SourceStatus, Verdict, World},
@@ -29,6 +29,7 @@ use xdp_prog::{
     reason::{Action, Reason},
     segments::{self, Place},
     sip::{self, Kind},
+    siphash,
     stream::{Begin, Search, Stream},
 };
 
@@ -501,11 +502,15 @@ impl World for View<'_> {
         self.guesses(|guesses| guesses.issued(to))
     }
 
-    fn fingerprint(&self, packet: &Packet, key: u64, seed: u64) -> u64 {
+    fn hash(&self, packet: &Packet, key: [u64; 2]) -> u64 {
         let payload = self.payload(packet);
-        fingerprint::of(packet.length, key, seed, |at, most, before| {
-            fingerprint::blocks(payload.skip(at as usize), most, key, before)
+        siphash::chained(packet.length, key, |at, most, key| {
+            siphash::hash(payload.skip(at as usize), most, key)
         })
+    }
+
+    fn has_guess_state(&self, line: &Address) -> bool {
+        self.guesses(|guesses| guesses.has_state(line))
     }
 
     fn guess_state(&self, budget: Budget, line: &Address) -> Option<&GuessState> {
