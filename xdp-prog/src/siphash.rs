@@ -1,13 +1,17 @@
 //! SipHash-1-3 over bytes of a packet. Nobody who does not know the key can make two texts with one hash.
 
+use core::ops::RangeInclusive;
+
 use crate::bytes::{Bytes, opaque};
 
-/// Bytes that are hashed in one go. The verifier goes through the end once for each length.
-pub const STEP: usize = 256;
+/// Bytes of a word.
+const WORD: usize = 8;
+/// Bytes that are hashed in one go, but for the last ones. The verifier goes through the end once for each length.
+const STEP: usize = 256;
 /// Steps of [`chained`]: more than any message has.
 const STEPS: u32 = 32;
-/// Bytes that [`chained`] has room for.
-pub const CHAINED_MAX: u32 = STEPS * STEP as u32;
+/// The lengths of texts that [`chained`] hashes.
+pub const LENGTHS: RangeInclusive<u32> = WORD as u32..=STEPS * STEP as u32;
 
 struct State([u64; 4]);
 
@@ -54,50 +58,39 @@ impl State {
     }
 }
 
-/// The hash of `length` bytes, of which each [`STEP`] is hashed under the hash of those before. `hash` is [`hash`] of so
-/// many bytes from there on, which the kernel verifies as a function by itself.
+/// The hash of `length` bytes, which are one of [`LENGTHS`]. Each [`STEP`] is hashed under the hash of those before. `hash`
+/// is [`hash`] of so many bytes from there on, which the kernel verifies as a function by itself.
 #[inline(always)]
 pub fn chained(length: u32, key: [u64; 2], hash: impl Fn(u32, u32, [u64; 2]) -> u64) -> u64 {
+    const STEP: u32 = self::STEP as u32;
     let [key, mut before] = key;
-    let mut steps = 0;
-    while steps < STEPS {
-        let at = steps * STEP as u32;
-        if at >= length {
-            break;
-        }
-        before = hash(at, length - at, [key, before]);
+    let (mut at, mut steps) = (0, 1);
+    // The last one has a word, at least.
+    while steps < STEPS && length - at >= STEP + WORD as u32 {
+        before = hash(at, STEP, [key, before]);
+        at += STEP;
         steps += 1;
     }
-    before
+    hash(at, length - at, [key, before])
 }
 
-/// The hash of the first `most` bytes of `payload`, of at most [`STEP`] of them.
+/// The hash of the first `most` bytes of `payload`: of a word at least, and of less than a word more than [`STEP`].
 #[inline(always)]
 pub fn hash(payload: Bytes<'_>, most: u32, key: [u64; 2]) -> u64 {
-    const WORD: usize = 8;
-    let most = if most > STEP as u32 { STEP as u32 } else { most };
     let mut state = State::new(key);
     let mut at = 0;
     while at < STEP {
         if opaque(at + WORD) > most as usize {
             break;
         }
-        let Some(chunk) = payload.chunk::<WORD>(at) else { break };
-        state.add(u64::from_le_bytes(*chunk));
+        let Some(word) = payload.chunk::<WORD>(at) else { break };
+        state.add(u64::from_le_bytes(*word));
         at += WORD;
     }
-    let rest = payload.skip(at);
-    let mut last = (most as u64) << 56;
-    let mut byte = 0;
-    while byte < WORD - 1 {
-        if opaque(at + byte) >= most as usize {
-            break;
-        }
-        let Some(value) = rest.byte(byte) else { break };
-        last |= (value as u64) << (8 * byte);
-        byte += 1;
-    }
-    state.add(last);
+    // Of the word that the text ends with, those bytes that are not hashed yet.
+    let end = payload.skip(most.wrapping_sub(WORD as u32) as usize & (2 * STEP - 1));
+    let last = end.chunk::<WORD>(0).map_or(0, |word| u64::from_le_bytes(*word));
+    state.add(last >> 8 >> (56 - 8 * (most & 7)) | (most as u64) << 56);
     state.finish()
 }
 
@@ -118,7 +111,7 @@ mod tests {
     proptest! {
         /// The standard library's default hasher is the same function with a key of zeros.
         #[test]
-        fn it_is_siphash_1_3(text in proptest::collection::vec(any::<u8>(), 0..=STEP)) {
+        fn it_is_siphash_1_3(text in proptest::collection::vec(any::<u8>(), WORD..STEP + WORD)) {
             let mut hasher = std::hash::DefaultHasher::new();
             std::hash::Hasher::write(&mut hasher, &text);
             prop_assert_eq!(of(&text, [0, 0]), std::hash::Hasher::finish(&hasher));
@@ -127,7 +120,7 @@ mod tests {
         /// Each byte counts, wherever it is.
         #[test]
         fn long_texts_that_differ_have_two_hashes(
-            text in proptest::collection::vec(any::<u8>(), 1..2_000),
+            text in proptest::collection::vec(any::<u8>(), WORD + 1..2_000),
             at: proptest::sample::Index,
         ) {
             let mut other = text.clone();
@@ -148,13 +141,13 @@ mod tests {
             let words = [word, (u64::from_le_bytes(word) ^ 1u64 << bit).to_le_bytes()];
             let of = |first: u32| {
                 let unit_at = |at: u32| words[((at.count_ones() ^ first) & 1) as usize].repeat(unit / 8);
-                long(&(0..CHAINED_MAX / unit as u32).flat_map(unit_at).collect::<Vec<_>>(), key)
+                long(&(0..LENGTHS.end() / unit as u32).flat_map(unit_at).collect::<Vec<_>>(), key)
             };
             prop_assert_ne!(of(0), of(1));
         }
 
         #[test]
-        fn another_key_gives_another_hash(text: Vec<u8>, key: [u64; 2]) {
+        fn another_key_gives_another_hash(text in proptest::collection::vec(any::<u8>(), WORD..STEP), key: [u64; 2]) {
             prop_assert_ne!(of(&text, key), of(&text, [key[0] ^ 1, key[1]]));
             prop_assert_ne!(of(&text, key), of(&text, [key[0], key[1] ^ 1]));
         }

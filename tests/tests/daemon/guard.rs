@@ -1,6 +1,6 @@
 //! From the PBX's refusals to suspensions in the filter, which survive a restart.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use serde_json::Value;
 use sipward_kernel::{Pins, Tables};
@@ -314,6 +314,44 @@ fn who_is_known_is_so_again_when_a_ban_ends() {
     guarded.sipward.ok("ban add 10.91.0.8/29");
     assert_eq!(standing(), "banned");
     guarded.sipward.ok("ban del 10.91.0.8/29");
+    assert_eq!(standing(), "known");
+}
+
+#[test]
+fn who_is_known_is_so_again_when_the_configuration_lets_them_go() {
+    let site = site();
+    let guarded = Guarded::new(&site, "");
+    let daemon = guarded.daemon();
+    let phone = guarded.phone(NEIGHBOUR);
+    assert_eq!(phone.register("201", true), Some(200));
+    let standing = || {
+        let explained = guarded.sipward.json("explain 10.91.0.11").remove(0);
+        explained["standing"].as_str().expect("a word").to_owned()
+    };
+    wait_until("it is known", PATIENCE, || standing() == "known");
+    let text = fs::read_to_string(&guarded.config).expect("the configuration");
+    let lists = |line: &str| fs::write(&guarded.config, format!("{line}\n{text}")).expect("it is written");
+    for (line, expected) in [
+        ("trusted = ['10.91.0.11']", "trusted"),
+        ("", "known"),
+        ("banned = ['10.91.0.11']", "banned"),
+        ("", "known"),
+        ("banned = ['10.91.0.8/29']", "banned"),
+        ("trusted = ['10.91.0.8/29']", "trusted"),
+        ("", "known"),
+    ] {
+        lists(line);
+        guarded.sipward.ok("reload");
+        assert_eq!(standing(), expected, "{line}");
+    }
+    // While no daemon runs, the next one takes what the configuration says.
+    daemon.terminate();
+    lists("banned = ['10.91.0.11']");
+    let daemon = Daemon::start(&guarded.sipward, &guarded.config);
+    assert_eq!(standing(), "banned");
+    daemon.terminate();
+    lists("");
+    let _daemon = Daemon::start(&guarded.sipward, &guarded.config);
     assert_eq!(standing(), "known");
 }
 

@@ -229,6 +229,25 @@ fn the_same_request_again_is_no_new_guess() {
         assert_eq!(hundred(&mut pair, ATTACKER, again).0, 100, "{nonce}");
     }
     assert_eq!(hundred(&mut pair, ATTACKER, |number| udp().carrying(guess("right", number + 2))).0, 7);
+    // Their budget is spent; who sends the first request again pays nothing all the same.
+    for nonce in ["right", "made up"] {
+        assert_eq!(judge(&mut pair, udp().carrying(guess(nonce, 1)), ATTACKER), "request", "{nonce}");
+    }
+}
+
+/// Two texts of one length, in which the same parts have changed places: nobody can know which pairs look alike.
+#[test]
+fn requests_of_the_same_parts_are_two_guesses() {
+    let mut pair = pair();
+    pair.issue(ATTACKER, "right");
+    let request = |number: u32| {
+        let part =
+            |at: u32| if (at.count_ones() + (number >> at % 6)) & 1 == 0 { "00000000" } else { "00000001" };
+        let parts: String = (0..128).map(part).collect();
+        udp().carrying(guess("right", 1).replace("\r\n\r\n", &format!("\r\nX-Parts: {parts}\r\n\r\n")))
+    };
+    let (passed, reasons) = hundred(&mut pair, ATTACKER, |number| request(number % 64));
+    assert_eq!((passed, reasons.len()), (16, 84), "eight, and the same eight once more: {reasons:?}");
 }
 
 /// Of a phone that is known, in however many pieces its message comes: whose credentials they are is read in each of them.

@@ -218,12 +218,11 @@ pub fn judge<W: World>(world: &W, packet: &Packet, wanted: Wanted, refuse_names:
     let issued = flags & tally::ISSUED != 0 || is_connected || !world.watched();
     let budget = if issued { Budget::Issued } else { Budget::Other };
     let is_fragment = packet.is(frame::flag::FIRST_FRAGMENT) || packet.destination_port == 0;
-    let is_whole =
-        !is_fragment && packet.length <= siphash::CHAINED_MAX && packet.offset + packet.length <= OFFSET_MAX;
-    let line = packet.source.line();
-    // Before the fingerprint, which costs more: a flood of forged senders ends here. A request that is sent again comes
-    // from a line that has a state.
-    if !world.has_guess_state(&line) && world.guess_state(budget, &line).is_none() {
+    let is_whole = !is_fragment
+        && siphash::LENGTHS.contains(&packet.length)
+        && packet.offset + packet.length <= OFFSET_MAX;
+    // Before the fingerprint, which costs more: a flood of forged senders ends here.
+    if !world.is_line_counted(packet, budget) {
         return Guess::over(budget);
     }
     let is_seen = is_whole && flags & tally::UNSEEN == 0;
@@ -260,6 +259,14 @@ fn fingerprint_of<W: World>(world: &W, packet: &Packet, [key, seed]: [u64; 2]) -
 
 /// Instead of a fingerprint: the same request is charged again.
 pub const UNSEEN: u64 = 0;
+
+/// True: the line has a state, or one could be made. Of either budget, because a request that is sent again may be of
+/// the other one by now.
+#[inline(always)]
+pub fn is_line_counted<W: World>(world: &W, packet: &Packet, budget: Budget) -> bool {
+    let line = packet.source.line();
+    world.has_guess_state(&line) || world.guess_state(budget, &line).is_some()
+}
 
 /// Charges a line for `guesses` at once, or for none. `fingerprint`: that of the request, which is charged once.
 #[inline(always)]

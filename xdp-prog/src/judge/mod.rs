@@ -138,6 +138,8 @@ pub trait World {
     fn issued(&self, to: &AddressHash) -> bool;
     /// The [hash](crate::siphash::chained) of the packet's payload.
     fn hash(&self, packet: &Packet, key: [u64; 2]) -> u64;
+    /// [`guess::is_line_counted`].
+    fn is_line_counted(&self, packet: &Packet, budget: Budget) -> bool;
     /// True: the line has a state, of either budget.
     fn has_guess_state(&self, line: &Address) -> bool;
     /// A line's state, made if there is none and room for it.

@@ -12,7 +12,7 @@ use xdp_prog::{
     charge::{self, Charge, Limit},
     form,
     frame::{self, Depth, Extensions, Packet},
-    guess::{self, Guess, GuessCharge, GuessPlan},
+    guess::{self, Budget, Guess, GuessCharge, GuessPlan},
     judge::{self, Asked, Fragment, Outcome, PacketClass, Read, Reported, SourceStatus},
     lines,
     matcher::{self, RowInSet, Scan},
@@ -378,6 +378,10 @@ subprograms! {
         let kernel = Kernel::without_packet(Active::of_policy(charge.policy), now);
         guess::charge(&kernel, packet, charge.budget, fingerprint, charge.guesses)
     } else { Guess::OverOther }
+
+    fn sip_is_line_counted(packet: &Packet; budget: Budget, now: u64) -> bool {
+        guess::is_line_counted(&Kernel::without_packet(Active::default(), now), packet, budget)
+    } else { false }
 
     fn sip_hash(ctx: *mut xdp_md; offset: u32, length: u32, key: u64, seed: u64) -> u64 {
         siphash::chained(length, [key, seed], |at, most, [key, before]| {

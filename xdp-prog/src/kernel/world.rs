@@ -35,9 +35,9 @@ use super::{
     subprograms::{
         sip_add_guess, sip_begin_walk, sip_charge_guesses, sip_charge_known, sip_charge_later,
         sip_charge_stranger, sip_classify, sip_find_fragment, sip_find_segment, sip_find_signature,
-        sip_forms, sip_hash, sip_is_asking_too_often, sip_is_suspended, sip_judge_first_fragment,
-        sip_judge_fragment, sip_judge_guess, sip_judge_segment, sip_keep_segment, sip_packet_class,
-        sip_parse, sip_scan, sip_settle_fragment, sip_source_status, sip_walk_stream,
+        sip_forms, sip_hash, sip_is_asking_too_often, sip_is_line_counted, sip_is_suspended,
+        sip_judge_first_fragment, sip_judge_fragment, sip_judge_guess, sip_judge_segment, sip_keep_segment,
+        sip_packet_class, sip_parse, sip_scan, sip_settle_fragment, sip_source_status, sip_walk_stream,
     },
 };
 
@@ -357,6 +357,11 @@ impl World for Kernel {
     #[inline(always)]
     fn hash(&self, packet: &Packet, [key, seed]: [u64; 2]) -> u64 {
         sip_hash(self.ctx, packet.offset, packet.length, key, seed)
+    }
+
+    #[inline(always)]
+    fn is_line_counted(&self, packet: &Packet, budget: Budget) -> bool {
+        sip_is_line_counted(packet, budget, self.now())
     }
 
     #[inline(always)]

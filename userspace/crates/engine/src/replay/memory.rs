@@ -509,6 +509,10 @@ impl World for View<'_> {
         })
     }
 
+    fn is_line_counted(&self, packet: &Packet, budget: Budget) -> bool {
+        guess::is_line_counted(self, packet, budget)
+    }
+
     fn has_guess_state(&self, line: &Address) -> bool {
         self.guesses(|guesses| guesses.has_state(line))
     }

@@ -101,7 +101,7 @@ fn a_broken_capture_is_reported_as_far_as_it_goes() {
     let capture = morning();
     let (output, result) = replay("broken", &capture[..capture.len() - 1], POLICY, Format::Json);
     let error = result.unwrap_err().to_string();
-    assert!(error.contains("-broken: the file is cut off, its last part is not whole (byte "), "{error}");
+    assert!(error.contains("/broken: the file is cut off, its last part is not whole (byte "), "{error}");
     assert!(error.ends_with(", after packet 5)"), "{error}");
     assert_eq!(output.lines().count(), 6);
     assert!(output.lines().last().unwrap().starts_with(r#"{"summary":{"packets":5,"#));
