@@ -242,7 +242,7 @@ fn requests_of_the_same_parts_are_two_guesses() {
     pair.issue(ATTACKER, "right");
     let request = |number: u32| {
         let part =
-            |at: u32| if (at.count_ones() + (number >> at % 6)) & 1 == 0 { "00000000" } else { "00000001" };
+            |at: u32| if (at.count_ones() + (number >> (at % 6))) & 1 == 0 { "00000000" } else { "00000001" };
         let parts: String = (0..128).map(part).collect();
         udp().carrying(guess("right", 1).replace("\r\n\r\n", &format!("\r\nX-Parts: {parts}\r\n\r\n")))
     };
