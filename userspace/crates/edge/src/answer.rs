@@ -1,0 +1,1 @@
+//! Answers that the edge gives itself.

@@ -1,0 +1,1 @@
+//! Digest authentication: challenges, and verdicts on credentials.

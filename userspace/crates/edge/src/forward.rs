@@ -1,0 +1,1 @@
+//! Sending messages on, in both directions.

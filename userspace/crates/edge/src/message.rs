@@ -1,0 +1,1 @@
+//! Messages that can be read in one way only.
