@@ -15,6 +15,7 @@
 pub mod account;
 pub mod answer;
 pub mod authenticator;
+pub mod digest;
 pub mod edge;
 pub mod forward;
 pub mod keys;
