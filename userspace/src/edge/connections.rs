@@ -1,0 +1,175 @@
+//! The edge's TCP connections: who has one, who may have another, and the way to write to it.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sipward_edge::{
+    link::{Link, Side},
+    message::{Framed, StreamFraming},
+};
+use sipward_types::flow::Transport;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{Arrival, Arrivals};
+
+/// Connections of phones, all together and of one source (IPv6: of one /64). An office behind one address has as many as
+/// it has phones.
+const CONNECTIONS: usize = 8_192;
+const OF_A_SOURCE: usize = 512;
+/// Messages that wait until the other end reads. One that reads none is disconnected.
+const UNSENT: usize = 64;
+/// The time within which a message that has begun must be complete.
+const MESSAGE: Duration = Duration::from_secs(10);
+/// The time for the first message.
+const FIRST: Duration = Duration::from_secs(10);
+/// Phones send something every few minutes, and register every hour at least.
+const IDLE: Duration = Duration::from_secs(3_900);
+/// One read.
+const CHUNK: usize = 4_096;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    open: HashMap<u64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    link: Link,
+    unsent: mpsc::Sender<Vec<u8>>,
+}
+
+impl Connections {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Each change of the table is one call; a panic leaves none half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves a connection until it ends. `None`: there is no room for it.
+    pub(super) fn open(&self, stream: TcpStream, place: Place, arrivals: &Arrivals) -> Option<Link> {
+        let (unsent, messages) = mpsc::channel(UNSENT);
+        let link = self.table().add(place, unsent)?;
+        let (read, write) = stream.into_split();
+        let (connections, arrivals) = (self.clone(), arrivals.clone());
+        tokio::spawn(async move {
+            let writes = tokio::spawn(write_all(write, messages));
+            receive(read, link, &arrivals).await;
+            connections.table().open.remove(&link.connection);
+            writes.abort();
+            // The core is gone only at the end of the program.
+            let _ = arrivals.send(Arrival::Closed(link)).await;
+        });
+        Some(link)
+    }
+
+    /// False: there is no such connection, or it takes nothing more.
+    pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> bool {
+        let mut table = self.table();
+        let Some(open) = table.open.get(&connection) else { return false };
+        let is_sent = open.unsent.try_send(bytes).is_ok();
+        if !is_sent {
+            table.open.remove(&connection);
+        }
+        is_sent
+    }
+
+    /// A connection to the PBX, if there is one.
+    pub(super) fn inner(&self, peer: SocketAddr) -> Option<u64> {
+        let table = self.table();
+        let is_to = |open: &&Open| open.link.side == Side::Inner && open.link.peer == peer;
+        table.open.values().find(is_to).map(|open| open.link.connection)
+    }
+}
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) side: Side,
+    pub(super) listener: u8,
+    pub(super) peer: SocketAddr,
+}
+
+impl Table {
+    fn add(&mut self, place: Place, unsent: mpsc::Sender<Vec<u8>>) -> Option<Link> {
+        let of_side = || self.open.values().filter(|open| open.link.side == place.side);
+        let source = line(place.peer.ip());
+        let of_source = of_side().filter(|open| line(open.link.peer.ip()) == source).count();
+        if of_side().count() >= CONNECTIONS || of_source >= OF_A_SOURCE {
+            return None;
+        }
+        self.last += 1;
+        let Place { side, listener, peer } = place;
+        let link = Link { side, listener, transport: Transport::Tcp, peer, connection: self.last };
+        self.open.insert(self.last, Open { link, unsent });
+        Some(link)
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 one.
+fn line(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
+async fn write_all(mut write: OwnedWriteHalf, mut messages: mpsc::Receiver<Vec<u8>>) {
+    while let Some(message) = messages.recv().await {
+        if write.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+    // The table has let go of the connection.
+    let _ = write.shutdown().await;
+}
+
+/// Hands over messages until the connection ends, or has to.
+async fn receive(mut read: OwnedReadHalf, link: Link, arrivals: &Arrivals) {
+    let mut framing = StreamFraming::default();
+    let mut chunk = [0; CHUNK];
+    let mut until = Instant::now() + FIRST;
+    loop {
+        let length = match timeout_at(until, read.read(&mut chunk)).await {
+            Ok(Ok(length)) if length > 0 => length,
+            _ => return,
+        };
+        let had_begun = framing.has_begun();
+        framing.push(&chunk[..length]);
+        loop {
+            let arrival = match framing.next() {
+                Ok(Some(Framed::Message(bytes))) => Arrival::Message { from: link, bytes },
+                Ok(Some(Framed::Keepalive)) => Arrival::Keepalive(link),
+                Ok(None) => break,
+                Err(error) => {
+                    // The core is gone only at the end of the program.
+                    let _ = arrivals.send(Arrival::Unframed { from: link, error }).await;
+                    return;
+                }
+            };
+            if arrivals.send(arrival).await.is_err() {
+                return;
+            }
+        }
+        until = match (had_begun, framing.has_begun()) {
+            // However slowly its bytes come.
+            (true, true) => until,
+            (false, true) => Instant::now() + MESSAGE,
+            (_, false) => Instant::now() + IDLE,
+        };
+    }
+}
