@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sipward_types::flow::Transport;
 
-use crate::authenticator::Algorithm;
+use crate::digest::{HashFunction, Realm};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,12 +13,12 @@ pub struct Settings {
     /// The edge's address on the PBX's side, over UDP and TCP: it accepts nobody but the PBX.
     pub inner: SocketAddr,
     pub pbx: SocketAddr,
-    pub realm: String,
+    pub realm: Realm,
     pub challenge: Challenge,
     /// Refused requests get no answer.
     pub is_silent: bool,
     /// In the order of the challenges.
-    pub algorithms: Vec<Algorithm>,
+    pub algorithms: Vec<HashFunction>,
     pub nonce_lifetime: Duration,
     pub reach: Reach,
     /// Accounts beside those of the database.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use sipward_edge::{
-    authenticator::Algorithm,
+    digest::{HashFunction, Realm},
     settings::{Challenge, Listen, Reach, Settings},
 };
 use sipward_types::flow::Transport;
@@ -35,7 +35,7 @@ pub(super) fn read(mut section: Section<'_>) -> Result<Option<Settings>, ConfigE
     })?;
     let is_silent =
         section.read("refusals", false, |value| value.choice(&[("answer", false), ("silence", true)]))?;
-    let algorithms = section.read("algorithms", vec![Algorithm::Md5], algorithms)?;
+    let algorithms = section.read("algorithms", vec![HashFunction::Md5], algorithms)?;
     let nonce_lifetime = section.read("nonce_lifetime", DEFAULT_NONCE_LIFETIME, |value| value.length(&NONCE_LIFETIME))?;
     let reach = section.read("reach", Reach::default(), |value| {
         value.choice(&[("contact", Reach::Contact), ("path", Reach::Path), ("path-always", Reach::PathAlways)])
