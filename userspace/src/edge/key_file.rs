@@ -39,7 +39,8 @@ pub(super) fn open(directory: &Path) -> Result<Keys, Refusal> {
     let keys = match before {
         Some((current, previous)) if !is_old(&path) => (current, previous),
         before => {
-            let next = (random().map_err(|error| fail("made for", &error))?, before.map(|(current, _)| current));
+            let next =
+                (random().map_err(|error| fail("made for", &error))?, before.map(|(current, _)| current));
             write(&path, &next).map_err(|error| fail("written to", &error))?;
             next
         }

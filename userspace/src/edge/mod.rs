@@ -47,16 +47,27 @@ pub struct Options {
 /// What the core is told.
 #[derive(Debug)]
 enum Arrival {
-    Datagram { from: Link, bytes: Vec<u8> },
-    Message { from: Link, bytes: Vec<u8> },
+    Datagram {
+        from: Link,
+        bytes: Vec<u8>,
+    },
+    Message {
+        from: Link,
+        bytes: Vec<u8>,
+    },
     /// Two line ends over a stream, which are answered by one.
     Keepalive(Link),
-    Unframed { from: Link, error: FramingError },
+    Unframed {
+        from: Link,
+        error: FramingError,
+    },
     Closed(Link),
     /// A connection was refused, because there are too many.
     NoRoom(SocketAddr),
     /// The PBX could not be reached with that.
-    Unsent { bytes: Vec<u8> },
+    Unsent {
+        bytes: Vec<u8>,
+    },
 }
 
 type Arrivals = mpsc::Sender<Arrival>;

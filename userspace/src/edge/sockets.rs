@@ -115,7 +115,8 @@ impl Sockets {
 }
 
 async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if to.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    let socket =
+        if to.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
     // From its address, by which the PBX knows the edge; the port is any.
     socket.bind(SocketAddr::new(from.ip(), 0))?;
     socket.connect(to).await
@@ -168,10 +169,15 @@ async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, Refusal> {
 fn cannot_listen(transport: &str, address: SocketAddr, error: &io::Error) -> Refusal {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("another program has it: see `ss -lnp sport = :{}`, and give the PBX another port", address.port())
+            format!(
+                "another program has it: see `ss -lnp sport = :{}`, and give the PBX another port",
+                address.port()
+            )
         }
         io::ErrorKind::AddrNotAvailable => "this host does not have it: see `ip address`".to_owned(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a right that the edge should not have".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a right that the edge should not have".to_owned()
+        }
         _ => error.to_string(),
     };
     Refusal::wrong(format!("the edge cannot listen on {address} over {transport}: {advice}"))

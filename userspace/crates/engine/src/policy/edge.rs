@@ -36,9 +36,14 @@ pub(super) fn read(mut section: Section<'_>) -> Result<Option<Settings>, ConfigE
     let is_silent =
         section.read("refusals", false, |value| value.choice(&[("answer", false), ("silence", true)]))?;
     let algorithms = section.read("algorithms", vec![HashFunction::Md5], algorithms)?;
-    let nonce_lifetime = section.read("nonce_lifetime", DEFAULT_NONCE_LIFETIME, |value| value.length(&NONCE_LIFETIME))?;
+    let nonce_lifetime =
+        section.read("nonce_lifetime", DEFAULT_NONCE_LIFETIME, |value| value.length(&NONCE_LIFETIME))?;
     let reach = section.read("reach", Reach::default(), |value| {
-        value.choice(&[("contact", Reach::Contact), ("path", Reach::Path), ("path-always", Reach::PathAlways)])
+        value.choice(&[
+            ("contact", Reach::Contact),
+            ("path", Reach::Path),
+            ("path-always", Reach::PathAlways),
+        ])
     })?;
     let accounts = section.read("accounts", None, |value| file(&value).map(Some))?;
     let keys = ["listen", "inner", "pbx", "realm"];
@@ -48,7 +53,8 @@ pub(super) fn read(mut section: Section<'_>) -> Result<Option<Settings>, ConfigE
     }
     let (Some(inner), Some(pbx), Some(realm)) = (inner, pbx, realm) else {
         let missing = keys.into_iter().find(|key| !section.says(key)).unwrap_or("listen");
-        return Err(section.fail(missing, "the edge needs this: see the section [edge] of the commented configuration"));
+        return Err(section
+            .fail(missing, "the edge needs this: see the section [edge] of the commented configuration"));
     };
     check_together(&section, &listen, inner, pbx)?;
     section.finish()?;
@@ -76,7 +82,9 @@ fn check_together(
         return Err(section.fail("listen", "name at least one, such as \"udp:203.0.113.5:5060\""));
     }
     if inner == pbx {
-        return Err(section.fail("pbx", "this is the edge's own address of `inner`; write where the PBX listens"));
+        return Err(
+            section.fail("pbx", "this is the edge's own address of `inner`; write where the PBX listens")
+        );
     }
     if inner.ip().is_unspecified() {
         return Err(section.fail("inner", "the PBX needs one address that it answers to; write it"));
@@ -91,7 +99,9 @@ fn check_together(
         };
         for (key, other) in [("inner", inner), ("pbx", pbx)] {
             if is_at(other) {
-                return Err(section.fail(key, format!("{other} is in `listen`, too; take another port for one")));
+                return Err(
+                    section.fail(key, format!("{other} is in `listen`, too; take another port for one"))
+                );
             }
         }
     }
@@ -101,7 +111,8 @@ fn check_together(
 fn listeners(value: Value<'_>, name: Option<&str>) -> Result<Vec<Listen>, ConfigError> {
     let mut listen: Vec<Listen> = Vec::new();
     for item in value.items() {
-        let text = item.text("a transport and an address, such as \"udp:203.0.113.5:5060\", or a list of them")?;
+        let text =
+            item.text("a transport and an address, such as \"udp:203.0.113.5:5060\", or a list of them")?;
         let (transport, address) = text.split_once(':').unwrap_or((text, ""));
         let transport = match transport {
             "udp" => Transport::Udp,
@@ -109,7 +120,9 @@ fn listeners(value: Value<'_>, name: Option<&str>) -> Result<Vec<Listen>, Config
             _ => return Err(item.fail(format!("\"{text}\" does not begin with udp: or tcp:"))),
         };
         let address: SocketAddr = address.parse().map_err(|_| {
-            item.fail(format!("\"{address}\" is no address with a port, such as 203.0.113.5:5060 or [2001:db8::5]:5060"))
+            item.fail(format!(
+                "\"{address}\" is no address with a port, such as 203.0.113.5:5060 or [2001:db8::5]:5060"
+            ))
         })?;
         if listen.iter().any(|other| other.transport == transport && other.address == address) {
             return Err(item.fail(format!("{text} is named twice; remove one")));
@@ -136,8 +149,9 @@ fn listeners(value: Value<'_>, name: Option<&str>) -> Result<Vec<Listen>, Config
 
 fn address(value: &Value<'_>) -> Result<SocketAddr, ConfigError> {
     let text = value.text("an address with a port in quotes, such as \"127.0.0.1:5080\"")?;
-    text.parse()
-        .map_err(|_| value.fail(format!("\"{text}\" is no address with a port, such as 127.0.0.1:5080 or [::1]:5080")))
+    text.parse().map_err(|_| {
+        value.fail(format!("\"{text}\" is no address with a port, such as 127.0.0.1:5080 or [::1]:5080"))
+    })
 }
 
 fn host(value: &Value<'_>) -> Result<String, ConfigError> {
@@ -150,24 +164,16 @@ fn host(value: &Value<'_>) -> Result<String, ConfigError> {
     Ok(if text.contains(':') && !text.starts_with('[') { format!("[{text}]") } else { text.to_owned() })
 }
 
-/// A realm is within quotes in every challenge.
-fn realm(value: &Value<'_>) -> Result<String, ConfigError> {
+fn realm(value: &Value<'_>) -> Result<Realm, ConfigError> {
     let text = value.text("the realm in quotes, such as \"sip.example.com\"")?;
-    if text.is_empty() || text.len() > 64 || text.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
-        return Err(value.fail("a realm has 1 to 64 characters, and no quotes or backslashes"));
-    }
-    Ok(text.to_owned())
+    Realm::new(text).map_err(|error| value.fail(error.to_string()))
 }
 
-fn algorithms(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
-    const CHOICES: [(&str, Algorithm); 3] = [
-        ("MD5", Algorithm::Md5),
-        ("SHA-256", Algorithm::Sha256),
-        ("SHA-512-256", Algorithm::Sha512_256),
-    ];
+fn algorithms(value: Value<'_>) -> Result<Vec<HashFunction>, ConfigError> {
+    let choices = HashFunction::ALL.map(|function| (function.name(), function));
     let mut algorithms = Vec::new();
     for item in value.items() {
-        let algorithm = item.choice(&CHOICES)?;
+        let algorithm = item.choice(&choices)?;
         if algorithms.contains(&algorithm) {
             return Err(item.fail("this is named twice; remove one"));
         }

@@ -24,9 +24,8 @@ impl GuardPolicy {
     /// `is_edge`: by default they pass, because the edge answers them.
     pub(super) fn read(mut section: Section<'_>, is_edge: bool) -> Result<Self, ConfigError> {
         let default = Self::default();
-        let passes_suspended = section.read("suspended", is_edge, |value| {
-            value.choice(&[("drop", false), ("pass", true)])
-        })?;
+        let passes_suspended =
+            section.read("suspended", is_edge, |value| value.choice(&[("drop", false), ("pass", true)]))?;
         let settings = read_settings(&mut section, &default.settings)?;
         check_together(&section, &settings)?;
         section.finish()?;
