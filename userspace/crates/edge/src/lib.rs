@@ -15,6 +15,7 @@
 pub mod account;
 pub mod answer;
 pub mod authenticator;
+mod base64url;
 pub mod edge;
 pub mod forward;
 pub mod keys;

@@ -18,6 +18,8 @@ use std::ops::Range;
 use sipward_sip::{Contact, Party, Pieces, Sequence, Uri, number, trim};
 
 use self::grammar::{Address, are_credentials, is_balanced, is_name, is_uri, is_via, sequence};
+use crate::link::Link;
+
 pub use self::{
     framing::{Frame, FramingError, StreamFraming},
     hop::Hop,
@@ -233,6 +235,11 @@ impl<'a> Message<'a> {
     /// The topmost Via.
     pub fn via(&self) -> Hop<'a> {
         self.listed(Header::Via).next().map(|via| Hop::read(via.value)).unwrap_or_default()
+    }
+
+    /// Where answers to a request from there go.
+    pub fn reply_to(&self, from: Link) -> Link {
+        Link { peer: self.via().reply_to(from.peer, from.transport), ..from }
     }
 
     pub fn from(&self) -> Party<'a> {

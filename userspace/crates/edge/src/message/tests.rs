@@ -250,6 +250,25 @@ fn every_cause_has_its_name() {
     }
 }
 
+#[test]
+fn breaks_16_answers_go_to_the_port_that_rfc_3581_names_and_never_to_an_address_in_the_message() {
+    use crate::link::Side;
+    use sipward_types::flow::Transport;
+    for (via, transport, port) in [
+        ("10.0.0.7:5062", Transport::Udp, 5062),
+        ("10.0.0.7", Transport::Udp, 5060),
+        ("10.0.0.7:5062;rport", Transport::Udp, 4000),
+        ("10.0.0.7:5062;rport=99;received=9.9.9.9;maddr=9.9.9.9", Transport::Udp, 4000),
+        ("10.0.0.7:5062", Transport::Tcp, 4000),
+    ] {
+        let request = clear().replace("198.51.100.7:40000;branch=z9hG4bK776asdhds;rport", via);
+        let peer = ([203, 0, 113, 1], 4000).into();
+        let from = Link { side: Side::Outer, listener: 3, transport, peer, connection: 9 };
+        let expected = Link { peer: ([203, 0, 113, 1], port).into(), ..from };
+        assert_eq!(read(&request).unwrap().reply_to(from), expected, "{via}");
+    }
+}
+
 /// All frames of these bytes, pushed in pieces of that size; pings are empty.
 fn frames(bytes: &[u8], size: usize) -> (Vec<Vec<u8>>, Option<FramingError>) {
     let mut framing = StreamFraming::default();
