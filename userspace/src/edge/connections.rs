@@ -9,7 +9,7 @@ use std::{
 
 use sipward_edge::{
     link::{Link, Side},
-    message::{Framed, StreamFraming},
+    message::{Frame, StreamFraming},
 };
 use sipward_types::flow::Transport;
 use tokio::{
@@ -148,14 +148,14 @@ async fn receive(mut read: OwnedReadHalf, link: Link, arrivals: &Arrivals) {
             Ok(Ok(length)) if length > 0 => length,
             _ => return,
         };
-        let had_begun = framing.has_begun();
+        let had_begun = framing.pending() > 0;
         framing.push(&chunk[..length]);
         loop {
             let arrival = match framing.next() {
-                Ok(Some(Framed::Message(bytes))) => Arrival::Message { from: link, bytes },
-                Ok(Some(Framed::Keepalive)) => Arrival::Keepalive(link),
-                Ok(None) => break,
-                Err(error) => {
+                Some(Ok(Frame::Message(bytes))) => Arrival::Message { from: link, bytes: bytes.to_vec() },
+                Some(Ok(Frame::Ping)) => Arrival::Ping(link),
+                None => break,
+                Some(Err(error)) => {
                     // The core is gone only at the end of the program.
                     let _ = arrivals.send(Arrival::Unframed { from: link, error }).await;
                     return;
@@ -165,7 +165,7 @@ async fn receive(mut read: OwnedReadHalf, link: Link, arrivals: &Arrivals) {
                 return;
             }
         }
-        until = match (had_begun, framing.has_begun()) {
+        until = match (had_begun, framing.pending() > 0) {
             // However slowly its bytes come.
             (true, true) => until,
             (false, true) => Instant::now() + MESSAGE,

@@ -56,7 +56,7 @@ enum Arrival {
         bytes: Vec<u8>,
     },
     /// Two line ends over a stream, which are answered by one.
-    Keepalive(Link),
+    Ping(Link),
     Unframed {
         from: Link,
         error: FramingError,

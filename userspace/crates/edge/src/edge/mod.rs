@@ -15,6 +15,7 @@ use std::sync::Arc;
 use sipward_types::{
     account::Account,
     evidence::Method,
+    flow::Transport,
     time::{KernelTime, WallSeconds},
 };
 
@@ -25,7 +26,7 @@ pub use self::{
 use self::registering::{Registering, Registration};
 use crate::{
     account::{Accounts, Admission, PreparedAccount},
-    answer::{self, Answer, Status},
+    answer::{Answer, Status, is_our_tag},
     authenticator::{
         Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest, DigestVerdict,
     },
@@ -138,14 +139,14 @@ impl Edge {
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         match method {
-            b"ACK" if answer::is_our_tag(request, &self.keys) => Received::default(),
+            b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
             // An ACK is never answered; a CANCEL reaches what its INVITE has reached.
             b"ACK" | b"CANCEL" => self.to_pbx(request, from, None),
             b"REGISTER" => self.authenticate(request, method, from, now),
             _ if request.to().tag.is_none() => self.authenticate(request, method, from, now),
             // A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it.
             _ if self.forwarder.dialog(request).is_some() => self.to_pbx(request, from, None),
-            _ => self.refuse(request, from, Status::NoDialog, Cause::NoDialog),
+            _ => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
         }
     }
 
@@ -300,20 +301,27 @@ impl Edge {
             (Challenge::Both, _) => (Status::ProxyAuthenticationRequired, &[WWW, PROXY]),
         };
         let challenges = self.authenticator.challenges(from.peer.ip(), stale, now.kernel);
-        let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value.clone())));
-        let answer = Answer { status, headers: lines.collect() };
-        let sent = answer::answer(request, &answer, from, &self.keys);
-        Received { sends: vec![sent], evidence: Vec::new(), cause: Some(cause) }
+        let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value)));
+        let answer = lines.fold(Answer::new(status), |answer, (header, value)| answer.header(header, value));
+        let sent = self.reply(request, from, &answer);
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
     }
 
     fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
+        let answer = match cause.warning() {
+            Some(words) => Answer::new(status).warning(self.settings.realm.as_str(), words),
+            None => Answer::new(status),
+        };
         let is_silent = self.settings.is_silent && from.side == Side::Outer;
-        let answered = (!is_silent && request.method() != Some(b"ACK")).then(|| {
-            let warning = |text| ("Warning", format!("399 {} \"{text}\"", self.settings.realm));
-            let headers = cause.warning().map(warning).into_iter().collect();
-            answer::answer(request, &Answer { status, headers }, from, &self.keys)
-        });
-        Received { sends: answered.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        let sent = if is_silent { None } else { self.reply(request, from, &answer) };
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+    }
+
+    fn reply(&self, request: &Message<'_>, from: Link, answer: &Answer) -> Option<Forwarded> {
+        let most = (from.transport == Transport::Udp).then_some(request.bytes().len());
+        let bytes = answer.write(request, from.peer, &self.keys, most)?;
+        let peer = request.via().reply_to(from.peer, from.transport);
+        Some(Forwarded { to: Link { peer, ..from }, bytes })
     }
 
     fn to_pbx(&self, request: &Message<'_>, from: Link, account: Option<&str>) -> Received {
