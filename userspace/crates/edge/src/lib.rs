@@ -13,6 +13,7 @@
 //!   the message itself, signed (`token`), so that a restart forgets nothing.
 
 pub mod account;
+pub mod accounts_file;
 pub mod answer;
 pub mod authenticator;
 pub mod digest;
