@@ -1,5 +1,7 @@
 #![doc = include_str!("../docs/architecture.md")]
 
+pub mod account_store;
+pub mod accounts_file;
 pub mod ban_safety;
 pub mod caller;
 pub mod cli;

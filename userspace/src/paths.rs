@@ -12,7 +12,16 @@ const RUNTIME_VARIABLE: &str = "SIPWARD_RUNTIME_DIR";
 
 /// Data that must survive a reboot.
 pub fn store() -> PathBuf {
-    named(STATE_VARIABLE, STATE).join("sipward.db")
+    state().join("sipward.db")
+}
+
+/// The accounts of the edge.
+pub fn account_store() -> PathBuf {
+    state().join("accounts.db")
+}
+
+fn state() -> PathBuf {
+    named(STATE_VARIABLE, STATE)
 }
 
 /// The edge's own directory, which its user may write to.

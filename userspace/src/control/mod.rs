@@ -14,6 +14,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::accounts::group_id;
 pub use self::handler::{Handler, Limits};
 pub use answers::{Answers, Gone};
 pub use client::{Client, ClientError, Received};

@@ -15,6 +15,7 @@
 mod base64url;
 
 pub mod account;
+pub mod accounts_file;
 pub mod answer;
 pub mod authenticator;
 pub mod digest;

@@ -1,4 +1,4 @@
-//! Times as text, always in UTC: `2026-11-20T18:00:00Z`, which is the plainest form of RFC 3339.
+//! Times as text, always in UTC: `2026-11-20T18:00:00Z`, which is the plainest form of RFC 3339. Days as `2026-11-20`.
 
 const DAY: u64 = 86_400;
 /// The calendar is the same every 400 years.
@@ -9,14 +9,14 @@ const ERA_DAYS: u64 = 146_097;
 const EPOCH: u64 = 719_468;
 
 /// Seconds since 1970.
-pub(super) fn format_utc(seconds: u64) -> String {
+pub fn format_utc(seconds: u64) -> String {
     let (days, time) = (seconds / DAY, seconds % DAY);
     let (year, month, day) = date(days);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time / 3_600, time / 60 % 60, time % 60)
 }
 
 /// Seconds since 1970. A leap second is the one after it.
-pub(super) fn parse_utc(text: &str) -> Option<u64> {
+pub fn parse_utc(text: &str) -> Option<u64> {
     let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')];
     if marks.iter().any(|&(at, mark)| bytes[at] != mark) {
@@ -35,6 +35,12 @@ pub(super) fn parse_utc(text: &str) -> Option<u64> {
     let days = days(year, month, day);
     // A day that the month does not have is one of the next.
     (date(days) == (year, month, day)).then_some(days * DAY + hour * 3_600 + minute * 60 + second)
+}
+
+/// Seconds since 1970: the beginning of a day.
+pub fn parse_utc_day(text: &str) -> Option<u64> {
+    // Anything longer than a day makes the whole too long for a time.
+    parse_utc(&format!("{text}T00:00:00Z"))
 }
 
 /// Of a day since 1970.
@@ -109,6 +115,22 @@ mod tests {
             "2026-01-01T00:00:0éZ",
         ] {
             assert_eq!(parse_utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        for (text, seconds) in [
+            ("1970-01-01", Some(0)),
+            ("2000-02-29", Some(951_782_400)),
+            ("2027-01-31", Some(1_801_353_600)),
+            ("2027-02-29", None),
+            ("2027-1-31", None),
+            ("2027-01-31T00:00:00Z", None),
+            ("31.01.2027", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_utc_day(text), seconds, "{text}");
         }
     }
 
