@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod diagnosis;
 mod doctor;
+mod edge;
 mod events;
 mod explain;
 mod export;
@@ -61,6 +62,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Edge(edge::EdgeCommand),
     Reload(reload::Reload),
     Attach(attach::Attach),
     Detach(attach::Detach),
@@ -107,6 +109,7 @@ pub fn understand<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), cl
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.run(),
+        Command::Edge(edge) => edge.run(),
         Command::Reload(reload) => reload.run(output),
         Command::Attach(attach) => attach.run(output),
         Command::Detach(detach) => detach.run(output),

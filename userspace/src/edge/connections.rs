@@ -18,7 +18,7 @@ use tokio::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     time::{Instant, timeout_at},
 };
 
@@ -71,21 +71,19 @@ impl Connections {
             receive(read, link, &arrivals).await;
             connections.table().open.remove(&link.connection);
             writes.abort();
-            // The core is gone only at the end of the program.
-            let _ = arrivals.send(Arrival::Closed(link)).await;
         });
         Some(link)
     }
 
-    /// False: there is no such connection, or it takes nothing more.
-    pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> bool {
+    /// Gives the bytes back if there is no such connection, or if it takes nothing more.
+    pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
         let mut table = self.table();
-        let Some(open) = table.open.get(&connection) else { return false };
-        let is_sent = open.unsent.try_send(bytes).is_ok();
-        if !is_sent {
+        let Some(open) = table.open.get(&connection) else { return Err(bytes) };
+        let result = open.unsent.try_send(bytes).map_err(TrySendError::into_inner);
+        if result.is_err() {
             table.open.remove(&connection);
         }
-        is_sent
+        result
     }
 
     /// A connection to the PBX, if there is one.

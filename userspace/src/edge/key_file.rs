@@ -65,10 +65,16 @@ fn is_old(path: &Path) -> bool {
     age.is_some_and(|age| age > AGE)
 }
 
-fn random() -> io::Result<[u8; KEY]> {
-    let mut key = [0; KEY];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
-    Ok(key)
+/// A number that no other start has.
+pub(super) fn random_number() -> Result<u32, Refusal> {
+    let bytes = random().map_err(|error| Refusal::failed(format!("/dev/urandom cannot be read: {error}")))?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// All of it or nothing, whenever the power fails.

@@ -8,6 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     time::{Duration, sleep},
 };
+use tracing::warn;
 
 use super::{
     Arrival, Arrivals,
@@ -67,51 +68,52 @@ impl Sockets {
         Ok(Self { outer: sockets, inner, inner_address, pbx, connections, arrivals })
     }
 
-    /// Sends, or begins to. False: the link is gone.
-    pub(super) fn send(&self, to: Link, bytes: Vec<u8>) -> bool {
+    /// Sends, or begins to. Gives the bytes back if the link is gone.
+    pub(super) fn send(&self, to: Link, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
         match (to.transport, to.side) {
-            // A datagram that finds no room is lost, as on any network; its sender sends it again.
-            (Transport::Udp, Side::Inner) => {
-                let _ = self.inner.try_send_to(&bytes, to.peer);
-                true
-            }
-            (Transport::Udp, Side::Outer) => {
-                let socket = self.outer.get(usize::from(to.listener)).and_then(Option::as_ref);
-                let Some(socket) = socket else { return false };
-                let _ = socket.try_send_to(&bytes, to.peer);
-                true
-            }
-            (Transport::Tcp, Side::Outer) => self.connections.send(to.connection, bytes),
-            (Transport::Tcp, Side::Inner) => {
-                if let Some(connection) = self.connections.inner(to.peer) {
-                    return self.connections.send(connection, bytes);
-                }
-                self.connect(bytes);
-                true
-            }
+            (Transport::Udp, Side::Inner) => send_datagram(&self.inner, to.peer, &bytes),
+            (Transport::Udp, Side::Outer) => match self.outer.get(usize::from(to.listener)) {
+                Some(Some(socket)) => send_datagram(socket, to.peer, &bytes),
+                _ => return Err(bytes),
+            },
+            (Transport::Tcp, Side::Outer) => return self.connections.send(to.connection, bytes),
+            (Transport::Tcp, Side::Inner) => match self.connections.inner(to.peer) {
+                Some(connection) => return self.connections.send(connection, bytes),
+                None => self.connect(to, bytes),
+            },
         }
+        Ok(())
     }
 
     /// Connects to the PBX, and sends what was to be sent.
-    fn connect(&self, bytes: Vec<u8>) {
+    fn connect(&self, to: Link, bytes: Vec<u8>) {
         let (connections, arrivals) = (self.connections.clone(), self.arrivals.clone());
         let (from, peer) = (self.inner_address, self.pbx);
         tokio::spawn(async move {
-            match connect_from(from, peer).await {
+            let unsent = match connect_from(from, peer).await {
                 Ok(stream) => {
                     let place = Place { side: Side::Inner, listener: INNER_TCP, peer };
-                    if let Some(link) = connections.open(stream, place, &arrivals) {
-                        connections.send(link.connection, bytes);
+                    match connections.open(stream, place, &arrivals) {
+                        Some(link) => connections.send(link.connection, bytes),
+                        None => Err(bytes),
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("the PBX at {peer} cannot be reached over TCP: {error}");
-                    // The core is gone only at the end of the program.
-                    let _ = arrivals.send(Arrival::Unsent { bytes }).await;
+                    warn!("the PBX at {peer} cannot be reached over TCP: {error}");
+                    Err(bytes)
                 }
+            };
+            if let Err(bytes) = unsent {
+                // The core is gone only at the end of the program.
+                let _ = arrivals.send(Arrival::Unsent { to, bytes }).await;
             }
         });
     }
+}
+
+/// A datagram that finds no room is lost, as on any network: its sender sends it again.
+fn send_datagram(socket: &UdpSocket, peer: SocketAddr, bytes: &[u8]) {
+    let _ = socket.try_send_to(bytes, peer);
 }
 
 async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
@@ -150,7 +152,7 @@ fn accept(listener: TcpListener, side: Side, place: u8, connections: Connections
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("new connections cannot be accepted: {error}");
+                    warn!("new connections cannot be accepted: {error}");
                     sleep(RETRY).await;
                 }
             }
