@@ -12,6 +12,7 @@ mod limits;
 mod newcomers;
 mod ports;
 mod resolve;
+mod roles;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -27,4 +28,5 @@ pub use self::{
     newcomers::Newcomers,
     ports::Ports,
     resolve::Resolved,
+    roles::{Grant, Member, Role, Roles},
 };
