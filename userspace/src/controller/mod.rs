@@ -176,7 +176,12 @@ impl Controller {
             Call::Lock(lock) => self.lock(lock, who, reply),
             Call::Unlock(unlock) => self.unlock(unlock, who, reply),
             Call::Rules => self.report_rules(reply),
-            Call::List(_) | Call::Accounts(_) | Call::Events(_) | Call::Top => {
+            Call::List(_)
+            | Call::Accounts(_)
+            | Call::Events(_)
+            | Call::Top
+            | Call::Evidence(_)
+            | Call::InForce => {
                 // Whoever has a controller reads lists page by page and events from the ring; `top` is the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))
             }

@@ -25,10 +25,15 @@ impl Controller {
                 result => result?,
             }
         }
-        if next.resolved.group != before.resolved.group {
-            reply.notice(
-                "group: the change takes effect when the daemon restarts: `systemctl restart sipward`",
-            );
+        for (key, is_changed) in [
+            ("group", next.resolved.group != before.resolved.group),
+            ("roles", next.resolved.roles != before.resolved.roles),
+        ] {
+            if is_changed {
+                reply.notice(format!(
+                    "{key}: the change takes effect when the daemon restarts: `systemctl restart sipward`"
+                ));
+            }
         }
         self.switched.overrule(&mut self.store, &next);
         let changes = settings::list_changes(&mut self.store, &next.resolved);

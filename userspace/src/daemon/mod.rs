@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
 
 async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let mut signals = Signals::listen()?;
-    let Begun { mut controller, control_socket, group } = start::start(options, &lock)?;
+    let Begun { mut controller, control_socket, access } = start::start(options, &lock)?;
     let pins = controller.pins().clone();
     let false_positives = SharedFalsePositives::open(&mut controller);
     let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
@@ -76,7 +76,7 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let tell = |decided| drop_events.emit_decided(decided);
     let mut result = Ok(());
     tokio::select! {
-        refusal = control_listener::listen(control_socket, lock, group, request_handler) => result = Err(refusal),
+        refusal = control_listener::listen(control_socket, lock, access, request_handler) => result = Err(refusal),
         () = upkeep::keep_up(&handle) => {}
         () = false_positives.keep(&handle, &tell) => {}
         () = links::watch(&handle) => {}

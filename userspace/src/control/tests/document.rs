@@ -1,12 +1,12 @@
 //! The examples of docs/protocol.md.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::control::request;
-use sipward_api::{Answer, Call, explanation, item, status};
+use sipward_api::{Answer, Call, evidence, explanation, in_force, item, status};
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
@@ -25,6 +25,16 @@ fn examples() -> Vec<Example> {
             Example { request, answers: answers.lines().map(parse).collect() }
         })
         .collect()
+}
+
+fn name(call: &Call) -> String {
+    serde_json::to_value(call).unwrap()["call"].as_str().unwrap().to_owned()
+}
+
+/// One call of each name.
+pub(in crate::control) fn every_call() -> BTreeMap<String, Call> {
+    let calls = examples().into_iter().filter_map(|example| request::parse(example.request.as_bytes()).ok());
+    calls.map(|call| (name(&call), call)).collect()
 }
 
 /// The calls that there are, in the words of the error that lists them.
@@ -62,6 +72,8 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Events(_) => is::<item::Event>(item),
         Call::Top => is::<item::Top>(item),
         Call::Audit(_) => is::<item::Audited>(item),
+        Call::Evidence(_) => is::<evidence::EvidenceTaken>(item),
+        Call::InForce => is::<in_force::InForce>(item),
     }
 }
 
@@ -76,8 +88,8 @@ fn each_call_has_an_example_and_each_example_is_so() {
                 continue;
             }
         };
-        let name = serde_json::to_value(&call).unwrap()["call"].as_str().unwrap().to_owned();
-        let endless = matches!(call, Call::Events(_));
+        let name = name(&call);
+        let endless = matches!(call, Call::Events(_) | Call::InForce);
         for (at, answer) in answers.iter().enumerate() {
             match answer {
                 Answer::Item(item) => assert_answers(&call, item),

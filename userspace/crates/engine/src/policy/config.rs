@@ -17,6 +17,7 @@ use super::{
     limits::Limits,
     newcomers::Newcomers,
     ports::Ports,
+    roles::Roles,
     sources,
 };
 use crate::false_positives::Settings as FalsePositiveSettings;
@@ -54,6 +55,7 @@ pub struct Config {
     pub search_known: bool,
     /// Whose members may use the control socket, besides root.
     pub group: Option<String>,
+    pub roles: Roles,
     pub ports: Ports,
     pub flows: FlowLimits,
     pub forms: FormPolicy,
@@ -82,6 +84,7 @@ impl Default for Config {
             signatures: None,
             search_known: false,
             group: None,
+            roles: Roles::default(),
             ports: Ports::default(),
             flows: FlowLimits::default(),
             forms: FormPolicy::default(),
@@ -136,6 +139,7 @@ impl Config {
             signatures: root.read("signatures", default.signatures, |value| file(&value).map(Some))?,
             search_known: root.read("search_known", default.search_known, |value| value.flag())?,
             group: root.read("group", default.group, |value| group(&value).map(Some))?,
+            roles: Roles::read(root.section("roles")?)?,
             ports: Ports::read(root.section("ports")?)?,
             flows: FlowLimits::read(root.section("flows")?)?,
             newcomers: Newcomers::read(root.section("newcomers")?)?,

@@ -9,6 +9,7 @@ use super::{
     guard::GuardPolicy,
     limits::ticks,
     ports::port_set,
+    roles::Roles,
 };
 use crate::false_positives;
 use sipward_signature::SignatureSet;
@@ -18,6 +19,7 @@ use sipward_signature::SignatureSet;
 pub struct Resolved {
     pub interfaces: Vec<String>,
     pub group: Option<String>,
+    pub roles: Roles,
     pub mode: Mode,
     pub policy: Box<Policy>,
     pub trusted: Vec<IpNet>,
@@ -32,6 +34,7 @@ impl Config {
         Ok(Resolved {
             interfaces: self.interfaces.clone(),
             group: self.group.clone(),
+            roles: self.roles.clone(),
             mode: self.mode,
             policy: Box::new(self.policy()),
             trusted: self.trusted.clone(),

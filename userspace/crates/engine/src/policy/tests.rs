@@ -64,7 +64,7 @@ fn the_examples_commented_settings_are_the_defaults() {
     let mut config = parse(&text).unwrap();
     assert_eq!(config.signatures.take(), Some(PathBuf::from("signatures.toml")));
     assert_eq!(config.group.take(), Some("sipward".to_owned()));
-    assert!(std::mem::take(&mut config.says_trusted_only));
+    assert!(std::mem::take(&mut config.says_trusted_only) && std::mem::take(&mut config.roles.says_feed));
     let edge = config.edge.take().expect("the settings without defaults are made");
     assert_eq!((edge.realm.as_str(), edge.listen.len()), ("sip.example.com", 2));
     assert_eq!((edge.challenge, edge.is_silent, edge.reach), (Challenge::default(), false, Reach::default()));
@@ -96,6 +96,7 @@ fn the_example_has_every_key() {
             "ports",
             "prefix_rate",
             "rate",
+            "roles",
             "search_known",
             "signatures",
             "trusted",
@@ -132,6 +133,7 @@ fn the_example_has_every_key() {
             "suspended"
         ]
     );
+    assert_eq!(keys(table["roles"].as_table().unwrap()), ["all", "feed", "lists", "read"]);
     assert_eq!(keys(table["ledger"].as_table().unwrap()), ["share", "sources", "switch_off"]);
 }
 
@@ -145,7 +147,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         (
             "colour = \"red\"",
             "1: colour: there is no such key; here are: banned, edge, flows, forms, group, guard, guesses, interface, known_rate, ledger, mode, \
-             newcomers, options, ports, prefix_rate, rate, search_known, signatures, trusted, trusted_only, unknown_methods",
+             newcomers, options, ports, prefix_rate, rate, roles, search_known, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
         (
