@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit_trail;
+mod edge_ports;
 mod enforced_state;
 mod explain;
 mod flows;
@@ -29,6 +30,7 @@ mod switches;
 mod tapping;
 
 pub use self::{
+    edge_ports::EdgePorts,
     audit_trail::{AuditTrail, audit_trail},
     enforced_state::ReconcileReport,
     guard::Listener,
@@ -90,6 +92,7 @@ pub struct Controller {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
+    edge_ports: EdgePorts,
 }
 
 impl Controller {
@@ -115,7 +118,13 @@ impl Controller {
             purged: None,
             hold: None,
             proof: Proved::default(),
+            edge_ports: EdgePorts::default(),
         }
+    }
+
+    /// The ports that the edge answers, now and after each reload.
+    pub fn edge_ports(&self) -> EdgePorts {
+        self.edge_ports.clone()
     }
 
     /// A command's own, over the filter as it is pinned.

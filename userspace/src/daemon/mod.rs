@@ -67,8 +67,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         tracker.decided(decision, who, clock);
         events.emit_decided(wire::decided(decision, who, clock));
     }));
+    let edge_ports = controller.edge_ports();
     let handle = ControllerHandle::open(controller)?;
-    let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
     let request_handler =
         RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
     notify(&[sd_notify::NotifyState::Ready]);

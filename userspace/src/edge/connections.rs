@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use sipward_edge::{
     link::{Link, Side},
     message::{Frame, StreamFraming},
 };
-use sipward_types::flow::Transport;
+use sipward_types::{address::line, flow::Transport};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -105,8 +105,8 @@ pub(super) struct Place {
 impl Table {
     fn add(&mut self, place: Place, unsent: mpsc::Sender<Vec<u8>>) -> Option<Link> {
         let of_side = || self.open.values().filter(|open| open.link.side == place.side);
-        let source = line(place.peer.ip());
-        let of_source = of_side().filter(|open| line(open.link.peer.ip()) == source).count();
+        let source = line(place.peer.ip().to_canonical());
+        let of_source = of_side().filter(|open| line(open.link.peer.ip().to_canonical()) == source).count();
         if of_side().count() >= CONNECTIONS || of_source >= OF_A_SOURCE {
             return None;
         }
@@ -115,14 +115,6 @@ impl Table {
         let link = Link { side, listener, transport: Transport::Tcp, peer, connection: self.last };
         self.open.insert(self.last, Open { link, unsent });
         Some(link)
-    }
-}
-
-/// An IPv4 address, or the /64 of an IPv6 one.
-fn line(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 => v4,
     }
 }
 

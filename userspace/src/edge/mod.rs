@@ -5,6 +5,8 @@
 
 mod accounts;
 mod connections;
+mod feeder;
+mod in_force;
 mod key_file;
 mod sockets;
 
@@ -14,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use sipward_api::in_force::InForce;
 use sipward_edge::{
     edge::{Edge, Now, Received},
     link::Link,
@@ -24,7 +27,7 @@ use sipward_engine::policy::{Config, DEFAULT_PATH};
 use tokio::{sync::mpsc, time::interval};
 use tracing::{debug, info, warn};
 
-use self::{accounts::AccountSource, sockets::Sockets};
+use self::{accounts::AccountSource, feeder::Feeder, sockets::Sockets};
 use crate::{
     clock::Clock,
     log::{self, Log},
@@ -63,10 +66,9 @@ enum Arrival {
     },
     /// A connection was refused, because there are too many.
     NoRoom(SocketAddr),
-    /// The PBX could not be reached with that.
-    Unsent {
-        bytes: Vec<u8>,
-    },
+    /// There was no connection for that.
+    Unsent { to: Link, bytes: Vec<u8> },
+    InForce(InForce),
 }
 
 type Arrivals = mpsc::Sender<Arrival>;
@@ -91,7 +93,8 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let outer: Vec<_> = settings.listen.iter().map(|own| (own.transport, own.address)).collect();
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
     let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
-    let mut core = Core { edge, sockets, settings, source };
+    let feeder = Feeder::start(arrivals.clone())?;
+    let mut core = Core { edge, sockets, settings, source, feeder };
     core.say_where();
     notify(&[sd_notify::NotifyState::Ready]);
     let mut ticks = interval(TICK);
@@ -124,6 +127,7 @@ struct Core {
     sockets: Sockets,
     settings: Settings,
     source: AccountSource,
+    feeder: Feeder,
 }
 
 impl Core {
@@ -145,6 +149,7 @@ impl Core {
             }
             Arrival::NoRoom(peer) => debug!("{peer}: closed, because there are too many connections"),
             Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
+            Arrival::InForce(item) => in_force::apply(item, self.edge.in_force(), now().kernel),
         }
     }
 
@@ -161,6 +166,9 @@ impl Core {
     }
 
     fn carry_out(&mut self, received: Received) {
+        if !received.evidence.is_empty() {
+            self.feeder.add(received.evidence, now().kernel);
+        }
         for forwarded in received.sends {
             if let Err(bytes) = self.sockets.send(forwarded.to, forwarded.bytes) {
                 self.gone(forwarded.to, &bytes);

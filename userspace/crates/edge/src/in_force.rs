@@ -2,15 +2,22 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use sipward_types::{account::Account, time::KernelTime};
+use sipward_types::{account::Account, address::line, time::KernelTime};
 
 /// Without the daemon, the edge goes on with what it has.
 #[derive(Debug, Default)]
 pub struct InForce {
     suspended: HashMap<(Account, IpAddr), KernelTime>,
-    locked: HashMap<Account, KernelTime>,
+    locked: HashMap<Account, Lock>,
     /// The end of the time for which an account's success at a source counts.
     works: HashMap<(Account, IpAddr), KernelTime>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lock {
+    /// It holds where the account works, too.
+    strict: bool,
+    until: KernelTime,
 }
 
 /// The guard lets nobody in under this name.
@@ -27,13 +34,13 @@ impl InForce {
         self.suspended.insert((account, source), until);
     }
 
-    pub fn lock(&mut self, account: Account, until: KernelTime) {
-        self.locked.insert(account, until);
+    pub fn lock(&mut self, account: Account, strict: bool, until: KernelTime) {
+        self.locked.insert(account, Lock { strict, until });
     }
 
-    /// The account has worked at the source.
+    /// The account has worked at the source; of an IPv6 address, in its /64.
     pub fn works(&mut self, account: Account, source: IpAddr, until: KernelTime) {
-        self.works.insert((account, source), until);
+        self.works.insert((account, line(source.to_canonical())), until);
     }
 
     pub fn lift(&mut self, account: &Account, source: Option<IpAddr>) {
@@ -43,23 +50,28 @@ impl InForce {
         }
     }
 
-    /// An account is never closed where it works: otherwise whoever knows its name could shut its owner out.
+    /// An account is closed where it works by nothing but a strict lock: otherwise whoever knows its name could shut its
+    /// owner out.
     pub fn closed(&self, account: &Account, source: IpAddr, now: KernelTime) -> Option<Closed> {
-        let here = (account.clone(), source);
+        let source = source.to_canonical();
+        let locked = self.locked.get(account).filter(|lock| lock.until > now);
+        if locked.is_some_and(|lock| lock.strict) {
+            return Some(Closed::Locked);
+        }
         let lasts = |until: Option<&KernelTime>| until.is_some_and(|until| *until > now);
-        if lasts(self.works.get(&here)) {
+        if lasts(self.works.get(&(account.clone(), line(source)))) {
             return None;
         }
-        if lasts(self.suspended.get(&here)) {
+        if lasts(self.suspended.get(&(account.clone(), source))) {
             return Some(Closed::Suspended);
         }
-        lasts(self.locked.get(account)).then_some(Closed::Locked)
+        locked.map(|_| Closed::Locked)
     }
 
     /// Forgets what has ended.
     pub fn forget_ended(&mut self, now: KernelTime) {
         self.suspended.retain(|_, until| *until > now);
-        self.locked.retain(|_, until| *until > now);
+        self.locked.retain(|_, lock| lock.until > now);
         self.works.retain(|_, until| *until > now);
     }
 }
@@ -84,7 +96,9 @@ mod tests {
         let mut in_force = InForce::default();
         let [here, elsewhere] = [HERE, ELSEWHERE].map(|address| address.parse::<IpAddr>().unwrap());
         in_force.suspend(account("201"), here, at(100));
-        in_force.lock(account("202"), at(100));
+        in_force.lock(account("202"), false, at(100));
+        in_force.works(account("204"), here, at(100));
+        in_force.lock(account("204"), true, at(100));
         in_force.works(account("202"), elsewhere, at(50));
         for (name, source, now, expected) in [
             ("201", here, 99, Some(Closed::Suspended)),
@@ -94,6 +108,7 @@ mod tests {
             ("202", elsewhere, 49, None),
             ("202", elsewhere, 50, Some(Closed::Locked)),
             ("203", here, 1, None),
+            ("204", here, 99, Some(Closed::Locked)),
         ] {
             assert_eq!(in_force.closed(&account(name), source, at(now)), expected, "{name} {source} {now}");
         }

@@ -33,6 +33,6 @@ pub use self::{
     counters::{Counters, Forgotten},
     diagnosis::{Cause, Diagnosis, Subject},
     nonces::Unseen,
-    observer::Observer,
+    observer::{EdgePort, Observer},
     settings::Settings,
 };
