@@ -76,7 +76,7 @@ impl<'a> Contact<'a> {
 
 impl<'a> Uri<'a> {
     /// sip, sips and tel; others have no user.
-    pub(super) fn parse(uri: &'a [u8]) -> Self {
+    pub fn parse(uri: &'a [u8]) -> Self {
         let uri = trim(uri);
         let Some(colon) = position(uri, b':') else {
             return Self::default();

@@ -10,8 +10,8 @@
 mod address;
 mod digest;
 pub mod framing;
-mod lines;
-mod pieces;
+pub mod lines;
+pub mod pieces;
 
 #[cfg(test)]
 mod oracle;
@@ -263,7 +263,8 @@ fn version_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-const fn is_token(byte: u8) -> bool {
+/// True for the bytes of a token (RFC 3261 §25.1).
+pub const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }

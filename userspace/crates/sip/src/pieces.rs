@@ -3,14 +3,15 @@
 use super::lines::{position, trim};
 
 /// The pieces between separators that are in no quoted string and, where `brackets`, in no `<…>`.
-pub(super) struct Pieces<'a> {
+#[derive(Debug)]
+pub struct Pieces<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
     finder: Finder,
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) const fn new(value: &'a [u8], separator: u8, brackets: bool) -> Self {
+    pub const fn new(value: &'a [u8], separator: u8, brackets: bool) -> Self {
         Self { rest: Some(value), separator, finder: Finder { quotes: true, brackets } }
     }
 }
@@ -40,6 +41,7 @@ pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
 
 /// A quote or bracket that nothing closes is a byte like any other, and so are all behind it: what is false here once,
 /// stays so. That keeps the time linear.
+#[derive(Debug)]
 struct Finder {
     quotes: bool,
     brackets: bool,
@@ -71,8 +73,8 @@ impl Finder {
     }
 }
 
-/// Of a quoted string that began before these bytes.
-pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
+/// The place of the quote that ends a quoted string, which began before these bytes.
+pub fn closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut escaped = false;
     bytes.iter().position(|&byte| match byte {
         _ if escaped => {
