@@ -25,13 +25,15 @@ const SHORTEST: usize = 12;
 /// A shorter account name stands in good passwords by chance.
 const TELLING_NAME: usize = 3;
 
-/// In lower case, with blanks between them. The passwords that scanners of SIP servers try first, besides the account's name and plain digits.
+/// The passwords that scanners of SIP servers try first, besides the account's name and plain digits: in lower case, with
+/// blanks between them.
 const COMMON: &str = "\
     000000000000 0123456789 1234567890 123456789012 1q2w3e4r 1q2w3e4r5t6y 1qaz2wsx 1qaz2wsx3edc abc \
     abcd abcdef admin administrator asterisk changeit changeme cisco default demo extension freepbx \
     grandstream guest hello issabel kamailio letmein login master monkey pa$$w0rd p@ssw0rd p@ssword \
     pass passw0rd password phone polycom private public qazwsx qwe qwerty qwertyuiop root sales \
     secret service sip sippassword support test user voip welcome yealink";
+
 impl Weakness {
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
