@@ -11,7 +11,9 @@ mod flows;
 mod good_texts;
 mod guard;
 mod guesses;
+mod handed_in;
 mod import;
+mod in_force;
 mod last_good;
 mod list_commands;
 mod proof;
@@ -31,7 +33,7 @@ mod tapping;
 pub use self::{
     audit_trail::{AuditTrail, audit_trail},
     enforced_state::ReconcileReport,
-    guard::Listener,
+    guard::{Listener, News},
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
@@ -285,6 +287,7 @@ impl Controller {
         };
         let guarded =
             self.guard_runtime.enforced.reconcile(&mut self.tables, &mut self.store, &Clock::read())?;
+        self.tell(|| News::ChangedAltogether);
         Ok(guarded.map(|_| lists))
     }
 
