@@ -12,7 +12,9 @@ mod flows;
 mod good_texts;
 mod guard;
 mod guesses;
+mod handed_in;
 mod import;
+mod in_force;
 mod last_good;
 mod list_commands;
 mod proof;
@@ -33,7 +35,7 @@ pub use self::{
     edge_ports::EdgePorts,
     audit_trail::{AuditTrail, audit_trail},
     enforced_state::ReconcileReport,
-    guard::Listener,
+    guard::{Listener, News},
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
@@ -294,6 +296,7 @@ impl Controller {
         };
         let guarded =
             self.guard_runtime.enforced.reconcile(&mut self.tables, &mut self.store, &Clock::read())?;
+        self.tell(|| News::ChangedAltogether);
         Ok(guarded.map(|_| lists))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Controller,
+    guard::News,
     reply::Reply,
     settings::{self, Settings},
 };
@@ -75,6 +76,7 @@ impl Controller {
             let listener = self.stop_listening();
             (*self, _) = Self::start(&pins, Some(settings), false)?;
             listener.into_iter().for_each(|listener| self.listen(listener));
+            self.tell(|| News::ChangedAltogether);
         }
         self.left.clear();
         let (_, failed) = self.attach_missing();

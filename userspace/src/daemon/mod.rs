@@ -8,6 +8,8 @@ mod controller_handle;
 mod drop_events;
 mod false_positives;
 mod fault_log;
+mod feeders;
+mod in_force;
 mod links;
 mod locked;
 mod observing;
@@ -22,12 +24,12 @@ use tracing::{error, info, warn};
 
 use self::{
     controller_handle::ControllerHandle, drop_events::DropEvents, false_positives::SharedFalsePositives,
-    observing::Observing, request_handler::RequestHandler, start::Begun,
+    in_force::InForceFeed, observing::Observing, request_handler::RequestHandler, start::Begun,
 };
 use crate::{
     caller::Who,
     control::DaemonLock,
-    controller::{Controller, Reply},
+    controller::{Controller, News, Reply},
     log::{self, Log},
     paths,
     refusal::Refusal,
@@ -62,16 +64,25 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let pins = controller.pins().clone();
     let false_positives = SharedFalsePositives::open(&mut controller);
     let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
-    let (events, tracker) = (drop_events.clone(), false_positives.clone());
-    controller.listen(Box::new(move |decision, who, clock| {
-        tracker.decided(decision, who, clock);
-        events.emit_decided(wire::decided(decision, who, clock));
+    let in_force = InForceFeed::default();
+    let (events, tracker, feed) = (drop_events.clone(), false_positives.clone(), in_force.clone());
+    controller.listen(Box::new(move |news| {
+        if let News::Decided { facts, who, clock } = news {
+            tracker.decided(facts, who, clock);
+            events.emit_decided(wire::decided(facts, who, clock));
+        }
+        feed.emit(news);
     }));
     let edge_ports = controller.edge_ports();
     let handle = ControllerHandle::open(controller)?;
     let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
-    let request_handler =
-        RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
+    let request_handler = RequestHandler::new(
+        handle.clone(),
+        drop_events.clone(),
+        in_force,
+        observing,
+        false_positives.clone(),
+    );
     notify(&[sd_notify::NotifyState::Ready]);
     info!("ready: the control socket is {}", paths::socket(&paths::runtime()).display());
     let tell = |decided| drop_events.emit_decided(decided);

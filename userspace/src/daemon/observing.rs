@@ -225,7 +225,8 @@ impl Inner {
         self.false_positives.witnessed(evidence);
         // The store logs its own faults.
         let alert_fault = if missed > 0 { controller.missed(missed).err() } else { None };
-        let fault = alert_fault.or(controller.witness(evidence).err()).map(|refusal| refusal.to_string());
+        let fault =
+            alert_fault.or(controller.witness(evidence, None).err()).map(|refusal| refusal.to_string());
         locked(&self.faults)
             .update(fault, |fault| error!("not all decisions of the guard are in force: {fault}"));
     }

@@ -47,7 +47,7 @@ pub struct AuthOutcome {
     pub contact: Option<String>,
     /// Of a registration: seconds. It is required there.
     #[serde(default)]
-    pub lasts: Option<u64>,
+    pub lasts: Option<u32>,
     /// Seconds since then.
     #[serde(default)]
     pub ago: u64,

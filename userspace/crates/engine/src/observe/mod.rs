@@ -34,5 +34,6 @@ pub use self::{
     diagnosis::{Cause, Diagnosis, Subject},
     nonces::Unseen,
     observer::{EdgePort, Observer},
+    registration::{ALL_PHONES, stable_hash},
     settings::Settings,
 };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     fingerprint::{Fingerprint, Fingerprinter},
-    registration::{Wish, stable},
+    registration::{Wish, stable_hash},
     streams::End,
 };
 use sipward_sip::{Credentials, Message, Start};
@@ -112,7 +112,7 @@ impl Request {
             Presented {
                 nonce,
                 realm: fingerprinter.of(credentials.realm),
-                attempt: stable(&[credentials.raw]),
+                attempt: stable_hash(&[credentials.raw]),
                 used: fingerprinter.of((nonce, who)),
                 earlier: 0,
             }
@@ -138,7 +138,7 @@ impl Request {
             from: from_fingerprint(message, fingerprinter),
             own_question: fingerprinter.of((question, who)),
             is_cut: message.body.is_none(),
-            number: stable(&[message.call_id, message.via.branch]),
+            number: stable_hash(&[message.call_id, message.via.branch]),
             is_of_one: message.body.is_some() && are_of(&own, account.as_ref()),
             others,
             in_dialog,
