@@ -4,7 +4,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sipward_types::flow::Transport;
 
-use crate::digest::{HashFunction, Realm};
+use crate::{
+    digest::{HashFunction, Realm},
+    forward::{self, Reach},
+    link::Advertised,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -45,14 +49,25 @@ pub enum Challenge {
     Both,
 }
 
-/// The way in which the PBX reaches a phone through the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
-    /// The edge writes itself into the Contact of a REGISTER: any PBX understands that.
-    #[default]
-    Contact,
-    /// It adds a Path header where the phone says that it supports that.
-    Path,
-    /// It adds a Path header, and says that the phone supports that.
-    PathAlways,
+impl Settings {
+    /// As far as messages that are sent on are concerned.
+    pub(crate) fn of_forwarding(&self) -> forward::Settings {
+        let listener = |transport, address: SocketAddr, host: String| forward::Listener {
+            address,
+            advertised: Advertised { transport, host, port: address.port() },
+        };
+        let inner_host = match self.inner {
+            SocketAddr::V4(inner) => inner.ip().to_string(),
+            SocketAddr::V6(inner) => format!("[{}]", inner.ip()),
+        };
+        let outer = |own: &Listen| listener(own.transport, own.address, own.advertised.clone());
+        let inner = |transport| listener(transport, self.inner, inner_host.clone());
+        forward::Settings {
+            outer: self.listen.iter().map(outer).collect(),
+            inner: [Transport::Udp, Transport::Tcp].map(inner).into(),
+            pbx: self.pbx,
+            reach: self.reach,
+            realm: self.realm.as_str().to_owned(),
+        }
+    }
 }

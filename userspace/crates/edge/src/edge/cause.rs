@@ -1,5 +1,7 @@
 //! Why the edge refuses a request, or drops a message.
 
+use crate::forward::Refusal;
+
 /// The names are stable: documentation and scripts use them. Where the observer of the daemon can see the same, it has the
 /// same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +35,14 @@ pub enum Cause {
     StrayAnswer,
     TooManyHops,
     Loop,
-    Unroutable,
+    UnknownExtension,
+    UnsupportedScheme,
+    NoRoute,
+    NoListener,
 }
 
 impl Cause {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Unclear,
         Self::Credentials,
         Self::Challenged,
@@ -59,7 +64,10 @@ impl Cause {
         Self::StrayAnswer,
         Self::TooManyHops,
         Self::Loop,
-        Self::Unroutable,
+        Self::UnknownExtension,
+        Self::UnsupportedScheme,
+        Self::NoRoute,
+        Self::NoListener,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -85,7 +93,22 @@ impl Cause {
             Self::StrayAnswer => "stray-answer",
             Self::TooManyHops => "too-many-hops",
             Self::Loop => "loop",
-            Self::Unroutable => "unroutable",
+            Self::UnknownExtension => "unknown-extension",
+            Self::UnsupportedScheme => "unsupported-scheme",
+            Self::NoRoute => "no-route",
+            Self::NoListener => "no-listener",
+        }
+    }
+
+    pub(super) const fn of(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::TooManyHops => Self::TooManyHops,
+            Refusal::Loop => Self::Loop,
+            Refusal::UnknownExtension(_) => Self::UnknownExtension,
+            Refusal::UnsupportedScheme => Self::UnsupportedScheme,
+            Refusal::NoRoute => Self::NoRoute,
+            Refusal::FlowGone { .. } => Self::FlowGone,
+            Refusal::NoListener => Self::NoListener,
         }
     }
 

@@ -31,13 +31,16 @@ use crate::{
         Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest, DigestVerdict,
     },
     digest::Algorithm,
-    forward::{Forwarded, Forwarder, NotForwarded},
+    forward::{self, Forwarded, Forwarder},
     in_force::{Closed, InForce},
     keys::Keys,
     link::{Link, Side},
     message::{Carrier, Message, Refused, Start},
     settings::{Challenge, Settings},
 };
+
+/// Seconds until a phone should try again when the PBX cannot be reached.
+const RETRY_AFTER: u32 = 5;
 
 /// The moment at which something arrives.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +81,7 @@ impl Edge {
             authenticator: Authenticator::new(of_digest, keys.clone(), run),
             accounts,
             in_force: InForce::default(),
-            forwarder: Forwarder::new(&settings, keys.clone()),
+            forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
             registering: Registering::default(),
             counters: Counters::default(),
             keys,
@@ -121,13 +124,18 @@ impl Edge {
     /// A message could not be sent over its connection, which is gone: its sender is told.
     pub fn gone(&mut self, bytes: &[u8], to: Link) -> Received {
         let Ok(message) = Message::read(bytes, Carrier::Stream) else { return Received::default() };
-        let (status, cause) = match to.side {
-            Side::Outer => (Status::TemporarilyUnavailable, Cause::FlowGone),
-            Side::Inner => (Status::ServiceUnavailable, Cause::PbxUnreachable),
+        let (answer, cause) = match to.side {
+            Side::Outer => (self.forwarder.flow_gone(&message).answer(), Cause::FlowGone),
+            Side::Inner => (Answer::service_unavailable(RETRY_AFTER), Cause::PbxUnreachable),
         };
         self.counters.count(cause);
-        let answered = self.forwarder.answer_for(&message, status, &self.keys);
-        Received { sends: answered.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        // It goes the way that the answer of the other end would have gone.
+        let answer = answer.write(&message, to.peer, &self.keys, None);
+        let sent = answer.and_then(|bytes| {
+            let answer = Message::read(&bytes, Carrier::Stream).ok()?;
+            self.forwarder.answer_back(&answer, to)
+        });
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
     }
 
     fn unclear(&self, refused: &Refused<'_>, from: Link) -> Received {
@@ -156,7 +164,7 @@ impl Edge {
         }
         match self.forwarder.to_phone(request, from) {
             Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
-            Err(why) => self.not_forwarded(request, from, why),
+            Err(why) => self.not_forwarded(request, from, &why),
         }
     }
 
@@ -327,13 +335,13 @@ impl Edge {
     fn to_pbx(&self, request: &Message<'_>, from: Link, account: Option<&str>) -> Received {
         match self.forwarder.to_pbx(request, from, account) {
             Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
-            Err(why) => self.not_forwarded(request, from, why),
+            Err(why) => self.not_forwarded(request, from, &why),
         }
     }
 
-    fn not_forwarded(&self, request: &Message<'_>, from: Link, why: NotForwarded) -> Received {
-        let (status, cause) = (why.status(), why.cause());
-        self.refuse(request, from, status, cause)
+    fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
+        let sent = self.reply(request, from, &why.answer());
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(Cause::of(why)) }
     }
 }
 

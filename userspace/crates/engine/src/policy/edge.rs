@@ -4,7 +4,8 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use sipward_edge::{
     digest::{HashFunction, Realm},
-    settings::{Challenge, Listen, Reach, Settings},
+    forward::Reach,
+    settings::{Challenge, Listen, Settings},
 };
 use sipward_types::flow::Transport;
 
@@ -38,7 +39,7 @@ pub(super) fn read(mut section: Section<'_>) -> Result<Option<Settings>, ConfigE
     let algorithms = section.read("algorithms", vec![HashFunction::Md5], algorithms)?;
     let nonce_lifetime =
         section.read("nonce_lifetime", DEFAULT_NONCE_LIFETIME, |value| value.length(&NONCE_LIFETIME))?;
-    let reach = section.read("reach", Reach::default(), |value| {
+    let reach = section.read("reach", Reach::Contact, |value| {
         value.choice(&[
             ("contact", Reach::Contact),
             ("path", Reach::Path),

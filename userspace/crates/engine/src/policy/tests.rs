@@ -11,7 +11,8 @@ use super::{Config, ConfigError, GuardPolicy, Mode, forms};
 use crate::guard::{self, KnownSettings, Retries, Threshold};
 use sipward_edge::{
     digest::HashFunction,
-    settings::{Challenge, Reach},
+    forward::Reach,
+    settings::Challenge,
 };
 use sipward_types::time::{Lifetime, format_duration};
 
@@ -67,7 +68,7 @@ fn the_examples_commented_settings_are_the_defaults() {
     assert!(std::mem::take(&mut config.says_trusted_only) && std::mem::take(&mut config.roles.says_feed));
     let edge = config.edge.take().expect("the settings without defaults are made");
     assert_eq!((edge.realm.as_str(), edge.listen.len()), ("sip.example.com", 2));
-    assert_eq!((edge.challenge, edge.is_silent, edge.reach), (Challenge::default(), false, Reach::default()));
+    assert_eq!((edge.challenge, edge.is_silent, edge.reach), (Challenge::default(), false, Reach::Contact));
     assert_eq!((edge.algorithms, edge.nonce_lifetime), (vec![HashFunction::Md5], Duration::from_secs(300)));
     assert_eq!(config, parse(EXAMPLE).unwrap());
 }
