@@ -27,18 +27,20 @@ impl<'a> Hop<'a> {
         Self { value, via, asks_for_port: raw_parameters(value).skip(1).any(is_rport) }
     }
 
-    /// True if the sender is where it says that it is. Then no `received` is needed (RFC 3261 §18.2.1).
-    pub fn is_from(&self, source: IpAddr) -> bool {
-        let host = str::from_utf8(self.via.host).ok();
-        let host = host.map(|host| host.trim_start_matches('[').trim_end_matches(']'));
-        host.and_then(|host| host.parse::<IpAddr>().ok()) == Some(source)
+    /// The address that the sender names. `None`: it names a host.
+    fn sent_by(&self) -> Option<IpAddr> {
+        let host = str::from_utf8(self.via.host).ok()?;
+        host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// Where answers to what came from `source` go: over UDP to the port that the sender names, unless it asked for its
-    /// own; over TCP back through the connection. The address is never one that the message names.
+    /// Where answers to what came from `source` go. The address is never one that the message names.
+    ///
+    /// Over UDP RFC 3261 says the port that the sender names, unless it asks for its own; but where its address is not the
+    /// one that it names, it is behind a NAT, and only its own port leads back to it.
     pub fn reply_to(&self, source: SocketAddr, transport: Transport) -> SocketAddr {
+        let is_translated = self.sent_by().is_some_and(|address| address != source.ip());
         match transport {
-            Transport::Udp if !self.asks_for_port => {
+            Transport::Udp if !self.asks_for_port && !is_translated => {
                 SocketAddr::new(source.ip(), self.via.port.unwrap_or(DEFAULT_PORT))
             }
             _ => source,
@@ -60,7 +62,7 @@ impl<'a> Hop<'a> {
             }
             stamped.extend_from_slice(piece);
         }
-        if self.asks_for_port || !self.is_from(source.ip()) {
+        if self.asks_for_port || self.sent_by() != Some(source.ip()) {
             stamped.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
         }
         if self.asks_for_port {

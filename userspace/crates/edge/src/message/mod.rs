@@ -146,7 +146,7 @@ impl<'a> Message<'a> {
         let each =
             |is_clear: fn(&[u8]) -> bool| is_balanced(value) && Pieces::new(value, b',', true).all(is_clear);
         let (is_clear, unclear) = match line.header {
-            Header::Via => (is_balanced(value), Unclear::Via),
+            Header::Via => (each(is_via), Unclear::Via),
             Header::MaxForwards => (number(value).is_some_and(|hops| hops <= 255), Unclear::MaxForwards),
             Header::Expires => (number(value).is_some(), Unclear::Expires),
             Header::Route | Header::RecordRoute | Header::Path => {
@@ -210,7 +210,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Where a part of the message stands in it.
+    /// Where a part of the message stands in it. An empty one stands nowhere.
     pub fn span(&self, part: &'a [u8]) -> Range<usize> {
         let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
         start..start + part.len()

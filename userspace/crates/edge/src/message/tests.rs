@@ -109,6 +109,7 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
     (";rport", ";rport;branch=z9hG4bKother", Unclear::Via, false),
     (";rport", ";received=1.1.1.1;RECEIVED=2.2.2.2", Unclear::Via, false),
     (";rport", ";x=\"", Unclear::Via, false),
+    (";rport", ",,SIP/2.0/UDP h", Unclear::Via, true),
     ("Max-Forwards", "Via: SIP/2.0/UDP h;x=\"\r\nMax-Forwards", Unclear::Via, true),
     ("tag=1928301774", "tag=1;tag=2", Unclear::From, false),
     ("tag=1928301774", "tag", Unclear::From, false),
@@ -251,15 +252,18 @@ fn every_cause_has_its_name() {
 }
 
 #[test]
-fn breaks_16_answers_go_to_the_port_that_rfc_3581_names_and_never_to_an_address_in_the_message() {
+fn breaks_16_answers_go_back_through_a_nat_and_never_to_an_address_in_the_message() {
     use crate::link::Side;
     use sipward_types::flow::Transport;
     for (via, transport, port) in [
-        ("10.0.0.7:5062", Transport::Udp, 5062),
-        ("10.0.0.7", Transport::Udp, 5060),
-        ("10.0.0.7:5062;rport", Transport::Udp, 4000),
+        ("203.0.113.1:5062", Transport::Udp, 5062),
+        ("203.0.113.1", Transport::Udp, 5060),
+        ("phone.example:5062", Transport::Udp, 5062),
+        ("10.0.0.7:5062", Transport::Udp, 4000),
+        ("[2001:db8::1]:5062", Transport::Udp, 4000),
+        ("203.0.113.1:5062;rport", Transport::Udp, 4000),
         ("10.0.0.7:5062;rport=99;received=9.9.9.9;maddr=9.9.9.9", Transport::Udp, 4000),
-        ("10.0.0.7:5062", Transport::Tcp, 4000),
+        ("203.0.113.1:5062", Transport::Tcp, 4000),
     ] {
         let request = clear().replace("198.51.100.7:40000;branch=z9hG4bK776asdhds;rport", via);
         let peer = ([203, 0, 113, 1], 4000).into();
