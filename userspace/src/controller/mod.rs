@@ -32,8 +32,8 @@ mod switches;
 mod tapping;
 
 pub use self::{
-    edge_ports::EdgePorts,
     audit_trail::{AuditTrail, audit_trail},
+    edge_ports::EdgePorts,
     enforced_state::ReconcileReport,
     guard::{Listener, News},
     list_commands::Page,

@@ -33,7 +33,9 @@ impl AccountSource {
         source.read().map_err(Refusal::wrong)?;
         let accounts = source.build(settings).map_err(Refusal::wrong)?;
         if accounts.is_empty() {
-            warn!("there are no accounts yet, so nobody can register: make one with `sipward account add NAME`");
+            warn!(
+                "there are no accounts yet, so nobody can register: make one with `sipward account add NAME`"
+            );
         }
         Ok((source, Arc::new(accounts)))
     }

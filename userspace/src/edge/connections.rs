@@ -141,7 +141,7 @@ async fn receive(mut read: OwnedReadHalf, link: Link, arrivals: &Arrivals) {
         let had_begun = framing.pending() > 0;
         framing.push(&chunk[..length]);
         loop {
-            let arrival = match framing.next() {
+            let arrival = match framing.next_frame() {
                 Some(Ok(Frame::Message(bytes))) => Arrival::Message { from: link, bytes: bytes.to_vec() },
                 Some(Ok(Frame::Ping)) => Arrival::Ping(link),
                 None => break,

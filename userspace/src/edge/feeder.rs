@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -64,14 +64,14 @@ impl Feeder {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_in(&self, socket: &PathBuf) {
+    fn hand_in(&self, socket: &Path) {
         let mut fault = Fault::default();
         loop {
             let outcomes = self.next();
             match ask::<EvidenceTaken>(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
                 Ok(taken) => {
                     fault.ends();
-                    self.done(taken.iter().map(EvidenceTaken::done).sum());
+                    self.done(taken.iter().map(|taken| taken.taken + taken.too_old + taken.exempt).sum());
                     let rest: u64 = taken.iter().map(|taken| taken.retry_in).max().unwrap_or(0);
                     thread::sleep(Duration::from_secs(rest));
                 }
@@ -110,7 +110,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Refusal
 }
 
 /// Hears of what is in force, for as long as the edge runs.
-fn subscribe(socket: &PathBuf, arrivals: &Arrivals) {
+fn subscribe(socket: &Path, arrivals: &Arrivals) {
     let mut fault = Fault::default();
     loop {
         let mut hear = |received| {
@@ -139,7 +139,7 @@ fn subscribe(socket: &PathBuf, arrivals: &Arrivals) {
     }
 }
 
-fn ask<T: DeserializeOwned>(socket: &PathBuf, call: &Call) -> Result<Vec<T>, String> {
+fn ask<T: DeserializeOwned>(socket: &Path, call: &Call) -> Result<Vec<T>, String> {
     let mut items = Vec::new();
     let mut client =
         Client::connect(socket).map_err(|error| error.to_string())?.ok_or("it does not run".to_owned())?;
@@ -150,7 +150,10 @@ fn ask<T: DeserializeOwned>(socket: &PathBuf, call: &Call) -> Result<Vec<T>, Str
         Ok::<(), ClientError>(())
     };
     match client.ask(call, take) {
-        Ok(Ok(())) => items.into_iter().map(|item: Value| serde_json::from_value(item).map_err(|e| e.to_string())).collect(),
+        Ok(Ok(())) => items
+            .into_iter()
+            .map(|item: Value| serde_json::from_value(item).map_err(|e| e.to_string()))
+            .collect(),
         Ok(Err(refusal)) => Err(refusal.to_string()),
         Err(error) => Err(error.to_string()),
     }
@@ -202,7 +205,7 @@ fn outcome(evidence: Evidence) -> AuthOutcome {
         Outcome::Succeeded => outcome.outcome = api::evidence::Outcome::Succeeded,
         Outcome::Registered { contact, lasts } => {
             outcome.outcome = api::evidence::Outcome::Registered;
-            (outcome.contact, outcome.lasts) = (Some(contact), Some(lasts.as_secs()));
+            (outcome.contact, outcome.lasts) = (Some(contact), u32::try_from(lasts.as_secs()).ok());
         }
         Outcome::Unregistered { contact } => {
             outcome.outcome = api::evidence::Outcome::Unregistered;

@@ -67,7 +67,10 @@ enum Arrival {
     /// A connection was refused, because there are too many.
     NoRoom(SocketAddr),
     /// There was no connection for that.
-    Unsent { to: Link, bytes: Vec<u8> },
+    Unsent {
+        to: Link,
+        bytes: Vec<u8>,
+    },
     InForce(InForce),
 }
 
@@ -88,7 +91,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let path = options.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
     let settings = load(path)?;
     let keys = key_file::open(&paths::edge_state())?;
-    let (mut source, accounts) = AccountSource::open(&settings)?;
+    let (source, accounts) = AccountSource::open(&settings)?;
     let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
     let outer: Vec<_> = settings.listen.iter().map(|own| (own.transport, own.address)).collect();
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
@@ -194,5 +197,5 @@ impl Core {
 
 fn now() -> Now {
     let clock = Clock::read();
-    Now { kernel: clock.kernel, wall: clock.wall }
+    Now { kernel: clock.kernel, wall: clock.wall.seconds() }
 }

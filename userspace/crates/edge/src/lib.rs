@@ -12,8 +12,6 @@
 //! - `forward` sends it on. Whatever has to be known when the answer, or the next request of the call, comes back is in
 //!   the message itself, signed (`token`), so that a restart forgets nothing.
 
-mod base64url;
-
 pub mod account;
 pub mod accounts_file;
 pub mod answer;

@@ -73,6 +73,11 @@ struct Value<'a> {
 }
 
 impl<'a> DigestCredentials<'a> {
+    /// The same where the same attempt comes again.
+    pub fn attempt(&self) -> String {
+        String::from_utf8_lossy(self.response).into_owned()
+    }
+
     pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let parameters = Parameters::read(value)?;
         if parameters.get("username*").is_some() {

@@ -19,13 +19,20 @@ pub struct Evidence {
 pub enum Outcome {
     Challenged,
     /// The nonce was issued to that address, so nobody else has sent it.
-    Failed { attempt: String },
+    Failed {
+        attempt: String,
+    },
     Stale,
     Succeeded,
     /// The PBX has taken the registration.
-    Registered { contact: String, lasts: Duration },
+    Registered {
+        contact: String,
+        lasts: Duration,
+    },
     /// Of that contact; of all, where there is none.
-    Unregistered { contact: Option<String> },
+    Unregistered {
+        contact: Option<String>,
+    },
 }
 
 impl Outcome {

@@ -19,23 +19,24 @@ use sipward_types::{
     time::{KernelTime, WallSeconds},
 };
 
+use self::registering::{Registering, Registration};
 pub use self::{
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
 };
-use self::registering::{Registering, Registration};
 use crate::{
     account::{Accounts, Admission, PreparedAccount},
     answer::{Answer, Status, is_our_tag},
     authenticator::{
-        Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest, DigestVerdict,
+        Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest,
+        DigestVerdict,
     },
     digest::Algorithm,
     forward::{self, Forwarded, Forwarder},
     in_force::{Closed, InForce},
     keys::Keys,
     link::{Link, Side},
-    message::{Carrier, Message, Refused, Start},
+    message::{Carrier, Message, Start, UnclearMessage},
     settings::{Challenge, Settings},
 };
 
@@ -74,7 +75,8 @@ pub struct Edge {
 impl Edge {
     /// `run` is random, and of this start.
     pub fn new(settings: Settings, keys: Keys, accounts: Arc<Accounts>, run: u32) -> Self {
-        let algorithms = settings.algorithms.iter().map(|function| Algorithm::new(*function, false)).collect();
+        let algorithms =
+            settings.algorithms.iter().map(|function| Algorithm::new(*function, false)).collect();
         let nonce_lifetime = settings.nonce_lifetime;
         let of_digest = AuthenticatorSettings { realm: settings.realm.clone(), algorithms, nonce_lifetime };
         Self {
@@ -138,9 +140,11 @@ impl Edge {
         Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
     }
 
-    fn unclear(&self, refused: &Refused<'_>, from: Link) -> Received {
+    fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
         match &refused.answerable {
-            Some(request) if from.side == Side::Outer => self.refuse(request, from, Status::BadRequest, Cause::Unclear),
+            Some(request) if from.side == Side::Outer => {
+                self.refuse(request, from, Status::BadRequest, Cause::Unclear)
+            }
             _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
         }
     }
@@ -175,7 +179,8 @@ impl Edge {
         let Some(forwarded) = self.forwarder.answer_back(message, from) else {
             return Received { cause: Some(Cause::StrayAnswer), ..Received::default() };
         };
-        let is_registered = message.sequence().method == b"REGISTER" && from.side == Side::Inner && status >= 200;
+        let is_registered =
+            message.sequence().method == b"REGISTER" && from.side == Side::Inner && status >= 200;
         let registration = if is_registered { self.registering.take(message) } else { None };
         let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
             (Some(registration), Ok(answer)) if status < 300 => registration.outcomes(&answer),
@@ -204,7 +209,8 @@ impl Edge {
             return self.refuse(request, from, Status::Forbidden, cause);
         }
         let Some(credentials) = credentials else {
-            let cause = if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
+            let cause =
+                if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
             let asked = self.challenge(request, method, from, false, cause, now);
             return with_evidence(asked, account, from, method, Outcome::Challenged);
         };
@@ -219,8 +225,13 @@ impl Edge {
             method,
             uri: request.uri().unwrap_or_default(),
             source: from.peer.ip(),
-            branch: request.via().via.branch,
-            sequence: request.sequence().number,
+            transaction: &[
+                request.via().via.branch,
+                request.call_id(),
+                request.from().tag.unwrap_or_default(),
+                request.to().tag.unwrap_or_default(),
+                &request.sequence().number.to_le_bytes(),
+            ],
         };
         match self.authenticator.judge(&digest_request, credentials, found, now.kernel) {
             DigestVerdict::Right { .. } => match found {

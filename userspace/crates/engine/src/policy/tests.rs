@@ -9,11 +9,7 @@ use xdp_prog::{
 
 use super::{Config, ConfigError, GuardPolicy, Mode, forms};
 use crate::guard::{self, KnownSettings, Retries, Threshold};
-use sipward_edge::{
-    digest::HashFunction,
-    forward::Reach,
-    settings::Challenge,
-};
+use sipward_edge::{digest::HashFunction, forward::Reach, settings::Challenge};
 use sipward_types::time::{Lifetime, format_duration};
 
 const EXAMPLE: &str = include_str!("../../../../sipward.toml");
