@@ -11,7 +11,7 @@ mod lines;
 mod unclear;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Range;
 

@@ -341,7 +341,7 @@ fn a_failed_stream_keeps_nothing() {
 }
 
 /// Messages that are nearly clear.
-fn nearly_clear() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn nearly_clear() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         Just("Via: SIP/2.0/UDP h;branch=z9hG4bKx".to_owned()),
         Just("From: <sip:1@x>;tag=a".to_owned()),
