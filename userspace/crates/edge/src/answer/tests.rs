@@ -1,7 +1,8 @@
+use proptest::prelude::*;
 use sipward_testkit::message::{Request, clean, header, status};
 
 use super::*;
-use crate::message::Carrier;
+use crate::message::{Carrier, tests::nearly_clear};
 
 const ALL: [Status; 15] = [
     Status::BadRequest,
@@ -153,5 +154,24 @@ fn optional_headers_are_left_out_where_they_do_not_fit() {
         assert_eq!(found, headers, "{most}");
         assert!(header(&shorter, "X-Needed").is_some());
         assert!(most == 0 || shorter.len() <= most);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn breaks_07_an_unclear_request_is_answered_from_what_is_clear_in_it(bytes in nearly_clear()) {
+        let Err(unclear) = Message::read(&bytes, Carrier::Datagram) else { return Ok(()) };
+        let Some(request) = unclear.answerable else { return Ok(()) };
+        let source = ([192, 0, 2, 1], 5060).into();
+        let answer = Answer::new(Status::BadRequest).write(&request, source, &keys(), None).expect("an answer");
+        let answer = String::from_utf8(answer).unwrap();
+        prop_assert!(answer.ends_with("\r\nContent-Length: 0\r\n\r\n"));
+        for (name, compact) in [("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "cseq")] {
+            let lines = answer.split("\r\n").filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim_end());
+            let is_it = |found: &&str| [name, compact].iter().any(|name| found.eq_ignore_ascii_case(name));
+            prop_assert_eq!(lines.filter(is_it).count(), 1, "{}: {}", name, answer);
+        }
     }
 }

@@ -147,7 +147,8 @@ fn check_start(bytes: &[u8]) -> Result<(), FramingError> {
 }
 
 fn body_length(header: &[u8]) -> Result<usize, FramingError> {
-    let split = lines::split(header).map_err(|_| FramingError::Header)?;
+    let split = lines::split(header).ok().filter(|split| split.unclear.is_none());
+    let split = split.ok_or(FramingError::Header)?;
     let mut lengths = split.lines.iter().filter(|line| line.header == Header::ContentLength);
     let (Some(line), None) = (lengths.next(), lengths.next()) else {
         return Err(FramingError::ContentLength);

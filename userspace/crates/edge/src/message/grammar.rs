@@ -149,10 +149,20 @@ pub(super) fn is_name(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|&byte| is_token(byte))
 }
 
-/// A scheme, and no byte that ends a URI for anybody.
+/// A scheme, and no byte that ends a URI for anybody. Of those that lead to a host, the host is where all look for it.
 pub(super) fn is_uri(uri: &[u8]) -> bool {
-    let scheme = position(uri, b':').unwrap_or(0);
-    scheme > 0 && is_name(&uri[..scheme]) && is_plain(uri)
+    let Some(colon) = position(uri, b':') else { return false };
+    let (scheme, rest) = (&uri[..colon], &uri[colon + 1..]);
+    let is_sip = [&b"sip"[..], b"sips"].iter().any(|sip| sip.eq_ignore_ascii_case(scheme));
+    is_name(scheme) && is_plain(rest) && (!is_sip || is_at_one_host(rest))
+}
+
+fn is_at_one_host(uri: &[u8]) -> bool {
+    let mut parts = uri.splitn(2, |&byte| byte == b'@');
+    let first = parts.next().unwrap_or_default();
+    let host = parts.next().unwrap_or(first);
+    let end = host.iter().position(|byte| b";?".contains(byte)).unwrap_or(host.len());
+    is_host_port(&host[..end]) && !host.contains(&b'@')
 }
 
 fn is_display_name(name: &[u8]) -> bool {
@@ -184,7 +194,7 @@ fn is_host_port(sent_by: &[u8]) -> bool {
     };
     let in_brackets = sent_by.first() == Some(&b'[');
     let is_host = |byte: &u8| match byte {
-        b':' => in_brackets,
+        b':' | b'%' => in_brackets,
         _ => byte.is_ascii_alphanumeric() || b".-_".contains(byte),
     };
     let is_port = match trim(rest) {

@@ -107,6 +107,8 @@ pub(super) struct Split {
     pub(super) start: Range<usize>,
     pub(super) lines: Vec<Line>,
     pub(super) body: usize,
+    /// A line that is not among the others, because it is none.
+    pub(super) unclear: Option<Unclear>,
 }
 
 /// Lines end with CR and LF, and go on in lines that begin with a blank and have something else in them.
@@ -115,33 +117,34 @@ pub(super) fn split(bytes: &[u8]) -> Result<Split, Unclear> {
     if continues(bytes, start) {
         return Err(Unclear::FoldedStartLine);
     }
-    let mut split = Split { start: 0..start - 2, lines: Vec::with_capacity(24), body: start };
-    loop {
-        let at = split.body;
-        if bytes[at..].starts_with(b"\r\n") {
-            split.body += 2;
-            return Ok(split);
-        }
+    let mut split = Split { start: 0..start - 2, lines: Vec::with_capacity(24), body: start, unclear: None };
+    while !bytes[split.body..].starts_with(b"\r\n") {
         if split.lines.len() == LINES_MAX {
             return Err(Unclear::TooManyLines);
         }
-        let line = line(bytes, at)?;
-        split.body = line.whole.end;
-        split.lines.push(line);
+        let first = split.body..line_end(bytes, split.body)?;
+        let mut end = first.end;
+        while continues(bytes, end) {
+            end = line_end(bytes, end)?;
+        }
+        split.body = end;
+        match line(bytes, first, end) {
+            Ok(line) => split.lines.push(line),
+            Err(unclear) => split.unclear = split.unclear.or(Some(unclear)),
+        }
     }
+    split.body += 2;
+    Ok(split)
 }
 
-fn line(bytes: &[u8], start: usize) -> Result<Line, Unclear> {
-    let first = line_end(bytes, start)?;
-    let mut end = first;
-    while continues(bytes, end) {
-        let next = line_end(bytes, end)?;
-        if bytes[end..next].iter().all(|&byte| is_blank(byte)) {
-            return Err(Unclear::BlankFold);
-        }
-        end = next;
+/// The name has to be in the first line of those that end at `end`.
+fn line(bytes: &[u8], first: Range<usize>, end: usize) -> Result<Line, Unclear> {
+    let start = first.start;
+    let mut folds = bytes[first.end..end].split_inclusive(|&byte| byte == b'\n');
+    if folds.any(|fold| fold.iter().all(|&byte| is_blank(byte))) {
+        return Err(Unclear::BlankFold);
     }
-    let colon = start + position(&bytes[start..first], b':').ok_or(Unclear::NoColon)?;
+    let colon = start + position(&bytes[first], b':').ok_or(Unclear::NoColon)?;
     // RFC 3261 allows blanks between a name and its colon, and everybody takes them.
     let name = trimmed(bytes, start..colon);
     if name.start != start || name.is_empty() || !bytes[name.clone()].iter().all(|&byte| is_token(byte)) {

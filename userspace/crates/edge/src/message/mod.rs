@@ -11,11 +11,11 @@ mod lines;
 mod unclear;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Range;
 
-use sipward_sip::{Contact, Party, Pieces, Sequence, Uri, number, trim};
+use sipward_sip::{Contact, Party, Pieces, Sequence, Uri, is_blank, number, trim};
 
 use self::grammar::{Address, are_credentials, is_balanced, is_name, is_uri, is_via, sequence};
 use crate::link::Link;
@@ -72,9 +72,9 @@ impl<'a> Message<'a> {
     /// Line ends before the start line are skipped; bytes behind the body are left out.
     pub fn read(bytes: &'a [u8], carrier: Carrier) -> Result<Self, UnclearMessage<'a>> {
         let silently = |cause| UnclearMessage { cause, answerable: None };
-        let message = Self::split(bytes).map_err(silently)?;
+        let (message, unclear_line) = Self::split(bytes).map_err(silently)?;
         message.has_what_answers_need().map_err(silently)?;
-        match message.check(carrier) {
+        match unclear_line.map_or_else(|| message.check(carrier), Err) {
             Ok(body) => Ok(Self { bytes: &message.bytes[..body.end], body, ..message }),
             Err(cause) => {
                 let is_request = message.method().is_some_and(|method| method != b"ACK");
@@ -83,46 +83,39 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn split(bytes: &'a [u8]) -> Result<Self, Unclear> {
+    fn split(bytes: &'a [u8]) -> Result<(Self, Option<Unclear>), Unclear> {
         let leading = bytes.chunks(2).take_while(|pair| pair == b"\r\n").count() * 2;
         let bytes = &bytes[leading..];
         let split = lines::split(bytes)?;
         let start = Start::read(&bytes[split.start]).ok_or(Unclear::StartLine)?;
-        Ok(Self { bytes, start, lines: split.lines, body: split.body..bytes.len() })
+        Ok((Self { bytes, start, lines: split.lines, body: split.body..bytes.len() }, split.unclear))
     }
 
-    /// Each of the headers that an answer repeats, clear and once.
+    /// The headers that an answer repeats, and where it would go.
     fn has_what_answers_need(&self) -> Result<(), Unclear> {
-        let request = matches!(self.start, Start::Request { .. });
-        for (header, missing, unclear) in [
-            (Header::Via, Unclear::NoVia, Unclear::Via),
-            (Header::From, Unclear::NoFrom, Unclear::From),
-            (Header::To, Unclear::NoTo, Unclear::To),
-            (Header::CallId, Unclear::NoCallId, Unclear::CallId),
-            (Header::CSeq, Unclear::NoCSeq, Unclear::CSeq),
+        for (header, missing) in [
+            (Header::Via, Unclear::NoVia),
+            (Header::From, Unclear::NoFrom),
+            (Header::To, Unclear::NoTo),
+            (Header::CallId, Unclear::NoCallId),
+            (Header::CSeq, Unclear::NoCSeq),
         ] {
-            let mut lines = self.lines_of(header);
-            let value = self.value(lines.next().ok_or(missing)?);
-            if header.is_single() && lines.next().is_some() {
-                return Err(Unclear::RepeatedHeader);
-            }
-            let is_clear = match header {
-                Header::Via => {
-                    is_balanced(value) && Pieces::new(value, b',', false).next().is_some_and(is_via)
-                }
-                Header::CallId => !value.is_empty() && !value.iter().any(|byte| byte.is_ascii_whitespace()),
-                Header::CSeq => sequence(value).is_some(),
-                _ => is_party(value, request),
-            };
-            if !is_clear {
-                return Err(unclear);
-            }
+            self.first(header).ok_or(missing)?;
         }
-        Ok(())
+        let via = self.first(Header::Via).filter(|via| is_balanced(via)).unwrap_or_default();
+        let is_clear = Pieces::new(via, b',', true).next().is_some_and(is_via);
+        if is_clear { Ok(()) } else { Err(Unclear::Via) }
     }
 
     /// All else; says where the body is.
     fn check(&self, carrier: Carrier) -> Result<Range<usize>, Unclear> {
+        for (at, line) in self.lines.iter().enumerate() {
+            let is_again = |other: &Line| other.header == line.header;
+            if line.header.is_single() && self.lines[..at].iter().any(is_again) {
+                return Err(Unclear::RepeatedHeader);
+            }
+            self.check_line(line)?;
+        }
         if let Start::Request { method, uri } = self.start {
             if !is_uri(uri) {
                 return Err(Unclear::RequestUri);
@@ -131,22 +124,22 @@ impl<'a> Message<'a> {
                 return Err(Unclear::Method);
             }
         }
-        for (at, line) in self.lines.iter().enumerate() {
-            let is_again = |other: &Line| other.header == line.header;
-            if line.header.is_single() && self.lines[..at].iter().any(is_again) {
-                return Err(Unclear::RepeatedHeader);
-            }
-            self.check_line(line)?;
-        }
         self.find_body(carrier)
     }
 
     fn check_line(&self, line: &Line) -> Result<(), Unclear> {
         let value = self.value(line);
+        let is_request = self.method().is_some();
         let each =
             |is_clear: fn(&[u8]) -> bool| is_balanced(value) && Pieces::new(value, b',', true).all(is_clear);
         let (is_clear, unclear) = match line.header {
             Header::Via => (each(is_via), Unclear::Via),
+            Header::From => (is_party(value, is_request), Unclear::From),
+            Header::To => (is_party(value, is_request), Unclear::To),
+            Header::CallId => {
+                (!value.is_empty() && !value.iter().any(|&byte| is_blank(byte)), Unclear::CallId)
+            }
+            Header::CSeq => (sequence(value).is_some(), Unclear::CSeq),
             Header::MaxForwards => (number(value).is_some_and(|hops| hops <= 255), Unclear::MaxForwards),
             Header::Expires => (number(value).is_some(), Unclear::Expires),
             Header::Route | Header::RecordRoute | Header::Path => {
@@ -294,6 +287,14 @@ impl<'a> Message<'a> {
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[self.body.clone()]
     }
+}
+
+/// True for datagrams that only keep a NAT open: line ends, NUL bytes, and STUN requests (RFC 5626 §4.4). Nobody is to
+/// blame for those.
+pub fn is_keepalive(datagram: &[u8]) -> bool {
+    const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    let is_stun = matches!(datagram, [0 | 1, ..]) && datagram.get(4..8) == Some(&STUN_COOKIE[..]);
+    is_stun || datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 impl<'a> Listed<'_, 'a> {

@@ -76,23 +76,28 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
     (" SIP/2.0\r\n", " SIP/2.0\r\n X: y\r\n", Unclear::FoldedStartLine, false),
     ("INVITE sip:201@pbx.example.com SIP", "INVITE <sip:201@pbx.example.com> SIP", Unclear::RequestUri, true),
     ("INVITE sip:201@pbx.example.com SIP", "INVITE 201 SIP", Unclear::RequestUri, true),
+    ("INVITE sip:201@pbx.example.com SIP", "INVITE sip:201@pbx@example.com SIP", Unclear::RequestUri, true),
+    ("INVITE sip:201@pbx.example.com SIP", "INVITE sip:201@pbx;x=@y SIP", Unclear::RequestUri, true),
+    ("INVITE sip:201@pbx.example.com SIP", "INVITE sip:201@pbx:5060x SIP", Unclear::RequestUri, true),
+    ("INVITE sip:201@pbx.example.com SIP", "INVITE sip:201@2001:db8::1 SIP", Unclear::RequestUri, true),
+    ("INVITE sip:201@pbx.example.com SIP", "INVITE sip:201@ SIP", Unclear::RequestUri, true),
     ("Max-Forwards", "X: a\rP-Asserted-Identity: <sip:boss@x>\r\nMax-Forwards", Unclear::BareReturn, false),
     ("Max-Forwards", "X: a\nP-Asserted-Identity: <sip:boss@x>\r\nMax-Forwards", Unclear::BareFeed, false),
     ("Max-Forwards", "X: \0\r\nMax-Forwards", Unclear::ControlByte, false),
     ("Max-Forwards", "X: \x7f\r\nMax-Forwards", Unclear::ControlByte, false),
     ("\r\n\r\n", "\r\n", Unclear::NoEmptyLine, false),
     ("\r\n\r\n", "", Unclear::NoEmptyLine, false),
-    ("Max-Forwards", "X\r\nMax-Forwards", Unclear::NoColon, false),
-    ("Max-Forwards", "X\r\n : y\r\nMax-Forwards", Unclear::NoColon, false),
-    ("Max-Forwards", ": y\r\nMax-Forwards", Unclear::HeaderName, false),
+    ("Max-Forwards", "X\r\nMax-Forwards", Unclear::NoColon, true),
+    ("Max-Forwards", "X\r\n : y\r\nMax-Forwards", Unclear::NoColon, true),
+    ("Max-Forwards", ": y\r\nMax-Forwards", Unclear::HeaderName, true),
     ("Max-Forwards", "To\x01: y\r\nMax-Forwards", Unclear::ControlByte, false),
-    ("Max-Forwards", "T\u{f6}: y\r\nMax-Forwards", Unclear::HeaderName, false),
-    ("Max-Forwards", "T o: y\r\nMax-Forwards", Unclear::HeaderName, false),
-    ("Max-Forwards", "X: y\r\n \t\r\nMax-Forwards", Unclear::BlankFold, false),
-    ("Max-Forwards", "f: <sip:1@x>;tag=1\r\nMax-Forwards", Unclear::RepeatedHeader, false),
-    ("Max-Forwards", "TO: <sip:1@x>\r\nMax-Forwards", Unclear::RepeatedHeader, false),
-    ("Max-Forwards", "i : x\r\nMax-Forwards", Unclear::RepeatedHeader, false),
-    ("Max-Forwards", "cseq: 314159 INVITE\r\nMax-Forwards", Unclear::RepeatedHeader, false),
+    ("Max-Forwards", "T\u{f6}: y\r\nMax-Forwards", Unclear::HeaderName, true),
+    ("Max-Forwards", "T o: y\r\nMax-Forwards", Unclear::HeaderName, true),
+    ("Max-Forwards", "X: y\r\n \t\r\nMax-Forwards", Unclear::BlankFold, true),
+    ("Max-Forwards", "f: <sip:1@x>;tag=1\r\nMax-Forwards", Unclear::RepeatedHeader, true),
+    ("Max-Forwards", "TO: <sip:1@x>\r\nMax-Forwards", Unclear::RepeatedHeader, true),
+    ("Max-Forwards", "i : x\r\nMax-Forwards", Unclear::RepeatedHeader, true),
+    ("Max-Forwards", "cseq: 314159 INVITE\r\nMax-Forwards", Unclear::RepeatedHeader, true),
     ("Max-Forwards", "Max-Forwards: 70\r\nMax-Forwards", Unclear::RepeatedHeader, true),
     ("Max-Forwards", "l: 0\r\nMax-Forwards", Unclear::RepeatedHeader, true),
     ("Max-Forwards", "Expires: 1\r\nExpires: 2\r\nMax-Forwards", Unclear::RepeatedHeader, true),
@@ -111,25 +116,25 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
     (";rport", ";x=\"", Unclear::Via, false),
     (";rport", ",,SIP/2.0/UDP h", Unclear::Via, true),
     ("Max-Forwards", "Via: SIP/2.0/UDP h;x=\"\r\nMax-Forwards", Unclear::Via, true),
-    ("tag=1928301774", "tag=1;tag=2", Unclear::From, false),
-    ("tag=1928301774", "tag", Unclear::From, false),
-    ("tag=1928301774", "tag=", Unclear::From, false),
-    ("tag=1928301774", "tag=\"1\"", Unclear::From, false),
-    ("\"Ann O'Neill\"", "\"Ann O'Neill", Unclear::From, false),
-    ("\"Ann O'Neill\"", "<sip:boss@x>", Unclear::From, false),
-    ("\"Ann O'Neill\"", "sip:boss@x,", Unclear::From, false),
-    ("\"Ann O'Neill\"", "sip:boss@x;tag=1", Unclear::From, false),
-    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com;tag=1>", Unclear::To, false),
-    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com>, <sip:2@x>;tag=1", Unclear::To, false),
-    ("To: <sip:201@pbx.example.com>", "To: sip:201;x=y@pbx.example.com", Unclear::To, false),
-    ("To: <sip:201@pbx.example.com>", "To: < sip:201@pbx.example.com>", Unclear::To, false),
-    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com", Unclear::To, false),
-    ("To: <sip:201@pbx.example.com>", "To: 201", Unclear::To, false),
-    ("a84b4c76e66710@", "a84b4c76 e66710@", Unclear::CallId, false),
-    ("314159", "-1", Unclear::CSeq, false),
-    ("314159", "2147483648", Unclear::CSeq, false),
-    ("314159 INVITE", "314159INVITE", Unclear::CSeq, false),
-    ("314159 INVITE", "314159 INVITE x", Unclear::CSeq, false),
+    ("tag=1928301774", "tag=1;tag=2", Unclear::From, true),
+    ("tag=1928301774", "tag", Unclear::From, true),
+    ("tag=1928301774", "tag=", Unclear::From, true),
+    ("tag=1928301774", "tag=\"1\"", Unclear::From, true),
+    ("\"Ann O'Neill\"", "\"Ann O'Neill", Unclear::From, true),
+    ("\"Ann O'Neill\"", "<sip:boss@x>", Unclear::From, true),
+    ("\"Ann O'Neill\"", "sip:boss@x,", Unclear::From, true),
+    ("\"Ann O'Neill\"", "sip:boss@x;tag=1", Unclear::From, true),
+    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com;tag=1>", Unclear::To, true),
+    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com>, <sip:2@x>;tag=1", Unclear::To, true),
+    ("To: <sip:201@pbx.example.com>", "To: sip:201;x=y@pbx.example.com", Unclear::To, true),
+    ("To: <sip:201@pbx.example.com>", "To: < sip:201@pbx.example.com>", Unclear::To, true),
+    ("To: <sip:201@pbx.example.com>", "To: <sip:201@pbx.example.com", Unclear::To, true),
+    ("To: <sip:201@pbx.example.com>", "To: 201", Unclear::To, true),
+    ("a84b4c76e66710@", "a84b4c76 e66710@", Unclear::CallId, true),
+    ("314159", "-1", Unclear::CSeq, true),
+    ("314159", "2147483648", Unclear::CSeq, true),
+    ("314159 INVITE", "314159INVITE", Unclear::CSeq, true),
+    ("314159 INVITE", "314159 INVITE x", Unclear::CSeq, true),
     ("314159 INVITE", "314159 invite", Unclear::Method, true),
     ("314159 INVITE", "314159 BYE", Unclear::Method, true),
     ("Max-Forwards: 70", "Max-Forwards: 70x", Unclear::MaxForwards, true),
@@ -137,6 +142,7 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
     ("Max-Forwards", "Expires: -1\r\nMax-Forwards", Unclear::Expires, true),
     ("Max-Forwards", "Route: sip:x\r\nMax-Forwards", Unclear::Route, true),
     ("Max-Forwards", "Route: <sip:x;lr>, <sip:y\r\nMax-Forwards", Unclear::Route, true),
+    ("Max-Forwards", "Route: <sip:x:5060 ;lr>\r\nMax-Forwards", Unclear::Route, true),
     ("Max-Forwards", "m: <sip:x>, *\r\nMax-Forwards", Unclear::Contact, true),
     ("Max-Forwards", "m: \"<sip:x>\r\nMax-Forwards", Unclear::Contact, true),
     (
@@ -202,6 +208,10 @@ fn nothing_is_read_into_odd_but_clear_messages() {
         ("Content-Length: 5\r\n", ""),
         ("INVITE sip:", "\r\n\r\nINVITE sip:"),
         ("198.51.100.7:40000;", "[2001:db8::1] : 5060 ;"),
+        (
+            "User-Agent: x",
+            "m: <sip:a:b;c?d@[fe80::1%25eth0]:5060;transport=tcp?x=y>, <sips:h>, <mailto:a@b@c>",
+        ),
     ] {
         let odd = clear().replace(part, other);
         assert_ne!(odd, clear(), "{part}");
@@ -217,6 +227,20 @@ fn breaks_19_a_content_length_counts_bytes_and_not_characters() {
         |text: &str| Message::read(text.as_bytes(), Carrier::Stream).map_err(|refused| refused.cause).err();
     assert_eq!(stream(&clear().replace("Content-Length", "X")), Some(Unclear::NoContentLength));
     assert_eq!(stream(&clear()), None);
+}
+
+#[test]
+fn what_keeps_a_nat_open_is_no_message() {
+    for (datagram, is_keepalive) in [
+        (&b"\r\n\r\n"[..], true),
+        (b"\0\0\0\0", true),
+        (b"", true),
+        (b"\0\x01\0\0\x21\x12\xa4\x42abcdefghijkl", true),
+        (b"\0\x01\0\0\x21\x12\xa4", false),
+        (b"\r\nx", false),
+    ] {
+        assert_eq!(super::is_keepalive(datagram), is_keepalive, "{}", datagram.escape_ascii());
+    }
 }
 
 #[test]
@@ -341,7 +365,7 @@ fn a_failed_stream_keeps_nothing() {
 }
 
 /// Messages that are nearly clear.
-fn nearly_clear() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn nearly_clear() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         Just("Via: SIP/2.0/UDP h;branch=z9hG4bKx".to_owned()),
         Just("From: <sip:1@x>;tag=a".to_owned()),
