@@ -285,7 +285,7 @@ mod tests {
             (", nc=zz, cnonce=\"c\"", of(None, "MD5", "c")),
             (", algorithm=MD5-sess, cnonce=\"c\"", of(None, "MD5-sess", "c")),
             (", algorithm=SHA-1", of(None, "none", "")),
-            (", opaque=\"\", userhash=false, x=\"a,b=c\"", of(None, "MD5", "")),
+            (", opaque=\"\", userhash=false, x=\"a,\tb=c\"", of(None, "MD5", "")),
         ] {
             assert_eq!(parse(&with(more)), Ok(expected), "{more}");
         }

@@ -115,7 +115,6 @@ impl Authenticator {
 
     /// Nonces that the previous keys have signed go on.
     pub fn set_keys(&mut self, keys: Keys) {
-        self.dummy_ha1s = dummy_ha1s(&keys, self.nonces.realm());
         self.nonces.set_keys(keys);
     }
 
