@@ -309,6 +309,28 @@ fn breaks_4_credentials_for_another_realm_are_not_judged() {
 }
 
 #[test]
+fn credentials_that_nobody_asked_for_are_refused_without_a_digest_unless_they_are_for_others() {
+    let mut server = Server::new(&["MD5"]);
+    let nonce = server.nonce(OFFICE, 1_000);
+    let phone = Phone::alice(&nonce);
+    let others = Phone { realm: "example.net", ..phone };
+    for (part, altered, error) in [
+        ("qop=auth", "qop=auth-int", CredentialsError::Qop),
+        ("nc=00000001", "nc=1x", CredentialsError::NonceCount),
+        (" nc=00000001", " x=1", CredentialsError::Missing("nc")),
+        ("username=", "username*=", CredentialsError::ExtendedUsername),
+        ("username=", "userhash=true, username=", CredentialsError::Userhash),
+    ] {
+        let (own, other) = (phone.credentials(), others.credentials());
+        let verdict = server.judge_credentials(phone, &own.replace(part, altered));
+        assert_eq!(verdict, DigestVerdict::Malformed(error), "{altered}");
+        let verdict = server.judge_credentials(others, &other.replace(part, altered));
+        assert_eq!(verdict, DigestVerdict::OtherRealm, "{altered}");
+    }
+    assert_eq!(server.authenticator.digest_runs(), 0);
+}
+
+#[test]
 fn algorithms_that_no_line_had_are_not_judged() {
     let mut server = Server::new(&["SHA-256"]);
     let nonce = server.nonce(OFFICE, 1_000);
