@@ -25,12 +25,12 @@ pub struct DigestCredentials<'a> {
     pub realm: Cow<'a, [u8]>,
     /// All of it.
     raw: &'a [u8],
-    pub(super) proof: Result<Proof<'a>, CredentialsError>,
+    pub(super) parts: Result<ResponseParts<'a>, CredentialsError>,
 }
 
-/// The parameters that show that the client knows the password.
+/// The parameters that show whether the client knows the password.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Proof<'a> {
+pub(super) struct ResponseParts<'a> {
     pub(super) nonce: &'a [u8],
     /// The digest URI.
     pub(super) uri: &'a [u8],
@@ -97,7 +97,7 @@ impl<'a> DigestCredentials<'a> {
             username: parameters.get("username").map_or(Cow::Borrowed(&[]), Value::unescaped),
             realm: parameters.needed("realm")?.unescaped(),
             raw: value,
-            proof: Proof::read(&parameters),
+            parts: ResponseParts::read(&parameters),
         })
     }
 
@@ -107,7 +107,7 @@ impl<'a> DigestCredentials<'a> {
     }
 }
 
-impl<'a> Proof<'a> {
+impl<'a> ResponseParts<'a> {
     fn read(parameters: &Parameters<'a>) -> Result<Self, CredentialsError> {
         if parameters.get("username*").is_some() {
             return Err(CredentialsError::ExtendedUsername);
@@ -237,14 +237,14 @@ impl fmt::Debug for DigestCredentials<'_> {
         f.debug_struct("DigestCredentials")
             .field("username", &self.username.escape_ascii().to_string())
             .field("realm", &self.realm.escape_ascii().to_string())
-            .field("proof", &self.proof)
+            .field("parts", &self.parts)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Proof<'_> {
+impl fmt::Debug for ResponseParts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof")
+        f.debug_struct("ResponseParts")
             .field("nonce", &self.nonce.escape_ascii().to_string())
             .field("uri", &self.uri.escape_ascii().to_string())
             .field("algorithm", &self.algorithm)
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn phones_quote_what_they_like_and_write_names_as_they_like() {
-        let of = |count: Option<(&'static str, u32)>, algorithm: &str, cnonce: &'static str| Proof {
+        let of = |count: Option<(&'static str, u32)>, algorithm: &str, cnonce: &'static str| ResponseParts {
             nonce: b"n",
             uri: b"sip:r",
             algorithm: Algorithm::from_name(algorithm.as_bytes()),
@@ -319,10 +319,10 @@ mod tests {
             let value = with(more);
             let credentials = parse(&value).unwrap();
             assert_eq!((&*credentials.username, &*credentials.realm), (&b"a"[..], &b"r"[..]), "{more}");
-            assert_eq!(credentials.proof, Ok(expected), "{more}");
+            assert_eq!(credentials.parts, Ok(expected), "{more}");
         }
         let unquoted = format!("dIGEST username=a,realm=r,nonce=n,uri=sip:r,response={MD5}");
-        assert_eq!(parse(&unquoted).unwrap().proof, Ok(of(None, "MD5", "")));
+        assert_eq!(parse(&unquoted).unwrap().parts, Ok(of(None, "MD5", "")));
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_was_not_asked_for_is_none_and_leaves_name_and_realm() {
+    fn a_response_that_nobody_asked_for_is_an_error_and_leaves_name_and_realm() {
         use CredentialsError as Error;
         for (more, error) in [
             (", qop=auth-int, nc=00000001, cnonce=c", Error::Qop),
@@ -374,11 +374,11 @@ mod tests {
             let value = with(more);
             let credentials = parse(&value).unwrap();
             assert_eq!((&*credentials.username, &*credentials.realm), (&b"a"[..], &b"r"[..]), "{more}");
-            assert_eq!(credentials.proof, Err(error), "{more}");
+            assert_eq!(credentials.parts, Err(error), "{more}");
         }
         for name in ["username", "nonce", "uri", "response"] {
             let without = with("").replace(&format!(" {name}="), " other=");
-            assert_eq!(parse(&without).unwrap().proof, Err(Error::Missing(name)));
+            assert_eq!(parse(&without).unwrap().parts, Err(Error::Missing(name)));
         }
     }
 
@@ -417,8 +417,8 @@ mod tests {
         let credentials = parse(&value).unwrap();
         assert_eq!(&*credentials.username, br#"a\l"ice"#);
         assert_eq!(&*credentials.realm, b"r");
-        let proof = credentials.proof.unwrap();
-        assert_eq!((proof.nonce, proof.uri, proof.cnonce), (&br"\n"[..], &br"sip:\u@r"[..], &br"\c"[..]));
+        let parts = credentials.parts.unwrap();
+        assert_eq!((parts.nonce, parts.uri, parts.cnonce), (&br"\n"[..], &br"sip:\u@r"[..], &br"\c"[..]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{net::IpAddr, time::Duration};
 use sipward_types::time::KernelTime;
 
 use self::{
-    credentials::Proof,
+    credentials::ResponseParts,
     nonce::{NonceId, Nonces},
     nonce_counts::{NonceCounts, Use},
 };
@@ -152,20 +152,20 @@ impl Authenticator {
         if *credentials.realm != *self.realm().as_str().as_bytes() {
             return DigestVerdict::OtherRealm;
         }
-        let proof = match &credentials.proof {
-            Ok(proof) => proof,
+        let parts = match &credentials.parts {
+            Ok(parts) => parts,
             Err(error) => return DigestVerdict::Malformed(*error),
         };
         let offered = |algorithm: &Algorithm| self.algorithms.contains(algorithm);
-        let Some(algorithm) = proof.algorithm.filter(offered) else {
+        let Some(algorithm) = parts.algorithm.filter(offered) else {
             return DigestVerdict::AlgorithmNotOffered;
         };
-        let nonce = match self.nonces.check(proof.nonce, request.source, now) {
+        let nonce = match self.nonces.check(parts.nonce, request.source, now) {
             Ok(nonce) => nonce,
             Err(why) => return DigestVerdict::Stale(why),
         };
-        match self.verify(request, proof, algorithm, account) {
-            Ok(()) => self.enter(request, proof, nonce, now),
+        match self.verify(request, parts, algorithm, account) {
+            Ok(()) => self.enter(request, parts, nonce, now),
             Err(why) => DigestVerdict::Wrong(why),
         }
     }
@@ -174,20 +174,20 @@ impl Authenticator {
     fn verify(
         &mut self,
         request: &DigestRequest<'_>,
-        proof: &Proof<'_>,
+        parts: &ResponseParts<'_>,
         algorithm: Algorithm,
         account: Option<&PreparedAccount>,
     ) -> Result<(), WrongDigest> {
         let ha1 = account.and_then(|account| account.ha1(algorithm.function));
         let input = DigestInput {
             method: request.method,
-            uri: proof.uri,
-            nonce: proof.nonce,
-            cnonce: proof.cnonce,
-            count: proof.count.map(|count| count.digits),
+            uri: parts.uri,
+            nonce: parts.nonce,
+            cnonce: parts.cnonce,
+            count: parts.count.map(|count| count.digits),
         };
         let tried = ha1.unwrap_or(&self.dummy_ha1s[algorithm.function as usize]);
-        let is_right = self.hasher.verify(algorithm, tried, &input, proof.response);
+        let is_right = self.hasher.verify(algorithm, tried, &input, parts.response);
         match (account, ha1) {
             (Some(_), Some(_)) if is_right => Ok(()),
             (Some(_), None) => Err(WrongDigest::NoHa1),
@@ -198,16 +198,16 @@ impl Authenticator {
     fn enter(
         &mut self,
         request: &DigestRequest<'_>,
-        proof: &Proof<'_>,
+        parts: &ResponseParts<'_>,
         nonce: NonceId,
         now: KernelTime,
     ) -> DigestVerdict {
-        let count = proof.count.map(|count| count.number);
-        let fingerprint = request.fingerprint(proof.response);
+        let count = parts.count.map(|count| count.number);
+        let fingerprint = request.fingerprint(parts.response);
         match self.counts.enter(nonce, count, fingerprint, self.nonces.oldest(now), now) {
             Ok(used) => DigestVerdict::Right {
                 again: used == Use::Again,
-                uri_differs: request.differs_from(proof.uri),
+                uri_differs: request.differs_from(parts.uri),
             },
             Err(why) => DigestVerdict::Stale(why),
         }
