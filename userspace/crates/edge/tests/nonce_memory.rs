@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use sipward_edge::{
-    account::{Account, AccountName, Password, PreparedAccount, Secret},
+    account::{Account, AccountName, Accounts, Password, Secret},
     authenticator::{Authenticator, AuthenticatorSettings, DigestCredentials, DigestRequest, DigestVerdict},
     digest::{Algorithm, DigestHasher, DigestInput, Ha1, HashFunction, Realm},
     keys::Keys,
@@ -31,7 +31,7 @@ fn nonces_without_end_take_a_bounded_table_when_used_and_nothing_when_not() {
     let mut authenticator = Authenticator::new(settings, Keys::new([1; 32], None), 7);
     let secret = Secret::Password(Password::new(PASSWORD).unwrap());
     let account = Account::new(AccountName::new("alice").unwrap(), secret);
-    let account = PreparedAccount::new(account, &realm, &[MD5.function]);
+    let accounts = Accounts::new([account], &realm, &[MD5.function]).unwrap();
     let ha1 = Ha1::of_password(MD5.function, b"alice", &realm, PASSWORD.as_bytes());
     let source = IpAddr::from([192, 0, 2, 1]);
     let now = KernelTime::from_nanos(1 << 40);
@@ -57,7 +57,7 @@ fn nonces_without_end_take_a_bounded_table_when_used_and_nothing_when_not() {
         let credentials = DigestCredentials::parse(value.as_bytes()).unwrap();
         let request =
             DigestRequest { method: b"REGISTER", uri: b"sip:example.org", source, transaction: &[b"branch"] };
-        let verdict = authenticator.judge(&request, &credentials, Some(&account), now);
+        let verdict = authenticator.judge(&request, &credentials, accounts.get(b"alice"), now);
         assert!(matches!(verdict, DigestVerdict::Right { .. }));
     };
     let before = resident();

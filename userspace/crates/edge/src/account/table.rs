@@ -65,7 +65,7 @@ impl Accounts {
 }
 
 impl PreparedAccount {
-    pub fn new(account: Account, realm: &Realm, functions: &[HashFunction]) -> Self {
+    fn new(account: Account, realm: &Realm, functions: &[HashFunction]) -> Self {
         let mut ha1s = [None; HashFunction::ALL.len()];
         for function in functions {
             ha1s[*function as usize] = account.secret.ha1(&account.name, realm, *function);

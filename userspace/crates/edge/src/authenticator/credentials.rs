@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, fmt};
 
+use sha2::{Digest as _, Sha256};
 use sipward_sip::{Pieces, closing_quote, is_blank, is_token, position, trim};
 
-use crate::digest::{Algorithm, HashFunction};
+use crate::{
+    base64url,
+    digest::{Algorithm, HashFunction},
+};
 
 /// The value of an Authorization or Proxy-Authorization header with the scheme Digest.
 ///
@@ -15,11 +19,19 @@ use crate::digest::{Algorithm, HashFunction};
 pub struct DigestCredentials<'a> {
     pub username: Cow<'a, [u8]>,
     pub realm: Cow<'a, [u8]>,
-    pub nonce: &'a [u8],
+    /// All of it.
+    raw: &'a [u8],
+    pub(super) parts: Result<ResponseParts<'a>, CredentialsError>,
+}
+
+/// The parameters that show whether the client knows the password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct ResponseParts<'a> {
+    pub(super) nonce: &'a [u8],
     /// The digest URI.
-    pub uri: &'a [u8],
+    pub(super) uri: &'a [u8],
     /// `None`: an unknown one.
-    pub algorithm: Option<Algorithm>,
+    pub(super) algorithm: Option<Algorithm>,
     pub(super) response: &'a [u8],
     /// Empty where it is not there.
     pub(super) cnonce: &'a [u8],
@@ -35,7 +47,7 @@ pub(super) struct NonceCount<'a> {
     pub(super) number: u32,
 }
 
-/// Why credentials are refused unread.
+/// Why credentials are refused before anything is hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialsError {
     /// The scheme is not Digest: the credentials are for somebody else.
@@ -73,44 +85,51 @@ struct Value<'a> {
 }
 
 impl<'a> DigestCredentials<'a> {
-    /// The same where the same attempt comes again.
-    pub fn attempt(&self) -> String {
-        String::from_utf8_lossy(self.response).into_owned()
-    }
-
+    /// Fails where the parameters cannot be told apart or there is no realm. Anything else that is wrong with them is for
+    /// the server of that realm to find.
     pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let parameters = Parameters::read(value)?;
+        Ok(Self {
+            username: parameters.get("username").map_or(Cow::Borrowed(&[]), Value::unescaped),
+            realm: parameters.needed("realm")?.unescaped(),
+            raw: value,
+            parts: ResponseParts::read(&parameters),
+        })
+    }
+
+    /// The same where the very same credentials come again. The response cannot be had from it.
+    pub fn attempt(&self) -> String {
+        base64url::encode(&Sha256::digest(self.raw)[..9])
+    }
+}
+
+impl<'a> ResponseParts<'a> {
+    fn read(parameters: &Parameters<'a>) -> Result<Self, CredentialsError> {
         if parameters.get("username*").is_some() {
             return Err(CredentialsError::ExtendedUsername);
         }
         if parameters.get("userhash").is_some_and(|value| !value.text.eq_ignore_ascii_case(b"false")) {
             return Err(CredentialsError::Userhash);
         }
+        parameters.needed("username")?;
         let algorithm = parameters.get("algorithm").map_or(
             // As it was before there were others (RFC 2069).
             Some(Algorithm::new(HashFunction::Md5, false)),
             |value| Algorithm::from_name(value.text),
         );
-        let count = parameters.count()?;
-        let needs_cnonce = count.is_some() || algorithm.is_some_and(|algorithm| algorithm.session);
         let response = parameters.needed("response")?.text;
         if algorithm.is_some_and(|algorithm| !is_hash(response, algorithm.function)) {
             return Err(CredentialsError::Response);
         }
-        Ok(Self {
-            username: parameters.needed("username")?.unescaped(),
-            realm: parameters.needed("realm")?.unescaped(),
-            nonce: parameters.needed("nonce")?.text,
-            uri: parameters.needed("uri")?.text,
-            algorithm,
-            response,
-            cnonce: match parameters.get("cnonce") {
-                Some(cnonce) => cnonce.text,
-                None if needs_cnonce => return Err(CredentialsError::Missing("cnonce")),
-                None => &[],
-            },
-            count,
-        })
+        let count = parameters.count()?;
+        let needs_cnonce = count.is_some() || algorithm.is_some_and(|algorithm| algorithm.session);
+        let cnonce = match parameters.get("cnonce") {
+            Some(cnonce) => cnonce.text,
+            None if needs_cnonce => return Err(CredentialsError::Missing("cnonce")),
+            None => &[],
+        };
+        let (nonce, uri) = (parameters.needed("nonce")?.text, parameters.needed("uri")?.text);
+        Ok(Self { nonce, uri, algorithm, response, cnonce, count })
     }
 }
 
@@ -214,6 +233,14 @@ impl fmt::Debug for DigestCredentials<'_> {
         f.debug_struct("DigestCredentials")
             .field("username", &self.username.escape_ascii().to_string())
             .field("realm", &self.realm.escape_ascii().to_string())
+            .field("parts", &self.parts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResponseParts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseParts")
             .field("nonce", &self.nonce.escape_ascii().to_string())
             .field("uri", &self.uri.escape_ascii().to_string())
             .field("algorithm", &self.algorithm)
@@ -263,17 +290,14 @@ mod tests {
 
     #[test]
     fn phones_quote_what_they_like_and_write_names_as_they_like() {
-        let of =
-            |count: Option<(&'static str, u32)>, algorithm: &str, cnonce: &'static str| DigestCredentials {
-                username: b"a"[..].into(),
-                realm: b"r"[..].into(),
-                nonce: b"n",
-                uri: b"sip:r",
-                algorithm: Algorithm::from_name(algorithm.as_bytes()),
-                response: MD5.as_bytes(),
-                cnonce: cnonce.as_bytes(),
-                count: count.map(|(digits, number)| NonceCount { digits: digits.as_bytes(), number }),
-            };
+        let of = |count: Option<(&'static str, u32)>, algorithm: &str, cnonce: &'static str| ResponseParts {
+            nonce: b"n",
+            uri: b"sip:r",
+            algorithm: Algorithm::from_name(algorithm.as_bytes()),
+            response: MD5.as_bytes(),
+            cnonce: cnonce.as_bytes(),
+            count: count.map(|(digits, number)| NonceCount { digits: digits.as_bytes(), number }),
+        };
         for (more, expected) in [
             ("", of(None, "MD5", "")),
             (", algorithm=MD5", of(None, "MD5", "")),
@@ -286,12 +310,15 @@ mod tests {
             (", nc=zz, cnonce=\"c\"", of(None, "MD5", "c")),
             (", algorithm=MD5-sess, cnonce=\"c\"", of(None, "MD5-sess", "c")),
             (", algorithm=SHA-1", of(None, "none", "")),
-            (", opaque=\"\", userhash=false, x=\"a,b=c\"", of(None, "MD5", "")),
+            (", opaque=\"\", userhash=false, x=\"a,\tb=c\"", of(None, "MD5", "")),
         ] {
-            assert_eq!(parse(&with(more)), Ok(expected), "{more}");
+            let value = with(more);
+            let credentials = parse(&value).unwrap();
+            assert_eq!((&*credentials.username, &*credentials.realm), (&b"a"[..], &b"r"[..]), "{more}");
+            assert_eq!(credentials.parts, Ok(expected), "{more}");
         }
         let unquoted = format!("dIGEST username=a,realm=r,nonce=n,uri=sip:r,response={MD5}");
-        assert_eq!(parse(&unquoted), Ok(of(None, "MD5", "")));
+        assert_eq!(parse(&unquoted).unwrap().parts, Ok(of(None, "MD5", "")));
     }
 
     #[test]
@@ -317,6 +344,17 @@ mod tests {
             (", opa\x01que=o", Error::NoParameter),
             (", ", Error::NoParameter),
             (",, opaque=o", Error::NoParameter),
+        ] {
+            assert_eq!(parse(&with(more)), Err(error), "{more:?}");
+        }
+        let many: String = (0..PARAMETERS_MAX).map(|at| format!(", x{at}=1")).collect();
+        assert_eq!(parse(&with(&many)), Err(Error::TooMany));
+    }
+
+    #[test]
+    fn a_response_that_nobody_asked_for_is_an_error_and_leaves_name_and_realm() {
+        use CredentialsError as Error;
+        for (more, error) in [
             (", qop=auth-int, nc=00000001, cnonce=c", Error::Qop),
             (", qop=\"auth,auth-int\", nc=00000001, cnonce=c", Error::Qop),
             (", qop=auth, cnonce=c", Error::Missing("nc")),
@@ -329,14 +367,28 @@ mod tests {
             (", username*=UTF-8''a", Error::ExtendedUsername),
             (", userhash=true", Error::Userhash),
         ] {
-            assert_eq!(parse(&with(more)), Err(error), "{more:?}");
+            let value = with(more);
+            let credentials = parse(&value).unwrap();
+            assert_eq!((&*credentials.username, &*credentials.realm), (&b"a"[..], &b"r"[..]), "{more}");
+            assert_eq!(credentials.parts, Err(error), "{more}");
         }
-        let many: String = (0..PARAMETERS_MAX).map(|at| format!(", x{at}=1")).collect();
-        assert_eq!(parse(&with(&many)), Err(Error::TooMany));
+        for name in ["username", "nonce", "uri", "response"] {
+            let without = with("").replace(&format!(" {name}="), " other=");
+            assert_eq!(parse(&without).unwrap().parts, Err(Error::Missing(name)));
+        }
     }
 
     #[test]
-    fn other_schemes_and_missing_parameters_have_their_own_errors() {
+    fn an_attempt_is_all_of_the_credentials_and_nothing_is_learnt_from_it() {
+        let (value, other) = (with(""), with(", nc=1"));
+        let attempt = parse(&value).unwrap().attempt();
+        assert_eq!(parse(&value.clone()).unwrap().attempt(), attempt);
+        assert_ne!(parse(&other).unwrap().attempt(), attempt);
+        assert!(attempt.len() == 12 && !attempt.contains(&MD5[..8]));
+    }
+
+    #[test]
+    fn other_schemes_have_an_error_of_their_own() {
         use CredentialsError as Error;
         for (value, error) in [
             ("", Error::NoParameter),
@@ -347,13 +399,9 @@ mod tests {
             ("Digest\0username=a", Error::NoParameter),
             ("Basic YTpi", Error::OtherScheme),
             ("Digester username=a", Error::OtherScheme),
-            ("Digest username=a", Error::Missing("response")),
+            ("Digest username=a", Error::Missing("realm")),
         ] {
             assert_eq!(parse(value), Err(error), "{value:?}");
-        }
-        for name in ["username", "realm", "nonce", "uri", "response"] {
-            let without = with("").replace(&format!(" {name}="), " other=");
-            assert_eq!(parse(&without), Err(Error::Missing(name)));
         }
     }
 
@@ -365,8 +413,8 @@ mod tests {
         let credentials = parse(&value).unwrap();
         assert_eq!(&*credentials.username, br#"a\l"ice"#);
         assert_eq!(&*credentials.realm, b"r");
-        assert_eq!((credentials.nonce, credentials.uri), (&br"\n"[..], &br"sip:\u@r"[..]));
-        assert_eq!(credentials.cnonce, br"\c");
+        let parts = credentials.parts.unwrap();
+        assert_eq!((parts.nonce, parts.uri, parts.cnonce), (&br"\n"[..], &br"sip:\u@r"[..], &br"\c"[..]));
     }
 
     #[test]

@@ -15,13 +15,14 @@ use std::{net::IpAddr, time::Duration};
 
 use sipward_types::time::KernelTime;
 
+use self::{
+    credentials::ResponseParts,
+    nonce::{NonceId, Nonces},
+    nonce_counts::{NonceCounts, Use},
+};
 pub use self::{
     credentials::{CredentialsError, DigestCredentials},
     request::DigestRequest,
-};
-use self::{
-    nonce::{NonceId, Nonces},
-    nonce_counts::{NonceCounts, Use},
 };
 use crate::{
     account::PreparedAccount,
@@ -67,6 +68,8 @@ pub enum DigestVerdict {
     Wrong(WrongDigest),
     /// The credentials are for another server.
     OtherRealm,
+    /// The credentials are for this server, and are none that it asked for.
+    Malformed(CredentialsError),
     /// No challenge line had the algorithm.
     AlgorithmNotOffered,
 }
@@ -115,7 +118,6 @@ impl Authenticator {
 
     /// Nonces that the previous keys have signed go on.
     pub fn set_keys(&mut self, keys: Keys) {
-        self.dummy_ha1s = dummy_ha1s(&keys, self.nonces.realm());
         self.nonces.set_keys(keys);
     }
 
@@ -150,16 +152,20 @@ impl Authenticator {
         if *credentials.realm != *self.realm().as_str().as_bytes() {
             return DigestVerdict::OtherRealm;
         }
+        let parts = match &credentials.parts {
+            Ok(parts) => parts,
+            Err(error) => return DigestVerdict::Malformed(*error),
+        };
         let offered = |algorithm: &Algorithm| self.algorithms.contains(algorithm);
-        let Some(algorithm) = credentials.algorithm.filter(offered) else {
+        let Some(algorithm) = parts.algorithm.filter(offered) else {
             return DigestVerdict::AlgorithmNotOffered;
         };
-        let nonce = match self.nonces.check(credentials.nonce, request.source, now) {
+        let nonce = match self.nonces.check(parts.nonce, request.source, now) {
             Ok(nonce) => nonce,
             Err(why) => return DigestVerdict::Stale(why),
         };
-        match self.verify(request, credentials, algorithm, account) {
-            Ok(()) => self.enter(request, credentials, nonce, now),
+        match self.verify(request, parts, algorithm, account) {
+            Ok(()) => self.enter(request, parts, nonce, now),
             Err(why) => DigestVerdict::Wrong(why),
         }
     }
@@ -168,20 +174,20 @@ impl Authenticator {
     fn verify(
         &mut self,
         request: &DigestRequest<'_>,
-        credentials: &DigestCredentials<'_>,
+        parts: &ResponseParts<'_>,
         algorithm: Algorithm,
         account: Option<&PreparedAccount>,
     ) -> Result<(), WrongDigest> {
         let ha1 = account.and_then(|account| account.ha1(algorithm.function));
         let input = DigestInput {
             method: request.method,
-            uri: credentials.uri,
-            nonce: credentials.nonce,
-            cnonce: credentials.cnonce,
-            count: credentials.count.map(|count| count.digits),
+            uri: parts.uri,
+            nonce: parts.nonce,
+            cnonce: parts.cnonce,
+            count: parts.count.map(|count| count.digits),
         };
         let tried = ha1.unwrap_or(&self.dummy_ha1s[algorithm.function as usize]);
-        let is_right = self.hasher.verify(algorithm, tried, &input, credentials.response);
+        let is_right = self.hasher.verify(algorithm, tried, &input, parts.response);
         match (account, ha1) {
             (Some(_), Some(_)) if is_right => Ok(()),
             (Some(_), None) => Err(WrongDigest::NoHa1),
@@ -192,16 +198,16 @@ impl Authenticator {
     fn enter(
         &mut self,
         request: &DigestRequest<'_>,
-        credentials: &DigestCredentials<'_>,
+        parts: &ResponseParts<'_>,
         nonce: NonceId,
         now: KernelTime,
     ) -> DigestVerdict {
-        let count = credentials.count.map(|count| count.number);
-        let fingerprint = request.fingerprint(credentials.response);
+        let count = parts.count.map(|count| count.number);
+        let fingerprint = request.fingerprint(parts.response);
         match self.counts.enter(nonce, count, fingerprint, self.nonces.oldest(now), now) {
             Ok(used) => DigestVerdict::Right {
                 again: used == Use::Again,
-                uri_differs: request.differs_from(credentials.uri),
+                uri_differs: request.differs_from(parts.uri),
             },
             Err(why) => DigestVerdict::Stale(why),
         }

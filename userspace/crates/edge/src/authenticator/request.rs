@@ -40,3 +40,37 @@ impl DigestRequest<'_> {
         self.uri != digest_uri && !(is_same && is_read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fingerprint(parts: &[&str]) -> RequestFingerprint {
+        let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
+        let source = IpAddr::from([192, 0, 2, 1]);
+        let request = DigestRequest { method: parts[0], uri: parts[1], source, transaction: &parts[3..] };
+        request.fingerprint(parts[2])
+    }
+
+    #[test]
+    fn thousands_of_requests_have_as_many_fingerprints() {
+        let branch = |number| format!("z9hG4bK{number}");
+        let of = |number| fingerprint(&["REGISTER", "sip:example.org", "0123", &branch(number)]);
+        assert_eq!((0..4_000).map(of).collect::<HashSet<_>>().len(), 4_000);
+    }
+
+    proptest! {
+        #[test]
+        fn requests_with_one_fingerprint_have_the_same_parts_cut_in_the_same_way(
+            parts in prop::collection::vec(prop_oneof!["", "a", "aa"], 5),
+            others in prop::collection::vec(prop_oneof!["", "a", "aa"], 5),
+        ) {
+            let of = |parts: &[String]| fingerprint(&parts.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(of(&parts) == of(&others), parts == others);
+        }
+    }
+}

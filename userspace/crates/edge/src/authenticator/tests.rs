@@ -3,7 +3,7 @@ use std::iter::repeat_n;
 use proptest::prelude::*;
 
 use super::*;
-use crate::account::{Account, AccountName, Ha1s, Password, Secret};
+use crate::account::{Account, AccountName, Accounts, Ha1s, Password, Secret};
 
 const PASSWORD: &str = "wonderland-12";
 const OFFICE: &str = "192.0.2.1";
@@ -12,8 +12,7 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// One server with its accounts: alice has a password, bob an HA1 of MD5 and nobody else has anything.
 struct Server {
     authenticator: Authenticator,
-    alice: PreparedAccount,
-    bob: PreparedAccount,
+    accounts: Accounts,
 }
 
 /// A request of a phone. Each of its parts can be set to something else.
@@ -39,15 +38,15 @@ impl Server {
         let realm = realm("example.org");
         let algorithms: Vec<_> = algorithms.iter().copied().map(algorithm).collect();
         let settings = AuthenticatorSettings { realm: realm.clone(), algorithms, nonce_lifetime: LIFETIME };
-        let account = |name: &str, secret| {
-            let account = Account::new(AccountName::new(name).unwrap(), secret);
-            PreparedAccount::new(account, &realm, &HashFunction::ALL)
-        };
+        let account = |name: &str, secret| Account::new(AccountName::new(name).unwrap(), secret);
         let ha1 = Ha1::of_password(HashFunction::Md5, b"bob", &realm, PASSWORD.as_bytes());
+        let accounts = [
+            account("alice", Secret::Password(Password::new(PASSWORD).unwrap())),
+            account("bob", Secret::Ha1s(Ha1s::new(realm.clone(), [ha1]))),
+        ];
         Self {
             authenticator: Authenticator::new(settings, Keys::new([1; 32], None), 7),
-            alice: account("alice", Secret::Password(Password::new(PASSWORD).unwrap())),
-            bob: account("bob", Secret::Ha1s(Ha1s::new(realm.clone(), [ha1]))),
+            accounts: Accounts::new(accounts, &realm, &HashFunction::ALL).unwrap(),
         }
     }
 
@@ -62,17 +61,13 @@ impl Server {
 
     fn judge_credentials(&mut self, phone: Phone<'_>, value: &str) -> DigestVerdict {
         let credentials = DigestCredentials::parse(value.as_bytes()).unwrap();
-        let account = match &*credentials.username {
-            b"alice" => Some(&self.alice),
-            b"bob" => Some(&self.bob),
-            _ => None,
-        };
         let request = DigestRequest {
             method: phone.method.as_bytes(),
             uri: phone.uri.as_bytes(),
             source: address(phone.source),
             transaction: &[phone.branch.as_bytes(), b"call-id"],
         };
+        let account = self.accounts.get(&credentials.username);
         self.authenticator.judge(&request, &credentials, account, time(phone.at))
     }
 
@@ -314,6 +309,28 @@ fn breaks_4_credentials_for_another_realm_are_not_judged() {
 }
 
 #[test]
+fn credentials_that_nobody_asked_for_are_refused_without_a_digest_unless_they_are_for_others() {
+    let mut server = Server::new(&["MD5"]);
+    let nonce = server.nonce(OFFICE, 1_000);
+    let phone = Phone::alice(&nonce);
+    let others = Phone { realm: "example.net", ..phone };
+    for (part, altered, error) in [
+        ("qop=auth", "qop=auth-int", CredentialsError::Qop),
+        ("nc=00000001", "nc=1x", CredentialsError::NonceCount),
+        (" nc=00000001", " x=1", CredentialsError::Missing("nc")),
+        ("username=", "username*=", CredentialsError::ExtendedUsername),
+        ("username=", "userhash=true, username=", CredentialsError::Userhash),
+    ] {
+        let (own, other) = (phone.credentials(), others.credentials());
+        let verdict = server.judge_credentials(phone, &own.replace(part, altered));
+        assert_eq!(verdict, DigestVerdict::Malformed(error), "{altered}");
+        let verdict = server.judge_credentials(others, &other.replace(part, altered));
+        assert_eq!(verdict, DigestVerdict::OtherRealm, "{altered}");
+    }
+    assert_eq!(server.authenticator.digest_runs(), 0);
+}
+
+#[test]
 fn algorithms_that_no_line_had_are_not_judged() {
     let mut server = Server::new(&["SHA-256"]);
     let nonce = server.nonce(OFFICE, 1_000);
@@ -409,8 +426,11 @@ fn debug_shows_no_secret() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
     server.judge(Phone::alice(&nonce));
-    let shown = format!("{:?} {:?} {:?}", server.authenticator, server.alice, server.bob);
-    let ha1s = [server.alice.ha1(HashFunction::Md5).unwrap(), &server.authenticator.dummy_ha1s[0]];
+    let shown = format!("{:?} {:?}", server.authenticator, server.accounts);
+    let ha1s = [
+        server.accounts.get(b"alice").unwrap().ha1(HashFunction::Md5).unwrap(),
+        &server.authenticator.dummy_ha1s[0],
+    ];
     for secret in ha1s.map(Ha1::as_hex).iter().chain(&[PASSWORD]) {
         assert!(!shown.contains(secret), "{shown}");
     }
