@@ -35,7 +35,7 @@ use sipward_types::{evidence::Method, time::parse_duration};
                   tail -f outcomes.jsonl | sipward evidence -\n\nThe daemon judges it like what it observes itself. \
                   With -, standard input has one JSON object a line, such as:\n  \
                   {\"account\":\"201\",\"source\":\"198.51.100.7\",\"port\":40112,\"transport\":\"tls\",\"method\":\"register\",\
-                  \"outcome\":\"failed\"}\nThe page of the control socket describes the fields."
+                  \"outcome\":\"failed\"}\ndocs/feeders.md describes the fields."
 )]
 pub(super) struct EvidenceCommand {
     /// Read outcomes from standard input, the earliest first
@@ -70,6 +70,9 @@ pub(super) struct EvidenceCommand {
     ago: Duration,
 }
 
+/// What is read at once, in bytes: some thousand lines.
+const READ: usize = 1 << 18;
+
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 const METHODS: &[&str] = &["register", "invite", "other"];
 const OUTCOMES: &[&str] =
@@ -85,7 +88,7 @@ impl EvidenceCommand {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         let mut sum = Sum::default();
         if self.stdin.is_some() {
-            hand_in_lines(&mut BufReader::new(io::stdin()), &mut sum, output)?;
+            hand_in_lines(&mut BufReader::with_capacity(READ, io::stdin()), &mut sum, output)?;
         } else {
             hand_in(vec![self.item()?], &mut sum, output)?;
         }

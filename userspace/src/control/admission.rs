@@ -1,9 +1,19 @@
 //! The users whom the daemon admits, and what each of them may do.
 
-use std::{collections::BTreeSet, fmt, io};
+use std::{
+    collections::BTreeSet,
+    fmt, io,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{accounts, peer::Peer};
 use sipward_engine::policy::{Grant, Member, Role, Roles};
+
+/// For looking up all names. A directory of users on a network may not be there yet while the host starts, and the
+/// daemon starts before the network.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom the configuration admits, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,19 +56,16 @@ impl Admission {
     pub fn of(access: &Access) -> (Self, Vec<AdmissionError>) {
         let mut admission = Self::of_root();
         let mut errors = Vec::new();
+        let until = Instant::now() + PATIENCE;
         if let Some(name) = &access.group {
-            match accounts::group_id(name) {
-                Ok(Some(id)) => admission.group = Some((name.clone(), id)),
+            match look_up(&Member::Group(name.clone()), until) {
+                Ok(Some(Id::Group(id) | Id::User(id))) => admission.group = Some((name.clone(), id)),
                 Ok(None) => errors.push(AdmissionError::NoGroup { name: name.clone() }),
                 Err(cause) => errors.push(AdmissionError::Failed { name: format!("@{name}"), cause }),
             }
         }
         for grant in &access.roles.grants {
-            let found = match &grant.member {
-                Member::User(name) => accounts::user_id(name).map(|id| id.map(Id::User)),
-                Member::Group(name) => accounts::group_id(name).map(|id| id.map(Id::Group)),
-            };
-            match found {
+            match look_up(&grant.member, until) {
                 Ok(Some(id)) => admission.members.push((grant.role, id)),
                 Ok(None) if access.roles.is_optional(grant) => {}
                 Ok(None) => errors.push(AdmissionError::NoMember { grant: grant.clone() }),
@@ -108,6 +115,22 @@ impl Admission {
     }
 }
 
+fn look_up(member: &Member, until: Instant) -> io::Result<Option<Id>> {
+    let (to, found) = mpsc::channel();
+    let member = member.clone();
+    thread::Builder::new().name("look-up".to_owned()).spawn(move || {
+        let found = match &member {
+            Member::User(name) => accounts::user_id(name).map(|id| id.map(Id::User)),
+            Member::Group(name) => accounts::group_id(name).map(|id| id.map(Id::Group)),
+        };
+        // Nobody waits for it any more if it comes too late.
+        let _ = to.send(found);
+    })?;
+    found
+        .recv_timeout(until.saturating_duration_since(Instant::now()))
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 impl Permissions {
     pub(super) fn allow(&self, required: Role) -> bool {
         self.0.iter().any(|role| role.includes(required))
@@ -140,7 +163,9 @@ impl fmt::Display for AdmissionError {
                      daemon, or remove it from the configuration"
                 )
             }
-            Self::Failed { name, cause } => write!(f, "could not look up {name}: {cause}"),
+            Self::Failed { name, cause } => {
+                write!(f, "could not look up {name}: {cause}; `systemctl restart sipward` tries again")
+            }
         }
     }
 }

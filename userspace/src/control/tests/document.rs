@@ -1,4 +1,4 @@
-//! The examples of docs/protocol.md.
+//! The examples of docs/protocol.md and docs/feeders.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::control::request;
 use sipward_api::{Answer, Call, evidence, explanation, in_force, item, status};
 
-const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+const DOCUMENT: &str =
+    concat!(include_str!("../../../docs/protocol.md"), include_str!("../../../docs/feeders.md"));
 
 /// A request and its answers.
 struct Example {
@@ -47,7 +48,7 @@ fn names() -> BTreeSet<String> {
 /// Fails if the example has more, less or other fields than what the call answers.
 fn is<T: Serialize + DeserializeOwned>(item: &Value) {
     let meant: T = serde_json::from_value(item.clone()).unwrap_or_else(|error| panic!("{item}: {error}"));
-    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what docs/protocol.md shows");
+    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what the documentation shows");
 }
 
 fn assert_answers(call: &Call, item: &Value) {
