@@ -28,6 +28,14 @@ pub fn read(path: &Path) -> Result<Vec<Account>, AccountsFileFault> {
     accounts_file::parse(&text, &path.display().to_string()).map_err(AccountsFileFault::Wrong)
 }
 
+/// The same of standard input.
+pub fn read_stdin() -> Result<Vec<Account>, AccountsFileFault> {
+    const NAME: &str = "standard input";
+    let text = text_file::read_from(io::stdin())
+        .map_err(|cause| AccountsFileFault::Unreadable { path: NAME.into(), cause })?;
+    accounts_file::parse(&text, NAME).map_err(AccountsFileFault::Wrong)
+}
+
 /// That users may read the file who are neither root nor the edge, and the remedy. `None`: they may not.
 pub fn exposure(path: &Path) -> Option<String> {
     let file = fs::metadata(path).ok()?;

@@ -11,6 +11,7 @@ mod completions;
 mod diagnosis;
 mod doctor;
 mod edge;
+mod edge_account;
 mod events;
 mod evidence;
 mod explain;
@@ -26,6 +27,7 @@ mod reload;
 mod replay;
 mod rules;
 mod run;
+mod secret_input;
 mod signature;
 mod status;
 mod target;
@@ -189,6 +191,16 @@ mod tests {
             "account show 201",
             "account lock 201 --for 30m --note bills",
             "account unlock 201 --from 2001:db8::1",
+            "account list --all --name 20 --json",
+            "account list --weak",
+            "account add 201 --status disabled --expires 2027-01-31 --from 192.0.2.0/24 --from 2001:db8::1",
+            "account add 201 --ha1 MD5:pbx.example.com --ha1 SHA-256:pbx.example.com",
+            "account set 201",
+            "account set 201 --status normal --expires never --from anywhere",
+            "account set 201 --expires 2027-01-31T18:00:00Z",
+            "account del 201",
+            "account import accounts.txt",
+            "account import -",
             "signature list",
             "signature load my.toml",
             "signature load",
@@ -242,6 +254,14 @@ mod tests {
             ("account", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
             ("account show", ErrorKind::MissingRequiredArgument),
             ("account list --status normal", ErrorKind::InvalidValue),
+            ("account list --all --status locked", ErrorKind::ArgumentConflict),
+            ("account list --all --weak", ErrorKind::ArgumentConflict),
+            ("account add", ErrorKind::MissingRequiredArgument),
+            ("account add 2@1", ErrorKind::ValueValidation),
+            ("account add 201 --password x", ErrorKind::UnknownArgument),
+            ("account set 201 --status suspended", ErrorKind::InvalidValue),
+            ("account set 201 --expires tomorrow", ErrorKind::ValueValidation),
+            ("account set 201 --from 192.0.2.1/24", ErrorKind::ValueValidation),
             ("account lock 201 --for 5", ErrorKind::ValueValidation),
             ("account unlock 201 --from 192.0.2.0/24", ErrorKind::ValueValidation),
             ("explain 192.0.2.0/24", ErrorKind::ValueValidation),
