@@ -7,7 +7,7 @@ use super::{
     draft::{Draft, Edit},
     message::Message,
     outcome::{RequestId, Timer},
-    uri::addressed,
+    uri::{addressed, header_parameter},
 };
 use crate::guesser::another;
 
@@ -62,7 +62,7 @@ impl Call {
     }
 }
 
-impl Phone<'_> {
+impl Phone {
     pub fn call(&self, id: CallId) -> &Call {
         &self.calls[id.0]
     }
@@ -159,8 +159,7 @@ impl Phone<'_> {
         let method = self.outcome(id).method.clone();
         let found = self.calls.iter().position(|call| call.dialog.call_id == answer.call_id());
         let Some(call) = found.map(CallId) else { return };
-        let (status, is_first) =
-            (answer.status().unwrap_or_default(), self.calls[call.0].invite == Some(id));
+        let (status, is_first) = (answer.status().unwrap_or_default(), self.calls[call.0].invite == Some(id));
         match &method[..] {
             "INVITE" if is_first && status < 300 => self.on_progress(call, id, answer, status),
             "INVITE" if is_first => self.calls[call.0].state = State::Ended,
@@ -185,6 +184,14 @@ impl Phone<'_> {
         if status >= 200 {
             self.calls[call.0].state = State::Established;
             self.acknowledge(call, id, answer);
+            self.check_dialog(call, answer);
+        }
+    }
+
+    /// The phone does not know how to end a second dialog of the same INVITE, and a proxy with one PBX makes none.
+    fn check_dialog(&mut self, call: CallId, answer: &Message) {
+        if header_parameter(&self.calls[call.0].dialog.remote, "tag") != answer.tag("To") {
+            self.complain(format!("200 of another dialog: {answer:?}"));
         }
     }
 

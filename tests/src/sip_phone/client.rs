@@ -15,7 +15,7 @@ use crate::guesser::another;
 /// A server that calls every nonce stale would be asked forever.
 const REQUESTS_MAX: usize = 8;
 
-impl Phone<'_> {
+impl Phone {
     /// Sends a request that belongs to no call, and waits for its outcome.
     pub fn request(&mut self, method: &str, uri: &str, edit: Edit) -> Outcome {
         let id = self.send(method, uri, edit);
@@ -25,8 +25,7 @@ impl Phone<'_> {
     /// Sends a request that belongs to no call.
     pub fn send(&mut self, method: &str, uri: &str, edit: Edit) -> RequestId {
         self.sequence += 1;
-        let from =
-            format!("<sip:{}@{}>;tag={:x}", self.settings.account, self.settings.domain, another());
+        let from = format!("<sip:{}@{}>;tag={:x}", self.settings.account, self.settings.domain, another());
         let call_id = format!("{:x}", another());
         let draft = self.request_draft(method, uri, &from, &format!("<{uri}>"), &call_id);
         self.begin(method, draft, edit, self.settings.server)
@@ -131,8 +130,12 @@ impl Phone<'_> {
             let written = outcome.with_branch(branch).filter(|_| outcome.method == method)?;
             Some((RequestId(index), written))
         });
-        // An answer to bytes that the phone sent raw belongs to no request.
-        let Some((id, written)) = found else { return };
+        let Some((id, written)) = found else {
+            if !self.has_sent_raw {
+                self.complain(format!("an answer to no request: {answer:?}"));
+            }
+            return;
+        };
         self.check_answer(&answer, id, written);
         self.seen = answer.list("Via").first().and_then(|via| seen_address(via)).or(self.seen);
         let status = answer.status().unwrap_or_default();
@@ -203,9 +206,7 @@ impl Phone<'_> {
         let goes_on = match self.settings.on_challenge {
             OnChallenge::Ignore => false,
             OnChallenge::Repeat(requests) => outcome.sent.len() < requests,
-            OnChallenge::Answer => {
-                outcome.sent.len() < REQUESTS_MAX && !chosen.iter().any(was_answered)
-            }
+            OnChallenge::Answer => outcome.sent.len() < REQUESTS_MAX && !chosen.iter().any(was_answered),
         };
         if chosen.is_empty() || !goes_on {
             return false;

@@ -166,7 +166,8 @@ impl Credentials {
         let has_quality = challenge.has_quality && self.quality != Quality::Unused;
         let count = format!("{:08x}", if self.quality == Quality::AlwaysOne { 1 } else { count });
         let cnonce = format!("{:016x}", another());
-        let secret = Secret { username: username.as_bytes(), realm: realm.as_bytes(), password: &self.password };
+        let secret =
+            Secret { username: username.as_bytes(), realm: realm.as_bytes(), password: &self.password };
         let asked = Asked {
             algorithm,
             method: method.as_bytes(),
@@ -209,7 +210,8 @@ mod tests {
     /// Of the names of headers, and of their nonces.
     fn answered(credentials: &Credentials, answer: &Message) -> Vec<(&'static str, String)> {
         let lines = credentials.lines(&credentials.choose(answer), "REGISTER", "sip:pbx", |_| 1);
-        let nonce = |value: String| value.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let nonce =
+            |value: String| value.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         lines.into_iter().map(|(name, value)| (name, nonce(value))).collect()
     }
 
@@ -250,7 +252,8 @@ mod tests {
     #[test]
     fn quality_is_written_as_the_settings_say() {
         let mut credentials = Credentials::new("201", "secret");
-        let asked = asked(401, "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\", qop=\"auth\", opaque=\"o\"\r\n");
+        let asked =
+            asked(401, "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\", qop=\"auth\", opaque=\"o\"\r\n");
         let mut written = |quality| {
             credentials.quality = quality;
             let lines = credentials.lines(&credentials.choose(&asked), "REGISTER", "sip:pbx", |_| 16);
@@ -271,7 +274,10 @@ mod tests {
         let lines = credentials.lines(&credentials.choose(&asked), "REGISTER", "sip:pbx", |_| 1);
         let secret = Secret { username: b"201", realm: b"b", password: "secret" };
         let hashed = Asked { method: b"REGISTER", uri: b"sip:pbx", nonce: b"old", ..Asked::default() };
-        let expected = format!("realm=\"b\", nonce=\"old\", uri=\"sip:pbx\", response=\"{}\"", response(&secret, &hashed));
+        let expected = format!(
+            "realm=\"b\", nonce=\"old\", uri=\"sip:pbx\", response=\"{}\"",
+            response(&secret, &hashed)
+        );
         assert!(lines[0].1.contains(&expected), "{}", lines[0].1);
     }
 }

@@ -164,7 +164,10 @@ mod tests {
         assert_eq!((bye.method(), bye.uri(), bye.status()), (Some("BYE"), Some("sip:201@10.0.0.1"), None));
         assert_eq!(bye.list("Via"), ["SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b", "SIP/2.0/UDP c"]);
         assert_eq!(bye.list("Contact"), ["\"a, b\" <sip:a,b@c>;q=1", "<sip:d@e>"]);
-        assert_eq!((bye.branch(), bye.tag("From"), bye.contact()), (Some("z9hG4bK1"), Some("x"), Some("sip:a,b@c")));
+        assert_eq!(
+            (bye.branch(), bye.tag("From"), bye.contact()),
+            (Some("z9hG4bK1"), Some("x"), Some("sip:a,b@c"))
+        );
         assert_eq!((bye.cseq(), bye.body()), (Some((7, "BYE")), "body"));
     }
 

@@ -35,7 +35,10 @@ pub use self::{
     uri::{Uri, addressed, header_parameter},
 };
 use self::{outcome::Timer, register::Registration, server::Answered, socket::Sockets};
-use crate::{caller::PHONE, namespace::Namespace};
+use crate::{
+    caller::PHONE,
+    namespace::{Entrance, Namespace},
+};
 
 /// One turn of a phone that is driven together with others.
 const TURN: Duration = Duration::from_millis(2);
@@ -116,9 +119,9 @@ pub enum Incoming {
 }
 
 #[derive(Debug)]
-pub struct Phone<'a> {
+pub struct Phone {
     pub settings: Settings,
-    host: &'a Namespace,
+    inside: Entrance,
     sockets: Sockets,
     /// The CSeq of its last request.
     sequence: u32,
@@ -134,15 +137,18 @@ pub struct Phone<'a> {
     received: Vec<Message>,
     transcript: Vec<String>,
     complaints: Vec<String>,
+    /// It has sent bytes of a test, and the answers to them belong to no request.
+    has_sent_raw: bool,
 }
 
-impl<'a> Phone<'a> {
+impl Phone {
     /// At this address of the host. Port 0 is any.
-    pub fn start(host: &'a Namespace, local: SocketAddr, settings: Settings) -> Self {
-        let sockets = open(host, local, &settings);
+    pub fn start(host: &Namespace, local: SocketAddr, settings: Settings) -> Self {
+        let inside = host.entrance();
+        let sockets = open(&inside, local, &settings);
         Self {
             settings,
-            host,
+            inside,
             sockets,
             sequence: 0,
             registration: Registration::new(),
@@ -155,6 +161,7 @@ impl<'a> Phone<'a> {
             received: Vec::new(),
             transcript: Vec::new(),
             complaints: Vec::new(),
+            has_sent_raw: false,
         }
     }
 
@@ -166,6 +173,11 @@ impl<'a> Phone<'a> {
     /// The address that the server saw, by its answers.
     pub const fn seen(&self) -> Option<SocketAddr> {
         self.seen
+    }
+
+    /// False: its server has closed the connection, and the phone has seen that in a poll.
+    pub fn is_connected(&self) -> bool {
+        self.sockets.reaches(self.settings.server)
     }
 
     /// All messages that it received, in order, retransmissions included.
@@ -249,8 +261,8 @@ impl<'a> Phone<'a> {
         let start = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let start = String::from_utf8_lossy(start).into_owned();
         self.transcript.push(format!("{} -> {to} {start}", self.settings.account));
-        let (host, sockets) = (self.host, &mut self.sockets);
-        let connected = if sockets.reaches(to) { Ok(()) } else { host.enter(|| sockets.connect(to)) };
+        let (inside, sockets) = (&self.inside, &mut self.sockets);
+        let connected = if sockets.reaches(to) { Ok(()) } else { inside.enter(|| sockets.connect(to)) };
         if let Err(error) = connected.and_then(|()| self.sockets.send(bytes, to)) {
             self.complain(format!("{start} to {to}: {error}"));
         }
@@ -263,7 +275,8 @@ impl<'a> Phone<'a> {
             self.complain(format!("no SIP URI: {uri}"));
             return server;
         };
-        let (transport, own) = (parts.parameter("transport").unwrap_or("udp"), self.settings.transport.name());
+        let (transport, own) =
+            (parts.parameter("transport").unwrap_or("udp"), self.settings.transport.name());
         if !transport.eq_ignore_ascii_case(own) {
             self.complain(format!("{own} leads to {uri}"));
         }
@@ -280,7 +293,8 @@ impl<'a> Phone<'a> {
 
     fn next_timer(&self) -> Option<Instant> {
         let requests = self.outcomes.iter().filter_map(|outcome| outcome.timer);
-        let answers = self.calls.iter().filter_map(|call| call.unacknowledged.as_ref()).map(|(_, _, timer)| *timer);
+        let answers =
+            self.calls.iter().filter_map(|call| call.unacknowledged.as_ref()).map(|(_, _, timer)| *timer);
         requests.chain(answers).map(|timer| timer.at).min()
     }
 
@@ -296,7 +310,9 @@ impl<'a> Phone<'a> {
             }
         }
         for call in &mut self.calls {
-            if let Some((bytes, to, timer)) = call.unacknowledged.as_mut().filter(|(_, _, timer)| is_due(timer)) {
+            if let Some((bytes, to, timer)) =
+                call.unacknowledged.as_mut().filter(|(_, _, timer)| is_due(timer))
+            {
                 timer.advance(false);
                 due.push((bytes.clone(), *to));
             }
@@ -307,17 +323,17 @@ impl<'a> Phone<'a> {
     }
 }
 
-fn open(host: &Namespace, local: SocketAddr, settings: &Settings) -> Sockets {
+fn open(inside: &Entrance, local: SocketAddr, settings: &Settings) -> Sockets {
     let Settings { transport, server, .. } = *settings;
-    let opened = host.enter(|| Sockets::open(transport, local, server));
+    let opened = inside.enter(|| Sockets::open(transport, local, server));
     opened.unwrap_or_else(|error| panic!("{transport:?} from {local} to {server}: {error}"))
 }
 
 /// Polls these phones in turn until it is so; panics with `what` and their transcripts if it is not in time.
 pub fn drive<const N: usize>(
     what: &str,
-    mut phones: [&mut Phone<'_>; N],
-    is_so: impl Fn(&[&mut Phone<'_>; N]) -> bool,
+    mut phones: [&mut Phone; N],
+    is_so: impl Fn(&[&mut Phone; N]) -> bool,
 ) {
     let patience = phones.iter().map(|phone| phone.settings.patience).max().unwrap_or_default();
     let end = Instant::now() + patience;

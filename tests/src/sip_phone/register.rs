@@ -23,7 +23,7 @@ impl Registration {
     }
 }
 
-impl Phone<'_> {
+impl Phone {
     /// Registers for so many seconds, or registers again.
     pub fn register(&mut self, expires: u32) -> Outcome {
         self.register_with(expires, Edit::none())

@@ -7,14 +7,15 @@ use std::{
 
 use super::{Phone, message::Message, open, outcome::RequestId};
 
-impl Phone<'_> {
+impl Phone {
     /// Sends these bytes to its server.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        self.send_bytes(bytes, self.settings.server);
+        self.send_raw_to(bytes, self.settings.server);
     }
 
     /// The same to another place.
     pub fn send_raw_to(&mut self, bytes: &[u8], to: SocketAddr) {
+        self.has_sent_raw = true;
         self.send_bytes(bytes, to);
     }
 
@@ -37,7 +38,7 @@ impl Phone<'_> {
     /// Goes on from another address, as a phone behind a router that has forgotten it; a phone of TCP connects anew. It says
     /// nothing to anybody: its calls and its registration go on.
     pub fn move_to(&mut self, local: SocketAddr) {
-        self.sockets = open(self.host, local, &self.settings);
+        self.sockets = open(&self.inside, local, &self.settings);
         self.seen = None;
     }
 }

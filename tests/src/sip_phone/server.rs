@@ -21,7 +21,7 @@ pub(super) struct Answered {
     answer: Option<(Vec<u8>, SocketAddr)>,
 }
 
-impl Phone<'_> {
+impl Phone {
     /// Answers a call that came in. 183 and 200 have a session.
     pub fn answer(&mut self, id: CallId, status: u16) {
         self.answer_with(id, status, Edit::none());

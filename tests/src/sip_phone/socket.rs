@@ -104,6 +104,9 @@ impl Sockets {
     /// Connects to one more place, in the namespace of this thread.
     pub(super) fn connect(&mut self, to: SocketAddr) -> io::Result<()> {
         let stream = connect((self.local.ip(), 0).into(), to, CONNECT)?;
+        if self.connections.is_empty() {
+            self.local = stream.local_addr()?;
+        }
         self.keep(stream, to)
     }
 

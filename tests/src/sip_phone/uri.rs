@@ -34,7 +34,8 @@ impl<'a> Uri<'a> {
 
 /// Cuts `host:port`, of which the port may be missing.
 pub(super) fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
-    let end = if place.starts_with('[') { place.find(']')? + 1 } else { place.find(':').unwrap_or(place.len()) };
+    let end =
+        if place.starts_with('[') { place.find(']')? + 1 } else { place.find(':').unwrap_or(place.len()) };
     let (host, port) = place.split_at(end);
     match port.strip_prefix(':') {
         Some(port) => Some((host, Some(port.parse().ok()?))),

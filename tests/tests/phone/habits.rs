@@ -7,7 +7,7 @@ use sipward_tests::{
     sip_phone::{Claims, Edit, OnChallenge, Quality, Transport},
 };
 
-use crate::site::{CALLEE, CALLER, Family, Site};
+use crate::site::{CALLEE, CALLER, Family, Site, assert_content};
 
 #[test]
 fn each_use_of_qop_is_one_that_kamailio_and_asterisk_accept() {
@@ -31,7 +31,7 @@ fn each_use_of_qop_is_one_that_kamailio_and_asterisk_accept() {
             };
             assert!(count.is_none_or(|count| sent.contains(count)), "{sent}");
             assert_eq!(sent.contains("nc="), count.is_some(), "{sent}");
-            assert_eq!(phone.complaints(), [] as [String; 0]);
+            assert_content(&[&phone]);
         }
     }
 }
@@ -72,14 +72,14 @@ fn an_edit_changes_every_message_of_a_request() {
     let site = Site::start(PbxKind::Kamailio).unwrap();
     let mut phone = site.phone(CALLER, Transport::Udp, Family::V4, 201);
     let invented = Edit::new(|draft| {
-        draft.add("From", "<sip:202@elsewhere>;tag=1");
+        draft.add("User-Agent", "another");
         draft.add_first("X-Test", "1");
     });
     let outcome = phone.register_with(120, invented);
-    assert_eq!(outcome.sent.len(), 2);
+    assert_eq!((outcome.status(), outcome.sent.len()), (Some(200), 2));
     for sent in &outcome.sent {
         let sent = String::from_utf8_lossy(sent);
-        assert_eq!(sent.matches("\r\nFrom: ").count(), 2, "{sent}");
+        assert_eq!(sent.matches("\r\nUser-Agent: ").count(), 2, "{sent}");
         assert!(sent.contains(" SIP/2.0\r\nX-Test: 1\r\nVia: "), "{sent}");
     }
 }
@@ -97,6 +97,7 @@ fn a_recorded_request_is_sent_again_by_the_phone_and_by_another_one() {
     // Kamailio's nonce is good for any address.
     assert_eq!(again.iter().filter_map(|answer| answer.status()).collect::<Vec<_>>(), [200]);
     assert_eq!(other.provoke(b"\r\n\r\n", WAIT), []);
+    assert_content(&[&phone, &other]);
 }
 
 #[test]

@@ -6,24 +6,22 @@ use sipward_tests::{
     sip_phone::{Challenge, Edit, Phone, Transport},
 };
 
-use crate::site::{CALLER, Family, Site};
-
-const NO_COMPLAINTS: [String; 0] = [];
+use crate::site::{CALLER, Family, Site, assert_content};
 
 /// Registers, registers again, and unregisters.
-fn live(phone: &mut Phone<'_>) {
+fn live(phone: &mut Phone) {
     let first = phone.register(120);
     assert_eq!(first.statuses(), [401, 200], "{}", phone.transcript());
     assert!(phone.is_registered(), "{first:?}");
     let again = phone.register(120);
     assert_eq!(again.statuses(), [401, 200]);
-    let call_id = |answer| phone.received()[answer].call_id().to_owned();
+    let call_id = |answer: usize| phone.received()[answer].call_id().to_owned();
     assert_eq!(call_id(0), call_id(3), "a refresh has the same Call-ID");
     let contacts = again.final_answer().unwrap().list("Contact");
     assert_eq!(contacts.len(), 1, "{contacts:?}: a refresh adds no contact");
     assert_eq!(phone.unregister().status(), Some(200));
     assert!(!phone.is_registered());
-    assert_eq!(phone.complaints(), NO_COMPLAINTS);
+    assert_content(&[phone]);
 }
 
 #[test]
@@ -74,7 +72,7 @@ fn a_phone_chooses_among_the_algorithms_that_asterisk_offers() {
         let sent = String::from_utf8_lossy(outcome.last_sent()).into_owned();
         assert!(sent.contains(&format!("algorithm={},", algorithm.name())), "{sent}");
     }
-    assert_eq!(phone.complaints(), NO_COMPLAINTS);
+    assert_content(&[&phone]);
 }
 
 #[test]
@@ -84,7 +82,7 @@ fn all_contacts_are_removed_at_once() {
     for phone in &mut phones {
         assert_eq!(phone.register(120).status(), Some(200));
     }
-    let contacts = |phone: &mut Phone<'_>| {
+    let contacts = |phone: &mut Phone| {
         // Without a contact a REGISTER asks which there are.
         let outcome = phone.register_with(120, Edit::new(|draft| draft.remove("Contact")));
         outcome.final_answer().unwrap().list("Contact").len()

@@ -30,7 +30,7 @@ impl Family {
 
 pub(crate) struct Site {
     lan: Lan,
-    pub(crate) pbx: AuthPbx,
+    _pbx: AuthPbx,
 }
 
 impl Site {
@@ -39,14 +39,21 @@ impl Site {
         let lan = Lan::new(["pbx", "caller", "callee"]);
         let [host, ..] = lan.hosts::<3>();
         let pbx = AuthPbx::start(make, host)?;
-        Some(Self { lan, pbx })
+        Some(Self { lan, _pbx: pbx })
     }
 
     /// A phone with its own password on that host.
-    pub(crate) fn phone(&self, number: usize, transport: Transport, family: Family, account: u32) -> Phone<'_> {
+    pub(crate) fn phone(&self, number: usize, transport: Transport, family: Family, account: u32) -> Phone {
         let hosts: [_; 3] = self.lan.hosts();
         let server = family.address(1, SIP);
         let settings = Settings::new(transport, server, &account.to_string(), &password(account));
         Phone::start(hosts[number - 1], family.address(number, 0), settings)
+    }
+}
+
+/// The servers did nothing to these phones that they should not have done.
+pub(crate) fn assert_content(phones: &[&Phone]) {
+    for phone in phones {
+        assert_eq!(phone.complaints(), [] as [String; 0], "{}", phone.transcript());
     }
 }
