@@ -65,13 +65,15 @@ impl Phone {
 
     fn check_request(&mut self, request: &Message) {
         let once = ["From", "To", "Call-ID", "CSeq", "Max-Forwards"];
-        let wrong = once.into_iter().filter(|name| request.lines(name).count() != 1).collect::<Vec<_>>();
-        let lacks_contact = request.method() == Some("INVITE") && request.contact().is_none();
-        if !wrong.is_empty() || lacks_contact {
-            self.complain(format!("{wrong:?} not once, or no Contact: {request:?}"));
+        let mut faults = once.into_iter().filter(|name| request.lines(name).count() != 1).collect::<Vec<_>>();
+        if request.method() == Some("INVITE") && request.contact().is_none() {
+            faults.push("Contact");
         }
         if request.tag("From").is_none() {
-            self.complain(format!("From has no tag: {request:?}"));
+            faults.push("the tag of From");
+        }
+        if !faults.is_empty() {
+            self.complain(format!("{faults:?} of {request:?}"));
         }
     }
 
