@@ -89,7 +89,7 @@ impl Phone {
         let local = format!("<sip:{}@{domain}>;tag={:x}", self.settings.account, another());
         let (remote, call_id) = (format!("<{uri}>"), format!("{:x}", another()));
         let dialog = Dialog { call_id, local, remote, target: uri, routes: Vec::new() };
-        self.sequence += 1;
+        self.prepare_request();
         let (mut draft, _) = self.draft_in_call(&dialog, "INVITE");
         self.add_session(&mut draft);
         let invite = Some(self.begin("INVITE", draft, edit, self.settings.server));
@@ -123,7 +123,7 @@ impl Phone {
 
     /// Sends a request of any method within the call, by its route set. INVITE and UPDATE have a body.
     pub fn send_in_call(&mut self, id: CallId, method: &str, edit: Edit) -> RequestId {
-        self.sequence += 1;
+        self.prepare_request();
         let (mut draft, next) = self.draft_in_call(&self.calls[id.0].dialog, method);
         let to = self.resolve(&next);
         if matches!(method, "INVITE" | "UPDATE") {

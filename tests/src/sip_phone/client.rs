@@ -24,7 +24,7 @@ impl Phone {
 
     /// Sends a request that belongs to no call.
     pub fn send(&mut self, method: &str, uri: &str, edit: Edit) -> RequestId {
-        self.sequence += 1;
+        self.prepare_request();
         let from = format!("<sip:{}@{}>;tag={:x}", self.settings.account, self.settings.domain, another());
         let call_id = format!("{:x}", another());
         let draft = self.request_draft(method, uri, &from, &format!("<{uri}>"), &call_id);
@@ -79,6 +79,14 @@ impl Phone {
             draft.add(name, &value[..]);
         }
         draft
+    }
+
+    /// Takes the next CSeq. A phone that has lost its connection makes another first: Via and Contact have its address.
+    pub(super) fn prepare_request(&mut self) {
+        self.sequence += 1;
+        if let Err(error) = self.connect(self.settings.server) {
+            self.complain(format!("no connection: {error}"));
+        }
     }
 
     fn via(&self) -> String {
@@ -217,7 +225,7 @@ impl Phone {
                 kept.push(challenge.clone());
             }
         }
-        self.sequence += 1;
+        self.prepare_request();
         let (via, sequence) = (self.via(), self.sequence);
         let outcome = &mut self.outcomes[id.0];
         let method = &outcome.method;

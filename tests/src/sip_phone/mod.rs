@@ -21,6 +21,7 @@ mod uri;
 
 use std::{
     collections::HashMap,
+    io,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -261,11 +262,15 @@ impl Phone {
         let start = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let start = String::from_utf8_lossy(start).into_owned();
         self.transcript.push(format!("{} -> {to} {start}", self.settings.account));
-        let (inside, sockets) = (&self.inside, &mut self.sockets);
-        let connected = if sockets.reaches(to) { Ok(()) } else { inside.enter(|| sockets.connect(to)) };
-        if let Err(error) = connected.and_then(|()| self.sockets.send(bytes, to)) {
+        if let Err(error) = self.connect(to).and_then(|()| self.sockets.send(bytes, to)) {
             self.complain(format!("{start} to {to}: {error}"));
         }
+    }
+
+    /// Does nothing where a connection is there already, or none is needed.
+    fn connect(&mut self, to: SocketAddr) -> io::Result<()> {
+        let Self { inside, sockets, .. } = self;
+        if sockets.reaches(to) { Ok(()) } else { inside.enter(|| sockets.connect(to)) }
     }
 
     /// The address of a URI that a server has written. The transport of the URI has to be the phone's own.

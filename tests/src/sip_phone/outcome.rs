@@ -65,7 +65,7 @@ impl Outcome {
         }
     }
 
-    /// The status of the last final answer. `None`: there was none.
+    /// The status of the final answer to the last request. `None`: there was none, even if an earlier one was challenged.
     pub fn status(&self) -> Option<u16> {
         self.final_answer().and_then(Message::status)
     }
@@ -75,9 +75,11 @@ impl Outcome {
         self.answers.iter().filter_map(Message::status).collect()
     }
 
-    /// The last one.
+    /// The final answer to the last request.
     pub fn final_answer(&self) -> Option<&Message> {
-        self.answers.iter().rev().find(|answer| answer.status() >= Some(200))
+        let branch = branch_of(self.written.last()?);
+        let is_final = |answer: &&Message| answer.branch() == branch && answer.status() >= Some(200);
+        self.answers.iter().rev().find(is_final)
     }
 
     /// The first answer with this status.

@@ -53,7 +53,7 @@ impl Phone {
         let own = format!("<sip:{}@{domain}>", self.settings.account);
         let Registration { call_id, tag, .. } = &self.registration;
         let (call_id, from) = (call_id.clone(), format!("{own};tag={tag}"));
-        self.sequence += 1;
+        self.prepare_request();
         let mut draft = self.request_draft("REGISTER", &format!("sip:{domain}"), &from, &own, &call_id);
         draft.set("Contact", contact);
         draft.add("Expires", expires.to_string());

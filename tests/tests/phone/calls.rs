@@ -188,6 +188,7 @@ fn an_invite_of_2000_bytes_reaches_the_other_phone() {
             drive("the caller has hung up", [&mut caller, &mut callee], |[caller, _]| {
                 caller.call(call).state == State::Ended
             });
+            callee.unregister();
             assert_content(&[&caller, &callee]);
         }
     }

@@ -1,7 +1,8 @@
 //! The phone at a server of the test's own, which does what no server should: it notices.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, UdpSocket},
     time::Duration,
 };
 
@@ -152,6 +153,51 @@ fn a_repeated_request_gets_the_same_answer_and_200_is_repeated_until_its_ack() {
     server.send(&ack.replace("<sip:201@pbx>", header(&accepted, "To").unwrap()));
     assert_eq!(server.phone.call(call).state, State::Established);
     assert_eq!(server.phone.complaints(), [] as [String; 0]);
+
+    let to = header(&accepted, "To").unwrap();
+    let info = invite.replace("INVITE", "INFO").replace("<sip:201@pbx>", to);
+    server.send(&info.replace("z9hG4bK1\r\nMax", "z9hG4bK3\r\nMax"));
+    assert!(server.receive().starts_with("SIP/2.0 500 "));
+    assert_eq!(server.phone.complaints().len(), 1, "its CSeq is not higher than that of the INVITE");
+}
+
+#[test]
+fn a_challenge_and_then_silence_is_no_answer() {
+    let mut server = Server::start();
+    let id = server.phone.send("OPTIONS", "sip:600@127.0.0.1", Edit::none());
+    let request = server.receive();
+    let challenge = "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\"\r\n";
+    server.send(&answer(&request, "401 Unauthorized", challenge));
+    server.phone.settings.patience = AT_ONCE;
+    let outcome = server.phone.wait(id);
+    assert_eq!((outcome.statuses(), outcome.status(), outcome.sent.len()), (vec![401], None, 2));
+}
+
+#[test]
+fn a_phone_of_tcp_notices_that_its_server_hangs_up_and_connects_anew() {
+    let host = Namespace::new("phone");
+    let listener = host.enter(|| TcpListener::bind("127.0.0.1:5060").unwrap());
+    let server = listener.local_addr().unwrap();
+    let settings = Settings::new(Transport::Tcp, server, "201", "secret");
+    let mut phone = Phone::start(&host, "127.0.0.1:0".parse().unwrap(), settings);
+    let (stream, from) = listener.accept().unwrap();
+    assert_eq!((phone.local(), phone.is_connected()), (from, true));
+    drop(stream);
+    phone.poll(AT_ONCE);
+    assert!(!phone.is_connected());
+    let id = phone.send("OPTIONS", "sip:600@127.0.0.1", Edit::none());
+    let (mut stream, from) = listener.accept().unwrap();
+    assert_eq!(phone.local(), from);
+    let mut buffer = [0; 4096];
+    let length = stream.read(&mut buffer).unwrap();
+    let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert_eq!(header(&request, "Contact"), Some(&format!("<sip:201@{from};transport=tcp>")[..]));
+    // The answer comes in pieces.
+    for piece in answer(&request, "200 OK", "").as_bytes().chunks(50) {
+        stream.write_all(piece).unwrap();
+        phone.poll(AT_ONCE);
+    }
+    assert_eq!(phone.outcome(id).status(), Some(200));
 }
 
 #[test]

@@ -17,6 +17,15 @@ fn live(phone: &mut Phone) {
     assert_eq!(again.statuses(), [401, 200]);
     let call_id = |answer: usize| phone.received()[answer].call_id().to_owned();
     assert_eq!(call_id(0), call_id(3), "a refresh has the same Call-ID");
+    let of_transaction = |answer: usize| {
+        let answer = &phone.received()[answer];
+        (answer.branch().unwrap(), answer.cseq().unwrap().0)
+    };
+    let (asked, right) = (of_transaction(0), of_transaction(1));
+    assert!(
+        asked.0 != right.0 && asked.1 < right.1,
+        "{asked:?}, {right:?}: credentials make a new transaction"
+    );
     let contacts = again.final_answer().unwrap().list("Contact");
     assert_eq!(contacts.len(), 1, "{contacts:?}: a refresh adds no contact");
     assert_eq!(phone.unregister().status(), Some(200));
