@@ -126,7 +126,8 @@ impl Phone {
     pub(crate) fn knock(&self, account: &str) {
         let mut phone = self.0.borrow_mut();
         account.clone_into(&mut phone.settings.account);
-        phone.send("REGISTER", "sip:pbx", registration(account));
+        let id = phone.send("REGISTER", "sip:pbx", registration(account));
+        phone.give_up(id);
     }
 }
 
