@@ -175,14 +175,17 @@ impl Phone {
     /// A provisional answer makes an early dialog, 200 one that counts.
     fn on_progress(&mut self, call: CallId, id: RequestId, answer: &Message, status: u16) {
         let Call { state, dialog, .. } = &mut self.calls[call.0];
-        if status > 100 && *state != State::Established {
+        if status > 100 && matches!(state, State::Trying | State::Ringing) {
             *state = State::Ringing;
             answer.header("To").unwrap_or_default().clone_into(&mut dialog.remote);
             dialog.routes = answer.list("Record-Route").into_iter().rev().map(str::to_owned).collect();
             self.refresh_target(call, answer);
         }
         if status >= 200 {
-            self.calls[call.0].state = State::Established;
+            let state = &mut self.calls[call.0].state;
+            if *state == State::Ringing {
+                *state = State::Established;
+            }
             self.acknowledge(call, id, answer);
             self.check_dialog(call, answer);
         }

@@ -84,7 +84,7 @@ impl Settings {
             headers: vec![("User-Agent".to_owned(), PHONE.to_owned())],
             incoming: Incoming::Ring,
             names: Vec::new(),
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(10),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The phone at a server of the test's own, which does what no server should: it notices.
+//! The phone at a server that the test plays itself, which loses messages, and does what no server should.
 
 use std::{
     io::{Read as _, Write as _},
@@ -159,6 +159,59 @@ fn a_repeated_request_gets_the_same_answer_and_200_is_repeated_until_its_ack() {
     server.send(&info.replace("z9hG4bK1\r\nMax", "z9hG4bK3\r\nMax"));
     assert!(server.receive().starts_with("SIP/2.0 500 "));
     assert_eq!(server.phone.complaints().len(), 1, "its CSeq is not higher than that of the INVITE");
+}
+
+#[test]
+fn a_repeated_200_gets_the_same_ack_and_revives_no_call() {
+    let mut server = Server::start();
+    let call = server.phone.invite("600");
+    let invite = server.receive();
+    let more = "Record-Route: <sip:127.0.0.1:5060;lr;n=2>, <sip:127.0.0.1:5060;lr;n=1>\r\n\
+                Contact: <sip:600@192.0.2.9>\r\n";
+    let accepted = answer(&invite, "200 OK", more);
+    server.send(&accepted);
+    let ack = server.receive();
+    assert!(ack.starts_with("ACK sip:600@192.0.2.9 SIP/2.0\r\n"), "{ack}");
+    assert_ne!(header(&ack, "Via"), header(&invite, "Via"), "it is a transaction of its own");
+    assert_eq!(header(&ack, "CSeq"), Some("1 ACK"));
+    let routes = ack.lines().filter(|line| line.starts_with("Route: ")).collect::<Vec<_>>();
+    assert_eq!(routes, ["Route: <sip:127.0.0.1:5060;lr;n=1>", "Route: <sip:127.0.0.1:5060;lr;n=2>"]);
+    server.send(&accepted);
+    assert_eq!(server.receive(), ack);
+
+    let id = server.phone.hang_up(call);
+    let bye = server.receive();
+    assert_eq!((header(&bye, "CSeq"), header(&bye, "To")), (Some("2 BYE"), header(&accepted, "To")));
+    server.send(&answer(&bye.replace(";tag=pbx", ""), "200 OK", ""));
+    assert_eq!(server.phone.outcome(id).status(), Some(200));
+    server.send(&accepted);
+    assert_eq!(server.receive(), ack);
+    assert_eq!(server.phone.call(call).state, State::Ended);
+    assert_eq!(server.phone.complaints(), [] as [String; 0]);
+    server.send(&accepted.replace(";tag=pbx", ";tag=other"));
+    assert_eq!(server.phone.complaints().len(), 1);
+}
+
+#[test]
+fn a_stale_nonce_is_answered_again_and_a_refusal_is_not() {
+    let mut server = Server::start();
+    let id = server.phone.send("OPTIONS", "sip:600@127.0.0.1", Edit::none());
+    for (nonce, more) in [("1", ""), ("2", ", stale=true"), ("3", ", stale=TRUE"), ("4", "")] {
+        let request = server.receive();
+        let challenge = format!("Proxy-Authenticate: Digest realm=\"a\", nonce=\"{nonce}\"{more}\r\n");
+        server.send(&answer(&request, "407 Proxy Authentication Required", &challenge));
+    }
+    let outcome = server.phone.outcome(id);
+    assert_eq!((outcome.statuses(), outcome.status(), outcome.is_over), (vec![407; 4], Some(407), true));
+    let nonces = outcome.sent.iter().map(|sent| {
+        let text = String::from_utf8_lossy(sent).into_owned();
+        let credentials = header(&text, "Proxy-Authorization").map(str::to_owned);
+        credentials.and_then(|value| Some(value.split("nonce=\"").nth(1)?.get(..1)?.to_owned()))
+    });
+    assert_eq!(
+        nonces.collect::<Vec<_>>(),
+        [None, Some("1"), Some("2"), Some("3")].map(|n| n.map(str::to_owned))
+    );
 }
 
 #[test]
