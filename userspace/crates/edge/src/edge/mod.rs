@@ -247,6 +247,7 @@ impl Edge {
                 let asked = self.challenge(request, method, from, true, Cause::StaleNonces, now);
                 with_evidence(asked, attempt.account, from, method, Outcome::Stale)
             }
+            DigestVerdict::Malformed(_) => self.refuse(request, from, Status::BadRequest, Cause::Credentials),
             DigestVerdict::OtherRealm => self.challenge(request, method, from, false, Cause::WrongRealm, now),
             DigestVerdict::AlgorithmNotOffered => {
                 self.challenge(request, method, from, false, Cause::AlgorithmNotOffered, now)
