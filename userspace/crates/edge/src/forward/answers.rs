@@ -47,8 +47,8 @@ impl Forwarder {
     }
 }
 
-/// What a request, its CANCEL, the ACK to its refusal and all their answers have in common. `below`: the Via of whoever
-/// has sent it to the edge.
+/// Parts that are the same in a request, its CANCEL, the ACK to its refusal and all their answers. `below`: the Via of
+/// whoever has sent it to the edge.
 pub(super) fn with_transaction<T>(
     message: &Message<'_>,
     below: &Via<'_>,

@@ -64,7 +64,7 @@ impl<'m, 'a> Edits<'m, 'a> {
     }
 
     pub(super) fn apply(mut self) -> Vec<u8> {
-        // What is added stands before what it is added at.
+        // Additions stand before the line that they are made at.
         self.edits.sort_by_key(|(span, _)| (span.start, span.end));
         let bytes = self.message.bytes();
         let added: usize = self.edits.iter().map(|(_, by)| by.len()).sum();

@@ -1,4 +1,4 @@
-//! What breaks in other people's edges, by its number.
+//! The faults of other people's edges, by their number.
 
 use sipward_testkit::message::status;
 
@@ -124,6 +124,10 @@ fn breaks_08_requests_in_a_dialog_may_name_the_edge_in_their_uri() {
         assert!(at_pbx.starts_with("BYE sip:p@x SIP/2.0\r\n"), "{at_pbx}");
         assert_eq!(values(&at_pbx, Header::Route), left);
     }
+    // And one that has lost the URI.
+    let request = Request { uri: &bare(outer), headers: &format!("Route: {inner}\r\n"), ..in_dialog }.write();
+    assert_eq!(edge.dialog(&read(&request)), Some(PHONE));
+    assert!(!edge.text_to_pbx(&request, PHONE).contains("Route:"));
     let headers = format!("Route: {outer}, <sip:201@phone>\r\n");
     let of_pbx = Request { uri: &bare(inner), sent_by: "10.0.0.2:5060", headers: &headers, ..in_dialog };
     let forwarded = edge.to_phone(&read(&of_pbx.write()), PBX).unwrap();
