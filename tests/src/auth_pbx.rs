@@ -31,6 +31,8 @@ pub enum PbxKind {
     Kamailio,
     /// It answers accounts that do not exist with 404, as careless configurations do.
     TalkativeKamailio,
+    /// Its challenges are of SHA-256.
+    Sha256Kamailio,
     /// It challenges every request, writes into each answer the names that it has read, and calls no phone.
     ReadingKamailio,
     Asterisk,
@@ -73,6 +75,9 @@ impl AuthPbx {
             PbxKind::Kamailio => (kamailio(host, &directory, &[]), Some(phone(host, &directory))),
             PbxKind::TalkativeKamailio => {
                 (kamailio(host, &directory, &["-A", "TELLS"]), Some(phone(host, &directory)))
+            }
+            PbxKind::Sha256Kamailio => {
+                (kamailio(host, &directory, &["-A", "SHA256"]), Some(phone(host, &directory)))
             }
             PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             PbxKind::DebianKamailio => (debian_kamailio(host, &directory), None),
@@ -123,7 +128,11 @@ impl PbxKind {
     pub const fn is_kamailio(self) -> bool {
         matches!(
             self,
-            Self::Kamailio | Self::TalkativeKamailio | Self::ReadingKamailio | Self::DebianKamailio
+            Self::Kamailio
+                | Self::TalkativeKamailio
+                | Self::Sha256Kamailio
+                | Self::ReadingKamailio
+                | Self::DebianKamailio
         )
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod auth_pbx;
+pub mod baresip;
 pub mod caller;
 pub mod command;
 pub mod cpu;
@@ -17,7 +18,6 @@ pub mod length;
 pub mod limits;
 pub mod namespace;
 pub mod pbx;
-pub mod phone;
 mod raw_map;
 pub mod raw_program;
 pub mod report;
@@ -26,7 +26,9 @@ pub mod rng;
 mod schema;
 pub mod scratch;
 pub mod signatures;
+pub mod sip_phone;
 pub mod stack;
+pub mod tcp;
 pub mod tool;
 pub mod turns;
 pub mod wait;

@@ -31,7 +31,7 @@ pub fn all(session: Option<IpAddr>) -> Vec<ProtectedAddress> {
     session
         .into_iter()
         .map(called("where your own SSH session comes from"))
-        .chain(own().into_iter().map(called("an address of this host")))
+        .chain(own_addresses().into_iter().map(called("an address of this host")))
         .chain(gateways.map(called("the default gateway")))
         .chain(resolvers.into_iter().map(called("a name server of this host")))
         .collect()
@@ -110,7 +110,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// The addresses of all interfaces.
-fn own() -> Vec<IpAddr> {
+pub fn own_addresses() -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     let mut list = std::ptr::null_mut();
     // SAFETY: room for one pointer.
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_loopback_is_an_address_of_this_host() {
-        assert!(own().contains(&Ipv4Addr::LOCALHOST.into()));
+        assert!(own_addresses().contains(&Ipv4Addr::LOCALHOST.into()));
     }
 
     #[test]

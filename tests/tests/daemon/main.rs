@@ -5,6 +5,7 @@ mod calls;
 mod clerk;
 mod closed;
 mod explained;
+mod feeders;
 mod guard;
 mod interfaces;
 mod kills;

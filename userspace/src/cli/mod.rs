@@ -10,8 +10,10 @@ mod check;
 mod completions;
 mod diagnosis;
 mod doctor;
+mod edge;
 mod edge_account;
 mod events;
+mod evidence;
 mod explain;
 mod export;
 mod failure;
@@ -64,6 +66,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Edge(edge::EdgeCommand),
     Reload(reload::Reload),
     Attach(attach::Attach),
     Detach(attach::Detach),
@@ -83,6 +86,7 @@ enum Command {
     Top(top::Top),
     Rules(rules::Rules),
     Audit(audit::AuditCommand),
+    Evidence(evidence::EvidenceCommand),
     Replay(replay::Replay),
     Check(check::Check),
     Doctor(doctor::Doctor),
@@ -110,6 +114,7 @@ pub fn understand<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), cl
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.run(),
+        Command::Edge(edge) => edge.run(),
         Command::Reload(reload) => reload.run(output),
         Command::Attach(attach) => attach.run(output),
         Command::Detach(detach) => detach.run(output),
@@ -125,6 +130,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Rules(rules) => rules.run(output),
         Command::Top(top) => top.run(output),
         Command::Audit(trail) => trail.run(output),
+        Command::Evidence(evidence) => evidence.run(output),
         Command::Replay(replay) => replay.run(output),
         Command::Check(check) => check.run(output),
         Command::Doctor(doctor) => doctor.run(output),
@@ -209,6 +215,9 @@ mod tests {
             "rules --json",
             "capture drops.pcapng --all --source 192.0.2.0/24 --for 60s --size 10 --rate 50",
             "audit --limit 5 --about 192.0.2.1",
+            "evidence --account 201 --from 198.51.100.7 --outcome failed --proven",
+            "evidence --account 201 --from 2001:db8::1 --port 40112 --transport tls --outcome registered --for 1h --ago 2s",
+            "evidence - --json",
             "run --config my.toml --log json",
             "reload",
             "trust only confirm",
@@ -257,6 +266,10 @@ mod tests {
             ("account lock 201 --for 5", ErrorKind::ValueValidation),
             ("account unlock 201 --from 192.0.2.0/24", ErrorKind::ValueValidation),
             ("explain 192.0.2.0/24", ErrorKind::ValueValidation),
+            ("evidence", ErrorKind::MissingRequiredArgument),
+            ("evidence --account 201 --from 192.0.2.1", ErrorKind::MissingRequiredArgument),
+            ("evidence --from 192.0.2.1 --outcome perhaps", ErrorKind::InvalidValue),
+            ("evidence - --account 201", ErrorKind::ArgumentConflict),
             ("replay", ErrorKind::MissingRequiredArgument),
         ] {
             let words = ["sipward"].into_iter().chain(line.split(' ').filter(|word| !word.is_empty()));

@@ -28,6 +28,17 @@ pub(super) fn group_name(gid: u32) -> io::Result<Option<String>> {
     )
 }
 
+pub(super) fn user_id(name: &str) -> io::Result<Option<u32>> {
+    let name = CString::new(name)?;
+    look_up(
+        // SAFETY: as above, and `name` is a C string.
+        |entry, room, found| unsafe {
+            libc::getpwnam_r(name.as_ptr(), entry, room.as_mut_ptr(), room.len(), found)
+        },
+        |user: &libc::passwd| user.pw_uid,
+    )
+}
+
 pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(
@@ -75,9 +86,11 @@ mod tests {
     fn root_is_known_everywhere_and_nonsense_nowhere() {
         assert_eq!(user_name(0).unwrap().as_deref(), Some("root"));
         assert_eq!(group_name(0).unwrap().as_deref(), Some("root"));
+        assert_eq!(user_id("root").unwrap(), Some(0));
         assert_eq!(group_id("root").unwrap(), Some(0));
         assert_eq!(user_name(3_999_999_999).unwrap(), None);
         assert_eq!(group_name(3_999_999_999).unwrap(), None);
+        assert_eq!(user_id("no such user").unwrap(), None);
         assert_eq!(group_id("no such group").unwrap(), None);
         assert!(group_id("a\0b").is_err());
     }

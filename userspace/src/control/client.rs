@@ -176,8 +176,9 @@ impl CallKind {
             | Call::Attach
             | Call::Detach(_)
             | Call::Lock(_)
-            | Call::Unlock(_) => Self::Change,
-            Call::Events(Events { follow: true, .. }) => Self::Endless,
+            | Call::Unlock(_)
+            | Call::Evidence(_) => Self::Change,
+            Call::Events(Events { follow: true, .. }) | Call::InForce => Self::Endless,
             Call::List(_)
             | Call::Status
             | Call::Explain(_)
@@ -194,7 +195,8 @@ impl CallKind {
 /// The group that may use the socket.
 fn group_of(socket: &Path) -> Option<String> {
     let socket = fs::metadata(socket).ok()?;
-    let is_for_group = socket.mode() & 0o060 == 0o060;
+    // With an access control list, root's own group seems to have what is for somebody on the list.
+    let is_for_group = socket.mode() & 0o060 == 0o060 && socket.gid() != 0;
     if is_for_group { accounts::group_name(socket.gid()).ok()? } else { None }
 }
 
@@ -202,7 +204,11 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAccess { socket, group: None } => {
-                write!(f, "only root may use {}: try again with sudo", socket.display())
+                write!(
+                    f,
+                    "only root, and those with a role in its configuration, may use {}: try again with sudo",
+                    socket.display()
+                )
             }
             Self::NoAccess { socket, group: Some(group) } => write!(
                 f,

@@ -19,10 +19,11 @@ use tokio::{
 };
 
 use super::{
+    admission::Permissions,
     answers::{Answers, Gone, last},
     handler::{Handler, Limits},
     peer::Peer,
-    request,
+    request, role,
 };
 use crate::caller::Who;
 use crate::refusal::Refusal;
@@ -31,12 +32,20 @@ use sipward_api::Call;
 /// The maximum of buffered bytes of answers, besides the kernel's buffers.
 const PAGE: usize = 1 << 16;
 
+/// Somebody who was admitted.
+pub(super) struct Client {
+    pub(super) stream: UnixStream,
+    pub(super) peer: Peer,
+    pub(super) permissions: Permissions,
+}
+
 pub(super) struct Connection<H> {
     requests: BufReader<OwnedReadHalf>,
     answers: OwnedWriteHalf,
     hang_up: HangUp,
     handler: H,
     who: Who,
+    permissions: Permissions,
     limits: Limits,
 }
 
@@ -50,16 +59,12 @@ enum Heard {
 }
 
 impl<H: Handler> Connection<H> {
-    pub(super) async fn open(
-        stream: UnixStream,
-        peer: &Peer,
-        handler: H,
-        limits: Limits,
-    ) -> io::Result<Self> {
+    pub(super) async fn open(client: Client, handler: H, limits: Limits) -> io::Result<Self> {
+        let Client { stream, peer, permissions } = client;
         let hang_up = HangUp::of(&stream)?;
-        let who = who(peer, &limits).await;
+        let who = who(&peer, &limits).await;
         let (requests, answers) = stream.into_split();
-        Ok(Self { requests: BufReader::new(requests), answers, hang_up, handler, who, limits })
+        Ok(Self { requests: BufReader::new(requests), answers, hang_up, handler, who, permissions, limits })
     }
 
     /// Until the client is gone, or has to go.
@@ -67,7 +72,7 @@ impl<H: Handler> Connection<H> {
         loop {
             match self.hear().await {
                 Heard::Line(line) => {
-                    let outcome = match request::parse(&line) {
+                    let outcome = match request::parse(&line).and_then(|call| self.permitted(call)) {
                         Ok(call) => {
                             drop(line);
                             self.answer(call).await?
@@ -80,6 +85,18 @@ impl<H: Handler> Connection<H> {
                 Heard::Lost(refusal) => return self.end(Err(refusal)).await,
             }
         }
+    }
+
+    fn permitted(&self, call: Call) -> Result<Call, Refusal> {
+        let required = role::required(&call);
+        if self.permissions.allow(required) {
+            return Ok(call);
+        }
+        let (name, permissions) = (&self.who.name, &self.permissions);
+        Err(Refusal::no(format!(
+            "this call needs the role {required}, and {name} has {permissions}: add the user, or a group of the user \
+             with @ before its name, to `{required}` in [roles] of the configuration, then `systemctl restart sipward`"
+        )))
     }
 
     async fn hear(&mut self) -> Heard {

@@ -14,9 +14,10 @@ use std::{
 use tokio::net::{UnixListener, UnixSocket};
 
 use super::{
-    accounts,
+    acl,
+    admission::Admission,
     lock::{DaemonLock, LockError},
-    peer::{Admission, Peer},
+    peer::Peer,
 };
 use crate::file_id::FileId;
 
@@ -42,8 +43,10 @@ pub enum ControlSocketError {
     InTheWay {
         path: PathBuf,
     },
-    NoGroup {
-        name: String,
+    /// The file system of the socket cannot let single users in.
+    NoLists {
+        path: PathBuf,
+        cause: io::Error,
     },
     /// The daemon may not give the socket to the group.
     NotOfGroup {
@@ -56,21 +59,16 @@ pub enum ControlSocketError {
 }
 
 impl ControlSocket {
-    /// For root, for the daemon's own user and for that group. Within a tokio runtime; the lock is a promise that no
-    /// other daemon does the same at the same time.
-    pub fn open(path: &Path, group: Option<&str>, _alone: &DaemonLock) -> Result<Self, ControlSocketError> {
-        let group = group.map(|name| Ok((name, find(name)?))).transpose()?;
+    /// Within a tokio runtime; the lock is a promise that no other daemon does the same at the same time.
+    pub fn open(path: &Path, admission: Admission, _alone: &DaemonLock) -> Result<Self, ControlSocketError> {
         clear(path)?;
         let fail =
             |cause| ControlSocketError::Failed { doing: format!("listen on {}", path.display()), cause };
         let socket = UnixSocket::new_stream().map_err(fail)?;
         socket.bind(path).map_err(fail)?;
         // No client can connect before `listen`, so none gets in before the mode is set.
-        permit(path, group)?;
+        permit(path, &admission)?;
         let listener = socket.listen(QUEUE).map_err(fail)?;
-        // SAFETY: no arguments, cannot fail.
-        let own = unsafe { libc::geteuid() };
-        let admission = Admission { own, group: group.map(|(_, id)| id) };
         Ok(Self { listener, admission, path: path.to_owned(), file: FileId::of(path) })
     }
 }
@@ -81,14 +79,6 @@ impl Drop for ControlSocket {
             // A file that stays does no harm.
             let _ = fs::remove_file(&self.path);
         }
-    }
-}
-
-fn find(group: &str) -> Result<u32, ControlSocketError> {
-    match accounts::group_id(group) {
-        Ok(Some(id)) => Ok(id),
-        Ok(None) => Err(ControlSocketError::NoGroup { name: group.to_owned() }),
-        Err(cause) => Err(ControlSocketError::Failed { doing: format!("look up the group {group}"), cause }),
     }
 }
 
@@ -110,12 +100,14 @@ fn clear(path: &Path) -> Result<(), ControlSocketError> {
     }
 }
 
-fn permit(path: &Path, group: Option<(&str, u32)>) -> Result<(), ControlSocketError> {
+/// Lets those connect that are admitted, and nobody else: whoever is only turned away could still keep others out of the
+/// backlog.
+fn permit(path: &Path, admission: &Admission) -> Result<(), ControlSocketError> {
     let mut mode = 0o600;
-    if let Some((name, id)) = group {
+    if let Some((name, id)) = &admission.group {
         mode = 0o660;
-        chown(path, None, Some(id)).map_err(|cause| match cause.kind() {
-            io::ErrorKind::PermissionDenied => ControlSocketError::NotOfGroup { name: name.to_owned() },
+        chown(path, None, Some(*id)).map_err(|cause| match cause.kind() {
+            io::ErrorKind::PermissionDenied => ControlSocketError::NotOfGroup { name: name.clone() },
             _ => ControlSocketError::Failed {
                 doing: format!("give {} to the group {name}", path.display()),
                 cause,
@@ -125,7 +117,13 @@ fn permit(path: &Path, group: Option<(&str, u32)>) -> Result<(), ControlSocketEr
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|cause| ControlSocketError::Failed {
         doing: format!("set the mode of {}", path.display()),
         cause,
-    })
+    })?;
+    let (users, groups) = admission.shared_with();
+    if users.is_empty() && groups.is_empty() {
+        return Ok(());
+    }
+    acl::share(path, admission.group.is_some(), &users, &groups)
+        .map_err(|cause| ControlSocketError::NoLists { path: path.to_owned(), cause })
 }
 
 impl fmt::Display for ControlSocketError {
@@ -135,10 +133,11 @@ impl fmt::Display for ControlSocketError {
             Self::InTheWay { path } => {
                 write!(f, "{} exists and is not a socket: move it elsewhere", path.display())
             }
-            Self::NoGroup { name } => write!(
+            Self::NoLists { path, cause } => write!(
                 f,
-                "the group {name} of the control socket does not exist: make it with `groupadd --system \
-                 {name}`, or configure no group"
+                "{} cannot have an access control list for the users of [roles]: {cause}; mount a tmpfs on /run, or \
+                 use `group` instead of [roles]",
+                path.display()
             ),
             Self::NotOfGroup { name } => write!(
                 f,

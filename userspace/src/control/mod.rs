@@ -1,6 +1,8 @@
 //! The control socket: how commands and programs talk to the daemon.
 
 mod accounts;
+mod acl;
+mod admission;
 mod answers;
 mod client;
 mod connection;
@@ -10,12 +12,14 @@ mod lock;
 mod peer;
 mod read_ahead;
 mod request;
+mod role;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::accounts::group_id;
 pub use self::handler::{Handler, Limits};
+pub use admission::{Access, Admission, AdmissionError};
 pub use answers::{Answers, Gone};
 pub use client::{Client, ClientError, Received};
 pub use control_socket::{ControlSocket, ControlSocketError};

@@ -14,7 +14,7 @@ pub(super) struct Peer {
     pub(super) uid: u32,
     pub(super) pid: i32,
     /// All of them, supplementary ones too.
-    groups: Vec<u32>,
+    pub(super) groups: Vec<u32>,
 }
 
 impl Peer {
@@ -50,20 +50,6 @@ pub fn this_process() -> Who {
     // SAFETY: no arguments, cannot fail.
     let uid = unsafe { libc::getuid() };
     Peer { uid, pid: std::process::id() as i32, groups: Vec::new() }.who()
-}
-
-/// The users that the daemon admits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Admission {
-    /// The daemon's own user.
-    pub(super) own: u32,
-    pub(super) group: Option<u32>,
-}
-
-impl Admission {
-    pub(super) fn admits(&self, peer: &Peer) -> bool {
-        peer.uid == 0 || peer.uid == self.own || self.group.is_some_and(|group| peer.groups.contains(&group))
-    }
 }
 
 fn name_of(uid: u32) -> String {
@@ -135,22 +121,5 @@ mod tests {
         let peer = Peer { uid: 3_999_999_999, pid: 0, groups: vec![] };
         assert_eq!(peer.who().name, "3999999999");
         assert_eq!(peer.nameless(), peer.who());
-    }
-
-    #[test]
-    fn root_the_daemons_own_user_and_the_group_may_ask() {
-        let peer = |uid, groups: &[u32]| Peer { uid, pid: 1, groups: groups.to_vec() };
-        for (peer, group, admitted) in [
-            (peer(0, &[0]), None, true),
-            (peer(500, &[500]), None, true),
-            (peer(501, &[501]), None, false),
-            (peer(501, &[501]), Some(77), false),
-            (peer(501, &[77]), Some(77), true),
-            (peer(501, &[4, 77, 501]), Some(77), true),
-            (peer(77, &[501]), Some(77), false),
-            (peer(501, &[0, 500]), Some(77), false),
-        ] {
-            assert_eq!(Admission { own: 500, group }.admits(&peer), admitted, "{peer:?} {group:?}");
-        }
     }
 }

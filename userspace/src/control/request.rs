@@ -46,7 +46,10 @@ struct Bare {
 }
 
 const fn is_bare(call: &Call) -> bool {
-    matches!(call, Call::Confirm | Call::Reload | Call::Attach | Call::Status | Call::Rules | Call::Top)
+    matches!(
+        call,
+        Call::Confirm | Call::Reload | Call::Attach | Call::Status | Call::Rules | Call::Top | Call::InForce
+    )
 }
 
 /// An error may quote what it was given, however long that is.

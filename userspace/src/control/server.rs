@@ -12,7 +12,12 @@ use tokio::{
     time::sleep,
 };
 
-use super::{answers::last, connection::Connection, control_socket::ControlSocket, peer::Peer};
+use super::{
+    answers::last,
+    connection::{Client, Connection},
+    control_socket::ControlSocket,
+    peer::Peer,
+};
 use crate::control::handler::{Handler, Limits};
 use crate::refusal::Refusal;
 
@@ -30,9 +35,9 @@ pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits
             }),
             accepted = control_socket.listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some((stream, peer)) = admit(stream, &control_socket, &connection_limits, &limits, &mut rejection_log) {
-                        let pid = peer.pid;
-                        let id = connections.spawn(attend(stream, peer, handler.clone(), limits)).id();
+                    if let Some(client) = admit(stream, &control_socket, &connection_limits, &limits, &mut rejection_log) {
+                        let pid = client.peer.pid;
+                        let id = connections.spawn(attend(client, handler.clone(), limits)).id();
                         connection_limits.take(id, pid);
                     }
                 }
@@ -48,9 +53,9 @@ pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits
 /// The usual cause is too many open files.
 const RETRY: Duration = Duration::from_millis(500);
 
-async fn attend<H: Handler>(stream: UnixStream, peer: Peer, handler: H, limits: Limits) {
-    let Peer { uid, pid, .. } = peer;
-    match Connection::open(stream, &peer, handler, limits).await {
+async fn attend<H: Handler>(client: Client, handler: H, limits: Limits) {
+    let Peer { uid, pid, .. } = client.peer;
+    match Connection::open(client, handler, limits).await {
         Ok(connection) => {
             // Clients may hang up, and may leave answers unread.
             let _ = connection.attend().await;
@@ -66,19 +71,20 @@ fn admit(
     connection_limits: &ConnectionLimits,
     limits: &Limits,
     rejection_log: &mut RejectionLog,
-) -> Option<(UnixStream, Peer)> {
+) -> Option<Client> {
     let peer = Peer::of(&stream)
         .inspect_err(|error| rejection_log.log(&format!("its identity is unknown: {error}")))
         .ok()?;
-    let refusal = if !control_socket.admission.admits(&peer) {
-        let uid = peer.uid;
-        Refusal::no(format!(
-            "uid {uid} may not use the control socket: it is for root and the configured group"
-        ))
-    } else if let Some(problem) = connection_limits.problem(peer.pid, limits) {
-        Refusal::failed(format!("the daemon accepts no more clients now: {problem}"))
-    } else {
-        return Some((stream, peer));
+    let refusal = match control_socket.admission.permissions(&peer) {
+        None => Refusal::no(format!(
+            "uid {} may not use the control socket: it is for root, and for those to whom the configuration gives a \
+             role in [roles]",
+            peer.uid
+        )),
+        Some(permissions) => match connection_limits.problem(peer.pid, limits) {
+            None => return Some(Client { stream, peer, permissions }),
+            Some(problem) => Refusal::failed(format!("the daemon accepts no more clients now: {problem}")),
+        },
     };
     rejection_log.log(&refusal.message);
     turn_away(stream, refusal);

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     refusal::Refusal,
     store::{Change, Entry, GUARD, Known, StoreError, Suspended, Suspension},
-    wire::DecisionFacts,
+    wire::{DecisionFacts, InForceChange},
 };
 use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
@@ -31,8 +31,18 @@ use sipward_types::{
     time::KernelTime,
 };
 
-/// Receives each decision, with the name of who made it and the time.
-pub type Listener = Box<dyn Fn(&DecisionFacts, &str, &Clock) + Send>;
+/// Receives news as they happen.
+pub type Listener = Box<dyn Fn(News<'_>) + Send>;
+
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A decision, with the name of who made it and the time.
+    Decided { facts: &'a DecisionFacts, who: &'a str, clock: &'a Clock },
+    /// Changes of what is in force that no decision shows.
+    Changed(Vec<InForceChange>),
+    /// So much has changed that all that is in force should be looked at.
+    ChangedAltogether,
+}
 
 /// The guard, and its decisions in force.
 pub(super) struct GuardRuntime {
@@ -134,6 +144,13 @@ impl Controller {
         self.guard_runtime.listener.take()
     }
 
+    /// Tells the observer which ports the edge answers by the settings in force.
+    pub(super) fn note_edge_ports(&self) {
+        let edge = self.settings.as_ref().and_then(|settings| settings.resolved.edge.as_ref());
+        let listen = edge.map(|edge| edge.listen.as_slice()).unwrap_or_default();
+        self.edge_ports.set(listen.iter().map(|own| (own.transport, own.address.port())));
+    }
+
     /// Applies new settings. Decisions in force stay as they are.
     pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
         let passes = settings.keep_passes(&mut self.store);
@@ -142,11 +159,19 @@ impl Controller {
         if enforced.set_passes(passes) {
             enforced.mirror(&mut self.tables, sipward_kernel::clock::now())?;
         }
+        self.tell(|| News::ChangedAltogether);
         Ok(())
     }
 
-    /// Judges evidence. The decisions are in force when this returns.
-    pub fn witness(&mut self, evidence: &[Evidence]) -> Result<SaveOutcome, Refusal> {
+    pub(super) fn tell(&self, news: impl FnOnce() -> News<'static>) {
+        if let Some(listener) = &self.guard_runtime.listener {
+            listener(news());
+        }
+    }
+
+    /// Judges evidence; `note` says where it comes from, if not from the observer. The decisions are in force when this
+    /// returns.
+    pub fn witness(&mut self, evidence: &[Evidence], note: Option<&str>) -> Result<SaveOutcome, Refusal> {
         let enforces = self.tables.policy()?.is_some_and(|policy| policy.enforce != 0);
         let drops = enforces && !self.guard_runtime.enforced.passes();
         self.guard_runtime.guard.set_drops(drops, sipward_kernel::clock::now());
@@ -154,7 +179,7 @@ impl Controller {
         for evidence in evidence {
             decisions.extend(self.guard_runtime.guard.witness(evidence));
         }
-        let result = self.carry_out(decisions, &[], GUARD, None);
+        let result = self.carry_out(decisions, &[], GUARD, note);
         self.mirror_guesses()?;
         result
     }
@@ -380,6 +405,7 @@ impl Controller {
         let Some(ban) = lists.ban(tables, net, until, Origin::Guard, now)? else { return Ok(false) };
         let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
         self.set_lists(&[(net, Some(ban))], &batch.clock)?;
+        self.tell(|| News::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
         let ListEntry { kind, until, origin } = ban;
         let (since, note) = before.map_or((batch.clock.wall, None), |before| (before.since, before.note));
         let evidence = Some(counted(trigger));
@@ -399,7 +425,7 @@ impl Controller {
             });
         }
         if let Some(listener) = &self.guard_runtime.listener {
-            listener(&facts, batch.who, &batch.clock);
+            listener(News::Decided { facts: &facts, who: batch.who, clock: &batch.clock });
         }
     }
 

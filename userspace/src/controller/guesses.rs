@@ -4,8 +4,8 @@ use std::{collections::HashSet, net::IpAddr};
 
 use xdp_prog::abi::{AddressHash, Refunds};
 
-use super::Controller;
-use crate::refusal::Refusal;
+use super::{Controller, guard::News};
+use crate::{refusal::Refusal, wire::InForceChange};
 use sipward_engine::guard::{GivenBack, Guard};
 use sipward_kernel::{Error, Tables};
 use sipward_types::{account::Account, map_key::worked_key, time::KernelTime};
@@ -18,8 +18,16 @@ impl Controller {
             self.tables.given_back()?.put(line, refunds(given))?;
         }
         match guard.take_worked() {
-            Some(worked) => put_worked(&mut self.tables, &worked, guard)?,
-            None => mirror_worked(&mut self.tables, guard)?,
+            Some(worked) => {
+                put_worked(&mut self.tables, &worked, guard)?;
+                if !worked.is_empty() {
+                    self.tell(|| News::Changed(worked.into_iter().map(change).collect()));
+                }
+            }
+            None => {
+                mirror_worked(&mut self.tables, guard)?;
+                self.tell(|| News::ChangedAltogether);
+            }
         }
         Ok(())
     }
@@ -30,6 +38,10 @@ impl Controller {
         }
         Ok(())
     }
+}
+
+fn change((source, account, until): (IpAddr, Account, KernelTime)) -> InForceChange {
+    InForceChange::Worked { account, source, until }
 }
 
 const fn refunds(given: GivenBack) -> Refunds {

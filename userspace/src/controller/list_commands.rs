@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     Controller,
+    guard::News,
     reply::Reply,
     retrying_store::{SaveOutcome, by_file},
 };
@@ -14,7 +15,7 @@ use crate::{
     lists::Lists,
     refusal::Refusal,
     store::Entry,
-    wire::{command, listed, seconds},
+    wire::{InForceChange, command, listed, seconds},
 };
 use sipward_api::{Add, Query, Remove, item};
 use sipward_engine::{guard::Order, lists::ListChange};
@@ -55,12 +56,16 @@ impl Controller {
             let before = self.lists.get(&mut self.tables, net, clock.kernel)?;
             let trust = ListEntry { kind: ListKind::Trusted, until, origin: Origin::Hand };
             self.set_lists(&[(net, Some(trust))], &clock)?;
+            let lifts_ban = before.is_some_and(|before| before.kind == ListKind::Banned);
+            if lifts_ban {
+                self.tell(|| News::Changed(vec![InForceChange::Unbanned { net }]));
+            }
             self.save(net, trust, add.note.as_deref(), who, &clock, reply)?;
             self.clear_net(net, who, reply)?;
             reply.item(&item::Trusted {
                 trusted: show(net),
                 expires_in: seconds(clock.kernel.remaining(until)),
-                lifted_ban: before.is_some_and(|before| before.kind == ListKind::Banned),
+                lifted_ban: lifts_ban,
             });
         }
         refused.into_result()
@@ -89,6 +94,7 @@ impl Controller {
                 continue;
             };
             self.set_lists(&[(net, Some(ban))], &clock)?;
+            self.tell(|| News::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
             self.save(net, ban, add.note.as_deref(), who, &clock, reply)?;
             let (until, shadow) = (ban.until, self.lists.shadow(net, clock.kernel));
             reply.item(&item::Banned {
@@ -125,6 +131,9 @@ impl Controller {
             }
             if is_listed {
                 self.lists.set_all(&mut self.tables, &[(net, None)], clock.kernel)?;
+                if *list == ListKind::Banned {
+                    self.tell(|| News::Changed(vec![InForceChange::Unbanned { net }]));
+                }
             }
             let (name, what) = (who.name.clone(), format!("{} del", command(*list)));
             let saved = self.store.change_now_or_later(move |change, clock| {

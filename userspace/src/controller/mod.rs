@@ -5,13 +5,16 @@
 
 mod accounts;
 mod audit_trail;
+mod edge_ports;
 mod enforced_state;
 mod explain;
 mod flows;
 mod good_texts;
 mod guard;
 mod guesses;
+mod handed_in;
 mod import;
+mod in_force;
 mod last_good;
 mod list_commands;
 mod proof;
@@ -30,8 +33,9 @@ mod tapping;
 
 pub use self::{
     audit_trail::{AuditTrail, audit_trail},
+    edge_ports::EdgePorts,
     enforced_state::ReconcileReport,
-    guard::Listener,
+    guard::{Listener, News},
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
@@ -90,6 +94,7 @@ pub struct Controller {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
+    edge_ports: EdgePorts,
 }
 
 impl Controller {
@@ -115,7 +120,13 @@ impl Controller {
             purged: None,
             hold: None,
             proof: Proved::default(),
+            edge_ports: EdgePorts::default(),
         }
+    }
+
+    /// The ports that the edge answers, now and after each reload.
+    pub fn edge_ports(&self) -> EdgePorts {
+        self.edge_ports.clone()
     }
 
     /// A command's own, over the filter as it is pinned.
@@ -176,7 +187,12 @@ impl Controller {
             Call::Lock(lock) => self.lock(lock, who, reply),
             Call::Unlock(unlock) => self.unlock(unlock, who, reply),
             Call::Rules => self.report_rules(reply),
-            Call::List(_) | Call::Accounts(_) | Call::Events(_) | Call::Top => {
+            Call::List(_)
+            | Call::Accounts(_)
+            | Call::Events(_)
+            | Call::Top
+            | Call::Evidence(_)
+            | Call::InForce => {
                 // Whoever has a controller reads lists page by page and events from the ring; `top` is the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))
             }
@@ -280,6 +296,7 @@ impl Controller {
         };
         let guarded =
             self.guard_runtime.enforced.reconcile(&mut self.tables, &mut self.store, &Clock::read())?;
+        self.tell(|| News::ChangedAltogether);
         Ok(guarded.map(|_| lists))
     }
 

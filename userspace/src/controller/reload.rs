@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Controller,
+    guard::News,
     reply::Reply,
     settings::{self, Settings},
 };
@@ -25,10 +26,15 @@ impl Controller {
                 result => result?,
             }
         }
-        if next.resolved.group != before.resolved.group {
-            reply.notice(
-                "group: the change takes effect when the daemon restarts: `systemctl restart sipward`",
-            );
+        for (key, is_changed) in [
+            ("group", next.resolved.group != before.resolved.group),
+            ("roles", next.resolved.roles != before.resolved.roles),
+        ] {
+            if is_changed {
+                reply.notice(format!(
+                    "{key}: the change takes effect when the daemon restarts: `systemctl restart sipward`"
+                ));
+            }
         }
         self.switched.overrule(&mut self.store, &next);
         let changes = settings::list_changes(&mut self.store, &next.resolved);
@@ -38,6 +44,7 @@ impl Controller {
         next.keep(&mut self.store);
         self.set_guard(&next)?;
         self.settings = Some(next);
+        self.note_edge_ports();
         self.change_interfaces(&gone, reply)?;
         self.note(who, "reload", "", reply);
         self.say_interfaces(reply)
@@ -69,6 +76,7 @@ impl Controller {
             let listener = self.stop_listening();
             (*self, _) = Self::start(&pins, Some(settings), false)?;
             listener.into_iter().for_each(|listener| self.listen(listener));
+            self.tell(|| News::ChangedAltogether);
         }
         self.left.clear();
         let (_, failed) = self.attach_missing();

@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::{request_handler::RequestHandler, start};
 use crate::{
-    control::{ControlSocket, DaemonLock, Limits, serve},
+    control::{Access, ControlSocket, DaemonLock, Limits, serve},
     file_id::FileId,
     paths,
     refusal::Refusal,
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) async fn listen(
     mut control_socket: ControlSocket,
     mut lock: DaemonLock,
-    group: Option<String>,
+    access: Access,
     request_handler: RequestHandler,
 ) -> Refusal {
     let runtime = paths::runtime();
@@ -40,7 +40,7 @@ pub(super) async fn listen(
             };
             locked = WatchedFile::of(DaemonLock::path(&runtime));
         }
-        control_socket = match start::control_socket(group.as_deref(), &lock) {
+        control_socket = match start::control_socket(&access, &lock) {
             Ok(control_socket) => control_socket,
             Err(refusal) => return refusal,
         };

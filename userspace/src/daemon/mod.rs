@@ -8,9 +8,10 @@ mod controller_handle;
 mod drop_events;
 mod false_positives;
 mod fault_log;
+mod feeders;
+mod in_force;
 mod links;
 mod locked;
-mod log;
 mod observing;
 mod request_handler;
 mod start;
@@ -18,20 +19,21 @@ mod upkeep;
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
-pub use self::log::Log;
 use self::{
     controller_handle::ControllerHandle, drop_events::DropEvents, false_positives::SharedFalsePositives,
-    observing::Observing, request_handler::RequestHandler, start::Begun,
+    in_force::InForceFeed, observing::Observing, request_handler::RequestHandler, start::Begun,
 };
 use crate::{
     caller::Who,
     control::DaemonLock,
-    controller::{Controller, Reply},
+    controller::{Controller, News, Reply},
+    log::{self, Log},
     paths,
     refusal::Refusal,
+    service::{Signals, notify},
     wire,
 };
 use sipward_api::Call;
@@ -58,25 +60,35 @@ pub fn run(options: &Options) -> Result<(), Refusal> {
 
 async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let mut signals = Signals::listen()?;
-    let Begun { mut controller, control_socket, group } = start::start(options, &lock)?;
+    let Begun { mut controller, control_socket, access } = start::start(options, &lock)?;
     let pins = controller.pins().clone();
     let false_positives = SharedFalsePositives::open(&mut controller);
     let drop_events = DropEvents::start(pins.clone(), false_positives.clone())?;
-    let (events, tracker) = (drop_events.clone(), false_positives.clone());
-    controller.listen(Box::new(move |decision, who, clock| {
-        tracker.decided(decision, who, clock);
-        events.emit_decided(wire::decided(decision, who, clock));
+    let in_force = InForceFeed::default();
+    let (events, tracker, feed) = (drop_events.clone(), false_positives.clone(), in_force.clone());
+    controller.listen(Box::new(move |news| {
+        if let News::Decided { facts, who, clock } = news {
+            tracker.decided(facts, who, clock);
+            events.emit_decided(wire::decided(facts, who, clock));
+        }
+        feed.emit(news);
     }));
+    let edge_ports = controller.edge_ports();
     let handle = ControllerHandle::open(controller)?;
-    let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;
-    let request_handler =
-        RequestHandler::new(handle.clone(), drop_events.clone(), observing, false_positives.clone());
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
+    let request_handler = RequestHandler::new(
+        handle.clone(),
+        drop_events.clone(),
+        in_force,
+        observing,
+        false_positives.clone(),
+    );
     notify(&[sd_notify::NotifyState::Ready]);
     info!("ready: the control socket is {}", paths::socket(&paths::runtime()).display());
     let tell = |decided| drop_events.emit_decided(decided);
     let mut result = Ok(());
     tokio::select! {
-        refusal = control_listener::listen(control_socket, lock, group, request_handler) => result = Err(refusal),
+        refusal = control_listener::listen(control_socket, lock, access, request_handler) => result = Err(refusal),
         () = upkeep::keep_up(&handle) => {}
         () = false_positives.keep(&handle, &tell) => {}
         () = links::watch(&handle) => {}
@@ -95,37 +107,6 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     // Jobs in the queue are finished, so that the next controller finds nothing half done.
     handle.close().await;
     result
-}
-
-struct Signals {
-    hangup: Signal,
-    end: Ends,
-}
-
-struct Ends {
-    term: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Refusal> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Refusal::failed(format!("could not listen for signals: {error}")))
-        };
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            end: Ends { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? },
-        })
-    }
-}
-
-impl Ends {
-    async fn received(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
 
 async fn reload_on_demand(hangup: &mut Signal, handle: &ControllerHandle) {
@@ -152,12 +133,5 @@ async fn watchdog(handle: &ControllerHandle) {
         ticks.tick().await;
         handle.with(|_| ()).await;
         notify(&[sd_notify::NotifyState::Watchdog]);
-    }
-}
-
-/// Does nothing if systemd did not start the daemon.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!("systemd cannot be notified: {error}");
     }
 }

@@ -4,7 +4,11 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
-    controller_handle::ControllerHandle, drop_events::DropEvents, false_positives::SharedFalsePositives,
+    controller_handle::ControllerHandle,
+    drop_events::DropEvents,
+    false_positives::SharedFalsePositives,
+    feeders::{self, Feeders},
+    in_force::InForceFeed,
     observing::Observing,
 };
 use crate::{
@@ -14,7 +18,7 @@ use crate::{
     refusal::Refusal,
     wire::{self, DaemonFacts, SourceFacts},
 };
-use sipward_api::{Account, Call, Events, Explain, explanation::Explanation};
+use sipward_api::{Account, Call, Events, Evidence, Explain, explanation::Explanation};
 use sipward_engine::observe::{Diagnosis, Subject};
 use sipward_kernel::clock::now;
 use sipward_types::time::KernelTime;
@@ -26,6 +30,8 @@ const TOP: usize = 20;
 pub(super) struct RequestHandler {
     handle: ControllerHandle,
     drop_events: DropEvents,
+    in_force: InForceFeed,
+    feeders: Feeders,
     observing: Observing,
     false_positives: SharedFalsePositives,
     since: KernelTime,
@@ -35,10 +41,12 @@ impl RequestHandler {
     pub(super) fn new(
         handle: ControllerHandle,
         drop_events: DropEvents,
+        in_force: InForceFeed,
         observing: Observing,
         false_positives: SharedFalsePositives,
     ) -> Self {
-        Self { handle, drop_events, observing, false_positives, since: now() }
+        let feeders = Feeders::new(handle.clone(), false_positives.clone());
+        Self { handle, drop_events, in_force, feeders, observing, false_positives, since: now() }
     }
 }
 
@@ -58,6 +66,8 @@ impl Handler for RequestHandler {
             Call::Account(account) => self.account(account, &mut answers).await,
             Call::Rules => self.rules(&mut answers).await,
             Call::Status => self.status(&mut answers).await,
+            Call::Evidence(evidence) => self.evidence(&evidence, &who, &mut answers).await,
+            Call::InForce => self.in_force.stream(&self.handle, &mut answers).await,
             call => self.perform(call, who, &mut answers).await,
         };
         match answered {
@@ -69,7 +79,7 @@ impl Handler for RequestHandler {
     }
 }
 
-enum Unanswered {
+pub(super) enum Unanswered {
     Refused(Refusal),
     Gone,
 }
@@ -125,6 +135,27 @@ impl RequestHandler {
             }
             after = next;
         }
+    }
+
+    async fn evidence(
+        &self,
+        evidence: &Evidence,
+        who: &Who,
+        answers: &mut Answers,
+    ) -> Result<(), Unanswered> {
+        let taken = self.feeders.take(evidence, who).await?;
+        answers.item(&taken).await?;
+        if taken.left > 0 {
+            return Err(Refusal::no(format!(
+                "the last {} of {} items are over the limit of {} a second for one user: hand them in again in {}s",
+                taken.left,
+                evidence.items.len(),
+                feeders::A_SECOND,
+                taken.retry_in
+            ))
+            .into());
+        }
+        Ok(())
     }
 
     async fn events(&self, events: Events, answers: &mut Answers) -> Result<(), Unanswered> {

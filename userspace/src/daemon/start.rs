@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use super::{Options, fault_log::FaultLog, links};
 use crate::{
-    control::{ControlSocket, ControlSocketError, DaemonLock},
+    control::{Access, Admission, ControlSocket, ControlSocketError, DaemonLock},
     controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
     paths,
     refusal::Refusal,
@@ -18,14 +18,14 @@ use sipward_kernel::{Error, Pins};
 pub(super) struct Begun {
     pub(super) controller: Controller,
     pub(super) control_socket: ControlSocket,
-    /// The group that may use the control socket.
-    pub(super) group: Option<String>,
+    /// Whom the control socket admits.
+    pub(super) access: Access,
 }
 
 pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refusal> {
     let file = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     let settings = settings(&file)?;
-    let group = settings.resolved.group.clone();
+    let access = Access { group: settings.resolved.group.clone(), roles: settings.resolved.roles.clone() };
     let pins = Pins::default();
     // A command that found no daemon holds the pins while it works, and looks again for a daemon once it has them.
     let claimed = pins.claim()?;
@@ -35,18 +35,27 @@ pub(super) fn start(options: &Options, lock: &DaemonLock) -> Result<Begun, Refus
     links::look_after_taps(&mut controller, &mut FaultLog::default());
     // From now on the filter does not go with its pins. A fault is logged when they are looked at next.
     let _ = controller.keep_pinned();
-    let control_socket = control_socket(group.as_deref(), lock)?;
+    let control_socket = control_socket(&access, lock)?;
     drop(claimed);
-    Ok(Begun { controller, control_socket, group })
+    Ok(Begun { controller, control_socket, access })
 }
 
-/// A wrong group must not leave the host unprotected.
-pub(super) fn control_socket(group: Option<&str>, lock: &DaemonLock) -> Result<ControlSocket, Refusal> {
+/// A wrong name must not leave the host unprotected.
+pub(super) fn control_socket(access: &Access, lock: &DaemonLock) -> Result<ControlSocket, Refusal> {
     let socket = paths::socket(&paths::runtime());
-    let opened = match ControlSocket::open(&socket, group, lock) {
-        Err(error @ (ControlSocketError::NoGroup { .. } | ControlSocketError::NotOfGroup { .. })) => {
+    let (admission, errors) = Admission::of(access);
+    errors.iter().for_each(|error| error!("{error}; until then nobody gets in by that name"));
+    let opened = match ControlSocket::open(&socket, admission.clone(), lock) {
+        Err(error @ ControlSocketError::NotOfGroup { .. }) => {
+            error!("{error}; until then it does not get in");
+            ControlSocket::open(&socket, admission.without_group(), lock)
+        }
+        result => result,
+    };
+    let opened = match opened {
+        Err(error @ ControlSocketError::NoLists { .. }) => {
             error!("{error}; until then only root may use the socket");
-            ControlSocket::open(&socket, None, lock)
+            ControlSocket::open(&socket, Admission::of_root(), lock)
         }
         result => result,
     };

@@ -1,12 +1,14 @@
-//! Answers and events of the control socket, made from domain values. No other module makes them, but for the short
-//! acknowledgements of commands in `controller`.
+//! Answers and events of the control socket, made from domain values, and the domain's evidence, made from what is handed
+//! in. No other module makes them, but for the short acknowledgements of commands in `controller`.
 
 mod account;
 mod audit;
 mod decision;
 mod diagnosis;
 mod drop_event;
+mod evidence;
 mod explanation;
+mod in_force;
 mod list;
 mod status;
 
@@ -17,7 +19,9 @@ pub use self::{
     audit::audited,
     decision::{DecisionFacts, decided, flagged},
     drop_event::{Offset, dropped, reason_name},
+    evidence::{Attempts, evidence},
     explanation::{BudgetedFlow, ListedFact, SourceFacts, explanation, top},
+    in_force::{InForceChange, InForceFacts, in_force, in_force_settings},
     list::{command, listed},
     status::{DaemonFacts, GuardFacts, StatusFacts, interface, status},
 };

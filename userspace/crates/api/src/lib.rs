@@ -1,6 +1,8 @@
 //! The protocol of the control socket: one JSON object a line, a call and then its answers.
 
+pub mod evidence;
 pub mod explanation;
+pub mod in_force;
 pub mod item;
 pub mod name;
 pub mod status;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use sipward_types::list_entry::{ListKind, Origin};
+
+pub use evidence::Evidence;
 
 /// The version of the protocol. A daemon refuses calls of another version.
 pub const VERSION: u32 = 1;
@@ -60,6 +64,10 @@ pub enum Call {
     Events(Events),
     Top,
     Audit(Audit),
+    /// Hands in outcomes of authentications.
+    Evidence(Evidence),
+    /// Streams what is in force, and then its changes until the client hangs up.
+    InForce,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

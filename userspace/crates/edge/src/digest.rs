@@ -49,7 +49,7 @@ pub struct RealmError(String);
 
 /// The parts of a request and its credentials that the response covers, each as the client sent it.
 #[derive(Clone, Copy, Debug)]
-pub struct Covered<'a> {
+pub struct DigestInput<'a> {
     pub method: &'a [u8],
     /// The digest URI.
     pub uri: &'a [u8],
@@ -62,7 +62,7 @@ pub struct Covered<'a> {
 
 /// Runs hashes and counts them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Hasher {
+pub struct DigestHasher {
     runs: u64,
 }
 
@@ -211,19 +211,19 @@ impl Realm {
     }
 }
 
-impl Hasher {
+impl DigestHasher {
     /// The number of hashes that were run.
     pub const fn runs(&self) -> u64 {
         self.runs
     }
 
     /// The response that the holder of the HA1 would send.
-    pub fn response(&mut self, algorithm: Algorithm, ha1: &Ha1, covered: &Covered<'_>) -> HexDigest {
+    pub fn response(&mut self, algorithm: Algorithm, ha1: &Ha1, input: &DigestInput<'_>) -> HexDigest {
         let mut run = |parts: &[&[u8]]| {
             self.runs += 1;
             hex(algorithm.function, parts)
         };
-        let Covered { method, uri, nonce, cnonce, count } = *covered;
+        let DigestInput { method, uri, nonce, cnonce, count } = *input;
         let ha1 = match algorithm.session {
             true => run(&[ha1.digest.as_bytes(), nonce, cnonce]),
             false => ha1.digest,
@@ -236,8 +236,14 @@ impl Hasher {
     }
 
     /// True: the claimed response is the one of the HA1.
-    pub fn verify(&mut self, algorithm: Algorithm, ha1: &Ha1, covered: &Covered<'_>, claimed: &[u8]) -> bool {
-        self.response(algorithm, ha1, covered).is(claimed)
+    pub fn verify(
+        &mut self,
+        algorithm: Algorithm,
+        ha1: &Ha1,
+        input: &DigestInput<'_>,
+        claimed: &[u8],
+    ) -> bool {
+        self.response(algorithm, ha1, input).is(claimed)
     }
 }
 
@@ -293,4 +299,177 @@ fn hex_of<D: Digest>(parts: &[&[u8]]) -> HexDigest {
         hasher.update(part);
     }
     HexDigest::new(&hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn response(algorithm: Algorithm, [name, realm, password]: [&str; 3], input: &DigestInput<'_>) -> String {
+        let realm = Realm::new(realm).unwrap();
+        let ha1 = Ha1::of_password(algorithm.function, name.as_bytes(), &realm, password.as_bytes());
+        let response = DigestHasher::default().response(algorithm, &ha1, input);
+        String::from_utf8(response.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn rfc_2617_3_5() {
+        let input = DigestInput {
+            method: b"GET",
+            uri: b"/dir/index.html",
+            nonce: b"dcd98b7102dd2f0e8b11d0f600bfb0c093",
+            cnonce: b"0a4f113b",
+            count: Some(b"00000001"),
+        };
+        let md5 = Algorithm::new(HashFunction::Md5, false);
+        let mufasa = ["Mufasa", "testrealm@host.com", "Circle Of Life"];
+        assert_eq!(response(md5, mufasa, &input), "6629fae49393a05397450978507c4ef1");
+    }
+
+    /// MD5 and SHA-256 with qop are the RFC's. The others have no published vector, and were computed with OpenSSL.
+    #[test]
+    fn rfc_7616_3_9_1_with_every_algorithm_with_qop_and_without() {
+        let with_qop = DigestInput {
+            method: b"GET",
+            uri: b"/dir/index.html",
+            nonce: b"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+            cnonce: b"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+            count: Some(b"00000001"),
+        };
+        let without = DigestInput { count: None, ..with_qop };
+        let mufasa = ["Mufasa", "http-auth@example.org", "Circle of Life"];
+        for (name, qop, none) in [
+            ("MD5", "8ca523f5e9506fed4657c9700eebdbec", "7b2cc3b30e75b4777ea31027084363fd"),
+            ("MD5-sess", "e783283f46242139c486a698fec7211d", "37a7f42db2090a3fcac4e26e747d4fc8"),
+            (
+                "SHA-256",
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+                "a1306b0595a6c7fe96c448631fb5cfbd5107bd1fe1da729d978dd7446b812363",
+            ),
+            (
+                "SHA-256-sess",
+                "2fd51b3a77ad75bad6afad6003e818d767133c46d9e2749e7f5232ae1ea3efd7",
+                "30bc0742357e535c85094121d22cf826b794be0667e19537beb7b28f2251c274",
+            ),
+            (
+                "SHA-512-256",
+                "430d05014cecc49cab6fbe03176d41a1da86cbfe24a16580e22aaad928d960d0",
+                "93e9122020ea0624d2ca801426d5bfbeb93d10ff4cc24cb410af3920fa4730e7",
+            ),
+            (
+                "SHA-512-256-sess",
+                "3f2a34f923c38b0fb26dce2fdfc2ce326c23cecf86fbb1444f3e51fbbc2cb92e",
+                "7c70dbd9f483cbccedbd3e92ac246a9f2b712bed77914b52c3ae2254fdb2edba",
+            ),
+        ] {
+            let algorithm = Algorithm::from_name(name.as_bytes()).unwrap();
+            assert_eq!(response(algorithm, mufasa, &with_qop), qop, "{name}");
+            assert_eq!(response(algorithm, mufasa, &without), none, "{name}");
+        }
+    }
+
+    /// With the response of erratum 4897: the RFC's own is of a truncated SHA-512.
+    #[test]
+    fn rfc_7616_3_9_2() {
+        let input = DigestInput {
+            method: b"GET",
+            uri: b"/doe.json",
+            nonce: b"5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+            cnonce: b"NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+            count: Some(b"00000001"),
+        };
+        let sha = Algorithm::new(HashFunction::Sha512_256, false);
+        let jason = ["J\u{e4}s\u{f8}n Doe", "api@example.org", "Secret, or not?"];
+        let expected = "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5";
+        assert_eq!(response(sha, jason, &input), expected);
+    }
+
+    #[test]
+    fn algorithms_are_known_by_their_names_in_any_case() {
+        for algorithm in Algorithm::ALL {
+            let name = algorithm.name();
+            assert_eq!(Algorithm::from_name(name.as_bytes()), Some(algorithm));
+            assert_eq!(Algorithm::from_name(name.to_ascii_lowercase().as_bytes()), Some(algorithm));
+        }
+        for name in ["", "MD", "MD5 ", "SHA-512", "SHA256", "AKAv1-MD5"] {
+            assert_eq!(Algorithm::from_name(name.as_bytes()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_ha1_is_read_from_its_digits_and_never_shown() {
+        let text = "6E9B1516653D52AF65853E7EF631360F";
+        let ha1 = Ha1::from_hex(HashFunction::Md5, text).unwrap();
+        let realm = Realm::new("example.org").unwrap();
+        assert_eq!(ha1, Ha1::of_password(HashFunction::Md5, b"alice", &realm, b"wonderland-12"));
+        assert_eq!(ha1.as_hex(), text.to_ascii_lowercase());
+        assert!(!format!("{ha1:?}").to_ascii_uppercase().contains("6E9B"));
+        for (function, text) in [
+            (HashFunction::Md5, ""),
+            (HashFunction::Md5, &text[1..]),
+            (HashFunction::Sha256, text),
+            (HashFunction::Md5, "6E9B1516653D52AF65853E7EF631360G"),
+        ] {
+            let error = Ha1::from_hex(function, text).unwrap_err().to_string();
+            assert!(error.contains("hexadecimal digits") && !error.contains("6E9B"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_realm_needs_no_escapes() {
+        for realm in ["example.org", "pbx 7", "\u{e9}", "a;b,c=d"] {
+            assert_eq!(Realm::new(realm).unwrap().as_str(), realm);
+        }
+        let long = "r".repeat(129);
+        for (realm, said) in [
+            ("", "needs a name"),
+            ("a\"b", "quote"),
+            ("a\\b", "backslash"),
+            ("a\nb", "control"),
+            (&long, "129 bytes"),
+        ] {
+            let error = Realm::new(realm).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_response_costs_two_runs_and_three_with_a_session() {
+        let realm = Realm::new("r").unwrap();
+        for algorithm in Algorithm::ALL {
+            let ha1 = Ha1::of_password(algorithm.function, b"a", &realm, b"p");
+            let mut hasher = DigestHasher::default();
+            for count in [None, Some(&b"00000001"[..])] {
+                let input =
+                    DigestInput { method: b"INVITE", uri: b"sip:r", nonce: b"n", cnonce: b"c", count };
+                hasher.verify(algorithm, &ha1, &input, b"");
+            }
+            assert_eq!(hasher.runs(), if algorithm.session { 6 } else { 4 }, "{algorithm}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_right_response_is_right(
+            which in 0..6_usize, at in 0..64_usize, digit in "[0-9a-fA-F]", password: String, uri: Vec<u8>,
+        ) {
+            let algorithm = Algorithm::ALL[which];
+            let realm = Realm::new("r").unwrap();
+            let ha1 = Ha1::of_password(algorithm.function, b"a", &realm, password.as_bytes());
+            let input =
+                DigestInput { method: b"INVITE", uri: &uri, nonce: b"n", cnonce: b"c", count: Some(b"1") };
+            let mut hasher = DigestHasher::default();
+            let right = hasher.response(algorithm, &ha1, &input);
+            let right = std::str::from_utf8(right.as_bytes()).unwrap();
+            let mut is_right = |claimed: &str| hasher.verify(algorithm, &ha1, &input, claimed.as_bytes());
+            prop_assert!(is_right(right) && is_right(&right.to_ascii_uppercase()));
+            let longer = format!("{right}0");
+            prop_assert!(!is_right(&right[1..]) && !is_right(&longer));
+            let at = at % right.len();
+            let claimed = format!("{}{digit}{}", &right[..at], &right[at + 1..]);
+            prop_assert_eq!(is_right(&claimed), claimed.eq_ignore_ascii_case(right));
+        }
+    }
 }

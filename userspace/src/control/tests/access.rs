@@ -10,14 +10,19 @@ use std::{
     thread,
 };
 
-use super::daemon::{Daemon, ask, runtime, socket_in};
+use super::{
+    daemon::{Daemon, ask, runtime, socket_in},
+    every_call,
+};
 use crate::{
     control::{
-        Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits, LockError, accounts,
+        Access, Admission, Client, ClientError, ControlSocket, ControlSocketError, DaemonLock, Limits,
+        LockError, accounts, role::required,
     },
     refusal::{Refusal, RefusalKind},
 };
 use sipward_api::Call;
+use sipward_engine::policy::{Grant, Member, Role, Roles};
 use sipward_testkit::scratch::Scratch;
 use sipward_testkit::skipped::skipped;
 
@@ -44,6 +49,11 @@ fn group() -> Option<(&'static str, u32)> {
         skipped("this host has none of the groups daemon, mail and nogroup");
     }
     group
+}
+
+fn of_group(name: &str) -> Access {
+    let roles = Roles { grants: Vec::new(), says_feed: true };
+    Access { group: Some(name.to_owned()), roles }
 }
 
 /// Runs on a thread with another uid, which connects as that user.
@@ -80,9 +90,85 @@ fn the_socket_is_roots_or_the_groups_and_goes_with_the_daemon() {
     assert_eq!(mode(&socket), 0o600);
     assert_eq!(mode(&daemon.scratch.path().join("daemon.lock")), 0o600);
     let Some((name, id)) = group().filter(|_| is_root()) else { return };
-    let daemon = Daemon::start_for(Some(name), Limits::default());
+    let daemon = Daemon::start_for(&of_group(name), Limits::default());
     let socket = socket_in(&daemon.scratch);
     assert_eq!((mode(&socket), fs::metadata(&socket).unwrap().gid()), (0o660, id));
+}
+
+fn role(role: Role, member: Member) -> Access {
+    Access { group: None, roles: Roles { grants: vec![Grant { role, member }], says_feed: true } }
+}
+
+#[test]
+fn a_user_with_a_role_gets_in_for_its_calls_and_for_no_others() {
+    let Some((group, id)) = group().filter(|_| is_root()) else { return };
+    let Some(nobody) = accounts::user_name(NOBODY).unwrap() else {
+        return skipped("nobody has no name here");
+    };
+    let user = || Member::User(nobody.clone());
+    let calls = every_call();
+    for (name, access, groups) in [
+        ("read", role(Role::Read, user()), &[][..]),
+        ("lists", role(Role::Lists, user()), &[]),
+        ("feed", role(Role::Feed, Member::Group(group.to_owned())), &[id]),
+        ("all", role(Role::All, user()), &[]),
+    ] {
+        let daemon = Daemon::start_for(&access, Limits::default());
+        let socket = socket_in(&daemon.scratch);
+        let ask_all = || {
+            let mut refused = Vec::new();
+            for (call_name, call) in calls.iter().filter(|(name, _)| !is_endless(name)) {
+                let mut client = Client::connect(&socket).unwrap().expect("somebody listens");
+                match ask(&mut client, call).unwrap() {
+                    Err(refusal) if refusal.message.starts_with("this call needs the role") => {
+                        assert_eq!(refusal.kind, RefusalKind::No);
+                        assert!(refusal.message.contains(&format!("has {name}: add the user")), "{refusal}");
+                        refused.push(call_name.clone());
+                    }
+                    _ => {}
+                }
+            }
+            refused
+        };
+        let refused = as_nobody(groups, ask_all);
+        let expected: Vec<_> = calls
+            .iter()
+            .filter(|(name, call)| !is_endless(name) && !access.roles.grants[0].role.includes(required(call)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        assert_eq!(refused, expected, "{name}");
+        assert_eq!(refused.is_empty(), name == "all");
+    }
+}
+
+/// The test daemon answers these without end, or not at all.
+fn is_endless(name: &str) -> bool {
+    ["top", "events", "in-force"].contains(&name)
+}
+
+#[test]
+fn whoever_has_no_role_cannot_connect_though_others_have_one() {
+    let Some((group, id)) = group().filter(|_| is_root()) else { return };
+    let daemon = Daemon::start_for(&role(Role::Read, Member::Group(group.to_owned())), Limits::default());
+    let socket = socket_in(&daemon.scratch);
+    assert_eq!(as_nobody(&[id], || status(&socket)).unwrap(), Ok(()));
+    let error = as_nobody(&[], || status(&socket)).unwrap_err();
+    assert!(matches!(error, ClientError::NoAccess { group: None, .. }), "{error:?}");
+    assert_eq!(mode(&socket) & 0o007, 0);
+}
+
+#[test]
+fn the_group_gets_in_beside_those_with_roles() {
+    let Some((group, id)) = group().filter(|_| is_root()) else { return };
+    let Some(nobody) = accounts::user_name(NOBODY).unwrap() else {
+        return skipped("nobody has no name here");
+    };
+    let access = Access { group: Some(group.to_owned()), ..role(Role::Feed, Member::User(nobody)) };
+    let daemon = Daemon::start_for(&access, Limits::default());
+    let socket = socket_in(&daemon.scratch);
+    assert_eq!(as_nobody(&[id], || status(&socket)).unwrap(), Ok(()));
+    let refusal = as_nobody(&[], || status(&socket)).unwrap().unwrap_err();
+    assert!(refusal.message.starts_with("this call needs the role read, and "), "{refusal}");
 }
 
 #[test]
@@ -108,23 +194,12 @@ fn somebody_else_is_turned_away_even_where_the_file_lets_them_in() {
 #[test]
 fn a_member_of_the_group_gets_in() {
     let Some((name, id)) = group().filter(|_| is_root()) else { return };
-    let daemon = Daemon::start_for(Some(name), Limits::default());
+    let daemon = Daemon::start_for(&of_group(name), Limits::default());
     let socket = socket_in(&daemon.scratch);
     assert_eq!(as_nobody(&[id], || status(&socket)).unwrap(), Ok(()));
     let error = as_nobody(&[], || status(&socket)).unwrap_err();
     assert!(error.to_string().contains(&format!("only root and the group {name} may use")), "{error}");
     assert!(error.to_string().contains(&format!("usermod -aG {name} USER")), "{error}");
-}
-
-#[test]
-fn a_group_that_does_not_exist_is_named() {
-    let _runtime = runtime();
-    let _context = _runtime.enter();
-    let scratch = Scratch::new("control");
-    let lock = DaemonLock::take(scratch.path()).unwrap();
-    let error = ControlSocket::open(&socket_in(&scratch), Some("no such group"), &lock).unwrap_err();
-    assert!(error.to_string().contains("groupadd --system no such group"), "{error}");
-    assert!(!socket_in(&scratch).exists());
 }
 
 #[test]
@@ -135,7 +210,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let lock = DaemonLock::take(scratch.path()).unwrap();
 
     let live = UnixListener::bind(socket_in(&scratch)).unwrap();
-    let error = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap_err();
+    let error = ControlSocket::open(&socket_in(&scratch), Admission::of_root(), &lock).unwrap_err();
     assert!(
         matches!(error, ControlSocketError::Running { pid } if pid == std::process::id() as i32),
         "{error:?}"
@@ -143,7 +218,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(socket_in(&scratch).exists());
 
     drop(live);
-    let control_socket = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap();
+    let control_socket = ControlSocket::open(&socket_in(&scratch), Admission::of_root(), &lock).unwrap();
     assert!(Client::connect(&socket_in(&scratch)).unwrap().is_some());
     drop(control_socket);
     assert!(!socket_in(&scratch).exists());
@@ -156,7 +231,7 @@ fn what_is_no_socket_is_left_alone() {
     let scratch = Scratch::new("control");
     let lock = DaemonLock::take(scratch.path()).unwrap();
     fs::write(socket_in(&scratch), "precious").unwrap();
-    let error = ControlSocket::open(&socket_in(&scratch), None, &lock).unwrap_err();
+    let error = ControlSocket::open(&socket_in(&scratch), Admission::of_root(), &lock).unwrap_err();
     assert!(matches!(error, ControlSocketError::InTheWay { .. }), "{error:?}");
     assert_eq!(fs::read(socket_in(&scratch)).unwrap(), b"precious");
 }

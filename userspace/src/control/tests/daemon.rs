@@ -17,10 +17,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     caller::Who,
-    control::{Answers, Client, ClientError, ControlSocket, DaemonLock, Handler, Limits, Received, serve},
+    control::{
+        Access, Admission, Answers, Client, ClientError, ControlSocket, DaemonLock, Handler, Limits,
+        Received, serve,
+    },
     refusal::Refusal,
 };
 use sipward_api::{Answer, Call};
+use sipward_engine::policy::Roles;
 use sipward_testkit::scratch::Scratch;
 
 /// Longer than any of this takes on a busy machine.
@@ -48,21 +52,23 @@ pub(super) struct Daemon {
 
 impl Daemon {
     pub(super) fn start(limits: Limits) -> Self {
-        Self::start_for(None, limits)
+        // Not the default, which may admit a user of this host.
+        let roles = Roles { grants: Vec::new(), says_feed: true };
+        Self::start_for(&Access { group: None, roles }, limits)
     }
 
-    pub(super) fn start_for(group: Option<&str>, limits: Limits) -> Self {
+    pub(super) fn start_for(access: &Access, limits: Limits) -> Self {
         let scratch = Scratch::new("control");
         let handler = Pretender::default();
         let (stop, stopped) = oneshot::channel();
         let (open, opened) = std::sync::mpsc::channel();
         let thread = thread::spawn({
             let (directory, socket) = (scratch.path().to_owned(), socket_in(&scratch));
-            let (group, handler) = (group.map(str::to_owned), handler.clone());
+            let ((admission, _), handler) = (Admission::of(access), handler.clone());
             move || {
                 runtime().block_on(async {
                     let lock = DaemonLock::take(&directory).unwrap();
-                    let control_socket = ControlSocket::open(&socket, group.as_deref(), &lock).unwrap();
+                    let control_socket = ControlSocket::open(&socket, admission, &lock).unwrap();
                     open.send(()).unwrap();
                     tokio::select! {
                         () = serve(control_socket, handler, limits) => {}

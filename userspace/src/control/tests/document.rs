@@ -1,14 +1,15 @@
-//! The examples of docs/protocol.md.
+//! The examples of docs/protocol.md and docs/feeders.md.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::control::request;
-use sipward_api::{Answer, Call, explanation, item, status};
+use sipward_api::{Answer, Call, evidence, explanation, in_force, item, status};
 
-const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+const DOCUMENT: &str =
+    concat!(include_str!("../../../docs/protocol.md"), include_str!("../../../docs/feeders.md"));
 
 /// A request and its answers.
 struct Example {
@@ -27,6 +28,16 @@ fn examples() -> Vec<Example> {
         .collect()
 }
 
+fn name(call: &Call) -> String {
+    serde_json::to_value(call).unwrap()["call"].as_str().unwrap().to_owned()
+}
+
+/// One call of each name.
+pub(in crate::control) fn every_call() -> BTreeMap<String, Call> {
+    let calls = examples().into_iter().filter_map(|example| request::parse(example.request.as_bytes()).ok());
+    calls.map(|call| (name(&call), call)).collect()
+}
+
 /// The calls that there are, in the words of the error that lists them.
 fn names() -> BTreeSet<String> {
     let refusal = request::parse(br#"{"version":1,"call":""}"#).unwrap_err();
@@ -37,7 +48,7 @@ fn names() -> BTreeSet<String> {
 /// Fails if the example has more, less or other fields than what the call answers.
 fn is<T: Serialize + DeserializeOwned>(item: &Value) {
     let meant: T = serde_json::from_value(item.clone()).unwrap_or_else(|error| panic!("{item}: {error}"));
-    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what docs/protocol.md shows");
+    assert_eq!(serde_json::to_value(meant).unwrap(), *item, "what is said, and what the documentation shows");
 }
 
 fn assert_answers(call: &Call, item: &Value) {
@@ -62,6 +73,8 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Events(_) => is::<item::Event>(item),
         Call::Top => is::<item::Top>(item),
         Call::Audit(_) => is::<item::Audited>(item),
+        Call::Evidence(_) => is::<evidence::EvidenceTaken>(item),
+        Call::InForce => is::<in_force::InForce>(item),
     }
 }
 
@@ -76,8 +89,8 @@ fn each_call_has_an_example_and_each_example_is_so() {
                 continue;
             }
         };
-        let name = serde_json::to_value(&call).unwrap()["call"].as_str().unwrap().to_owned();
-        let endless = matches!(call, Call::Events(_));
+        let name = name(&call);
+        let endless = matches!(call, Call::Events(_) | Call::InForce);
         for (at, answer) in answers.iter().enumerate() {
             match answer {
                 Answer::Item(item) => assert_answers(&call, item),

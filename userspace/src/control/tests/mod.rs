@@ -6,3 +6,5 @@ mod daemon;
 mod document;
 mod garbage;
 mod lost;
+
+pub(super) use document::every_call;

@@ -4,6 +4,9 @@ mod secret;
 mod table;
 mod weakness;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
@@ -27,7 +30,7 @@ pub struct Account {
 }
 
 /// The user name of an account's credentials: the same bytes wherever it stands, with no domain and no escape.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountName(String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,11 @@
 //! The table of accounts: built once, then shared.
 
-use std::{borrow::Borrow, collections::HashMap, fmt};
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use crate::digest::{Ha1, HashFunction, Realm};
 
@@ -60,7 +65,7 @@ impl Accounts {
 }
 
 impl PreparedAccount {
-    pub fn new(account: Account, realm: &Realm, functions: &[HashFunction]) -> Self {
+    fn new(account: Account, realm: &Realm, functions: &[HashFunction]) -> Self {
         let mut ha1s = [None; HashFunction::ALL.len()];
         for function in functions {
             ha1s[*function as usize] = account.secret.ha1(&account.name, realm, *function);
@@ -82,6 +87,13 @@ impl PreparedAccount {
 impl Borrow<[u8]> for AccountName {
     fn borrow(&self) -> &[u8] {
         self.as_bytes()
+    }
+}
+
+/// As the bytes have it; a text hashes otherwise.
+impl Hash for AccountName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

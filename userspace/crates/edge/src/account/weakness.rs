@@ -1,4 +1,4 @@
-//! Passwords that an attacker finds soon.
+//! Weak passwords: those that an attacker finds soon.
 
 use std::fmt;
 
@@ -25,65 +25,14 @@ const SHORTEST: usize = 12;
 /// A shorter account name stands in good passwords by chance.
 const TELLING_NAME: usize = 3;
 
-/// In lower case. The passwords that scanners of SIP servers try first, besides the account's name and plain digits.
-const COMMON: [&str; 56] = [
-    "000000000000",
-    "0123456789",
-    "1234567890",
-    "123456789012",
-    "1q2w3e4r",
-    "1q2w3e4r5t6y",
-    "1qaz2wsx",
-    "1qaz2wsx3edc",
-    "abc",
-    "abcd",
-    "abcdef",
-    "admin",
-    "administrator",
-    "asterisk",
-    "changeit",
-    "changeme",
-    "cisco",
-    "default",
-    "demo",
-    "extension",
-    "freepbx",
-    "grandstream",
-    "guest",
-    "hello",
-    "issabel",
-    "kamailio",
-    "letmein",
-    "login",
-    "master",
-    "monkey",
-    "pa$$w0rd",
-    "p@ssw0rd",
-    "p@ssword",
-    "pass",
-    "passw0rd",
-    "password",
-    "phone",
-    "polycom",
-    "private",
-    "public",
-    "qazwsx",
-    "qwe",
-    "qwerty",
-    "qwertyuiop",
-    "root",
-    "sales",
-    "secret",
-    "service",
-    "sip",
-    "sippassword",
-    "support",
-    "test",
-    "user",
-    "voip",
-    "welcome",
-    "yealink",
-];
+/// The passwords that scanners of SIP servers try first, besides the account's name and plain digits: in lower case, with
+/// blanks between them.
+const COMMON: &str = "\
+    000000000000 0123456789 1234567890 123456789012 1q2w3e4r 1q2w3e4r5t6y 1qaz2wsx 1qaz2wsx3edc abc \
+    abcd abcdef admin administrator asterisk changeit changeme cisco default demo extension freepbx \
+    grandstream guest hello issabel kamailio letmein login master monkey pa$$w0rd p@ssw0rd p@ssword \
+    pass passw0rd password phone polycom private public qazwsx qwe qwerty qwertyuiop root sales \
+    secret service sip sippassword support test user voip welcome yealink";
 
 impl Weakness {
     /// The stable name.
@@ -117,9 +66,13 @@ fn of_password(name: &str, password: &str) -> Vec<Weakness> {
         (Weakness::Short, password.chars().count() < SHORTEST),
         (Weakness::NoMix, !is_mixed(password)),
         (Weakness::AccountName, has_name),
-        (Weakness::Common, [&*lower, stem].iter().any(|tried| COMMON.contains(tried))),
+        (Weakness::Common, [&*lower, stem].iter().any(|tried| is_common(tried))),
     ];
     found.into_iter().filter_map(|(weakness, is_there)| is_there.then_some(weakness)).collect()
+}
+
+fn is_common(password: &str) -> bool {
+    COMMON.split(' ').any(|common| common == password)
 }
 
 /// True: it has at least two of letters, digits and others.
@@ -134,8 +87,7 @@ fn of_ha1s(name: &str, ha1s: &Ha1s) -> Vec<Weakness> {
     let is = |password: &str| {
         Ha1::of_password(ha1.function(), name.as_bytes(), &ha1s.realm, password.as_bytes()) == ha1
     };
-    let found =
-        [(Weakness::AccountName, is(name)), (Weakness::Common, COMMON.iter().any(|common| is(common)))];
+    let found = [(Weakness::AccountName, is(name)), (Weakness::Common, COMMON.split(' ').any(is))];
     found.into_iter().filter_map(|(weakness, is_there)| is_there.then_some(weakness)).collect()
 }
 

@@ -142,6 +142,10 @@ impl Guard {
         self.settings = settings;
     }
 
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The decisions that follow from evidence.
     pub fn witness(&mut self, evidence: &Evidence) -> Vec<Decision> {
         if let Kind::Charged { issued, refused } = evidence.kind {

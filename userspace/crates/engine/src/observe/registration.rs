@@ -34,7 +34,7 @@ pub(super) struct Grant {
 }
 
 /// Of all phones of an account.
-pub(super) const ALL_PHONES: u64 = 0;
+pub const ALL_PHONES: u64 = 0;
 
 impl Wish {
     /// Of several contacts the first that is to be registered; a phone that moved takes its old one back with the same
@@ -81,14 +81,14 @@ fn fingerprint(uri: &Uri<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
 fn identity(contact: &Contact<'_>) -> u64 {
     let Uri { user, host, port } = contact.uri;
     let hash = match contact.instance {
-        Some(instance) => stable(&[b"instance", instance]),
-        None => stable(&[b"uri", user, host, &port.unwrap_or(0).to_be_bytes()]),
+        Some(instance) => stable_hash(&[b"instance", instance]),
+        None => stable_hash(&[b"uri", user, host, &port.unwrap_or(0).to_be_bytes()]),
     };
     if hash == ALL_PHONES { 1 } else { hash }
 }
 
 /// FNV-1a, with the lengths: the same in every process and version.
-pub(super) fn stable(parts: &[&[u8]]) -> u64 {
+pub fn stable_hash(parts: &[&[u8]]) -> u64 {
     let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
         let hash = (part.len() as u32).to_be_bytes().iter().fold(hash, add);

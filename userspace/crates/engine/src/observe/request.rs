@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     fingerprint::{Fingerprint, Fingerprinter},
-    registration::{Wish, stable},
+    registration::{Wish, stable_hash},
     streams::End,
 };
 use sipward_sip::{Credentials, Message, Start};
@@ -50,6 +50,8 @@ pub(super) struct Request {
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
     pub(super) charged: Charges,
+    /// It is answered by the edge, which hands in by itself what it decides.
+    pub(super) is_of_edge: bool,
     /// Account and source.
     pub(super) who: Fingerprint,
     /// Call-ID and source.
@@ -80,6 +82,7 @@ pub(super) struct Origin {
     pub(super) ends: Option<End>,
     /// The filter has charged its line for the credentials.
     pub(super) charged: Charges,
+    pub(super) is_of_edge: bool,
 }
 
 /// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.
@@ -96,7 +99,7 @@ impl Request {
         fingerprinter: &Fingerprinter,
         is_own_realm: &dyn Fn(Fingerprint) -> bool,
     ) -> Self {
-        let Origin { at, source, flow, ends, charged } = origin;
+        let Origin { at, source, flow, ends, charged, is_of_edge } = origin;
         // PJSIP reads them so.
         let method = &method.to_ascii_uppercase()[..];
         let from = &message.from.uri;
@@ -109,7 +112,7 @@ impl Request {
             Presented {
                 nonce,
                 realm: fingerprinter.of(credentials.realm),
-                attempt: stable(&[credentials.raw]),
+                attempt: stable_hash(&[credentials.raw]),
                 used: fingerprinter.of((nonce, who)),
                 earlier: 0,
             }
@@ -135,7 +138,7 @@ impl Request {
             from: from_fingerprint(message, fingerprinter),
             own_question: fingerprinter.of((question, who)),
             is_cut: message.body.is_none(),
-            number: stable(&[message.call_id, message.via.branch]),
+            number: stable_hash(&[message.call_id, message.via.branch]),
             is_of_one: message.body.is_some() && are_of(&own, account.as_ref()),
             others,
             in_dialog,
@@ -144,6 +147,7 @@ impl Request {
             tag: fingerprinter.of(message.from.tag),
             ends,
             charged,
+            is_of_edge,
             credentials: presented.collect(),
             attempts: fingerprinter.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
             proven: false,

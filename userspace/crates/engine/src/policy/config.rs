@@ -7,6 +7,7 @@ use xdp_prog::abi::{MAX_PREFIXES, MAX_SOURCES};
 
 use super::{
     document::{Section, Value},
+    edge,
     error::{ConfigError, FileError},
     false_positives,
     flows::FlowLimits,
@@ -16,9 +17,11 @@ use super::{
     limits::Limits,
     newcomers::Newcomers,
     ports::Ports,
+    roles::Roles,
     sources,
 };
 use crate::false_positives::Settings as FalsePositiveSettings;
+use sipward_edge::settings::Settings as EdgeSettings;
 use sipward_types::{list_entry::single, text_file};
 
 /// Where the configuration is, unless somebody says otherwise.
@@ -52,6 +55,7 @@ pub struct Config {
     pub search_known: bool,
     /// Whose members may use the control socket, besides root.
     pub group: Option<String>,
+    pub roles: Roles,
     pub ports: Ports,
     pub flows: FlowLimits,
     pub forms: FormPolicy,
@@ -61,6 +65,7 @@ pub struct Config {
     pub known_rate: Limits,
     pub guesses: GuessPolicy,
     pub guard: GuardPolicy,
+    pub edge: Option<EdgeSettings>,
     pub false_positives: FalsePositiveSettings,
 }
 
@@ -79,6 +84,7 @@ impl Default for Config {
             signatures: None,
             search_known: false,
             group: None,
+            roles: Roles::default(),
             ports: Ports::default(),
             flows: FlowLimits::default(),
             forms: FormPolicy::default(),
@@ -88,13 +94,14 @@ impl Default for Config {
             known_rate: Limits::known(),
             guesses: GuessPolicy::default(),
             guard: GuardPolicy::default(),
+            edge: None,
             false_positives: FalsePositiveSettings::default(),
         }
     }
 }
 
 impl Config {
-    /// Reads a file; a signature file in it is relative to where it stands.
+    /// Reads a file; files in it are relative to where it stands.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
         let text = text_file::read(path).map_err(|error| {
@@ -104,6 +111,9 @@ impl Config {
         let mut config = Self::parse(&text, &origin)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         config.signatures = config.signatures.map(|file| directory.join(file));
+        if let Some(edge) = &mut config.edge {
+            edge.accounts = edge.accounts.take().map(|file| directory.join(file));
+        }
         Ok(config)
     }
 
@@ -114,6 +124,7 @@ impl Config {
         let passing = [("pass", false), ("drop", true)];
         let trusted = root.read("trusted", default.trusted, sources::trusted)?;
         let rate = Limits::read(root.section("rate")?, &default.rate)?;
+        let edge = edge::read(root.section("edge")?)?;
         let config = Self {
             interfaces: root.read("interface", default.interfaces, interfaces)?,
             mode: root.read("mode", default.mode, |value| {
@@ -128,6 +139,7 @@ impl Config {
             signatures: root.read("signatures", default.signatures, |value| file(&value).map(Some))?,
             search_known: root.read("search_known", default.search_known, |value| value.flag())?,
             group: root.read("group", default.group, |value| group(&value).map(Some))?,
+            roles: Roles::read(root.section("roles")?)?,
             ports: Ports::read(root.section("ports")?)?,
             flows: FlowLimits::read(root.section("flows")?)?,
             newcomers: Newcomers::read(root.section("newcomers")?)?,
@@ -137,7 +149,8 @@ impl Config {
             rate,
             guesses: root
                 .read("guesses", default.guesses, |value| GuessPolicy::read(value, default.guesses))?,
-            guard: GuardPolicy::read(root.section("guard")?)?,
+            guard: GuardPolicy::read(root.section("guard")?, edge.is_some())?,
+            edge,
             false_positives: false_positives::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),
             says_trusted_only: root.says("trusted_only"),

@@ -2,6 +2,7 @@
 
 mod config;
 mod document;
+mod edge;
 mod error;
 mod false_positives;
 mod flows;
@@ -12,6 +13,7 @@ mod limits;
 mod newcomers;
 mod ports;
 mod resolve;
+mod roles;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -27,4 +29,5 @@ pub use self::{
     newcomers::Newcomers,
     ports::Ports,
     resolve::Resolved,
+    roles::{Grant, Member, Role, Roles},
 };

@@ -9,8 +9,10 @@ use super::{
     guard::GuardPolicy,
     limits::ticks,
     ports::port_set,
+    roles::Roles,
 };
 use crate::false_positives;
+use sipward_edge::settings::Settings as EdgeSettings;
 use sipward_signature::SignatureSet;
 
 /// Everything that is loaded into the filter.
@@ -18,12 +20,14 @@ use sipward_signature::SignatureSet;
 pub struct Resolved {
     pub interfaces: Vec<String>,
     pub group: Option<String>,
+    pub roles: Roles,
     pub mode: Mode,
     pub policy: Box<Policy>,
     pub trusted: Vec<IpNet>,
     pub banned: Vec<IpNet>,
     pub signatures: SignatureSet,
     pub guard: GuardPolicy,
+    pub edge: Option<EdgeSettings>,
     pub false_positives: false_positives::Settings,
 }
 
@@ -32,12 +36,14 @@ impl Config {
         Ok(Resolved {
             interfaces: self.interfaces.clone(),
             group: self.group.clone(),
+            roles: self.roles.clone(),
             mode: self.mode,
             policy: Box::new(self.policy()),
             trusted: self.trusted.clone(),
             banned: self.banned.clone(),
             signatures: self.signature_set()?,
             guard: self.guard,
+            edge: self.edge.clone(),
             false_positives: self.false_positives,
         })
     }

@@ -111,7 +111,10 @@ impl Scene {
             Makes::ByChance => format!("new-{}", self.number),
         };
         // As from a hash: what two have in common does not show.
-        format!("{:016x}-{what}", crate::observe::registration::stable(&[of.as_bytes(), what.as_bytes()]))
+        format!(
+            "{:016x}-{what}",
+            crate::observe::registration::stable_hash(&[of.as_bytes(), what.as_bytes()])
+        )
     }
 
     fn show(&mut self, text: &str) {

@@ -20,14 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const INTERVAL: u32 = 4;
 
 #[derive(Debug)]
-pub struct Phone {
+pub struct Baresip {
     baresip: Running,
     keys: UdpSocket,
     calls: usize,
     _directory: Scratch,
 }
 
-impl Phone {
+impl Baresip {
     /// The host with that number on its LAN.
     pub fn start(host: &Namespace, number: usize, account: u32, password: &str) -> Self {
         let directory = Scratch::new(host);

@@ -1,4 +1,4 @@
-//! The log of the daemon.
+//! The log of what runs for long: the daemon, and the edge.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub enum Log {
     Json,
 }
 
-pub(super) fn start(log: Log) {
+pub(crate) fn start(log: Log) {
     let builder = fmt().with_writer(io::stderr).with_max_level(LevelFilter::INFO).with_target(false);
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match log {
