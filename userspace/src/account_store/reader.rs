@@ -25,11 +25,11 @@ pub struct AccountReader {
 enum Seen {
     Never,
     Absent,
-    There(Opened),
+    There(OpenDatabase),
 }
 
 #[derive(Debug)]
-struct Opened {
+struct OpenDatabase {
     id: FileId,
     connection: Connection,
     /// SQLite's `data_version` before the last reading.
@@ -49,7 +49,7 @@ impl AccountReader {
             Seen::There(opened) if opened.id == id => opened.read_changed(&self.path),
             _ => {
                 let connection = store::readable(&self.path, &LAYOUT)?;
-                let mut opened = Opened { id, connection, version: None };
+                let mut opened = OpenDatabase { id, connection, version: None };
                 let accounts = opened.read_changed(&self.path)?;
                 self.seen = Seen::There(opened);
                 Ok(accounts)
@@ -79,7 +79,7 @@ impl AccountReader {
     }
 }
 
-impl Opened {
+impl OpenDatabase {
     fn read_changed(&mut self, path: &Path) -> Result<Option<Vec<Account>>> {
         let fail = |error| StoreError::sqlite(path, Some(&self.connection), &error);
         // Before the accounts: a change in between is then found at the next call.

@@ -10,13 +10,14 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::{
-    account::{self, closed_row, closed_table, say_sources},
+    account::{self, say_sources},
     audit::say_history,
     backend::ask,
     diagnosis::say_diagnoses,
     failure::Failure,
     lists::time_left,
     output::{Align, Output, Table, grouped},
+    suspensions::{closed_row, closed_table},
     time::local,
 };
 use sipward_api::{

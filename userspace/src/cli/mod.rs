@@ -30,6 +30,7 @@ mod run;
 mod secret_input;
 mod signature;
 mod status;
+mod suspensions;
 mod target;
 mod time;
 mod top;

@@ -8,10 +8,10 @@ use super::{arguments::functions, existing, failed};
 use crate::{
     account_store::{AccountStore, AccountStoreError},
     cli::{
-        account::closed_words,
         backend::{answers, decoded, go_on_without},
         failure::Failure,
         output::{Align, Output, Table},
+        suspensions::closed_words,
     },
     clock::Clock,
     control::Received,
