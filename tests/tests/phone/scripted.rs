@@ -188,6 +188,8 @@ fn a_repeated_200_gets_the_same_ack_and_revives_no_call() {
     assert_eq!(server.receive(), ack);
     assert_eq!(server.phone.call(call).state, State::Ended);
     assert_eq!(server.phone.complaints(), [] as [String; 0]);
+    let outcome = server.phone.outcome(server.phone.call(call).invite.unwrap());
+    assert_eq!((outcome.statuses(), outcome.answers.len()), (vec![200], 3));
     server.send(&accepted.replace(";tag=pbx", ";tag=other"));
     assert_eq!(server.phone.complaints().len(), 1);
 }
