@@ -195,6 +195,21 @@ fn a_repeated_200_gets_the_same_ack_and_revives_no_call() {
 }
 
 #[test]
+fn routes_lead_to_the_addresses_of_their_names_and_to_no_other_transport() {
+    let mut server = Server::start();
+    server.phone.settings.names = vec![("edge.example.com".to_owned(), "127.0.0.1".parse().unwrap())];
+    let routes = ["sip:edge.example.com;lr", "sip:unknown.example.com;lr", "sip:127.0.0.1;transport=tcp;lr"];
+    for (complaints, route) in routes.into_iter().enumerate() {
+        server.phone.invite("600");
+        let invite = server.receive();
+        server.send(&answer(&invite, "200 OK", &format!("Record-Route: <{route}>\r\n")));
+        let ack = server.receive();
+        assert_eq!(header(&ack, "Route"), Some(&format!("<{route}>")[..]));
+        assert_eq!(server.phone.complaints().len(), complaints, "{route}: {:?}", server.phone.complaints());
+    }
+}
+
+#[test]
 fn a_stale_nonce_is_answered_again_and_a_refusal_is_not() {
     let mut server = Server::start();
     let id = server.phone.send("OPTIONS", "sip:600@127.0.0.1", Edit::none());
