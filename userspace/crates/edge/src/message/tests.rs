@@ -157,6 +157,7 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
         Unclear::Credentials,
         true,
     ),
+    ("Max-Forwards", "Authorization: Digest username=\"1\\\"\r\nMax-Forwards", Unclear::Credentials, true),
     ("Max-Forwards", "Authorization: Digest,username=\"1\"\r\nMax-Forwards", Unclear::Credentials, true),
     ("Max-Forwards", "Authorization: Digest username=\"1\" x\r\nMax-Forwards", Unclear::Credentials, true),
     ("Length: 5", "Length: -5", Unclear::ContentLength, true),

@@ -167,6 +167,7 @@ fn breaks_12_answers_whose_topmost_via_is_not_ours_are_dropped() {
     let own = values(&at_pbx, Header::Via)[0].clone();
     for (what, other, from) in [
         ("on the other side", ok.clone(), PHONE),
+        ("of a phone to a phone", ok.replace("10.0.0.1:5070", "198.51.100.1:5060"), PHONE),
         ("another port", ok.replace("10.0.0.1:5070", "10.0.0.1:5071"), PBX),
         ("another call", ok.replace("a84b4c76e66710", "other"), PBX),
         ("another sender below", ok.replace("10.9.9.9:5062", "10.9.9.9:5063"), PBX),
