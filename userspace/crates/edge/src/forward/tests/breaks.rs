@@ -214,6 +214,25 @@ fn breaks_16_a_phone_that_has_moved_goes_on_with_its_call() {
 }
 
 #[test]
+fn breaks_17_ipv6_has_brackets_where_a_port_may_follow_and_none_in_received() {
+    let settings = Settings { pbx: "[fd00::2]:5060".parse().unwrap(), ..settings(Reach::Contact) };
+    let edge = Forwarder::new(settings, Keys::new([7; 32], None));
+    let phone = Link { peer: "[2001:db8:7::7]:40000".parse().unwrap(), listener: 2, ..PHONE };
+    let register = Request {
+        sent_by: "[2001:db8:7::8]",
+        contact: Some("<sip:1@[2001:db8:7::8]>"),
+        ..Request::default()
+    };
+    let at_pbx = edge.text_to_pbx(&register.write(), phone);
+    let [own, below] = &values(&at_pbx, Header::Via)[..] else { panic!("{at_pbx}") };
+    assert!(own.starts_with("SIP/2.0/UDP [fd00::1]:5070;branch=z9hG4bK"), "{own}");
+    assert!(below.ends_with(";received=2001:db8:7::7;rport=40000"), "{below}");
+    let [contact] = &values(&at_pbx, Header::Contact)[..] else { panic!("{at_pbx}") };
+    assert!(contact.starts_with("<sip:") && contact.ends_with("@[fd00::1]:5070>"), "{contact}");
+    assert_eq!(header(&at_pbx, "X-Sipward-Source"), Some("[2001:db8:7::7]:40000;udp"));
+}
+
+#[test]
 fn breaks_18_requests_without_a_hop_left_and_those_of_the_edge_itself_go_nowhere() {
     let edge = edge(Reach::Path);
     let request = Request::default().write();
