@@ -41,12 +41,8 @@ pub enum Reach {
 impl Settings {
     /// The error says what is wrong and what to do about it.
     pub fn check(&self) -> Result<(), String> {
-        let listeners: Vec<_> = self
-            .outer
-            .iter()
-            .map(|it| (Side::Outer, it))
-            .chain(self.inner.iter().map(|it| (Side::Inner, it)))
-            .collect();
+        let on = |side| self.listeners(side).iter().map(move |listener| (side, listener));
+        let listeners: Vec<_> = on(Side::Outer).chain(on(Side::Inner)).collect();
         for (at, (side, listener)) in listeners.iter().enumerate() {
             if listener.address == self.pbx {
                 return Err(format!(

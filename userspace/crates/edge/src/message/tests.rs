@@ -231,6 +231,28 @@ fn breaks_19_a_content_length_counts_bytes_and_not_characters() {
 }
 
 #[test]
+fn breaks_17_addresses_are_read_as_rfc_5118_says() {
+    // By its sections.
+    for (section, uri, via, cause) in [
+        ("4.1", "sip:[2001:db8::10]", "[2001:db8::9:1]", None),
+        ("4.2", "sip:2001:db8::10", "[2001:db8::9:1]", Some(Unclear::RequestUri)),
+        ("4.3", "sip:[2001:db8::10:5070]", "[2001:db8::9:1]", None),
+        ("4.4", "sip:[2001:db8::10]:5070", "[2001:db8::9:1]", None),
+        ("4.5", "sip:[2001:db8::10]", "[2001:db8::9:1];received=[2001:db8::9:255]", None),
+        ("4.5", "sip:[2001:db8::10]", "[2001:db8::9:1];received=2001:db8::9:255", None),
+        ("4.8", "sip:user@example.com", "[2001:db8::9:1]:5060", None),
+        ("4.9", "sip:user@[::ffff:192.0.2.10]:19823", "[::ffff:192.0.2.10]:19823", None),
+    ] {
+        let request = Request { uri, sent_by: via, ..Request::default() }.write();
+        assert_eq!(read(&request).err(), cause, "{section}: {uri} {via}");
+        if cause.is_none() {
+            let host = via.split_inclusive(']').next().unwrap();
+            assert_eq!(read(&request).unwrap().via().via.host, host.as_bytes(), "{section}");
+        }
+    }
+}
+
+#[test]
 fn what_keeps_a_nat_open_is_no_message() {
     for (datagram, is_keepalive) in [
         (&b"\r\n\r\n"[..], true),
