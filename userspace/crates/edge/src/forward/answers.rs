@@ -14,7 +14,7 @@ impl Forwarder {
     pub fn answer_back(&self, answer: &Message<'_>, from: Link) -> Option<Forwarded> {
         let Start::Answer { status } = answer.start() else { return None };
         let via = answer.via().via;
-        self.settings.side_of(via.host, via.port).filter(|&side| side == from.side)?;
+        self.settings.side_of(via.host, via.port)?;
         let to = self.own_branch(answer).filter(|to| to.side != from.side)?;
         self.settings.listener(to)?;
         let method = answer.sequence().method;

@@ -11,9 +11,6 @@ use crate::{
     token,
 };
 
-/// The edge writes two: one per side.
-const OWN_ROUTES: usize = 2;
-
 /// Where a request goes, as its Request-URI and its Routes say.
 pub(super) struct Routing<'a> {
     /// The edge's own ones, Request-URI included where a strict router has put one there.
@@ -41,8 +38,9 @@ impl<'a> Routing<'a> {
 }
 
 impl Forwarder {
-    /// The Routes at the top that are the edge's own are done with: one per side. Others are somebody else's business, and
-    /// so are those of another pass through the edge, when a PBX connects two phones by sending the request on.
+    /// The Routes at the top that are the edge's own are done with. Others are somebody else's business, and so are those of
+    /// another pass through the edge, when a PBX connects two phones by sending the request on: where two passes meet, two
+    /// Routes of the same side do.
     pub(super) fn routing<'a>(&self, request: &Message<'a>) -> Routing<'a> {
         let routes: Vec<_> =
             request.listed(Header::Route).map(|route| (route.uri(), route.address())).collect();
@@ -62,7 +60,7 @@ impl Forwarder {
         }
         for (_, address) in &routes[routing.kept.clone()] {
             let Some(side) = self.settings.side_of_uri(address) else { break };
-            if next_side.is_some_and(|next| side != next) || routing.own.len() == OWN_ROUTES {
+            if next_side.is_some_and(|next| side != next) {
                 break;
             }
             next_side = Some(other(side));
