@@ -130,7 +130,7 @@ fn six_failures_that_a_program_hands_in_suspend_an_account_and_it_may_do_no_more
     let settings = json!({
         "in_force": "settings", "mode": "enforce", "suspended": "drop", "retries": 6, "call_retries": 6
     });
-    assert_eq!(in_force.state(), [settings.clone()]);
+    assert_eq!(in_force.state(), std::slice::from_ref(&settings));
     for _again in 0..5 {
         feeder.fail("201");
     }
