@@ -1,4 +1,49 @@
-//! Digest authentication (RFC 2617) as a client computes it, for tests that know the password.
+//! Digest authentication (RFC 2617, RFC 7616, RFC 8760) as a client computes it, for tests that know the password. It
+//! shares no code with the servers of this project, so that it is a second opinion on them.
+
+use md5::Md5;
+use sha2::{Digest, Sha256, Sha512_256};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    #[default]
+    Md5,
+    Md5Sess,
+    Sha256,
+    Sha512_256,
+}
+
+impl Algorithm {
+    const ALL: [Self; 4] = [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha512_256];
+
+    /// Its name in headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Md5Sess => "MD5-sess",
+            Self::Sha256 => "SHA-256",
+            Self::Sha512_256 => "SHA-512-256",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The hash of the parts with colons between them, in hexadecimal digits.
+    fn hash(self, parts: &[&[u8]]) -> String {
+        let joined = parts.join(&b':');
+        match self {
+            Self::Md5 | Self::Md5Sess => hex(&Md5::digest(joined)),
+            Self::Sha256 => hex(&Sha256::digest(joined)),
+            Self::Sha512_256 => hex(&Sha512_256::digest(joined)),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The values from which a digest response is computed.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +56,7 @@ pub struct Secret<'a> {
 /// Of the request that the response is for, as they stand in the credentials; no qop is an empty one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
+    pub algorithm: Algorithm,
     pub method: &'a [u8],
     pub uri: &'a [u8],
     pub nonce: &'a [u8],
@@ -20,64 +66,22 @@ pub struct Asked<'a> {
 }
 
 pub fn response(secret: &Secret<'_>, asked: &Asked<'_>) -> String {
-    let joined = |parts: &[&[u8]]| hex(&parts.join(&b':'));
-    let a1 = joined(&[secret.username, secret.realm, secret.password.as_bytes()]);
-    let a2 = joined(&[asked.method, asked.uri]);
-    if asked.qop.is_empty() {
-        return joined(&[a1.as_bytes(), asked.nonce, a2.as_bytes()]);
+    let Asked { algorithm, method, uri, nonce, count, cnonce, qop } = *asked;
+    let password = algorithm.hash(&[secret.username, secret.realm, secret.password.as_bytes()]);
+    let a1 = match algorithm {
+        Algorithm::Md5Sess => algorithm.hash(&[password.as_bytes(), nonce, cnonce]),
+        _ => password,
+    };
+    let a2 = algorithm.hash(&[method, uri]);
+    if qop.is_empty() {
+        return algorithm.hash(&[a1.as_bytes(), nonce, a2.as_bytes()]);
     }
-    joined(&[a1.as_bytes(), asked.nonce, asked.count, asked.cnonce, asked.qop, a2.as_bytes()])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    md5(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// RFC 1321.
-fn md5(bytes: &[u8]) -> [u8; 16] {
-    const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
-    let mut message = bytes.to_vec();
-    message.push(0x80);
-    message.resize((message.len() + 8).next_multiple_of(64) - 8, 0);
-    message.extend((bytes.len() as u64 * 8).to_le_bytes());
-    let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    for block in message.chunks_exact(64) {
-        let word = |at: usize| u32::from_le_bytes(block[4 * at..4 * at + 4].try_into().expect("four bytes"));
-        let [mut a, mut b, mut c, mut d] = state;
-        for step in 0..64 {
-            let (mixed, at) = match step / 16 {
-                0 => ((b & c) | (!b & d), step),
-                1 => ((d & b) | (!d & c), (5 * step + 1) % 16),
-                2 => (b ^ c ^ d, (3 * step + 5) % 16),
-                _ => (c ^ (b | !d), (7 * step) % 16),
-            };
-            let sine = (f64::from(step as u32 + 1).sin().abs() * 4_294_967_296.0) as u32;
-            let sum = a.wrapping_add(mixed).wrapping_add(sine).wrapping_add(word(at));
-            let turned = b.wrapping_add(sum.rotate_left(SHIFTS[step / 16][step % 4]));
-            (a, b, c, d) = (d, turned, b, c);
-        }
-        for (word, add) in state.iter_mut().zip([a, b, c, d]) {
-            *word = word.wrapping_add(add);
-        }
-    }
-    let mut digest = [0; 16];
-    for (place, word) in digest.chunks_exact_mut(4).zip(state) {
-        place.copy_from_slice(&word.to_le_bytes());
-    }
-    digest
+    algorithm.hash(&[a1.as_bytes(), nonce, count, cnonce, qop, a2.as_bytes()])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hashes_are_those_of_rfc_1321() {
-        assert_eq!(hex(b""), "d41d8cd98f00b204e9800998ecf8427e");
-        assert_eq!(hex(b"message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
-        let long = b"12345678901234567890123456789012345678901234567890123456789012345678901234567890";
-        assert_eq!(hex(long), "57edf4a22be3c955ac49da2e2107b67a");
-    }
 
     /// RFC 2617 §3.5.
     #[test]
@@ -90,7 +94,67 @@ mod tests {
             count: b"00000001",
             cnonce: b"0a4f113b",
             qop: b"auth",
+            ..Asked::default()
         };
         assert_eq!(response(&secret, &asked), "6629fae49393a05397450978507c4ef1");
+    }
+
+    /// RFC 7616 §3.9.1.
+    #[test]
+    fn a_response_is_that_of_rfc_7616() {
+        let secret =
+            Secret { username: b"Mufasa", realm: b"http-auth@example.org", password: "Circle of Life" };
+        let asked = |algorithm| Asked {
+            algorithm,
+            method: b"GET",
+            uri: b"/dir/index.html",
+            nonce: b"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+            count: b"00000001",
+            cnonce: b"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+            qop: b"auth",
+        };
+        assert_eq!(response(&secret, &asked(Algorithm::Md5)), "8ca523f5e9506fed4657c9700eebdbec");
+        assert_eq!(
+            response(&secret, &asked(Algorithm::Sha256)),
+            "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
+        );
+    }
+
+    /// RFC 7616 §3.9.2, with erratum 4897: the RFC's own digits are of a draft of SHA-512/256.
+    #[test]
+    fn a_response_with_sha_512_256_is_that_of_rfc_7616_as_corrected() {
+        let username = "J\u{e4}s\u{f8}n Doe".as_bytes();
+        let secret = Secret { username, realm: b"api@example.org", password: "Secret, or not?" };
+        let asked = Asked {
+            algorithm: Algorithm::Sha512_256,
+            method: b"GET",
+            uri: b"/doe.json",
+            nonce: b"5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+            count: b"00000001",
+            cnonce: b"NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+            qop: b"auth",
+        };
+        assert_eq!(
+            response(&secret, &asked),
+            "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+        );
+    }
+
+    #[test]
+    fn a_session_hashes_nonce_and_cnonce_into_the_password() {
+        // The formulas of RFC 2617 §3.2.2, with and without qop, computed by hand from MD5.
+        let secret = Secret { username: b"201", realm: b"pbx", password: "secret" };
+        let asked = Asked {
+            algorithm: Algorithm::Md5Sess,
+            method: b"REGISTER",
+            uri: b"sip:pbx",
+            nonce: b"n",
+            cnonce: b"c",
+            count: b"00000001",
+            qop: b"auth",
+        };
+        assert_eq!(response(&secret, &asked), "dd38e768765659da949346b0a66cde3d");
+        let without = Asked { algorithm: Algorithm::Md5, qop: b"", ..asked };
+        assert_eq!(response(&secret, &without), "7d30d4cdc2d20322256275ac3c6dff6b");
     }
 }

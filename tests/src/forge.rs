@@ -88,7 +88,7 @@ impl Forged {
     }
 }
 
-pub(crate) fn address(to: SocketAddrV4) -> libc::sockaddr_in {
+fn address(to: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: 0,

@@ -59,18 +59,13 @@ impl Namespace {
 
     /// Runs `work` inside, on a thread of its own.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.entrance().enter(work)
+    }
+
+    /// A way inside for those that may outlive the borrow of the namespace.
+    pub fn entrance(&self) -> Entrance {
         let path = format!("/run/netns/{}", self.name);
-        let namespace = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let inside = || {
-            // SAFETY: a namespace's descriptor; it moves this thread alone.
-            let entered = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
-            assert_eq!(entered, 0, "{path}: {}", std::io::Error::last_os_error());
-            work()
-        };
-        thread::scope(|scope| match scope.spawn(inside).join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        Entrance(File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
     }
 
     /// Datagrams that its sockets were given, by the kernel's count.
@@ -107,6 +102,26 @@ impl Namespace {
         };
         assert_eq!(set, 0, "{}", io::Error::last_os_error());
         socket
+    }
+}
+
+/// It keeps the network of the namespace alive.
+#[derive(Debug)]
+pub struct Entrance(File);
+
+impl Entrance {
+    /// Runs `work` inside, on a thread of its own.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let inside = || {
+            // SAFETY: a namespace's descriptor; it moves this thread alone.
+            let entered = unsafe { libc::setns(self.0.as_raw_fd(), libc::CLONE_NEWNET) };
+            assert_eq!(entered, 0, "{:?}: {}", self.0, io::Error::last_os_error());
+            work()
+        };
+        thread::scope(|scope| match scope.spawn(inside).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Transport, fragments::Fragments, tcp::connect};
-use crate::message::header;
+use super::{Transport, fragments::Fragments};
+use crate::{message::header, tcp::connect};
 
 /// Until a connection is there, or is given up.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -40,9 +40,6 @@ struct Cut {
 impl Channel {
     pub fn open(transport: Transport, from: SocketAddr, to: SocketAddr) -> io::Result<Self> {
         let way = if transport.is_tcp() {
-            let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, to) else {
-                return Err(io::Error::other("TCP is tried over IPv4 only"));
-            };
             let cut = match transport {
                 Transport::TcpCut(at) => Some(Cut { at, further: 0 }),
                 Transport::TcpCutOnward(further) => Some(Cut { at: 1, further }),

@@ -108,6 +108,7 @@ impl Request<'_> {
             count: count.as_bytes(),
             cnonce: cnonce.as_bytes(),
             qop: if challenge.has_quality { b"auth" } else { b"" },
+            ..Asked::default()
         };
         let response = response(&secret, &asked);
         let quality = match challenge.has_quality {

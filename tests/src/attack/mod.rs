@@ -9,7 +9,6 @@ mod message;
 mod run;
 mod site;
 mod subscriber;
-mod tcp;
 
 use std::fmt;
 
@@ -22,7 +21,6 @@ pub use self::{
     run::{Attacker, Figures},
     site::{SCANNER, Site, pbx, v4_of, v6_of},
     subscriber::{Registration, Subscriber},
-    tcp::connect,
 };
 use crate::caller::PHONE;
 

@@ -264,7 +264,15 @@ impl Credentials {
         };
         let (realm, uri, nonce) = (value("realm"), value("uri"), value("nonce"));
         let (count, cnonce, qop) = (value("nc"), value("cnonce"), value("qop"));
-        let asked = Asked { method, uri: &uri, nonce: &nonce, count: &count, cnonce: &cnonce, qop: &qop };
+        let asked = Asked {
+            method,
+            uri: &uri,
+            nonce: &nonce,
+            count: &count,
+            cnonce: &cnonce,
+            qop: &qop,
+            ..Asked::default()
+        };
         let written = value("username");
         let username = account.map_or(&written[..], str::as_bytes);
         let digest = response(&Secret { username, realm: &realm, password }, &asked);

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attach;
+mod edge_accounts;
 mod lists;
 mod private;
 mod reachability;

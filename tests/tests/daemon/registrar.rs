@@ -1,12 +1,13 @@
 //! A PBX of a few lines that challenges requests, and phones with the right or a wrong password.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     io::ErrorKind,
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -14,8 +15,10 @@ use std::{
 
 use sipward_tests::{
     command::Sipward,
-    message::{self, Request},
+    guesser::another,
+    message,
     namespace::Namespace,
+    sip_phone::{self, Edit, Settings, Transport},
     wait::wait_until,
 };
 
@@ -23,6 +26,8 @@ use crate::site::{PBX, SIP, Site, Wire};
 
 /// The response that the registrar accepts as proof of the password.
 const RIGHT: &str = "00112233445566778899aabbccddeeff";
+/// The longest that a phone waits for the registrar, which answers at once.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Dropped, it is gone.
 #[derive(Debug)]
@@ -94,70 +99,45 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// A phone with one address and port.
+/// A phone with one address and port, for any account. It has mutable state that a test has no use for.
 #[derive(Debug)]
-pub(crate) struct Phone {
-    socket: UdpSocket,
-    address: String,
-}
+pub(crate) struct Phone(RefCell<sip_phone::Phone>);
 
 impl Phone {
     pub(crate) fn new(host: &Namespace, address: &str, pbx: &str) -> Self {
-        let socket = host.udp(&format!("{address}:0"));
-        socket.connect(format!("{pbx}:{SIP}")).expect("an address of the PBX");
-        Self { socket, address: address.to_owned() }
+        let at = |address: &str, port| SocketAddr::new(address.parse().expect("an address"), port);
+        let mut settings = Settings::new(Transport::Udp, at(pbx, SIP), "", "");
+        settings.domain = "pbx".to_owned();
+        settings.patience = PATIENCE;
+        Self(RefCell::new(sip_phone::Phone::start(host, at(address, 0), settings)))
     }
 
     /// Registers, as the PBX wants it. The last status; `None`: it did not answer.
     pub(crate) fn register(&self, account: &str, knows: bool) -> Option<u16> {
-        let (call, tries) = (next(), next());
-        let first = self.ask(account, call, 1, "")?;
-        let nonce = between(&first, "nonce=\"", "\"").expect("a challenge").to_owned();
-        let proof = if knows { RIGHT.to_owned() } else { format!("{tries:032x}") };
-        let credentials = format!(
-            "Authorization: Digest username=\"{account}\", realm=\"pbx\", nonce=\"{nonce}\", uri=\"sip:pbx\", \
-             response=\"{proof}\", algorithm=MD5\r\n"
-        );
-        message::status(&self.ask(account, call, 2, &credentials)?)
+        let proof = if knows { RIGHT.to_owned() } else { format!("{:032x}", another()) };
+        let mut phone = self.0.borrow_mut();
+        account.clone_into(&mut phone.settings.account);
+        account.clone_into(&mut phone.settings.credentials.username);
+        phone.settings.credentials.claims.response = Some(proof);
+        phone.request("REGISTER", "sip:pbx", registration(account)).status()
     }
 
     /// Sends what may not be answered.
     pub(crate) fn knock(&self, account: &str) {
-        let message = self.request(account, next(), 1, "");
-        self.socket.send(message.as_bytes()).expect("a packet is sent");
+        let mut phone = self.0.borrow_mut();
+        account.clone_into(&mut phone.settings.account);
+        let id = phone.send("REGISTER", "sip:pbx", registration(account));
+        phone.give_up(id);
     }
+}
 
-    fn ask(&self, account: &str, call: u32, sequence: u32, credentials: &str) -> Option<String> {
-        let message = self.request(account, call, sequence, credentials);
-        self.socket.send(message.as_bytes()).expect("a packet is sent");
-        let mut buffer = [0; 4096];
-        let wanted = (format!("call-{call}@"), format!("CSeq: {sequence} "));
-        loop {
-            let length = self.socket.recv(&mut buffer).ok()?;
-            let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if answer.contains(&wanted.0) && answer.contains(&wanted.1) {
-                return Some(answer);
-            }
-        }
-    }
-
-    fn request(&self, account: &str, call: u32, sequence: u32, credentials: &str) -> String {
-        let address = &self.address;
-        let request = Request {
-            uri: "sip:pbx",
-            sent_by: address,
-            branch: &format!("z9hG4bK-{}", next()),
-            from: &format!("<sip:{account}@pbx>"),
-            tag: &format!("f{call}"),
-            to: &format!("<sip:{account}@pbx>"),
-            call_id: &format!("call-{call}@{address}"),
-            sequence,
-            contact: Some(&format!("<sip:{account}@{address}>")),
-            headers: &format!("Expires: 600\r\n{credentials}"),
-            ..Request::default()
-        };
-        request.write()
-    }
+/// Each account registers in a Call-ID of its own.
+fn registration(account: &str) -> Edit {
+    let to = format!("<sip:{account}@pbx>");
+    Edit::new(move |draft| {
+        draft.set("To", &to[..]);
+        draft.add("Expires", "600");
+    })
 }
 
 /// Waits until challenges prove an address: the daemon does not know the receivers of those that left before it started.
@@ -169,10 +149,4 @@ pub(crate) fn wait_until_believed(sipward: &Sipward<'_>, site: &Site) {
         assert_eq!(phone.register("900", true), Some(200));
         sipward.json(&format!("explain {address}"))[0]["standing"] == "known"
     });
-}
-
-/// Another one each time.
-fn next() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

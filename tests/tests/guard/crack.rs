@@ -8,9 +8,9 @@ use std::{
 
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, password},
+    baresip::Baresip,
     guesser::Guesser,
     namespace::v4,
-    phone::Phone,
     scratch::Scratch,
 };
 
@@ -63,7 +63,7 @@ fn guesses(make: PbxKind) {
     assert!(crack(&site, 40), "without a filter");
 
     let guarded = Guarded::start(&site, &format!("{PATIENT}{SETTINGS}"));
-    let mut phone = Phone::start(site.host(PHONE), PHONE, ACCOUNT, &password(ACCOUNT));
+    let mut phone = Baresip::start(site.host(PHONE), PHONE, ACCOUNT, &password(ACCOUNT));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let calls = scope.spawn(|| {

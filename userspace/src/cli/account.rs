@@ -3,28 +3,47 @@
 use std::net::IpAddr;
 
 use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
-    backend::ask,
+    backend::{answers, ask, decoded, go_on_without},
     diagnosis::say_diagnoses,
+    edge_account,
     failure::Failure,
     lists::{Terms, time_left},
     output::{Align, LongTable, Output, Table},
+    suspensions::{closed_row, closed_table},
     target::Target,
 };
+use crate::control::Received;
 use sipward_api::{self as protocol, Accounts, Call, Closing, Lock, Unlock, item};
 use sipward_types::{account::Status, printable::printable};
 
-/// Suspended and locked accounts
+/// Suspended and locked accounts, and the accounts of the edge
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples: sipward account list\n          sipward account unlock 201")]
+#[command(
+    after_help = "Examples: sipward account list\n          sipward account unlock 201\n          sipward account \
+                  add 201\n\nThe guard suspends and locks: `lock` and `unlock` do that by hand, the packets of the \
+                  account drop in the kernel, and it ends by itself. The status of an account of the edge is what \
+                  you give it with `set`: the edge refuses the account with 403 until you change it. `show` and \
+                  `list --all` have both."
+)]
 pub(super) enum Account {
     /// Show suspensions and locks: the account, the source, the reason and the time left
     #[command(after_help = "Examples: sipward account list\n          sipward account list --status locked \
-                      --json\n          sipward account list --within 198.51.100.0/24 --name 20\n\nA \
+                      --json\n          sipward account list --within 198.51.100.0/24 --name 20\n          \
+                      sipward account list --weak\n\nA \
                       suspension holds for an account at one source, a lock for an account everywhere. \
-                      \"banned\" is one port of a source, which `sipward ban del` lifts.")]
+                      \"banned\" is one port of a source, which `sipward ban del` lifts. With --all, the column \
+                      \"status\" is what `sipward account set` has set, and \"by the guard\" has suspensions and locks.")]
     List {
+        /// All accounts of the edge, with their status and what the guard has in force
+        #[arg(long, conflicts_with_all = ["status", "within"])]
+        all: bool,
+        /// The accounts of the edge that have a weak password, and the reason
+        #[arg(long, conflicts_with_all = ["all", "status", "within"])]
+        weak: bool,
         /// Only this status
         #[arg(long, value_enum)]
         status: Option<StatusChoice>,
@@ -35,7 +54,7 @@ pub(super) enum Account {
         #[arg(long, value_name = "TEXT")]
         name: Option<String>,
     },
-    /// Show an account: where it is suspended, fails or works, and why the PBX refuses it
+    /// Show an account: its settings at the edge, where it is suspended, fails or works, and why the PBX refuses it
     #[command(after_help = "Examples: sipward account show 201\n          sipward account show 201 --json")]
     Show {
         /// The user name that a phone authenticates with
@@ -46,7 +65,8 @@ pub(super) enum Account {
     #[command(
         after_help = "Examples: sipward account lock 201 --for 30m --note \"bills of March\"\n          \
                       sipward account lock 201\n\nRunning calls continue. The account is the user name that \
-                      a phone authenticates with."
+                      a phone authenticates with. `sipward account unlock` lifts the lock. To refuse an account of \
+                      the edge with 403 instead: `sipward account set 201 --status locked`."
     )]
     Lock {
         /// The user name that a phone authenticates with
@@ -59,7 +79,8 @@ pub(super) enum Account {
     #[command(
         after_help = "Examples: sipward account unlock 201\n          sipward account unlock 201 --from \
                       192.0.2.20\n\nThe account stays free until there is new evidence. `sipward ban del` \
-                      lifts bans of sources."
+                      lifts bans of sources. The status that `sipward account set` gives to an account of the edge \
+                      stays."
     )]
     Unlock {
         /// The user name that a phone authenticates with
@@ -69,6 +90,11 @@ pub(super) enum Account {
         #[arg(long, value_name = "ADDRESS")]
         from: Option<IpAddr>,
     },
+    Add(edge_account::Add),
+    Set(edge_account::Set),
+    #[command(name = "del")]
+    Delete(edge_account::Delete),
+    Import(edge_account::ImportAccounts),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,7 +107,9 @@ pub(super) enum StatusChoice {
 impl Account {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match self {
-            Self::List { status, within, name } => {
+            Self::List { all: true, name, .. } => edge_account::list(false, name.as_deref(), output),
+            Self::List { weak: true, name, .. } => edge_account::list(true, name.as_deref(), output),
+            Self::List { status, within, name, .. } => {
                 let status = status.map(|status| match status {
                     StatusChoice::Suspended => Closing::Suspended,
                     StatusChoice::Locked => Closing::Locked,
@@ -93,6 +121,10 @@ impl Account {
             Self::Show { account } => show(account, output),
             Self::Lock { account, terms } => lock(account, terms, output),
             Self::Unlock { account, from } => unlock(account, *from, output),
+            Self::Add(add) => add.run(output),
+            Self::Set(set) => set.run(output),
+            Self::Delete(delete) => delete.run(output),
+            Self::Import(import) => import.run(output),
         }
     }
 }
@@ -100,56 +132,57 @@ impl Account {
 fn list(call: &Call, output: &mut Output) -> Result<(), Failure> {
     let mut table = LongTable::new(closed_table());
     ask(call, output, |closed: item::Closed, output| Ok(table.row(closed_row(&closed), output)?))?;
-    Ok(table.finish("No suspensions or locks.", output)?)
-}
-
-pub(super) fn closed_table() -> Table {
-    Table::new([
-        ("account", Align::Left),
-        ("status", Align::Left),
-        ("from", Align::Left),
-        ("time left", Align::Right),
-        ("why", Align::Left),
-    ])
-}
-
-pub(super) fn closed_row(closed: &item::Closed) -> [String; 5] {
-    let name = closed.account.as_ref().or(closed.flow.as_ref());
-    let from = match (&closed.source, closed.strict) {
-        (Some(source), _) => source.clone(),
-        (None, true) => "anywhere".to_owned(),
-        (None, false) => "except where it works".to_owned(),
-    };
-    [
-        name.map_or_else(String::new, |name| printable(name.as_bytes())),
-        closing(closed.status).to_owned(),
-        from,
-        time_left(closed.expires_in),
-        why(closed),
-    ]
-}
-
-const fn closing(status: Closing) -> &'static str {
-    match status {
-        Closing::Suspended => "suspended",
-        Closing::Locked => "locked",
-        Closing::Banned => "banned",
-        Closing::Limited => "limited",
+    table.finish("No suspensions or locks.", output)?;
+    if output.is_json() {
+        return Ok(());
+    }
+    match edge_account::not_normal(output)? {
+        0 => Ok(()),
+        1 => Ok(output.say("1 account is refused by its status at the edge: `sipward account list --all`")?),
+        count => Ok(output.say(format_args!(
+            "{count} accounts are refused by their status at the edge: `sipward account list --all`"
+        ))?),
     }
 }
 
-/// `suspend: 6 in 2s`, or `hand: root (alice)`.
-fn why(closed: &item::Closed) -> String {
-    let item::Closed { rule, count, seconds, who, .. } = closed;
-    if *count > 0 { format!("{rule}: {count} in {seconds}s") } else { format!("{rule}: {who}") }
-}
-
-fn show(account: &str, output: &mut Output) -> Result<(), Failure> {
+/// What the edge has of the account, if it has one, and what the guard has.
+pub(super) fn show(account: &str, output: &mut Output) -> Result<(), Failure> {
+    let at_edge = edge_account::find(account, output)?;
+    if let Some(at_edge) = &at_edge {
+        at_edge.say(output)?;
+    }
     let call = Call::Account(protocol::Account { account: account.to_owned() });
-    ask(&call, output, |account: item::Account, output| say_account(&account, output))
+    let asked = answers(&call, &mut |received| match (received, &at_edge) {
+        (Received::Notice(notice), _) => Ok(output.warn(&notice)?),
+        (Received::Item(guard), Some(edge)) if output.is_json() => {
+            Ok(output.object(&WithEdge { guard, edge })?)
+        }
+        (Received::Item(item), None) if output.is_json() => Ok(output.object(&item)?),
+        (Received::Item(item), at_edge) => {
+            if at_edge.is_some() {
+                output.say("\nThe guard:")?;
+            }
+            say_account(&decoded(item)?, output)
+        }
+    });
+    match (asked, at_edge) {
+        (Err(failure), Some(at_edge)) => {
+            output.object(&WithEdge { guard: json!({ "account": account }), edge: &at_edge })?;
+            go_on_without("suspensions and locks by the guard are not shown", failure, output)
+        }
+        (asked, _) => asked,
+    }
 }
 
-pub(super) fn say_account(account: &item::Account, output: &mut Output) -> Result<(), Failure> {
+/// The answer of the guard, and one field more.
+#[derive(Serialize)]
+struct WithEdge<'a> {
+    #[serde(flatten)]
+    guard: Value,
+    edge: &'a edge_account::EdgeAccount,
+}
+
+fn say_account(account: &item::Account, output: &mut Output) -> Result<(), Failure> {
     let name = printable(account.account.as_bytes());
     output.say(format_args!("account {name}: {}", standing(account.status)))?;
     if !account.closed.is_empty() {
@@ -211,9 +244,15 @@ fn lock(account: &str, terms: &Terms, output: &mut Output) -> Result<(), Failure
 
 fn unlock(account: &str, from: Option<IpAddr>, output: &mut Output) -> Result<(), Failure> {
     let call = Call::Unlock(Unlock { account: account.to_owned(), from });
-    ask(&call, output, |item::Unlocked { unlocked, source }, output| {
+    let unlocked = ask(&call, output, |item::Unlocked { unlocked, source }, output| {
         let name = printable(unlocked.as_bytes());
         let what = source.map_or_else(|| "locked".to_owned(), |source| format!("suspended at {source}"));
         Ok(output.say(format_args!("{name}: no longer {what}"))?)
-    })
+    });
+    if let Some(remedy) = edge_account::find(account, output)?.and_then(|at_edge| at_edge.remedy()) {
+        let name = printable(account.as_bytes());
+        output
+            .warn(&format!("{name}: the edge refuses it by its status all the same: `{remedy}` ends that"))?;
+    }
+    unlocked
 }

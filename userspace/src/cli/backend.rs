@@ -40,6 +40,17 @@ pub(super) fn answers(call: &Call, each: Each<'_>) -> Result<(), Failure> {
     Backend::find(&Pins::default(), each)?.answers(call, each)
 }
 
+/// Goes on where the guard could not answer: there is something else to show.
+pub(super) fn go_on_without(what: &str, failure: Failure, output: &mut Output) -> Result<(), Failure> {
+    match failure {
+        Failure::Refused(_) | Failure::Kernel(_) | Failure::Unreachable(_) => {
+            let why = failure.message(false).unwrap_or_default();
+            Ok(output.warn(&format!("{what}: {why}"))?)
+        }
+        failure => Err(failure),
+    }
+}
+
 /// Receives each answer.
 pub(super) type Each<'a> = &'a mut dyn FnMut(Received) -> Result<(), Failure>;
 

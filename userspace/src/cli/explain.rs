@@ -10,19 +10,19 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::{
-    account::{closed_row, closed_table, say_account, say_sources},
+    account::{self, say_sources},
     audit::say_history,
     backend::ask,
     diagnosis::say_diagnoses,
     failure::Failure,
     lists::time_left,
     output::{Align, Output, Table, grouped},
+    suspensions::{closed_row, closed_table},
     time::local,
 };
 use sipward_api::{
     self as protocol, Call,
     explanation::{Explanation, KnownFlow, KnownSource, ListRule, RuleCount, SourceDrops},
-    item,
     name::SourceClass,
 };
 use sipward_types::{
@@ -96,10 +96,7 @@ impl ExplainCommand {
                 let call = Call::Explain(protocol::Explain { address: *address });
                 ask(&call, output, |explained: Explanation, output| say_explained(&explained, output))
             }
-            About::Account(account) => {
-                let call = Call::Account(protocol::Account { account: account.clone() });
-                ask(&call, output, |account: item::Account, output| say_account(&account, output))
-            }
+            About::Account(account) => account::show(account, output),
         }
     }
 }

@@ -10,6 +10,8 @@ mod check;
 mod completions;
 mod diagnosis;
 mod doctor;
+mod edge;
+mod edge_account;
 mod events;
 mod evidence;
 mod explain;
@@ -25,8 +27,10 @@ mod reload;
 mod replay;
 mod rules;
 mod run;
+mod secret_input;
 mod signature;
 mod status;
+mod suspensions;
 mod target;
 mod time;
 mod top;
@@ -62,6 +66,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Edge(edge::EdgeCommand),
     Reload(reload::Reload),
     Attach(attach::Attach),
     Detach(attach::Detach),
@@ -109,6 +114,7 @@ pub fn understand<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), cl
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.run(),
+        Command::Edge(edge) => edge.run(),
         Command::Reload(reload) => reload.run(output),
         Command::Attach(attach) => attach.run(output),
         Command::Detach(detach) => detach.run(output),
@@ -186,6 +192,16 @@ mod tests {
             "account show 201",
             "account lock 201 --for 30m --note bills",
             "account unlock 201 --from 2001:db8::1",
+            "account list --all --name 20 --json",
+            "account list --weak",
+            "account add 201 --status disabled --expires 2027-01-31 --from 192.0.2.0/24 --from 2001:db8::1",
+            "account add 201 --ha1 MD5:pbx.example.com --ha1 SHA-256:pbx.example.com",
+            "account set 201",
+            "account set 201 --status normal --expires never --from anywhere",
+            "account set 201 --expires 2027-01-31T18:00:00Z",
+            "account del 201",
+            "account import accounts.txt",
+            "account import -",
             "signature list",
             "signature load my.toml",
             "signature load",
@@ -239,6 +255,14 @@ mod tests {
             ("account", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
             ("account show", ErrorKind::MissingRequiredArgument),
             ("account list --status normal", ErrorKind::InvalidValue),
+            ("account list --all --status locked", ErrorKind::ArgumentConflict),
+            ("account list --all --weak", ErrorKind::ArgumentConflict),
+            ("account add", ErrorKind::MissingRequiredArgument),
+            ("account add 2@1", ErrorKind::ValueValidation),
+            ("account add 201 --password x", ErrorKind::UnknownArgument),
+            ("account set 201 --status suspended", ErrorKind::InvalidValue),
+            ("account set 201 --expires tomorrow", ErrorKind::ValueValidation),
+            ("account set 201 --from 192.0.2.1/24", ErrorKind::ValueValidation),
             ("account lock 201 --for 5", ErrorKind::ValueValidation),
             ("account unlock 201 --from 192.0.2.0/24", ErrorKind::ValueValidation),
             ("explain 192.0.2.0/24", ErrorKind::ValueValidation),

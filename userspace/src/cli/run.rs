@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::Failure;
-use crate::daemon::{self, Log, Options};
+use crate::{
+    daemon::{self, Options},
+    log::Log,
+};
 
 /// Protect this host: the daemon, in the foreground
 #[derive(Debug, Args)]

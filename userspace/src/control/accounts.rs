@@ -39,7 +39,7 @@ pub(super) fn user_id(name: &str) -> io::Result<Option<u32>> {
     )
 }
 
-pub(super) fn group_id(name: &str) -> io::Result<Option<u32>> {
+pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(
         // SAFETY: as above, and `name` is a C string.

@@ -17,6 +17,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::accounts::group_id;
 pub use self::handler::{Handler, Limits};
 pub use admission::{Access, Admission, AdmissionError};
 pub use answers::{Answers, Gone};

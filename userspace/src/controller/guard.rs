@@ -144,6 +144,13 @@ impl Controller {
         self.guard_runtime.listener.take()
     }
 
+    /// Tells the observer which ports the edge answers by the settings in force.
+    pub(super) fn note_edge_ports(&self) {
+        let edge = self.settings.as_ref().and_then(|settings| settings.resolved.edge.as_ref());
+        let listen = edge.map(|edge| edge.listen.as_slice()).unwrap_or_default();
+        self.edge_ports.set(listen.iter().map(|own| (own.transport, own.address.port())));
+    }
+
     /// Applies new settings. Decisions in force stay as they are.
     pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
         let passes = settings.keep_passes(&mut self.store);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit_trail;
+mod edge_ports;
 mod enforced_state;
 mod explain;
 mod flows;
@@ -32,6 +33,7 @@ mod tapping;
 
 pub use self::{
     audit_trail::{AuditTrail, audit_trail},
+    edge_ports::EdgePorts,
     enforced_state::ReconcileReport,
     guard::{Listener, News},
     list_commands::Page,
@@ -92,6 +94,7 @@ pub struct Controller {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
+    edge_ports: EdgePorts,
 }
 
 impl Controller {
@@ -117,7 +120,13 @@ impl Controller {
             purged: None,
             hold: None,
             proof: Proved::default(),
+            edge_ports: EdgePorts::default(),
         }
+    }
+
+    /// The ports that the edge answers, now and after each reload.
+    pub fn edge_ports(&self) -> EdgePorts {
+        self.edge_ports.clone()
     }
 
     /// A command's own, over the filter as it is pinned.

@@ -44,6 +44,7 @@ impl Controller {
         next.keep(&mut self.store);
         self.set_guard(&next)?;
         self.settings = Some(next);
+        self.note_edge_ports();
         self.change_interfaces(&gone, reply)?;
         self.note(who, "reload", "", reply);
         self.say_interfaces(reply)

@@ -12,7 +12,6 @@ mod feeders;
 mod in_force;
 mod links;
 mod locked;
-mod log;
 mod observing;
 mod request_handler;
 mod start;
@@ -20,10 +19,9 @@ mod upkeep;
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
-pub use self::log::Log;
 use self::{
     controller_handle::ControllerHandle, drop_events::DropEvents, false_positives::SharedFalsePositives,
     in_force::InForceFeed, observing::Observing, request_handler::RequestHandler, start::Begun,
@@ -32,8 +30,10 @@ use crate::{
     caller::Who,
     control::DaemonLock,
     controller::{Controller, News, Reply},
+    log::{self, Log},
     paths,
     refusal::Refusal,
+    service::{Signals, notify},
     wire,
 };
 use sipward_api::Call;
@@ -73,8 +73,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         }
         feed.emit(news);
     }));
+    let edge_ports = controller.edge_ports();
     let handle = ControllerHandle::open(controller)?;
-    let observing = Observing::start(pins, handle.clone(), false_positives.clone())?;
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
     let request_handler = RequestHandler::new(
         handle.clone(),
         drop_events.clone(),
@@ -108,37 +109,6 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     result
 }
 
-struct Signals {
-    hangup: Signal,
-    end: Ends,
-}
-
-struct Ends {
-    term: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Refusal> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Refusal::failed(format!("could not listen for signals: {error}")))
-        };
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            end: Ends { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? },
-        })
-    }
-}
-
-impl Ends {
-    async fn received(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
-}
-
 async fn reload_on_demand(hangup: &mut Signal, handle: &ControllerHandle) {
     while hangup.recv().await.is_some() {
         let (result, reply) = handle
@@ -163,12 +133,5 @@ async fn watchdog(handle: &ControllerHandle) {
         ticks.tick().await;
         handle.with(|_| ()).await;
         notify(&[sd_notify::NotifyState::Watchdog]);
-    }
-}
-
-/// Does nothing if systemd did not start the daemon.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!("systemd cannot be notified: {error}");
     }
 }

@@ -17,7 +17,10 @@ use super::{
     controller_handle::ControllerHandle, false_positives::SharedFalsePositives, fault_log::FaultLog,
     locked::locked,
 };
-use crate::{controller::Controller, refusal::Refusal};
+use crate::{
+    controller::{Controller, EdgePorts},
+    refusal::Refusal,
+};
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Error, Pins, Tables, TapLosses};
@@ -45,6 +48,7 @@ struct Inner {
     pins: Pins,
     handle: ControllerHandle,
     false_positives: SharedFalsePositives,
+    edge_ports: EdgePorts,
     observer: Mutex<Observer>,
     /// Of the kernel's taps, since the filter was loaded.
     losses: Mutex<TapLosses>,
@@ -69,11 +73,13 @@ impl Observing {
         pins: Pins,
         handle: ControllerHandle,
         false_positives: SharedFalsePositives,
+        edge_ports: EdgePorts,
     ) -> Result<Self, Refusal> {
         let observing = Self(Arc::new(Inner {
             pins,
             handle,
             false_positives,
+            edge_ports,
             observer: Mutex::new(Observer::new(Settings::default())),
             losses: Mutex::default(),
             lost: AtomicU64::default(),
@@ -135,6 +141,7 @@ impl Observing {
             // Before the packets: one of them may exploit what the observer missed.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
+            observer.set_edge_ports(self.0.edge_ports.get());
             for (what, before, after) in [
                 (Unseen::Answer, missed.answers, losses.answers),
                 (Unseen::Hidden, missed.hidden, losses.hidden),

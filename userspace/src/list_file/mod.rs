@@ -15,7 +15,6 @@ mod json;
 #[cfg(test)]
 mod tests;
 mod text;
-mod time;
 
 use std::fmt;
 

@@ -1,11 +1,11 @@
 //! A line of text: `SOURCE [until TIME] [# NOTE]`.
 
-use super::{
-    Line, quoted, source,
+use super::{Line, quoted, source};
+use sipward_api::item::Listed;
+use sipward_types::{
+    printable::is_hidden,
     time::{format_utc, parse_utc},
 };
-use sipward_api::item::Listed;
-use sipward_types::printable::is_hidden;
 
 const UNTIL: &str = "until";
 

@@ -22,6 +22,8 @@ pub enum StoreErrorKind {
     /// Of a version that this one does not know.
     Newer,
     Busy,
+    /// A change was cut off in the middle, and this user may not undo it.
+    Interrupted,
     /// Removed or replaced while it was open: what is written now goes nowhere.
     Lost,
     Other,
@@ -39,22 +41,31 @@ impl StoreError {
         self.kind
     }
 
-    pub(super) fn new(kind: StoreErrorKind, path: &Path, cause: impl Into<String>) -> Self {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    pub(crate) fn new(kind: StoreErrorKind, path: &Path, cause: impl Into<String>) -> Self {
         // A damaged database is quoted.
         let cause = cause.into().replace(char::is_control, "?");
         Self { kind, path: path.to_owned(), cause }
     }
 
-    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
         Self::system(path, error.raw_os_error().unwrap_or(0), error.to_string(), StoreErrorKind::Other)
     }
 
     /// `connection`: the one that failed, if it came to one.
-    pub(super) fn sqlite(path: &Path, connection: Option<&Connection>, error: &rusqlite::Error) -> Self {
+    pub(crate) fn sqlite(path: &Path, connection: Option<&Connection>, error: &rusqlite::Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {
             return Self::new(decoding(error), path, error.to_string());
         };
         let kind = match code {
+            ErrorCode::ReadOnly if is_interrupted(error) => StoreErrorKind::Interrupted,
             // `Unknown`: a statement that makes no sense; `TooBig`: a value of a billion bytes. Ours make sense and are
             // small, so it is what they meet that is broken.
             ErrorCode::DatabaseCorrupt
@@ -123,6 +134,11 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Busy => {
                 write!(f, "{path} is locked by another program: `fuser -v {path}` shows which")
             }
+            StoreErrorKind::Interrupted => write!(
+                f,
+                "a change of {path} was cut off in the middle, and this user may not undo it: any command of \
+                 sipward that reads it does so as root"
+            ),
             StoreErrorKind::Lost => write!(
                 f,
                 "{path} was removed or replaced while it was in use: sipward makes a new one from the lists \
@@ -152,6 +168,11 @@ fn decoding(error: &rusqlite::Error) -> StoreErrorKind {
         | rusqlite::Error::Utf8Error(..) => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Other,
     }
+}
+
+/// Whoever opens it to write undoes what the journal says is half done.
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// The last error of the system that SQLite saw.

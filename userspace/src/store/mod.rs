@@ -41,6 +41,10 @@ use self::{
     boots::{Boots, Here},
     error::Result,
 };
+pub(crate) use self::{
+    open::{existing, readable, writable},
+    schema::Layout,
+};
 use crate::{clock::Clock, file_id::FileId};
 
 /// Expired rows are removed in batches of this size, so that no call waits long.
@@ -97,7 +101,7 @@ impl Store {
         let none =
             Connection::open_in_memory().map_err(|error| StoreError::sqlite(&self.path, None, &error))?;
         drop(mem::replace(&mut self.connection, none));
-        let (opened, result) = match open::writable(&self.path) {
+        let (opened, result) = match open::writable(&self.path, &schema::LAYOUT) {
             Ok(connection) => (Ok(connection), Ok(())),
             Err(error) => (open::open(&self.path), Err(error)),
         };

@@ -1,4 +1,4 @@
-//! Opens the database with SQLite's safest settings, migrates its layout and checks it.
+//! Opens a database with SQLite's safest settings, migrates its layout and checks it.
 
 use std::{
     ffi::OsString,
@@ -16,7 +16,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
 use super::{
     error::{Result, StoreError, StoreErrorKind},
-    schema,
+    schema::{self, LAYOUT, Layout},
 };
 
 /// Long enough for any change by another command, short enough for an operator at a prompt.
@@ -24,21 +24,31 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// To be written if that is possible, and else to be read.
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    writable(path).or_else(|error| match error.kind() {
+    writable(path, &LAYOUT).or_else(|error| match error.kind() {
         StoreErrorKind::ReadOnly | StoreErrorKind::Full if !has_log(path) => {
             // Even to read, SQLite makes a file beside it, unless it is told that nobody changes the database. Nobody
             // can; and if that changes, it is opened again.
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-            open_as(path, &immutable(path), flags).map_err(|_| error)
+            open_as(path, &immutable(path), flags, &LAYOUT).map_err(|_| error)
         }
         _ => Err(error),
     })
 }
 
 /// Read-only all the same if there is a log to read and the file system is.
-pub(super) fn writable(path: &Path) -> Result<Connection> {
+pub(crate) fn writable(path: &Path, layout: &Layout) -> Result<Connection> {
     create(path).map_err(|error| StoreError::io(path, &error))?;
-    open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE, layout)
+}
+
+/// Only if it is there, and to be written only if that is possible.
+pub(crate) fn existing(path: &Path, layout: &Layout) -> Result<Connection> {
+    open_as(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE, layout)
+}
+
+/// Only if it is there, and only to be read.
+pub(crate) fn readable(path: &Path, layout: &Layout) -> Result<Connection> {
+    open_as(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY, layout)
 }
 
 /// SQLite would leave it to the umask who may read it.
@@ -52,15 +62,15 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open_as(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection> {
+fn open_as(path: &Path, name: &Path, flags: OpenFlags, layout: &Layout) -> Result<Connection> {
     let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| StoreError::sqlite(path, None, &error))?;
-    prepare(&connection).map_err(|error| StoreError::sqlite(path, Some(&connection), &error))?;
-    schema::check(path, &connection)?;
+    prepare(&connection, layout).map_err(|error| StoreError::sqlite(path, Some(&connection), &error))?;
+    schema::check(path, &connection, layout)?;
     Ok(connection)
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(32);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -76,7 +86,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     if connection.is_readonly(MAIN_DB)? {
         return Ok(());
     }
-    connection.pragma_update(None, "journal_mode", "WAL")
+    connection.pragma_update(None, "journal_mode", layout.journal)
 }
 
 /// True if the write-ahead log holds changes that are not in the database yet.

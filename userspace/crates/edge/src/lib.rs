@@ -8,16 +8,21 @@
 //!
 //! - `message` reads it, and refuses whatever the edge and the PBX could read differently.
 //! - `edge` asks for credentials (`answer`), or judges them: first what the guard has in force, then nonce and digest
-//!   (`authenticator`), then what the operator says about the account (`account`).
+//!   (`authenticator`, with the hashes of `digest`), then what the operator says about the account (`account`).
 //! - `forward` sends it on. Whatever has to be known when the answer, or the next request of the call, comes back is in
 //!   the message itself, signed (`token`), so that a restart forgets nothing.
 
 pub mod account;
+pub mod accounts_file;
 pub mod answer;
 pub mod authenticator;
+mod base64url;
+pub mod digest;
 pub mod edge;
 pub mod forward;
+pub mod in_force;
 pub mod keys;
 pub mod link;
 pub mod message;
+pub mod settings;
 pub mod token;

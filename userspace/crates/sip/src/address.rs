@@ -40,7 +40,7 @@ pub struct Via<'a> {
 }
 
 impl<'a> Party<'a> {
-    pub(super) fn parse(value: &'a [u8]) -> Self {
+    pub fn parse(value: &'a [u8]) -> Self {
         let (uri, parameters) = name_addr(value);
         let mut party = Self { uri: Uri::parse(uri), tag: None };
         // PJSIP answers with a tag within the brackets where there were none.
@@ -56,7 +56,7 @@ impl<'a> Party<'a> {
 }
 
 impl<'a> Contact<'a> {
-    pub(super) fn parse(value: &'a [u8]) -> Self {
+    pub fn parse(value: &'a [u8]) -> Self {
         let (uri, parameters) = name_addr(value);
         let mut contact = Self { uri: Uri::parse(uri), ..Self::default() };
         for piece in parameters {
@@ -76,7 +76,7 @@ impl<'a> Contact<'a> {
 
 impl<'a> Uri<'a> {
     /// sip, sips and tel; others have no user.
-    pub(super) fn parse(uri: &'a [u8]) -> Self {
+    pub fn parse(uri: &'a [u8]) -> Self {
         let uri = trim(uri);
         let Some(colon) = position(uri, b':') else {
             return Self::default();
@@ -100,7 +100,7 @@ impl<'a> Uri<'a> {
 
 impl<'a> Via<'a> {
     /// Of the topmost value: `SIP/2.0/UDP host:port;branch=…`, with blanks wherever RFC 3261 allows them.
-    pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
         let first = Pieces::new(value, b',', false).next()?;
         let mut pieces = Pieces::new(first, b';', false);
         let mut head = pieces.next()?;

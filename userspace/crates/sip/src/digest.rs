@@ -24,7 +24,7 @@ pub struct Challenge<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
         // Kamailio takes a comma for the blank.
         let (scheme, rest) = value.split_at(value.iter().position(ends_token)?);
         if !scheme.eq_ignore_ascii_case(b"Digest") {

@@ -18,13 +18,12 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
+use self::lines::{LineEnd, Lines, has_bare_return};
 pub use self::{
     address::{Contact, Party, Uri, Via},
     digest::{Challenge, Credentials},
-};
-use self::{
-    lines::{LineEnd, Lines, has_bare_return, is_blank, position, trim},
-    pieces::{Pieces, number},
+    lines::{is_blank, position, trim},
+    pieces::{Pieces, closing_quote, find, number, parameter},
 };
 
 /// A message with more of one kind than this is not read further.
@@ -263,7 +262,8 @@ fn version_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-const fn is_token(byte: u8) -> bool {
+/// A byte of a method, a header's name or a tag.
+pub const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }

@@ -159,16 +159,18 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-pub(super) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
+/// The index of the first such byte.
+pub fn position(bytes: &[u8], byte: u8) -> Option<usize> {
     bytes.iter().position(|&other| other == byte)
 }
 
-pub(super) const fn is_blank(byte: u8) -> bool {
+/// Line ends are blanks, too: a value may be folded.
+pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Without blanks around it.
-pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+pub fn trim(bytes: &[u8]) -> &[u8] {
     let Some(start) = bytes.iter().position(|&byte| !is_blank(byte)) else {
         return &[];
     };

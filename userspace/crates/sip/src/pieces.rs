@@ -3,14 +3,15 @@
 use super::lines::{position, trim};
 
 /// The pieces between separators that are in no quoted string and, where `brackets`, in no `<…>`.
-pub(super) struct Pieces<'a> {
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
     finder: Finder,
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) const fn new(value: &'a [u8], separator: u8, brackets: bool) -> Self {
+    pub const fn new(value: &'a [u8], separator: u8, brackets: bool) -> Self {
         Self { rest: Some(value), separator, finder: Finder { quotes: true, brackets } }
     }
 }
@@ -34,12 +35,13 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 /// The first such byte outside of quoted strings.
-pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+pub fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     Finder { quotes: true, brackets: false }.find(bytes, wanted)
 }
 
 /// A quote or bracket that nothing closes is a byte like any other, and so are all behind it: what is false here once,
 /// stays so. That keeps the time linear.
+#[derive(Clone, Debug)]
 struct Finder {
     quotes: bool,
     brackets: bool,
@@ -72,7 +74,7 @@ impl Finder {
 }
 
 /// Of a quoted string that began before these bytes.
-pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
+pub fn closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut escaped = false;
     bytes.iter().position(|&byte| match byte {
         _ if escaped => {
@@ -96,7 +98,7 @@ pub(super) fn unquoted(value: &[u8]) -> &[u8] {
 }
 
 /// `name=value` or `name`.
-pub(super) fn parameter(piece: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub fn parameter(piece: &[u8]) -> (&[u8], Option<&[u8]>) {
     match position(piece, b'=') {
         Some(at) => (trim(&piece[..at]), Some(unquoted(trim(&piece[at + 1..])))),
         None => (trim(piece), None),
@@ -104,7 +106,7 @@ pub(super) fn parameter(piece: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Digits; more than fit are the largest number.
-pub(super) fn number(value: &[u8]) -> Option<u32> {
+pub fn number(value: &[u8]) -> Option<u32> {
     let digits = |byte: &u8| byte.is_ascii_digit();
     if value.is_empty() || !value.iter().all(digits) {
         return None;

@@ -15,9 +15,14 @@ pub fn read(path: &Path) -> io::Result<String> {
         // A pipe may never begin, and a device never end.
         return Err(io::Error::other("it is neither a file nor a link to one"));
     }
+    read_from(File::open(path)?)
+}
+
+/// The text of an open file, or of standard input.
+pub fn read_from(file: impl io::Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     let longest = LONGEST << 20;
-    if File::open(path)?.take(longest + 1).read_to_end(&mut bytes)? as u64 > longest {
+    if file.take(longest + 1).read_to_end(&mut bytes)? as u64 > longest {
         let problem = format!(
             "it is longer than {LONGEST} MiB: long lists are for `sipward trust import` and `sipward ban import`"
         );

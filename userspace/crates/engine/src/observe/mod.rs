@@ -33,7 +33,7 @@ pub use self::{
     counters::{Counters, Forgotten},
     diagnosis::{Cause, Diagnosis, Subject},
     nonces::Unseen,
-    observer::Observer,
+    observer::{EdgePort, Observer},
     registration::{ALL_PHONES, stable_hash},
     settings::Settings,
 };

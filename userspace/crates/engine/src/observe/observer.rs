@@ -1,5 +1,7 @@
 //! From packets to evidence.
 
+use std::sync::Arc;
+
 use super::{
     Counters, Forgotten, Settings,
     answer::{Answer, SeenAnswer},
@@ -15,7 +17,10 @@ use super::{
 use sipward_sip::{Message, Start, find_start};
 use sipward_types::tapped::{Charges, Direction, Tapped};
 use sipward_types::time::KernelTime;
-use sipward_types::{evidence::Evidence, flow::Flow};
+use sipward_types::{
+    evidence::Evidence,
+    flow::{Flow, Transport},
+};
 
 #[derive(Debug)]
 pub struct Observer {
@@ -29,7 +34,11 @@ struct TransactionMatcher {
     transactions: Transactions,
     asked: OwnRequests,
     state: ObserverState,
+    edge_ports: Arc<[EdgePort]>,
 }
+
+/// A port of this host where sipward's own SIP front answers.
+pub type EdgePort = (Transport, u16);
 
 /// The transport of a message, with what that says about it.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +56,7 @@ impl Observer {
                 transactions: Transactions::new(settings.transactions),
                 asked: OwnRequests::new(settings.transactions),
                 state: ObserverState::new(&settings),
+                edge_ports: Arc::default(),
             },
         }
     }
@@ -54,6 +64,12 @@ impl Observer {
     /// There was something until now that will not be [seen](Self::see).
     pub fn miss(&mut self, what: Unseen, now: KernelTime) {
         self.matcher.state.nonces.miss(what, now);
+    }
+
+    /// What comes to these ports is watched for what the filter has charged, and for diagnoses, but is no evidence: the edge
+    /// hands that in itself.
+    pub fn set_edge_ports(&mut self, edge_ports: Arc<[EdgePort]>) {
+        self.matcher.edge_ports = edge_ports;
     }
 
     /// Packets of both directions, in the order of their times.
@@ -81,7 +97,7 @@ impl Observer {
     /// Tells what waited long enough, and forgets what is over. A few times a second; cheap where there is nothing to
     /// do, and never long.
     pub fn tick(&mut self, now: KernelTime, emitted: &mut Vec<Evidence>) {
-        let TransactionMatcher { transactions, asked, state } = &mut self.matcher;
+        let TransactionMatcher { transactions, asked, state, .. } = &mut self.matcher;
         transactions.tick(now, state, emitted);
         asked.tick(now, state);
         state.tick(now);
@@ -166,7 +182,7 @@ impl TransactionMatcher {
         way: Framed<'_>,
         emitted: &mut Vec<Evidence>,
     ) {
-        let Self { transactions, asked, state } = self;
+        let Self { transactions, asked, state, edge_ports } = self;
         state.counters.messages += 1;
         let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
         let (direction, whole, ends, acknowledged) = match way {
@@ -180,7 +196,8 @@ impl TransactionMatcher {
             (Direction::In, Start::Request { .. }) => {
                 let flow = Flow { port: remote.port(), transport };
                 let charged = ends.map_or_else(|| Charges::of(packet.charged), |ends| ends.charged);
-                let origin = Origin { at, source: remote.ip(), flow, ends, charged };
+                let is_of_edge = edge_ports.contains(&(transport, packet.local.port()));
+                let origin = Origin { at, source: remote.ip(), flow, ends, charged, is_of_edge };
                 transactions.request(message, whole, origin, state, emitted);
             }
             (Direction::Out, Start::Answer { status }) if status >= 200 => {

@@ -50,6 +50,8 @@ pub(super) struct Request {
     /// On TCP: where its header ends in the stream.
     pub(super) ends: Option<End>,
     pub(super) charged: Charges,
+    /// It is answered by the edge, which hands in by itself what it decides.
+    pub(super) is_of_edge: bool,
     /// Account and source.
     pub(super) who: Fingerprint,
     /// Call-ID and source.
@@ -80,6 +82,7 @@ pub(super) struct Origin {
     pub(super) ends: Option<End>,
     /// The filter has charged its line for the credentials.
     pub(super) charged: Charges,
+    pub(super) is_of_edge: bool,
 }
 
 /// In bytes: what a PBX may have read behind a request before it answers that, if the request may be from nowhere.
@@ -96,7 +99,7 @@ impl Request {
         fingerprinter: &Fingerprinter,
         is_own_realm: &dyn Fn(Fingerprint) -> bool,
     ) -> Self {
-        let Origin { at, source, flow, ends, charged } = origin;
+        let Origin { at, source, flow, ends, charged, is_of_edge } = origin;
         // PJSIP reads them so.
         let method = &method.to_ascii_uppercase()[..];
         let from = &message.from.uri;
@@ -144,6 +147,7 @@ impl Request {
             tag: fingerprinter.of(message.from.tag),
             ends,
             charged,
+            is_of_edge,
             credentials: presented.collect(),
             attempts: fingerprinter.of(message.credentials.iter().map(|own| own.raw).collect::<Vec<_>>()),
             proven: false,

@@ -283,6 +283,9 @@ impl Transactions {
         self.done.insert(key, done, whose);
         let Some(evidence) = evidence else { return };
         let status = answer.status;
+        if request.is_of_edge {
+            return state.emitted(&evidence, status, wrong_realm);
+        }
         let may_be_proven =
             request.method == Method::Invite && evidence.proof == Proof::Unproven && !answer.accepted();
         match answer.tag.filter(|_| may_be_proven) {

@@ -7,6 +7,7 @@ use xdp_prog::abi::{MAX_PREFIXES, MAX_SOURCES};
 
 use super::{
     document::{Section, Value},
+    edge,
     error::{ConfigError, FileError},
     false_positives,
     flows::FlowLimits,
@@ -20,6 +21,7 @@ use super::{
     sources,
 };
 use crate::false_positives::Settings as FalsePositiveSettings;
+use sipward_edge::settings::Settings as EdgeSettings;
 use sipward_types::{list_entry::single, text_file};
 
 /// Where the configuration is, unless somebody says otherwise.
@@ -63,6 +65,7 @@ pub struct Config {
     pub known_rate: Limits,
     pub guesses: GuessPolicy,
     pub guard: GuardPolicy,
+    pub edge: Option<EdgeSettings>,
     pub false_positives: FalsePositiveSettings,
 }
 
@@ -91,13 +94,14 @@ impl Default for Config {
             known_rate: Limits::known(),
             guesses: GuessPolicy::default(),
             guard: GuardPolicy::default(),
+            edge: None,
             false_positives: FalsePositiveSettings::default(),
         }
     }
 }
 
 impl Config {
-    /// Reads a file; a signature file in it is relative to where it stands.
+    /// Reads a file; files in it are relative to where it stands.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
         let text = text_file::read(path).map_err(|error| {
@@ -107,6 +111,9 @@ impl Config {
         let mut config = Self::parse(&text, &origin)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         config.signatures = config.signatures.map(|file| directory.join(file));
+        if let Some(edge) = &mut config.edge {
+            edge.accounts = edge.accounts.take().map(|file| directory.join(file));
+        }
         Ok(config)
     }
 
@@ -117,6 +124,7 @@ impl Config {
         let passing = [("pass", false), ("drop", true)];
         let trusted = root.read("trusted", default.trusted, sources::trusted)?;
         let rate = Limits::read(root.section("rate")?, &default.rate)?;
+        let edge = edge::read(root.section("edge")?)?;
         let config = Self {
             interfaces: root.read("interface", default.interfaces, interfaces)?,
             mode: root.read("mode", default.mode, |value| {
@@ -141,7 +149,8 @@ impl Config {
             rate,
             guesses: root
                 .read("guesses", default.guesses, |value| GuessPolicy::read(value, default.guesses))?,
-            guard: GuardPolicy::read(root.section("guard")?)?,
+            guard: GuardPolicy::read(root.section("guard")?, edge.is_some())?,
+            edge,
             false_positives: false_positives::read(root.section("ledger")?)?,
             says_mode: root.says("mode"),
             says_trusted_only: root.says("trusted_only"),

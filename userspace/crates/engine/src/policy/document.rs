@@ -3,7 +3,7 @@
 //! The configuration is read by hand rather than derived: an error can then name the line and the full key,
 //! and what was not asked for is unknown.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use toml::{
     Spanned,
@@ -11,6 +11,7 @@ use toml::{
 };
 
 use super::error::{ConfigError, FileError};
+use sipward_types::time::{format_duration, parse_duration};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -156,6 +157,18 @@ impl<'a> Value<'a> {
         number
             .filter(|number| range.contains(number))
             .ok_or_else(|| self.fail(format!("{integer} is out of range; write {what}")))
+    }
+
+    /// A length of time within `range`.
+    pub(super) fn length(&self, range: &RangeInclusive<Duration>) -> Result<Duration> {
+        let text = self.text("a time, such as \"10m\"")?;
+        let length = parse_duration(text).map_err(|error| self.fail(error.to_string()))?;
+        if range.contains(&length) { Ok(length) } else { Err(self.out_of_range(text, range, "")) }
+    }
+
+    pub(super) fn out_of_range(&self, text: &str, range: &RangeInclusive<Duration>, or: &str) -> ConfigError {
+        let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
+        self.fail(format!("{text} is out of range; write {least} to {most}{or}"))
     }
 
     pub(super) fn is_zero(&self) -> bool {

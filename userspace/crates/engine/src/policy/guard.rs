@@ -10,7 +10,7 @@ use crate::guard::{
     COUNT, GRACE, KnownSettings, LASTS, PHONES, RETRIES, Retries, SUSPENSION, Settings, Threshold, WITHIN,
     WORKED,
 };
-use sipward_types::time::{Lifetime, format_duration, parse_duration};
+use sipward_types::time::Lifetime;
 
 /// The guard's settings, and the treatment of packets of suspended accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -21,11 +21,11 @@ pub struct GuardPolicy {
 }
 
 impl GuardPolicy {
-    pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+    /// `is_edge`: by default they pass, because the edge answers them.
+    pub(super) fn read(mut section: Section<'_>, is_edge: bool) -> Result<Self, ConfigError> {
         let default = Self::default();
-        let passes_suspended = section.read("suspended", default.passes_suspended, |value| {
-            value.choice(&[("drop", false), ("pass", true)])
-        })?;
+        let passes_suspended =
+            section.read("suspended", is_edge, |value| value.choice(&[("drop", false), ("pass", true)]))?;
         let settings = read_settings(&mut section, &default.settings)?;
         check_together(&section, &settings)?;
         section.finish()?;
@@ -84,7 +84,7 @@ fn read_retries(value: Value<'_>, default: Retries) -> Result<Retries, ConfigErr
     let retries = Retries {
         on: true,
         retries: section.read("retries", default.retries, |value| value.number(RETRIES))?,
-        time: section.read("time", default.time, |value| length(&value, &SUSPENSION))?,
+        time: section.read("time", default.time, |value| value.length(&SUSPENSION))?,
     };
     section.finish()?;
     Ok(retries)
@@ -99,7 +99,7 @@ fn read_threshold(value: Value<'_>, default: Threshold) -> Result<Threshold, Con
     let threshold = Threshold {
         on: true,
         count: section.read("count", default.count, |value| value.number(COUNT))?,
-        within: section.read("within", default.within, |value| length(&value, &WITHIN))?,
+        within: section.read("within", default.within, |value| value.length(&WITHIN))?,
         lasts: section.read("lasts", default.lasts, |value| lifetime(&value, &LASTS))?,
     };
     section.finish()?;
@@ -110,20 +110,11 @@ fn read_known(value: Value<'_>, default: KnownSettings) -> Result<KnownSettings,
     let mut section = value.section()?;
     let known = KnownSettings {
         phones: section.read("phones", default.phones, |value| value.number(PHONES))?,
-        grace: section.read("grace", default.grace, |value| length(&value, &GRACE))?,
-        worked: section.read("worked", default.worked, |value| length(&value, &WORKED))?,
+        grace: section.read("grace", default.grace, |value| value.length(&GRACE))?,
+        worked: section.read("worked", default.worked, |value| value.length(&WORKED))?,
     };
     section.finish()?;
     Ok(known)
-}
-
-fn length(value: &Value<'_>, range: &RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
-    let text = value.text("a time, such as \"10m\"")?;
-    let length = parse_duration(text).map_err(|error| value.fail(error.to_string()))?;
-    if !range.contains(&length) {
-        return Err(out_of_range(value, text, range, ""));
-    }
-    Ok(length)
 }
 
 fn lifetime(value: &Value<'_>, range: &RangeInclusive<Duration>) -> Result<Lifetime, ConfigError> {
@@ -132,13 +123,8 @@ fn lifetime(value: &Value<'_>, range: &RangeInclusive<Duration>) -> Result<Lifet
         text.parse().map_err(|error: sipward_types::time::DurationError| value.fail(error.to_string()))?;
     match lifetime {
         Lifetime::For(length) if !range.contains(&length) => {
-            Err(out_of_range(value, text, range, ", or \"forever\""))
+            Err(value.out_of_range(text, range, ", or \"forever\""))
         }
         lifetime => Ok(lifetime),
     }
-}
-
-fn out_of_range(value: &Value<'_>, text: &str, range: &RangeInclusive<Duration>, or: &str) -> ConfigError {
-    let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
-    value.fail(format!("{text} is out of range; write {least} to {most}{or}"))
 }

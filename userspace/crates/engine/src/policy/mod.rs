@@ -2,6 +2,7 @@
 
 mod config;
 mod document;
+mod edge;
 mod error;
 mod false_positives;
 mod flows;

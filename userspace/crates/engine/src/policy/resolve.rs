@@ -12,6 +12,7 @@ use super::{
     roles::Roles,
 };
 use crate::false_positives;
+use sipward_edge::settings::Settings as EdgeSettings;
 use sipward_signature::SignatureSet;
 
 /// Everything that is loaded into the filter.
@@ -26,6 +27,7 @@ pub struct Resolved {
     pub banned: Vec<IpNet>,
     pub signatures: SignatureSet,
     pub guard: GuardPolicy,
+    pub edge: Option<EdgeSettings>,
     pub false_positives: false_positives::Settings,
 }
 
@@ -41,6 +43,7 @@ impl Config {
             banned: self.banned.clone(),
             signatures: self.signature_set()?,
             guard: self.guard,
+            edge: self.edge.clone(),
             false_positives: self.false_positives,
         })
     }

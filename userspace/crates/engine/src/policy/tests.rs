@@ -9,6 +9,7 @@ use xdp_prog::{
 
 use super::{Config, ConfigError, GuardPolicy, Mode, forms};
 use crate::guard::{self, KnownSettings, Retries, Threshold};
+use sipward_edge::{digest::HashFunction, forward::Reach, settings::Challenge};
 use sipward_types::time::{Lifetime, format_duration};
 
 const EXAMPLE: &str = include_str!("../../../../sipward.toml");
@@ -61,6 +62,10 @@ fn the_examples_commented_settings_are_the_defaults() {
     assert_eq!(config.signatures.take(), Some(PathBuf::from("signatures.toml")));
     assert_eq!(config.group.take(), Some("sipward".to_owned()));
     assert!(std::mem::take(&mut config.says_trusted_only) && std::mem::take(&mut config.roles.says_feed));
+    let edge = config.edge.take().expect("the settings without defaults are made");
+    assert_eq!((edge.realm.as_str(), edge.listen.len()), ("sip.example.com", 2));
+    assert_eq!((edge.challenge, edge.is_silent, edge.reach), (Challenge::default(), false, Reach::Contact));
+    assert_eq!((edge.algorithms, edge.nonce_lifetime), (vec![HashFunction::Md5], Duration::from_secs(300)));
     assert_eq!(config, parse(EXAMPLE).unwrap());
 }
 
@@ -73,6 +78,7 @@ fn the_example_has_every_key() {
         keys(&table),
         [
             "banned",
+            "edge",
             "flows",
             "forms",
             "group",
@@ -137,7 +143,7 @@ fn each_mistake_gets_its_line_its_key_and_what_to_do() {
         ("mod = \"monitor\"", "1: mod: there is no such key; did you mean mode?"),
         (
             "colour = \"red\"",
-            "1: colour: there is no such key; here are: banned, flows, forms, group, guard, guesses, interface, known_rate, ledger, mode, \
+            "1: colour: there is no such key; here are: banned, edge, flows, forms, group, guard, guesses, interface, known_rate, ledger, mode, \
              newcomers, options, ports, prefix_rate, rate, roles, search_known, signatures, trusted, trusted_only, unknown_methods",
         ),
         ("[rate]\nregistr = \"off\"", "2: rate.registr: there is no such key; did you mean register?"),
@@ -593,5 +599,57 @@ proptest! {
         if let Err(error) = parse(&format!("{key} = {value}")) {
             prop_assert!(error.to_string().lines().count() == 1, "{error}");
         }
+    }
+}
+
+const EDGE: &str = "[edge]\nlisten = 'udp:192.0.2.1:5060'\ninner = '127.0.0.1:5070'\npbx = '127.0.0.1:5080'\nrealm = 'pbx'\n";
+
+#[test]
+fn with_an_edge_suspended_accounts_pass_so_that_it_answers_them() {
+    assert!(!parse("").unwrap().guard.passes_suspended);
+    assert!(parse(EDGE).unwrap().guard.passes_suspended);
+    let drops = format!("{EDGE}[guard]\nsuspended = 'drop'\n");
+    assert!(!parse(&drops).unwrap().guard.passes_suspended);
+}
+
+/// In the list of what breaks it is the 24th: no phone is told an address that it cannot reach.
+#[test]
+fn breaks_24_an_edge_that_listens_everywhere_needs_a_name() {
+    for (everywhere, name, advertised) in
+        [("0.0.0.0", "sip.example.com", "sip.example.com"), ("[::]", "2001:db8::5", "[2001:db8::5]")]
+    {
+        let text = EDGE.replace("192.0.2.1", everywhere);
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.starts_with("sipward.toml:2: edge.listen: phones cannot reach"), "{error}");
+        assert!(error.contains("into `name`"), "{error}");
+        let edge = parse(&format!("{text}name = '{name}'\n")).unwrap().edge.unwrap();
+        assert_eq!(edge.listen[0].advertised, advertised);
+    }
+}
+
+#[test]
+fn an_edge_needs_all_that_has_no_default_and_ports_of_its_own() {
+    for (from, to, expected) in [
+        ("realm = 'pbx'\n", "", "1: edge.realm: the edge needs this"),
+        ("pbx = '127.0.0.1:5080'\n", "", "1: edge.pbx: the edge needs this"),
+        ("5080", "5070", "4: edge.pbx: this is the edge's own address"),
+        ("127.0.0.1:5070", "192.0.2.1:5060", "3: edge.inner: 192.0.2.1:5060 is in `listen`, too"),
+        ("127.0.0.1:5070", "0.0.0.0:5070", "3: edge.inner: the PBX needs one address"),
+        ("127.0.0.1:5070", "[::1]:5070", "3: edge.inner: this and `pbx` have to be of the same IP version"),
+        (
+            "udp:192.0.2.1:5060",
+            "sctp:192.0.2.1:5060",
+            "2: edge.listen: \"sctp:192.0.2.1:5060\" does not begin",
+        ),
+        ("udp:192.0.2.1:5060", "udp:pbx:5060", "2: edge.listen: \"pbx:5060\" is no address"),
+        // In the list of what breaks it is the 22nd.
+        (
+            "'udp:192.0.2.1:5060'",
+            "['udp:192.0.2.1:5060', 'udp:192.0.2.1:5060']",
+            "2: edge.listen: udp:192.0.2.1:5060 is named twice",
+        ),
+    ] {
+        let error = parse(&EDGE.replace(from, to)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("sipward.toml:{expected}")), "{error}");
     }
 }

@@ -1,0 +1,218 @@
+//! The accounts of the edge: the commands that keep them, and the difference between their status and a lock.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
+};
+
+use serde_json::json;
+use sipward_tests::{
+    command::{Done, Sipward},
+    scratch::Scratch,
+};
+
+use crate::{host, refused};
+
+const PASSWORD: &str = "s3cret-Horse-9";
+/// Of Mufasa in testrealm@host.com (RFC 2617 §3.5).
+const MD5: &str = "939e7578ed9e3c518a452acee763bce9";
+
+/// A command with a text on its standard input.
+fn typed(sipward: &Sipward<'_>, line: &str, input: &str) -> Done {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(input.as_bytes()).unwrap();
+    drop(writer);
+    Done::of(sipward.command(line).stdin(reader))
+}
+
+/// The same, of a command that must succeed; its standard output.
+fn ok(sipward: &Sipward<'_>, line: &str, input: &str) -> String {
+    let done = typed(sipward, line, input);
+    assert_eq!(done.code, Some(0), "{done}");
+    shows_no_secret(&done);
+    done.stdout
+}
+
+fn shows_no_secret(done: &Done) {
+    let shown = format!("{}{}", done.stdout, done.stderr);
+    for secret in [PASSWORD, "s3cret", MD5] {
+        assert!(!shown.contains(secret), "{done}");
+    }
+}
+
+#[test]
+fn an_account_is_added_changed_shown_and_deleted_without_a_filter() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    assert!(sipward.ok("account list --all").starts_with("No accounts of the edge."));
+    assert!(!sipward.state().join("accounts.db").exists(), "to look makes nothing");
+    let added =
+        ok(&sipward, "account add 201 --from 192.0.2.0/24 --from 2001:db8::1", &format!("{PASSWORD}\n"));
+    assert_eq!(added, "201: added\n");
+    assert_eq!(fs::metadata(sipward.state().join("accounts.db")).unwrap().mode() & 0o777, 0o640);
+    ok(&sipward, "account add 202 --ha1 MD5:testrealm@host.com --expires 2026-01-31", MD5);
+    let changed = ok(&sipward, "account set 201 --status disabled --expires 2037-01-31", "");
+    assert_eq!(changed, "201: status disabled, expires 2037-01-31T00:00:00Z\n");
+    let listed = ok(&sipward, "account list --all --json", "");
+    let listed: Vec<serde_json::Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        json!({ "account": "201", "status": "disabled", "expires": 2_116_972_800, "expired": false,
+                "from": ["192.0.2.0/24", "2001:db8::1"], "secret": ["password"], "realm": null, "weak": [] }),
+        json!({ "account": "202", "status": "normal", "expires": 1_769_817_600, "expired": true,
+                "from": [], "secret": ["MD5"], "realm": "testrealm@host.com", "weak": [] }),
+    ];
+    assert_eq!(listed, expected);
+    assert_eq!(ok(&sipward, "account set 201", "another-Password-7"), "201: new password\n");
+    assert_eq!(ok(&sipward, "account set 201 --from anywhere", ""), "201: from anywhere\n");
+    let shown = ok(&sipward, "account show 201", "");
+    for said in
+        ["account 201 of the edge: disabled\n", "allowed from: anywhere", "--status normal` lets it in"]
+    {
+        assert!(shown.contains(said), "{said:?} is missing in\n{shown}");
+    }
+    assert_eq!(ok(&sipward, "account del 201", ""), "201: no longer an account of the edge\n");
+    assert_eq!(sipward.json("account list --all").len(), 1);
+}
+
+#[test]
+fn a_mistake_changes_nothing_and_repeats_no_secret() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    ok(&sipward, "account add 201", PASSWORD);
+    for (line, input, code, said) in [
+        ("account add 201".to_owned(), PASSWORD, 1, "`sipward account set 201` changes it"),
+        ("account add 202".to_owned(), "", 2, "Password of 202: there is none"),
+        ("account add 202".to_owned(), "s3cret\x07", 2, "control character"),
+        (format!("account add 202 {PASSWORD}"), "", 2, "no secret belongs on a command line"),
+        (format!("account set 201 {PASSWORD}"), "", 2, "no secret belongs on a command line"),
+        (format!("account add 202 --ha1 MD5:realm:{MD5}"), "", 2, "no secret belongs on a command line"),
+        ("account add 202 --ha1 MD5:realm".to_owned(), "s3cret", 2, "32 hexadecimal digits"),
+        ("account add 202 --ha1 MD5-sess:realm".to_owned(), MD5, 2, "MD5, SHA-256 or SHA-512-256"),
+        ("account add 202 --ha1 MD5:a --ha1 SHA-256:b".to_owned(), MD5, 2, "of one realm"),
+        ("account set 202 --status locked".to_owned(), "", 1, "no account of the edge"),
+        ("account del 202".to_owned(), "", 1, "no account of the edge"),
+    ] {
+        let done = typed(&sipward, &line, input);
+        refused(&done, code, &[said]);
+        shows_no_secret(&done);
+    }
+    for line in
+        [format!("account add 202 --password {PASSWORD}"), format!("account set 201 --password={PASSWORD}")]
+    {
+        let done = typed(&sipward, &line, "");
+        assert_eq!(done.code, Some(2), "{done}");
+        shows_no_secret(&done);
+    }
+    let names: Vec<_> =
+        sipward.json("account list --all").iter().map(|account| account["account"].clone()).collect();
+    assert_eq!(names, ["201"]);
+}
+
+#[test]
+fn a_file_is_imported_as_a_whole_and_weak_passwords_are_named() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    let scratch = Scratch::new(pbx);
+    ok(&sipward, "account add 201 --status locked", PASSWORD);
+    let wrong =
+        scratch.file("wrong.txt", "300 s3cret\n301 s3cret s3cret\n302 s3cret status=open expires=soon\n");
+    let done = sipward.run(&format!("account import {wrong}"));
+    assert_eq!(done.code, Some(2), "{done}");
+    for place in ["wrong.txt:2: ", "wrong.txt:3: status: ", "wrong.txt:3: expires: "] {
+        assert!(done.stderr.contains(place), "{place} is missing\n{done}");
+    }
+    assert_eq!(sipward.json("account list --all").len(), 1, "nothing of it");
+
+    let text =
+        format!("201 201201201201\n300 s3cret\n301 \"{PASSWORD} {PASSWORD}\"\n302 {{MD5}}{MD5} realm=x\n");
+    let right = scratch.file("right.txt", &text);
+    let done = sipward.run(&format!("account import {right}"));
+    shows_no_secret(&done);
+    assert_eq!(done.stdout, "3 added, 1 replaced\n", "{done}");
+    assert!(done.stderr.contains("2 of them with a weak password"), "{done}");
+    assert!(done.stderr.contains("everybody may read"), "{done}");
+    let weak = sipward.json("account list --weak");
+    let named: Vec<_> =
+        weak.iter().map(|account| (account["account"].clone(), account["weak"].clone())).collect();
+    assert_eq!(named, [(json!("201"), json!(["no-mix", "account-name"])), (json!("300"), json!(["short"])),]);
+    assert_eq!(weak[0]["status"], "normal", "as the file has it");
+    let piped = typed(&sipward, "account import - --json", &text);
+    let counts: serde_json::Value = serde_json::from_str(&piped.stdout).unwrap();
+    assert_eq!(counts, json!({ "added": 0, "replaced": 4, "weak": ["201", "300"] }));
+}
+
+#[test]
+fn a_status_is_no_lock_and_each_command_says_which_is_which() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    sipward.ok("attach --iface eth0");
+    ok(&sipward, "account add 201", PASSWORD);
+    assert_eq!(sipward.ok("account list"), "No suspensions or locks.\n");
+    sipward.ok("account lock 201 --for 30m");
+    let set = ok(&sipward, "account set 201 --status locked", "");
+    assert!(set.contains("`sipward account unlock` does not"), "{set}");
+
+    let listed = sipward.ok("account list");
+    assert!(
+        listed.ends_with("1 account is refused by its status at the edge: `sipward account list --all`\n"),
+        "{listed}"
+    );
+    let all = sipward.ok("account list --all");
+    let row: Vec<_> = all.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["201", "locked", "never", "anywhere", "password", "locked,", "30m"], "{all}");
+    let shown = sipward.ok("account show 201");
+    assert!(shown.starts_with("account 201 of the edge: locked\n"), "{shown}");
+    assert!(shown.contains("\nThe guard:\naccount 201: locked\n"), "{shown}");
+    assert_eq!(sipward.ok("explain 201"), shown);
+    let item = &sipward.json("account show 201")[0];
+    assert_eq!((&item["status"], &item["edge"]["status"]), (&json!("locked"), &json!("locked")), "{item}");
+
+    let unlocked = sipward.run("account unlock 201");
+    assert_eq!(unlocked.stdout, "201: no longer locked\n");
+    assert!(unlocked.stderr.contains("`sipward account set 201 --status normal` ends that"), "{unlocked}");
+    ok(&sipward, "account set 201 --status normal", "");
+    assert_eq!(sipward.ok("account list"), "No suspensions or locks.\n");
+}
+
+#[test]
+fn changes_are_in_the_audit_trail_without_their_secrets() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    let early = typed(&sipward, "account add 200", PASSWORD);
+    assert_eq!(early.code, Some(0), "{early}");
+    assert!(
+        early.stderr.contains("done, but not in the audit trail: the first start of the daemon makes"),
+        "{early}"
+    );
+    sipward.ok("attach --iface eth0");
+    sipward.ok("trust add 192.0.2.1");
+    let scratch = Scratch::new(pbx);
+    let file = scratch.file("accounts.txt", &format!("300 {PASSWORD}\n"));
+    ok(&sipward, "account add 201 --expires 2037-01-31", PASSWORD);
+    ok(&sipward, "account set 201", "another-Password-7");
+    ok(&sipward, "account set 201 --status locked --from 192.0.2.0/24", "");
+    ok(&sipward, "account del 201", "");
+    ok(&sipward, &format!("account import {file}"), "");
+    let told = |line: &serde_json::Value| {
+        let text = |key: &str| line[key].as_str().unwrap().to_owned();
+        (text("what"), text("target"), text("detail"))
+    };
+    let trail: Vec<_> = sipward.json("audit --account 201").iter().map(told).collect();
+    let line = |what: &str, detail: &str| (what.to_owned(), "201".to_owned(), detail.to_owned());
+    let expected = [
+        line("account del", ""),
+        line("account set", "status locked, from 192.0.2.0/24"),
+        line("account set", "new password"),
+        line("account add", "new password, expires 2037-01-31T00:00:00Z"),
+    ];
+    assert_eq!(trail, expected);
+    let import = told(&sipward.json("audit --limit 1")[0]);
+    assert_eq!(import, ("account import".to_owned(), file, "1 added, 0 replaced".to_owned()));
+}

@@ -1,0 +1,4 @@
+//! The edge, `sipward edge`, before real PBXs.
+
+mod flows;
+mod site;

@@ -1,1 +1,0 @@
-//! Answers that the edge gives itself.

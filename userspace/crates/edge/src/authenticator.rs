@@ -1,1 +1,0 @@
-//! Digest authentication: challenges, and verdicts on credentials.

@@ -1,0 +1,389 @@
+//! The order of judgement.
+//!
+//! Of a request of a phone: is it clear; is it part of something that was let in before; has the guard closed the account;
+//! are its credentials right; does the operator let the account in; then it goes on to the PBX. Who has no right digest
+//! learns nothing about an account, not even by the time that the answer takes.
+
+mod cause;
+mod evidence;
+mod registering;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use sipward_types::{
+    account::Account,
+    evidence::Method,
+    flow::Transport,
+    time::{KernelTime, WallSeconds},
+};
+
+use self::registering::{Registering, Registration};
+pub use self::{
+    cause::{Cause, Counters},
+    evidence::{Evidence, Outcome},
+};
+use crate::{
+    account::{Accounts, Admission, PreparedAccount},
+    answer::{Answer, Status, is_our_tag},
+    authenticator::{
+        Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest,
+        DigestVerdict,
+    },
+    digest::Algorithm,
+    forward::{self, Forwarded, Forwarder},
+    in_force::{Closed, InForce},
+    keys::Keys,
+    link::{Link, Side},
+    message::{Carrier, Message, Start, UnclearMessage},
+    settings::{Challenge, Settings},
+};
+
+/// Seconds until a phone should try again when the PBX cannot be reached.
+const RETRY_AFTER: u32 = 5;
+
+/// The moment at which something arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub kernel: KernelTime,
+    /// For the days on which accounts expire.
+    pub wall: WallSeconds,
+}
+
+/// What follows from a message.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub sends: Vec<Forwarded>,
+    pub evidence: Vec<Evidence>,
+    /// Why it was refused or dropped.
+    pub cause: Option<Cause>,
+}
+
+#[derive(Debug)]
+pub struct Edge {
+    settings: Settings,
+    keys: Keys,
+    authenticator: Authenticator,
+    accounts: Arc<Accounts>,
+    in_force: InForce,
+    forwarder: Forwarder,
+    registering: Registering,
+    counters: Counters,
+}
+
+impl Edge {
+    /// `run` is random, and of this start.
+    pub fn new(settings: Settings, keys: Keys, accounts: Arc<Accounts>, run: u32) -> Self {
+        let algorithms =
+            settings.algorithms.iter().map(|function| Algorithm::new(*function, false)).collect();
+        let nonce_lifetime = settings.nonce_lifetime;
+        let of_digest = AuthenticatorSettings { realm: settings.realm.clone(), algorithms, nonce_lifetime };
+        Self {
+            authenticator: Authenticator::new(of_digest, keys.clone(), run),
+            accounts,
+            in_force: InForce::default(),
+            forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
+            registering: Registering::default(),
+            counters: Counters::default(),
+            keys,
+            settings,
+        }
+    }
+
+    pub fn set_accounts(&mut self, accounts: Arc<Accounts>) {
+        self.accounts = accounts;
+    }
+
+    pub const fn in_force(&mut self) -> &mut InForce {
+        &mut self.in_force
+    }
+
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The number of hashes that were run for digests.
+    pub const fn digest_runs(&self) -> u64 {
+        self.authenticator.digest_runs()
+    }
+
+    pub fn receive(&mut self, from: Link, carrier: Carrier, bytes: &[u8], now: Now) -> Received {
+        let received = match Message::read(bytes, carrier) {
+            Ok(message) => match (message.start(), from.side) {
+                (Start::Request { method, .. }, Side::Outer) => self.of_phone(&message, method, from, now),
+                (Start::Request { .. }, Side::Inner) => self.of_pbx(&message, from),
+                (Start::Answer { status }, _) => self.answer_back(&message, status, from),
+            },
+            Err(refused) => self.unclear(&refused, from),
+        };
+        if let Some(cause) = received.cause {
+            self.counters.count(cause);
+        }
+        received
+    }
+
+    /// A message could not be sent over its connection, which is gone: its sender is told.
+    pub fn gone(&mut self, bytes: &[u8], to: Link) -> Received {
+        let Ok(message) = Message::read(bytes, Carrier::Stream) else { return Received::default() };
+        let (answer, cause) = match to.side {
+            Side::Outer => (self.forwarder.flow_gone(&message).answer(), Cause::FlowGone),
+            Side::Inner => (Answer::service_unavailable(RETRY_AFTER), Cause::PbxUnreachable),
+        };
+        self.counters.count(cause);
+        // It goes the way that the answer of the other end would have gone.
+        let answer = answer.write(&message, to.peer, &self.keys, None);
+        let sent = answer.and_then(|bytes| {
+            let answer = Message::read(&bytes, Carrier::Stream).ok()?;
+            self.forwarder.answer_back(&answer, to)
+        });
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+    }
+
+    fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
+        match &refused.answerable {
+            Some(request) if from.side == Side::Outer => {
+                self.refuse(request, from, Status::BadRequest, Cause::Unclear)
+            }
+            _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
+        }
+    }
+
+    fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        match method {
+            b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
+            // An ACK is never answered; a CANCEL reaches what its INVITE has reached.
+            b"ACK" | b"CANCEL" => self.to_pbx(request, from, None),
+            b"REGISTER" => self.authenticate(request, method, from, now),
+            _ if request.to().tag.is_none() => self.authenticate(request, method, from, now),
+            // A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it.
+            _ if self.forwarder.dialog(request).is_some() => self.to_pbx(request, from, None),
+            _ => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
+        }
+    }
+
+    fn of_pbx(&mut self, request: &Message<'_>, from: Link) -> Received {
+        if from.peer.ip() != self.settings.pbx.ip() {
+            return Received { cause: Some(Cause::NotThePbx), ..Received::default() };
+        }
+        match self.forwarder.to_phone(request, from) {
+            Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
+            Err(why) => self.not_forwarded(request, from, &why),
+        }
+    }
+
+    fn answer_back(&mut self, message: &Message<'_>, status: u16, from: Link) -> Received {
+        if from.side == Side::Inner && from.peer.ip() != self.settings.pbx.ip() {
+            return Received { cause: Some(Cause::NotThePbx), ..Received::default() };
+        }
+        let Some(forwarded) = self.forwarder.answer_back(message, from) else {
+            return Received { cause: Some(Cause::StrayAnswer), ..Received::default() };
+        };
+        let is_registered =
+            message.sequence().method == b"REGISTER" && from.side == Side::Inner && status >= 200;
+        let registration = if is_registered { self.registering.take(message) } else { None };
+        let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
+            (Some(registration), Ok(answer)) if status < 300 => registration.outcomes(&answer),
+            _ => Vec::new(),
+        };
+        Received { sends: vec![forwarded], evidence, cause: None }
+    }
+
+    fn authenticate(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        let credentials = match self.own_credentials(request) {
+            Ok(credentials) => credentials,
+            Err(_) => return self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+        };
+        let name: &[u8] = match &credentials {
+            Some(credentials) => &credentials.username,
+            None => own_name(request, method),
+        };
+        let account = Account::new(name);
+        if let Some(account) = &account
+            && let Some(closed) = self.in_force.closed(account, from.peer.ip(), now.kernel)
+        {
+            let cause = match closed {
+                Closed::Suspended => Cause::Suspended,
+                Closed::Locked => Cause::LockedByGuard,
+            };
+            return self.refuse(request, from, Status::Forbidden, cause);
+        }
+        let Some(credentials) = credentials else {
+            let cause =
+                if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
+            let asked = self.challenge(request, method, from, false, cause, now);
+            return with_evidence(asked, account, from, method, Outcome::Challenged);
+        };
+        self.judge(Attempt { request, method, from, credentials: &credentials, account }, now)
+    }
+
+    fn judge(&mut self, attempt: Attempt<'_>, now: Now) -> Received {
+        let Attempt { request, method, from, credentials, .. } = attempt;
+        let accounts = Arc::clone(&self.accounts);
+        let found = accounts.get(&credentials.username);
+        let digest_request = DigestRequest {
+            method,
+            uri: request.uri().unwrap_or_default(),
+            source: from.peer.ip(),
+            transaction: &[
+                request.via().via.branch,
+                request.call_id(),
+                request.from().tag.unwrap_or_default(),
+                request.to().tag.unwrap_or_default(),
+                &request.sequence().number.to_le_bytes(),
+            ],
+        };
+        match self.authenticator.judge(&digest_request, credentials, found, now.kernel) {
+            DigestVerdict::Right { .. } => match found {
+                Some(found) => self.admit(attempt, found, now),
+                None => self.challenge(request, method, from, false, Cause::WrongPassword, now),
+            },
+            DigestVerdict::Wrong(_) => {
+                let asked = self.challenge(request, method, from, false, Cause::WrongPassword, now);
+                let outcome = Outcome::Failed { attempt: credentials.attempt() };
+                with_evidence(asked, attempt.account, from, method, outcome)
+            }
+            DigestVerdict::Stale(_) => {
+                let asked = self.challenge(request, method, from, true, Cause::StaleNonces, now);
+                with_evidence(asked, attempt.account, from, method, Outcome::Stale)
+            }
+            DigestVerdict::Malformed(_) => self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+            DigestVerdict::OtherRealm => self.challenge(request, method, from, false, Cause::WrongRealm, now),
+            DigestVerdict::AlgorithmNotOffered => {
+                self.challenge(request, method, from, false, Cause::AlgorithmNotOffered, now)
+            }
+        }
+    }
+
+    /// The digest was right: from here on, answers may tell.
+    fn admit(&mut self, attempt: Attempt<'_>, found: &PreparedAccount, now: Now) -> Received {
+        let Attempt { request, method, from, account, .. } = attempt;
+        let name = found.account().name.as_bytes();
+        let speaker = own_name(request, method);
+        let cause = match found.account().admission(from.peer.ip(), now.wall) {
+            Admission::Admitted if speaker == name => None,
+            // The PBX takes its word for who calls.
+            Admission::Admitted => Some(Cause::OtherAccount),
+            Admission::Locked => Some(Cause::Locked),
+            Admission::Disabled => Some(Cause::Disabled),
+            Admission::Expired => Some(Cause::Expired),
+            Admission::AddressNotAllowed => Some(Cause::AddressNotAllowed),
+        };
+        if let Some(cause) = cause {
+            return self.refuse(request, from, Status::Forbidden, cause);
+        }
+        let received = self.to_pbx(request, from, Some(found.account().name.as_str()));
+        let Some(account) = account else { return received };
+        if method == b"REGISTER" && received.cause.is_none() {
+            let registration = Registration::of(request, account.clone(), from);
+            self.registering.add(request, registration, now.kernel);
+        }
+        with_evidence(received, Some(account), from, method, Outcome::Succeeded)
+    }
+
+    /// The credentials for the edge's realm. Those for others are for the PBX.
+    fn own_credentials<'a>(
+        &self,
+        request: &Message<'a>,
+    ) -> Result<Option<DigestCredentials<'a>>, CredentialsError> {
+        let mut own = None;
+        for (_, value) in request.credentials() {
+            match DigestCredentials::parse(value) {
+                Ok(credentials) if *credentials.realm == *self.settings.realm.as_str().as_bytes() => {
+                    // A phone that was asked by both headers may answer both, for itself.
+                    let other = own.get_or_insert_with(|| credentials.clone());
+                    if other.username != credentials.username {
+                        return Err(CredentialsError::Repeated);
+                    }
+                }
+                Ok(_) | Err(CredentialsError::OtherScheme) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(own)
+    }
+
+    fn challenge(
+        &mut self,
+        request: &Message<'_>,
+        method: &[u8],
+        from: Link,
+        stale: bool,
+        cause: Cause,
+        now: Now,
+    ) -> Received {
+        const WWW: &str = "WWW-Authenticate";
+        const PROXY: &str = "Proxy-Authenticate";
+        let (status, headers): (_, &[&'static str]) = match (self.settings.challenge, method) {
+            (Challenge::Unauthorized, _) => (Status::Unauthorized, &[WWW]),
+            (Challenge::ProxyAuthentication, _) => (Status::ProxyAuthenticationRequired, &[PROXY]),
+            (Challenge::Both, b"REGISTER") => (Status::Unauthorized, &[WWW, PROXY]),
+            (Challenge::Both, _) => (Status::ProxyAuthenticationRequired, &[WWW, PROXY]),
+        };
+        let challenges = self.authenticator.challenges(from.peer.ip(), stale, now.kernel);
+        let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value)));
+        let answer = lines.fold(Answer::new(status), |answer, (header, value)| answer.header(header, value));
+        let sent = self.reply(request, from, &answer);
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+    }
+
+    fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
+        let answer = match cause.warning() {
+            Some(words) => Answer::new(status).warning(self.settings.realm.as_str(), words),
+            None => Answer::new(status),
+        };
+        let is_silent = self.settings.is_silent && from.side == Side::Outer;
+        let sent = if is_silent { None } else { self.reply(request, from, &answer) };
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+    }
+
+    fn reply(&self, request: &Message<'_>, from: Link, answer: &Answer) -> Option<Forwarded> {
+        let most = (from.transport == Transport::Udp).then_some(request.bytes().len());
+        let bytes = answer.write(request, from.peer, &self.keys, most)?;
+        let peer = request.via().reply_to(from.peer, from.transport);
+        Some(Forwarded { to: Link { peer, ..from }, bytes })
+    }
+
+    fn to_pbx(&self, request: &Message<'_>, from: Link, account: Option<&str>) -> Received {
+        match self.forwarder.to_pbx(request, from, account) {
+            Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
+            Err(why) => self.not_forwarded(request, from, &why),
+        }
+    }
+
+    fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
+        let sent = self.reply(request, from, &why.answer());
+        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(Cause::of(why)) }
+    }
+}
+
+/// A request with credentials.
+#[derive(Clone, Debug)]
+struct Attempt<'a> {
+    request: &'a Message<'a>,
+    method: &'a [u8],
+    from: Link,
+    credentials: &'a DigestCredentials<'a>,
+    account: Option<Account>,
+}
+
+/// The one that a request is from: of a REGISTER, the one that is registered.
+fn own_name<'a>(request: &Message<'a>, method: &[u8]) -> &'a [u8] {
+    if method == b"REGISTER" { request.to().uri.user } else { request.from().uri.user }
+}
+
+fn with_evidence(
+    mut received: Received,
+    account: Option<Account>,
+    from: Link,
+    method: &[u8],
+    outcome: Outcome,
+) -> Received {
+    let method = match method {
+        b"REGISTER" => Method::Register,
+        b"INVITE" => Method::Invite,
+        _ => Method::Other,
+    };
+    received.evidence.push(Evidence { account, from, method, outcome });
+    received
+}

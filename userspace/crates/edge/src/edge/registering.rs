@@ -1,0 +1,109 @@
+//! REGISTER requests that the PBX has not answered yet: its answer says whether, and for how long, a phone is registered.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use sipward_sip::Contact;
+use sipward_types::{account::Account, evidence::Method, time::KernelTime};
+
+use super::{Evidence, Outcome};
+use crate::{link::Link, message::Message};
+
+/// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
+const REQUESTS: usize = 16_384;
+/// A phone sends a request again for so long.
+const PATIENCE: Duration = Duration::from_secs(32);
+
+#[derive(Debug, Default)]
+pub(super) struct Registering {
+    requests: HashMap<Key, Registration>,
+    /// In the order in which they came.
+    order: VecDeque<(KernelTime, Key)>,
+}
+
+/// Of a request and of its answer.
+type Key = (Vec<u8>, u32);
+
+#[derive(Clone, Debug)]
+pub(super) struct Registration {
+    account: Account,
+    from: Link,
+    /// `None`: `Contact: *`, which ends all of them.
+    contacts: Option<Vec<Wish>>,
+}
+
+#[derive(Clone, Debug)]
+struct Wish {
+    contact: String,
+    ends: bool,
+}
+
+impl Registering {
+    pub(super) fn add(&mut self, request: &Message<'_>, registration: Registration, now: KernelTime) {
+        self.forget(now);
+        let key = key(request);
+        if self.requests.insert(key.clone(), registration).is_none() {
+            self.order.push_back((now, key));
+        }
+    }
+
+    pub(super) fn take(&mut self, answer: &Message<'_>) -> Option<Registration> {
+        self.requests.remove(&key(answer))
+    }
+
+    fn forget(&mut self, now: KernelTime) {
+        while let Some((since, key)) = self.order.front()
+            && (self.order.len() >= REQUESTS || now.since(*since) > PATIENCE)
+        {
+            self.requests.remove(key);
+            self.order.pop_front();
+        }
+    }
+}
+
+impl Registration {
+    pub(super) fn of(request: &Message<'_>, account: Account, from: Link) -> Self {
+        let wish = |contact: Contact<'_>| {
+            let expires = contact.expires.or_else(|| request.expires());
+            Wish { contact: name(&contact), ends: expires == Some(0) }
+        };
+        let contacts = (!request.has_all_contacts()).then(|| request.contacts().map(wish).collect());
+        Self { account, from, contacts }
+    }
+
+    /// `answer`: the PBX's 2xx, with the contacts as the phone knows them.
+    pub(super) fn outcomes(&self, answer: &Message<'_>) -> Vec<Evidence> {
+        let Some(wishes) = &self.contacts else {
+            return vec![self.evidence(Outcome::Unregistered { contact: None })];
+        };
+        wishes.iter().filter_map(|wish| Some(self.evidence(wish.outcome(answer)?))).collect()
+    }
+
+    fn evidence(&self, outcome: Outcome) -> Evidence {
+        Evidence { account: Some(self.account.clone()), from: self.from, method: Method::Register, outcome }
+    }
+}
+
+impl Wish {
+    fn outcome(&self, answer: &Message<'_>) -> Option<Outcome> {
+        if self.ends {
+            return Some(Outcome::Unregistered { contact: Some(self.contact.clone()) });
+        }
+        let granted = answer.contacts().find(|contact| name(contact) == self.contact)?;
+        let lasts = granted.expires.or_else(|| answer.expires())?;
+        Some(Outcome::Registered { contact: self.contact.clone(), lasts: Duration::from_secs(lasts.into()) })
+    }
+}
+
+/// The same for the same contact, however its URI is written.
+fn name(contact: &Contact<'_>) -> String {
+    let uri = &contact.uri;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}@{}:{}", text(uri.user), text(uri.host).to_ascii_lowercase(), uri.port.unwrap_or(5060))
+}
+
+fn key(message: &Message<'_>) -> Key {
+    (message.call_id().to_vec(), message.sequence().number)
+}

@@ -1,1 +1,0 @@
-//! Sending messages on, in both directions.

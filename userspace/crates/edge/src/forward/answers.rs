@@ -1,0 +1,61 @@
+//! Answers, on their way back.
+
+use sipward_sip::Via;
+
+use super::{Forwarded, Forwarder, edits::Edits, settings::Reach};
+use crate::{
+    link::{Link, Side},
+    message::{Header, Hop, Message, Start},
+    token,
+};
+
+impl Forwarder {
+    /// Of the PBX or of a phone. `None`: the edge has sent no such request, or it is nothing that the other side should see.
+    pub fn answer_back(&self, answer: &Message<'_>, from: Link) -> Option<Forwarded> {
+        let Start::Answer { status } = answer.start() else { return None };
+        let via = answer.via().via;
+        self.settings.side_of(via.host, via.port)?;
+        let to = self.own_branch(answer).filter(|to| to.side != from.side)?;
+        self.settings.listener(to)?;
+        let method = answer.sequence().method;
+        // Clients may give up retransmitting at a 100, which is for INVITE alone (RFC 4320 §4.1).
+        if status == 100 && method != b"INVITE" {
+            return None;
+        }
+        let mut edits = Edits::new(answer);
+        edits.keep_values(Header::Via, 1..answer.listed(Header::Via).count());
+        if from.side == Side::Outer {
+            edits.remove_where(|line| line.header == Header::Identity);
+        }
+        edits.remove_where(|line| line.header == Header::Sipward);
+        if from.side == Side::Inner && status == 503 {
+            // The phone would leave the edge, which is well (RFC 3261 §16.7).
+            edits.replace_start_line("SIP/2.0 500 Server Internal Error");
+            edits.remove_where(|line| line.header == Header::RetryAfter);
+        }
+        if self.settings.reach == Reach::Contact && method == b"REGISTER" {
+            self.restore_contacts(answer, &mut edits);
+        }
+        Some(Forwarded { to, bytes: edits.apply() })
+    }
+
+    /// Where the topmost Via leads back to, if the edge has written it.
+    pub(super) fn own_branch(&self, message: &Message<'_>) -> Option<Link> {
+        let mut vias = message.listed(Header::Via).map(|via| Hop::read(via.value).via);
+        let (own, below) = (vias.next()?, vias.next()?);
+        with_transaction(message, &below, |parts| token::read_branch(&self.keys, own.branch, parts))
+    }
+}
+
+/// Parts that are the same in a request, its CANCEL, the ACK to its refusal and all their answers. `below`: the Via of
+/// whoever has sent it to the edge.
+pub(super) fn with_transaction<T>(
+    message: &Message<'_>,
+    below: &Via<'_>,
+    then: impl FnOnce(&[&[u8]]) -> T,
+) -> T {
+    let port = below.port.unwrap_or(0).to_le_bytes();
+    let sequence = message.sequence().number.to_le_bytes();
+    let from = message.from().tag.unwrap_or_default();
+    then(&[below.host, &port, below.branch, message.call_id(), from, &sequence])
+}

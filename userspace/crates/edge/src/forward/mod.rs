@@ -1,0 +1,54 @@
+//! Sending messages on, in both directions, to and from one PBX. The edge is a stateless proxy (RFC 3261 §16.11).
+//!
+//! Nothing is remembered: where an answer goes is in the branch that the edge gives to a request, where the next request
+//! of a call goes is in the edge's Record-Route, and where a registered phone is reached is in its Path or Contact. Edits
+//! are made to the bytes that were received; whatever is not the edge's business stays as it is.
+
+mod answers;
+mod edits;
+mod refusal;
+mod registration;
+mod requests;
+mod routes;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use self::routes::Routing;
+use crate::{keys::Keys, link::Link, message::Message, token};
+
+pub use self::{
+    refusal::Refusal,
+    settings::{Listener, Reach, Settings},
+};
+
+#[derive(Clone, Debug)]
+pub struct Forwarder {
+    settings: Settings,
+    keys: Keys,
+}
+
+/// A message that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    pub to: Link,
+    pub bytes: Vec<u8>,
+}
+
+impl Forwarder {
+    pub const fn new(settings: Settings, keys: Keys) -> Self {
+        Self { settings, keys }
+    }
+
+    /// The phone of the dialog that a phone's request says to be in. Only the edge's own Route shows that, for this
+    /// Call-ID: anybody can invent a To tag.
+    pub fn dialog(&self, request: &Message<'_>) -> Option<Link> {
+        request.to().tag?;
+        self.dialog_of(request, &self.routing(request))
+    }
+
+    fn dialog_of(&self, request: &Message<'_>, routing: &Routing<'_>) -> Option<Link> {
+        routing.tokens().find_map(|token| token::read_route(&self.keys, token, request.call_id()))
+    }
+}

@@ -1,0 +1,71 @@
+//! REGISTER and its answer: how the PBX will reach the phone.
+
+use super::{
+    Forwarder,
+    edits::Edits,
+    settings::{Listener, Reach},
+};
+use crate::{
+    link::Link,
+    message::{Header, Listed, Message},
+    token,
+};
+
+impl Forwarder {
+    /// Of a phone's REGISTER.
+    pub(super) fn add_binding<'a>(
+        &self,
+        request: &Message<'a>,
+        inner: &Listener,
+        phone: Link,
+        edits: &mut Edits<'_, 'a>,
+    ) {
+        let supports_path = request.supports("path");
+        match self.settings.reach {
+            Reach::Contact => {
+                for contact in request.listed(Header::Contact).filter(is_sip) {
+                    let token = token::binding(&self.keys, phone, contact.uri());
+                    let uri = format!("sip:{token}@{}", inner.uri_host());
+                    replace_uri(&contact, uri.as_bytes(), edits);
+                }
+            }
+            Reach::Path if !supports_path => {}
+            Reach::Path | Reach::PathAlways => {
+                let token = token::binding(&self.keys, phone, b"");
+                edits.add_line(&format!("Path: <sip:{token}@{};lr>", inner.uri_host()));
+                if !supports_path {
+                    edits.add_line("Supported: path");
+                }
+            }
+        }
+    }
+
+    /// Of the PBX's answer: a phone looks for its own Contact, and may look at all the others.
+    pub(super) fn restore_contacts<'a>(&self, answer: &Message<'a>, edits: &mut Edits<'_, 'a>) {
+        for contact in answer.listed(Header::Contact) {
+            if let Some((_, uri)) = self.read_contact(contact.uri()) {
+                replace_uri(&contact, &uri, edits);
+            }
+        }
+    }
+
+    /// The phone that a Contact of the edge's stands for, and the phone's own Contact.
+    pub(super) fn read_contact(&self, uri: &[u8]) -> Option<(Link, Vec<u8>)> {
+        let uri = sipward_sip::Uri::parse(uri);
+        self.settings.side_of_uri(&uri)?;
+        token::read_binding(&self.keys, uri.user).filter(|(_, contact)| !contact.is_empty())
+    }
+}
+
+fn is_sip(contact: &Listed<'_, '_>) -> bool {
+    let uri = contact.uri();
+    [&b"sip:"[..], b"sips:"]
+        .iter()
+        .any(|scheme| uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+/// A URI without brackets gets some: with a semicolon in it, it needs them.
+fn replace_uri<'a>(contact: &Listed<'_, 'a>, by: &[u8], edits: &mut Edits<'_, 'a>) {
+    let is_bracketed = sipward_sip::find(contact.value, b'<').is_some();
+    edits.replace(contact.uri(), if is_bracketed { by.to_vec() } else { [b"<", by, b">"].concat() });
+}

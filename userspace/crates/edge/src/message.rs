@@ -1,1 +1,0 @@
-//! Messages that can be read in one way only.

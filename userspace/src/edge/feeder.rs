@@ -1,0 +1,216 @@
+//! The edge and the daemon: evidence goes there, and what is in force comes back. Without the daemon the edge goes on with
+//! what it has heard, and keeps its evidence.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sipward_api::{
+    self as api, Call,
+    evidence::{AuthOutcome, EvidenceTaken, MOST_OUTCOMES},
+    in_force::InForce,
+};
+use sipward_edge::edge::{Evidence, Outcome};
+use sipward_types::{flow::Transport, time::KernelTime};
+use tracing::{info, warn};
+
+use super::{Arrival, Arrivals};
+use crate::{
+    control::{Client, ClientError, Received},
+    paths,
+    refusal::Refusal,
+};
+
+/// Outcomes that wait for the daemon. Of more, the latest are dropped: the guard has enough of those who fail.
+const WAITING: usize = 65_536;
+/// Until the daemon is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Evidence on its way to the daemon.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feeder(Arc<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<VecDeque<(KernelTime, AuthOutcome)>>,
+    is_there: Condvar,
+}
+
+impl Feeder {
+    pub(super) fn start(arrivals: Arrivals) -> Result<Self, Refusal> {
+        let feeder = Self::default();
+        let (hands_in, socket) = (feeder.clone(), paths::socket(&paths::runtime()));
+        let path = socket.clone();
+        spawn("evidence", move || hands_in.hand_in(&path))?;
+        spawn("in-force", move || subscribe(&socket, &arrivals))?;
+        Ok(feeder)
+    }
+
+    pub(super) fn add(&self, evidence: Vec<Evidence>, now: KernelTime) {
+        let mut waiting = self.waiting();
+        let room = WAITING - waiting.len();
+        waiting.extend(evidence.into_iter().take(room).map(|evidence| (now, outcome(evidence))));
+        self.0.is_there.notify_one();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(KernelTime, AuthOutcome)>> {
+        // Each change of the queue is one call; a panic leaves none half done.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_in(&self, socket: &Path) {
+        let mut fault = Fault::default();
+        loop {
+            let outcomes = self.next();
+            match ask::<EvidenceTaken>(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
+                Ok(taken) => {
+                    fault.ends();
+                    self.done(taken.iter().map(|taken| taken.taken + taken.too_old + taken.exempt).sum());
+                    let rest: u64 = taken.iter().map(|taken| taken.retry_in).max().unwrap_or(0);
+                    thread::sleep(Duration::from_secs(rest));
+                }
+                Err(why) => {
+                    fault.begins(&format!("evidence waits for the daemon: {why}"));
+                    thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+
+    /// Waits for some; they stay in the queue until they are taken.
+    fn next(&self) -> Vec<AuthOutcome> {
+        let mut waiting = self.waiting();
+        while waiting.is_empty() {
+            waiting = self.0.is_there.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let now = sipward_kernel::clock::now();
+        let aged = |(at, outcome): &(KernelTime, AuthOutcome)| AuthOutcome {
+            ago: now.since(*at).as_secs(),
+            ..outcome.clone()
+        };
+        waiting.iter().take(MOST_OUTCOMES).map(aged).collect()
+    }
+
+    fn done(&self, count: u64) {
+        let mut waiting = self.waiting();
+        let count = waiting.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+        waiting.drain(..count);
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))
+}
+
+/// Hears of what is in force, for as long as the edge runs.
+fn subscribe(socket: &Path, arrivals: &Arrivals) {
+    let mut fault = Fault::default();
+    loop {
+        let mut hear = |received| {
+            if let Received::Item(item) = received
+                && let Ok(item) = serde_json::from_value::<InForce>(item)
+            {
+                if item == InForce::Current {
+                    fault.ends();
+                }
+                // The core is gone only at the end of the program.
+                let _ = arrivals.blocking_send(Arrival::InForce(item));
+            }
+            Ok::<(), ClientError>(())
+        };
+        let why = match Client::connect(socket) {
+            Ok(Some(mut client)) => match client.ask(&Call::InForce, &mut hear) {
+                Ok(Ok(())) => "it has ended".to_owned(),
+                Ok(Err(refusal)) => refusal.to_string(),
+                Err(error) => error.to_string(),
+            },
+            Ok(None) => "it does not run".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        fault.begins(&format!("suspensions and locks stay as they are without the daemon: {why}"));
+        thread::sleep(RETRY);
+    }
+}
+
+fn ask<T: DeserializeOwned>(socket: &Path, call: &Call) -> Result<Vec<T>, String> {
+    let mut items = Vec::new();
+    let mut client =
+        Client::connect(socket).map_err(|error| error.to_string())?.ok_or("it does not run".to_owned())?;
+    let take = |received| {
+        if let Received::Item(item) = received {
+            items.push(item);
+        }
+        Ok::<(), ClientError>(())
+    };
+    match client.ask(call, take) {
+        Ok(Ok(())) => items
+            .into_iter()
+            .map(|item: Value| serde_json::from_value(item).map_err(|e| e.to_string()))
+            .collect(),
+        Ok(Err(refusal)) => Err(refusal.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Says once that something is wrong, and once that it is right again.
+#[derive(Debug, Default)]
+struct Fault(Option<String>);
+
+impl Fault {
+    fn begins(&mut self, why: &str) {
+        if self.0.as_deref() != Some(why) {
+            warn!("{why}");
+            self.0 = Some(why.to_owned());
+        }
+    }
+
+    fn ends(&mut self) {
+        if self.0.take().is_some() {
+            info!("the daemon is there again");
+        }
+    }
+}
+
+fn outcome(evidence: Evidence) -> AuthOutcome {
+    let mut outcome = AuthOutcome {
+        account: evidence.account.map(String::from),
+        source: evidence.from.peer.ip().to_canonical(),
+        port: evidence.from.peer.port(),
+        transport: match evidence.from.transport {
+            Transport::Udp => api::evidence::Transport::Udp,
+            Transport::Tcp => api::evidence::Transport::Tcp,
+        },
+        method: evidence.method,
+        proven: evidence.from.transport == Transport::Tcp || evidence.outcome.is_proven(),
+        outcome: api::evidence::Outcome::Challenged,
+        attempt: None,
+        contact: None,
+        lasts: None,
+        ago: 0,
+    };
+    match evidence.outcome {
+        Outcome::Challenged => {}
+        Outcome::Failed { attempt } => {
+            outcome.outcome = api::evidence::Outcome::Failed;
+            outcome.attempt = Some(attempt);
+        }
+        Outcome::Stale => outcome.outcome = api::evidence::Outcome::Stale,
+        Outcome::Succeeded => outcome.outcome = api::evidence::Outcome::Succeeded,
+        Outcome::Registered { contact, lasts } => {
+            outcome.outcome = api::evidence::Outcome::Registered;
+            (outcome.contact, outcome.lasts) = (Some(contact), u32::try_from(lasts.as_secs()).ok());
+        }
+        Outcome::Unregistered { contact } => {
+            outcome.outcome = api::evidence::Outcome::Unregistered;
+            outcome.contact = contact;
+        }
+    }
+    outcome
+}

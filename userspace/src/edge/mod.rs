@@ -1,0 +1,201 @@
+//! `sipward edge`: the SIP front, in a process that owns nothing of the kernel.
+//!
+//! One task has the core, and decides; the others receive. Whatever arrives goes through one bounded queue: where that is
+//! full, datagrams wait in their sockets, and are lost there, as in any busy server.
+
+mod accounts;
+mod connections;
+mod feeder;
+mod in_force;
+mod key_file;
+mod sockets;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sipward_api::in_force::InForce;
+use sipward_edge::{
+    edge::{Edge, Now, Received},
+    link::Link,
+    message::{Carrier, FramingError},
+    settings::Settings,
+};
+use sipward_engine::policy::{Config, DEFAULT_PATH};
+use tokio::{sync::mpsc, time::interval};
+use tracing::{debug, info, warn};
+
+use self::{accounts::AccountSource, feeder::Feeder, sockets::Sockets};
+use crate::{
+    clock::Clock,
+    log::{self, Log},
+    paths,
+    refusal::Refusal,
+    service::{Signals, notify},
+};
+
+/// Messages that wait for the core.
+const ARRIVALS: usize = 4_096;
+/// The interval at which accounts are read again if they have changed, and ended things are forgotten.
+const TICK: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub struct Options {
+    pub config: Option<PathBuf>,
+    pub log: Log,
+}
+
+/// What the core is told.
+#[derive(Debug)]
+enum Arrival {
+    Datagram {
+        from: Link,
+        bytes: Vec<u8>,
+    },
+    Message {
+        from: Link,
+        bytes: Vec<u8>,
+    },
+    /// Two line ends over a stream, which are answered by one.
+    Ping(Link),
+    Unframed {
+        from: Link,
+        error: FramingError,
+    },
+    /// A connection was refused, because there are too many.
+    NoRoom(SocketAddr),
+    /// There was no connection for that.
+    Unsent {
+        to: Link,
+        bytes: Vec<u8>,
+    },
+    InForce(InForce),
+}
+
+type Arrivals = mpsc::Sender<Arrival>;
+
+/// Runs until a signal.
+pub fn run(options: &Options) -> Result<(), Refusal> {
+    log::start(options.log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::failed(format!("could not start: {error}")))?;
+    runtime.block_on(work(options))
+}
+
+async fn work(options: &Options) -> Result<(), Refusal> {
+    let mut signals = Signals::listen()?;
+    let path = options.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let settings = load(path)?;
+    let keys = key_file::open(&paths::edge_state())?;
+    let (source, accounts) = AccountSource::open(&settings)?;
+    let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
+    let outer: Vec<_> = settings.listen.iter().map(|own| (own.transport, own.address)).collect();
+    let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
+    let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
+    let feeder = Feeder::start(arrivals.clone())?;
+    let mut core = Core { edge, sockets, settings, source, feeder };
+    core.say_where();
+    notify(&[sd_notify::NotifyState::Ready]);
+    let mut ticks = interval(TICK);
+    loop {
+        tokio::select! {
+            Some(arrival) = arrived.recv() => core.take(arrival),
+            _ = ticks.tick() => core.tick(),
+            _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
+            name = signals.end.received() => {
+                info!("{name}: ending; phones register again, and running calls go on, when it is back");
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<Settings, Refusal> {
+    let config = Config::load(path).map_err(|error| Refusal::wrong(error.to_string()))?;
+    config.edge.ok_or_else(|| {
+        Refusal::wrong(format!(
+            "{} says nothing of an edge: give it a section [edge] with listen, inner, pbx and realm",
+            path.display()
+        ))
+    })
+}
+
+/// The one who decides, and all that it needs for that.
+struct Core {
+    edge: Edge,
+    sockets: Sockets,
+    settings: Settings,
+    source: AccountSource,
+    feeder: Feeder,
+}
+
+impl Core {
+    fn say_where(&self) {
+        for own in &self.settings.listen {
+            info!("phones reach the edge at {} over {:?}, as {}", own.address, own.transport, own.advertised);
+        }
+        info!("the PBX at {} sees it at {}", self.settings.pbx, self.settings.inner);
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram { from, bytes } => self.receive(from, Carrier::Datagram, &bytes),
+            Arrival::Message { from, bytes } => self.receive(from, Carrier::Stream, &bytes),
+            // A connection that is gone needs no answer.
+            Arrival::Ping(link) => drop(self.sockets.send(link, b"\r\n".to_vec())),
+            Arrival::Unframed { from, error } => {
+                debug!("{}: closed, because it is not SIP: {}", from.peer, error.name());
+            }
+            Arrival::NoRoom(peer) => debug!("{peer}: closed, because there are too many connections"),
+            Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
+            Arrival::InForce(item) => in_force::apply(item, self.edge.in_force(), now().kernel),
+        }
+    }
+
+    fn receive(&mut self, from: Link, carrier: Carrier, bytes: &[u8]) {
+        // Line ends keep the NAT open, and other keepalives are no SIP either.
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        let received = self.edge.receive(from, carrier, bytes, now());
+        if let Some(cause) = received.cause {
+            debug!("{}: {}", from.peer, cause.name());
+        }
+        self.carry_out(received);
+    }
+
+    fn carry_out(&mut self, received: Received) {
+        if !received.evidence.is_empty() {
+            self.feeder.add(received.evidence, now().kernel);
+        }
+        for forwarded in received.sends {
+            if let Err(bytes) = self.sockets.send(forwarded.to, forwarded.bytes) {
+                self.gone(forwarded.to, &bytes);
+            }
+        }
+    }
+
+    /// The sender of a request is told. An answer that cannot be sent is lost, as on the network.
+    fn gone(&mut self, to: Link, bytes: &[u8]) {
+        for forwarded in self.edge.gone(bytes, to).sends {
+            // Who asked is gone, too.
+            let _ = self.sockets.send(forwarded.to, forwarded.bytes);
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(accounts) = self.source.changed(&self.settings) {
+            self.edge.set_accounts(accounts);
+        }
+        self.edge.in_force().forget_ended(now().kernel);
+    }
+}
+
+fn now() -> Now {
+    let clock = Clock::read();
+    Now { kernel: clock.kernel, wall: clock.wall.seconds() }
+}

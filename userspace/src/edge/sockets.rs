@@ -1,0 +1,186 @@
+//! The edge's sockets.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use sipward_edge::link::{Link, Side};
+use sipward_types::flow::Transport;
+use tokio::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    time::{Duration, sleep},
+};
+use tracing::warn;
+
+use super::{
+    Arrival, Arrivals,
+    connections::{Connections, Place},
+};
+use crate::refusal::Refusal;
+
+/// The largest datagram.
+const DATAGRAM: usize = 65_536;
+/// The usual cause of a failed accept is too many open files.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// One of each kind that is configured. A link names it by its side and its place there.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    outer: Vec<Option<Arc<UdpSocket>>>,
+    inner: Arc<UdpSocket>,
+    inner_address: SocketAddr,
+    pbx: SocketAddr,
+    connections: Connections,
+    arrivals: Arrivals,
+}
+
+/// The places of the inner sockets.
+const INNER_UDP: u8 = 0;
+const INNER_TCP: u8 = 1;
+
+impl Sockets {
+    /// Binds all of them, and begins to receive.
+    pub(super) async fn open(
+        outer: &[(Transport, SocketAddr)],
+        inner_address: SocketAddr,
+        pbx: SocketAddr,
+        arrivals: &Arrivals,
+    ) -> Result<Self, Refusal> {
+        let connections = Connections::default();
+        let inner = Arc::new(bind_udp(inner_address).await?);
+        receive(Arc::clone(&inner), Side::Inner, INNER_UDP, arrivals.clone());
+        let listener = bind_tcp(inner_address).await?;
+        accept(listener, Side::Inner, INNER_TCP, connections.clone(), arrivals.clone());
+        let mut sockets = Vec::new();
+        for (place, (transport, address)) in (0..).zip(outer) {
+            sockets.push(match transport {
+                Transport::Udp => {
+                    let socket = Arc::new(bind_udp(*address).await?);
+                    receive(Arc::clone(&socket), Side::Outer, place, arrivals.clone());
+                    Some(socket)
+                }
+                Transport::Tcp => {
+                    let listener = bind_tcp(*address).await?;
+                    accept(listener, Side::Outer, place, connections.clone(), arrivals.clone());
+                    None
+                }
+            });
+        }
+        let arrivals = arrivals.clone();
+        Ok(Self { outer: sockets, inner, inner_address, pbx, connections, arrivals })
+    }
+
+    /// Sends, or begins to. Gives the bytes back if the link is gone.
+    pub(super) fn send(&self, to: Link, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        match (to.transport, to.side) {
+            (Transport::Udp, Side::Inner) => send_datagram(&self.inner, to.peer, &bytes),
+            (Transport::Udp, Side::Outer) => match self.outer.get(usize::from(to.listener)) {
+                Some(Some(socket)) => send_datagram(socket, to.peer, &bytes),
+                _ => return Err(bytes),
+            },
+            (Transport::Tcp, Side::Outer) => return self.connections.send(to.connection, bytes),
+            (Transport::Tcp, Side::Inner) => match self.connections.inner(to.peer) {
+                Some(connection) => return self.connections.send(connection, bytes),
+                None => self.connect(to, bytes),
+            },
+        }
+        Ok(())
+    }
+
+    /// Connects to the PBX, and sends what was to be sent.
+    fn connect(&self, to: Link, bytes: Vec<u8>) {
+        let (connections, arrivals) = (self.connections.clone(), self.arrivals.clone());
+        let (from, peer) = (self.inner_address, self.pbx);
+        tokio::spawn(async move {
+            let unsent = match connect_from(from, peer).await {
+                Ok(stream) => {
+                    let place = Place { side: Side::Inner, listener: INNER_TCP, peer };
+                    match connections.open(stream, place, &arrivals) {
+                        Some(link) => connections.send(link.connection, bytes),
+                        None => Err(bytes),
+                    }
+                }
+                Err(error) => {
+                    warn!("the PBX at {peer} cannot be reached over TCP: {error}");
+                    Err(bytes)
+                }
+            };
+            if let Err(bytes) = unsent {
+                // The core is gone only at the end of the program.
+                let _ = arrivals.send(Arrival::Unsent { to, bytes }).await;
+            }
+        });
+    }
+}
+
+/// A datagram that finds no room is lost, as on any network: its sender sends it again.
+fn send_datagram(socket: &UdpSocket, peer: SocketAddr, bytes: &[u8]) {
+    let _ = socket.try_send_to(bytes, peer);
+}
+
+async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket =
+        if to.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    // From its address, by which the PBX knows the edge; the port is any.
+    socket.bind(SocketAddr::new(from.ip(), 0))?;
+    socket.connect(to).await
+}
+
+fn receive(socket: Arc<UdpSocket>, side: Side, listener: u8, arrivals: Arrivals) {
+    tokio::spawn(async move {
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            // An error is an ICMP message about an earlier datagram.
+            let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+            let link = Link { side, listener, transport: Transport::Udp, peer, connection: 0 };
+            let bytes = buffer[..length].to_vec();
+            if arrivals.send(Arrival::Datagram { from: link, bytes }).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn accept(listener: TcpListener, side: Side, place: u8, connections: Connections, arrivals: Arrivals) {
+    tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let place = Place { side, listener: place, peer };
+                    if connections.open(stream, place, &arrivals).is_none()
+                        && arrivals.send(Arrival::NoRoom(peer)).await.is_err()
+                    {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    warn!("new connections cannot be accepted: {error}");
+                    sleep(RETRY).await;
+                }
+            }
+        }
+    });
+}
+
+async fn bind_udp(address: SocketAddr) -> Result<UdpSocket, Refusal> {
+    UdpSocket::bind(address).await.map_err(|error| cannot_listen("UDP", address, &error))
+}
+
+async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, Refusal> {
+    TcpListener::bind(address).await.map_err(|error| cannot_listen("TCP", address, &error))
+}
+
+fn cannot_listen(transport: &str, address: SocketAddr, error: &io::Error) -> Refusal {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "another program has it: see `ss -lnp sport = :{}`, and give the PBX another port",
+                address.port()
+            )
+        }
+        io::ErrorKind::AddrNotAvailable => "this host does not have it: see `ip address`".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a right that the edge should not have".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    Refusal::wrong(format!("the edge cannot listen on {address} over {transport}: {advice}"))
+}
