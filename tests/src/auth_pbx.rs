@@ -16,8 +16,9 @@ use crate::{
 
 pub const SIP: u16 = 5060;
 const PHONE: u16 = 5070;
-/// Where an Asterisk listens that another program is before.
-const BEHIND: &str = "127.0.0.1:5070";
+/// Where a PBX listens that another program is before.
+pub const BEHIND: &str = "127.0.0.1:5070";
+const BEHIND_PORT: u16 = 5070;
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
 pub const ACCOUNTS: RangeInclusive<u32> = 201..=240;
@@ -45,6 +46,9 @@ pub enum PbxKind {
     /// The same as [`OpenAsterisk`](Self::OpenAsterisk), behind a Kamailio that knows no more than what Debian's configuration
     /// does against floods.
     GuardedAsterisk,
+    /// Asterisk or Kamailio that asks nobody, on an address of this host that only the edge before it reaches.
+    EdgedAsterisk,
+    EdgedKamailio,
 }
 
 /// A carrier's network: Asterisk knows it by its addresses.
@@ -80,17 +84,19 @@ impl AuthPbx {
                 (kamailio(host, &directory, &["-A", "SHA256"]), Some(phone(host, &directory)))
             }
             PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
-            PbxKind::DebianKamailio => (debian_kamailio(host, &directory), None),
-            PbxKind::Asterisk | PbxKind::OpenAsterisk | PbxKind::AnonymousAsterisk => {
-                (asterisk(make, host, &directory, accounts)?, None)
-            }
+            PbxKind::DebianKamailio => (debian_kamailio(host, &directory, ASKING_KAMAILIO), None),
+            PbxKind::EdgedKamailio => (debian_kamailio(host, &directory, EDGED_KAMAILIO), None),
+            PbxKind::Asterisk
+            | PbxKind::OpenAsterisk
+            | PbxKind::AnonymousAsterisk
+            | PbxKind::EdgedAsterisk => (asterisk(make, host, &directory, accounts)?, None),
             PbxKind::GuardedAsterisk => {
                 let asterisk = asterisk(make, host, &directory, accounts)?;
                 (asterisk, Some(antiflood(host, &directory)))
             }
         };
         program.wait_until("the PBX listens", || {
-            ["udp", "tcp"].into_iter().all(|table| listens(host, table, SIP))
+            ["udp", "tcp"].into_iter().all(|table| listens(host, table, make.port()))
         });
         if !make.is_kamailio() {
             // It listens long before its accounts are there.
@@ -133,7 +139,16 @@ impl PbxKind {
                 | Self::Sha256Kamailio
                 | Self::ReadingKamailio
                 | Self::DebianKamailio
+                | Self::EdgedKamailio
         )
+    }
+
+    const fn is_behind_edge(self) -> bool {
+        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio)
+    }
+
+    const fn port(self) -> u16 {
+        if self.is_behind_edge() { BEHIND_PORT } else { SIP }
     }
 }
 
@@ -155,18 +170,20 @@ fn antiflood(host: &Namespace, directory: &Scratch) -> Running {
     Running::start(&mut kamailio, &directory.0.join("kamailio.log"))
 }
 
+const ASKING_KAMAILIO: &str = "#!define WITH_AUTH\nloadmodule \"db_text.so\"\nauto_aliases=no\ndns=no\nrev_dns=no\n\
+    listen=udp:10.90.0.1:5060\nlisten=tcp:10.90.0.1:5060\nlisten=udp:[2001:db8:90::1]:5060\n";
+/// The domain of its accounts is the edge's address.
+const EDGED_KAMAILIO: &str = "auto_aliases=no\ndns=no\nrev_dns=no\nalias=10.90.0.1\nalias=[2001:db8:90::1]\n\
+    listen=udp:127.0.0.1:5070\nlisten=tcp:127.0.0.1:5070\n";
+
 /// Debian's own file, which begins with what its operator writes beside it.
-fn debian_kamailio(host: &Namespace, directory: &Scratch) -> Running {
+fn debian_kamailio(host: &Namespace, directory: &Scratch, written: &str) -> Running {
     let shipped = "/etc/kamailio/kamailio.cfg";
     let config = fs::read_to_string(shipped).unwrap_or_else(|error| panic!("{shipped}: {error}"));
     let config = directory.file("kamailio.cfg", &config);
     directory.file(
         "kamailio-local.cfg",
-        &format!(
-            "#!define WITH_AUTH\n#!define DBURL \"text://{}\"\nloadmodule \"db_text.so\"\nauto_aliases=no\ndns=no\nrev_dns=no\n\
-             listen=udp:10.90.0.1:5060\nlisten=tcp:10.90.0.1:5060\nlisten=udp:[2001:db8:90::1]:5060\n",
-            directory.0.display()
-        ),
+        &format!("#!define DBURL \"text://{}\"\n{written}", directory.0.display()),
     );
     let mut kamailio = host.command(tool("kamailio"));
     kamailio.args(["-DD", "-E", "-m", "64", "-M", "8", "-f", &config, "-Y"]).arg(&directory.0);
@@ -210,14 +227,14 @@ fn asterisk(
     for file in ["modules.conf", "extensions.conf", "logger.conf", "pjsip.conf"] {
         let from = format!("{SCENARIOS}/asterisk/{file}");
         let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
-        let is_behind = make == PbxKind::GuardedAsterisk;
+        let is_behind = make == PbxKind::GuardedAsterisk || make.is_behind_edge();
         directory.file(file, &if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text });
     }
     // It complains about these where they are not there.
     for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
         directory.file(&format!("{file}.conf"), "");
     }
-    directory.file("accounts.conf", &(account_sections(accounts) + &more_endpoints(make)));
+    directory.file("accounts.conf", &(account_sections(make, accounts) + &more_endpoints(make)));
     let own = |path: &str| directory.0.join(path).display().to_string();
     let shipped = |path: &str| root.join(path).display().to_string();
     let places = [
@@ -250,9 +267,14 @@ fn more_endpoints(make: PbxKind) -> String {
     }
 }
 
-fn account_sections(accounts: RangeInclusive<u32>) -> String {
+fn account_sections(make: PbxKind, accounts: RangeInclusive<u32>) -> String {
     let mut text = String::new();
     for account in accounts {
+        if make.is_behind_edge() {
+            writeln!(text, "[{account}](phone)\naors={account}\n[{account}](contacts)")
+                .expect("a string takes everything");
+            continue;
+        }
         let password = password(account);
         writeln!(
             text,

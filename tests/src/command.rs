@@ -2,6 +2,7 @@
 
 use std::{
     env, fmt, fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::atomic::{AtomicU32, Ordering},
@@ -71,6 +72,14 @@ impl<'a> Sipward<'a> {
 
     pub fn run(&self, line: &str) -> Done {
         Done::of(&mut self.command(line))
+    }
+
+    /// Runs a command with a text on its standard input.
+    pub fn typed(&self, line: &str, input: &str) -> Done {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(input.as_bytes()).expect("a pipe takes a text");
+        drop(writer);
+        Done::of(self.command(line).stdin(reader))
     }
 
     /// Runs a command that must succeed; its output.

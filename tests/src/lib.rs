@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod daemon;
 pub mod digest;
 pub mod dispatched;
+pub mod edge;
 pub mod figures;
 pub mod filter_pair;
 pub mod flood;

@@ -80,7 +80,7 @@ impl World {
             proof: Proof::Proven,
             made_after: KernelTime::START,
         };
-        let _saved = self.controller.witness(&[evidence]).expect("the kernel does what it is told");
+        let _saved = self.controller.witness(&[evidence], None).expect("the kernel does what it is told");
     }
 
     fn something_happens(&mut self) {

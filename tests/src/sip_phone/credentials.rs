@@ -1,5 +1,7 @@
 //! Challenges as servers send them, and the credentials that answer them.
 
+use std::collections::HashMap;
+
 use super::message::{Message, at_commas};
 use crate::{
     digest::{Algorithm, Asked, Secret, response},
@@ -133,7 +135,7 @@ impl Credentials {
         chosen
     }
 
-    /// The header lines that respond to these challenges. `count` is the number of times that a nonce was used, with this one.
+    /// The header lines that respond to these challenges. `count` is the number of requests that used a nonce, with this one.
     pub(super) fn lines(
         &self,
         challenges: &[Challenge],
@@ -142,9 +144,11 @@ impl Credentials {
         mut count: impl FnMut(&str) -> u32,
     ) -> Vec<(&'static str, String)> {
         const NAMES: [&str; 2] = ["Authorization", "Proxy-Authorization"];
-        let mut lines = Vec::new();
+        let (mut lines, mut counts) = (Vec::new(), HashMap::new());
         for challenge in challenges {
-            let value = self.respond(challenge, method, uri, count(&challenge.nonce));
+            let nonce = &challenge.nonce[..];
+            let count = *counts.entry(nonce).or_insert_with(|| count(nonce));
+            let value = self.respond(challenge, method, uri, count);
             let is_alone = !challenges.iter().any(|other| other.is_proxy != challenge.is_proxy);
             match self.header {
                 CredentialsHeader::Authorization => lines.push((NAMES[0], value)),
@@ -263,6 +267,22 @@ mod tests {
         assert!(written(Quality::AlwaysOne).starts_with(", qop=auth, nc=00000001, cnonce=\""));
         assert!(written(Quality::Quoted).starts_with(", qop=\"auth\", nc=\"00000010\", cnonce=\""));
         assert_eq!(written(Quality::Unused), ", opaque=\"o\"");
+    }
+
+    #[test]
+    fn a_nonce_in_two_headers_is_used_once() {
+        let mut credentials = Credentials::new("201", "secret");
+        credentials.header = CredentialsHeader::Both;
+        let line = "Authenticate: Digest realm=\"a\", nonce=\"n\", qop=\"auth\"\r\n";
+        let asked = asked(401, &format!("WWW-{line}Proxy-{line}"));
+        let mut uses = 0;
+        let count = |_: &str| {
+            uses += 1;
+            uses
+        };
+        let lines = credentials.lines(&credentials.choose(&asked), "REGISTER", "sip:pbx", count);
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|(_, value)| value.contains("nc=00000001")), "{lines:?}");
     }
 
     #[test]

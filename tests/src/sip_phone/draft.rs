@@ -48,11 +48,20 @@ impl Draft {
 
     /// Lengthens the body with lines that SDP allows, until the message has this length.
     pub fn pad_to(&mut self, length: usize) {
-        const LINE: &str = "a=x-pad:0123456789\r\n";
+        const NAME: &str = "a=x-pad:";
+        const END: &str = "\r\n";
+        const LINE: usize = 20;
         // Always four digits, so that the number does not change the length.
         self.set("Content-Length", format!("{:04}", self.body.len()));
         let missing = length.saturating_sub(self.write().len());
-        let padding: String = LINE.chars().cycle().take(missing).collect();
+        // The last line is longer than the others: half a line is no attribute.
+        let lines = (missing / LINE).max(1);
+        let padding: String = (0..lines)
+            .map(|line| {
+                let rest = if line + 1 == lines { missing.saturating_sub(lines * LINE) } else { 0 };
+                format!("{NAME}{}{END}", "0".repeat(LINE + rest - NAME.len() - END.len()))
+            })
+            .collect();
         self.body.push_str(&padding);
         self.set("Content-Length", format!("{:04}", self.body.len()));
     }

@@ -56,7 +56,7 @@ pub struct Settings {
     /// The place that all requests outside of calls go to.
     pub server: SocketAddr,
     pub transport: Transport,
-    /// Whether Via asks for `rport`.
+    /// Via asks for `rport`.
     pub sends_rport: bool,
     pub contact: ContactAddress,
     /// Lines that all requests have.

@@ -70,9 +70,17 @@ impl Outcome {
         self.final_answer().and_then(Message::status)
     }
 
-    /// Of all answers, in order.
+    /// The statuses of the answers, in order. Each request that was sent has each status once: on a slow machine both requests
+    /// and answers come again, and that says nothing.
     pub fn statuses(&self) -> Vec<u16> {
-        self.answers.iter().filter_map(Message::status).collect()
+        let mut different: Vec<(Option<&str>, u16)> = Vec::new();
+        for answer in &self.answers {
+            let one = (answer.branch(), answer.status().unwrap_or_default());
+            if !different.contains(&one) {
+                different.push(one);
+            }
+        }
+        different.into_iter().map(|(_, status)| status).collect()
     }
 
     /// The final answer to the last request.

@@ -1,4 +1,4 @@
-//! What a phone does only if it is broken or hostile.
+//! Deeds of a phone that is broken or hostile.
 
 use std::{
     net::SocketAddr,

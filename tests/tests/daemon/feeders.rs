@@ -130,7 +130,7 @@ fn six_failures_that_a_program_hands_in_suspend_an_account_and_it_may_do_no_more
     let settings = json!({
         "in_force": "settings", "mode": "enforce", "suspended": "drop", "retries": 6, "call_retries": 6
     });
-    assert_eq!(in_force.state(), [settings.clone()]);
+    assert_eq!(in_force.state(), std::slice::from_ref(&settings));
     for _again in 0..5 {
         feeder.fail("201");
     }
@@ -145,7 +145,7 @@ fn six_failures_that_a_program_hands_in_suspend_an_account_and_it_may_do_no_more
     let state = InForce::subscribe(&sipward).state();
     assert!(state.len() == 2 && state[0] == settings && is_suspended(&state[1], "201"), "{state:?}");
     let audit = sipward.json(&format!("audit --about {SOURCE} --limit 1"));
-    assert!(audit[0]["detail"].as_str().unwrap().ends_with("by evidence of nobody"), "{audit:?}");
+    assert!(audit[0]["detail"].as_str().unwrap().contains("by evidence of nobody"), "{audit:?}");
 
     sipward.ok("account unlock 201");
     assert_eq!(in_force.next(), json!({ "in_force": "lifted", "account": "201", "source": SOURCE }));

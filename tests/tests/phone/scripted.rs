@@ -188,8 +188,25 @@ fn a_repeated_200_gets_the_same_ack_and_revives_no_call() {
     assert_eq!(server.receive(), ack);
     assert_eq!(server.phone.call(call).state, State::Ended);
     assert_eq!(server.phone.complaints(), [] as [String; 0]);
+    let outcome = server.phone.outcome(server.phone.call(call).invite.unwrap());
+    assert_eq!((outcome.statuses(), outcome.answers.len()), (vec![200], 3));
     server.send(&accepted.replace(";tag=pbx", ";tag=other"));
     assert_eq!(server.phone.complaints().len(), 1);
+}
+
+#[test]
+fn routes_lead_to_the_addresses_of_their_names_and_to_no_other_transport() {
+    let mut server = Server::start();
+    server.phone.settings.names = vec![("edge.example.com".to_owned(), "127.0.0.1".parse().unwrap())];
+    let routes = ["sip:edge.example.com;lr", "sip:unknown.example.com;lr", "sip:127.0.0.1;transport=tcp;lr"];
+    for (complaints, route) in routes.into_iter().enumerate() {
+        server.phone.invite("600");
+        let invite = server.receive();
+        server.send(&answer(&invite, "200 OK", &format!("Record-Route: <{route}>\r\n")));
+        let ack = server.receive();
+        assert_eq!(header(&ack, "Route"), Some(&format!("<{route}>")[..]));
+        assert_eq!(server.phone.complaints().len(), complaints, "{route}: {:?}", server.phone.complaints());
+    }
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn hand_in(mut items: Vec<AuthOutcome>, sum: &mut Sum, output: &mut Output) -> R
                 items = all
                     .into_iter()
                     .skip(done)
-                    .map(|item| AuthOutcome { ago: item.ago + waited, ..item })
+                    .map(|item| AuthOutcome { ago: item.ago.saturating_add(waited), ..item })
                     .collect();
             }
             outcome => return outcome,

@@ -20,9 +20,9 @@ use sipward_api::{
 use sipward_kernel::clock::now;
 use sipward_types::time::KernelTime;
 
-/// Items that one user may hand in a second, all connections together. The guard takes some microseconds for each, so a
-/// feeder out of control leaves the controller most of its time; and a front that serves a thousand calls a second, each
-/// with a challenge and an answer to it, needs less than half.
+/// Items that one user may hand in a second, all connections together. Even an unoptimised build judges twice as many, so a
+/// feeder out of control leaves the controller time for others; and a front that serves a thousand calls a second, each with
+/// a challenge and an answer to it, needs less than half.
 pub(super) const A_SECOND: u64 = 5_000;
 /// And at once: what was kept while the daemon was away.
 const AT_ONCE: u64 = 20_000;

@@ -1,13 +1,18 @@
 //! The subscription to what is in force.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::sleep,
 };
 
-use super::{controller_handle::ControllerHandle, request_handler::Unanswered};
+use super::{controller_handle::ControllerHandle, locked::locked, request_handler::Unanswered};
 use crate::{
     control::Answers,
     controller::{Controller, News},
@@ -15,6 +20,7 @@ use crate::{
 };
 use sipward_api::in_force::InForce;
 use sipward_kernel::clock::now;
+use sipward_types::{account::Account, time::KernelTime};
 
 /// Changes that a subscriber may lag behind before all that is in force is sent again.
 const BACKLOG: usize = 4_096;
@@ -22,7 +28,10 @@ const BACKLOG: usize = 4_096;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
-pub(super) struct InForceFeed(broadcast::Sender<Step>);
+pub(super) struct InForceFeed {
+    steps: broadcast::Sender<Step>,
+    sent: Arc<Mutex<SentWorked>>,
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -33,32 +42,39 @@ enum Step {
 
 impl Default for InForceFeed {
     fn default() -> Self {
-        Self(broadcast::channel(BACKLOG).0)
+        Self { steps: broadcast::channel(BACKLOG).0, sent: Arc::default() }
     }
 }
 
 impl InForceFeed {
     pub(super) fn emit(&self, news: News<'_>) {
-        if self.0.receiver_count() == 0 {
+        if self.steps.receiver_count() == 0 {
+            locked(&self.sent).0.clear();
             return;
         }
         match news {
             News::Decided { facts, .. } => {
                 InForceChange::of_decision(facts).into_iter().for_each(|change| self.send(change));
             }
-            News::Changed(changes) => changes.into_iter().for_each(|change| self.send(change)),
-            // The last subscriber may be gone by now.
-            News::ChangedAltogether => drop(self.0.send(Step::Anew)),
+            News::Changed(changes) => {
+                let changes = changes.into_iter().filter(|change| locked(&self.sent).is_news(change));
+                changes.for_each(|change| self.send(change));
+            }
+            News::ChangedAltogether => {
+                locked(&self.sent).0.clear();
+                // The last subscriber may be gone by now.
+                let _ = self.steps.send(Step::Anew);
+            }
         }
     }
 
     fn send(&self, change: InForceChange) {
         // As above.
-        let _ = self.0.send(Step::Change(Arc::new(change)));
+        let _ = self.steps.send(Step::Change(Arc::new(change)));
     }
 
     fn subscribe(&self) -> Subscription {
-        Subscription(self.0.subscribe())
+        Subscription(self.steps.subscribe())
     }
 
     /// Until the client is gone. Each item is the whole truth about its subject. So changes that are both in the state
@@ -83,6 +99,34 @@ impl InForceFeed {
             }
             sleep(PAUSE).await;
         }
+    }
+}
+
+/// Until when accounts have worked at sources, as it was sent last. Each success moves that by a little, which nobody needs
+/// to hear of each time.
+#[derive(Debug, Default)]
+struct SentWorked(HashMap<(IpAddr, Account), KernelTime>);
+
+impl SentWorked {
+    /// More are forgotten together, and sent again.
+    const MOST: usize = 131_072;
+    const STEP: Duration = Duration::from_secs(86_400);
+
+    fn is_news(&mut self, change: &InForceChange) -> bool {
+        let InForceChange::Worked { account, source, until } = change else { return true };
+        let key = (*source, account.clone());
+        if *until == KernelTime::START {
+            self.0.remove(&key);
+            return true;
+        }
+        if self.0.get(&key).is_some_and(|sent| sent.abs_diff(*until) < Self::STEP) {
+            return false;
+        }
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(key, *until);
+        true
     }
 }
 
@@ -160,6 +204,29 @@ mod tests {
         let expected =
             [suspended(Some("198.51.100.7"), false), suspended(None, false), suspended(None, true), lifted];
         assert_eq!(read(&mut subscription), expected.map(Some));
+    }
+
+    fn worked(until: KernelTime) -> InForceChange {
+        let account = Account::new(b"201").unwrap();
+        InForceChange::Worked { account, source: "192.0.2.20".parse().unwrap(), until }
+    }
+
+    #[test]
+    fn that_an_account_works_is_told_once_a_day_and_its_end_always() {
+        let feed = InForceFeed::default();
+        let mut subscription = feed.subscribe();
+        let hour = |hours: u64| worked(KernelTime::START + Duration::from_secs(3_600 * hours));
+        let emit = |changes: &[InForceChange]| feed.emit(News::Changed(changes.to_vec()));
+        emit(&[hour(720), hour(721), hour(743), hour(744), hour(745)]);
+        emit(&[worked(KernelTime::START), hour(745)]);
+        let expected = [hour(720), hour(744), worked(KernelTime::START), hour(745)].map(Some);
+        assert_eq!(read(&mut subscription), expected);
+        // Its end while nobody listens is an end for whoever comes then.
+        drop(subscription);
+        emit(&[worked(KernelTime::START)]);
+        let mut subscription = feed.subscribe();
+        emit(&[hour(746)]);
+        assert_eq!(read(&mut subscription), [Some(hour(746))]);
     }
 
     #[test]

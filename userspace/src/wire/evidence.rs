@@ -171,7 +171,9 @@ mod tests {
         assert_eq!(evidence.source.to_string(), "198.51.100.7");
         assert_eq!((evidence.flow.port, evidence.at, evidence.method), (5062, ago(300), Method::Invite));
         assert_eq!(evidence.made_after, KernelTime::START);
-        assert_eq!(super::evidence(&outcome(json!({ "ago": 301 })), &Attempts::default(), NOW), Ok(None));
+        for ago in [301, u64::MAX] {
+            assert_eq!(super::evidence(&outcome(json!({ "ago": ago })), &Attempts::default(), NOW), Ok(None));
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct AuthOutcome {
     /// True: nobody else could have sent the request in the name of that address. Over TCP it always is.
     #[serde(default)]
     pub proven: bool,
-    /// Of a failure: text that is the same where the very same request came again, such as the response of the digest.
+    /// Of a failure: text that is the same where the very same request came again, such as a hash of the digest's response.
     /// Without it, each failure is a new attempt.
     #[serde(default)]
     pub attempt: Option<String>,

@@ -159,7 +159,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Where the first such byte is.
+/// The index of the first such byte.
 pub fn position(bytes: &[u8], byte: u8) -> Option<usize> {
     bytes.iter().position(|&other| other == byte)
 }

@@ -67,7 +67,7 @@ impl Answer {
 
     /// The answer to a request from `source`. `None`: nothing is ever answered to an ACK, or to an answer.
     ///
-    /// Whoever could be anybody must not get more bytes than it sent: with `most`, optional headers are left out as far as
+    /// A source that could be anybody must not get more bytes than it sent: with `most`, optional headers are left out as far as
     /// they do not fit. The rest is as long as it has to be.
     pub fn write(
         &self,

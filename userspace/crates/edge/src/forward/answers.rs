@@ -14,7 +14,7 @@ impl Forwarder {
     pub fn answer_back(&self, answer: &Message<'_>, from: Link) -> Option<Forwarded> {
         let Start::Answer { status } = answer.start() else { return None };
         let via = answer.via().via;
-        self.settings.side_of(via.host, via.port).filter(|&side| side == from.side)?;
+        self.settings.side_of(via.host, via.port)?;
         let to = self.own_branch(answer).filter(|to| to.side != from.side)?;
         self.settings.listener(to)?;
         let method = answer.sequence().method;
@@ -47,8 +47,8 @@ impl Forwarder {
     }
 }
 
-/// What a request, its CANCEL, the ACK to its refusal and all their answers have in common. `below`: the Via of whoever
-/// has sent it to the edge.
+/// Parts that are the same in a request, its CANCEL, the ACK to its refusal and all their answers. `below`: the Via of
+/// whoever has sent it to the edge.
 pub(super) fn with_transaction<T>(
     message: &Message<'_>,
     below: &Via<'_>,

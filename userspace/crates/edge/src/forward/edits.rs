@@ -64,7 +64,7 @@ impl<'m, 'a> Edits<'m, 'a> {
     }
 
     pub(super) fn apply(mut self) -> Vec<u8> {
-        // What is added stands before what it is added at.
+        // Additions stand before the line that they are made at.
         self.edits.sort_by_key(|(span, _)| (span.start, span.end));
         let bytes = self.message.bytes();
         let added: usize = self.edits.iter().map(|(_, by)| by.len()).sum();
@@ -77,5 +77,41 @@ impl<'m, 'a> Edits<'m, 'a> {
         }
         edited.extend_from_slice(&bytes[at..]);
         edited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Carrier;
+
+    #[test]
+    fn edits_may_be_made_in_any_order() {
+        const ANSWER: &[u8] =
+            b"SIP/2.0 200 OK\r\nX-Sipward-A: x\r\nVia: SIP/2.0/UDP a, SIP/2.0/UDP b ,SIP/2.0/UDP c \r\n\
+            From: <sip:1@x>\r\nTo: <sip:2@x>\r\nVia: SIP/2.0/UDP d\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n\r\n";
+        let answer = Message::read(ANSWER, Carrier::Datagram).unwrap();
+        for (kept, vias) in [
+            (0..4, "Via: SIP/2.0/UDP a, SIP/2.0/UDP b ,SIP/2.0/UDP c|Via: SIP/2.0/UDP d"),
+            (1..4, "Via: SIP/2.0/UDP b ,SIP/2.0/UDP c|Via: SIP/2.0/UDP d"),
+            (1..2, "Via: SIP/2.0/UDP b"),
+            (3..4, "Via: SIP/2.0/UDP d"),
+            (2..2, ""),
+        ] {
+            let mut edits = Edits::new(&answer);
+            edits.replace(answer.call_id(), "d");
+            edits.remove_where(|line| line.header == Header::Sipward);
+            edits.keep_values(Header::Via, kept);
+            edits.replace_start_line("SIP/2.0 500 No");
+            edits.add_line("First: 1");
+            edits.add_line("Second: 2");
+            let edited = String::from_utf8(edits.apply()).unwrap();
+            let (own, vias_kept): (Vec<_>, Vec<_>) =
+                edited.lines().map(str::trim_end).partition(|line| !line.starts_with("Via"));
+            assert_eq!(vias_kept.join("|"), vias);
+            let rest =
+                "SIP/2.0 500 No|First: 1|Second: 2|From: <sip:1@x>|To: <sip:2@x>|Call-ID: d|CSeq: 1 BYE|";
+            assert_eq!(own.join("|"), rest);
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     settings::{Listener, Reach},
 };
 use crate::{
-    link::{Link, Side},
+    link::Link,
     message::{Header, Listed, Message},
     token,
 };
@@ -52,7 +52,7 @@ impl Forwarder {
     /// The phone that a Contact of the edge's stands for, and the phone's own Contact.
     pub(super) fn read_contact(&self, uri: &[u8]) -> Option<(Link, Vec<u8>)> {
         let uri = sipward_sip::Uri::parse(uri);
-        self.settings.side_of_uri(&uri).filter(|&side| side == Side::Inner)?;
+        self.settings.side_of_uri(&uri)?;
         token::read_binding(&self.keys, uri.user).filter(|(_, contact)| !contact.is_empty())
     }
 }

@@ -97,7 +97,7 @@ impl Forwarder {
             .map(|option| String::from_utf8_lossy(option.value).into_owned())
             .filter(|option| !option.is_empty())
             .collect();
-        // What was said for an INVITE has been said for its ACK and CANCEL (RFC 3261 §20.29).
+        // Those of an INVITE were refused with it; its ACK and CANCEL have to follow it (RFC 3261 §20.29).
         if options.is_empty() || matches!(request.method(), Some(b"ACK" | b"CANCEL")) {
             return Ok(());
         }

@@ -11,14 +11,11 @@ use crate::{
     token,
 };
 
-/// The edge writes two: one per side.
-const OWN_ROUTES: usize = 2;
-
 /// Where a request goes, as its Request-URI and its Routes say.
 pub(super) struct Routing<'a> {
     /// The edge's own ones, Request-URI included where a strict router has put one there.
     own: Vec<Uri<'a>>,
-    /// What the strict router has moved behind the Routes (RFC 3261 §16.4).
+    /// The URI that a strict router has moved behind the Routes (RFC 3261 §16.4).
     pub(super) target: Option<&'a [u8]>,
     /// The Routes that stay.
     kept: Range<usize>,
@@ -41,8 +38,9 @@ impl<'a> Routing<'a> {
 }
 
 impl Forwarder {
-    /// The Routes at the top that are the edge's own are done with: one per side. Others are somebody else's business, and
-    /// so are those of another pass through the edge, when a PBX connects two phones by sending the request on.
+    /// The Routes at the top that are the edge's own are done with. Others are somebody else's business, and so are those of
+    /// another pass through the edge, when a PBX connects two phones by sending the request on: where two passes meet, two
+    /// Routes of the same side do.
     pub(super) fn routing<'a>(&self, request: &Message<'a>) -> Routing<'a> {
         let routes: Vec<_> =
             request.listed(Header::Route).map(|route| (route.uri(), route.address())).collect();
@@ -50,21 +48,22 @@ impl Forwarder {
             Routing { own: Vec::new(), target: None, kept: 0..routes.len(), count: routes.len() };
         let mut next_side = None;
         let uri = request.uri().unwrap_or_default();
-        if let (Some(&(last, _)), true) = (routes.last(), has_parameter(uri, b"lr")) {
+        if let (Some((last, own)), true) = (routes.last(), has_parameter(uri, b"lr")) {
             let address = Uri::parse(uri);
-            if let Some(own) = self.settings.side_of_uri(&address) {
+            let side = self.settings.side_of_uri(&address);
+            if let (Some(side), None) = (side, self.settings.side_of_uri(own)) {
                 routing.own.push(address);
                 routing.target = Some(last);
                 routing.kept.end -= 1;
-                next_side = Some(other(own));
+                next_side = Some(other(side));
             }
         }
         for (_, address) in &routes[routing.kept.clone()] {
-            let Some(own) = self.settings.side_of_uri(address) else { break };
-            if next_side.is_some_and(|side| own != side) || routing.own.len() == OWN_ROUTES {
+            let Some(side) = self.settings.side_of_uri(address) else { break };
+            if next_side.is_some_and(|next| side != next) {
                 break;
             }
-            next_side = Some(other(own));
+            next_side = Some(other(side));
             routing.own.push(*address);
             routing.kept.start += 1;
         }

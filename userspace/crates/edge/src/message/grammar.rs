@@ -48,7 +48,7 @@ impl<'a> Address<'a> {
             None => {
                 let end = position(value, b';').unwrap_or(value.len());
                 let uri = trim(&value[..end]);
-                // Whether these belong to the URI is everybody's guess.
+                // It is everybody's guess if these belong to the URI.
                 let is_whole = !uri.iter().any(|byte| b",?".contains(byte));
                 is_whole.then_some(Self { uri, is_bracketed: false, parameters: &value[end..] })?
             }

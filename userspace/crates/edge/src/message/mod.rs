@@ -31,7 +31,7 @@ pub use self::{
 pub const HEADER_MAX: usize = 16 * 1_024;
 pub const BODY_MAX: usize = 64 * 1_024;
 
-/// What the bytes came in.
+/// A message in a stream needs a length; one in a datagram ends with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
     Datagram,

@@ -157,6 +157,7 @@ const UNCLEAR: &[(&str, &str, Unclear, bool)] = &[
         Unclear::Credentials,
         true,
     ),
+    ("Max-Forwards", "Authorization: Digest username=\"1\\\"\r\nMax-Forwards", Unclear::Credentials, true),
     ("Max-Forwards", "Authorization: Digest,username=\"1\"\r\nMax-Forwards", Unclear::Credentials, true),
     ("Max-Forwards", "Authorization: Digest username=\"1\" x\r\nMax-Forwards", Unclear::Credentials, true),
     ("Length: 5", "Length: -5", Unclear::ContentLength, true),
@@ -227,6 +228,28 @@ fn breaks_19_a_content_length_counts_bytes_and_not_characters() {
         |text: &str| Message::read(text.as_bytes(), Carrier::Stream).map_err(|refused| refused.cause).err();
     assert_eq!(stream(&clear().replace("Content-Length", "X")), Some(Unclear::NoContentLength));
     assert_eq!(stream(&clear()), None);
+}
+
+#[test]
+fn breaks_17_addresses_are_read_as_rfc_5118_says() {
+    // By its sections.
+    for (section, uri, via, cause) in [
+        ("4.1", "sip:[2001:db8::10]", "[2001:db8::9:1]", None),
+        ("4.2", "sip:2001:db8::10", "[2001:db8::9:1]", Some(Unclear::RequestUri)),
+        ("4.3", "sip:[2001:db8::10:5070]", "[2001:db8::9:1]", None),
+        ("4.4", "sip:[2001:db8::10]:5070", "[2001:db8::9:1]", None),
+        ("4.5", "sip:[2001:db8::10]", "[2001:db8::9:1];received=[2001:db8::9:255]", None),
+        ("4.5", "sip:[2001:db8::10]", "[2001:db8::9:1];received=2001:db8::9:255", None),
+        ("4.8", "sip:user@example.com", "[2001:db8::9:1]:5060", None),
+        ("4.9", "sip:user@[::ffff:192.0.2.10]:19823", "[::ffff:192.0.2.10]:19823", None),
+    ] {
+        let request = Request { uri, sent_by: via, ..Request::default() }.write();
+        assert_eq!(read(&request).err(), cause, "{section}: {uri} {via}");
+        if cause.is_none() {
+            let host = via.split_inclusive(']').next().unwrap();
+            assert_eq!(read(&request).unwrap().via().via.host, host.as_bytes(), "{section}");
+        }
+    }
 }
 
 #[test]

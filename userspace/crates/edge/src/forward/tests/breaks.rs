@@ -1,4 +1,4 @@
-//! What breaks in other people's edges, by its number.
+//! The faults of other people's edges, by their number.
 
 use sipward_testkit::message::status;
 
@@ -124,6 +124,10 @@ fn breaks_08_requests_in_a_dialog_may_name_the_edge_in_their_uri() {
         assert!(at_pbx.starts_with("BYE sip:p@x SIP/2.0\r\n"), "{at_pbx}");
         assert_eq!(values(&at_pbx, Header::Route), left);
     }
+    // And one that has lost the URI.
+    let request = Request { uri: &bare(outer), headers: &format!("Route: {inner}\r\n"), ..in_dialog }.write();
+    assert_eq!(edge.dialog(&read(&request)), Some(PHONE));
+    assert!(!edge.text_to_pbx(&request, PHONE).contains("Route:"));
     let headers = format!("Route: {outer}, <sip:201@phone>\r\n");
     let of_pbx = Request { uri: &bare(inner), sent_by: "10.0.0.2:5060", headers: &headers, ..in_dialog };
     let forwarded = edge.to_phone(&read(&of_pbx.write()), PBX).unwrap();
@@ -163,6 +167,7 @@ fn breaks_12_answers_whose_topmost_via_is_not_ours_are_dropped() {
     let own = values(&at_pbx, Header::Via)[0].clone();
     for (what, other, from) in [
         ("on the other side", ok.clone(), PHONE),
+        ("of a phone to a phone", ok.replace("10.0.0.1:5070", "198.51.100.1:5060"), PHONE),
         ("another port", ok.replace("10.0.0.1:5070", "10.0.0.1:5071"), PBX),
         ("another call", ok.replace("a84b4c76e66710", "other"), PBX),
         ("another sender below", ok.replace("10.9.9.9:5062", "10.9.9.9:5063"), PBX),
@@ -206,6 +211,25 @@ fn breaks_16_a_phone_that_has_moved_goes_on_with_its_call() {
     let forwarded = edge.to_pbx(&read(&request), moved, None).unwrap();
     let back = edge.answer_back(&read(&answer(&text(forwarded), "200 OK", "")), PBX).unwrap();
     assert_eq!(back.to, moved);
+}
+
+#[test]
+fn breaks_17_ipv6_has_brackets_where_a_port_may_follow_and_none_in_received() {
+    let settings = Settings { pbx: "[fd00::2]:5060".parse().unwrap(), ..settings(Reach::Contact) };
+    let edge = Forwarder::new(settings, Keys::new([7; 32], None));
+    let phone = Link { peer: "[2001:db8:7::7]:40000".parse().unwrap(), listener: 2, ..PHONE };
+    let register = Request {
+        sent_by: "[2001:db8:7::8]",
+        contact: Some("<sip:1@[2001:db8:7::8]>"),
+        ..Request::default()
+    };
+    let at_pbx = edge.text_to_pbx(&register.write(), phone);
+    let [own, below] = &values(&at_pbx, Header::Via)[..] else { panic!("{at_pbx}") };
+    assert!(own.starts_with("SIP/2.0/UDP [fd00::1]:5070;branch=z9hG4bK"), "{own}");
+    assert!(below.ends_with(";received=2001:db8:7::7;rport=40000"), "{below}");
+    let [contact] = &values(&at_pbx, Header::Contact)[..] else { panic!("{at_pbx}") };
+    assert!(contact.starts_with("<sip:") && contact.ends_with("@[fd00::1]:5070>"), "{contact}");
+    assert_eq!(header(&at_pbx, "X-Sipward-Source"), Some("[2001:db8:7::7]:40000;udp"));
 }
 
 #[test]

@@ -131,7 +131,9 @@ fn talk_as_callee(path: &Path, invite: &str, of_pbx: &Request<'_>) {
     let ack =
         Request { method: "ACK", headers: &routes(&ok, true), to, branch: "z9hG4bKack", body: "", ..*of_pbx };
     assert_eq!(values(&path.to_phone(&ack.write()), Header::Route).len(), 0);
-    let bye = Request { method: "BYE", sequence: 314_160, branch: "z9hG4bKbye", ..ack };
+    let again = Request { method: "INVITE", sequence: 314_160, branch: "z9hG4bKagain", ..ack };
+    assert_eq!(values(&path.to_phone(&again.write()), Header::RecordRoute).len(), 0);
+    let bye = Request { method: "BYE", sequence: 314_161, branch: "z9hG4bKbye", ..ack };
     let at_phone = path.to_phone(&bye.write());
     path.back_to_pbx(&answer(&at_phone, "200 OK", ""));
     let bye = Request {

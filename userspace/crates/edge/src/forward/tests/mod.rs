@@ -1,4 +1,4 @@
-//! Whole flows, and what breaks.
+//! Whole flows, and the faults that others have.
 
 mod breaks;
 mod flows;
@@ -122,7 +122,7 @@ fn invite() -> Request<'static> {
     }
 }
 
-/// What nobody on the way may change.
+/// Nobody on the way may change these.
 fn essence<'a>(message: &Message<'a>) -> impl PartialEq + std::fmt::Debug + use<'a> {
     (message.from(), message.to(), message.call_id(), message.sequence(), message.uri(), message.body())
 }

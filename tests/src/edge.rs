@@ -1,0 +1,76 @@
+//! `sipward edge` in the background.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    auth_pbx::{ACCOUNTS, BEHIND, password},
+    command::Sipward,
+    scratch::Scratch,
+    wait::wait_until,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+pub const REALM: &str = "pbx";
+/// The address by which the PBX knows the edge.
+pub const INNER: &str = "127.0.0.1:5071";
+
+/// The section of the configuration, on the first host of a LAN and before a PBX at [`BEHIND`].
+pub fn section(more: &str) -> String {
+    format!(
+        "[edge]\nlisten = ['udp:10.90.0.1:5060', 'tcp:10.90.0.1:5060', 'udp:[2001:db8:90::1]:5060', \
+         'tcp:[2001:db8:90::1]:5060']\ninner = '{INNER}'\npbx = '{BEHIND}'\nrealm = '{REALM}'\naccounts = 'accounts.txt'\n{more}"
+    )
+}
+
+/// A file of the accounts that the PBXs of the tests have, with the same passwords.
+pub fn accounts() -> String {
+    ACCOUNTS.map(|account| format!("{account} {}\n", password(account))).collect()
+}
+
+/// The edge of an installation. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Edge {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Edge {
+    /// With the configuration file of a daemon. Its state is in that directory.
+    pub fn start(sipward: &Sipward<'_>, config: &str, state: &Scratch) -> Self {
+        let log = state.0.join("edge.log");
+        let file = fs::File::options().create(true).append(true).open(&log);
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let begun = fs::read_to_string(&log).unwrap_or_default().matches(READY).count();
+        let mut command = sipward.command(&format!("edge --config {config}"));
+        command.env("SIPWARD_EDGE_STATE_DIR", &state.0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let mut edge = Self { child, log };
+        wait_until("the edge listens", PATIENCE, || {
+            let ended = edge.child.try_wait().expect("a child of this process");
+            assert!(ended.is_none(), "the edge ended: {ended:?}\n{}", edge.log());
+            edge.log().matches(READY).count() > begun
+        });
+        edge
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the edge's log")
+    }
+}
+
+/// It has its sockets, and says who sees it where.
+const READY: &str = "sees it at";
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,179 @@
+//! Phones register and call through the edge.
+
+use sipward_tests::{
+    auth_pbx::PbxKind,
+    digest::Algorithm,
+    sip_phone::{Edit, Phone, State, Transport, drive},
+};
+
+use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
+
+/// Of Asterisk: early media, then an answer, then BYE.
+const ANNOUNCEMENT: &str = "700";
+
+/// The name by which each PBX calls the phone with account 202.
+const fn other_phone(make: PbxKind) -> &'static str {
+    if make.is_kamailio() { "202" } else { "9202" }
+}
+
+fn assert_content(phones: &[&Phone]) {
+    for phone in phones {
+        assert_eq!(phone.complaints(), [] as [String; 0], "{}", phone.transcript());
+    }
+}
+
+fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
+    let mut phones =
+        [hosts.phone(CALLER, transport, family, 201), hosts.phone(CALLEE, transport, family, 202)];
+    for phone in &mut phones {
+        let outcome = phone.register(120);
+        assert_eq!(outcome.statuses(), [401, 200], "{}", phone.transcript());
+    }
+    phones
+}
+
+/// Calls, rings, talks; then the callee or the caller hangs up.
+fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
+    let before = callee.incoming();
+    let long = Edit::new(|draft| draft.pad_to(2_000));
+    let call = if callee_ends { caller.invite_with(name, long) } else { caller.invite(name) };
+    drive("both ring", [caller, callee], |[caller, callee]| {
+        let rings = |phone: &Phone, id| phone.call(id).state == State::Ringing;
+        rings(caller, call)
+            && callee.incoming() != before
+            && callee.incoming().is_some_and(|id| rings(callee, id))
+    });
+    let incoming = callee.incoming().expect("a call");
+    callee.answer(incoming, 200);
+    drive("both talk", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Established && callee.call(incoming).state == State::Established
+    });
+    let again = caller.reinvite(call);
+    drive("the re-INVITE is answered", [caller, callee], |[caller, _]| caller.outcome(again).is_over);
+    assert_eq!(caller.outcome(again).status(), Some(200), "{}", caller.transcript());
+    let bye = if callee_ends { callee.hang_up(incoming) } else { caller.hang_up(call) };
+    drive("both have hung up", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+    let ends = if callee_ends { callee.outcome(bye) } else { caller.outcome(bye) };
+    assert_eq!(ends.status(), Some(200));
+}
+
+fn phones_talk_through(make: PbxKind) {
+    let hosts = Hosts::new();
+    let Some(_site) = Site::start(&hosts, make, "") else { return };
+    for (transport, family) in [
+        (Transport::Udp, Family::V4),
+        (Transport::Tcp, Family::V4),
+        (Transport::Udp, Family::V6),
+        (Transport::Tcp, Family::V6),
+    ] {
+        let [mut caller, mut callee] = pair(&hosts, transport, family);
+        for callee_ends in [false, true] {
+            talk(&mut caller, &mut callee, other_phone(make), callee_ends);
+        }
+        for phone in [&mut caller, &mut callee] {
+            assert_eq!(phone.register(60).status(), Some(200), "it registers again: {}", phone.transcript());
+            assert_eq!(phone.unregister().status(), Some(200), "{}", phone.transcript());
+        }
+        assert_content(&[&caller, &callee]);
+    }
+}
+
+#[test]
+fn phones_talk_through_the_edge_and_asterisk() {
+    phones_talk_through(PbxKind::EdgedAsterisk);
+}
+
+#[test]
+fn phones_talk_through_the_edge_and_kamailio() {
+    phones_talk_through(PbxKind::EdgedKamailio);
+}
+
+#[test]
+fn a_call_is_cancelled_and_early_media_is_heard() {
+    let hosts = Hosts::new();
+    let make = PbxKind::EdgedAsterisk;
+    let Some(_site) = Site::start(&hosts, make, "") else { return };
+    let [mut caller, mut callee] = pair(&hosts, Transport::Udp, Family::V4);
+    let call = caller.invite(other_phone(make));
+    drive("the callee rings", [&mut caller, &mut callee], |[caller, callee]| {
+        caller.call(call).state == State::Ringing && callee.incoming().is_some()
+    });
+    let cancel = caller.cancel(call);
+    let incoming = callee.incoming().expect("a call");
+    drive("both have given up", [&mut caller, &mut callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+    let invite = caller.call(call).invite.expect("an INVITE");
+    assert_eq!(caller.outcome(cancel).status(), Some(200));
+    assert_eq!(caller.outcome(invite).status(), Some(487));
+    assert_eq!(callee.call(incoming).count("CANCEL"), 1);
+
+    let call = caller.invite(ANNOUNCEMENT);
+    drive("the PBX hangs up", [&mut caller], |[caller]| caller.call(call).state == State::Ended);
+    let invite = caller.call(call).invite.expect("an INVITE");
+    let statuses = caller.outcome(invite).statuses();
+    assert!(statuses.contains(&183) && statuses.ends_with(&[200]), "{statuses:?}\n{}", caller.transcript());
+    assert_content(&[&caller, &callee]);
+}
+
+#[test]
+fn the_challenge_is_401_407_or_both() {
+    for (challenge, register, invite) in [("401", 401, 401), ("407", 407, 407), ("both", 401, 407)] {
+        let hosts = Hosts::new();
+        let Some(_site) =
+            Site::start(&hosts, PbxKind::EdgedAsterisk, &format!("challenge = '{challenge}'\n"))
+        else {
+            return;
+        };
+        let mut phone = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
+        assert_eq!(phone.register(60).statuses(), [register, 200], "{challenge}: {}", phone.transcript());
+        let call = phone.invite("600");
+        drive("it talks", [&mut phone], |[phone]| phone.call(call).state == State::Established);
+        let statuses = phone.outcome(phone.call(call).invite.expect("an INVITE")).statuses();
+        assert_eq!((statuses[0], statuses.last()), (invite, Some(&200)), "{challenge}");
+        phone.hang_up(call);
+        drive("it has hung up", [&mut phone], |[phone]| phone.call(call).state == State::Ended);
+    }
+}
+
+/// A phone with SHA-256 answers the second of two challenges, one with MD5 the first.
+#[test]
+fn phones_take_the_algorithm_that_they_know() {
+    let hosts = Hosts::new();
+    let Some(_site) =
+        Site::start(&hosts, PbxKind::EdgedAsterisk, "algorithms = ['MD5', 'SHA-256', 'SHA-512-256']\n")
+    else {
+        return;
+    };
+    for algorithm in ["MD5", "SHA-256", "SHA-512-256"] {
+        let mut phone = hosts.phone_with(CALLER, Transport::Udp, Family::V4, 201, |settings| {
+            settings.credentials.algorithms = vec![Algorithm::named(algorithm).expect("an algorithm")];
+        });
+        assert_eq!(phone.register(60).statuses(), [401, 200], "{algorithm}: {}", phone.transcript());
+    }
+}
+
+/// Registrations and calls are in the messages themselves, so a restart ends none.
+#[test]
+fn a_call_and_a_registration_outlive_the_edge() {
+    let hosts = Hosts::new();
+    let make = PbxKind::EdgedAsterisk;
+    let Some(mut site) = Site::start(&hosts, make, "") else { return };
+    let [mut caller, mut callee] = pair(&hosts, Transport::Udp, Family::V4);
+    let call = caller.invite(other_phone(make));
+    drive("it rings", [&mut caller, &mut callee], |[_, callee]| callee.incoming().is_some());
+    let incoming = callee.incoming().expect("a call");
+    callee.answer(incoming, 200);
+    drive("both talk", [&mut caller, &mut callee], |[caller, callee]| {
+        caller.call(call).state == State::Established && callee.call(incoming).state == State::Established
+    });
+    site.start_edge();
+    callee.hang_up(incoming);
+    drive("both have hung up", [&mut caller, &mut callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+    talk(&mut caller, &mut callee, other_phone(make), false);
+    assert_content(&[&caller, &callee]);
+}

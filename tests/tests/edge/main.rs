@@ -1,0 +1,5 @@
+//! The edge, `sipward edge`, before real PBXs.
+
+mod flows;
+mod guarded;
+mod site;
