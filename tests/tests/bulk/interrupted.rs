@@ -1,14 +1,13 @@
 //! An import on a terminal shows its progress, and can be stopped.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::Read as _,
-    os::fd::{FromRawFd as _, OwnedFd},
     process::{Child, Output, Stdio},
     time::Duration,
 };
 
-use sipward_tests::{namespace::Lan, wait::wait_until};
+use sipward_tests::{namespace::Lan, terminal::terminal, wait::wait_until};
 
 use crate::{Backend, Site};
 
@@ -59,17 +58,6 @@ fn what_was_done_before_an_interruption_stays_and_is_told() {
         site.sipward.ok(&format!("ban import {file}"));
         assert_eq!(site.listed("ban").len(), MANY as usize);
     }
-}
-
-/// The two ends of a terminal: that of the test, and that of the program.
-fn terminal() -> (File, OwnedFd) {
-    let (mut ours, mut theirs) = (0, 0);
-    let none = std::ptr::null_mut();
-    // SAFETY: room for two descriptors; the rest may be null.
-    let opened = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
-    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: new descriptors that nobody else has.
-    unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }
 }
 
 #[test]

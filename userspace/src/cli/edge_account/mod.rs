@@ -1,6 +1,7 @@
 //! The accounts of the edge: commands that change them. Secrets come from the terminal or from standard input.
 
 mod arguments;
+mod check;
 mod import;
 mod view;
 
@@ -8,6 +9,7 @@ use clap::Args;
 
 use self::arguments::{Settings, Surplus, account_name};
 pub(super) use self::{
+    check::{CheckedAccounts, check},
     import::ImportAccounts,
     view::{EdgeAccount, find, list, not_normal},
 };

@@ -148,8 +148,8 @@ pub(in crate::cli) fn not_normal(output: &mut Output) -> Result<usize, Failure> 
     Ok(accounts.iter().filter(|account| !EdgeAccount::new(account, now).is_normal()).count())
 }
 
-/// Something besides the answer: it is left out where this user may not read it, and a fault is no failure.
-fn looked<T>(
+/// Something beside the answer: it is left out where this user may not read it, and a fault is no failure.
+pub(super) fn looked<T>(
     look: impl FnOnce(&AccountStore) -> Result<T, AccountStoreError>,
     output: &mut Output,
 ) -> Result<Option<T>, Failure> {
