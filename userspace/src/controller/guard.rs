@@ -130,10 +130,6 @@ impl Controller {
         self.guard_runtime.listener = Some(listener);
     }
 
-    pub(super) fn stop_listening(&mut self) -> Option<Listener> {
-        self.guard_runtime.listener.take()
-    }
-
     /// Applies new settings. Decisions in force stay as they are.
     pub(super) fn set_guard(&mut self, settings: &Settings) -> Result<(), Refusal> {
         let passes = settings.keep_passes(&mut self.store);

@@ -31,6 +31,13 @@ impl Controller {
             );
         }
         self.switched.overrule(&mut self.store, &next);
+        self.put_settings(next)?;
+        self.change_interfaces(&gone, reply)?;
+        self.note(who, "reload", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    fn put_settings(&mut self, next: Settings) -> Result<(), Refusal> {
         let changes = settings::list_changes(&mut self.store, &next.resolved);
         self.apply_lists(&changes)?;
         settings::apply(&mut self.tables, &next, &self.switched)?;
@@ -38,9 +45,7 @@ impl Controller {
         next.keep(&mut self.store);
         self.set_guard(&next)?;
         self.settings = Some(next);
-        self.change_interfaces(&gone, reply)?;
-        self.note(who, "reload", "", reply);
-        self.say_interfaces(reply)
+        Ok(())
     }
 
     fn change_interfaces(&mut self, gone: &[String], reply: &mut Reply) -> Result<(), Refusal> {
@@ -66,9 +71,10 @@ impl Controller {
             let settings = Settings::of_daemon(&file)?;
             let pins = self.pins.clone();
             let _lock = pins.claim()?;
-            let listener = self.stop_listening();
-            (*self, _) = Self::start(&pins, Some(settings), false)?;
-            listener.into_iter().for_each(|listener| self.listen(listener));
+            if !pins.is_there()? {
+                self.load_again(&settings)?;
+            }
+            self.put_settings(settings)?;
         }
         self.left.clear();
         let (_, failed) = self.attach_missing();

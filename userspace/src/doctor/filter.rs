@@ -97,6 +97,10 @@ impl Daemon {
         }
     }
 
+    pub(super) const fn runs(&self) -> bool {
+        matches!(self, Self::Listens)
+    }
+
     pub(super) fn check(&self) -> Finding {
         const CHECK: &str = "daemon";
         match self {

@@ -33,8 +33,9 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(bpffs::check(&bpffs::read()));
     findings.extend(config_findings);
     findings.push(filter::check(&filter));
-    findings.push(filter::Daemon::at(&paths::socket(&paths::runtime())).check());
-    findings.extend(store::check(&store::read(&paths::store())));
+    let daemon = filter::Daemon::at(&paths::socket(&paths::runtime()));
+    findings.push(daemon.check());
+    findings.extend(store::check(&store::read(&paths::store()), daemon.runs()));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
     findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));
     findings.extend(socket::check(&socket::read(&config.ports.udp)));

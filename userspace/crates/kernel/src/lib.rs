@@ -3,6 +3,7 @@
 mod attach;
 mod capability;
 mod captures;
+mod carry_over;
 pub mod clock;
 mod counters;
 mod egress;
