@@ -3,6 +3,7 @@
 mod accounts;
 mod attach;
 mod lists;
+mod other_build;
 mod private;
 mod reachability;
 mod refusals;
