@@ -17,7 +17,7 @@ pub use self::{
     audit::audited,
     decision::{DecisionFacts, decided, flagged},
     drop_event::{Offset, dropped, reason_name},
-    explanation::{BudgetedFlow, ListedFact, SourceFacts, explanation, top},
+    explanation::{BudgetedFlow, InForce, ListedFact, SourceFacts, explanation, top},
     list::{command, listed},
     status::{DaemonFacts, GuardFacts, StatusFacts, interface, status},
 };
