@@ -96,9 +96,15 @@ fn holds_all_v4(net: IpNet) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        net::Ipv4Addr,
+        time::{Duration, Instant},
+    };
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::policy::Config;
 
     fn some_net() -> impl Strategy<Value = IpNet> {
         let v4 = (any::<[u8; 2]>(), 8..=32u8).prop_map(|([a, b], length)| ([10, a % 4, b % 4, b], length));
@@ -108,6 +114,20 @@ mod tests {
             v4.prop_map(|(address, length)| IpNet::new_assert(IpAddr::from(address), length).trunc()),
             v6.prop_map(|(address, length)| IpNet::new_assert(IpAddr::from(address), length).trunc()),
         ]
+    }
+
+    #[test]
+    fn a_long_file_is_read_in_a_time_that_grows_with_its_length_alone() {
+        const MANY: u32 = 60_000;
+        let list = |from: u32| {
+            let sources = (from..from + MANY).map(|bits| format!("\"{}\"", Ipv4Addr::from_bits(bits)));
+            sources.collect::<Vec<_>>().join(",")
+        };
+        let text = format!("trusted = [{}]\nbanned = [{}]", list(0x0a00_0000), list(0x0b00_0000));
+        let begun = Instant::now();
+        Config::parse(&text, "sipward.toml").unwrap();
+        // To compare each with each would take minutes.
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     proptest! {
