@@ -14,6 +14,7 @@ mod guesses;
 mod import;
 mod last_good;
 mod list_commands;
+mod overruled;
 mod proof;
 mod reconcile;
 mod reload;
