@@ -62,6 +62,9 @@ fn a_database_that_is_removed_while_the_filter_is_off_is_made_again_from_memory(
     site.kill();
     start(&mut site);
     check(&site, "from the new one");
+    let origins = ["trust", "ban"].map(|list| site.sipward.json(&format!("{list} list")));
+    let origins: Vec<_> = origins.iter().flatten().map(|line| line["origin"].as_str().unwrap()).collect();
+    assert_eq!(origins, ["config", "hand", "hand", "config", "hand", "hand"]);
 }
 
 /// Nobody has looked after the store since.
