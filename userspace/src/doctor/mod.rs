@@ -14,7 +14,7 @@ mod read;
 mod socket;
 mod store;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, iter, path::Path};
 
 pub use self::finding::{Finding, State};
 use crate::paths;
@@ -47,7 +47,9 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
 /// Those of the configuration and those that the filter was put on.
 fn interfaces(pins: &Pins, config: &Config, loaded: bool) -> Vec<Finding> {
     // The check of the filter has reported missing permissions already.
-    let attached = pins.interfaces().unwrap_or_default();
+    let others = pins.others().unwrap_or_default();
+    let filters = iter::once(pins).chain(&others);
+    let attached: Vec<_> = filters.flat_map(|pins| pins.interfaces().unwrap_or_default()).collect();
     let names: BTreeSet<_> = config.interfaces.iter().chain(&attached).collect();
     if names.is_empty() {
         return vec![Finding::warn(
