@@ -133,10 +133,11 @@ impl Controller {
             enforced.find_known(&mut tables, &clock)?;
             enforced.adopt(&mut tables)?;
         }
-        if (is_new || lists.is_unsaved())
-            && let Err(fault) = reconcile(&mut lists, &mut tables, &mut store)?
-        {
-            opened = OpenOutcome::Closed { fault };
+        if is_new || lists.is_unsaved() {
+            match reconcile(&mut lists, &mut tables, &mut store)? {
+                Ok(lists) => take_back(&mut enforced, &mut tables, &mut store, lists)?,
+                Err(fault) => opened = OpenOutcome::Closed { fault },
+            }
         }
         // A fault is reported when something is to be written.
         let _ = enforced.save_unsaved(&mut store, &clock);
@@ -145,6 +146,26 @@ impl Controller {
         controller.switched = Switched::read(&controller.store);
         controller.reverts_at = controller.switched.reverts_at();
         Ok((controller, opened))
+    }
+
+    /// The same for a command of its own, which leaves a mark if it is killed before its change is saved.
+    pub fn perform_alone(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let changes_entries = matches!(
+            call,
+            Call::Trust(_)
+                | Call::Ban(_)
+                | Call::Remove(_)
+                | Call::Import(_)
+                | Call::Lock(_)
+                | Call::Unlock(_)
+        );
+        if !changes_entries {
+            return self.perform(call, who, reply);
+        }
+        self.lists.begin_change(&mut self.tables)?;
+        let result = self.perform(call, who, reply);
+        self.lists.end_change(&mut self.tables)?;
+        result
     }
 
     /// Answers a call. What had been done before it failed stays done, and is in the reply.
@@ -336,4 +357,23 @@ impl Controller {
     pub fn pins(&self) -> &Pins {
         &self.pins
     }
+}
+
+/// What a command that was killed had put in force and not saved goes, of the lists and of the suspensions.
+fn take_back(
+    enforced: &mut EnforcedState,
+    tables: &mut Tables,
+    store: &mut RetryingStore,
+    lists: Reconciled,
+) -> Result<(), Refusal> {
+    enforced.find_known(tables, &Clock::read())?;
+    // A fault is reported when something is to be written.
+    let _ = enforced.reconcile(tables, store, &Clock::read())?;
+    if lists.mirrored != lists::Mirrored::default() {
+        let detail = format!("a command had ended before its change was saved, so that went: {lists}");
+        let _ = store.change_now_or_later(move |change, clock| {
+            change.audit("sipward", "reconcile", "", &detail, clock)
+        });
+    }
+    Ok(())
 }

@@ -19,9 +19,9 @@ use self::{
     read::{read_addresses, read_all_addresses, read_prefixes, read_within},
     write::write,
 };
-use xdp_prog::abi::SourceEntry;
+use xdp_prog::abi::{SourceEntry, UNSAVED};
 
-use sipward_engine::lists::{ListChange, ListEntries, MapWrites};
+use sipward_engine::lists::{ListChange, ListEntries, MapWrites, SOME_ADDRESS};
 use sipward_kernel::{Batch, Bucket, Error, Result, Tables};
 use sipward_types::{
     list_entry::{ListEntry, ListKind, Origin, single},
@@ -179,6 +179,20 @@ impl Lists {
             *self = lists;
         }
         result
+    }
+
+    /// Marks the lists in the kernel as ahead of the store, until a change is saved: whoever comes after one that was killed
+    /// meanwhile compares the two.
+    pub fn begin_change(&self, tables: &mut Tables) -> Result<()> {
+        tables.declarations()?.put(SOME_ADDRESS, None, UNSAVED)
+    }
+
+    /// Removes that mark, unless something could not be saved.
+    pub fn end_change(&self, tables: &mut Tables) -> Result<()> {
+        if !self.is_unsaved() {
+            tables.declarations()?.remove(SOME_ADDRESS)?;
+        }
+        Ok(())
     }
 
     /// Marks the entry of this address or prefix, or its removal, as not in the store.
