@@ -120,7 +120,7 @@ pub(super) fn alone(pins: &Pins) -> Result<Option<PinLock<'_>>, Failure> {
 
 fn perform(controller: &mut Controller, call: &Call, each: Each<'_>) -> Result<(), Failure> {
     let mut reply = Reply::default();
-    let result = controller.perform_alone(call, &this_process(), &mut reply);
+    let result = controller.perform(call, &this_process(), &mut reply);
     for item in reply.items {
         each(Received::Item(item))?;
     }

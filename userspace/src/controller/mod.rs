@@ -148,8 +148,9 @@ impl Controller {
         Ok((controller, opened))
     }
 
-    /// The same for a command of its own, which leaves a mark if it is killed before its change is saved.
-    pub fn perform_alone(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+    /// Answers a call. What had been done before it failed stays done, and is in the reply. Whoever is killed before a change
+    /// is saved leaves a mark.
+    pub fn perform(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let changes_entries = matches!(
             call,
             Call::Trust(_)
@@ -160,16 +161,15 @@ impl Controller {
                 | Call::Unlock(_)
         );
         if !changes_entries {
-            return self.perform(call, who, reply);
+            return self.answer(call, who, reply);
         }
         self.lists.begin_change(&mut self.tables)?;
-        let result = self.perform(call, who, reply);
+        let result = self.answer(call, who, reply);
         self.lists.end_change(&mut self.tables)?;
         result
     }
 
-    /// Answers a call. What had been done before it failed stays done, and is in the reply.
-    pub fn perform(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+    fn answer(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         match call {
             Call::Trust(add) => self.trust(add, who, reply),
             Call::Ban(add) => self.ban(add, who, reply),

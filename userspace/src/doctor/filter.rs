@@ -82,7 +82,7 @@ pub(super) fn check(facts: &Facts) -> Finding {
                  build cannot change it",
                 interfaces.join(", ")
             ),
-            "`systemctl start sipward` takes over from it, `sipward detach` removes it",
+            "`systemctl restart sipward` takes over from it, `sipward detach` removes it",
         ),
         Facts::Broken(error) => {
             Finding::bad(CHECK, error, "`sipward detach`, then `sipward attach --iface NAME`")
@@ -159,7 +159,7 @@ mod tests {
             (
                 Facts::OtherBuild(vec!["eth0".to_owned(), "eth1".to_owned()]),
                 State::Bad,
-                &["another build", "on eth0, eth1", "systemctl start sipward", "`sipward detach`"],
+                &["another build", "on eth0, eth1", "systemctl restart sipward", "`sipward detach`"],
             ),
             (Facts::Broken("another layout".to_owned()), State::Bad, &["another layout", "`sipward detach`"]),
         ] {

@@ -160,23 +160,21 @@ impl fmt::Display for Error {
                  before: `systemctl start sipward` takes over from it, `sipward detach` removes it",
                 interfaces.join(", ")
             ),
-            Self::Full { map } => {
-                write!(f, "there is no room for another {}: delete some first", entry_of(map))
-            }
+            Self::Full { map } => write!(f, "the table of {} is full: delete entries first", entries_of(map)),
             Self::Failed { doing, cause } => write!(f, "could not {doing}: {cause}"),
         }
     }
 }
 
-/// The name of an entry of a map, in an operator's words.
-fn entry_of(map: &str) -> &str {
+/// The entries of a map in an operator's words.
+fn entries_of(map: &str) -> &str {
     match map {
-        map::SOURCES => "address on the lists",
-        map::PREFIXES | DECLARED => "prefix on the lists",
-        map::SUSPENDED => "suspension or lock",
-        map::KNOWN_FLOWS => "known flow",
-        map::WORKED => "account that has worked",
-        map::REFUNDS => "line with guesses of its own",
+        map::SOURCES => "addresses on the lists",
+        map::PREFIXES | DECLARED => "prefixes on the lists",
+        map::SUSPENDED => "suspensions and locks",
+        map::KNOWN_FLOWS => "known flows",
+        map::WORKED => "accounts that have worked",
+        map::REFUNDS => "guesses that were given back",
         other => other,
     }
 }
@@ -284,9 +282,9 @@ mod tests {
     #[test]
     fn a_full_map_is_named_by_what_is_in_it() {
         for (map, says) in [
-            (DECLARED, "another prefix"),
-            (map::PREFIXES, "another prefix"),
-            (map::SOURCES, "another address"),
+            (DECLARED, "table of prefixes"),
+            (map::PREFIXES, "table of prefixes"),
+            (map::SOURCES, "table of addresses"),
         ] {
             let message = Error::Full { map }.to_string();
             assert!(message.contains(says) && !message.contains(map), "{message}");

@@ -127,7 +127,7 @@ fn unfit(Facts { name, xdp, .. }: &Facts) -> Option<Finding> {
         Xdp::OtherBuild => Finding::bad(
             name,
             "runs the filter of another build of sipward",
-            "`systemctl start sipward` takes over from it, `sipward detach` removes it",
+            "`systemctl restart sipward` takes over from it, `sipward detach` removes it",
         ),
         Xdp::Unseen => Finding::unseen(name, "which XDP program runs on it"),
         Xdp::Failed(error) => Finding::bad(name, error, "see `ip link` and `bpftool net`"),
