@@ -84,3 +84,30 @@ fn a_daemon_that_ends_while_the_filter_is_off_saves_what_it_could_not() {
     start(&mut site);
     check(&site, "after a restart");
 }
+
+#[test]
+fn a_detach_without_a_daemon_saves_what_only_the_kernel_has_or_says_that_it_goes() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    for has_room_again in [true, false] {
+        let (mut site, disk) = with_disk(pbx);
+        prepare(&site);
+        site.kill();
+        disk.fill(0);
+        for line in CHANGES {
+            assert!(command(&site, line).stderr.contains("not saved"));
+        }
+        if has_room_again {
+            disk.free();
+        }
+        let done = command(&site, "detach");
+        assert_eq!(done.code, Some(0), "{done}");
+        assert_eq!(done.stderr.contains("changes that were not saved went"), !has_room_again, "{done}");
+        if has_room_again {
+            start(&mut site);
+            check(&site, "with a daemon again");
+            site.end();
+            site.sipward.ok("detach");
+        }
+    }
+}

@@ -312,6 +312,11 @@ impl Controller {
         result
     }
 
+    /// Why the kernel has entries that the store lacks, if it has.
+    pub fn unsaved(&self) -> Option<String> {
+        self.lists.is_unsaved().then(|| self.store.fault()).flatten()
+    }
+
     /// Why not all that is in force is saved.
     pub fn fault(&mut self) -> Option<String> {
         self.store.look();
