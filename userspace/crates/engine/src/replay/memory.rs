@@ -34,10 +34,10 @@ use xdp_prog::{
 };
 
 use super::{guesses::Guesses, lru_map::LruMap};
-use sipward_types::time::KernelTime;
 use sipward_types::{
     address::{to_key, to_prefix},
     meters,
+    time::KernelTime,
 };
 
 type States<T> = RefCell<LruMap<Address, Rc<T>>>;
