@@ -221,11 +221,14 @@ impl Edge {
         let Attempt { request, method, from, credentials, .. } = attempt;
         let accounts = Arc::clone(&self.accounts);
         let found = accounts.get(&credentials.username);
+        // A copy from another port is no retransmission: the PBX would call whoever sent it.
+        let sender = format!("{} {:?}", from.peer, from.transport);
         let digest_request = DigestRequest {
             method,
             uri: request.uri().unwrap_or_default(),
             source: from.peer.ip(),
             transaction: &[
+                sender.as_bytes(),
                 request.via().via.branch,
                 request.call_id(),
                 request.from().tag.unwrap_or_default(),
