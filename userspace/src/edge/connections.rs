@@ -222,7 +222,7 @@ mod tests {
         let read = |is_first, has_begun, has_message, begins| {
             let mut patience = Patience { since: past, is_first, has_begun };
             patience.has_read(has_message, begins);
-            let until = |is_admitted| {
+            let until = |is_admitted: bool| {
                 patience.end(&Shared { is_admitted: is_admitted.into(), ..Shared::default() })
                     - patience.since
             };
