@@ -59,6 +59,15 @@ impl Edge {
         edge
     }
 
+    /// The memory that it has now, in kB.
+    pub fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let words = line.and_then(|line| line.split_whitespace().next());
+        words.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no VmRSS: {status}"))
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the edge's log")
     }

@@ -1,5 +1,10 @@
 //! The edge, `sipward edge`, before real PBXs.
 
+mod alike;
+mod defaults;
+mod floods;
 mod flows;
+mod forged;
 mod guarded;
 mod site;
+mod tools;

@@ -6,7 +6,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
     edge::{Edge, accounts, section},
-    namespace::{Lan, v4, v6},
+    namespace::{Lan, Namespace, v4, v6},
     scratch::Scratch,
     sip_phone::{Phone, Settings, Transport},
 };
@@ -28,6 +28,11 @@ impl Hosts {
         Self(Lan::new(["pbx", "caller", "callee"]))
     }
 
+    /// The one with that number.
+    pub(crate) fn host(&self, number: usize) -> &Namespace {
+        self.0.hosts::<3>()[number - 1]
+    }
+
     /// A phone with its own password on that host.
     pub(crate) fn phone(&self, number: usize, transport: Transport, family: Family, account: u32) -> Phone {
         self.phone_with(number, transport, family, account, |_| {})
@@ -41,7 +46,6 @@ impl Hosts {
         account: u32,
         change: impl FnOnce(&mut Settings),
     ) -> Phone {
-        let hosts: [_; 3] = self.0.hosts();
         let address = |number, port| {
             let ip = if family == Family::V4 { v4(number) } else { v6(number) };
             SocketAddr::new(ip.parse().expect("an address"), port)
@@ -49,7 +53,7 @@ impl Hosts {
         let mut settings =
             Settings::new(transport, address(1, SIP), &account.to_string(), &password(account));
         change(&mut settings);
-        Phone::start(hosts[number - 1], address(number, 0), settings)
+        Phone::start(self.host(number), address(number, 0), settings)
     }
 }
 
@@ -61,20 +65,42 @@ pub(crate) struct Site<'a> {
     _pbx: AuthPbx,
 }
 
+/// Without limits on guesses and registrations.
+const OPEN: &str = "guesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\nregister = 'off'\n";
+
 impl<'a> Site<'a> {
     /// `None`, with the reason printed: there is no such PBX on this machine. `settings` are of the edge.
     pub(crate) fn start(hosts: &'a Hosts, make: PbxKind, settings: &str) -> Option<Self> {
-        let [host, ..] = hosts.0.hosts::<3>();
+        Self::configured(hosts, make, OPEN, settings)
+    }
+
+    /// With all limits that there are by default.
+    pub(crate) fn with_defaults(hosts: &'a Hosts, make: PbxKind) -> Option<Self> {
+        Self::configured(hosts, make, "", "")
+    }
+
+    fn configured(hosts: &'a Hosts, make: PbxKind, limits: &str, settings: &str) -> Option<Self> {
+        let host = hosts.host(1);
         let pbx = AuthPbx::start(make, host)?;
         let sipward = Sipward::new(host);
         let state = Scratch::new(host);
         state.file("accounts.txt", &accounts());
-        let text = "interface = 'eth0'\nmode = 'enforce'\nguesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\n\
-                    register = 'off'\n";
-        let config = state.file("sipward.toml", &format!("{text}{}", section(settings)));
+        let text = format!("interface = 'eth0'\nmode = 'enforce'\n{limits}{}", section(settings));
+        let config = state.file("sipward.toml", &text);
         let mut site = Self { sipward, config, state, edge: None, _pbx: pbx };
         site.start_edge();
         Some(site)
+    }
+
+    /// Packets that the filter has dropped, by their reasons. The self-test's own one was banned.
+    pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
+        let status = self.sipward.json("status").remove(0);
+        let rows = status["reasons"].as_array().expect("rows").iter();
+        let drops = rows.filter(|row| row["action"] == "drop" && row["reason"] != "ban");
+        drops
+            .map(|row| (row["reason"].to_string(), row["packets"].as_u64().expect("a number")))
+            .filter(|(_, packets)| *packets > 0)
+            .collect()
     }
 
     pub(crate) fn start_edge(&mut self) {

@@ -1,58 +1,47 @@
 //! The edge's TCP connections: who has one, who may have another, and the way to write to it.
 
+mod table;
+
 use std::{
-    collections::HashMap,
+    io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use sipward_edge::{
-    link::{Link, Side},
+    link::Link,
     message::{Frame, StreamFraming},
 };
-use sipward_types::{address::line, flow::Transport};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
         TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
+        tcp::{ReadHalf, WriteHalf},
     },
-    sync::mpsc::{self, error::TrySendError},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
+use tracing::warn;
 
+pub(super) use self::table::Place;
+use self::table::{Shared, Table, Unsent};
 use super::{Arrival, Arrivals};
 
-/// Connections of phones, all together and of one source (IPv6: of one /64). An office behind one address has as many as
-/// it has phones.
-const CONNECTIONS: usize = 8_192;
-const OF_A_SOURCE: usize = 512;
-/// Messages that wait until the other end reads. One that reads none is disconnected.
-const UNSENT: usize = 64;
 /// The time within which a message that has begun must be complete.
 const MESSAGE: Duration = Duration::from_secs(10);
 /// The time for the first message.
 const FIRST: Duration = Duration::from_secs(10);
+/// The longest pause of somebody who was never let in: to ask its user for a password, a phone needs no connection.
+const STRANGER_IDLE: Duration = Duration::from_secs(120);
 /// Phones send something every few minutes, and register every hour at least.
 const IDLE: Duration = Duration::from_secs(3_900);
+/// The time for the PBX to accept a connection.
+const CONNECT: Duration = Duration::from_secs(5);
 /// One read.
 const CHUNK: usize = 4_096;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections(Arc<Mutex<Table>>);
-
-#[derive(Debug, Default)]
-struct Table {
-    last: u64,
-    open: HashMap<u64, Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    link: Link,
-    unsent: mpsc::Sender<Vec<u8>>,
-}
 
 impl Connections {
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -61,105 +50,193 @@ impl Connections {
     }
 
     /// Serves a connection until it ends. `None`: there is no room for it.
-    pub(super) fn open(&self, stream: TcpStream, place: Place, arrivals: &Arrivals) -> Option<Link> {
-        let (unsent, messages) = mpsc::channel(UNSENT);
-        let link = self.table().add(place, unsent)?;
-        let (read, write) = stream.into_split();
+    pub(super) fn open(&self, stream: TcpStream, place: Place, arrivals: &Arrivals) -> Option<()> {
+        let (link, shared, unsent) = self.table().add(place)?;
         let (connections, arrivals) = (self.clone(), arrivals.clone());
-        tokio::spawn(async move {
-            let writes = tokio::spawn(write_all(write, messages));
-            receive(read, link, &arrivals).await;
-            connections.table().open.remove(&link.connection);
-            writes.abort();
-        });
-        Some(link)
+        tokio::spawn(async move { connections.serve(stream, link, &shared, unsent, &arrivals).await });
+        Some(())
     }
 
-    /// Gives the bytes back if there is no such connection, or if it takes nothing more.
-    pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
-        let mut table = self.table();
-        let Some(open) = table.open.get(&connection) else { return Err(bytes) };
-        let result = open.unsent.try_send(bytes).map_err(TrySendError::into_inner);
-        if result.is_err() {
-            table.open.remove(&connection);
+    /// Connects to the PBX. What is sent there meanwhile waits with the `first` message, so that a burst makes one
+    /// connection.
+    pub(super) fn connect(
+        &self,
+        from: SocketAddr,
+        place: Place,
+        first: Vec<u8>,
+        arrivals: &Arrivals,
+    ) -> Result<(), Vec<u8>> {
+        let Some((link, shared, unsent)) = self.table().add(place) else { return Err(first) };
+        self.send(link.connection, first)?;
+        let (connections, arrivals) = (self.clone(), arrivals.clone());
+        tokio::spawn(async move {
+            match connect_from(from, link.peer).await {
+                Ok(stream) => connections.serve(stream, link, &shared, unsent, &arrivals).await,
+                Err(error) => {
+                    warn!("the PBX at {} cannot be reached over TCP: {error}", link.peer);
+                    connections.end(link, unsent, &arrivals).await;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn serve(
+        &self,
+        mut stream: TcpStream,
+        link: Link,
+        shared: &Shared,
+        mut unsent: Unsent,
+        arrivals: &Arrivals,
+    ) {
+        let (read, write) = stream.split();
+        tokio::select! {
+            () = receive(read, link, shared, arrivals) => {}
+            () = write_all(write, &mut unsent, shared) => {}
+            () = shared.closed.notified() => {}
         }
-        result
+        drop(stream);
+        self.end(link, unsent, arrivals).await;
+    }
+
+    /// The senders of requests that were not sent are told.
+    async fn end(&self, link: Link, mut unsent: Unsent, arrivals: &Arrivals) {
+        self.table().remove(link.connection);
+        while let Some(bytes) = unsent.recv().await {
+            // The core is gone only at the end of the program.
+            let _ = arrivals.of(link).send(Arrival::Unsent { to: link, bytes }).await;
+        }
+    }
+
+    /// Gives the bytes back if there is no such connection, or if too much waits for its other end. One that does not read
+    /// is disconnected.
+    pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        self.table().send(connection, bytes)
+    }
+
+    /// Its peer was let in once: it is no stranger.
+    pub(super) fn admit(&self, connection: u64) {
+        self.table().admit(connection);
     }
 
     /// A connection to the PBX, if there is one.
     pub(super) fn inner(&self, peer: SocketAddr) -> Option<u64> {
-        let table = self.table();
-        let is_to = |open: &&Open| open.link.side == Side::Inner && open.link.peer == peer;
-        table.open.values().find(is_to).map(|open| open.link.connection)
+        self.table().inner(peer)
     }
 }
 
-/// Where a connection is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) side: Side,
-    pub(super) listener: u8,
-    pub(super) peer: SocketAddr,
+async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket =
+        if to.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    // From its address, by which the PBX knows the edge; the port is any.
+    socket.bind(SocketAddr::new(from.ip(), 0))?;
+    timeout(CONNECT, socket.connect(to)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-impl Table {
-    fn add(&mut self, place: Place, unsent: mpsc::Sender<Vec<u8>>) -> Option<Link> {
-        let of_side = || self.open.values().filter(|open| open.link.side == place.side);
-        let source = line(place.peer.ip().to_canonical());
-        let of_source = of_side().filter(|open| line(open.link.peer.ip().to_canonical()) == source).count();
-        if of_side().count() >= CONNECTIONS || of_source >= OF_A_SOURCE {
-            return None;
-        }
-        self.last += 1;
-        let Place { side, listener, peer } = place;
-        let link = Link { side, listener, transport: Transport::Tcp, peer, connection: self.last };
-        self.open.insert(self.last, Open { link, unsent });
-        Some(link)
-    }
-}
-
-async fn write_all(mut write: OwnedWriteHalf, mut messages: mpsc::Receiver<Vec<u8>>) {
-    while let Some(message) = messages.recv().await {
-        if write.write_all(&message).await.is_err() {
+async fn write_all(mut write: WriteHalf<'_>, unsent: &mut Unsent, shared: &Shared) {
+    while let Some(message) = unsent.recv().await {
+        let written = write.write_all(&message).await;
+        shared.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+        if written.is_err() {
             return;
         }
     }
-    // The table has let go of the connection.
-    let _ = write.shutdown().await;
 }
 
 /// Hands over messages until the connection ends, or has to.
-async fn receive(mut read: OwnedReadHalf, link: Link, arrivals: &Arrivals) {
+async fn receive(mut read: ReadHalf<'_>, link: Link, shared: &Shared, arrivals: &Arrivals) {
     let mut framing = StreamFraming::default();
     let mut chunk = [0; CHUNK];
-    let mut until = Instant::now() + FIRST;
+    let mut patience = Patience { since: Instant::now(), is_first: true, has_begun: false };
     loop {
-        let length = match timeout_at(until, read.read(&mut chunk)).await {
+        let length = match timeout_at(patience.end(shared), read.read(&mut chunk)).await {
             Ok(Ok(length)) if length > 0 => length,
+            // It was let in while it was waited for.
+            Err(_) if patience.end(shared) > Instant::now() => continue,
             _ => return,
         };
-        let had_begun = framing.pending() > 0;
         framing.push(&chunk[..length]);
+        let mut has_message = false;
         loop {
             let arrival = match framing.next_frame() {
-                Some(Ok(Frame::Message(bytes))) => Arrival::Message { from: link, bytes: bytes.to_vec() },
+                Some(Ok(Frame::Message(bytes))) => {
+                    has_message = true;
+                    Arrival::Message { from: link, bytes: bytes.to_vec() }
+                }
                 Some(Ok(Frame::Ping)) => Arrival::Ping(link),
                 None => break,
                 Some(Err(error)) => {
                     // The core is gone only at the end of the program.
-                    let _ = arrivals.send(Arrival::Unframed { from: link, error }).await;
+                    let _ = arrivals.of(link).send(Arrival::Unframed { from: link, error }).await;
                     return;
                 }
             };
-            if arrivals.send(arrival).await.is_err() {
+            if arrivals.of(link).send(arrival).await.is_err() {
                 return;
             }
         }
-        until = match (had_begun, framing.pending() > 0) {
-            // However slowly its bytes come.
-            (true, true) => until,
-            (false, true) => Instant::now() + MESSAGE,
-            (_, false) => Instant::now() + IDLE,
+        patience.has_read(has_message, framing.pending() > 0);
+    }
+}
+
+/// How long the other end is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    since: Instant,
+    /// No message has come yet.
+    is_first: bool,
+    /// A message has begun.
+    has_begun: bool,
+}
+
+impl Patience {
+    fn end(self, shared: &Shared) -> Instant {
+        let is_admitted = shared.is_admitted.load(Ordering::Relaxed);
+        self.since
+            + match (self.has_begun, self.is_first, is_admitted) {
+                (true, ..) => MESSAGE,
+                (false, _, true) => IDLE,
+                (false, true, false) => FIRST,
+                (false, false, false) => STRANGER_IDLE,
+            }
+    }
+
+    fn has_read(&mut self, has_message: bool, has_begun: bool) {
+        // Bytes of a message do not renew the time that it has, and pings of a stranger not that for its first message.
+        let goes_on = !has_message && (self.has_begun || (self.is_first && !has_begun));
+        if !goes_on {
+            self.since = Instant::now();
+        }
+        self.is_first &= !has_message;
+        self.has_begun = has_begun;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_messages_renew_the_patience() {
+        let past = Instant::now();
+        let read = |is_first, has_begun, has_message, begins| {
+            let mut patience = Patience { since: past, is_first, has_begun };
+            patience.has_read(has_message, begins);
+            let until = |is_admitted: bool| {
+                patience.end(&Shared { is_admitted: is_admitted.into(), ..Shared::default() })
+                    - patience.since
+            };
+            (patience.since > past, until(false), until(true))
         };
+        for (what, found, expected) in [
+            ("a stranger's ping", read(true, false, false, false), (false, FIRST, IDLE)),
+            ("a message begins", read(true, false, false, true), (true, MESSAGE, MESSAGE)),
+            ("and goes on", read(true, true, false, true), (false, MESSAGE, MESSAGE)),
+            ("and ends", read(true, true, true, false), (true, STRANGER_IDLE, IDLE)),
+            ("and ends, and another begins", read(false, true, true, true), (true, MESSAGE, MESSAGE)),
+            ("a later ping", read(false, false, false, false), (true, STRANGER_IDLE, IDLE)),
+        ] {
+            assert_eq!(found, expected, "{what}");
+        }
     }
 }

@@ -18,9 +18,10 @@ use sipward_api::{
 };
 use sipward_edge::edge::{Evidence, Outcome};
 use sipward_types::{flow::Transport, time::KernelTime};
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Arrival, Arrivals};
+use super::Arrival;
 use crate::{
     control::{Client, ClientError, Received},
     paths,
@@ -43,7 +44,7 @@ struct Queue {
 }
 
 impl Feeder {
-    pub(super) fn start(arrivals: Arrivals) -> Result<Self, Refusal> {
+    pub(super) fn start(arrivals: mpsc::Sender<Arrival>) -> Result<Self, Refusal> {
         let feeder = Self::default();
         let (hands_in, socket) = (feeder.clone(), paths::socket(&paths::runtime()));
         let path = socket.clone();
@@ -110,7 +111,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Refusal
 }
 
 /// Hears of what is in force, for as long as the edge runs.
-fn subscribe(socket: &Path, arrivals: &Arrivals) {
+fn subscribe(socket: &Path, arrivals: &mpsc::Sender<Arrival>) {
     let mut fault = Fault::default();
     loop {
         let mut hear = |received| {

@@ -1,29 +1,32 @@
 //! `sipward edge`: the SIP front, in a process that owns nothing of the kernel.
 //!
-//! One task has the core, and decides; the others receive. Whatever arrives goes through one bounded queue: where that is
-//! full, datagrams wait in their sockets, and are lost there, as in any busy server.
+//! One task has the core, and decides; the others receive. Whatever arrives goes through bounded queues, of which the
+//! core serves each as often as the others: a flood over TCP leaves UDP its share, and answers of the PBX theirs. Where
+//! a queue is full, datagrams wait in their sockets, and are lost there, as in any busy server; connections wait in
+//! turn.
 
 mod accounts;
 mod connections;
 mod feeder;
 mod in_force;
 mod key_file;
+mod open_files;
 mod sockets;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use sipward_api::in_force::InForce;
 use sipward_edge::{
-    edge::{Cause, Counters, Edge, Now, Received},
-    link::Link,
+    edge::{Cause, Counters, Edge, Now, Outcome, Received},
+    link::{Link, Side},
     message::{Carrier, FramingError},
     settings::Settings,
 };
 use sipward_engine::policy::{Config, DEFAULT_PATH};
+use sipward_types::flow::Transport;
 use tokio::{sync::mpsc, time::interval};
 use tracing::{debug, info, warn};
 
@@ -36,8 +39,8 @@ use crate::{
     service::{Signals, notify},
 };
 
-/// Messages that wait for the core.
-const ARRIVALS: usize = 4_096;
+/// Messages of a kind that wait for the core.
+const ARRIVALS: usize = 1_024;
 /// The interval at which accounts are read again if they have changed, and ended things are forgotten.
 const TICK: Duration = Duration::from_secs(1);
 /// The interval of the lines about refusals.
@@ -66,9 +69,7 @@ enum Arrival {
         from: Link,
         error: FramingError,
     },
-    /// A connection was refused, because there are too many.
-    NoRoom(SocketAddr),
-    /// There was no connection for that.
+    /// There was no connection for that, or it ended before.
     Unsent {
         to: Link,
         bytes: Vec<u8>,
@@ -76,11 +77,54 @@ enum Arrival {
     InForce(InForce),
 }
 
-type Arrivals = mpsc::Sender<Arrival>;
+/// A queue for each that could fill the others'.
+#[derive(Clone, Debug)]
+struct Arrivals {
+    datagrams: mpsc::Sender<Arrival>,
+    streams: mpsc::Sender<Arrival>,
+    /// Of the PBX and of the daemon.
+    inner: mpsc::Sender<Arrival>,
+}
+
+#[derive(Debug)]
+struct Arrived {
+    datagrams: mpsc::Receiver<Arrival>,
+    streams: mpsc::Receiver<Arrival>,
+    inner: mpsc::Receiver<Arrival>,
+}
+
+impl Arrivals {
+    fn new() -> (Self, Arrived) {
+        let [(datagrams, of_datagrams), (streams, of_streams), (inner, of_inner)] =
+            [(); 3].map(|()| mpsc::channel(ARRIVALS));
+        let arrived = Arrived { datagrams: of_datagrams, streams: of_streams, inner: of_inner };
+        (Self { datagrams, streams, inner }, arrived)
+    }
+
+    const fn of(&self, from: Link) -> &mpsc::Sender<Arrival> {
+        match (from.side, from.transport) {
+            (Side::Inner, _) => &self.inner,
+            (Side::Outer, Transport::Udp) => &self.datagrams,
+            (Side::Outer, Transport::Tcp) => &self.streams,
+        }
+    }
+}
+
+impl Arrived {
+    /// Of those that have something any, so that each has its share.
+    async fn next(&mut self) -> Option<Arrival> {
+        tokio::select! {
+            arrival = self.datagrams.recv() => arrival,
+            arrival = self.streams.recv() => arrival,
+            arrival = self.inner.recv() => arrival,
+        }
+    }
+}
 
 /// Runs until a signal.
 pub fn run(options: &Options) -> Result<(), Refusal> {
     log::start(options.log);
+    open_files::allow_all();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,11 +138,11 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let settings = load(path)?;
     let keys = key_file::open(&paths::edge_state())?;
     let (source, accounts) = AccountSource::open(&settings)?;
-    let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
+    let (arrivals, mut arrived) = Arrivals::new();
     let outer: Vec<_> = settings.listen.iter().map(|own| (own.transport, own.address)).collect();
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
     let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
-    let feeder = Feeder::start(arrivals.clone())?;
+    let feeder = Feeder::start(arrivals.inner.clone())?;
     let mut core = Core {
         edge,
         sockets,
@@ -113,7 +157,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let mut ticks = interval(TICK);
     loop {
         tokio::select! {
-            Some(arrival) = arrived.recv() => core.take(arrival),
+            Some(arrival) = arrived.next() => core.take(arrival),
             _ = ticks.tick() => core.tick(),
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {
@@ -163,7 +207,6 @@ impl Core {
             Arrival::Unframed { from, error } => {
                 debug!("{}: closed, because it is not SIP: {}", from.peer, error.name());
             }
-            Arrival::NoRoom(peer) => debug!("{peer}: closed, because there are too many connections"),
             Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
             Arrival::InForce(item) => in_force::apply(item, self.edge.in_force(), now().kernel),
         }
@@ -182,6 +225,9 @@ impl Core {
     }
 
     fn carry_out(&mut self, received: Received) {
+        for evidence in received.evidence.iter().filter(|evidence| evidence.outcome == Outcome::Succeeded) {
+            self.sockets.admit(evidence.from);
+        }
         if !received.evidence.is_empty() {
             self.feeder.add(received.evidence, now().kernel);
         }

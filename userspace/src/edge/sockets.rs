@@ -5,10 +5,10 @@ use std::{io, net::SocketAddr, sync::Arc};
 use sipward_edge::link::{Link, Side};
 use sipward_types::flow::Transport;
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, UdpSocket},
     time::{Duration, sleep},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{
     Arrival, Arrivals,
@@ -79,49 +79,26 @@ impl Sockets {
             (Transport::Tcp, Side::Outer) => return self.connections.send(to.connection, bytes),
             (Transport::Tcp, Side::Inner) => match self.connections.inner(to.peer) {
                 Some(connection) => return self.connections.send(connection, bytes),
-                None => self.connect(to, bytes),
+                None => {
+                    let place = Place { side: Side::Inner, listener: INNER_TCP, peer: self.pbx };
+                    return self.connections.connect(self.inner_address, place, bytes, &self.arrivals);
+                }
             },
         }
         Ok(())
     }
 
-    /// Connects to the PBX, and sends what was to be sent.
-    fn connect(&self, to: Link, bytes: Vec<u8>) {
-        let (connections, arrivals) = (self.connections.clone(), self.arrivals.clone());
-        let (from, peer) = (self.inner_address, self.pbx);
-        tokio::spawn(async move {
-            let unsent = match connect_from(from, peer).await {
-                Ok(stream) => {
-                    let place = Place { side: Side::Inner, listener: INNER_TCP, peer };
-                    match connections.open(stream, place, &arrivals) {
-                        Some(link) => connections.send(link.connection, bytes),
-                        None => Err(bytes),
-                    }
-                }
-                Err(error) => {
-                    warn!("the PBX at {peer} cannot be reached over TCP: {error}");
-                    Err(bytes)
-                }
-            };
-            if let Err(bytes) = unsent {
-                // The core is gone only at the end of the program.
-                let _ = arrivals.send(Arrival::Unsent { to, bytes }).await;
-            }
-        });
+    /// Whoever this came from had the right password.
+    pub(super) fn admit(&self, from: Link) {
+        if from.transport == Transport::Tcp {
+            self.connections.admit(from.connection);
+        }
     }
 }
 
 /// A datagram that finds no room is lost, as on any network: its sender sends it again.
 fn send_datagram(socket: &UdpSocket, peer: SocketAddr, bytes: &[u8]) {
     let _ = socket.try_send_to(bytes, peer);
-}
-
-async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket =
-        if to.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
-    // From its address, by which the PBX knows the edge; the port is any.
-    socket.bind(SocketAddr::new(from.ip(), 0))?;
-    socket.connect(to).await
 }
 
 fn receive(socket: Arc<UdpSocket>, side: Side, listener: u8, arrivals: Arrivals) {
@@ -132,7 +109,7 @@ fn receive(socket: Arc<UdpSocket>, side: Side, listener: u8, arrivals: Arrivals)
             let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
             let link = Link { side, listener, transport: Transport::Udp, peer, connection: 0 };
             let bytes = buffer[..length].to_vec();
-            if arrivals.send(Arrival::Datagram { from: link, bytes }).await.is_err() {
+            if arrivals.of(link).send(Arrival::Datagram { from: link, bytes }).await.is_err() {
                 return;
             }
         }
@@ -145,10 +122,8 @@ fn accept(listener: TcpListener, side: Side, place: u8, connections: Connections
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let place = Place { side, listener: place, peer };
-                    if connections.open(stream, place, &arrivals).is_none()
-                        && arrivals.send(Arrival::NoRoom(peer)).await.is_err()
-                    {
-                        return;
+                    if connections.open(stream, place, &arrivals).is_none() {
+                        debug!("{peer}: closed, because there are too many connections");
                     }
                 }
                 Err(error) => {

@@ -222,17 +222,13 @@ impl Edge {
         let Attempt { request, method, from, .. } = attempt;
         let accounts = Arc::clone(&self.accounts);
         let found = accounts.get(&credentials[0].username);
+        // A copy from another port, or with another content, is no retransmission: the PBX would do what it says.
+        let sender = format!("{} {:?}", from.peer, from.transport);
         let digest_request = DigestRequest {
             method,
             uri: request.uri().unwrap_or_default(),
             source: from.peer.ip(),
-            transaction: &[
-                request.via().via.branch,
-                request.call_id(),
-                request.from().tag.unwrap_or_default(),
-                request.to().tag.unwrap_or_default(),
-                &request.sequence().number.to_le_bytes(),
-            ],
+            transaction: &[sender.as_bytes(), request.bytes()],
         };
         let mut verdict_of = |own| self.authenticator.judge(&digest_request, own, found, now.kernel);
         let (mut judged, mut verdict) = (&credentials[0], verdict_of(&credentials[0]));

@@ -13,6 +13,8 @@ use crate::{link::Link, message::Message};
 
 /// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
 const REQUESTS: usize = 16_384;
+/// In bytes, of a request: those of phones are much shorter, and a longer one is not remembered either.
+const LONGEST: usize = 4_096;
 /// A phone sends a request again for so long.
 const PATIENCE: Duration = Duration::from_secs(32);
 
@@ -43,6 +45,9 @@ struct Wish {
 impl Registering {
     pub(super) fn add(&mut self, request: &Message<'_>, registration: Registration, now: KernelTime) {
         self.forget(now);
+        if request.bytes().len() > LONGEST {
+            return;
+        }
         let key = key(request);
         if self.requests.insert(key.clone(), registration).is_none() {
             self.order.push_back((now, key));
@@ -51,6 +56,11 @@ impl Registering {
 
     pub(super) fn take(&mut self, answer: &Message<'_>) -> Option<Registration> {
         self.requests.remove(&key(answer))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
     }
 
     fn forget(&mut self, now: KernelTime) {

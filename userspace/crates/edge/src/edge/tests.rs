@@ -1,3 +1,6 @@
+mod hostile;
+mod torture;
+
 use std::{net::SocketAddr, time::Duration};
 
 use super::*;

@@ -66,9 +66,11 @@ impl StreamFraming {
         }
     }
 
-    /// Bytes of a message that has begun and is not complete.
-    pub const fn pending(&self) -> usize {
-        self.bytes.len() - self.taken
+    /// Bytes of a message that has begun and is not complete. A line end between messages begins none.
+    pub fn pending(&self) -> usize {
+        let rest = &self.bytes[self.taken..];
+        let message = rest.strip_prefix(b"\r\n").unwrap_or(rest);
+        if message == b"\r" { 0 } else { message.len() }
     }
 
     /// To be called until there is none. After an error there is none.

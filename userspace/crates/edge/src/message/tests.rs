@@ -387,6 +387,16 @@ fn a_failed_stream_keeps_nothing() {
     assert_eq!(framing.pending(), 0);
 }
 
+#[test]
+fn line_ends_between_messages_begin_none() {
+    let mut framing = StreamFraming::default();
+    for (bytes, pending) in [("\r\n", 0), ("\r", 0), ("\n", 0), ("\r", 0), ("\nO", 1), ("P", 2)] {
+        framing.push(bytes.as_bytes());
+        while framing.next_frame().is_some_and(|frame| frame == Ok(Frame::Ping)) {}
+        assert_eq!(framing.pending(), pending, "{bytes:?}");
+    }
+}
+
 /// Messages that are nearly clear.
 pub(crate) fn nearly_clear() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
