@@ -32,6 +32,7 @@ pub mod stack;
 pub mod tcp;
 pub mod tool;
 pub mod turns;
+pub mod unit_file;
 pub mod wait;
 pub mod wire;
 

@@ -3,3 +3,4 @@
 mod flows;
 mod guarded;
 mod site;
+mod unit;

@@ -6,7 +6,7 @@ use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
     edge::{Edge, accounts, section},
-    namespace::{Lan, v4, v6},
+    namespace::{Lan, Namespace, v4, v6},
     scratch::Scratch,
     sip_phone::{Phone, Settings, Transport},
 };
@@ -26,6 +26,12 @@ pub(crate) struct Hosts(Lan);
 impl Hosts {
     pub(crate) fn new() -> Self {
         Self(Lan::new(["pbx", "caller", "callee"]))
+    }
+
+    /// The one with the PBX and the edge.
+    pub(crate) fn pbx(&self) -> &Namespace {
+        let [pbx, ..] = self.0.hosts::<3>();
+        pbx
     }
 
     /// A phone with its own password on that host.
@@ -64,7 +70,7 @@ pub(crate) struct Site<'a> {
 impl<'a> Site<'a> {
     /// `None`, with the reason printed: there is no such PBX on this machine. `settings` are of the edge.
     pub(crate) fn start(hosts: &'a Hosts, make: PbxKind, settings: &str) -> Option<Self> {
-        let [host, ..] = hosts.0.hosts::<3>();
+        let host = hosts.pbx();
         let pbx = AuthPbx::start(make, host)?;
         let sipward = Sipward::new(host);
         let state = Scratch::new(host);

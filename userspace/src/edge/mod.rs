@@ -104,7 +104,11 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     loop {
         tokio::select! {
             Some(arrival) = arrived.recv() => core.take(arrival),
-            _ = ticks.tick() => core.tick(),
+            _ = ticks.tick() => {
+                core.tick();
+                // For the watchdog of the unit: the one who decides is not stuck.
+                notify(&[sd_notify::NotifyState::Watchdog]);
+            }
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {
                 info!("{name}: ending; phones register again, and running calls go on, when it is back");

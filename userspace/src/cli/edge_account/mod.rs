@@ -9,7 +9,7 @@ use clap::Args;
 use self::arguments::{Settings, Surplus, account_name};
 pub(super) use self::{
     import::ImportAccounts,
-    view::{EdgeAccount, find, list, not_normal},
+    view::{EdgeAccount, find, list, not_normal, weak_accounts},
 };
 use super::{failure::Failure, output::Output};
 use crate::{

@@ -92,7 +92,7 @@ impl EdgeAccount {
     }
 
     /// Why its password is weak.
-    pub(super) fn weakness(&self) -> Option<String> {
+    pub(in crate::cli) fn weakness(&self) -> Option<String> {
         let words: Vec<_> = self.weaknesses.iter().map(|weakness| sentence(*weakness)).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
@@ -169,7 +169,7 @@ fn now() -> WallSeconds {
 }
 
 /// Those with a weak password.
-pub(super) fn weak_accounts(accounts: &[Account]) -> impl Iterator<Item = EdgeAccount> {
+pub(in crate::cli) fn weak_accounts(accounts: &[Account]) -> impl Iterator<Item = EdgeAccount> {
     let now = now();
     let all = accounts.iter().map(move |account| EdgeAccount::new(account, now));
     all.filter(|account| !account.weak.is_empty())
