@@ -30,6 +30,7 @@ pub mod signatures;
 pub mod sip_phone;
 pub mod stack;
 pub mod tcp;
+pub mod terminal;
 pub mod tool;
 pub mod turns;
 pub mod unit_file;

@@ -1,14 +1,14 @@
 //! An import on a terminal shows its progress, and can be stopped.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::Read as _,
-    os::fd::{FromRawFd as _, OwnedFd},
     process::{Child, Output, Stdio},
     time::Duration,
 };
 
-use sipward_tests::{namespace::Lan, wait::wait_until};
+use sipward_kernel::{Pins, Tables};
+use sipward_tests::{namespace::Lan, terminal::terminal, wait::wait_until};
 
 use crate::{Backend, Site};
 
@@ -24,18 +24,18 @@ fn signal(pid: u32, signal: libc::c_int) {
     assert_eq!(unsafe { libc::kill(libc::pid_t::try_from(pid).unwrap(), signal) }, 0);
 }
 
-/// Returns true if a process has a handler for interruptions.
-fn minds_interruptions(child: &Child) -> bool {
+/// Returns true if a process has a handler for the signal.
+fn minds(child: &Child, signal: libc::c_int) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (libc::SIGINT - 1)) != 0
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (signal - 1)) != 0
 }
 
 #[test]
 fn what_was_done_before_an_interruption_stays_and_is_told() {
     let lan = Lan::new(["pbx"]);
     let [pbx] = lan.hosts();
-    for sent in [libc::SIGINT, libc::SIGTERM] {
+    for sent in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let site = Site::new(pbx, Backend::Daemon);
         let file = site.scratch.file("list.txt", &many());
         let daemon = site.daemon.as_ref().unwrap();
@@ -43,7 +43,7 @@ fn what_was_done_before_an_interruption_stays_and_is_told() {
         signal(daemon.pid(), libc::SIGSTOP);
         let mut import = site.sipward.command(&format!("ban import {file}"));
         let import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_until("the import listens", Duration::from_secs(60), || minds_interruptions(&import));
+        wait_until("the import listens", Duration::from_secs(60), || minds(&import, sent));
         signal(import.id(), sent);
         signal(daemon.pid(), libc::SIGCONT);
         let Output { status, stdout, stderr } = import.wait_with_output().unwrap();
@@ -61,15 +61,35 @@ fn what_was_done_before_an_interruption_stays_and_is_told() {
     }
 }
 
-/// The two ends of a terminal: that of the test, and that of the program.
-fn terminal() -> (File, OwnedFd) {
-    let (mut ours, mut theirs) = (0, 0);
-    let none = std::ptr::null_mut();
-    // SAFETY: room for two descriptors; the rest may be null.
-    let opened = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
-    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: new descriptors that nobody else has.
-    unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }
+/// By `kill -9`, between its writes into the kernel and the commit.
+#[test]
+fn what_a_killed_import_without_a_daemon_has_left_in_the_kernel_goes_with_the_next_command() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let site = Site::new(pbx, Backend::Local);
+    site.sipward.ok("ban add 192.0.2.1");
+    let file = site.scratch.file("list.txt", &many());
+    let mut left = 0;
+    for _ in 0..5 {
+        let mut import = site.sipward.command(&format!("ban import {file}"));
+        let mut import = import.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pins = Pins::at(site.sipward.pins());
+        let mut tables = Tables::open(&pins).unwrap();
+        let first = std::net::Ipv4Addr::from_bits(0x0b00_0000).into();
+        while tables.sources().unwrap().get(first).unwrap().is_none() {
+            assert!(import.try_wait().unwrap().is_none(), "it has ended");
+        }
+        signal(import.id(), libc::SIGKILL);
+        import.wait().unwrap();
+        left += usize::from(site.drops("11.0.0.0"));
+        let listed = site.on_the_lists();
+        assert_eq!(site.in_the_kernel(), listed, "{} are listed", listed.len());
+        if listed.len() > 1 {
+            break;
+        }
+        assert!(!site.drops("11.0.0.0") && site.drops("192.0.2.1"));
+    }
+    assert!(left > 0, "no import was killed in time");
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::MetadataExt as _,
+    process::Stdio,
 };
 
 use serde_json::json;
 use sipward_tests::{
     command::{Done, Sipward},
     scratch::Scratch,
+    terminal::terminal,
 };
 
 use crate::{host, refused};
@@ -74,6 +76,39 @@ fn an_account_is_added_changed_shown_and_deleted_without_a_filter() {
         assert!(shown.contains(said), "{said:?} is missing in\n{shown}");
     }
     assert_eq!(ok(&sipward, "account del 201", ""), "201: no longer an account of the edge\n");
+    assert_eq!(sipward.json("account list --all").len(), 1);
+}
+
+#[test]
+fn a_terminal_is_asked_twice_and_shows_nothing_and_neither_does_ps() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    for (name, again, code) in [("201", PASSWORD, 0), ("202", "s3cret-Mouse-9", 2)] {
+        let (mut ours, theirs) = terminal();
+        let mut command = sipward.command(&format!("account add {name}"));
+        command.stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut asks = command.spawn().unwrap();
+        // It holds its end of the terminal, which this test waits for.
+        drop(command);
+        let mut stderr = asks.stderr.take().unwrap();
+        for (prompt, answer) in
+            [(format!("Password of {name}: "), PASSWORD), ("The same again: ".to_owned(), again)]
+        {
+            let mut asked = vec![0; prompt.len()];
+            stderr.read_exact(&mut asked).unwrap();
+            assert_eq!(String::from_utf8_lossy(&asked), prompt);
+            writeln!(ours, "{answer}").unwrap();
+        }
+        let seen = fs::read(format!("/proc/{}/cmdline", asks.id())).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&seen).contains("s3cret"));
+        let done = asks.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(code), "{done:?}");
+        let mut shown = String::new();
+        // Reading a terminal whose other end is closed is an error.
+        drop(ours.read_to_string(&mut shown));
+        assert_eq!(shown, "\r\n\r\n");
+    }
     assert_eq!(sipward.json("account list --all").len(), 1);
 }
 
@@ -215,4 +250,50 @@ fn changes_are_in_the_audit_trail_without_their_secrets() {
     assert_eq!(trail, expected);
     let import = told(&sipward.json("audit --limit 1")[0]);
     assert_eq!(import, ("account import".to_owned(), file, "1 added, 0 replaced".to_owned()));
+}
+
+#[test]
+fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let sipward = Sipward::new(pbx);
+    let scratch = Scratch::new(pbx);
+    let edge = "[edge]\nlisten = ['udp:192.0.2.1:5060', 'tcp:192.0.2.1:5065']\ninner = '127.0.0.1:5070'\npbx = '127.0.0.1:5080'\n\
+                realm = 'example.com'\naccounts = 'accounts.txt'\n";
+    let config = scratch.file("sipward.toml", &format!("interface = 'eth0'\n{edge}"));
+    let missing = sipward.run(&format!("check {config}"));
+    refused(&missing, 2, &["accounts.txt: cannot read the accounts: No such file"]);
+    scratch.file("accounts.txt", "300 s3cret status=open\n");
+    let wrong = sipward.run(&format!("check {config}"));
+    refused_with(&wrong, "accounts.txt:1: status: ");
+
+    scratch.file("accounts.txt", &format!("300 s3cret\n301 {PASSWORD}\n302 {{MD5}}{MD5} realm=other\n"));
+    ok(&sipward, "account add 201 --ha1 SHA-256:example.com", &MD5.repeat(2));
+    let right = sipward.run(&format!("check {config}"));
+    shows_no_secret(&right);
+    assert!(right.stdout.ends_with("4 accounts of the edge.\n"), "{right}");
+    for said in [
+        "does not look at tcp:192.0.2.1:5065, so that bans have no effect there: add 5065 to ports.tcp",
+        "everybody may read",
+        "account 300: a weak password: it has fewer than 12 characters",
+        "account 302: its HA1s are of the realm other",
+        "account 201: it has no HA1 of MD5",
+    ] {
+        assert!(right.stderr.contains(said), "{said} is missing\n{right}");
+    }
+    assert!(!right.stderr.contains("udp:192.0.2.1:5060"), "{right}");
+    let line = &sipward.json(&format!("check {config}"))[0];
+    assert_eq!(
+        (&line["accounts"]["count"], &line["accounts"]["problems"][0]["account"]),
+        (&json!(4), &json!("201"))
+    );
+    scratch.file("accounts.txt", "201 twice-Twice-2\n");
+    let twice = sipward.run(&format!("check {config}"));
+    refused_with(&twice, "account 201 is in the file of accounts and in the database");
+}
+
+/// Refused, after warnings.
+fn refused_with(done: &Done, said: &str) {
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done}");
+    assert!(done.stderr.contains(said), "{done}");
 }

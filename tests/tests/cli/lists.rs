@@ -5,6 +5,7 @@ use std::time::Duration;
 use sipward_tests::{
     command::{Done, Sipward},
     namespace::{Lan, v4, v6},
+    scratch::Scratch,
     wait::wait_until,
 };
 
@@ -147,4 +148,16 @@ fn notes_say_why() {
         assert_eq!(sipward.json("trust list")[0]["note"], serde_json::Value::Null);
         sipward.ok(&format!("trust del {target}"));
     }
+}
+
+#[test]
+fn an_export_to_a_dash_is_standard_output() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let (sipward, scratch) = (Sipward::new(pbx), Scratch::new(pbx));
+    sipward.ok("attach --iface eth0");
+    sipward.ok("ban add 192.0.2.1");
+    let done = Done::of(sipward.command("ban export -").current_dir(&scratch.0));
+    assert!(done.stdout.contains("192.0.2.1"), "{done}");
+    assert!(!scratch.0.join("-").exists(), "a file of that name");
 }

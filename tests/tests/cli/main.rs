@@ -4,6 +4,7 @@ mod accounts;
 mod attach;
 mod edge_accounts;
 mod lists;
+mod other_build;
 mod private;
 mod reachability;
 mod refusals;

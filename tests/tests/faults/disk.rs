@@ -16,7 +16,7 @@ use crate::site::{Site, confined, says};
 const CONFIG: &str = "interface = \"eth0\"\ntrusted = [\"192.0.2.1\"]\nbanned = [\"192.0.2.2\"]\n";
 
 /// A file system of its own for the store, in a place that exists for this thread and what it starts.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
     fn mount(site: &Site<'_>) -> Self {
@@ -35,18 +35,18 @@ impl Disk {
     }
 
     /// Leaves room for so many bytes.
-    fn fill(&self, left: u64) {
+    pub(crate) fn fill(&self, left: u64) {
         let mut file = File::create(self.0.join("filler")).unwrap();
         while file.write_all(&[0; 512]).is_ok() {}
         let length = file.metadata().unwrap().len();
         file.set_len(length.saturating_sub(left)).unwrap();
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         fs::remove_file(self.0.join("filler")).unwrap();
     }
 
-    fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("sipward.db")
     }
 
@@ -99,17 +99,17 @@ const NOT_OURS: Fault = Fault {
 };
 
 /// Daemon and commands.
-fn start(site: &mut Site<'_>) {
+pub(crate) fn start(site: &mut Site<'_>) {
     let command = confined(&site.run());
     site.start_by(command);
 }
 
-fn command(site: &Site<'_>, line: &str) -> Done {
+pub(crate) fn command(site: &Site<'_>, line: &str) -> Done {
     Done::of(&mut confined(&site.sipward.command(line)))
 }
 
 /// The commands before a fault.
-fn prepare(site: &Site<'_>) {
+pub(crate) fn prepare(site: &Site<'_>) {
     for line in [
         "trust add 198.51.100.1",
         "ban add 198.51.100.2",
@@ -122,7 +122,7 @@ fn prepare(site: &Site<'_>) {
     site.filter().works(&["192.0.2.1", "198.51.100.1"], &["192.0.2.2", "198.51.100.2", "203.0.113.7"]);
 }
 
-const CHANGES: [&str; 7] = [
+pub(crate) const CHANGES: [&str; 7] = [
     "trust add 198.51.100.11 --note office",
     "trust add 198.51.100.64/28",
     "ban add 198.51.100.12 --note scans",
@@ -143,7 +143,7 @@ fn change(site: &Site<'_>, fault: &Fault) {
 }
 
 /// Those changes are in force, and nothing else is.
-fn check(site: &Site<'_>, when: &str) {
+pub(crate) fn check(site: &Site<'_>, when: &str) {
     let filter = site.filter();
     println!("{when}");
     filter.works(
@@ -161,12 +161,12 @@ fn check(site: &Site<'_>, when: &str) {
     assert!((6_000..=7_200).contains(&left), "{when}: {left} of two hours");
 }
 
-fn wait_until_saved(site: &Site<'_>) {
+pub(crate) fn wait_until_saved(site: &Site<'_>) {
     site.wait("all is saved", || site.fault().is_none());
 }
 
 /// A site with the store on a disk of its own, and the daemon running.
-fn with_disk(host: &sipward_tests::namespace::Namespace) -> (Site<'_>, Disk) {
+pub(crate) fn with_disk(host: &sipward_tests::namespace::Namespace) -> (Site<'_>, Disk) {
     let mut site = Site::new(host, CONFIG);
     let disk = Disk::mount(&site);
     start(&mut site);
@@ -310,7 +310,7 @@ const DAMAGES: [Damage; 4] = [
     Damage { name: "it is removed", doing: remove_database, aside: 0 },
 ];
 
-fn remove_database(disk: &Disk) {
+pub(crate) fn remove_database(disk: &Disk) {
     for name in ["sipward.db", "sipward.db-wal", "sipward.db-shm"] {
         let _ = fs::remove_file(disk.0.join(name));
     }

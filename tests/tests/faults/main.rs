@@ -2,6 +2,7 @@
 //! fault and its remedy.
 
 mod clients;
+mod detached;
 mod disk;
 mod pins;
 mod reload;

@@ -259,3 +259,38 @@ fn a_hangup_is_a_reload() {
     site.wait_for_log("the configuration is in force");
     assert_eq!(site.list("trust"), ["192.0.2.11", "198.51.100.1"]);
 }
+
+#[test]
+fn an_entry_by_hand_comes_back_when_the_file_no_longer_names_its_source() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let mut site = Site::running(pbx, GOOD);
+    site.sipward.ok("trust add 198.51.100.9 --for 8h --note ticket-4711");
+    site.sipward.ok("ban add 203.0.113.7 --note scanner");
+    let other = "trusted = [\"203.0.113.7\"]\nbanned = [\"198.51.100.9\"]\n";
+    fs::write(&site.config, format!("interface = \"eth0\"\n{other}")).unwrap();
+    let said = site.sipward.run("reload").stderr;
+    for source in ["198.51.100.9", "203.0.113.7"] {
+        assert!(said.contains(&format!("{source}: ")) && said.contains("comes back"), "{said}");
+    }
+    site.filter().works(&["203.0.113.7"], &["198.51.100.9"]);
+    // The store has it, and not only this daemon.
+    site.kill();
+    site.start();
+    fs::write(&site.config, GOOD).unwrap();
+    site.sipward.ok("reload");
+    site.filter().works(&["192.0.2.1", "198.51.100.9"], &["192.0.2.2", "203.0.113.7"]);
+    let by_hand = |list: &str| {
+        let lines = site.sipward.json(&format!("{list} list"));
+        lines.into_iter().find(|line| line["origin"] == "hand").expect("an entry by hand")
+    };
+    let (trusted, banned) = (by_hand("trust"), by_hand("ban"));
+    assert_eq!((&trusted["source"], &trusted["note"]), (&json!("198.51.100.9"), &json!("ticket-4711")));
+    assert!(trusted["expires_in"].as_u64().unwrap() > 28_000, "{trusted}");
+    assert_eq!((&banned["source"], &banned["note"]), (&json!("203.0.113.7"), &json!("scanner")));
+    let trail = site.sipward.json("audit --limit 20");
+    for detail in ["trusted by hand", "banned by hand"] {
+        let lines = trail.iter().filter(|line| line["detail"].as_str().unwrap().contains(detail));
+        assert_eq!(lines.count(), 2, "{detail}: {trail:?}");
+    }
+}

@@ -194,15 +194,28 @@ impl Detach {
         let pins = Pins::default();
         // A daemon that came meanwhile would put the filter back.
         let Some(_lock) = alone(&pins)? else { return self.run(output) };
+        let unsaved = unsaved(&pins);
         for detached in kernel::detach(&pins, &self.interfaces)? {
             output.object(&item::Detached { detached: detached.clone() })?;
             show(item::Detached { detached }, output)?;
+        }
+        if let Some(fault) = unsaved.filter(|_| !pins.is_there().unwrap_or(true)) {
+            output.warn(&format!("changes that were not saved went with the filter: {fault}"))?;
         }
         if let Err(error) = note(&self.interfaces.join(" ")) {
             output.warn(&format!("done, but not in the audit trail: {error}"))?;
         }
         Ok(())
     }
+}
+
+/// Saves what only the kernel has, which goes with the filter. The fault, if that fails; where there is no store, or nothing
+/// of the filter can be read, nothing is saved.
+fn unsaved(pins: &Pins) -> Option<String> {
+    if !paths::store().exists() {
+        return None;
+    }
+    Controller::open(pins).ok()?.0.unsaved()
 }
 
 /// Records the removal and its author. It does not create a store: a new one would count as the complete state.

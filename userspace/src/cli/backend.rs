@@ -173,9 +173,29 @@ pub(super) fn decoded<T: DeserializeOwned>(item: Value) -> Result<T, Failure> {
     serde_json::from_value(item).map_err(garbled)
 }
 
-fn garbled(cause: impl std::fmt::Display) -> Failure {
-    Refusal::failed(format!(
-        "the daemon is of another version, and this command does not understand its answer: {cause}"
-    ))
+/// The cause would only name a field of the protocol.
+fn garbled(_: serde_json::Error) -> Failure {
+    Refusal::failed(
+        "the daemon is another version of sipward, and this command does not understand its answer: restart the \
+         daemon, with `systemctl restart sipward`",
+    )
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use sipward_api::item;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_version_says_to_restart_the_daemon() {
+        let Err(failure) = decoded::<item::Listed>(serde_json::json!({ "source": "192.0.2.1" })) else {
+            panic!("an entry without an end");
+        };
+        let message = failure.message(false).unwrap();
+        assert!(message.contains("another version of sipward"), "{message}");
+        assert!(message.contains("restart the daemon"), "{message}");
+        assert!(!message.contains("field"), "{message}");
+    }
 }

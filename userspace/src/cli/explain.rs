@@ -23,7 +23,7 @@ use super::{
 use sipward_api::{
     self as protocol, Call,
     explanation::{Explanation, KnownFlow, KnownSource, ListRule, RuleCount, SourceDrops},
-    name::SourceClass,
+    name::{FilterMode, SourceClass},
 };
 use sipward_types::{
     list_entry::{Origin, single},
@@ -102,7 +102,7 @@ impl ExplainCommand {
 }
 
 fn say_explained(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
-    output.say(format_args!("{}: {}", explained.address, standing(explained.class)))?;
+    output.say(format_args!("{}: {}", explained.address, headline(explained)))?;
     explained.rules.iter().try_for_each(|rule| say_rule(rule, output))?;
     if let Some(known) = &explained.known {
         say_known(known, output)?;
@@ -173,12 +173,25 @@ fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure>
     Ok(output.table(&table)?)
 }
 
-const fn standing(class: SourceClass) -> &'static str {
-    match class {
-        SourceClass::Trusted => "trusted; all its packets pass",
-        SourceClass::Banned => "banned; all its packets to SIP ports drop",
-        SourceClass::Known => "known; it has limits of its own, and the other rules apply",
-        SourceClass::Stranger => "a stranger; the rules decide about each packet",
+fn headline(Explanation { class, attached, mode, trusted_only, .. }: &Explanation) -> String {
+    if !attached {
+        return format!(
+            "{class}; the filter is not attached to any interface, so all packets pass: `sipward attach` puts it back"
+        );
+    }
+    let drop = match mode {
+        FilterMode::Enforce => "drop",
+        FilterMode::Monitor => "would drop, and pass in monitor mode",
+    };
+    let name = if *class == SourceClass::Stranger { "a stranger" } else { class.name() };
+    match (class, trusted_only) {
+        (SourceClass::Trusted, _) => format!("{name}; all its packets pass"),
+        (SourceClass::Banned, _) => format!("{name}; all its packets to SIP ports {drop}"),
+        (_, true) => {
+            format!("{name}; only trusted sources pass at present, so all its packets to SIP ports {drop}")
+        }
+        (SourceClass::Known, false) => format!("{name}; it has limits of its own, and the other rules apply"),
+        (SourceClass::Stranger, false) => format!("{name}; the rules decide about each packet"),
     }
 }
 
@@ -189,7 +202,7 @@ fn say_rule(rule: &ListRule, output: &mut Output) -> Result<(), Failure> {
         Origin::Config => "by the configuration",
         Origin::Hand => "by hand",
         Origin::Import => "by an import",
-        Origin::Kernel => "while the database was not writable",
+        Origin::Kernel => "by nobody that the database knows: it was found in the filter",
         Origin::Guard => "by the guard",
     };
     output.say(format_args!(
@@ -253,5 +266,62 @@ mod tests {
         let error = "192.0.2.0/24".parse::<About>().unwrap_err();
         assert!(error.contains("`sipward account list --within 192.0.2.0/24`"), "{error}");
         assert!("".parse::<About>().is_err());
+    }
+
+    #[test]
+    fn the_headline_says_what_becomes_of_packets_now() {
+        use FilterMode::{Enforce, Monitor};
+        use SourceClass::{Banned, Known, Stranger, Trusted};
+        let explained = |class, attached, mode, trusted_only| Explanation {
+            address: "192.0.2.1".to_owned(),
+            class,
+            attached,
+            mode,
+            trusted_only,
+            rules: Vec::new(),
+            known: None,
+            flows: Vec::new(),
+            closed: Vec::new(),
+            accounts: Vec::new(),
+            counted: Vec::new(),
+            options: String::new(),
+            diagnoses: None,
+            next: Vec::new(),
+            seen: None,
+            history: Vec::new(),
+        };
+        for (class, attached, mode, trusted_only, says) in [
+            (Trusted, true, Enforce, true, "trusted; all its packets pass"),
+            (Banned, true, Enforce, false, "banned; all its packets to SIP ports drop"),
+            (Banned, true, Enforce, true, "banned; all its packets to SIP ports drop"),
+            (Banned, true, Monitor, false, "ports would drop, and pass in monitor mode"),
+            (
+                Banned,
+                false,
+                Enforce,
+                false,
+                "banned; the filter is not attached to any interface, so all packets pass",
+            ),
+            (Stranger, false, Enforce, true, "not attached to any interface"),
+            (Known, true, Enforce, false, "limits of its own"),
+            (
+                Known,
+                true,
+                Enforce,
+                true,
+                "only trusted sources pass at present, so all its packets to SIP ports drop",
+            ),
+            (
+                Stranger,
+                true,
+                Monitor,
+                true,
+                "only trusted sources pass at present, so all its packets to SIP ports would",
+            ),
+            (Stranger, true, Enforce, false, "a stranger; the rules decide"),
+        ] {
+            let headline = headline(&explained(class, attached, mode, trusted_only));
+            assert!(headline.contains(says), "{headline}");
+        }
     }
 }

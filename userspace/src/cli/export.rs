@@ -22,14 +22,14 @@ use sipward_types::{list_entry::ListKind, printable::write_json, text_file::desc
 
 #[derive(Debug, Args)]
 pub(super) struct ExportFile {
-    /// File to write. Default: standard output
+    /// File to write; - is standard output, as is the default
     file: Option<PathBuf>,
 }
 
 impl ExportFile {
     pub(super) fn run(&self, list: ListKind, output: &mut Output) -> Result<(), Failure> {
         let json = output.is_json();
-        let Some(path) = &self.file else {
+        let Some(path) = self.file.as_ref().filter(|path| *path != Path::new("-")) else {
             let Written { notices, .. } = write_list(list, json, output.writer())?;
             return warn(&notices, output);
         };

@@ -1,4 +1,5 @@
-//! Handles Ctrl-C: the first one lets the current step finish, the second one ends the process at once.
+//! Handles Ctrl-C, `kill` and a terminal that is closed: the first signal lets the current step finish, a second one of the
+//! same kind ends the process at once.
 
 use std::{
     mem, ptr,
@@ -13,7 +14,7 @@ extern "C" fn ask(_: libc::c_int) {
 
 /// From now on, an interruption is something to look for.
 pub(super) fn listen() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: an empty `sigaction` is a valid one; the handler is one that may run at any moment, as it does
         // nothing but store an atomic.
         unsafe {

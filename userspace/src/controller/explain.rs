@@ -10,8 +10,10 @@ use crate::{
     filter_forecast::forecast,
     refusal::Refusal,
     store::{AuditEntry, Entry},
-    wire::{BudgetedFlow, ListedFact, SourceFacts},
+    wire::{BudgetedFlow, FilterFacts, ListedFact, SourceFacts},
 };
+use sipward_api::name::FilterMode;
+use sipward_kernel as kernel;
 use sipward_types::list_entry::{ListEntry, ListKind};
 
 /// Lines of the audit trail in an explanation.
@@ -24,16 +26,23 @@ impl Controller {
         let enforced = &self.guard_runtime.enforced;
         let known = enforced.known(clock.kernel).find(|known| known.source == address).cloned();
         let flows = known.as_ref().map(|_| self.budgeted_flows(address, &clock)).unwrap_or_default();
+        let policy = self.tables.policy()?;
+        let attachments = kernel::attachments(&self.pins)?;
         Ok(SourceFacts {
             clock,
             address,
+            in_force: FilterFacts {
+                attached: attachments.iter().any(|attachment| attachment.mode.is_some()),
+                mode: FilterMode::of(policy.as_ref().is_some_and(|policy| policy.enforce != 0)),
+                trusted_only: policy.as_ref().is_some_and(|policy| policy.trusted_only != 0),
+            },
             entries: self.entries_around(address, &clock)?,
             known,
             flows,
             suspensions: self.suspensions_at(address, &clock),
             view: self.guard_runtime.guard.source(address, clock.kernel),
             guard_settings: self.settings.as_ref().map(|settings| settings.resolved.guard.settings),
-            drops_options: self.tables.policy()?.is_some_and(|policy| policy.drop_options != 0),
+            drops_options: policy.is_some_and(|policy| policy.drop_options != 0),
             forecasts: forecast(&mut self.tables, address, clock.kernel)?,
             history: self.history(Some(address.into()), None),
         })

@@ -140,10 +140,6 @@ impl Controller {
         self.guard_runtime.listener = Some(listener);
     }
 
-    pub(super) fn stop_listening(&mut self) -> Option<Listener> {
-        self.guard_runtime.listener.take()
-    }
-
     /// Tells the observer which ports the edge answers by the settings in force.
     pub(super) fn note_edge_ports(&self) {
         let edge = self.settings.as_ref().and_then(|settings| settings.resolved.edge.as_ref());

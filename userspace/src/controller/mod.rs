@@ -17,6 +17,7 @@ mod import;
 mod in_force;
 mod last_good;
 mod list_commands;
+mod overruled;
 mod proof;
 mod reconcile;
 mod reload;
@@ -143,10 +144,11 @@ impl Controller {
             enforced.find_known(&mut tables, &clock)?;
             enforced.adopt(&mut tables)?;
         }
-        if (is_new || lists.is_unsaved())
-            && let Err(fault) = reconcile(&mut lists, &mut tables, &mut store)?
-        {
-            opened = OpenOutcome::Closed { fault };
+        if is_new || lists.is_unsaved() {
+            match reconcile(&mut lists, &mut tables, &mut store)? {
+                Ok(lists) => take_back(&mut enforced, &mut tables, &mut store, lists)?,
+                Err(fault) => opened = OpenOutcome::Closed { fault },
+            }
         }
         // A fault is reported when something is to be written.
         let _ = enforced.save_unsaved(&mut store, &clock);
@@ -157,8 +159,28 @@ impl Controller {
         Ok((controller, opened))
     }
 
-    /// Answers a call. What had been done before it failed stays done, and is in the reply.
+    /// Answers a call. What had been done before it failed stays done, and is in the reply. Whoever is killed before a change
+    /// is saved leaves a mark.
     pub fn perform(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
+        let changes_entries = matches!(
+            call,
+            Call::Trust(_)
+                | Call::Ban(_)
+                | Call::Remove(_)
+                | Call::Import(_)
+                | Call::Lock(_)
+                | Call::Unlock(_)
+        );
+        if !changes_entries {
+            return self.answer(call, who, reply);
+        }
+        self.lists.begin_change(&mut self.tables)?;
+        let result = self.answer(call, who, reply);
+        self.lists.end_change(&mut self.tables)?;
+        result
+    }
+
+    fn answer(&mut self, call: &Call, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         match call {
             Call::Trust(add) => self.trust(add, who, reply),
             Call::Ban(add) => self.ban(add, who, reply),
@@ -307,6 +329,11 @@ impl Controller {
         result
     }
 
+    /// Why the kernel has entries that the store lacks, if it has.
+    pub fn unsaved(&self) -> Option<String> {
+        self.lists.is_unsaved().then(|| self.store.fault()).flatten()
+    }
+
     /// Why not all that is in force is saved.
     pub fn fault(&mut self) -> Option<String> {
         self.store.look();
@@ -352,4 +379,23 @@ impl Controller {
     pub fn pins(&self) -> &Pins {
         &self.pins
     }
+}
+
+/// What a command that was killed had put in force and not saved goes, of the lists and of the suspensions.
+fn take_back(
+    enforced: &mut EnforcedState,
+    tables: &mut Tables,
+    store: &mut RetryingStore,
+    lists: Reconciled,
+) -> Result<(), Refusal> {
+    enforced.find_known(tables, &Clock::read())?;
+    // A fault is reported when something is to be written.
+    let _ = enforced.reconcile(tables, store, &Clock::read())?;
+    if lists.mirrored != lists::Mirrored::default() {
+        let detail = format!("a command had ended before its change was saved, so that went: {lists}");
+        let _ = store.change_now_or_later(move |change, clock| {
+            change.audit("sipward", "reconcile", "", &detail, clock)
+        });
+    }
+    Ok(())
 }

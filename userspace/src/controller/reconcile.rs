@@ -10,7 +10,7 @@ use crate::{
 };
 use sipward_engine::lists::ListEntries;
 use sipward_kernel::{self as kernel, Tables};
-use sipward_types::list_entry::{ListEntry, Origin};
+use sipward_types::list_entry::ListEntry;
 
 /// The repairs that were needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,13 @@ pub(super) fn reconcile(
     store: &mut RetryingStore,
 ) -> kernel::Result<Result<Reconciled, String>> {
     let clock = Clock::read();
-    let unsaved = found(tables, clock.kernel, |found| found.unsaved)?;
+    let mut unsaved = found(tables, clock.kernel, |found| found.unsaved)?;
+    if lists.has_origins() {
+        for Found { net, list_entry, .. } in &mut unsaved {
+            let own = lists.get(tables, *net, clock.kernel)?;
+            *list_entry = list_entry.map(|found| own.filter(|own| own.kind == found.kind).unwrap_or(found));
+        }
+    }
     let (adopted, forgotten) = (count(&unsaved, true), count(&unsaved, false));
     if !unsaved.is_empty()
         && let Err(fault) = store.change(|change, clock| save(change, clock, &unsaved))
@@ -61,7 +67,7 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
     for Found { net, list_entry, .. } in unsaved {
         let before = change.get(*net, clock)?;
         match list_entry {
-            Some(ListEntry { kind, until, .. }) => {
+            Some(ListEntry { kind, until, origin }) => {
                 let before = before.filter(|before| before.kind == *kind);
                 let entry = before.map_or_else(
                     || Entry {
@@ -69,7 +75,7 @@ fn save(change: &mut crate::store::Change<'_>, clock: &Clock, unsaved: &[Found])
                         kind: *kind,
                         until: *until,
                         since: clock.wall,
-                        origin: Origin::Kernel,
+                        origin: *origin,
                         note: None,
                         evidence: None,
                     },

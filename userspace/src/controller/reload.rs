@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use super::{
     Controller,
     guard::News,
+    overruled,
     reply::Reply,
     settings::{self, Settings},
 };
-use crate::{caller::Who, refusal::Refusal, wire};
+use crate::{caller::Who, clock::Clock, refusal::Refusal, wire};
 use sipward_api::{item, status};
 use sipward_kernel::{self as kernel, Error, XdpChoice};
+use sipward_types::{address::show, list_entry::Origin};
 
 impl Controller {
     /// All of the file is in force when this returns, or nothing has changed.
@@ -37,6 +39,42 @@ impl Controller {
             }
         }
         self.switched.overrule(&mut self.store, &next);
+        self.say_overruled(&next, reply)?;
+        self.put_settings(next)?;
+        self.change_interfaces(&gone, reply)?;
+        self.note(who, "reload", "", reply);
+        self.say_interfaces(reply)
+    }
+
+    /// Names entries by hand that the file is about to replace.
+    fn say_overruled(&mut self, next: &Settings, reply: &mut Reply) -> Result<(), Refusal> {
+        /// Of more, the audit trail has the others.
+        const NAMED: usize = 10;
+        let now = Clock::read().kernel;
+        let changes = settings::list_changes(&mut self.store, &next.resolved);
+        let new = changes.iter().filter_map(|(net, new)| Some((*net, (*new)?)));
+        let mut overruled = Vec::new();
+        for (net, new) in new.filter(|(_, new)| new.origin == Origin::Config) {
+            let before = self.lists.get(&mut self.tables, net, now)?;
+            overruled.extend(
+                before.filter(|before| overruled::is_kept(before.origin)).map(|before| (net, before, new)),
+            );
+        }
+        for (net, before, new) in overruled.iter().take(NAMED) {
+            reply.notice(format!(
+                "{}: {} by the configuration now; its entry by hand, {}, comes back when the file no longer names it",
+                show(*net),
+                new.kind.name(),
+                before.kind.name()
+            ));
+        }
+        if let Some(others) = overruled.len().checked_sub(NAMED).filter(|others| *others > 0) {
+            reply.notice(format!("and {others} more entries by hand: see `sipward audit`"));
+        }
+        Ok(())
+    }
+
+    fn put_settings(&mut self, next: Settings) -> Result<(), Refusal> {
         let changes = settings::list_changes(&mut self.store, &next.resolved);
         self.apply_lists(&changes)?;
         settings::apply(&mut self.tables, &next, &self.switched)?;
@@ -45,9 +83,7 @@ impl Controller {
         self.set_guard(&next)?;
         self.settings = Some(next);
         self.note_edge_ports();
-        self.change_interfaces(&gone, reply)?;
-        self.note(who, "reload", "", reply);
-        self.say_interfaces(reply)
+        Ok(())
     }
 
     fn change_interfaces(&mut self, gone: &[String], reply: &mut Reply) -> Result<(), Refusal> {
@@ -73,9 +109,10 @@ impl Controller {
             let settings = Settings::of_daemon(&file)?;
             let pins = self.pins.clone();
             let _lock = pins.claim()?;
-            let listener = self.stop_listening();
-            (*self, _) = Self::start(&pins, Some(settings), false)?;
-            listener.into_iter().for_each(|listener| self.listen(listener));
+            if !pins.is_there()? {
+                self.load_again(&settings)?;
+            }
+            self.put_settings(settings)?;
             self.tell(|| News::ChangedAltogether);
         }
         self.left.clear();

@@ -40,6 +40,7 @@ impl RefusalKind {
             Error::NoInterface { .. } | Error::NoEthernet { .. } => Self::Wrong,
             Error::NothingAttached
             | Error::NotAttached { .. }
+            | Error::OtherBuild { .. }
             | Error::AttachedOtherwise { .. }
             | Error::Taken { .. }
             | Error::Full { .. } => Self::No,

@@ -11,6 +11,7 @@ use xdp_prog::{abi::Policy, form::Form, reason::Reason};
 
 use super::{
     good_texts::{self, Texts},
+    overruled,
     retrying_store::RetryingStore,
     switch_names::{self, SIGNATURE},
 };
@@ -288,8 +289,9 @@ fn random() -> u64 {
 pub(super) fn list_changes(store: &mut RetryingStore, resolved: &Resolved) -> Vec<ListChange> {
     let clock = Clock::read();
     // Nothing, where the store cannot be read; which is reported elsewhere.
-    let before = store.read(|store| configured(store, &clock)).unwrap_or_default();
-    changes(&before, resolved)
+    let read = store.read(|store| Ok((configured(store, &clock)?, store.switches()?)));
+    let (before, switches) = read.unwrap_or_default();
+    changes(&before, &overruled::read(&switches, clock.kernel), resolved)
 }
 
 /// Puts these changes in force and saves them. On an error, all is as it was.
@@ -313,26 +315,40 @@ pub(super) fn apply_lists(
     Ok(())
 }
 
-fn changes(before: &BTreeMap<IpNet, ListKind>, resolved: &Resolved) -> Vec<ListChange> {
+/// A source that the file no longer names goes from the list, or has its entry by hand again.
+fn changes(
+    before: &BTreeMap<IpNet, ListKind>,
+    overruled: &BTreeMap<IpNet, Entry>,
+    resolved: &Resolved,
+) -> Vec<ListChange> {
     let said = |kind| move |net: &IpNet| (*net, kind);
     let trusted = resolved.trusted.iter().map(said(ListKind::Trusted));
     let wanted: BTreeMap<_, _> = trusted.chain(resolved.banned.iter().map(said(ListKind::Banned))).collect();
-    let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, None));
+    let again = |net| overruled.get(net).map(overruled::list_entry);
+    let gone = before.keys().filter(|net| !wanted.contains_key(net)).map(|net| (*net, again(net)));
     let new = wanted.iter().filter(|(net, kind)| before.get(net) != Some(kind));
     let list_entry = |kind| Some(ListEntry { kind, until: KernelTime::FOREVER, origin: Origin::Config });
     gone.chain(new.map(|(net, kind)| (*net, list_entry(*kind)))).collect()
 }
 
 fn save_lists(change: &mut Change<'_>, clock: &Clock, changes: &[ListChange]) -> Result<(), StoreError> {
+    let overruled = overruled::read(&change.switches()?, clock.kernel);
     let mut came = 0;
     for &(net, list_entry) in changes {
         match list_entry {
-            Some(ListEntry { kind, until, origin }) => {
-                let since = clock.wall;
+            Some(ListEntry { kind, until, origin: Origin::Config }) => {
+                overruled::keep(change, clock, net)?;
+                let (since, origin) = (clock.wall, Origin::Config);
                 change.put(&Entry { net, kind, until, since, origin, note: None, evidence: None }, clock)?;
                 came += 1;
             }
-            None => drop(change.remove(net)?),
+            again => match overruled.get(&net).filter(|_| again.is_some()) {
+                Some(entry) => overruled::bring_back(change, clock, entry)?,
+                None => {
+                    change.remove(net)?;
+                    overruled::forget(change, net)?;
+                }
+            },
         }
     }
     let detail = format!("{came} came, {} went", changes.len() - came);
@@ -358,4 +374,31 @@ fn configured(store: &Store, clock: &Clock) -> Result<BTreeMap<IpNet, ListKind>,
         }
     }
     Ok(configured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_the_file_no_longer_names_has_its_entry_by_hand_again_or_goes() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let [overruled_net, other, wanted] = ["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"].map(net);
+        let by_hand = Entry {
+            net: overruled_net,
+            kind: ListKind::Trusted,
+            until: KernelTime::from_nanos(7),
+            since: Clock::read().wall,
+            origin: Origin::Hand,
+            note: None,
+            evidence: None,
+        };
+        let overruled = BTreeMap::from([(overruled_net, by_hand.clone()), (wanted, by_hand)]);
+        let before = [overruled_net, other, wanted].map(|net| (net, ListKind::Banned)).into();
+        let config = Config { banned: vec![wanted], ..Config::default() };
+        let changes = changes(&before, &overruled, &config.resolve().unwrap());
+        let back =
+            ListEntry { kind: ListKind::Trusted, until: KernelTime::from_nanos(7), origin: Origin::Hand };
+        assert_eq!(changes, [(overruled_net, Some(back)), (other, None)]);
+    }
 }

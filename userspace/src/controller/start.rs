@@ -5,9 +5,11 @@ use super::{
     enforced_state::{EnforcedState, ReconcileReport},
     guard::GuardRuntime,
     guesses,
+    proof::Proved,
     reconcile::{Reconciled, read_from_kernel, reconcile},
     retrying_store::{OpenOutcome, RetryingStore},
     settings::{self, Settings, Switched},
+    status::Rates,
 };
 use crate::{clock::Clock, lists::Lists, paths, refusal::Refusal};
 use sipward_kernel::{self as kernel, Error, Filter, LoadOptions, Pins, Tables, XdpChoice, XdpMode};
@@ -92,6 +94,20 @@ impl Controller {
         let recalled = controller.recall();
         controller.mirror_guesses()?;
         Ok((controller, Started { program, store: opened, lists: reconciled, guarded, recalled }))
+    }
+
+    /// A new filter in the place of the one that was taken off, with all that is in memory: the store may lack a part of it.
+    pub(super) fn load_again(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        let pins = self.pins.clone();
+        let mut filter = load(&pins)?;
+        filter.carry_over(&mut self.tables)?;
+        settings::apply(&mut filter, settings, &self.switched)?;
+        let loaded = Found { fate: ProgramFate::New, place: Place::Loaded(Box::new(filter)) };
+        (self.tables, _) = loaded.settle(&pins)?;
+        self.rates = Rates::default();
+        self.proof = Proved::default();
+        self.purged = None;
+        Ok(())
     }
 
     /// Attaches to an interface, if it is not already.

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     caller::Who,
     control::DaemonLock,
-    controller::{Controller, News, Reply},
+    controller::{Controller, News, OpenOutcome, Reconciled, Reply},
     log::{self, Log},
     paths,
     refusal::Refusal,
@@ -101,12 +101,21 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         warn!("the filter keeps copying packets for the observer, which costs some CPU time: {error}");
     }
     false_positives.look(&handle, &tell).await;
+    if let Some((_, Err(fault))) = handle.with(recovered).await {
+        warn!("not all that is in force is saved: {fault}");
+    }
     if let Err(fault) = handle.with(Controller::keep_all_memory).await {
         warn!("the latest counts of the guard are not saved: {fault}");
     }
     // Jobs in the queue are finished, so that the next controller finds nothing half done.
     handle.close().await;
     result
+}
+
+/// The last chance of the store: where the filter was taken off, what is not saved ends with this process.
+fn recovered(controller: &mut Controller) -> Option<(OpenOutcome, Result<Reconciled, String>)> {
+    controller.fault();
+    controller.recover()
 }
 
 async fn reload_on_demand(hangup: &mut Signal, handle: &ControllerHandle) {

@@ -51,6 +51,10 @@ fn look_after(controller: &mut Controller, tick: u64, mut state: UpkeepState) ->
         Ok(true) => warn!("the lock-down was not confirmed and has reverted: the rules decide again"),
         Err(refusal) => error!("the lock-down could not be reverted: {refusal}"),
     }
+    // Also where the filter was taken off: what cannot be saved is in memory alone then.
+    if tick.is_multiple_of(FAULTS) {
+        look_after_store(controller, &mut state.store);
+    }
     if controller.is_off() {
         return state;
     }
@@ -63,9 +67,6 @@ fn look_after(controller: &mut Controller, tick: u64, mut state: UpkeepState) ->
     if tick.is_multiple_of(MEMORY) {
         // The store reports its faults.
         let _ = controller.keep_memory();
-    }
-    if tick.is_multiple_of(FAULTS) {
-        look_after_store(controller, &mut state.store);
     }
     if tick.is_multiple_of(PROOF) {
         state.is_alarmed = self_test(controller, state.is_alarmed);

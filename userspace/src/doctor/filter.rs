@@ -17,6 +17,8 @@ pub(super) enum Facts {
         trial: Option<Result<(), String>>,
     },
     Unseen,
+    /// Of another build, and in force there.
+    OtherBuild(Vec<String>),
     /// Pinned, and unusable.
     Broken(String),
 }
@@ -34,6 +36,7 @@ pub(super) fn read(pins: &Pins) -> Facts {
         }
         Ok(None) | Err(Error::NothingAttached) => Facts::Absent { trial: trial() },
         Err(Error::NotPermitted) => Facts::Unseen,
+        Err(Error::OtherBuild { interfaces, .. }) => Facts::OtherBuild(interfaces),
         Err(error) => Facts::Broken(error.to_string()),
     }
 }
@@ -72,6 +75,15 @@ pub(super) fn check(facts: &Facts) -> Finding {
             "`sipward attach --iface NAME --verbose` shows the whole message of the kernel",
         ),
         Facts::Unseen => Finding::unseen(CHECK, "whether the filter is loaded"),
+        Facts::OtherBuild(interfaces) => Finding::bad(
+            CHECK,
+            format!(
+                "that of another build of sipward is in force on {}, and drops packets as before; commands of this \
+                 build cannot change it",
+                interfaces.join(", ")
+            ),
+            "`systemctl restart sipward` takes over from it, `sipward detach` removes it",
+        ),
         Facts::Broken(error) => {
             Finding::bad(CHECK, error, "`sipward detach`, then `sipward attach --iface NAME`")
         }
@@ -95,6 +107,10 @@ impl Daemon {
                 _ => Self::Failed(format!("{}: {error}", socket.display())),
             },
         }
+    }
+
+    pub(super) const fn runs(&self) -> bool {
+        matches!(self, Self::Listens)
     }
 
     pub(super) fn check(&self) -> Finding {
@@ -140,6 +156,11 @@ mod tests {
                 &["too many instructions", "--verbose"],
             ),
             (Facts::Unseen, State::Warn, &["may not see whether the filter is loaded"]),
+            (
+                Facts::OtherBuild(vec!["eth0".to_owned(), "eth1".to_owned()]),
+                State::Bad,
+                &["another build", "on eth0, eth1", "systemctl restart sipward", "`sipward detach`"],
+            ),
             (Facts::Broken("another layout".to_owned()), State::Bad, &["another layout", "`sipward detach`"]),
         ] {
             says(&check(&facts), state, said);

@@ -14,7 +14,7 @@ mod read;
 mod socket;
 mod store;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, iter, path::Path};
 
 pub use self::finding::{Finding, State};
 use crate::paths;
@@ -33,8 +33,9 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(bpffs::check(&bpffs::read()));
     findings.extend(config_findings);
     findings.push(filter::check(&filter));
-    findings.push(filter::Daemon::at(&paths::socket(&paths::runtime())).check());
-    findings.extend(store::check(&store::read(&paths::store())));
+    let daemon = filter::Daemon::at(&paths::socket(&paths::runtime()));
+    findings.push(daemon.check());
+    findings.extend(store::check(&store::read(&paths::store()), daemon.runs()));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
     findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));
     findings.extend(socket::check(&socket::read(&config.ports.udp)));
@@ -46,7 +47,9 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
 /// Those of the configuration and those that the filter was put on.
 fn interfaces(pins: &Pins, config: &Config, loaded: bool) -> Vec<Finding> {
     // The check of the filter has reported missing permissions already.
-    let attached = pins.interfaces().unwrap_or_default();
+    let others = pins.others().unwrap_or_default();
+    let filters = iter::once(pins).chain(&others);
+    let attached: Vec<_> = filters.flat_map(|pins| pins.interfaces().unwrap_or_default()).collect();
     let names: BTreeSet<_> = config.interfaces.iter().chain(&attached).collect();
     if names.is_empty() {
         return vec![Finding::warn(

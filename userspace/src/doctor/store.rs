@@ -52,8 +52,14 @@ pub(super) fn read(path: &Path) -> Facts {
     Facts { path: path.display().to_string(), state, open, readable }
 }
 
-pub(super) fn check(Facts { path, state, open, readable }: &Facts) -> Vec<Finding> {
+/// `daemon_runs`: a daemon has made a database, so that one that is missing was removed.
+pub(super) fn check(Facts { path, state, open, readable }: &Facts, daemon_runs: bool) -> Vec<Finding> {
     let mut findings = vec![match state {
+        Database::Missing if daemon_runs => Finding::bad(
+            CHECK,
+            format!("{path} is missing while the daemon runs, which has all of it in memory"),
+            "the daemon makes a new one within seconds; if it does not, `journalctl -u sipward` says why",
+        ),
         Database::Missing => Finding::ok(CHECK, format!("no {path} yet: the first change creates it")),
         Database::Unseen => Finding::unseen(CHECK, path),
         Database::Failed(error) => Finding::bad(CHECK, error, "then `systemctl restart sipward`"),
@@ -106,7 +112,15 @@ mod tests {
         Health { size: 40 << 10, free: 9 << 30, read_only: false, faults: Vec::new(), last_audit: None };
 
     fn with(state: Database) -> Vec<Finding> {
-        check(&Facts { path: "/var/lib/s.db".to_owned(), state, open: Vec::new(), readable: None })
+        check(&Facts { path: "/var/lib/s.db".to_owned(), state, open: Vec::new(), readable: None }, false)
+    }
+
+    #[test]
+    fn a_store_that_is_missing_is_missed_by_a_daemon() {
+        let facts =
+            || Facts { path: "s.db".to_owned(), state: Database::Missing, open: Vec::new(), readable: None };
+        says(&check(&facts(), true)[0], State::Bad, &["s.db is missing", "in memory", "journalctl"]);
+        says(&check(&facts(), false)[0], State::Ok, &["no s.db yet"]);
     }
 
     #[test]
@@ -145,7 +159,7 @@ mod tests {
             open: vec![("everybody may change s.db".to_owned(), "`chmod go-w s.db`".to_owned())],
             readable: Some(("users other than root may read s.db".to_owned(), "`chmod go= s.db`".to_owned())),
         };
-        let findings = check(&facts);
+        let findings = check(&facts, false);
         says(&findings[1], State::Bad, &["store-owner", "everybody", "`chmod go-w s.db`"]);
         says(&findings[2], State::Warn, &["store-owner", "other than root", "`chmod go= s.db`"]);
         assert_eq!(findings.len(), 3);
@@ -154,7 +168,7 @@ mod tests {
     #[test]
     fn to_look_makes_nothing() {
         let path = std::env::temp_dir().join(format!("sipward-doctor-{}.db", std::process::id()));
-        says(&check(&read(&path))[0], State::Ok, &["yet"]);
+        says(&check(&read(&path), false)[0], State::Ok, &["yet"]);
         assert!(!path.exists());
     }
 
@@ -162,7 +176,7 @@ mod tests {
     fn what_is_no_database_is_told() {
         let path = std::env::temp_dir().join(format!("sipward-doctor-{}.txt", std::process::id()));
         std::fs::write(&path, "not a database, and long enough to be looked at as one").unwrap();
-        let findings = check(&read(&path));
+        let findings = check(&read(&path), false);
         std::fs::remove_file(&path).unwrap();
         says(&findings[0], State::Bad, &["damaged"]);
     }

@@ -1,6 +1,6 @@
 //! The accounts of the database and of the file, read again when one of them has changed.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, path::Path, sync::Arc, time::SystemTime};
 
 use sipward_edge::{
     account::{Account, Accounts},
@@ -16,6 +16,8 @@ pub(super) struct AccountSource {
     file: Option<AccountsFileReader>,
     stored: Vec<Account>,
     filed: Vec<Account>,
+    /// Accounts were read that are not in force yet.
+    is_stale: bool,
     /// The latest fault, which is logged once.
     fault: Option<String>,
 }
@@ -23,13 +25,7 @@ pub(super) struct AccountSource {
 impl AccountSource {
     /// Fails if the accounts cannot be read: an edge without them would refuse everybody.
     pub(super) fn open(settings: &Settings) -> Result<(Self, Arc<Accounts>), Refusal> {
-        let mut source = Self {
-            store: AccountReader::new(&paths::account_store()),
-            file: settings.accounts.as_deref().map(AccountsFileReader::new),
-            stored: Vec::new(),
-            filed: Vec::new(),
-            fault: None,
-        };
+        let mut source = Self::new(&paths::account_store(), settings.accounts.as_deref());
         source.read().map_err(Refusal::wrong)?;
         let accounts = source.build(settings).map_err(Refusal::wrong)?;
         if accounts.is_empty() {
@@ -37,35 +33,58 @@ impl AccountSource {
                 "there are no accounts yet, so nobody can register: make one with `sipward account add NAME`"
             );
         }
+        source.is_stale = false;
         Ok((source, Arc::new(accounts)))
     }
 
-    /// The accounts, if they have changed. After a fault, those that were read last stay in force.
+    fn new(store: &Path, file: Option<&Path>) -> Self {
+        Self {
+            store: AccountReader::new(store),
+            file: file.map(AccountsFileReader::new),
+            stored: Vec::new(),
+            filed: Vec::new(),
+            is_stale: false,
+            fault: None,
+        }
+    }
+
+    /// The accounts, if they have changed. After a fault of the database or of the file, those that were read of it last
+    /// stay in force.
     pub(super) fn changed(&mut self, settings: &Settings) -> Option<Arc<Accounts>> {
-        let result = self.read().and_then(|is_changed| is_changed.then(|| self.build(settings)).transpose());
-        let (accounts, fault) = match result {
-            Ok(accounts) => (accounts, None),
-            Err(fault) => (None, Some(fault)),
+        let mut fault = self.read().err();
+        let accounts = match self.is_stale.then(|| self.build(settings)).transpose() {
+            Ok(accounts) => accounts,
+            Err(duplicate) => {
+                fault = Some(duplicate);
+                None
+            }
         };
+        self.is_stale &= accounts.is_none();
         if let Some(accounts) = &accounts {
             info!("the accounts have changed: there are {}", accounts.len());
         }
         if fault.is_some() && fault != self.fault {
-            warn!("the accounts stay as they were: {}", fault.as_deref().unwrap_or_default());
+            warn!("accounts stay as they were: {}", fault.as_deref().unwrap_or_default());
         }
         self.fault = fault;
         accounts.map(Arc::new)
     }
 
-    /// True if there may be others than before.
-    fn read(&mut self) -> Result<bool, String> {
-        let stored = self.store.read_changed().map_err(said)?;
-        let file = self.file.as_mut().map(|file| file.read_changed(SystemTime::now()));
-        let filed = file.transpose().map_err(said)?.flatten();
-        let is_changed = stored.is_some() || filed.is_some();
-        self.stored = stored.unwrap_or_else(|| std::mem::take(&mut self.stored));
-        self.filed = filed.unwrap_or_else(|| std::mem::take(&mut self.filed));
-        Ok(is_changed)
+    /// Reads what has changed: a fault of one of the two does not hold up the other.
+    fn read(&mut self) -> Result<(), String> {
+        let stored = self.store.read_changed().map_err(said);
+        let filed = self.file.as_mut().map(|file| file.read_changed(SystemTime::now()));
+        let filed = filed.transpose().map_err(said).map(Option::flatten);
+        self.is_stale |= matches!(stored, Ok(Some(_))) || matches!(filed, Ok(Some(_)));
+        let mut fault = Ok(());
+        for (kept, read) in [(&mut self.stored, stored), (&mut self.filed, filed)] {
+            match read {
+                Ok(Some(accounts)) => *kept = accounts,
+                Ok(None) => {}
+                Err(problem) => fault = Err(problem),
+            }
+        }
+        fault
     }
 
     fn build(&self, settings: &Settings) -> Result<Accounts, String> {
@@ -76,4 +95,66 @@ impl AccountSource {
 
 fn said(error: impl fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, net::SocketAddr, time::Duration};
+
+    use super::*;
+    use crate::account_store::AccountStore;
+    use sipward_edge::{
+        account::AccountName,
+        accounts_file,
+        digest::{HashFunction, Realm},
+        forward::Reach,
+        settings::Challenge,
+    };
+    use sipward_testkit::scratch::Scratch;
+
+    fn settings() -> Settings {
+        Settings {
+            listen: Vec::new(),
+            inner: SocketAddr::from(([127, 0, 0, 1], 5070)),
+            pbx: SocketAddr::from(([127, 0, 0, 1], 5060)),
+            realm: Realm::new("example.com").unwrap(),
+            challenge: Challenge::default(),
+            is_silent: false,
+            algorithms: vec![HashFunction::Md5],
+            nonce_lifetime: Duration::from_secs(300),
+            reach: Reach::Contact,
+            accounts: None,
+        }
+    }
+
+    fn names(accounts: &Accounts) -> Vec<String> {
+        let mut names: Vec<_> = accounts.iter().map(|account| account.name.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_fault_of_the_file_holds_up_no_change_of_the_database_and_none_is_lost() {
+        let scratch = Scratch::new("account-source");
+        let (database, file) = (scratch.path().join("accounts.db"), scratch.path().join("accounts.txt"));
+        let mut store = AccountStore::open(&database).unwrap();
+        let mut add = |line: &str| {
+            store.import(&accounts_file::parse(line, "line").unwrap()).unwrap();
+        };
+        let mut source = AccountSource::new(&database, Some(&file));
+        fs::write(&file, "300 a\n").unwrap();
+        assert_eq!(names(&source.changed(&settings()).unwrap()), ["300"]);
+        fs::write(&file, "300 a b c\n").unwrap();
+        add("201 a");
+        assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "300"]);
+        assert!(source.fault.as_ref().unwrap().contains("accounts.txt:1: "), "{:?}", source.fault);
+        fs::write(&file, "201 twice\n").unwrap();
+        assert!(source.changed(&settings()).is_none());
+        assert!(source.fault.as_ref().unwrap().contains("201"), "{:?}", source.fault);
+        add("202 a");
+        assert!(source.changed(&settings()).is_none());
+        store.delete(&AccountName::new("201").unwrap()).unwrap();
+        assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "202"]);
+        assert_eq!(source.fault, None);
+    }
 }

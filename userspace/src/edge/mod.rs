@@ -13,12 +13,12 @@ mod sockets;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sipward_api::in_force::InForce;
 use sipward_edge::{
-    edge::{Edge, Now, Received},
+    edge::{Cause, Counters, Edge, Now, Received},
     link::Link,
     message::{Carrier, FramingError},
     settings::Settings,
@@ -40,6 +40,8 @@ use crate::{
 const ARRIVALS: usize = 4_096;
 /// The interval at which accounts are read again if they have changed, and ended things are forgotten.
 const TICK: Duration = Duration::from_secs(1);
+/// The interval of the lines about refusals.
+const LOG: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Options {
@@ -97,7 +99,15 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
     let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
     let feeder = Feeder::start(arrivals.clone())?;
-    let mut core = Core { edge, sockets, settings, source, feeder };
+    let mut core = Core {
+        edge,
+        sockets,
+        settings,
+        source,
+        feeder,
+        logged: Counters::default(),
+        log_next: Instant::now() + LOG,
+    };
     core.say_where();
     notify(&[sd_notify::NotifyState::Ready]);
     let mut ticks = interval(TICK);
@@ -135,6 +145,9 @@ struct Core {
     settings: Settings,
     source: AccountSource,
     feeder: Feeder,
+    /// What was logged of the refusals.
+    logged: Counters,
+    log_next: Instant,
 }
 
 impl Core {
@@ -196,6 +209,22 @@ impl Core {
             self.edge.set_accounts(accounts);
         }
         self.edge.in_force().forget_ended(now().kernel);
+        if Instant::now() >= self.log_next {
+            self.log_refusals();
+            self.log_next = Instant::now() + LOG;
+        }
+    }
+
+    /// One line, however much was refused.
+    fn log_refusals(&mut self) {
+        let counters = *self.edge.counters();
+        let since = |cause: Cause| (cause.name(), counters.of(cause) - self.logged.of(cause));
+        let refused = Cause::ALL.map(since).into_iter().filter(|(_, count)| *count > 0);
+        let refused: Vec<_> = refused.map(|(name, count)| format!("{name} {count}")).collect();
+        if !refused.is_empty() {
+            info!("refused, or asked for credentials, since a minute: {}", refused.join(", "));
+        }
+        self.logged = counters;
     }
 }
 

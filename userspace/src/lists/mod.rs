@@ -19,9 +19,9 @@ use self::{
     read::{read_addresses, read_all_addresses, read_prefixes, read_within},
     write::write,
 };
-use xdp_prog::abi::SourceEntry;
+use xdp_prog::abi::{SourceEntry, UNSAVED};
 
-use sipward_engine::lists::{ListChange, ListEntries, MapWrites};
+use sipward_engine::lists::{ListChange, ListEntries, MapWrites, SOME_ADDRESS};
 use sipward_kernel::{Batch, Bucket, Error, Result, Tables};
 use sipward_types::{
     list_entry::{ListEntry, ListKind, Origin, single},
@@ -153,8 +153,7 @@ impl Lists {
     /// Makes these changes, whatever was there before. On an error, all is as it was.
     pub fn set_all(&mut self, tables: &mut Tables, changes: &[ListChange], now: KernelTime) -> Result<()> {
         match self.change(tables, changes, now) {
-            // An entry that has ended still takes room.
-            Err(Error::Full { .. }) if self.clear(tables, now)? > 0 => self.change(tables, changes, now),
+            Err(Error::Full { .. }) if self.make_room(tables, now)? => self.change(tables, changes, now),
             result => result,
         }
     }
@@ -179,6 +178,21 @@ impl Lists {
             *self = lists;
         }
         result
+    }
+
+    /// Marks the lists in the kernel as ahead of the store, until a change is saved: whoever comes after one that was killed
+    /// meanwhile compares the two.
+    pub fn begin_change(&self, tables: &mut Tables) -> Result<()> {
+        match tables.declarations()?.put(SOME_ADDRESS, None, UNSAVED) {
+            // To delete must be possible.
+            Err(Error::Full { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Removes that mark, unless something could not be saved. True if it was there.
+    pub fn end_change(&self, tables: &mut Tables) -> Result<bool> {
+        Ok(!self.is_unsaved() && tables.declarations()?.remove(SOME_ADDRESS)?)
     }
 
     /// Marks the entry of this address or prefix, or its removal, as not in the store.
@@ -234,6 +248,12 @@ impl Lists {
         }
         let Purged { removed, next } = sweep_part(tables, from, now)?;
         Ok(Purged { removed: removed + prefixes.len(), next })
+    }
+
+    /// Removes what has ended and still takes room, as the mark of a change does. False: nothing did.
+    fn make_room(&mut self, tables: &mut Tables, now: KernelTime) -> Result<bool> {
+        let has_ended = self.clear(tables, now)? > 0;
+        Ok(self.end_change(tables)? || has_ended)
     }
 
     /// Removes all that has ended, and says how much that was.

@@ -38,6 +38,11 @@ impl<'a> Change<'a> {
         self.store.get(net, clock)
     }
 
+    /// With what this change has done so far.
+    pub fn switches(&self) -> Result<Vec<Switch>> {
+        self.store.switches()
+    }
+
     /// Replaces the entry of the same address or prefix.
     pub fn put(&mut self, entry: &Entry, clock: &Clock) -> Result<()> {
         let (boot, until) = self.end(entry.until, clock)?;

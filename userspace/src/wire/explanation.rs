@@ -22,7 +22,7 @@ use sipward_api::{
         Explanation, KnownFlow, KnownSource, ListRule, NextPacket, RuleCount, SampledDrop, SourceDrops,
     },
     item::Top,
-    name::{PacketVerdict, SourceClass},
+    name::{FilterMode, PacketVerdict, SourceClass},
 };
 use sipward_engine::{
     forecast::Forecast,
@@ -42,6 +42,7 @@ use sipward_types::{
 pub struct SourceFacts {
     pub clock: Clock,
     pub address: IpAddr,
+    pub in_force: FilterFacts,
     /// The address's own entry and those of prefixes around it, the longest first.
     pub entries: Vec<ListedFact>,
     pub known: Option<Known>,
@@ -54,6 +55,15 @@ pub struct SourceFacts {
     pub drops_options: bool,
     pub forecasts: Vec<Forecast>,
     pub history: Vec<AuditEntry>,
+}
+
+/// The state of the filter, which decides more than any entry does.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterFacts {
+    /// To some interface.
+    pub attached: bool,
+    pub mode: FilterMode,
+    pub trusted_only: bool,
 }
 
 /// A list entry, with the end of the trusted prefix that shadows it.
@@ -78,14 +88,17 @@ pub fn explanation(
     diagnoses: Option<&[Diagnosis]>,
     drops: Option<&Seen<'_>>,
 ) -> Explanation {
-    let SourceFacts { clock, address, entries, known, flows, suspensions, view, .. } = facts;
+    let SourceFacts { clock, address, in_force, entries, known, flows, suspensions, view, .. } = facts;
     let rules = list_rules(entries, &clock);
     let known = known.map(|known| known_source(&known, view.as_ref(), &clock));
     let class = class(&rules, known.is_some());
     Explanation {
         address: address.to_string(),
         class,
-        options: options(class, known.as_ref(), facts.drops_options),
+        attached: in_force.attached,
+        mode: in_force.mode,
+        trusted_only: in_force.trusted_only,
+        options: options(class, known.as_ref(), facts.drops_options, in_force),
         rules,
         known,
         flows: flows.iter().map(|flow| known_flow(flow, &clock)).collect(),
@@ -161,16 +174,28 @@ fn why_known(view: Option<&SourceView>) -> String {
     }
 }
 
-fn options(class: SourceClass, known: Option<&KnownSource>, drops_options: bool) -> String {
+fn options(
+    class: SourceClass,
+    known: Option<&KnownSource>,
+    drops_options: bool,
+    FilterFacts { attached, mode, trusted_only }: FilterFacts,
+) -> String {
+    if !attached {
+        return "OPTIONS pass: the filter is not attached to any interface".to_owned();
+    }
+    let drop = match mode {
+        FilterMode::Enforce => "drop",
+        FilterMode::Monitor => "would drop, and pass in monitor mode",
+    };
     match (class, known) {
         (SourceClass::Trusted, _) => "OPTIONS pass: the source is trusted".to_owned(),
-        (SourceClass::Banned, _) => "OPTIONS drop: the source is banned".to_owned(),
+        (SourceClass::Banned, _) => format!("OPTIONS {drop}: the source is banned"),
+        _ if trusted_only => format!("OPTIONS {drop}: only trusted sources pass at present"),
         (_, Some(known)) => format!("OPTIONS pass, up to known_rate.options: {}", known.why),
-        (_, None) if drops_options => {
-            "OPTIONS drop: the source is a stranger. They pass once a phone authenticates there, or once it answers an OPTIONS \
-             or a REGISTER of the PBX"
-                .to_owned()
-        }
+        (_, None) if drops_options => format!(
+            "OPTIONS {drop}: the source is a stranger. They pass once a phone authenticates there, or once it answers an \
+             OPTIONS or a REGISTER of the PBX"
+        ),
         (_, None) => "OPTIONS pass, up to rate.options: options = \"pass\" lets strangers ask".to_owned(),
     }
 }
@@ -252,16 +277,25 @@ mod tests {
     fn options_pass_or_drop_for_a_reason() {
         use SourceClass::{Banned, Known, Stranger, Trusted};
         let known = known("an account has authenticated there");
-        for (class, known, drops_options, passes, says) in [
-            (Trusted, None, true, true, "trusted"),
-            (Trusted, Some(&known), true, true, "trusted"),
-            (Banned, Some(&known), false, false, "banned"),
-            (Known, Some(&known), true, true, "an account has authenticated there"),
-            (Stranger, None, true, false, "once a phone authenticates there"),
-            (Stranger, None, false, true, "rate.options"),
+        let enforces = FilterFacts { attached: true, mode: FilterMode::Enforce, trusted_only: false };
+        let monitors = FilterFacts { mode: FilterMode::Monitor, ..enforces };
+        let only = FilterFacts { trusted_only: true, ..enforces };
+        let detached = FilterFacts { attached: false, ..only };
+        let (passes, drops, would) = ("OPTIONS pass", "OPTIONS drop", "OPTIONS would drop");
+        for (class, known, drops_options, in_force, begins, says) in [
+            (Trusted, None, true, enforces, passes, "trusted"),
+            (Trusted, Some(&known), true, only, passes, "trusted"),
+            (Banned, Some(&known), false, enforces, drops, "banned"),
+            (Banned, None, true, monitors, would, "pass in monitor mode: the source is banned"),
+            (Banned, None, true, detached, passes, "not attached"),
+            (Known, Some(&known), true, enforces, passes, "an account has authenticated there"),
+            (Known, Some(&known), true, only, drops, "only trusted sources pass"),
+            (Stranger, None, true, enforces, drops, "once a phone authenticates there"),
+            (Stranger, None, true, monitors, would, "once a phone authenticates there"),
+            (Stranger, None, false, enforces, passes, "rate.options"),
+            (Stranger, None, false, only, drops, "only trusted sources pass"),
         ] {
-            let sentence = options(class, known, drops_options);
-            let begins = if passes { "OPTIONS pass" } else { "OPTIONS drop" };
+            let sentence = options(class, known, drops_options, in_force);
             assert!(sentence.starts_with(begins) && sentence.contains(says), "{class}: {sentence}");
         }
     }

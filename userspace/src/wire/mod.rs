@@ -20,7 +20,7 @@ pub use self::{
     decision::{DecisionFacts, decided, flagged},
     drop_event::{Offset, dropped, reason_name},
     evidence::{Attempts, evidence},
-    explanation::{BudgetedFlow, ListedFact, SourceFacts, explanation, top},
+    explanation::{BudgetedFlow, FilterFacts, ListedFact, SourceFacts, explanation, top},
     in_force::{InForceChange, InForceFacts, in_force, in_force_settings},
     list::{command, listed},
     status::{DaemonFacts, GuardFacts, StatusFacts, interface, status},

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     item,
-    name::{PacketVerdict, SourceClass},
+    name::{FilterMode, PacketVerdict, SourceClass},
 };
 use sipward_types::list_entry::ListKind;
 
@@ -13,6 +13,11 @@ pub struct Explanation {
     pub address: String,
     #[serde(rename = "standing")]
     pub class: SourceClass,
+    /// False: the filter is on no interface, so that every packet passes.
+    pub attached: bool,
+    pub mode: FilterMode,
+    /// The lock-down is on: whatever is not trusted drops.
+    pub trusted_only: bool,
     /// List entries of the address and of the prefixes around it, the longest first.
     pub rules: Vec<ListRule>,
     /// Set if somebody has authenticated at the address lately, or if it answers requests of the PBX.

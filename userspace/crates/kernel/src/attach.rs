@@ -1,7 +1,7 @@
 //! The program on an interface.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -62,9 +62,19 @@ pub fn attachments(pins: &Pins) -> Result<Vec<Attachment>> {
         .collect()
 }
 
-/// True if an attachment may be tried, without trying: the interface is there, and nothing else is on it.
+/// True if an attachment may be tried, without trying: the interface is there, and nothing else is on it but the filter of
+/// another build, which is taken over.
 pub fn check(pins: &Pins, interface: &str, choice: XdpChoice) -> Result<()> {
-    already(Some(pins), interface, choice).map(|_| ())
+    match already(Some(pins), interface, choice) {
+        Err(Error::OtherProgram { .. }) if is_of_another_build(pins, interface)? => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// True if a build whose maps have another layout put the program on the interface.
+pub fn is_of_another_build(pins: &Pins, interface: &str) -> Result<bool> {
+    let mut others = pins.others()?.into_iter();
+    others.try_fold(false, |found, other| Ok(found || ours(&other, interface)?.is_some()))
 }
 
 /// The mode in which the pinned filter runs on the interface. An error if something else runs there.
@@ -212,24 +222,35 @@ pub(super) fn pin(link: BorrowedFd<'_>, interface: &str, path: &Path) -> Result<
     })
 }
 
-/// Takes the pinned filter off the interfaces, or off all; with the last one everything of it goes. Those it
-/// was taken off.
+/// Takes the pinned filter off the interfaces, or off all; with the last one everything of it goes. That of another build
+/// goes the same way: its links are all that has to be understood of it. The interfaces that it was taken off.
 pub fn detach(pins: &Pins, interfaces: &[String]) -> Result<Vec<String>> {
-    let attached = pins.interfaces()?;
-    if !pins.is_there()? && attached.is_empty() {
+    let others = pins.others()?;
+    let is_there = pins.is_there()? || !others.is_empty();
+    let filters: Vec<_> = iter::once(pins.clone()).chain(others).collect();
+    let mut attached = Vec::new();
+    for filter in &filters {
+        attached.extend(filter.interfaces()?.into_iter().map(|interface| (filter, interface)));
+    }
+    if !is_there && attached.is_empty() {
         return Err(Error::NothingAttached);
     }
-    if let Some(unknown) = interfaces.iter().find(|interface| !attached.contains(interface)) {
+    let is_on = |name: &String| attached.iter().any(|(_, interface)| interface == name);
+    if let Some(unknown) = interfaces.iter().find(|name| !is_on(name)) {
         return Err(Error::NotAttached { interface: unknown.clone() });
     }
-    let wanted = if interfaces.is_empty() { attached.clone() } else { interfaces.to_vec() };
-    for interface in &wanted {
-        pins.remove_link(interface)?;
+    let is_wanted = |name: &String| interfaces.is_empty() || interfaces.contains(name);
+    let mut detached = Vec::new();
+    for (filter, interface) in attached.into_iter().filter(|(_, interface)| is_wanted(interface)) {
+        filter.remove_link(&interface)?;
+        detached.push(interface);
     }
-    if pins.interfaces()?.is_empty() {
-        pins.remove_all()?;
+    for filter in &filters {
+        if filter.interfaces()?.is_empty() {
+            filter.remove_all()?;
+        }
     }
-    Ok(wanted)
+    Ok(detached)
 }
 
 fn other_program(interface: &str, running: Running) -> Error {

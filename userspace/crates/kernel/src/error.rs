@@ -13,7 +13,9 @@ use aya::{
     programs::{ProgramError, links::LinkError},
 };
 
-use super::{capability::missing_capabilities, netlink::XdpMode};
+use xdp_prog::abi::map;
+
+use super::{capability::missing_capabilities, layout::DECLARED, netlink::XdpMode};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,6 +72,11 @@ pub enum Error {
     /// Another version of sipward pinned a map of another shape.
     OtherLayout {
         map: PathBuf,
+    },
+    /// A build whose maps have another layout put the filter in force.
+    OtherBuild {
+        version: u32,
+        interfaces: Vec<String>,
     },
     /// No room for another entry.
     Full {
@@ -147,9 +154,28 @@ impl fmt::Display for Error {
                 "{} is from another build of sipward, with another layout: `sipward detach` first, then attach again",
                 map.display()
             ),
-            Self::Full { map } => write!(f, "the map {map} is full: delete entries first"),
+            Self::OtherBuild { version, interfaces } => write!(
+                f,
+                "on {} the filter of another build of sipward is in force (layout {version}), and drops packets as \
+                 before: `systemctl start sipward` takes over from it, `sipward detach` removes it",
+                interfaces.join(", ")
+            ),
+            Self::Full { map } => write!(f, "the table of {} is full: delete entries first", entries_of(map)),
             Self::Failed { doing, cause } => write!(f, "could not {doing}: {cause}"),
         }
+    }
+}
+
+/// The entries of a map in an operator's words.
+fn entries_of(map: &str) -> &str {
+    match map {
+        map::SOURCES => "addresses on the lists",
+        map::PREFIXES | DECLARED => "prefixes on the lists",
+        map::SUSPENDED => "suspensions and locks",
+        map::KNOWN_FLOWS => "known flows",
+        map::WORKED => "accounts that have worked",
+        map::REFUNDS => "guesses that were given back",
+        other => other,
     }
 }
 
@@ -247,4 +273,21 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_map_is_named_by_what_is_in_it() {
+        for (map, says) in [
+            (DECLARED, "table of prefixes"),
+            (map::PREFIXES, "table of prefixes"),
+            (map::SOURCES, "table of addresses"),
+        ] {
+            let message = Error::Full { map }.to_string();
+            assert!(message.contains(says) && !message.contains(map), "{message}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod capability;
 mod captures;
+mod carry_over;
 pub mod clock;
 mod counters;
 mod egress;
@@ -32,7 +33,10 @@ mod tables;
 mod taps;
 
 pub use self::{
-    attach::{Attachment, XdpChoice, attach_pinned, attachments, check, detach, keep_links, take_links},
+    attach::{
+        Attachment, XdpChoice, attach_pinned, attachments, check, detach, is_of_another_build, keep_links,
+        take_links,
+    },
     capability::missing_capabilities,
     captures::{Captured, Captures, Capturing, Judged},
     counters::ReasonCount,

@@ -116,7 +116,7 @@ impl Pins {
             return Ok(());
         }
         if self.interfaces()?.is_empty() {
-            return Err(Error::NothingAttached);
+            return Err(self.of_another_build()?.unwrap_or(Error::NothingAttached));
         }
         let cause = format!(
             "a part of {} is missing, and packets are judged as they were; `sipward attach`, or a start of the \
@@ -124,6 +124,17 @@ impl Pins {
             self.directory().display()
         );
         Err(Error::failed("use the filter that runs", cause))
+    }
+
+    /// The error that says that a build with another layout is in force, if one is.
+    fn of_another_build(&self) -> Result<Option<Error>> {
+        for other in self.others()? {
+            let interfaces = other.interfaces()?;
+            if !interfaces.is_empty() {
+                return Ok(Some(Error::OtherBuild { version: other.version, interfaces }));
+            }
+        }
+        Ok(None)
     }
 
     /// The interfaces it was attached to.

@@ -1,6 +1,7 @@
 //! The accounts of the edge: commands that change them. Secrets come from the terminal or from standard input.
 
 mod arguments;
+mod check;
 mod import;
 mod view;
 
@@ -8,8 +9,9 @@ use clap::Args;
 
 use self::arguments::{Settings, Surplus, account_name};
 pub(super) use self::{
+    check::{CheckedAccounts, check},
     import::ImportAccounts,
-    view::{EdgeAccount, find, list, not_normal, weak_accounts},
+    view::{EdgeAccount, find, list, not_normal},
 };
 use super::{failure::Failure, output::Output};
 use crate::{

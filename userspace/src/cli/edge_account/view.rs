@@ -92,7 +92,7 @@ impl EdgeAccount {
     }
 
     /// Why its password is weak.
-    pub(in crate::cli) fn weakness(&self) -> Option<String> {
+    pub(super) fn weakness(&self) -> Option<String> {
         let words: Vec<_> = self.weaknesses.iter().map(|weakness| sentence(*weakness)).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
@@ -148,8 +148,8 @@ pub(in crate::cli) fn not_normal(output: &mut Output) -> Result<usize, Failure> 
     Ok(accounts.iter().filter(|account| !EdgeAccount::new(account, now).is_normal()).count())
 }
 
-/// Something besides the answer: it is left out where this user may not read it, and a fault is no failure.
-fn looked<T>(
+/// Something beside the answer: it is left out where this user may not read it, and a fault is no failure.
+pub(super) fn looked<T>(
     look: impl FnOnce(&AccountStore) -> Result<T, AccountStoreError>,
     output: &mut Output,
 ) -> Result<Option<T>, Failure> {
@@ -169,7 +169,7 @@ fn now() -> WallSeconds {
 }
 
 /// Those with a weak password.
-pub(in crate::cli) fn weak_accounts(accounts: &[Account]) -> impl Iterator<Item = EdgeAccount> {
+pub(super) fn weak_accounts(accounts: &[Account]) -> impl Iterator<Item = EdgeAccount> {
     let now = now();
     let all = accounts.iter().map(move |account| EdgeAccount::new(account, now));
     all.filter(|account| !account.weak.is_empty())

@@ -32,6 +32,8 @@ enum Xdp {
     Free {
         loaded: bool,
     },
+    /// The filter of a build whose maps have another layout.
+    OtherBuild,
     Other {
         id: u32,
         name: String,
@@ -77,6 +79,9 @@ fn xdp(pins: &Pins, name: &str, loaded: bool) -> Xdp {
         Err(Error::NotPermitted) => return Xdp::Unseen,
         Err(error) => return Xdp::Failed(error.to_string()),
     }
+    if kernel::is_of_another_build(pins, name).unwrap_or(false) {
+        return Xdp::OtherBuild;
+    }
     let attachments = kernel::attachments(pins).unwrap_or_default();
     let mode = attachments.into_iter().find(|attachment| attachment.interface == name).and_then(|a| a.mode);
     mode.map_or(Xdp::Free { loaded }, Xdp::Ours)
@@ -118,6 +123,11 @@ fn unfit(Facts { name, xdp, .. }: &Facts) -> Option<Finding> {
             name,
             format!("runs another XDP program, {program} (id {id}), and takes only one"),
             format!("remove it with `{remove}`"),
+        ),
+        Xdp::OtherBuild => Finding::bad(
+            name,
+            "runs the filter of another build of sipward",
+            "`systemctl restart sipward` takes over from it, `sipward detach` removes it",
         ),
         Xdp::Unseen => Finding::unseen(name, "which XDP program runs on it"),
         Xdp::Failed(error) => Finding::bad(name, error, "see `ip link` and `bpftool net`"),

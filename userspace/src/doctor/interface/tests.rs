@@ -47,6 +47,7 @@ fn what_keeps_the_filter_off_is_all_that_is_said() {
             State::Bad,
             &["another XDP program, guard (id 7)", "`bpftool link detach id 3`"],
         ),
+        (Xdp::OtherBuild, State::Bad, &["another build of sipward", "`sipward detach`"]),
         (Xdp::Unseen, State::Warn, &["this user may not see which XDP program runs on it"]),
         (Xdp::Failed("netlink is silent".to_owned()), State::Bad, &["netlink is silent"]),
     ] {

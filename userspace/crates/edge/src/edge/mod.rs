@@ -194,7 +194,7 @@ impl Edge {
             Ok(credentials) => credentials,
             Err(_) => return self.refuse(request, from, Status::BadRequest, Cause::Credentials),
         };
-        let name: &[u8] = match &credentials {
+        let name: &[u8] = match credentials.first() {
             Some(credentials) => &credentials.username,
             None => own_name(request, method),
         };
@@ -208,19 +208,20 @@ impl Edge {
             };
             return self.refuse(request, from, Status::Forbidden, cause);
         }
-        let Some(credentials) = credentials else {
+        if credentials.is_empty() {
             let cause =
                 if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
             let asked = self.challenge(request, method, from, false, cause, now);
             return with_evidence(asked, account, from, method, Outcome::Challenged);
-        };
-        self.judge(Attempt { request, method, from, credentials: &credentials, account }, now)
+        }
+        self.judge(Attempt { request, method, from, account }, &credentials, now)
     }
 
-    fn judge(&mut self, attempt: Attempt<'_>, now: Now) -> Received {
-        let Attempt { request, method, from, credentials, .. } = attempt;
+    /// `credentials`: one at least, all of one name.
+    fn judge(&mut self, attempt: Attempt<'_>, credentials: &[DigestCredentials<'_>], now: Now) -> Received {
+        let Attempt { request, method, from, .. } = attempt;
         let accounts = Arc::clone(&self.accounts);
-        let found = accounts.get(&credentials.username);
+        let found = accounts.get(&credentials[0].username);
         let digest_request = DigestRequest {
             method,
             uri: request.uri().unwrap_or_default(),
@@ -233,14 +234,22 @@ impl Edge {
                 &request.sequence().number.to_le_bytes(),
             ],
         };
-        match self.authenticator.judge(&digest_request, credentials, found, now.kernel) {
+        let mut verdict_of = |own| self.authenticator.judge(&digest_request, own, found, now.kernel);
+        let (mut judged, mut verdict) = (&credentials[0], verdict_of(&credentials[0]));
+        for own in &credentials[1..] {
+            // A phone may send what it has for the other header, however old that is.
+            if matches!(verdict, DigestVerdict::Stale(_)) {
+                (judged, verdict) = (own, verdict_of(own));
+            }
+        }
+        match verdict {
             DigestVerdict::Right { .. } => match found {
                 Some(found) => self.admit(attempt, found, now),
                 None => self.challenge(request, method, from, false, Cause::WrongPassword, now),
             },
             DigestVerdict::Wrong(_) => {
                 let asked = self.challenge(request, method, from, false, Cause::WrongPassword, now);
-                let outcome = Outcome::Failed { attempt: credentials.attempt() };
+                let outcome = Outcome::Failed { attempt: judged.attempt() };
                 with_evidence(asked, attempt.account, from, method, outcome)
             }
             DigestVerdict::Stale(_) => {
@@ -285,16 +294,16 @@ impl Edge {
     fn own_credentials<'a>(
         &self,
         request: &Message<'a>,
-    ) -> Result<Option<DigestCredentials<'a>>, CredentialsError> {
-        let mut own = None;
+    ) -> Result<Vec<DigestCredentials<'a>>, CredentialsError> {
+        let mut own: Vec<DigestCredentials<'_>> = Vec::new();
         for (_, value) in request.credentials() {
             match DigestCredentials::parse(value) {
                 Ok(credentials) if *credentials.realm == *self.settings.realm.as_str().as_bytes() => {
                     // A phone that was asked by both headers may answer both, for itself.
-                    let other = own.get_or_insert_with(|| credentials.clone());
-                    if other.username != credentials.username {
+                    if own.len() == 2 || own.iter().any(|other| other.username != credentials.username) {
                         return Err(CredentialsError::Repeated);
                     }
+                    own.push(credentials);
                 }
                 Ok(_) | Err(CredentialsError::OtherScheme) => {}
                 Err(error) => return Err(error),
@@ -363,7 +372,6 @@ struct Attempt<'a> {
     request: &'a Message<'a>,
     method: &'a [u8],
     from: Link,
-    credentials: &'a DigestCredentials<'a>,
     account: Option<Account>,
 }
 

@@ -333,6 +333,25 @@ fn breaks_01_an_invite_that_is_sent_again_is_sent_on_again() {
     assert_eq!((status(&received), received.cause), (401, Some(Cause::StaleNonces)));
 }
 
+/// Both in one request: the old one is no reason to ask again.
+#[test]
+fn breaks_04_of_credentials_in_both_headers_the_fresh_ones_count() {
+    let mut desk = Desk::new();
+    let request = Request::register("201");
+    let (_, old) = desk.ask(OTHER, &request.text(""));
+    let (_, fresh) = desk.ask(PHONE, &request.text(""));
+    let old = request.credentials(&old, PASSWORD);
+    let fresh = format!("Proxy-{}", request.credentials(&fresh, PASSWORD));
+    assert!(is_sent_on(&desk.receive(udp(PHONE), &request.text(&(old.clone() + &fresh)))));
+    let other = fresh.replace("username=\"201\"", "username=\"202\"");
+    let received = desk.receive(udp(PHONE), &request.text(&(old + &other)));
+    assert_eq!(
+        (status(&received), received.cause),
+        (400, Some(Cause::Credentials)),
+        "of two names none is right"
+    );
+}
+
 #[test]
 fn breaks_02_a_wrong_digest_with_a_huge_count_locks_no_phone_out() {
     let mut desk = Desk::new();
