@@ -151,8 +151,7 @@ fn the_causes_of_the_edge_are_all_on_its_page() {
     let page = fs::read_to_string(Path::new(ROOT).join("userspace/docs/edge.md")).unwrap();
     let table =
         page.split("| Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table of causes");
-    let mut listed: Vec<_> =
-        table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code).collect();
+    let mut listed: Vec<_> = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code).collect();
     let mut all = Cause::ALL.map(Cause::name).to_vec();
     listed.sort_unstable();
     all.sort_unstable();

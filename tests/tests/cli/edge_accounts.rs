@@ -262,7 +262,7 @@ fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
                 realm = 'example.com'\naccounts = 'accounts.txt'\n";
     let config = scratch.file("sipward.toml", &format!("interface = 'eth0'\n{edge}"));
     let missing = sipward.run(&format!("check {config}"));
-    refused(&missing, 2, &["accounts.txt: cannot read the accounts: No such file"]);
+    refused_with(&missing, "accounts.txt: cannot read the accounts: No such file");
     scratch.file("accounts.txt", "300 s3cret status=open\n");
     let wrong = sipward.run(&format!("check {config}"));
     refused_with(&wrong, "accounts.txt:1: status: ");

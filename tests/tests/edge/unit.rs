@@ -7,9 +7,10 @@ use std::{
 
 use sipward_tests::{
     auth_pbx::PbxKind,
-    command::binary,
+    command::{Done, Sipward, binary},
     daemon::Daemon,
     edge::Edge,
+    scratch::Scratch,
     sip_phone::Transport,
     unit_file::DAEMON,
     wait::wait_until,
@@ -70,4 +71,26 @@ fn a_user_without_any_right_reads_accounts_serves_phones_and_feeds_the_guard() {
     fail(&mut guesser, 6);
     wait_until("it is suspended", PATIENCE, || suspended(&site).contains(&"201".to_owned()));
     wait_until("the edge has heard of it", PATIENCE, || guesser.register(60).statuses() == [403]);
+}
+
+/// Of the codes, systemd starts nothing again after 2.
+#[test]
+fn an_address_that_is_not_there_yet_is_no_wrong_configuration() {
+    let hosts = Hosts::new();
+    let sipward = Sipward::new(hosts.pbx());
+    let state = Scratch::new(hosts.pbx());
+    let _holds = hosts.pbx().udp("10.90.0.1:5066");
+    for (listen, inner, code, said) in [
+        ("udp:10.90.0.9:5060", "127.0.0.1:5071", 3, "10.90.0.9:5060 over UDP: this host does not have it"),
+        ("tcp:10.90.0.1:5060", "10.90.0.1:5066", 3, "10.90.0.1:5066 over UDP: another program has it"),
+        ("udp:0.0.0.0:5060", "127.0.0.1:5071", 2, "phones cannot reach 0.0.0.0"),
+    ] {
+        let section =
+            format!("listen = '{listen}'\ninner = '{inner}'\npbx = '127.0.0.1:5070'\nrealm = 'pbx'\n");
+        let config = state.file("sipward.toml", &format!("interface = 'eth0'\n[edge]\n{section}"));
+        let mut command = sipward.command(&format!("edge --config {config}"));
+        let done = Done::of(command.env("SIPWARD_EDGE_STATE_DIR", &state.0));
+        assert_eq!(done.code, Some(code), "{done}");
+        assert!(done.stderr.contains(said), "{done}");
+    }
 }

@@ -110,14 +110,17 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     };
     core.say_where();
     notify(&[sd_notify::NotifyState::Ready]);
+    let is_watched = sd_notify::watchdog_enabled().is_some();
     let mut ticks = interval(TICK);
     loop {
         tokio::select! {
             Some(arrival) = arrived.recv() => core.take(arrival),
             _ = ticks.tick() => {
                 core.tick();
-                // For the watchdog of the unit: the one who decides is not stuck.
-                notify(&[sd_notify::NotifyState::Watchdog]);
+                // For the watchdog of systemd: the one who decides is not stuck.
+                if is_watched {
+                    notify(&[sd_notify::NotifyState::Watchdog]);
+                }
             }
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {

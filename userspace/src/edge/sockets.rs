@@ -176,7 +176,9 @@ fn cannot_listen(transport: &str, address: SocketAddr, error: &io::Error) -> Ref
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
-            let advice = format!("another program has it: see `ss -lnp sport = :{port}`, and give the PBX another port");
+            let advice = format!(
+                "another program has it: see `ss -lnp sport = :{port}`, and give the PBX another port"
+            );
             refusal(Refusal::failed, &advice)
         }
         io::ErrorKind::AddrNotAvailable => {
