@@ -165,7 +165,8 @@ fn say_counted(counted: &[RuleCount], output: &mut Output) -> Result<(), Failure
 }
 
 fn say_next(explained: &Explanation, output: &mut Output) -> Result<(), Failure> {
-    output.say("\nForecast for its next packet of each kind:")?;
+    let once = if explained.attached { "" } else { ", once the filter is attached" };
+    output.say(format_args!("\nForecast for its next packet of each kind{once}:"))?;
     let mut table = Table::new([("packet", Align::Left), ("verdict", Align::Left), ("why", Align::Left)]);
     for next in &explained.next {
         table.row([next.packet.clone(), next.verdict.to_string(), next.sentence.clone()]);

@@ -31,11 +31,11 @@ use sipward_types::{
     time::KernelTime,
 };
 
-/// Receives news as they happen.
-pub type Listener = Box<dyn Fn(News<'_>) + Send>;
+/// Is called with each event as it happens.
+pub type Listener = Box<dyn Fn(ControllerEvent<'_>) + Send>;
 
 #[derive(Debug)]
-pub enum News<'a> {
+pub enum ControllerEvent<'a> {
     /// A decision, with the name of who made it and the time.
     Decided { facts: &'a DecisionFacts, who: &'a str, clock: &'a Clock },
     /// Changes of what is in force that no decision shows.
@@ -155,13 +155,13 @@ impl Controller {
         if enforced.set_passes(passes) {
             enforced.mirror(&mut self.tables, sipward_kernel::clock::now())?;
         }
-        self.tell(|| News::ChangedAltogether);
+        self.announce(|| ControllerEvent::ChangedAltogether);
         Ok(())
     }
 
-    pub(super) fn tell(&self, news: impl FnOnce() -> News<'static>) {
+    pub(super) fn announce(&self, event: impl FnOnce() -> ControllerEvent<'static>) {
         if let Some(listener) = &self.guard_runtime.listener {
-            listener(news());
+            listener(event());
         }
     }
 
@@ -401,7 +401,7 @@ impl Controller {
         let Some(ban) = lists.ban(tables, net, until, Origin::Guard, now)? else { return Ok(false) };
         let before = before.map(|list_entry| self.entry(net, list_entry, &batch.clock));
         self.set_lists(&[(net, Some(ban))], &batch.clock)?;
-        self.tell(|| News::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
+        self.announce(|| ControllerEvent::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
         let ListEntry { kind, until, origin } = ban;
         let (since, note) = before.map_or((batch.clock.wall, None), |before| (before.since, before.note));
         let evidence = Some(counted(trigger));
@@ -421,7 +421,7 @@ impl Controller {
             });
         }
         if let Some(listener) = &self.guard_runtime.listener {
-            listener(News::Decided { facts: &facts, who: batch.who, clock: &batch.clock });
+            listener(ControllerEvent::Decided { facts: &facts, who: batch.who, clock: &batch.clock });
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 use xdp_prog::abi::{AddressHash, Refunds};
 
-use super::{Controller, guard::News};
+use super::{Controller, guard::ControllerEvent};
 use crate::{refusal::Refusal, wire::InForceChange};
 use sipward_engine::guard::{GivenBack, Guard};
 use sipward_kernel::{Error, Tables};
@@ -21,12 +21,12 @@ impl Controller {
             Some(worked) => {
                 put_worked(&mut self.tables, &worked, guard)?;
                 if !worked.is_empty() {
-                    self.tell(|| News::Changed(worked.into_iter().map(change).collect()));
+                    self.announce(|| ControllerEvent::Changed(worked.into_iter().map(change).collect()));
                 }
             }
             None => {
                 mirror_worked(&mut self.tables, guard)?;
-                self.tell(|| News::ChangedAltogether);
+                self.announce(|| ControllerEvent::ChangedAltogether);
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     Controller,
-    guard::News,
+    guard::ControllerEvent,
     reply::Reply,
     retrying_store::{SaveOutcome, by_file},
 };
@@ -58,7 +58,7 @@ impl Controller {
             self.set_lists(&[(net, Some(trust))], &clock)?;
             let lifts_ban = before.is_some_and(|before| before.kind == ListKind::Banned);
             if lifts_ban {
-                self.tell(|| News::Changed(vec![InForceChange::Unbanned { net }]));
+                self.announce(|| ControllerEvent::Changed(vec![InForceChange::Unbanned { net }]));
             }
             self.save(net, trust, add.note.as_deref(), who, &clock, reply)?;
             self.clear_net(net, who, reply)?;
@@ -94,7 +94,7 @@ impl Controller {
                 continue;
             };
             self.set_lists(&[(net, Some(ban))], &clock)?;
-            self.tell(|| News::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
+            self.announce(|| ControllerEvent::Changed(vec![InForceChange::Banned { net, until: ban.until }]));
             self.save(net, ban, add.note.as_deref(), who, &clock, reply)?;
             let (until, shadow) = (ban.until, self.lists.shadow(net, clock.kernel));
             reply.item(&item::Banned {
@@ -132,7 +132,7 @@ impl Controller {
             if is_listed {
                 self.lists.set_all(&mut self.tables, &[(net, None)], clock.kernel)?;
                 if *list == ListKind::Banned {
-                    self.tell(|| News::Changed(vec![InForceChange::Unbanned { net }]));
+                    self.announce(|| ControllerEvent::Changed(vec![InForceChange::Unbanned { net }]));
                 }
             }
             let (name, what) = (who.name.clone(), format!("{} del", command(*list)));

@@ -36,7 +36,7 @@ pub use self::{
     audit_trail::{AuditTrail, audit_trail},
     edge_ports::EdgePorts,
     enforced_state::ReconcileReport,
-    guard::{Listener, News},
+    guard::{ControllerEvent, Listener},
     list_commands::Page,
     reconcile::Reconciled,
     reply::Reply,
@@ -318,7 +318,7 @@ impl Controller {
         };
         let guarded =
             self.guard_runtime.enforced.reconcile(&mut self.tables, &mut self.store, &Clock::read())?;
-        self.tell(|| News::ChangedAltogether);
+        self.announce(|| ControllerEvent::ChangedAltogether);
         Ok(guarded.map(|_| lists))
     }
 

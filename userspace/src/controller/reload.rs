@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Controller,
-    guard::News,
+    guard::ControllerEvent,
     overruled,
     reply::Reply,
     settings::{self, Settings},
@@ -113,7 +113,7 @@ impl Controller {
                 self.load_again(&settings)?;
             }
             self.put_settings(settings)?;
-            self.tell(|| News::ChangedAltogether);
+            self.announce(|| ControllerEvent::ChangedAltogether);
         }
         self.left.clear();
         let (_, failed) = self.attach_missing();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use xdp_prog::abi::Policy;
 
-use super::{Controller, guard::News, reply::Reply, settings::put_in_force};
+use super::{Controller, guard::ControllerEvent, reply::Reply, settings::put_in_force};
 use crate::controller::switch_names::{MODE, ONLY, SIGNATURES, on_off};
 use crate::{caller::Who, clock::Clock, refusal::Refusal, store::Switch, wire::seconds};
 use sipward_api::{Only, SetMode, SetSignatures, item, name::FilterMode};
@@ -17,7 +17,7 @@ impl Controller {
     pub(super) fn mode(&mut self, set: &SetMode, who: &Who, reply: &mut Reply) -> Result<(), Refusal> {
         let mode = FilterMode::of(set.enforce);
         self.change_policy(|policy| policy.enforce = u8::from(set.enforce))?;
-        self.tell(|| News::ChangedAltogether);
+        self.announce(|| ControllerEvent::ChangedAltogether);
         self.keep(MODE, mode.name(), None, who, reply);
         reply.item(&item::Mode { mode });
         Ok(())

@@ -12,10 +12,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{controller_handle::ControllerHandle, locked::locked, request_handler::Unanswered};
+use super::{controller_handle::ControllerHandle, locked::locked, unanswered::Unanswered};
 use crate::{
     control::Answers,
-    controller::{Controller, News},
+    controller::{Controller, ControllerEvent},
     wire::{self, InForceChange},
 };
 use sipward_api::in_force::InForce;
@@ -47,20 +47,20 @@ impl Default for InForceFeed {
 }
 
 impl InForceFeed {
-    pub(super) fn emit(&self, news: News<'_>) {
+    pub(super) fn emit(&self, event: ControllerEvent<'_>) {
         if self.steps.receiver_count() == 0 {
             locked(&self.sent).0.clear();
             return;
         }
-        match news {
-            News::Decided { facts, .. } => {
+        match event {
+            ControllerEvent::Decided { facts, .. } => {
                 InForceChange::of_decision(facts).into_iter().for_each(|change| self.send(change));
             }
-            News::Changed(changes) => {
+            ControllerEvent::Changed(changes) => {
                 let changes = changes.into_iter().filter(|change| locked(&self.sent).is_news(change));
                 changes.for_each(|change| self.send(change));
             }
-            News::ChangedAltogether => {
+            ControllerEvent::ChangedAltogether => {
                 locked(&self.sent).0.clear();
                 // The last subscriber may be gone by now.
                 let _ = self.steps.send(Step::Anew);
@@ -160,7 +160,7 @@ mod tests {
             until: Some(KernelTime::FOREVER),
             ..DecisionFacts::new(name, trigger)
         };
-        feed.emit(News::Decided { facts: &facts, who: "guard", clock: &Clock::read() });
+        feed.emit(ControllerEvent::Decided { facts: &facts, who: "guard", clock: &Clock::read() });
     }
 
     fn unbanned(number: u32) -> InForceChange {
@@ -216,7 +216,7 @@ mod tests {
         let feed = InForceFeed::default();
         let mut subscription = feed.subscribe();
         let hour = |hours: u64| worked(KernelTime::START + Duration::from_secs(3_600 * hours));
-        let emit = |changes: &[InForceChange]| feed.emit(News::Changed(changes.to_vec()));
+        let emit = |changes: &[InForceChange]| feed.emit(ControllerEvent::Changed(changes.to_vec()));
         emit(&[hour(720), hour(721), hour(743), hour(744), hour(745)]);
         emit(&[worked(KernelTime::START), hour(745)]);
         let expected = [hour(720), hour(744), worked(KernelTime::START), hour(745)].map(Some);
@@ -233,14 +233,14 @@ mod tests {
     fn whoever_lags_begins_anew_and_so_does_everybody_after_a_change_of_all() {
         let feed = InForceFeed::default();
         let mut slow = feed.subscribe();
-        feed.emit(News::Changed((0..BACKLOG as u32).map(unbanned).collect()));
+        feed.emit(ControllerEvent::Changed((0..BACKLOG as u32).map(unbanned).collect()));
         let mut quick = feed.subscribe();
         assert_eq!(read(&mut slow).len(), BACKLOG);
-        feed.emit(News::Changed((0..=BACKLOG as u32).map(unbanned).collect()));
+        feed.emit(ControllerEvent::Changed((0..=BACKLOG as u32).map(unbanned).collect()));
         assert_eq!(read(&mut slow)[0], None);
         assert_eq!(read(&mut quick)[0], None);
-        feed.emit(News::Changed(vec![unbanned(7)]));
-        feed.emit(News::ChangedAltogether);
+        feed.emit(ControllerEvent::Changed(vec![unbanned(7)]));
+        feed.emit(ControllerEvent::ChangedAltogether);
         assert_eq!(read(&mut quick), [Some(unbanned(7)), None]);
     }
 }

@@ -15,6 +15,7 @@ mod locked;
 mod observing;
 mod request_handler;
 mod start;
+mod unanswered;
 mod upkeep;
 
 use std::{path::PathBuf, time::Duration};
@@ -29,7 +30,7 @@ use self::{
 use crate::{
     caller::Who,
     control::DaemonLock,
-    controller::{Controller, News, OpenOutcome, Reconciled, Reply},
+    controller::{Controller, ControllerEvent, OpenOutcome, Reconciled, Reply},
     log::{self, Log},
     paths,
     refusal::Refusal,
@@ -67,7 +68,7 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
     let in_force = InForceFeed::default();
     let (events, tracker, feed) = (drop_events.clone(), false_positives.clone(), in_force.clone());
     controller.listen(Box::new(move |news| {
-        if let News::Decided { facts, who, clock } = news {
+        if let ControllerEvent::Decided { facts, who, clock } = news {
             tracker.decided(facts, who, clock);
             events.emit_decided(wire::decided(facts, who, clock));
         }

@@ -10,10 +10,11 @@ use super::{
     feeders::{self, Feeders},
     in_force::InForceFeed,
     observing::Observing,
+    unanswered::Unanswered,
 };
 use crate::{
     caller::Who,
-    control::{Answers, Gone, Handler},
+    control::{Answers, Handler},
     controller::{Controller, Page, Reply},
     refusal::Refusal,
     wire::{self, DaemonFacts, SourceFacts},
@@ -76,23 +77,6 @@ impl Handler for RequestHandler {
             // The client is gone, so there is nobody to answer.
             Err(Unanswered::Gone) => Ok(()),
         }
-    }
-}
-
-pub(super) enum Unanswered {
-    Refused(Refusal),
-    Gone,
-}
-
-impl From<Gone> for Unanswered {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Refusal> for Unanswered {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
     }
 }
 

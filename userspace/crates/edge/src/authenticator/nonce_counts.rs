@@ -42,12 +42,12 @@ struct Count {
     /// Bit n: the count `highest` - n was used. UDP reorders requests.
     window: u64,
     /// The latest requests, in no order; `next` is the place of the next one.
-    recent: [Recent; RECENT],
+    recent: [RecentRequest; RECENT],
     next: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Recent {
+struct RecentRequest {
     request: RequestFingerprint,
     since: KernelTime,
 }
@@ -105,7 +105,7 @@ impl Count {
             // All are used.
             None => (u32::MAX, u64::MAX),
         };
-        Self { highest, window, recent: [Recent { request, since: now }; RECENT], next: 1 }
+        Self { highest, window, recent: [RecentRequest { request, since: now }; RECENT], next: 1 }
     }
 
     fn enter(
@@ -114,15 +114,16 @@ impl Count {
         request: RequestFingerprint,
         now: KernelTime,
     ) -> Result<Use, Staleness> {
-        let is_this =
-            |recent: &Recent| recent.request == request && now.since(recent.since) <= RETRANSMITTED_FOR;
+        let is_this = |recent: &RecentRequest| {
+            recent.request == request && now.since(recent.since) <= RETRANSMITTED_FOR
+        };
         if self.recent.iter().any(is_this) {
             return Ok(Use::Again);
         }
         if !count.is_some_and(|count| self.take(count)) {
             return Err(Staleness::CountReused);
         }
-        self.recent[usize::from(self.next)] = Recent { request, since: now };
+        self.recent[usize::from(self.next)] = RecentRequest { request, since: now };
         self.next = (self.next + 1) % RECENT as u8;
         Ok(Use::First)
     }

@@ -50,12 +50,12 @@ fn accounts() -> Vec<crate::account::Account> {
 }
 
 /// The edge, and the time.
-struct Desk {
+struct TestEdge {
     edge: Edge,
     seconds: u64,
 }
 
-impl Desk {
+impl TestEdge {
     fn new() -> Self {
         Self::with(settings())
     }
@@ -176,9 +176,9 @@ fn is_sent_on(received: &Received) -> bool {
 
 #[test]
 fn a_phone_registers_and_the_answer_of_the_pbx_says_for_how_long() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request::register("201");
-    let received = desk.try_password(PHONE, &request, PASSWORD);
+    let received = edge.try_password(PHONE, &request, PASSWORD);
     let [sent] = &received.sends[..] else { panic!("{received:?}") };
     let text = String::from_utf8(sent.bytes.clone()).unwrap();
     assert_eq!((sent.to.side, sent.to.peer), (Side::Inner, PBX.parse().unwrap()));
@@ -189,7 +189,7 @@ fn a_phone_registers_and_the_answer_of_the_pbx_says_for_how_long() {
 
     let head = text.split_once("\r\n").unwrap().1;
     let answer = format!("SIP/2.0 200 OK\r\n{}", head.replace("Expires: 600", "Expires: 120"));
-    let received = desk.receive(pbx(), &answer);
+    let received = edge.receive(pbx(), &answer);
     let [sent] = &received.sends[..] else { panic!("{received:?}") };
     assert_eq!(sent.to, udp(PHONE));
     let text = String::from_utf8(sent.bytes.clone()).unwrap();
@@ -198,54 +198,54 @@ fn a_phone_registers_and_the_answer_of_the_pbx_says_for_how_long() {
     let contact = "201@10.0.0.7:5060".to_owned();
     assert_eq!(*outcome, Outcome::Registered { contact, lasts: Duration::from_secs(120) });
     // Only once, whatever else comes.
-    assert_eq!(desk.receive(pbx(), &answer).evidence, []);
+    assert_eq!(edge.receive(pbx(), &answer).evidence, []);
 }
 
 #[test]
 fn a_wrong_password_is_a_proven_failure_and_a_suspension_costs_no_digest() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request::register("201");
     for number in 1..=6 {
-        let received = desk.try_password(PHONE, &Request { number, ..request }, "wrong");
+        let received = edge.try_password(PHONE, &Request { number, ..request }, "wrong");
         assert_eq!((status(&received), received.cause), (401, Some(Cause::WrongPassword)));
         let Outcome::Failed { attempt } = &received.evidence[0].outcome else { panic!("{received:?}") };
         assert!(received.evidence[0].outcome.is_proven() && !attempt.is_empty());
     }
     let name = Account::new(b"201").unwrap();
-    let until = KernelTime::from_nanos((desk.seconds + 180) * 1_000_000_000);
-    desk.edge.in_force().suspend(name.clone(), PHONE.parse::<SocketAddr>().unwrap().ip(), until);
-    let runs = desk.edge.digest_runs();
+    let until = KernelTime::from_nanos((edge.seconds + 180) * 1_000_000_000);
+    edge.edge.in_force().suspend(name.clone(), PHONE.parse::<SocketAddr>().unwrap().ip(), until);
+    let runs = edge.edge.digest_runs();
     for text in [request.text(""), request.text(&request.credentials("nonce=\"x\"", PASSWORD))] {
-        let received = desk.receive(udp(PHONE), &text);
+        let received = edge.receive(udp(PHONE), &text);
         assert_eq!((status(&received), received.cause), (403, Some(Cause::Suspended)));
     }
-    assert_eq!((desk.edge.digest_runs(), desk.edge.counters().of(Cause::Suspended)), (runs, 2));
+    assert_eq!((edge.edge.digest_runs(), edge.edge.counters().of(Cause::Suspended)), (runs, 2));
     // Its own phone elsewhere goes on meanwhile, and so does its neighbour.
-    assert!(is_sent_on(&desk.try_password(OTHER, &request, PASSWORD)));
-    assert!(is_sent_on(&desk.try_password(PHONE, &Request::register("202"), PASSWORD)));
-    desk.seconds += 180;
-    assert!(is_sent_on(&desk.try_password(PHONE, &Request { number: 9, ..request }, PASSWORD)));
+    assert!(is_sent_on(&edge.try_password(OTHER, &request, PASSWORD)));
+    assert!(is_sent_on(&edge.try_password(PHONE, &Request::register("202"), PASSWORD)));
+    edge.seconds += 180;
+    assert!(is_sent_on(&edge.try_password(PHONE, &Request { number: 9, ..request }, PASSWORD)));
 }
 
 #[test]
 fn names_without_an_account_are_suspended_answered_and_hashed_like_others() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let mut seen = Vec::new();
     for account in ["202", "299"] {
-        let before = desk.edge.digest_runs();
-        let received = desk.try_password(PHONE, &Request::register(account), "wrong");
+        let before = edge.edge.digest_runs();
+        let received = edge.try_password(PHONE, &Request::register(account), "wrong");
         let text = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
         let nonce = parameter(&text, "nonce").to_owned();
         let answer = text.replace(account, "NAME").replace(&nonce, "NONCE");
         let tag = answer.split_once(";tag=f\r\nTo").unwrap().1.split_once(";tag=").unwrap().1;
         let tag = tag.split_once("\r\n").unwrap().0.to_owned();
-        seen.push((answer.replace(&tag, "TAG"), desk.edge.digest_runs() - before, received.cause));
+        seen.push((answer.replace(&tag, "TAG"), edge.edge.digest_runs() - before, received.cause));
     }
     assert_eq!(seen[0], seen[1]);
     let source = PHONE.parse::<SocketAddr>().unwrap().ip();
     for account in ["202", "299"] {
-        desk.edge.in_force().suspend(Account::new(account.as_bytes()).unwrap(), source, KernelTime::FOREVER);
-        assert_eq!(desk.ask(PHONE, &Request::register(account).text("")).0, 403);
+        edge.edge.in_force().suspend(Account::new(account.as_bytes()).unwrap(), source, KernelTime::FOREVER);
+        assert_eq!(edge.ask(PHONE, &Request::register(account).text("")).0, 403);
     }
 }
 
@@ -257,28 +257,29 @@ fn the_operator_refuses_with_its_reason_only_whoever_has_the_password() {
         ("expired", Cause::Expired),
         ("elsewhere", Cause::AddressNotAllowed),
     ] {
-        let mut desk = Desk::new();
+        let mut edge = TestEdge::new();
         let request = Request::register(account);
-        assert_eq!(status(&desk.try_password(PHONE, &request, "wrong")), 401, "{account}");
-        let received = desk.try_password(PHONE, &Request { number: 2, ..request }, PASSWORD);
+        assert_eq!(status(&edge.try_password(PHONE, &request, "wrong")), 401, "{account}");
+        let received = edge.try_password(PHONE, &Request { number: 2, ..request }, PASSWORD);
         assert_eq!((status(&received), received.cause), (403, Some(cause)));
         let text = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
         assert!(text.contains(&format!("Warning: 399 pbx \"{}\"", cause.warning().unwrap())), "{text}");
         assert_eq!(received.evidence, [], "it is no failure of whoever knows the password");
     }
-    let received = Desk::new().try_password("203.0.113.9:5060", &Request::register("elsewhere"), PASSWORD);
+    let received =
+        TestEdge::new().try_password("203.0.113.9:5060", &Request::register("elsewhere"), PASSWORD);
     assert!(is_sent_on(&received));
 }
 
 #[test]
 fn an_account_speaks_for_itself_only() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     for method in ["REGISTER", "INVITE"] {
         let own = Request { method, account: "201", number: 1 };
-        let (_, challenge) = desk.ask(PHONE, &own.text(""));
+        let (_, challenge) = edge.ask(PHONE, &own.text(""));
         let credentials = own.credentials(&challenge, PASSWORD);
         let for_other = Request { account: "202", ..own };
-        let received = desk.receive(udp(PHONE), &for_other.text(&credentials));
+        let received = edge.receive(udp(PHONE), &for_other.text(&credentials));
         assert_eq!((status(&received), received.cause), (403, Some(Cause::OtherAccount)), "{method}");
     }
 }
@@ -292,9 +293,9 @@ fn the_challenge_is_as_the_operator_wants_it() {
         (Challenge::Both, "REGISTER", 401, [true, true]),
         (Challenge::Both, "INVITE", 407, [true, true]),
     ] {
-        let mut desk = Desk::with(Settings { challenge, ..settings() });
+        let mut edge = TestEdge::with(Settings { challenge, ..settings() });
         let request = Request { method, account: "201", number: 1 };
-        let (found, text) = desk.ask(PHONE, &request.text(""));
+        let (found, text) = edge.ask(PHONE, &request.text(""));
         let has = ["\r\nWWW-Authenticate: ", "\r\nProxy-Authenticate: "].map(|header| text.contains(header));
         assert_eq!((found, has), (status, headers), "{challenge:?} {method}");
         let credentials = request.credentials(&text, PASSWORD);
@@ -303,15 +304,15 @@ fn the_challenge_is_as_the_operator_wants_it() {
             Some(rest) => rest.to_owned(),
             None => format!("Proxy-{credentials}"),
         };
-        assert!(is_sent_on(&desk.receive(udp(PHONE), &request.text(&swapped))), "{challenge:?} {method}");
+        assert!(is_sent_on(&edge.receive(udp(PHONE), &request.text(&swapped))), "{challenge:?} {method}");
     }
 }
 
 #[test]
 fn breaks_05_all_challenge_lines_are_there_with_md5_first() {
     let algorithms = vec![HashFunction::Md5, HashFunction::Sha256];
-    let mut desk = Desk::with(Settings { algorithms, ..settings() });
-    let (_, text) = desk.ask(PHONE, &Request::register("201").text(""));
+    let mut edge = TestEdge::with(Settings { algorithms, ..settings() });
+    let (_, text) = edge.ask(PHONE, &Request::register("201").text(""));
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("WWW-Authenticate")).collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].contains("algorithm=MD5,") && lines[1].contains("algorithm=SHA-256,"), "{text}");
@@ -319,32 +320,32 @@ fn breaks_05_all_challenge_lines_are_there_with_md5_first() {
 
 #[test]
 fn breaks_01_an_invite_that_is_sent_again_is_sent_on_again() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request { method: "INVITE", account: "201", number: 1 };
-    let (_, challenge) = desk.ask(PHONE, &request.text(""));
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
     let text = request.text(&request.credentials(&challenge, PASSWORD));
-    let first = desk.receive(udp(PHONE), &text);
-    let again = desk.receive(udp(PHONE), &text);
+    let first = edge.receive(udp(PHONE), &text);
+    let again = edge.receive(udp(PHONE), &text);
     assert!(is_sent_on(&first));
     assert_eq!(first.sends, again.sends);
     // The same credentials in another request are asked for again, and that is no failure.
     let replayed = Request { number: 2, ..request }.text(&request.credentials(&challenge, PASSWORD));
-    let received = desk.receive(udp(PHONE), &replayed);
+    let received = edge.receive(udp(PHONE), &replayed);
     assert_eq!((status(&received), received.cause), (401, Some(Cause::StaleNonces)));
 }
 
 /// Both in one request: the old one is no reason to ask again.
 #[test]
 fn breaks_04_of_credentials_in_both_headers_the_fresh_ones_count() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request::register("201");
-    let (_, old) = desk.ask(OTHER, &request.text(""));
-    let (_, fresh) = desk.ask(PHONE, &request.text(""));
+    let (_, old) = edge.ask(OTHER, &request.text(""));
+    let (_, fresh) = edge.ask(PHONE, &request.text(""));
     let old = request.credentials(&old, PASSWORD);
     let fresh = format!("Proxy-{}", request.credentials(&fresh, PASSWORD));
-    assert!(is_sent_on(&desk.receive(udp(PHONE), &request.text(&(old.clone() + &fresh)))));
+    assert!(is_sent_on(&edge.receive(udp(PHONE), &request.text(&(old.clone() + &fresh)))));
     let other = fresh.replace("username=\"201\"", "username=\"202\"");
-    let received = desk.receive(udp(PHONE), &request.text(&(old + &other)));
+    let received = edge.receive(udp(PHONE), &request.text(&(old + &other)));
     assert_eq!(
         (status(&received), received.cause),
         (400, Some(Cause::Credentials)),
@@ -354,23 +355,23 @@ fn breaks_04_of_credentials_in_both_headers_the_fresh_ones_count() {
 
 #[test]
 fn breaks_02_a_wrong_digest_with_a_huge_count_locks_no_phone_out() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request::register("201");
-    let (_, challenge) = desk.ask(PHONE, &request.text(""));
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
     let right = request.credentials(&challenge, PASSWORD);
     let wrong = request.credentials(&challenge, "wrong").replace("nc=00000001", "nc=fffffff0");
-    assert_eq!(status(&desk.receive(udp(PHONE), &request.text(&wrong))), 401);
-    assert!(is_sent_on(&desk.receive(udp(PHONE), &request.text(&right))));
+    assert_eq!(status(&edge.receive(udp(PHONE), &request.text(&wrong))), 401);
+    assert!(is_sent_on(&edge.receive(udp(PHONE), &request.text(&right))));
 }
 
 #[test]
 fn a_nonce_of_another_address_or_server_is_stale_and_no_failure() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request::register("201");
-    let (_, challenge) = desk.ask(PHONE, &request.text(""));
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
     for challenge in [challenge.as_str(), "nonce=\"6ba7b810\"\r\nWWW-"] {
         let text = request.text(&request.credentials(challenge, PASSWORD));
-        let received = desk.receive(udp(OTHER), &text);
+        let received = edge.receive(udp(OTHER), &text);
         assert_eq!((status(&received), received.cause), (401, Some(Cause::StaleNonces)));
         assert_eq!(received.evidence[0].outcome, Outcome::Stale);
         let text = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
@@ -380,49 +381,49 @@ fn a_nonce_of_another_address_or_server_is_stale_and_no_failure() {
 
 #[test]
 fn breaks_06_a_tag_is_no_dialog_and_an_ack_to_the_edges_own_answer_ends_there() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let request = Request { method: "INVITE", account: "201", number: 1 };
     let invented = request.text("").replace("<sip:600@192.0.2.1>", "<sip:600@192.0.2.1>;tag=invented");
-    let received = desk.receive(udp(PHONE), &invented);
+    let received = edge.receive(udp(PHONE), &invented);
     assert_eq!((status(&received), received.cause), (481, Some(Cause::NoDialog)));
-    let (_, challenge) = desk.ask(PHONE, &request.text(""));
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
     let tag =
         challenge.split_once("\r\nTo: <sip:600@192.0.2.1>;tag=").unwrap().1.split_once("\r\n").unwrap().0;
     let ack = request
         .text("")
         .replace("INVITE", "ACK")
         .replace("600@192.0.2.1>", &format!("600@192.0.2.1>;tag={tag}"));
-    let received = desk.receive(udp(PHONE), &ack);
+    let received = edge.receive(udp(PHONE), &ack);
     assert!(received.sends.is_empty() && received.evidence.is_empty(), "{received:?}");
 }
 
 #[test]
 fn with_silence_refusals_are_not_answered_and_challenges_are() {
-    let mut desk = Desk::with(Settings { is_silent: true, ..settings() });
+    let mut edge = TestEdge::with(Settings { is_silent: true, ..settings() });
     let request = Request::register("locked");
-    let received = desk.try_password(PHONE, &request, PASSWORD);
+    let received = edge.try_password(PHONE, &request, PASSWORD);
     assert!(received.sends.is_empty(), "{received:?}");
     assert_eq!(received.cause, Some(Cause::Locked));
 }
 
 #[test]
 fn breaks_28_on_the_inner_side_nobody_is_heard_but_the_pbx() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let stranger = Link { peer: "127.0.0.2:5080".parse().unwrap(), ..pbx() };
-    let received = desk.receive(stranger, &Request { method: "INVITE", account: "201", number: 1 }.text(""));
+    let received = edge.receive(stranger, &Request { method: "INVITE", account: "201", number: 1 }.text(""));
     assert!(received.sends.is_empty());
     assert_eq!(received.cause, Some(Cause::NotThePbx));
 }
 
 #[test]
 fn whoever_called_is_told_that_the_phones_connection_is_gone() {
-    let mut desk = Desk::new();
+    let mut edge = TestEdge::new();
     let tcp = Link { listener: 1, transport: Transport::Tcp, connection: 5, ..udp(PHONE) };
     let request = Request::register("201");
     let text = |more: &str| request.text(more).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
-    let asked = desk.receive(tcp, &text(""));
+    let asked = edge.receive(tcp, &text(""));
     let challenge = String::from_utf8(asked.sends[0].bytes.clone()).unwrap();
-    let received = desk.receive(tcp, &text(&request.credentials(&challenge, PASSWORD)));
+    let received = edge.receive(tcp, &text(&request.credentials(&challenge, PASSWORD)));
     let register = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
     let contact = register.split_once("\r\nContact: <").unwrap().1.split_once('>').unwrap().0;
 
@@ -431,10 +432,10 @@ fn whoever_called_is_told_that_the_phones_connection_is_gone() {
         .text("")
         .replace("sip:192.0.2.1 SIP", &format!("{contact} SIP"))
         .replace("SIP/2.0/UDP", "SIP/2.0/TCP");
-    let received = desk.receive(inner, &invite);
+    let received = edge.receive(inner, &invite);
     let [sent] = &received.sends[..] else { panic!("{received:?}") };
     assert_eq!(sent.to, tcp);
-    let told = desk.edge.gone(&sent.bytes, sent.to);
+    let told = edge.edge.gone(&sent.bytes, sent.to);
     let [answer] = &told.sends[..] else { panic!("{told:?}") };
     assert_eq!((answer.to.side, status(&told)), (Side::Inner, 480));
 }
