@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -42,12 +42,17 @@ pub struct Edge {
 impl Edge {
     /// With the configuration file of a daemon. Its state is in that directory.
     pub fn start(sipward: &Sipward<'_>, config: &str, state: &Scratch) -> Self {
-        let log = state.0.join("edge.log");
+        let mut command = sipward.command(&format!("edge --config {config}"));
+        command.env("SIPWARD_EDGE_STATE_DIR", &state.0);
+        Self::start_by(command, state)
+    }
+
+    /// The same, by a command that starts it in another way. Its log is in that directory.
+    pub fn start_by(mut command: Command, logs: &Scratch) -> Self {
+        let log = logs.0.join("edge.log");
         let file = fs::File::options().create(true).append(true).open(&log);
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         let begun = fs::read_to_string(&log).unwrap_or_default().matches(READY).count();
-        let mut command = sipward.command(&format!("edge --config {config}"));
-        command.env("SIPWARD_EDGE_STATE_DIR", &state.0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let mut edge = Self { child, log };

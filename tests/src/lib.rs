@@ -33,6 +33,7 @@ pub mod tcp;
 pub mod terminal;
 pub mod tool;
 pub mod turns;
+pub mod unit_file;
 pub mod wait;
 pub mod wire;
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use sipward::cli::understand;
+use sipward_edge::edge::Cause;
 use sipward_engine::{guard::Rule, policy::Config};
 use sipward_signature::SignatureSet;
 use xdp_prog::reason::{Action, Reason};
@@ -96,7 +97,7 @@ fn every_file_that_is_shown_is_valid() {
             }
         }
     }
-    assert_eq!(files, 3);
+    assert_eq!(files, 4);
 }
 
 #[test]
@@ -143,6 +144,18 @@ fn the_rules_of_the_guard_are_all_on_the_page_of_the_protocol() {
         })
         .collect();
     assert_eq!(rules.len(), Rule::Hand as usize + 1);
+}
+
+#[test]
+fn the_causes_of_the_edge_are_all_on_its_page() {
+    let page = fs::read_to_string(Path::new(ROOT).join("userspace/docs/edge.md")).unwrap();
+    let table =
+        page.split("| Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table of causes");
+    let mut listed: Vec<_> = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code).collect();
+    let mut all = Cause::ALL.map(Cause::name).to_vec();
+    listed.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(listed, all);
 }
 
 #[test]

@@ -1,24 +1,18 @@
-//! The systemd unit gives sipward the rights that it needs and no others.
+//! The systemd units give sipward the rights that it needs and no others.
 
 use std::{os::unix::net::UnixStream, process::Command};
 
+use sipward::account_store::EDGE_GROUP;
 use sipward_tests::{
     command::{Done, Sipward},
     namespace::Lan,
     scratch::Scratch,
     tool::Running,
+    unit_file::{DAEMON, EDGE},
 };
 
-const UNIT: &str = include_str!("../../userspace/sipward.service");
-
-/// The values of a key, those of all its lines.
-fn values(key: &str) -> Vec<&'static str> {
-    let value = |line: &'static str| line.strip_prefix(key)?.strip_prefix('=');
-    UNIT.lines().filter_map(value).flat_map(str::split_whitespace).collect()
-}
-
 fn capabilities() -> Vec<&'static str> {
-    let all = values("CapabilityBoundingSet");
+    let all = DAEMON.values("CapabilityBoundingSet");
     assert!(!all.is_empty(), "the unit bounds no capabilities");
     all
 }
@@ -152,20 +146,54 @@ fn it_is_in_force_before_the_network_is_up() {
         ("Before", "shutdown.target"),
         ("WantedBy", "multi-user.target"),
     ] {
-        assert!(values(key).contains(&value), "{key}={value}");
+        assert!(DAEMON.values(key).contains(&value), "{key}={value}");
     }
 }
 
 #[test]
 fn what_it_shuts_off_leaves_room_for_the_filter() {
-    assert!(values("ReadWritePaths").contains(&"/sys/fs/bpf"));
-    assert!(values("SystemCallFilter").contains(&"bpf"));
+    assert!(DAEMON.values("ReadWritePaths").contains(&"/sys/fs/bpf"));
+    assert!(DAEMON.values("SystemCallFilter").contains(&"bpf"));
     // To ask what kind of interface one is takes an IPv4 socket, to hear of interfaces a netlink one.
     for family in ["AF_UNIX", "AF_NETLINK", "AF_INET"] {
-        assert!(values("RestrictAddressFamilies").contains(&family), "{family}");
+        assert!(DAEMON.values("RestrictAddressFamilies").contains(&family), "{family}");
     }
     // systemd 252 makes /sys/fs/bpf read-only with the first, and hides with the others what the daemon reads in /proc.
     for key in ["ProtectKernelTunables", "ProtectProc", "ProcSubset"] {
-        assert_eq!(values(key), [""; 0], "{key}");
+        assert_eq!(DAEMON.values(key), [""; 0], "{key}");
+    }
+}
+
+#[test]
+fn the_edge_has_a_user_of_its_own_and_no_right_of_root() {
+    assert_eq!(EDGE.values("User"), ["sipward-edge"]);
+    assert_eq!(EDGE.values("Group"), [EDGE_GROUP]);
+    for key in ["CapabilityBoundingSet", "AmbientCapabilities"] {
+        assert!(EDGE.has(key) && EDGE.values(key).is_empty(), "{key}");
+    }
+    assert_eq!(EDGE.values("NoNewPrivileges"), ["yes"]);
+    assert_eq!(EDGE.values("RestrictAddressFamilies"), ["AF_INET", "AF_INET6", "AF_UNIX"]);
+    assert!(!EDGE.values("SystemCallFilter").contains(&"bpf"));
+    // The group could not read accounts.db with a user that is made at each start.
+    assert!(!EDGE.has("DynamicUser"));
+}
+
+#[test]
+fn the_edge_reaches_its_accounts_and_starts_again_whatever_ends_it_but_a_wrong_configuration() {
+    // To reach accounts.db in it takes the right to go through, and no more.
+    assert_eq!(DAEMON.values("StateDirectoryMode"), ["0711"]);
+    assert_eq!(EDGE.values("StateDirectory"), ["sipward-edge"]);
+    for (key, value) in [
+        ("Type", "notify"),
+        ("Restart", "always"),
+        ("RestartPreventExitStatus", "2"),
+        ("After", "sipward.service"),
+        ("WantedBy", "multi-user.target"),
+    ] {
+        assert!(EDGE.values(key).contains(&value), "{key}={value}");
+    }
+    // It goes on without the daemon.
+    for key in ["Requires", "BindsTo", "PartOf"] {
+        assert!(!EDGE.has(key), "{key}");
     }
 }

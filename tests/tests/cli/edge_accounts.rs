@@ -258,11 +258,11 @@ fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
     let [pbx] = lan.hosts();
     let sipward = Sipward::new(pbx);
     let scratch = Scratch::new(pbx);
-    let edge = "[edge]\nlisten = 'udp:192.0.2.1:5060'\ninner = '127.0.0.1:5070'\npbx = '127.0.0.1:5080'\n\
+    let edge = "[edge]\nlisten = ['udp:192.0.2.1:5060', 'tcp:192.0.2.1:5065']\ninner = '127.0.0.1:5070'\npbx = '127.0.0.1:5080'\n\
                 realm = 'example.com'\naccounts = 'accounts.txt'\n";
     let config = scratch.file("sipward.toml", &format!("interface = 'eth0'\n{edge}"));
     let missing = sipward.run(&format!("check {config}"));
-    refused(&missing, 2, &["accounts.txt: cannot read the accounts: No such file"]);
+    refused_with(&missing, "accounts.txt: cannot read the accounts: No such file");
     scratch.file("accounts.txt", "300 s3cret status=open\n");
     let wrong = sipward.run(&format!("check {config}"));
     refused_with(&wrong, "accounts.txt:1: status: ");
@@ -273,6 +273,7 @@ fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
     shows_no_secret(&right);
     assert!(right.stdout.ends_with("4 accounts of the edge.\n"), "{right}");
     for said in [
+        "does not look at tcp:192.0.2.1:5065, so that bans have no effect there: add 5065 to ports.tcp",
         "everybody may read",
         "account 300: a weak password: it has fewer than 12 characters",
         "account 302: its HA1s are of the realm other",
@@ -280,6 +281,7 @@ fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
     ] {
         assert!(right.stderr.contains(said), "{said} is missing\n{right}");
     }
+    assert!(!right.stderr.contains("udp:192.0.2.1:5060"), "{right}");
     let line = &sipward.json(&format!("check {config}"))[0];
     assert_eq!(
         (&line["accounts"]["count"], &line["accounts"]["problems"][0]["account"]),

@@ -11,23 +11,23 @@ use sipward_tests::{
 
 use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const BAD: &str = "10.90.0.2";
 
-fn guesser(hosts: &Hosts, transport: Transport, account: u32) -> Phone {
+pub(crate) fn guesser(hosts: &Hosts, transport: Transport, account: u32) -> Phone {
     hosts.phone_with(CALLER, transport, Family::V4, account, |settings| {
         "wrong".clone_into(&mut settings.credentials.password);
     })
 }
 
-fn fail(guesser: &mut Phone, times: usize) {
+pub(crate) fn fail(guesser: &mut Phone, times: usize) {
     for _ in 0..times {
         assert_eq!(guesser.register(60).statuses(), [401, 401], "{}", guesser.transcript());
     }
 }
 
 /// The accounts that are suspended at the guesser's address.
-fn suspended(site: &Site<'_>) -> Vec<String> {
+pub(crate) fn suspended(site: &Site<'_>) -> Vec<String> {
     let items = site.sipward.json("account list");
     let is_there = |item: &&serde_json::Value| item["source"] == BAD && item["status"] == "suspended";
     items.iter().filter(is_there).map(|item| item["account"].as_str().expect("a name").to_owned()).collect()

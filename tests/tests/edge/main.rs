@@ -8,3 +8,4 @@ mod forged;
 mod guarded;
 mod site;
 mod tools;
+mod unit;

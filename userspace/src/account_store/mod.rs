@@ -147,25 +147,28 @@ impl AccountStore {
     }
 }
 
-/// Lets the group read the file, and reach it in its directory, which hides the other files in it still.
+/// Lets the group read the file, and all users reach what they may open in its directory, which lists nothing to them. The
+/// directory itself is not given to the group: systemd gives back a `StateDirectory` that has another owner than its unit
+/// says, with all that is in it, at each start of the daemon.
 fn share(path: &Path, group: Option<u32>) -> io::Result<()> {
     /// Root writes, the group reads.
     const FILE: u32 = 0o640;
-    /// The group may open what it knows by name.
-    const REACH: u32 = 0o010;
-    set(path, group, |_| FILE)?;
+    /// Others may open what they know by name, and have a right to.
+    const REACH: u32 = 0o011;
+    if let Some(group) = group
+        && fs::metadata(path)?.gid() != group
+    {
+        chown(path, None, Some(group))?;
+    }
+    set_mode(path, |_| FILE)?;
     match (group, path.parent()) {
-        (Some(_), Some(directory)) => set(directory, group, |mode| mode | REACH),
+        (Some(_), Some(directory)) => set_mode(directory, |mode| mode | REACH),
         _ => Ok(()),
     }
 }
 
-fn set(path: &Path, group: Option<u32>, mode: impl FnOnce(u32) -> u32) -> io::Result<()> {
-    let before = fs::metadata(path)?;
-    if group.is_some_and(|group| group != before.gid()) {
-        chown(path, None, group)?;
-    }
-    let before = before.mode() & 0o7777;
+fn set_mode(path: &Path, mode: impl FnOnce(u32) -> u32) -> io::Result<()> {
+    let before = fs::metadata(path)?.mode() & 0o7777;
     let after = mode(before);
     if after == before { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(after)) }
 }

@@ -25,7 +25,7 @@ use sipward_types::{account::Status, printable::printable};
 #[command(
     after_help = "Examples: sipward account list\n          sipward account unlock 201\n          sipward account \
                   add 201\n\nThe guard suspends and locks: `lock` and `unlock` do that by hand, the packets of the \
-                  account drop in the kernel, and it ends by itself. The status of an account of the edge is what \
+                  account drop in the kernel, or get a 403 where there is an edge, and it ends by itself. The status of an account of the edge is what \
                   you give it with `set`: the edge refuses the account with 403 until you change it. `show` and \
                   `list --all` have both."
 )]

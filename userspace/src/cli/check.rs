@@ -10,13 +10,15 @@ use super::{
     failure::Failure,
     output::Output,
 };
-use sipward_engine::policy::Config;
+use sipward_edge::settings::Listen;
+use sipward_engine::policy::{Config, Ports};
+use sipward_types::flow::Transport;
 
 /// Check a configuration file, the signatures it names, and the accounts of its edge
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: sipward check /etc/sipward/sipward.toml\n\nWeak passwords, and accounts that cannot answer \
-                  the challenges of the edge, are warnings."
+    after_help = "Example: sipward check /etc/sipward/sipward.toml\n\nWeak passwords, accounts that cannot answer the \
+                  challenges of the edge, and ports of the edge that the filter does not look at are warnings."
 )]
 pub(super) struct Check {
     /// Configuration file
@@ -37,8 +39,14 @@ struct Line<'a> {
 
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<(), Failure> {
-        let resolved = Config::load(&self.file)?.resolve()?;
+        let config = Config::load(&self.file)?;
+        let resolved = config.resolve()?;
         let signatures = resolved.signatures.compile()?.names.len();
+        for own in config.edge.iter().flat_map(|edge| &edge.listen) {
+            if let Some(unfiltered) = unfiltered(own, &config.ports) {
+                output.warn(&unfiltered)?;
+            }
+        }
         let accounts = resolved.edge.as_ref().map(|edge| edge_account::check(edge, output)).transpose()?;
         let (trusted, banned) = (resolved.trusted.len(), resolved.banned.len());
         output.say(format_args!(
@@ -52,4 +60,21 @@ impl Check {
         output.object(&Line { ok: true, interfaces, trusted, banned, signatures, accounts })?;
         Ok(())
     }
+}
+
+/// That the filter does not look at a port of the edge, and the remedy. `None`: it does.
+fn unfiltered(own: &Listen, ports: &Ports) -> Option<String> {
+    let (ranges, list) = match own.transport {
+        Transport::Udp => (&ports.udp, "udp"),
+        Transport::Tcp => (&ports.tcp, "tcp"),
+    };
+    let port = own.address.port();
+    let is_filtered = ranges.iter().any(|range| range.contains(&port));
+    (!is_filtered).then(|| {
+        format!(
+            "edge.listen: the filter does not look at {list}:{}, so that bans have no effect there: add {port} to \
+             ports.{list}",
+            own.address
+        )
+    })
 }

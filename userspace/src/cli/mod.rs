@@ -219,6 +219,8 @@ mod tests {
             "evidence --account 201 --from 2001:db8::1 --port 40112 --transport tls --outcome registered --for 1h --ago 2s",
             "evidence - --json",
             "run --config my.toml --log json",
+            "edge",
+            "edge --config my.toml --log json",
             "reload",
             "trust only confirm",
             "ban list --within 192.0.2.0/24 --origin hand --note scan --sort expiry",

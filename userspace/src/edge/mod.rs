@@ -154,11 +154,18 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     };
     core.say_where();
     notify(&[sd_notify::NotifyState::Ready]);
+    let is_watched = sd_notify::watchdog_enabled().is_some();
     let mut ticks = interval(TICK);
     loop {
         tokio::select! {
             Some(arrival) = arrived.next() => core.take(arrival),
-            _ = ticks.tick() => core.tick(),
+            _ = ticks.tick() => {
+                core.tick();
+                // For the watchdog of systemd: the one who decides is not stuck.
+                if is_watched {
+                    notify(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {
                 info!("{name}: ending; phones register again, and running calls go on, when it is back");

@@ -143,19 +143,25 @@ async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, Refusal> {
     TcpListener::bind(address).await.map_err(|error| cannot_listen("TCP", address, &error))
 }
 
+/// An address may be there later, with its interface, and a port may become free: only the rest is a wrong configuration.
 fn cannot_listen(transport: &str, address: SocketAddr, error: &io::Error) -> Refusal {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!(
-                "another program has it: see `ss -lnp sport = :{}`, and give the PBX another port",
-                address.port()
-            )
-        }
-        io::ErrorKind::AddrNotAvailable => "this host does not have it: see `ip address`".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a right that the edge should not have".to_owned()
-        }
-        _ => error.to_string(),
+    let refusal = |refusal: fn(String) -> Refusal, advice: &str| {
+        refusal(format!("the edge cannot listen on {address} over {transport}: {advice}"))
     };
-    Refusal::wrong(format!("the edge cannot listen on {address} over {transport}: {advice}"))
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port();
+            let advice = format!(
+                "another program has it: see `ss -lnp sport = :{port}`, and give the PBX another port"
+            );
+            refusal(Refusal::failed, &advice)
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            refusal(Refusal::failed, "this host does not have it: see `ip address`")
+        }
+        io::ErrorKind::PermissionDenied => {
+            refusal(Refusal::wrong, "ports below 1024 need a right that the edge should not have")
+        }
+        _ => refusal(Refusal::failed, &error.to_string()),
+    }
 }
