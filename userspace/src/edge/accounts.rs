@@ -1,6 +1,6 @@
 //! The accounts of the database and of the file, read again when one of them has changed.
 
-use std::{fmt, path::Path, sync::Arc, time::SystemTime};
+use std::{collections::HashSet, fmt, path::Path, sync::Arc, time::SystemTime};
 
 use sipward_edge::{
     account::{Account, Accounts},
@@ -54,8 +54,8 @@ impl AccountSource {
         let mut fault = self.read().err();
         let accounts = match self.is_stale.then(|| self.build(settings)).transpose() {
             Ok(accounts) => accounts,
-            Err(duplicate) => {
-                fault = Some(duplicate);
+            Err(problem) => {
+                fault = Some(problem);
                 None
             }
         };
@@ -88,7 +88,18 @@ impl AccountSource {
     }
 
     fn build(&self, settings: &Settings) -> Result<Accounts, String> {
-        let accounts = self.stored.iter().chain(&self.filed).cloned();
+        let stored: HashSet<_> = self.stored.iter().map(|account| &account.name).collect();
+        let (doubles, filed): (Vec<_>, Vec<_>) =
+            self.filed.iter().partition(|account| stored.contains(&account.name));
+        if let Some(double) = doubles.first() {
+            warn!(
+                "{} accounts, such as {}, are in the database and in the file: those of the database count. Take them out \
+                 of the file, or delete them by `sipward account del`",
+                doubles.len(),
+                double.name
+            );
+        }
+        let accounts = self.stored.iter().chain(filed).cloned();
         Accounts::new(accounts, &settings.realm, &settings.algorithms).map_err(said)
     }
 }
@@ -148,13 +159,15 @@ mod tests {
         add("201 a");
         assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "300"]);
         assert!(source.fault.as_ref().unwrap().contains("accounts.txt:1: "), "{:?}", source.fault);
-        fs::write(&file, "201 twice\n").unwrap();
-        assert!(source.changed(&settings()).is_none());
-        assert!(source.fault.as_ref().unwrap().contains("201"), "{:?}", source.fault);
+        // Of a name in both, the database's account counts, and the others change as ever.
+        fs::write(&file, "201 from-the-file\n").unwrap();
+        let accounts = source.changed(&settings()).unwrap();
+        assert_eq!((names(&accounts), &source.fault), (vec!["201".to_owned()], &None));
+        let ha1 = |accounts: &Accounts| accounts.get(b"201").unwrap().ha1(HashFunction::Md5).unwrap().as_hex().to_owned();
+        let of_database = ha1(&accounts);
         add("202 a");
-        assert!(source.changed(&settings()).is_none());
-        store.delete(&AccountName::new("201").unwrap()).unwrap();
         assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "202"]);
-        assert_eq!(source.fault, None);
+        store.delete(&AccountName::new("201").unwrap()).unwrap();
+        assert_ne!(ha1(&source.changed(&settings()).unwrap()), of_database);
     }
 }

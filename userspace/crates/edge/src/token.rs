@@ -21,13 +21,13 @@ const TCP: u8 = 2;
 const IPV6: u8 = 4;
 const KNOWN_FLAGS: u8 = INNER | TCP | IPV6;
 
-/// The other end of a dialog, for the dialog with this Call-ID.
-pub fn route(keys: &Keys, link: Link, call_id: &[u8]) -> String {
-    seal(keys, Purpose::Route, link, &[], &[call_id])
+/// The phone of a dialog. `dialog`: what the first request of the dialog says of it, and each later one.
+pub fn route(keys: &Keys, link: Link, dialog: &[&[u8]]) -> String {
+    seal(keys, Purpose::Route, link, &[], dialog)
 }
 
-pub fn read_route(keys: &Keys, token: &[u8], call_id: &[u8]) -> Option<Link> {
-    open(keys, Purpose::Route, token, &[call_id]).filter(|(_, rest)| rest.is_empty()).map(|(link, _)| link)
+pub fn read_route(keys: &Keys, token: &[u8], dialog: &[&[u8]]) -> Option<Link> {
+    open(keys, Purpose::Route, token, dialog).filter(|(_, rest)| rest.is_empty()).map(|(link, _)| link)
 }
 
 /// A phone that has registered, with its own Contact URI where the token stands in the place of it.
@@ -160,23 +160,23 @@ mod tests {
     fn a_token_of_an_ipv4_phone_is_short() {
         let peer = ([203, 0, 113, 7], 40_000).into();
         let link = Link { side: Side::Outer, listener: 0, transport: Transport::Udp, peer, connection: 0 };
-        assert_eq!(route(&keys(), link, b"c").len(), 27);
+        assert_eq!(route(&keys(), link, &[b"c"]).len(), 27);
         let over_tcp = Link { transport: Transport::Tcp, connection: 77, ..link };
-        assert_eq!(route(&keys(), over_tcp, b"c").len(), 28);
+        assert_eq!(route(&keys(), over_tcp, &[b"c"]).len(), 28);
     }
 
     #[test]
     fn a_token_is_good_for_its_purpose_only() {
         let peer = ([203, 0, 113, 7], 40_000).into();
         let link = Link { side: Side::Outer, listener: 0, transport: Transport::Udp, peer, connection: 0 };
-        let token = route(&keys(), link, b"c");
-        assert_eq!(read_route(&keys(), token.as_bytes(), b"c"), Some(link));
+        let token = route(&keys(), link, &[b"c"]);
+        assert_eq!(read_route(&keys(), token.as_bytes(), &[b"c"]), Some(link));
         assert_eq!(read_binding(&keys(), token.as_bytes()), None);
         assert_eq!(read_branch(&keys(), format!("z9hG4bK{token}").as_bytes(), &[b"c"]), None);
         let of_others = Keys::new([8; 32], None);
-        assert_eq!(read_route(&of_others, token.as_bytes(), b"c"), None);
+        assert_eq!(read_route(&of_others, token.as_bytes(), &[b"c"]), None);
         let rotated = Keys::new([8; 32], Some([7; 32]));
-        assert_eq!(read_route(&rotated, token.as_bytes(), b"c"), Some(link));
+        assert_eq!(read_route(&rotated, token.as_bytes(), &[b"c"]), Some(link));
     }
 
     proptest! {
@@ -189,10 +189,10 @@ mod tests {
             at: usize,
         ) {
             let keys = keys();
-            let token = route(&keys, link, &call_id);
-            prop_assert_eq!(read_route(&keys, token.as_bytes(), &call_id), Some(link));
-            prop_assert_eq!(read_route(&keys, &damaged(&token, at), &call_id), None);
-            prop_assert!(other == call_id || read_route(&keys, token.as_bytes(), &other).is_none());
+            let token = route(&keys, link, &[&call_id]);
+            prop_assert_eq!(read_route(&keys, token.as_bytes(), &[&call_id]), Some(link));
+            prop_assert_eq!(read_route(&keys, &damaged(&token, at), &[&call_id]), None);
+            prop_assert!(other == call_id || read_route(&keys, token.as_bytes(), &[&other]).is_none());
 
             let token = binding(&keys, link, &contact);
             prop_assert_eq!(read_binding(&keys, token.as_bytes()), Some((link, contact)));

@@ -4,6 +4,7 @@
 //! are its credentials right; does the operator let the account in; then it goes on to the PBX. Who has no right digest
 //! learns nothing about an account, not even by the time that the answer takes.
 
+mod bindings;
 mod cause;
 mod evidence;
 mod registering;
@@ -14,12 +15,16 @@ use std::sync::Arc;
 
 use sipward_types::{
     account::Account,
+    address::line,
     evidence::Method,
     flow::Transport,
     time::{KernelTime, WallSeconds},
 };
 
-use self::registering::{Registering, Registration};
+use self::{
+    bindings::{Bindings, Phone},
+    registering::{Registering, Registration},
+};
 pub use self::{
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
@@ -69,6 +74,7 @@ pub struct Edge {
     in_force: InForce,
     forwarder: Forwarder,
     registering: Registering,
+    bindings: Bindings,
     counters: Counters,
 }
 
@@ -85,6 +91,7 @@ impl Edge {
             in_force: InForce::default(),
             forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
             registering: Registering::default(),
+            bindings: Bindings::default(),
             counters: Counters::default(),
             keys,
             settings,
@@ -153,12 +160,20 @@ impl Edge {
         match method {
             b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
             // An ACK is never answered; a CANCEL reaches what its INVITE has reached.
-            b"ACK" | b"CANCEL" => self.to_pbx(request, from, None),
+            b"ACK" | b"CANCEL" => self.to_pbx(request, from, None, &[]),
             b"REGISTER" => self.authenticate(request, method, from, now),
             _ if request.to().tag.is_none() => self.authenticate(request, method, from, now),
-            // A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it.
-            _ if self.forwarder.dialog(request).is_some() => self.to_pbx(request, from, None),
-            _ => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
+            _ => self.in_dialog(request, method, from, now),
+        }
+    }
+
+    /// A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it, and is where the phone was.
+    fn in_dialog(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        match self.forwarder.dialog(request) {
+            Some(phone) if is_at(phone, from) => self.to_pbx(request, from, None, &[]),
+            // It has moved to another network, or somebody has seen its route.
+            Some(_) => self.authenticate(request, method, from, now),
+            None => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
         }
     }
 
@@ -183,7 +198,11 @@ impl Edge {
             message.sequence().method == b"REGISTER" && from.side == Side::Inner && status >= 200;
         let registration = if is_registered { self.registering.take(message) } else { None };
         let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
-            (Some(registration), Ok(answer)) if status < 300 => registration.outcomes(&answer),
+            (Some(registration), Ok(answer)) if status < 300 => {
+                let outcomes = registration.outcomes(&answer);
+                self.bindings.set(registration.phone, registration.at_pbx);
+                outcomes
+            }
             _ => Vec::new(),
         };
         Received { sends: vec![forwarded], evidence, cause: None }
@@ -266,7 +285,7 @@ impl Edge {
         let name = found.account().name.as_bytes();
         let speaker = own_name(request, method);
         let cause = match found.account().admission(from.peer.ip(), now.wall) {
-            Admission::Admitted if speaker == name => None,
+            Admission::Admitted if speaker == name && request.from().uri.user == name => None,
             // The PBX takes its word for who calls.
             Admission::Admitted => Some(Cause::OtherAccount),
             Admission::Locked => Some(Cause::Locked),
@@ -277,10 +296,16 @@ impl Edge {
         if let Some(cause) = cause {
             return self.refuse(request, from, Status::Forbidden, cause);
         }
-        let received = self.to_pbx(request, from, Some(found.account().name.as_str()));
-        let Some(account) = account else { return received };
-        if method == b"REGISTER" && received.cause.is_none() {
-            let registration = Registration::of(request, account.clone(), from);
+        let Some(account) = account else { return Received::default() };
+        let is_register = method == b"REGISTER";
+        let phone = is_register.then(|| Phone::of(request, &account));
+        let contacts = if is_register { self.forwarder.contacts(request, from) } else { Vec::new() };
+        let former = phone.as_ref().map(|phone| self.bindings.former(phone, &contacts)).unwrap_or_default();
+        let received = self.to_pbx(request, from, Some(found.account().name.as_str()), &former);
+        if let Some(phone) = phone
+            && received.cause.is_none()
+        {
+            let registration = Registration::of(request, account.clone(), from, phone, contacts);
             self.registering.add(request, registration, now.kernel);
         }
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
@@ -349,8 +374,14 @@ impl Edge {
         Some(Forwarded { to: Link { peer, ..from }, bytes })
     }
 
-    fn to_pbx(&self, request: &Message<'_>, from: Link, account: Option<&str>) -> Received {
-        match self.forwarder.to_pbx(request, from, account) {
+    fn to_pbx(
+        &self,
+        request: &Message<'_>,
+        from: Link,
+        account: Option<&str>,
+        former: &[String],
+    ) -> Received {
+        match self.forwarder.to_pbx_ending(request, from, account, former) {
             Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
             Err(why) => self.not_forwarded(request, from, &why),
         }
@@ -369,6 +400,11 @@ struct Attempt<'a> {
     method: &'a [u8],
     from: Link,
     account: Option<Account>,
+}
+
+/// The same address; of IPv6, the same /64. A NAT may give it another port, and a phone may connect anew.
+fn is_at(phone: Link, from: Link) -> bool {
+    line(phone.peer.ip().to_canonical()) == line(from.peer.ip().to_canonical())
 }
 
 /// The one that a request is from: of a REGISTER, the one that is registered.

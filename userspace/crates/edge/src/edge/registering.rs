@@ -8,7 +8,7 @@ use std::{
 use sipward_sip::Contact;
 use sipward_types::{account::Account, evidence::Method, time::KernelTime};
 
-use super::{Evidence, Outcome};
+use super::{Evidence, Outcome, bindings::Phone};
 use crate::{link::Link, message::Message};
 
 /// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
@@ -34,6 +34,9 @@ pub(super) struct Registration {
     from: Link,
     /// `None`: `Contact: *`, which ends all of them.
     contacts: Option<Vec<Wish>>,
+    pub(super) phone: Phone,
+    /// The contacts by which the PBX will know the phone.
+    pub(super) at_pbx: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,13 +77,19 @@ impl Registering {
 }
 
 impl Registration {
-    pub(super) fn of(request: &Message<'_>, account: Account, from: Link) -> Self {
+    pub(super) fn of(
+        request: &Message<'_>,
+        account: Account,
+        from: Link,
+        phone: Phone,
+        at_pbx: Vec<String>,
+    ) -> Self {
         let wish = |contact: Contact<'_>| {
             let expires = contact.expires.or_else(|| request.expires());
             Wish { contact: name(&contact), ends: expires == Some(0) }
         };
         let contacts = (!request.has_all_contacts()).then(|| request.contacts().map(wish).collect());
-        Self { account, from, contacts }
+        Self { account, from, contacts, phone, at_pbx }
     }
 
     /// `answer`: the PBX's 2xx, with the contacts as the phone knows them.

@@ -400,6 +400,60 @@ fn breaks_06_a_tag_is_no_dialog_and_an_ack_to_the_edges_own_answer_ends_there() 
     assert!(received.sends.is_empty() && received.evidence.is_empty(), "{received:?}");
 }
 
+/// The route of a dialog is seen by whoever is in it, or on the way: it is good for those names and that address alone.
+#[test]
+fn breaks_06_the_route_of_a_dialog_lets_nobody_else_in_and_nobody_speak_for_another() {
+    let mut edge = TestEdge::new();
+    let request = Request { method: "INVITE", account: "201", number: 1 };
+    let received = edge.try_password(PHONE, &request, PASSWORD);
+    let invite = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+    let routes = invite.split_once("Record-Route: ").unwrap().1.split_once("\r\n").unwrap().0;
+    let (inner, outer) = routes.split_once(',').unwrap();
+    let message = format!(
+        "MESSAGE sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.7:5060;branch=z9hG4bKm;rport\r\n\
+         From: <sip:201@192.0.2.1>;tag=f\r\nTo: <sip:600@192.0.2.1>;tag=t\r\nCall-ID: 201-1\r\nCSeq: 2 MESSAGE\r\n\
+         Route: {outer},{inner}\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert!(is_sent_on(&edge.receive(udp(PHONE), &message)));
+    assert!(is_sent_on(&edge.receive(udp("198.51.100.7:6000"), &message)), "a NAT gave it another port");
+    for (from, to, expected) in [
+        ("201@192.0.2.1>;tag=f", "202@192.0.2.1>;tag=f", 481),
+        ("600@192.0.2.1>;tag=t", "900@192.0.2.1>;tag=t", 481),
+        ("tag=f\r\n", "tag=g\r\n", 481),
+        ("Call-ID: 201-1", "Call-ID: 201-2", 481),
+    ] {
+        assert_eq!(status(&edge.receive(udp(PHONE), &message.replace(from, to))), expected, "{to}");
+    }
+    let elsewhere = edge.receive(udp(OTHER), &message);
+    assert_eq!((status(&elsewhere), elsewhere.cause), (401, Some(Cause::Challenged)));
+}
+
+/// A phone that connects anew is another contact for the PBX, which forgets the former in the same request.
+#[test]
+fn breaks_16_a_phone_that_comes_back_from_another_port_is_one_contact() {
+    let mut edge = TestEdge::new();
+    let request = Request::register("201");
+    let contacts_of = |edge: &mut TestEdge, from: &str, number: u32| {
+        let number_of_call = |text: String| text.replace(&format!("Call-ID: 201-{number}"), "Call-ID: 201-1");
+        let request = Request { number, ..request };
+        let (_, challenge) = edge.ask(from, &number_of_call(request.text("")));
+        let credentials = request.credentials(&challenge, PASSWORD);
+        let received = edge.receive(udp(from), &number_of_call(request.text(&credentials)));
+        let sent = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+        let contacts: Vec<_> =
+            sent.lines().filter_map(|line| line.strip_prefix("Contact: ")).map(str::to_owned).collect();
+        let head = sent.split_once("\r\n").unwrap().1;
+        edge.receive(pbx(), &format!("SIP/2.0 200 OK\r\n{head}"));
+        contacts
+    };
+    let [first] = &contacts_of(&mut edge, PHONE, 1)[..] else { panic!("one") };
+    let again = contacts_of(&mut edge, PHONE, 2);
+    assert_eq!(again, [first.clone()], "from the same port");
+    let moved = contacts_of(&mut edge, "198.51.100.7:6000", 3);
+    assert!(moved.contains(&format!("{first};expires=0")) && moved.len() == 2, "{moved:?}");
+    assert_eq!(contacts_of(&mut edge, "198.51.100.7:6000", 4).len(), 1);
+}
+
 #[test]
 fn with_silence_refusals_are_not_answered_and_challenges_are() {
     let mut edge = TestEdge::with(Settings { is_silent: true, ..settings() });

@@ -41,14 +41,21 @@ impl Forwarder {
         Self { settings, keys }
     }
 
-    /// The phone of the dialog that a phone's request says to be in. Only the edge's own Route shows that, for this
-    /// Call-ID: anybody can invent a To tag.
+    /// The phone of the dialog that a request says to be in. Only the edge's own Route shows that, for this Call-ID, the
+    /// tag of whoever called, and the names of both ends: anybody can invent a To tag, and whoever has been in a dialog
+    /// could speak for somebody else in it.
     pub fn dialog(&self, request: &Message<'_>) -> Option<Link> {
         request.to().tag?;
         self.dialog_of(request, &self.routing(request))
     }
 
     fn dialog_of(&self, request: &Message<'_>, routing: &Routing<'_>) -> Option<Link> {
-        routing.tokens().find_map(|token| token::read_route(&self.keys, token, request.call_id()))
+        let (from, to) = (request.from(), request.to());
+        let caller_first = [(&from, &to), (&to, &from)];
+        let dialogs = caller_first.map(|(caller, callee)| {
+            [request.call_id(), caller.tag.unwrap_or_default(), caller.uri.user, callee.uri.user]
+        });
+        let read = |token| dialogs.iter().find_map(|dialog| token::read_route(&self.keys, token, dialog));
+        routing.tokens().find_map(read)
     }
 }

@@ -23,10 +23,9 @@ impl Forwarder {
         let supports_path = request.supports("path");
         match self.settings.reach {
             Reach::Contact => {
+                edits.remove_where(|line| line.header == Header::Path);
                 for contact in request.listed(Header::Contact).filter(is_sip) {
-                    let token = token::binding(&self.keys, phone, contact.uri());
-                    let uri = format!("sip:{token}@{}", inner.uri_host());
-                    replace_uri(&contact, uri.as_bytes(), edits);
+                    replace_uri(&contact, self.binding(&contact, inner, phone).as_bytes(), edits);
                 }
             }
             Reach::Path if !supports_path => {}
@@ -38,6 +37,23 @@ impl Forwarder {
                 }
             }
         }
+    }
+
+    fn binding(&self, contact: &Listed<'_, '_>, inner: &Listener, phone: Link) -> String {
+        let token = token::binding(&self.keys, phone, contact.uri());
+        format!("sip:{token}@{}", inner.uri_host())
+    }
+
+    /// The contacts by which the PBX will know the phone of a REGISTER, where the edge writes them.
+    pub fn contacts(&self, request: &Message<'_>, from: Link) -> Vec<String> {
+        let inner = self.settings.pbx_link(from.transport);
+        let Some(inner) = inner.and_then(|link| self.settings.listener(link)) else { return Vec::new() };
+        if self.settings.reach != Reach::Contact {
+            return Vec::new();
+        }
+        let phone = request.reply_to(from);
+        let contacts = request.listed(Header::Contact).filter(is_sip);
+        contacts.map(|contact| self.binding(&contact, inner, phone)).collect()
     }
 
     /// Of the PBX's answer: a phone looks for its own Contact, and may look at all the others.

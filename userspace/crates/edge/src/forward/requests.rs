@@ -21,6 +21,17 @@ impl Forwarder {
         from: Link,
         account: Option<&str>,
     ) -> Result<Forwarded, Refusal> {
+        self.to_pbx_ending(request, from, account, &[])
+    }
+
+    /// The same for a REGISTER after which the PBX is to forget these contacts.
+    pub fn to_pbx_ending(
+        &self,
+        request: &Message<'_>,
+        from: Link,
+        account: Option<&str>,
+        former: &[String],
+    ) -> Result<Forwarded, Refusal> {
         self.check(request)?;
         let to = self.settings.pbx_link(from.transport).ok_or(Refusal::NoListener)?;
         let listeners = self.listeners(from, to).ok_or(Refusal::NoListener)?;
@@ -33,6 +44,7 @@ impl Forwarder {
         }
         if request.method() == Some(b"REGISTER") {
             self.add_binding(request, inner, phone, &mut edits);
+            former.iter().for_each(|uri| edits.add_line(&format!("Contact: <{uri}>;expires=0")));
         }
         edits.add_line(&source_line(from, account));
         count_hop(request, &mut edits);

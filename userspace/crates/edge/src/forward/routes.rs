@@ -79,7 +79,13 @@ impl Forwarder {
         phone: Link,
         towards: Side,
     ) -> String {
-        let token = token::route(&self.keys, phone, request.call_id());
+        let first = [
+            request.call_id(),
+            request.from().tag.unwrap_or_default(),
+            request.from().uri.user,
+            request.to().uri.user,
+        ];
+        let token = token::route(&self.keys, phone, &first);
         let inner = format!("<sip:{token}@{};lr>", inner.uri_host());
         let outer = format!("<sip:{};lr>", outer.uri_host());
         match towards {

@@ -284,7 +284,11 @@ impl Transactions {
         let Some(evidence) = evidence else { return };
         let status = answer.status;
         if request.is_of_edge {
-            return state.emitted(&evidence, status, wrong_realm);
+            // The edge's refusals are its own: the PBX has seen nothing of them.
+            if !matches!(evidence.kind, Kind::Refused) {
+                state.emitted(&evidence, status, wrong_realm);
+            }
+            return;
         }
         let may_be_proven =
             request.method == Method::Invite && evidence.proof == Proof::Unproven && !answer.accepted();

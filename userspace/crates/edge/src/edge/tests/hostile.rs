@@ -40,7 +40,7 @@ impl Seeds {
     /// Registrations, calls in both directions, and all that belongs to them.
     fn collect() -> Self {
         let mut seeds = Self { messages: Vec::new(), responses: Vec::new(), routes: Vec::new() };
-        let mut desk = Desk::new();
+        let mut desk = TestEdge::new();
         for link in [udp(PHONE), tcp(PHONE)] {
             for (number, method) in (1..).zip(["REGISTER", "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE"]) {
                 let number = number + 10 * u32::from(link.listener);
@@ -50,13 +50,13 @@ impl Seeds {
         seeds
     }
 
-    fn add(&mut self, desk: &mut Desk, link: Link, text: &str) -> Option<String> {
+    fn add(&mut self, desk: &mut TestEdge, link: Link, text: &str) -> Option<String> {
         self.messages.push((link, text.as_bytes().to_vec()));
         let received = desk.receive(link, text);
         received.sends.into_iter().next().map(|sent| String::from_utf8(sent.bytes).unwrap())
     }
 
-    fn transaction(&mut self, desk: &mut Desk, link: Link, request: &Request<'_>) {
+    fn transaction(&mut self, desk: &mut TestEdge, link: Link, request: &Request<'_>) {
         let by = if link.transport == Transport::Tcp { "SIP/2.0/TCP" } else { "SIP/2.0/UDP" };
         let text = |more: &str| request.text(more).replace("SIP/2.0/UDP", by);
         let inner = Link { listener: link.listener, transport: link.transport, ..pbx() };
@@ -80,7 +80,13 @@ impl Seeds {
     }
 
     /// ACK, CANCEL, re-INVITE and BYE of the phone, and a BYE of the PBX.
-    fn dialog(&mut self, desk: &mut Desk, (link, inner): (Link, Link), request: &Request<'_>, sent: &str) {
+    fn dialog(
+        &mut self,
+        desk: &mut TestEdge,
+        (link, inner): (Link, Link),
+        request: &Request<'_>,
+        sent: &str,
+    ) {
         let (to_pbx, to_phone) = line(sent, "Record-Route").split_once(',').unwrap();
         let route = format!("Route: {to_phone}\r\nRoute: {to_pbx}\r\n");
         let token = to_pbx.strip_prefix("<sip:").unwrap().split('@').next().unwrap();
@@ -104,7 +110,7 @@ impl Seeds {
     }
 
     /// The PBX calls the phone by its binding, and the phone answers.
-    fn call_to(&mut self, desk: &mut Desk, (link, inner): (Link, Link), sent: &str) {
+    fn call_to(&mut self, desk: &mut TestEdge, (link, inner): (Link, Link), sent: &str) {
         let contact = line(sent, "Contact").strip_prefix('<').unwrap().split('>').next().unwrap();
         let call = Request { method: "INVITE", account: "202", number: 77 + u32::from(link.listener) };
         let by = if link.transport == Transport::Tcp { "SIP/2.0/TCP" } else { "SIP/2.0/UDP" };
@@ -256,7 +262,7 @@ fn is_entitled(bytes: &[u8]) -> bool {
         || seeds().routes.iter().any(has)
 }
 
-fn judge(desk: &mut Desk, from: Link, bytes: &[u8]) -> Result<(), TestCaseError> {
+fn judge(desk: &mut TestEdge, from: Link, bytes: &[u8]) -> Result<(), TestCaseError> {
     let carrier = if from.transport == Transport::Udp { Carrier::Datagram } else { Carrier::Stream };
     let received = desk.edge.receive(from, carrier, bytes, desk.now());
     prop_assert!(received.sends.len() <= 1, "{received:?}");
@@ -296,7 +302,7 @@ proptest! {
 
     #[test]
     fn whatever_arrives_nobody_reaches_the_pbx_without_a_right(arrivals in prop::collection::vec(arrival(), 1..6)) {
-        let mut desk = Desk::new();
+        let mut desk = TestEdge::new();
         for (from, bytes) in arrivals {
             judge(&mut desk, from, &bytes)?;
         }
@@ -306,11 +312,11 @@ proptest! {
 
 #[test]
 fn the_seeds_are_right_and_the_rule_can_be_broken() {
-    let mut desk = Desk::new();
+    let mut desk = TestEdge::new();
     let mut sent_on = 0;
     for (link, bytes) in &seeds().messages {
         judge(&mut desk, *link, bytes).unwrap_or_else(|error| panic!("{error}"));
-        let mut other = Desk::new();
+        let mut other = TestEdge::new();
         let carrier = if link.transport == Transport::Udp { Carrier::Datagram } else { Carrier::Stream };
         sent_on += usize::from(is_sent_on(&other.edge.receive(*link, carrier, bytes, other.now())));
     }
@@ -321,7 +327,7 @@ fn the_seeds_are_right_and_the_rule_can_be_broken() {
 /// A customer registers without end: what waits for the PBX's answers stays bounded.
 #[test]
 fn registrations_without_an_answer_are_forgotten() {
-    let mut desk = Desk::new();
+    let mut desk = TestEdge::new();
     for number in 0..20_000 {
         let request = Request { number, ..Request::register("201") };
         assert!(is_sent_on(&desk.try_password(PHONE, &request, PASSWORD)));

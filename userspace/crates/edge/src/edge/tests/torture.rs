@@ -6,7 +6,7 @@ use super::*;
 
 /// The status of the one answer; zero for silence.
 fn answered(from: Link, bytes: &[u8]) -> u16 {
-    let mut desk = Desk::new();
+    let mut desk = TestEdge::new();
     let carrier = if from.transport == Transport::Udp { Carrier::Datagram } else { Carrier::Stream };
     let received = desk.edge.receive(from, carrier, bytes, desk.now());
     assert!(!is_sent_on(&received), "{received:?}");

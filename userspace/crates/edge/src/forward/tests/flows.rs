@@ -142,7 +142,7 @@ fn talk_as_callee(path: &Path, invite: &str, of_pbx: &Request<'_>) {
         headers: &routes(invite, false),
         from: to.split(";tag").next().unwrap(),
         tag: "callee",
-        to: "<sip:x@pbx>;tag=1928301774",
+        to: &format!("{};tag={}", of_pbx.from, of_pbx.tag),
         ..*of_pbx
     };
     assert_eq!(path.edge.dialog(&read(&bye.write())), Some(path.phone), "{}", path.name);
