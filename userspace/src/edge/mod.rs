@@ -27,7 +27,7 @@ use sipward_edge::{
 };
 use sipward_engine::policy::{Config, DEFAULT_PATH};
 use sipward_types::flow::Transport;
-use tokio::{sync::mpsc, time::interval};
+use tokio::{sync::mpsc, task::yield_now, time::interval};
 use tracing::{debug, info, warn};
 
 use self::{accounts::AccountSource, feeder::Feeder, sockets::Sockets};
@@ -41,6 +41,8 @@ use crate::{
 
 /// Messages of a kind that wait for the core.
 const ARRIVALS: usize = 1_024;
+/// Messages after which the sockets have their turn, so that those that have less to bring do not wait for long.
+const TURN: usize = 16;
 /// The interval at which accounts are read again if they have changed, and ended things are forgotten.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -144,10 +146,16 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let mut core = Core { edge, sockets, settings, source, feeder };
     core.say_where();
     notify(&[sd_notify::NotifyState::Ready]);
-    let mut ticks = interval(TICK);
+    let (mut ticks, mut taken) = (interval(TICK), 0_usize);
     loop {
         tokio::select! {
-            Some(arrival) = arrived.next() => core.take(arrival),
+            Some(arrival) = arrived.next() => {
+                core.take(arrival);
+                taken += 1;
+                if taken % TURN == 0 {
+                    yield_now().await;
+                }
+            }
             _ = ticks.tick() => core.tick(),
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {
