@@ -41,6 +41,8 @@ use crate::{
 
 /// Messages of a kind that wait for the core.
 const ARRIVALS: usize = 1_024;
+/// The same of phones over TCP. Whoever waits for a place there loses nothing, and waits behind fewer others.
+const STREAM_ARRIVALS: usize = 64;
 /// Messages after which the sockets have their turn, so that those that have less to bring do not wait for long.
 const TURN: usize = 16;
 /// The interval at which accounts are read again if they have changed, and ended things are forgotten.
@@ -95,8 +97,9 @@ struct Arrived {
 
 impl Arrivals {
     fn new() -> (Self, Arrived) {
-        let [(datagrams, of_datagrams), (streams, of_streams), (inner, of_inner)] =
-            [(); 3].map(|()| mpsc::channel(ARRIVALS));
+        let (datagrams, of_datagrams) = mpsc::channel(ARRIVALS);
+        let (streams, of_streams) = mpsc::channel(STREAM_ARRIVALS);
+        let (inner, of_inner) = mpsc::channel(ARRIVALS);
         let arrived = Arrived { datagrams: of_datagrams, streams: of_streams, inner: of_inner };
         (Self { datagrams, streams, inner }, arrived)
     }
