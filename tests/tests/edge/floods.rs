@@ -3,12 +3,14 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream, UdpSocket},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use sipward_tests::{
     auth_pbx::PbxKind,
+    flood::{Jet, flood},
     guesser::another,
     length::by_length,
     message::Request,
@@ -239,6 +241,69 @@ fn a_burst_over_tcp_reaches_the_pbx() {
         .collect();
     for id in ids {
         assert_eq!(phone.wait(id).statuses(), [401, 200], "{}", phone.transcript());
+    }
+}
+
+/// The core has a queue for each, and serves them in turn.
+#[test]
+fn a_flood_over_one_transport_leaves_the_other_its_share() {
+    const LASTS: Duration = Duration::from_secs(2);
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };
+    let Served([mut by_udp, mut by_tcp]) = Served::new(&hosts);
+    let from = attackers(&hosts, 1);
+    let streams = open(&hosts, &from, 200);
+    let burst = register("").repeat(32);
+    let longest = thread::scope(|scope| {
+        let flood = scope.spawn(|| over_tcp(&streams, burst.as_bytes(), LASTS));
+        while_it_lasts(&mut by_udp, || flood.is_finished())
+    });
+    println!("UDP beside a flood of TCP: at most {longest:.0?}; {} kB", edge_memory(&site));
+    drop(streams);
+
+    let socket = hosts.host(CALLER).udp("10.90.0.2:0");
+    socket.connect(PBX).expect("an address");
+    let jets = [Jet { socket, message: register("").replace("SIP/2.0/TCP", "SIP/2.0/UDP") }];
+    let over = AtomicBool::new(false);
+    let (longest, flooded) = thread::scope(|scope| {
+        let flood = scope.spawn(|| flood(&jets, 20_000, &over));
+        let begun = Instant::now();
+        let longest = while_it_lasts(&mut by_tcp, || begun.elapsed() > LASTS);
+        over.store(true, Ordering::Relaxed);
+        (longest, flood.join().expect("the flood"))
+    });
+    println!(
+        "TCP beside {:.0} datagrams a second: at most {longest:.0?}; {} kB",
+        flooded.rate(),
+        edge_memory(&site)
+    );
+}
+
+/// Registers again and again. Returns the longest time that it took.
+fn while_it_lasts(phone: &mut Phone, is_over: impl Fn() -> bool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !is_over() {
+        let begun = Instant::now();
+        let outcome = phone.register(120);
+        assert_eq!(outcome.statuses(), [401, 200], "{}", phone.transcript());
+        longest = longest.max(begun.elapsed());
+    }
+    longest
+}
+
+/// Writes as much as the other end takes, and reads all answers.
+fn over_tcp(streams: &[TcpStream], burst: &[u8], lasts: Duration) {
+    let (begun, mut buffer) = (Instant::now(), vec![0; 1 << 16]);
+    for stream in streams {
+        stream.set_nonblocking(true).expect("an open socket");
+    }
+    let mut written = vec![0; streams.len()];
+    while begun.elapsed() < lasts {
+        for (mut stream, written) in streams.iter().zip(&mut written) {
+            // Where it would block, the next one has its turn.
+            *written += stream.write(&burst[*written % burst.len()..]).unwrap_or(0);
+            while stream.read(&mut buffer).is_ok_and(|length| length > 0) {}
+        }
     }
 }
 

@@ -144,5 +144,21 @@ fn registrations_in_a_phones_name_are_refused_and_it_goes_on() {
     let message = phone.request("OPTIONS", "sip:600@10.90.0.1", Edit::none());
     assert!(message.status().is_some(), "{}", phone.transcript());
     assert_nobody_is_punished(&site);
+
+    // Whoever overhears a nonce can fail with it in the phone's name. That suspends the account there, and shuts nobody
+    // out who has worked there.
+    let source = SocketAddrV4::new("10.90.0.3".parse().expect("an address"), 40_000);
+    let overheard = |number: usize| {
+        let payload = copy(&register, number, |name, value| {
+            let (before, response) = value.split_once("response=\"").filter(|_| name == "Authorization")?;
+            Some(format!("{before}response=\"{number:08x}{}", &response[8..]))
+        });
+        Forged { source, destination, payload }
+    };
+    forger.send(&(0..TIMES).map(overheard).collect::<Vec<_>>());
+    wait_until("it is suspended", PATIENCE, || !site.sipward.json("account list").is_empty());
+    assert_eq!(site.sipward.json("ban list"), [""; 0]);
+    while phone.poll(Duration::from_millis(200)) {}
+    goes_on(&mut phone, &mut caller);
     println!("drops: {:?}", site.dropped());
 }

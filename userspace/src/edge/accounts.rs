@@ -163,7 +163,9 @@ mod tests {
         fs::write(&file, "201 from-the-file\n").unwrap();
         let accounts = source.changed(&settings()).unwrap();
         assert_eq!((names(&accounts), &source.fault), (vec!["201".to_owned()], &None));
-        let ha1 = |accounts: &Accounts| accounts.get(b"201").unwrap().ha1(HashFunction::Md5).unwrap().as_hex().to_owned();
+        let ha1 = |accounts: &Accounts| {
+            accounts.get(b"201").unwrap().ha1(HashFunction::Md5).unwrap().as_hex().to_owned()
+        };
         let of_database = ha1(&accounts);
         add("202 a");
         assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "202"]);

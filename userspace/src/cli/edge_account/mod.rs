@@ -164,7 +164,9 @@ fn existing() -> Result<Option<AccountStore>, Failure> {
 }
 
 fn missing(name: &AccountName) -> Failure {
-    Failure::No(format!("{name} is not in the database of the edge's accounts: `sipward account list --all` shows those that are; an account of the file in `[edge] accounts` is changed in that file"))
+    Failure::No(format!(
+        "{name} is not in the database of the edge's accounts: `sipward account list --all` shows those that are; an account of the file in `[edge] accounts` is changed in that file"
+    ))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "this is what `map_err` passes")]
