@@ -448,7 +448,7 @@ fn breaks_16_a_phone_that_comes_back_from_another_port_is_one_contact() {
     };
     let [first] = &contacts_of(&mut edge, PHONE, 1)[..] else { panic!("one") };
     let again = contacts_of(&mut edge, PHONE, 2);
-    assert_eq!(again, [first.clone()], "from the same port");
+    assert_eq!(again, std::slice::from_ref(first), "from the same port");
     let moved = contacts_of(&mut edge, "198.51.100.7:6000", 3);
     assert!(moved.contains(&format!("{first};expires=0")) && moved.len() == 2, "{moved:?}");
     assert_eq!(contacts_of(&mut edge, "198.51.100.7:6000", 4).len(), 1);
