@@ -143,7 +143,7 @@ impl PbxKind {
         )
     }
 
-    const fn is_behind_edge(self) -> bool {
+    pub const fn is_behind_edge(self) -> bool {
         matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::RangeInclusive,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -29,7 +30,12 @@ pub fn section(more: &str) -> String {
 
 /// A file of the accounts that the PBXs of the tests have, with the same passwords.
 pub fn accounts() -> String {
-    ACCOUNTS.map(|account| format!("{account} {}\n", password(account))).collect()
+    accounts_of(ACCOUNTS)
+}
+
+/// The same with other accounts.
+pub fn accounts_of(accounts: RangeInclusive<u32>) -> String {
+    accounts.map(|account| format!("{account} {}\n", password(account))).collect()
 }
 
 /// The edge of an installation. Dropped, it is killed.

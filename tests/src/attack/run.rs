@@ -312,11 +312,16 @@ impl Work<'_> {
         if is_refused {
             self.figures.answered += 1;
             self.figures.soon += u32::from(at < SOON);
-        } else {
-            *self.figures.others.entry(status).or_default() += 1;
+        }
+        // What wrong guesses were answered, too, tells nothing, such as a 400 for the way the message is written.
+        let mut is_told = false;
+        if !is_refused {
+            let times = self.figures.others.entry(status).or_default();
+            *times += 1;
+            is_told = *times == 1;
         }
         // A PBX that calls a nonce stale only where the password is right gives it away.
-        let is_told = !is_refused || asked.is_some_and(|asked| asked.is_stale);
+        is_told |= asked.is_some_and(|asked| asked.is_stale);
         if guess == self.attacker.wrong && is_told && self.figures.found.is_none() {
             self.figures.found = Some(at);
         }

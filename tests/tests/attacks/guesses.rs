@@ -51,6 +51,12 @@ fn who_guesses_at_a_kamailio_gets_nowhere_and_nobody_notices() {
     suite(PbxKind::DebianKamailio, rows(PbxKind::DebianKamailio), by_length(MINUTE, hour()));
 }
 
+/// The edge is the third of them: it asks, and Asterisk behind it asks nobody.
+#[test]
+fn who_guesses_at_the_edge_gets_nowhere_and_nobody_notices() {
+    suite(PbxKind::EdgedAsterisk, rows(PbxKind::EdgedAsterisk), by_length(MINUTE, hour()));
+}
+
 /// An hour of parts, where the long form is wanted.
 #[test]
 fn no_combination_gets_further_at_an_asterisk() {
@@ -153,7 +159,11 @@ fn suite(make: PbxKind, rows: Vec<Row>, lasts: Duration) {
     let last = 1000 + u32::try_from(rows.len()).expect("few attacks") * STEP;
     let site = Site::default();
     let Some(_auth_pbx) = AuthPbx::start_with(make, site.pbx(), 1000..=last) else { return };
-    let guarded = Guarded::start(&site, "");
+    let guarded = if make.is_behind_edge() {
+        Guarded::start_with_edge(&site, 1000..=last)
+    } else {
+        Guarded::start(&site, "")
+    };
     let places = || rows.iter().enumerate().map(|(n, row)| Place { n, row: *row, lasts });
     let phones: Vec<_> = places().map(|place| Phones::start(&site, place)).collect();
     let outcomes: Vec<Outcome> = thread::scope(|scope| {

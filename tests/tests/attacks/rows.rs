@@ -106,7 +106,7 @@ fn attacks(make: PbxKind) -> Vec<Attack> {
         attacks.push(Attack { form, ..PLAIN });
     }
     attacks.push(Attack { form: Form::EarlyDecoys, nonce: Nonce::MadeUp, ..INFO });
-    if make == PbxKind::AnonymousAsterisk || make == PbxKind::DebianKamailio {
+    if matches!(make, PbxKind::AnonymousAsterisk | PbxKind::DebianKamailio | PbxKind::EdgedAsterisk) {
         for transport in [Transport::UdpV6, Transport::UdpV6Networks, Transport::UdpV6Fragments] {
             attacks.push(Attack { transport, ..PLAIN });
         }

@@ -2,12 +2,19 @@
 
 use std::{
     net::IpAddr,
+    ops::RangeInclusive,
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
-use sipward_tests::{attack::Site, command::Sipward, daemon::Daemon, scratch::Scratch};
+use sipward_tests::{
+    attack::Site,
+    command::Sipward,
+    daemon::Daemon,
+    edge::{Edge, accounts_of, section},
+    scratch::Scratch,
+};
 
 /// The daemon takes nothing for proven just after its start.
 const BLIND: Duration = Duration::from_millis(5_500);
@@ -24,7 +31,8 @@ pub(crate) struct Guarded<'a> {
     /// Dropped before the installation, whose pins it would make again.
     _daemon: Daemon,
     pub(crate) sipward: Sipward<'a>,
-    _directory: Scratch,
+    _edge: Option<Edge>,
+    directory: Scratch,
 }
 
 impl<'a> Guarded<'a> {
@@ -35,7 +43,16 @@ impl<'a> Guarded<'a> {
         let sipward = Sipward::new(site.pbx());
         let daemon = Daemon::start(&sipward, &config);
         thread::sleep(BLIND);
-        Self { _daemon: daemon, sipward, _directory: directory }
+        Self { _daemon: daemon, sipward, _edge: None, directory }
+    }
+
+    /// The same with sipward's own SIP front before a PBX that asks nobody.
+    pub(crate) fn start_with_edge(site: &'a Site, accounts: RangeInclusive<u32>) -> Self {
+        let mut guarded = Self::start(site, &section(""));
+        guarded.directory.file("accounts.txt", &accounts_of(accounts));
+        let config = guarded.directory.0.join("sipward.toml").display().to_string();
+        guarded._edge = Some(Edge::start(&guarded.sipward, &config, &guarded.directory));
+        guarded
     }
 
     /// Packets, by reason.
