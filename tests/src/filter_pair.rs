@@ -1,5 +1,7 @@
 //! The kernel's filter and the one in memory, side by side: every packet goes through both, and they must agree.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use sipward_engine::{policy::Config, replay::Memory};
 use sipward_kernel::clock::now;
@@ -39,6 +41,9 @@ pub struct FilterPair {
     enforce: bool,
     before: Vec<(Counter, Counter)>,
     hits: Vec<u64>,
+    /// The last nonce that was issued, which shows the kernel that somebody watches what leaves. It believes so for some
+    /// seconds, which are few on a slow machine.
+    issued: Option<(IpAddr, u64)>,
 }
 
 impl std::fmt::Debug for FilterPair {
@@ -78,8 +83,15 @@ impl FilterPair {
         let enforce = resolved.policy.enforce != 0;
         let mut memory = Memory::new(resolved.policy, compiled.tables);
         memory.judge_guesses();
-        let mut pair =
-            Self { filter, memory, names: compiled.names, enforce, before: Vec::new(), hits: Vec::new() };
+        let mut pair = Self {
+            filter,
+            memory,
+            names: compiled.names,
+            enforce,
+            before: Vec::new(),
+            hits: Vec::new(),
+            issued: None,
+        };
         pair.before = pair.counts();
         pair.hits = pair.filter.signature_hits().unwrap();
         pair
@@ -91,8 +103,7 @@ impl FilterPair {
     }
 
     pub fn put_entry(&mut self, net: &str, entry: SourceEntry) {
-        let net =
-            net.parse::<IpNet>().unwrap_or_else(|_| IpNet::from(net.parse::<std::net::IpAddr>().unwrap()));
+        let net = net.parse::<IpNet>().unwrap_or_else(|_| IpNet::from(net.parse::<IpAddr>().unwrap()));
         if net.prefix_len() == net.max_prefix_len() {
             self.filter.sources().unwrap().put(net.addr(), entry).unwrap();
         } else {
@@ -140,6 +151,7 @@ impl FilterPair {
     pub fn issue(&mut self, address: &str, nonce: &str) {
         let (address, nonce) = (address.parse().unwrap(), nonce_hash(nonce.as_bytes()));
         self.filter.issue(address, nonce, now()).unwrap();
+        self.issued = Some((address, nonce));
         self.memory.set_watched(true);
         self.memory.judge_guesses().issue(AddressHash { address: to_key(address), hash: nonce }, now());
     }
@@ -184,6 +196,9 @@ impl FilterPair {
 
     /// The verdict that both give. Asserts that the kernel acted by its verdict, and counted it exactly once.
     pub fn judge(&mut self, frame: &[u8]) -> String {
+        if let Some((address, nonce)) = self.issued {
+            self.filter.issue(address, nonce, now()).unwrap();
+        }
         self.memory.set_now(now());
         let (verdict, _) = self.memory.judge(frame);
         let (action, _) = self.filter.test_run(frame, 1).expect("the kernel runs the program");

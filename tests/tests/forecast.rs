@@ -53,7 +53,7 @@ fn policy(settings: Settings) -> Box<Policy> {
     let mut policy = Config::parse("", "the test").unwrap().resolve().unwrap().policy;
     policy.stranger = std::array::from_fn(|class| if class % 2 == 0 { window(3) } else { bucket(4) });
     policy.known = [bucket(2); Class::COUNT];
-    policy.prefix = std::array::from_fn(|class| if class % 2 == 0 { bucket(8) } else { window(8) });
+    policy.prefix = std::array::from_fn(|class| if class % 2 == 0 { bucket(5) } else { window(5) });
     policy.newcomer_packets = 8;
     policy.newcomers = std::array::from_fn(|class| if class % 2 == 0 { window(4) } else { bucket(4) });
     (policy.flow_window, policy.flows_per_source, policy.flows_per_prefix) = (HOUR, 3, 8);

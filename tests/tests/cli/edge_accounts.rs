@@ -128,8 +128,8 @@ fn a_mistake_changes_nothing_and_repeats_no_secret() {
         ("account add 202 --ha1 MD5:realm".to_owned(), "s3cret", 2, "32 hexadecimal digits"),
         ("account add 202 --ha1 MD5-sess:realm".to_owned(), MD5, 2, "MD5, SHA-256 or SHA-512-256"),
         ("account add 202 --ha1 MD5:a --ha1 SHA-256:b".to_owned(), MD5, 2, "of one realm"),
-        ("account set 202 --status locked".to_owned(), "", 1, "no account of the edge"),
-        ("account del 202".to_owned(), "", 1, "no account of the edge"),
+        ("account set 202 --status locked".to_owned(), "", 1, "not in the database of the edge"),
+        ("account del 202".to_owned(), "", 1, "not in the database of the edge"),
     ] {
         let done = typed(&sipward, &line, input);
         refused(&done, code, &[said]);

@@ -147,12 +147,12 @@ async fn write_all(mut write: WriteHalf<'_>, unsent: &mut Unsent, shared: &Share
 async fn receive(mut read: ReadHalf<'_>, link: Link, shared: &Shared, arrivals: &Arrivals) {
     let mut framing = StreamFraming::default();
     let mut chunk = [0; CHUNK];
-    let mut patience = Patience { since: Instant::now(), is_first: true, has_begun: false };
+    let mut deadline = Deadline { since: Instant::now(), is_first: true, has_begun: false };
     loop {
-        let length = match timeout_at(patience.end(shared), read.read(&mut chunk)).await {
+        let length = match timeout_at(deadline.end(shared), read.read(&mut chunk)).await {
             Ok(Ok(length)) if length > 0 => length,
             // It was let in while it was waited for.
-            Err(_) if patience.end(shared) > Instant::now() => continue,
+            Err(_) if deadline.end(shared) > Instant::now() => continue,
             _ => return,
         };
         framing.push(&chunk[..length]);
@@ -175,13 +175,13 @@ async fn receive(mut read: ReadHalf<'_>, link: Link, shared: &Shared, arrivals: 
                 return;
             }
         }
-        patience.has_read(has_message, framing.pending() > 0);
+        deadline.has_read(has_message, framing.pending() > 0);
     }
 }
 
 /// How long the other end is waited for.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct Deadline {
     since: Instant,
     /// No message has come yet.
     is_first: bool,
@@ -189,7 +189,7 @@ struct Patience {
     has_begun: bool,
 }
 
-impl Patience {
+impl Deadline {
     fn end(self, shared: &Shared) -> Instant {
         let is_admitted = shared.is_admitted.load(Ordering::Relaxed);
         self.since
@@ -220,13 +220,13 @@ mod tests {
     fn only_whole_messages_renew_the_patience() {
         let past = Instant::now();
         let read = |is_first, has_begun, has_message, begins| {
-            let mut patience = Patience { since: past, is_first, has_begun };
-            patience.has_read(has_message, begins);
+            let mut deadline = Deadline { since: past, is_first, has_begun };
+            deadline.has_read(has_message, begins);
             let until = |is_admitted: bool| {
-                patience.end(&Shared { is_admitted: is_admitted.into(), ..Shared::default() })
-                    - patience.since
+                deadline.end(&Shared { is_admitted: is_admitted.into(), ..Shared::default() })
+                    - deadline.since
             };
-            (patience.since > past, until(false), until(true))
+            (deadline.since > past, until(false), until(true))
         };
         for (what, found, expected) in [
             ("a stranger's ping", read(true, false, false, false), (false, FIRST, IDLE)),
