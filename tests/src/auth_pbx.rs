@@ -16,7 +16,7 @@ use crate::{
 
 pub const SIP: u16 = 5060;
 const PHONE: u16 = 5070;
-/// Where a PBX listens that another program is before.
+/// The address of a PBX that another program is before.
 pub const BEHIND: &str = "127.0.0.1:5070";
 const BEHIND_PORT: u16 = 5070;
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");

@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io,
-    net::UdpSocket,
+    net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd as _,
     process::Command,
     thread,
@@ -169,6 +169,24 @@ impl Lan {
 
     pub fn hosts<const N: usize>(&self) -> [&Namespace; N] {
         self.hosts.iter().collect::<Vec<_>>().try_into().expect("as many as there are roles")
+    }
+}
+
+/// The IP version that two hosts of a [`Lan`] speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// A port of the host with that number.
+    pub fn address(self, number: usize, port: u16) -> SocketAddr {
+        let ip = match self {
+            Self::V4 => v4(number),
+            Self::V6 => v6(number),
+        };
+        SocketAddr::new(ip.parse().expect("an address"), port)
     }
 }
 

@@ -313,7 +313,7 @@ impl Work<'_> {
             self.figures.answered += 1;
             self.figures.soon += u32::from(at < SOON);
         }
-        // What wrong guesses were answered, too, tells nothing, such as a 400 for the way the message is written.
+        // An answer that wrong guesses got, too, tells nothing, such as a 400 for the way the message is written.
         let mut is_told = false;
         if !is_refused {
             let times = self.figures.others.entry(status).or_default();

@@ -54,6 +54,11 @@ impl<'a> Guarded<'a> {
         Phone::new(&self.site.attacker, &wire.v4(host), &wire.v4(PBX))
     }
 
+    fn standing_of_neighbour(&self) -> String {
+        let explained = self.sipward.json("explain 10.91.0.11").remove(0);
+        explained["standing"].as_str().expect("a word").to_owned()
+    }
+
     /// Account and source of all that is suspended, and until when.
     fn suspended(&self) -> Vec<(String, String, u64)> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -288,12 +293,8 @@ fn who_is_known_is_so_again_when_a_ban_ends() {
     let site = site();
     let guarded = Guarded::new(&site, "");
     let _daemon = guarded.daemon();
-    let phone = guarded.phone(NEIGHBOUR);
-    assert_eq!(phone.register("201", true), Some(200));
-    let standing = || {
-        let explained = guarded.sipward.json("explain 10.91.0.11").remove(0);
-        explained["standing"].as_str().expect("a word").to_owned()
-    };
+    let standing = || guarded.standing_of_neighbour();
+    assert_eq!(guarded.phone(NEIGHBOUR).register("201", true), Some(200));
     wait_until("it is known", PATIENCE, || standing() == "known");
     for lists in
         [&["ban add", "ban del"][..], &["ban add", "trust add", "trust del"], &["trust add", "trust del"]]
@@ -322,12 +323,8 @@ fn who_is_known_is_so_again_when_the_configuration_lets_them_go() {
     let site = site();
     let guarded = Guarded::new(&site, "");
     let daemon = guarded.daemon();
-    let phone = guarded.phone(NEIGHBOUR);
-    assert_eq!(phone.register("201", true), Some(200));
-    let standing = || {
-        let explained = guarded.sipward.json("explain 10.91.0.11").remove(0);
-        explained["standing"].as_str().expect("a word").to_owned()
-    };
+    let standing = || guarded.standing_of_neighbour();
+    assert_eq!(guarded.phone(NEIGHBOUR).register("201", true), Some(200));
     wait_until("it is known", PATIENCE, || standing() == "known");
     let text = fs::read_to_string(&guarded.config).expect("the configuration");
     let lists = |line: &str| fs::write(&guarded.config, format!("{line}\n{text}")).expect("it is written");

@@ -5,11 +5,12 @@ use std::{thread, time::Duration};
 use sipward_tests::{
     auth_pbx::PbxKind,
     daemon::Daemon,
+    namespace::Family,
     sip_phone::{Phone, Transport},
     wait::wait_until,
 };
 
-use crate::site::{CALLER, Family, Hosts, Site};
+use crate::site::{CALLER, Hosts, Site};
 
 /// In two seconds all of them have come, as in an office whose phones are switched on.
 const PAUSE: Duration = Duration::from_millis(65);

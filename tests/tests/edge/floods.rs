@@ -14,11 +14,12 @@ use sipward_tests::{
     guesser::another,
     length::by_length,
     message::Request,
+    namespace::Family,
     sip_phone::{Phone, State, Transport, drive},
     tcp::connect,
 };
 
-use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
+use crate::site::{CALLEE, CALLER, Hosts, Site};
 
 const PBX: &str = "10.90.0.1:5060";
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -300,7 +301,7 @@ fn over_tcp(streams: &[TcpStream], burst: &[u8], lasts: Duration) {
     let mut written = vec![0; streams.len()];
     while begun.elapsed() < lasts {
         for (mut stream, written) in streams.iter().zip(&mut written) {
-            // Where it would block, the next one has its turn.
+            // If it would block, the next one has its turn.
             *written += stream.write(&burst[*written % burst.len()..]).unwrap_or(0);
             while stream.read(&mut buffer).is_ok_and(|length| length > 0) {}
         }

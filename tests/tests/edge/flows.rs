@@ -3,10 +3,11 @@
 use sipward_tests::{
     auth_pbx::PbxKind,
     digest::Algorithm,
+    namespace::Family,
     sip_phone::{Edit, Phone, State, Transport, drive},
 };
 
-use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
+use crate::site::{CALLEE, CALLER, Hosts, Site};
 
 /// Of Asterisk: early media, then an answer, then BYE.
 const ANNOUNCEMENT: &str = "700";

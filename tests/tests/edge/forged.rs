@@ -7,11 +7,12 @@ use sipward_tests::{
     daemon::Daemon,
     digest::Algorithm,
     forge::{Forged, Forger},
+    namespace::Family,
     sip_phone::{Edit, Phone, State, Transport, drive},
     wait::wait_until,
 };
 
-use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
+use crate::site::{CALLEE, CALLER, Hosts, Site};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const PBX: &str = "10.90.0.1:5060";

@@ -5,11 +5,12 @@ use std::time::Duration;
 use sipward_tests::{
     auth_pbx::PbxKind,
     daemon::Daemon,
+    namespace::Family,
     sip_phone::{Edit, Phone, Transport},
     wait::wait_until,
 };
 
-use crate::site::{CALLEE, CALLER, Family, Hosts, Site};
+use crate::site::{CALLEE, CALLER, Hosts, Site};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const BAD: &str = "10.90.0.2";

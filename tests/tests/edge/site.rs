@@ -1,12 +1,10 @@
 //! A PBX behind the edge, and two hosts with phones.
 
-use std::net::SocketAddr;
-
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
     edge::{Edge, accounts, section},
-    namespace::{Lan, Namespace, v4, v6},
+    namespace::{Family, Lan, Namespace},
     scratch::Scratch,
     sip_phone::{Phone, Settings, Transport},
 };
@@ -14,12 +12,6 @@ use sipward_tests::{
 /// The numbers of the hosts with phones.
 pub(crate) const CALLER: usize = 2;
 pub(crate) const CALLEE: usize = 3;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
 
 pub(crate) struct Hosts(Lan);
 
@@ -46,14 +38,10 @@ impl Hosts {
         account: u32,
         change: impl FnOnce(&mut Settings),
     ) -> Phone {
-        let address = |number, port| {
-            let ip = if family == Family::V4 { v4(number) } else { v6(number) };
-            SocketAddr::new(ip.parse().expect("an address"), port)
-        };
         let mut settings =
-            Settings::new(transport, address(1, SIP), &account.to_string(), &password(account));
+            Settings::new(transport, family.address(1, SIP), &account.to_string(), &password(account));
         change(&mut settings);
-        Phone::start(self.host(number), address(number, 0), settings)
+        Phone::start(self.host(number), family.address(number, 0), settings)
     }
 }
 

@@ -3,10 +3,11 @@
 use sipward_tests::{
     auth_pbx::{PbxKind, password},
     caller::{CALLS, Caller, Login, Plan, Tally, Way},
+    namespace::Family,
     sip_phone::{Edit, State, Transport, drive},
 };
 
-use crate::site::{CALLER, Family, Hosts, Site};
+use crate::site::{CALLER, Hosts, Site};
 
 #[test]
 fn sipp_registers_and_calls() {

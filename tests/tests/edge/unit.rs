@@ -10,6 +10,7 @@ use sipward_tests::{
     command::{Done, Sipward, binary},
     daemon::Daemon,
     edge::Edge,
+    namespace::Family,
     scratch::Scratch,
     sip_phone::Transport,
     unit_file::DAEMON,
@@ -18,7 +19,7 @@ use sipward_tests::{
 
 use crate::{
     guarded::{PATIENCE, fail, guesser, suspended},
-    site::{CALLEE, Family, Hosts, Site},
+    site::{CALLEE, Hosts, Site},
 };
 
 /// The user and the group nobody, in the place of the edge's.

@@ -2,10 +2,11 @@
 
 use sipward_tests::{
     auth_pbx::PbxKind,
+    namespace::Family,
     sip_phone::{Edit, Incoming, Phone, State, Transport, drive},
 };
 
-use crate::site::{CALLEE, CALLER, Family, Site, assert_content};
+use crate::site::{CALLEE, CALLER, Site, assert_content};
 
 /// Of Asterisk: early media, then an answer, then BYE.
 const ANNOUNCEMENT: &str = "700";

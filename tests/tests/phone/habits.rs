@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use sipward_tests::{
     auth_pbx::PbxKind,
+    namespace::Family,
     sip_phone::{Claims, Edit, OnChallenge, Quality, Transport},
 };
 
-use crate::site::{CALLEE, CALLER, Family, Site, assert_content};
+use crate::site::{CALLEE, CALLER, Site, assert_content};
 
 #[test]
 fn each_use_of_qop_is_one_that_kamailio_and_asterisk_accept() {

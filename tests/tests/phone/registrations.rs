@@ -3,10 +3,11 @@
 use sipward_tests::{
     auth_pbx::PbxKind,
     digest::Algorithm,
+    namespace::Family,
     sip_phone::{Challenge, Edit, Phone, Transport},
 };
 
-use crate::site::{CALLER, Family, Site, assert_content};
+use crate::site::{CALLER, Site, assert_content};
 
 /// Registers, registers again, and unregisters.
 fn live(phone: &mut Phone) {

@@ -1,32 +1,14 @@
 //! A PBX and two hosts with phones.
 
-use std::net::SocketAddr;
-
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
-    namespace::{Lan, v4, v6},
+    namespace::{Family, Lan},
     sip_phone::{Phone, Settings, Transport},
 };
 
 /// The numbers of the hosts with phones.
 pub(crate) const CALLER: usize = 2;
 pub(crate) const CALLEE: usize = 3;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    fn address(self, number: usize, port: u16) -> SocketAddr {
-        let ip = match self {
-            Self::V4 => v4(number),
-            Self::V6 => v6(number),
-        };
-        SocketAddr::new(ip.parse().expect("an address"), port)
-    }
-}
 
 pub(crate) struct Site {
     lan: Lan,

@@ -76,7 +76,7 @@ impl AccountStore {
 
     fn over(connection: Connection, path: &Path) -> Result<Self> {
         let store = Self { connection, path: path.to_owned() };
-        // What is deleted is overwritten: it is a secret.
+        // Deleted rows are overwritten, because they hold secrets.
         store.run(|connection| connection.pragma_update(None, "secure_delete", "ON"))?;
         Ok(store)
     }

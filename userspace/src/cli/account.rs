@@ -145,7 +145,7 @@ fn list(call: &Call, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
-/// What the edge has of the account, if it has one, and what the guard has.
+/// The edge's part of the account, if it has one, and the guard's.
 pub(super) fn show(account: &str, output: &mut Output) -> Result<(), Failure> {
     let at_edge = edge_account::find(account, output)?;
     if let Some(at_edge) = &at_edge {

@@ -50,13 +50,13 @@ pub(super) struct EvidenceCommand {
     /// The port that they came from, if it is known
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
-    /// What they came over
+    /// The transport that they came over
     #[arg(long, default_value = "udp", value_parser = words::<Transport>(TRANSPORTS))]
     transport: Transport,
     /// The method of the request
     #[arg(long, default_value = "register", value_parser = words::<Method>(METHODS))]
     method: Method,
-    /// What became of the request
+    /// The outcome of the request
     #[arg(long, required_unless_present = "stdin", value_parser = words::<Outcome>(OUTCOMES))]
     outcome: Option<Outcome>,
     /// Nobody else could have sent it in the name of that address; over TCP this is always so
@@ -70,7 +70,7 @@ pub(super) struct EvidenceCommand {
     ago: Duration,
 }
 
-/// What is read at once, in bytes: some thousand lines.
+/// Bytes that are read at once: some thousand lines.
 const READ: usize = 1 << 18;
 
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];

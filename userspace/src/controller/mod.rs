@@ -381,7 +381,7 @@ impl Controller {
     }
 }
 
-/// What a command that was killed had put in force and not saved goes, of the lists and of the suspensions.
+/// Takes back what a killed command had put in force and not saved, of the lists and of the suspensions.
 fn take_back(
     enforced: &mut EnforcedState,
     tables: &mut Tables,

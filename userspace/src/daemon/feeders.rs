@@ -84,7 +84,7 @@ impl Feeders {
     }
 }
 
-/// What each user has handed in lately: until when that keeps its budget busy.
+/// For each user, the time until which what it has handed in keeps its budget busy.
 #[derive(Debug, Default)]
 struct Budgets(HashMap<u32, KernelTime>);
 

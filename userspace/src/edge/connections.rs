@@ -179,7 +179,7 @@ async fn receive(mut read: ReadHalf<'_>, link: Link, shared: &Shared, arrivals: 
     }
 }
 
-/// How long the other end is waited for.
+/// The time for which the other end is waited for.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
     since: Instant,

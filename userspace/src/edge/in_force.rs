@@ -1,4 +1,4 @@
-//! What the daemon says is in force, in the edge's own words.
+//! The daemon's news of what is in force, in the edge's own words.
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ pub struct Options {
     pub log: Log,
 }
 
-/// What the core is told.
+/// A message to the core.
 #[derive(Debug)]
 enum Arrival {
     Datagram {
@@ -203,7 +203,7 @@ struct Core {
     settings: Settings,
     source: AccountSource,
     feeder: Feeder,
-    /// What was logged of the refusals.
+    /// The counts of refusals at the last line in the log.
     logged: Counters,
     log_next: Instant,
 }
@@ -259,7 +259,7 @@ impl Core {
     /// The sender of a request is told. An answer that cannot be sent is lost, as on the network.
     fn gone(&mut self, to: Link, bytes: &[u8]) {
         for forwarded in self.edge.gone(bytes, to).sends {
-            // Who asked is gone, too.
+            // The one who asked is gone, too.
             let _ = self.sockets.send(forwarded.to, forwarded.bytes);
         }
     }

@@ -1,4 +1,4 @@
-//! What is in force, for programs that answer phones themselves.
+//! The feed of what is in force, for programs that answer phones themselves.
 
 use std::net::IpAddr;
 

@@ -41,7 +41,7 @@ pub enum InForce {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub mode: FilterMode,
-    /// What the filter does with packets of suspended accounts.
+    /// The filter's treatment of packets of suspended accounts.
     pub suspended: SuspendedPackets,
     /// Failures in a row that suspend an account, to register and of other requests; null: none do.
     pub retries: Option<u32>,

@@ -14,7 +14,7 @@ pub struct Keys {
     previous: Option<[u8; 32]>,
 }
 
-/// What is signed. A signature for one purpose is worth nothing for another.
+/// The purpose of a signature, which is worth nothing for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Nonce,

@@ -19,9 +19,9 @@ pub struct Link {
 /// Which of the edge's two sides a socket is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Where phones and strangers are.
+    /// The side of phones and strangers.
     Outer,
-    /// Where the PBX is.
+    /// The side of the PBX.
     Inner,
 }
 

@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where phones reach the edge.
+    /// The addresses at which phones reach the edge.
     pub listen: Vec<Listen>,
     /// The edge's address on the PBX's side, over UDP and TCP: it accepts nobody but the PBX.
     pub inner: SocketAddr,

@@ -42,7 +42,7 @@ struct Open {
     shared: Arc<Shared>,
 }
 
-/// What the table and the task of a connection know of it.
+/// The facts of a connection that its task and the table share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// Bytes that were not written yet.
@@ -62,7 +62,7 @@ pub(in crate::edge) struct Place {
 }
 
 impl Table {
-    /// Where there is no room, the oldest stranger gives way: of the same source, if that has too many. `None`: there is
+    /// If there is no room, the oldest stranger gives way: of the same source, if that has too many. `None`: there is
     /// no stranger.
     pub(super) fn add(&mut self, place: Place) -> Option<(Link, Arc<Shared>, Unsent)> {
         let source = source(place.side, place.peer);

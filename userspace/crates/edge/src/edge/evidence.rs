@@ -1,4 +1,4 @@
-//! What the edge has learnt of somebody, for the guard.
+//! Evidence of the edge, for the guard.
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ pub struct Now {
     pub wall: WallSeconds,
 }
 
-/// What follows from a message.
+/// The consequences of a message.
 #[derive(Debug, Default)]
 pub struct Received {
     pub sends: Vec<Forwarded>,

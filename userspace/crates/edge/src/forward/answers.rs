@@ -39,7 +39,7 @@ impl Forwarder {
         Some(Forwarded { to, bytes: edits.apply() })
     }
 
-    /// Where the topmost Via leads back to, if the edge has written it.
+    /// The link that the topmost Via leads back to, if the edge has written it.
     pub(super) fn own_branch(&self, message: &Message<'_>) -> Option<Link> {
         let mut vias = message.listed(Header::Via).map(|via| Hop::read(via.value).via);
         let (own, below) = (vias.next()?, vias.next()?);

@@ -11,7 +11,7 @@ use crate::{
     token,
 };
 
-/// Where a request goes, as its Request-URI and its Routes say.
+/// The way of a request, as its Request-URI and its Routes say.
 pub(super) struct Routing<'a> {
     /// The edge's own ones, Request-URI included where a strict router has put one there.
     own: Vec<Uri<'a>>,

@@ -33,7 +33,7 @@ impl<'a> Hop<'a> {
         host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// Where answers to what came from `source` go. The address is never one that the message names.
+    /// The address that answers to what came from `source` go to. It is never one that the message names.
     ///
     /// Over UDP RFC 3261 says the port that the sender names, unless it asks for its own; but where its address is not the
     /// one that it names, it is behind a NAT, and only its own port leads back to it.

@@ -9,7 +9,7 @@ use super::Unclear;
 /// A message with more lines is no phone's.
 const LINES_MAX: usize = 256;
 
-/// Where a header line stands in its message.
+/// The place of a header line in its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub header: Header,

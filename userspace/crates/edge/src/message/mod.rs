@@ -203,7 +203,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Where a part of the message stands in it. An empty one stands nowhere.
+    /// The place of a part of the message in it. An empty one has none.
     pub fn span(&self, part: &'a [u8]) -> Range<usize> {
         let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
         start..start + part.len()
@@ -230,7 +230,7 @@ impl<'a> Message<'a> {
         self.listed(Header::Via).next().map(|via| Hop::read(via.value)).unwrap_or_default()
     }
 
-    /// Where answers to a request from there go.
+    /// The link that answers to a request from there go to.
     pub fn reply_to(&self, from: Link) -> Link {
         Link { peer: self.via().reply_to(from.peer, from.transport), ..from }
     }

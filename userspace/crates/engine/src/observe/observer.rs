@@ -66,7 +66,7 @@ impl Observer {
         self.matcher.state.nonces.miss(what, now);
     }
 
-    /// What comes to these ports is watched for what the filter has charged, and for diagnoses, but is no evidence: the edge
+    /// Traffic to these ports is watched for what the filter has charged, and for diagnoses, but is no evidence: the edge
     /// hands that in itself.
     pub fn set_edge_ports(&mut self, edge_ports: Arc<[EdgePort]>) {
         self.matcher.edge_ports = edge_ports;

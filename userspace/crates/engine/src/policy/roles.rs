@@ -10,7 +10,7 @@ use super::{
 /// The user of `sipward edge`, unless the file names others.
 const EDGE: &str = "sipward-edge";
 
-/// What somebody may do over the control socket. One has a role by itself, or by one that includes it.
+/// The permission to make certain calls over the control socket. One has a role by itself, or by one that includes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Query the state.

@@ -248,6 +248,7 @@ impl Memory {
     fn longest_prefix(&self, address: &Address) -> Option<SourceEntry> {
         let bits = address.0.iter().fold(0, |bits, word| bits << 32 | u128::from(u32::from_be(*word)));
         let longest_first = self.prefixes.iter().rev();
+        let mask = |length: u8| u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
         longest_first.filter_map(|(length, nets)| nets.get(&(bits & mask(*length)))).next().copied()
     }
 
@@ -593,9 +594,4 @@ impl World for View<'_> {
     fn judge_fragment(&self, packet: &Packet, found: Fragment, stream: Stream) -> Outcome {
         judge::judge_fragment(self, packet, found, stream)
     }
-}
-
-/// The first `length` bits of an address.
-fn mask(length: u8) -> u128 {
-    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }

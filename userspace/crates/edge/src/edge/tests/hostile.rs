@@ -250,7 +250,7 @@ fn arrival() -> impl Strategy<Value = (Link, Vec<u8>)> {
     prop_oneof![6 => mutated(), 3 => elsewhere, 1 => random]
 }
 
-/// What the sender has shown: a right digest, a route of its dialog, or nothing but a request that has to follow another.
+/// The sender's proof: a right digest, a route of its dialog, or nothing but a request that has to follow another.
 fn is_entitled(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let method = text.trim_start().split(' ').next().unwrap_or_default().to_owned();
