@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -24,7 +25,7 @@ const UNSENT: usize = 1 << 20;
 /// Messages on their way into a connection.
 pub(super) type Unsent = mpsc::UnboundedReceiver<Vec<u8>>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
     last: u64,
     open: HashMap<u64, Open>,
@@ -59,6 +60,20 @@ pub(in crate::edge) struct Place {
     pub(in crate::edge) side: Side,
     pub(in crate::edge) listener: u8,
     pub(in crate::edge) peer: SocketAddr,
+}
+
+impl Default for Table {
+    /// Numbers begin elsewhere in each run: tokens outlive a restart, and one of before must not lead to another phone.
+    fn default() -> Self {
+        let random = RandomState::new().build_hasher().finish();
+        Self {
+            last: random >> 24,
+            open: HashMap::new(),
+            sources: HashMap::new(),
+            strangers: BTreeSet::new(),
+            phones: 0,
+        }
+    }
 }
 
 impl Table {

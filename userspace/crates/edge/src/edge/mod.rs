@@ -170,7 +170,8 @@ impl Edge {
     /// A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it, and is where the phone was.
     fn in_dialog(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         match self.forwarder.dialog(request) {
-            Some(phone) if is_at(phone, from) => self.to_pbx(request, from, None, &[]),
+            // Many clients do not answer the challenge to a BYE.
+            Some(phone) if is_at(phone, from) || method == b"BYE" => self.to_pbx(request, from, None, &[]),
             // It has moved to another network, or somebody has seen its route.
             Some(_) => self.authenticate(request, method, from, now),
             None => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
@@ -200,7 +201,9 @@ impl Edge {
         let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
             (Some(registration), Ok(answer)) if status < 300 => {
                 let outcomes = registration.outcomes(&answer);
-                self.bindings.set(registration.phone, registration.at_pbx);
+                if !registration.at_pbx.is_empty() {
+                    self.bindings.set(registration.phone, registration.at_pbx);
+                }
                 outcomes
             }
             _ => Vec::new(),
@@ -300,7 +303,9 @@ impl Edge {
         let is_register = method == b"REGISTER";
         let phone = is_register.then(|| Phone::of(request, &account));
         let contacts = if is_register { self.forwarder.contacts(request, from) } else { Vec::new() };
-        let former = phone.as_ref().map(|phone| self.bindings.former(phone, &contacts)).unwrap_or_default();
+        // A REGISTER that names no contact asks only, and `*` ends all by itself.
+        let replaced = phone.as_ref().filter(|_| !contacts.is_empty());
+        let former = replaced.map(|phone| self.bindings.former(phone, &contacts)).unwrap_or_default();
         let received = self.to_pbx(request, from, Some(found.account().name.as_str()), &former);
         if let Some(phone) = phone
             && received.cause.is_none()
