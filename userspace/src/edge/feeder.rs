@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sipward_api::{
     self as api, Call,
     evidence::{AuthOutcome, EvidenceTaken, MOST_OUTCOMES},
@@ -25,7 +23,7 @@ use super::Arrival;
 use crate::{
     control::{Client, ClientError, Received},
     paths,
-    refusal::Refusal,
+    refusal::{Refusal, RefusalKind},
 };
 
 /// Outcomes that wait for the daemon. Of more, the latest are dropped: the guard has enough of those who fail.
@@ -67,14 +65,22 @@ impl Feeder {
 
     fn hand_in(&self, socket: &Path) {
         let mut fault = Fault::default();
+        // Outcomes that are handed in by themselves, because the daemon does not understand one of them.
+        let mut alone = 0;
         loop {
-            let outcomes = self.next();
-            match ask::<EvidenceTaken>(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
-                Ok(taken) => {
+            let outcomes = self.next(if alone > 0 { 1 } else { MOST_OUTCOMES });
+            let count = outcomes.len();
+            match ask(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
+                Ok(answered) => {
                     fault.ends();
-                    self.done(taken.iter().map(|taken| taken.taken + taken.too_old + taken.exempt).sum());
-                    let rest: u64 = taken.iter().map(|taken| taken.retry_in).max().unwrap_or(0);
-                    thread::sleep(Duration::from_secs(rest));
+                    let done = answered.done(count);
+                    self.done(done);
+                    alone = if answered.is_not_understood() && count > 1 {
+                        count
+                    } else {
+                        alone.saturating_sub(done)
+                    };
+                    thread::sleep(Duration::from_secs(answered.retry_in));
                 }
                 Err(why) => {
                     fault.begins(&format!("evidence waits for the daemon: {why}"));
@@ -85,7 +91,7 @@ impl Feeder {
     }
 
     /// Waits for some; they stay in the queue until they are taken.
-    fn next(&self) -> Vec<AuthOutcome> {
+    fn next(&self, most: usize) -> Vec<AuthOutcome> {
         let mut waiting = self.waiting();
         while waiting.is_empty() {
             waiting = self.0.is_there.wait(waiting).unwrap_or_else(PoisonError::into_inner);
@@ -95,12 +101,12 @@ impl Feeder {
             ago: now.since(*at).as_secs(),
             ..outcome.clone()
         };
-        waiting.iter().take(MOST_OUTCOMES).map(aged).collect()
+        waiting.iter().take(most).map(aged).collect()
     }
 
-    fn done(&self, count: u64) {
+    fn done(&self, count: usize) {
         let mut waiting = self.waiting();
-        let count = waiting.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+        let count = waiting.len().min(count);
         waiting.drain(..count);
     }
 }
@@ -140,23 +146,48 @@ fn subscribe(socket: &Path, arrivals: &mpsc::Sender<Arrival>) {
     }
 }
 
-fn ask<T: DeserializeOwned>(socket: &Path, call: &Call) -> Result<Vec<T>, String> {
-    let mut items = Vec::new();
+/// The daemon's answer to evidence. Where it has taken a part, it refuses the call, and the part is taken all the same.
+#[derive(Debug, Default)]
+struct Answered {
+    taken: u64,
+    retry_in: u64,
+    refusal: Option<Refusal>,
+}
+
+impl Answered {
+    fn is_not_understood(&self) -> bool {
+        self.taken == 0 && self.refusal.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::Wrong)
+    }
+
+    /// The number of outcomes of so many that need not be handed in again. One that is not understood never will be.
+    fn done(&self, count: usize) -> usize {
+        if self.is_not_understood() && count == 1 {
+            warn!("the daemon does not understand an outcome, which is left out: {:?}", self.refusal);
+            return 1;
+        }
+        usize::try_from(self.taken).unwrap_or(usize::MAX)
+    }
+}
+
+fn ask(socket: &Path, call: &Call) -> Result<Answered, String> {
+    let mut answered = Answered::default();
     let mut client =
         Client::connect(socket).map_err(|error| error.to_string())?.ok_or("it does not run".to_owned())?;
     let take = |received| {
-        if let Received::Item(item) = received {
-            items.push(item);
+        if let Received::Item(item) = received
+            && let Ok(taken) = serde_json::from_value::<EvidenceTaken>(item)
+        {
+            answered.taken += taken.taken + taken.too_old + taken.exempt;
+            answered.retry_in = answered.retry_in.max(taken.retry_in);
         }
         Ok::<(), ClientError>(())
     };
-    match client.ask(call, take) {
-        Ok(Ok(())) => items
-            .into_iter()
-            .map(|item: Value| serde_json::from_value(item).map_err(|e| e.to_string()))
-            .collect(),
-        Ok(Err(refusal)) => Err(refusal.to_string()),
-        Err(error) => Err(error.to_string()),
+    let result = client.ask(call, take).map_err(|error: ClientError| error.to_string())?;
+    match result.err() {
+        Some(refusal) if answered.taken == 0 && refusal.kind != RefusalKind::Wrong => {
+            Err(refusal.to_string())
+        }
+        refusal => Ok(Answered { refusal, ..answered }),
     }
 }
 
@@ -204,6 +235,11 @@ fn outcome(evidence: Evidence) -> AuthOutcome {
         }
         Outcome::Stale => outcome.outcome = api::evidence::Outcome::Stale,
         Outcome::Succeeded => outcome.outcome = api::evidence::Outcome::Succeeded,
+        // A phone whose registration lasts no time is gone.
+        Outcome::Registered { contact, lasts } if lasts.is_zero() => {
+            outcome.outcome = api::evidence::Outcome::Unregistered;
+            outcome.contact = Some(contact);
+        }
         Outcome::Registered { contact, lasts } => {
             outcome.outcome = api::evidence::Outcome::Registered;
             (outcome.contact, outcome.lasts) = (Some(contact), u32::try_from(lasts.as_secs()).ok());

@@ -30,7 +30,7 @@ use sipward_types::flow::Transport;
 use tokio::{sync::mpsc, task::yield_now, time::interval};
 use tracing::{debug, info, warn};
 
-use self::{accounts::AccountSource, feeder::Feeder, sockets::Sockets};
+use self::{accounts::AccountSource, feeder::Feeder, in_force::Feed, sockets::Sockets};
 use crate::{
     clock::Clock,
     log::{self, Log},
@@ -154,6 +154,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
         settings,
         source,
         feeder,
+        feed: Feed::default(),
         logged: Counters::default(),
         log_next: Instant::now() + LOG,
     };
@@ -203,6 +204,7 @@ struct Core {
     settings: Settings,
     source: AccountSource,
     feeder: Feeder,
+    feed: Feed,
     /// The counts of refusals at the last line in the log.
     logged: Counters,
     log_next: Instant,
@@ -226,7 +228,7 @@ impl Core {
                 debug!("{}: closed, because it is not SIP: {}", from.peer, error.name());
             }
             Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
-            Arrival::InForce(item) => in_force::apply(item, self.edge.in_force(), now().kernel),
+            Arrival::InForce(item) => self.feed.take(item, self.edge.in_force(), now().kernel),
         }
     }
 
