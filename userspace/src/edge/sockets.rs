@@ -1,6 +1,10 @@
 //! The edge's sockets.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use sipward_edge::link::{Link, Side};
 use sipward_types::flow::Transport;
@@ -46,20 +50,22 @@ impl Sockets {
     ) -> Result<Self, Refusal> {
         let connections = Connections::default();
         let inner = Arc::new(bind_udp(inner_address).await?);
-        receive(Arc::clone(&inner), Side::Inner, INNER_UDP, arrivals.clone());
+        let from_pbx = |listener| Entrance { side: Side::Inner, listener, only: Some(pbx.ip()) };
+        receive(Arc::clone(&inner), from_pbx(INNER_UDP), arrivals.clone());
         let listener = bind_tcp(inner_address).await?;
-        accept(listener, Side::Inner, INNER_TCP, connections.clone(), arrivals.clone());
+        accept(listener, from_pbx(INNER_TCP), connections.clone(), arrivals.clone());
         let mut sockets = Vec::new();
-        for (place, (transport, address)) in (0..).zip(outer) {
+        for (listener, (transport, address)) in (0..).zip(outer) {
+            let entrance = Entrance { side: Side::Outer, listener, only: None };
             sockets.push(match transport {
                 Transport::Udp => {
                     let socket = Arc::new(bind_udp(*address).await?);
-                    receive(Arc::clone(&socket), Side::Outer, place, arrivals.clone());
+                    receive(Arc::clone(&socket), entrance, arrivals.clone());
                     Some(socket)
                 }
                 Transport::Tcp => {
                     let listener = bind_tcp(*address).await?;
-                    accept(listener, Side::Outer, place, connections.clone(), arrivals.clone());
+                    accept(listener, entrance, connections.clone(), arrivals.clone());
                     None
                 }
             });
@@ -101,12 +107,31 @@ fn send_datagram(socket: &UdpSocket, peer: SocketAddr, bytes: &[u8]) {
     let _ = socket.try_send_to(bytes, peer);
 }
 
-fn receive(socket: Arc<UdpSocket>, side: Side, listener: u8, arrivals: Arrivals) {
+/// A socket that messages come in by.
+#[derive(Clone, Copy, Debug)]
+struct Entrance {
+    side: Side,
+    listener: u8,
+    /// Nobody else is heard, so nobody else takes up room.
+    only: Option<IpAddr>,
+}
+
+impl Entrance {
+    fn admits(self, peer: SocketAddr) -> bool {
+        self.only.is_none_or(|only| only == peer.ip())
+    }
+}
+
+fn receive(socket: Arc<UdpSocket>, entrance: Entrance, arrivals: Arrivals) {
+    let Entrance { side, listener, .. } = entrance;
     tokio::spawn(async move {
         let mut buffer = vec![0; DATAGRAM];
         loop {
             // An error is an ICMP message about an earlier datagram.
             let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+            if !entrance.admits(peer) {
+                continue;
+            }
             let link = Link { side, listener, transport: Transport::Udp, peer, connection: 0 };
             let bytes = buffer[..length].to_vec();
             if arrivals.of(link).send(Arrival::Datagram { from: link, bytes }).await.is_err() {
@@ -116,12 +141,14 @@ fn receive(socket: Arc<UdpSocket>, side: Side, listener: u8, arrivals: Arrivals)
     });
 }
 
-fn accept(listener: TcpListener, side: Side, place: u8, connections: Connections, arrivals: Arrivals) {
+fn accept(listener: TcpListener, entrance: Entrance, connections: Connections, arrivals: Arrivals) {
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
+                // The connection is closed at once.
+                Ok((_, peer)) if !entrance.admits(peer) => {}
                 Ok((stream, peer)) => {
-                    let place = Place { side, listener: place, peer };
+                    let place = Place { side: entrance.side, listener: entrance.listener, peer };
                     if connections.open(stream, place, &arrivals).is_none() {
                         debug!("{peer}: closed, because there are too many connections");
                     }

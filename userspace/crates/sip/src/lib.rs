@@ -9,6 +9,7 @@
 
 mod address;
 mod digest;
+mod escapes;
 pub mod framing;
 mod lines;
 mod pieces;
@@ -22,6 +23,7 @@ use self::lines::{LineEnd, Lines, has_bare_return};
 pub use self::{
     address::{Contact, Party, Uri, Via},
     digest::{Challenge, Credentials},
+    escapes::{echoed, unescaped},
     lines::{is_blank, position, trim},
     pieces::{Pieces, closing_quote, find, number, parameter},
 };

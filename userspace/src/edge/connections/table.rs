@@ -81,11 +81,12 @@ impl Table {
     /// no stranger.
     pub(super) fn add(&mut self, place: Place) -> Option<(Link, Arc<Shared>, Unsent)> {
         let source = source(place.side, place.peer);
-        if self.sources.get(&source).is_some_and(|own| own.len() >= OF_A_SOURCE) {
+        let is_outer = place.side == Side::Outer;
+        if is_outer && self.sources.get(&source).is_some_and(|own| own.len() >= OF_A_SOURCE) {
             let oldest = self.sources[&source].intersection(&self.strangers).next().copied()?;
             self.close(oldest);
         }
-        if place.side == Side::Outer && self.phones >= CONNECTIONS {
+        if is_outer && self.phones >= CONNECTIONS {
             let oldest = self.strangers.first().copied()?;
             self.close(oldest);
         }

@@ -454,6 +454,57 @@ fn breaks_16_a_phone_that_comes_back_from_another_port_is_one_contact() {
     assert_eq!(contacts_of(&mut edge, "198.51.100.7:6000", 4).len(), 1);
 }
 
+/// For PJSIP it is a REGISTER, so it would be of whoever To says.
+#[test]
+fn a_method_in_other_letters_is_unclear() {
+    let mut edge = TestEdge::new();
+    for method in ["register", "Invite", "bye"] {
+        let received = edge.receive(udp(PHONE), &Request { method, account: "201", number: 1 }.text(""));
+        assert_eq!((status(&received), received.cause), (400, Some(Cause::Unclear)), "{method}");
+    }
+    let own = Request { method: "Vendor-Ping", account: "201", number: 1 };
+    assert_eq!(edge.ask(PHONE, &own.text("")).0, 401, "one that nobody knows is what it is");
+}
+
+/// PBXs unescape what they read, and escape anew what they write.
+#[test]
+fn a_dialog_is_known_again_by_names_with_other_escapes() {
+    let mut edge = TestEdge::new();
+    let request = Request { method: "INVITE", account: "201", number: 1 };
+    let dialled = |text: String| text.replace("To: <sip:600@", "To: <sip:%2b49%2A@");
+    let (_, challenge) = edge.ask(PHONE, &dialled(request.text("")));
+    let received =
+        edge.receive(udp(PHONE), &dialled(request.text(&request.credentials(&challenge, PASSWORD))));
+    let invite = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+    let routes = invite.split_once("Record-Route: ").unwrap().1.split_once("\r\n").unwrap().0;
+    let bye = format!(
+        "BYE sip:201@10.0.0.7 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bKb\r\n\
+         From: <sip:+49*@192.0.2.1>;tag=t\r\nTo: <sip:201@192.0.2.1>;tag=f\r\nCall-ID: 201-1\r\nCSeq: 9 BYE\r\n\
+         Route: {routes}\r\nContent-Length: 0\r\n\r\n"
+    );
+    let received = edge.receive(pbx(), &bye);
+    assert_eq!(received.sends.iter().map(|sent| sent.to).collect::<Vec<_>>(), [udp(PHONE)], "{received:?}");
+}
+
+/// It asks which contacts there are, or ends all of them; neither is a phone that came back.
+#[test]
+fn a_register_without_a_contact_of_its_own_ends_none() {
+    for (contact, number) in [("", 2), ("Contact: *\r\n", 3)] {
+        let mut edge = TestEdge::new();
+        let of = |text: String| text.replace(&format!("Call-ID: 201-{number}"), "Call-ID: 201-1");
+        let first = edge.try_password(PHONE, &Request::register("201"), PASSWORD);
+        let sent = String::from_utf8(first.sends[0].bytes.clone()).unwrap();
+        edge.receive(pbx(), &format!("SIP/2.0 200 OK\r\n{}", sent.split_once("\r\n").unwrap().1));
+        let request = Request { number, ..Request::register("201") };
+        let (_, challenge) = edge.ask(PHONE, &of(request.text("")));
+        let text = of(request.text(&request.credentials(&challenge, PASSWORD)))
+            .replace("Contact: <sip:201@10.0.0.7:5060>\r\n", contact);
+        let received = edge.receive(udp(PHONE), &text);
+        let sent = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+        assert!(!sent.contains("expires=0"), "{sent}");
+    }
+}
+
 #[test]
 fn with_silence_refusals_are_not_answered_and_challenges_are() {
     let mut edge = TestEdge::with(Settings { is_silent: true, ..settings() });

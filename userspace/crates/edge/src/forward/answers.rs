@@ -1,6 +1,6 @@
 //! Answers, on their way back.
 
-use sipward_sip::Via;
+use sipward_sip::{Via, echoed};
 
 use super::{Forwarded, Forwarder, edits::Edits, settings::Reach};
 use crate::{
@@ -56,6 +56,6 @@ pub(super) fn with_transaction<T>(
 ) -> T {
     let port = below.port.unwrap_or(0).to_le_bytes();
     let sequence = message.sequence().number.to_le_bytes();
-    let from = message.from().tag.unwrap_or_default();
-    then(&[below.host, &port, below.branch, message.call_id(), from, &sequence])
+    let (branch, from) = (echoed(below.branch), echoed(message.from().tag.unwrap_or_default()));
+    then(&[below.host, &port, &branch, message.call_id(), &from, &sequence])
 }

@@ -15,6 +15,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use sipward_sip::{Party, echoed, unescaped};
+
 use self::routes::Routing;
 use crate::{keys::Keys, link::Link, message::Message, token};
 
@@ -27,6 +29,29 @@ pub use self::{
 pub struct Forwarder {
     settings: Settings,
     keys: Keys,
+}
+
+/// The facts of a dialog that all its requests say, however a PBX writes them again.
+struct Dialog<'a> {
+    call_id: &'a [u8],
+    caller_tag: Vec<u8>,
+    caller: Vec<u8>,
+    callee: Vec<u8>,
+}
+
+impl<'a> Dialog<'a> {
+    fn of(request: &Message<'a>, caller: &Party<'a>, callee: &Party<'a>) -> Self {
+        Self {
+            call_id: request.call_id(),
+            caller_tag: echoed(caller.tag.unwrap_or_default()),
+            caller: unescaped(caller.uri.user),
+            callee: unescaped(callee.uri.user),
+        }
+    }
+
+    fn parts(&self) -> [&[u8]; 4] {
+        [self.call_id, &self.caller_tag, &self.caller, &self.callee]
+    }
 }
 
 /// A message that is to be sent.
@@ -51,11 +76,10 @@ impl Forwarder {
 
     fn dialog_of(&self, request: &Message<'_>, routing: &Routing<'_>) -> Option<Link> {
         let (from, to) = (request.from(), request.to());
-        let caller_first = [(&from, &to), (&to, &from)];
-        let dialogs = caller_first.map(|(caller, callee)| {
-            [request.call_id(), caller.tag.unwrap_or_default(), caller.uri.user, callee.uri.user]
-        });
-        let read = |token| dialogs.iter().find_map(|dialog| token::read_route(&self.keys, token, dialog));
+        let dialogs =
+            [(&from, &to), (&to, &from)].map(|(caller, callee)| Dialog::of(request, caller, callee));
+        let read =
+            |token| dialogs.iter().find_map(|dialog| token::read_route(&self.keys, token, &dialog.parts()));
         routing.tokens().find_map(read)
     }
 }

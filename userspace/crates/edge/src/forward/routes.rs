@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sipward_sip::{Pieces, Uri};
 
-use super::{Forwarder, edits::Edits, settings::Listener};
+use super::{Dialog, Forwarder, edits::Edits, settings::Listener};
 use crate::{
     link::{Link, Side},
     message::{Header, Message},
@@ -79,13 +79,8 @@ impl Forwarder {
         phone: Link,
         towards: Side,
     ) -> String {
-        let first = [
-            request.call_id(),
-            request.from().tag.unwrap_or_default(),
-            request.from().uri.user,
-            request.to().uri.user,
-        ];
-        let token = token::route(&self.keys, phone, &first);
+        let dialog = Dialog::of(request, &request.from(), &request.to());
+        let token = token::route(&self.keys, phone, &dialog.parts());
         let inner = format!("<sip:{token}@{};lr>", inner.uri_host());
         let outer = format!("<sip:{};lr>", outer.uri_host());
         match towards {

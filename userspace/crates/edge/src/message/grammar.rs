@@ -149,6 +149,27 @@ pub(super) fn is_name(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|&byte| is_token(byte))
 }
 
+/// A method that differs from a known one by case only: it is another for the standard, and the same for PJSIP.
+pub(super) fn is_miswritten(method: &[u8]) -> bool {
+    const KNOWN: [&[u8]; 14] = [
+        b"REGISTER",
+        b"INVITE",
+        b"ACK",
+        b"CANCEL",
+        b"BYE",
+        b"OPTIONS",
+        b"PRACK",
+        b"UPDATE",
+        b"INFO",
+        b"SUBSCRIBE",
+        b"NOTIFY",
+        b"REFER",
+        b"MESSAGE",
+        b"PUBLISH",
+    ];
+    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(method) && *known != method)
+}
+
 /// A scheme, and no byte that ends a URI for anybody. Of those that lead to a host, the host is where all look for it.
 pub(super) fn is_uri(uri: &[u8]) -> bool {
     let Some(colon) = position(uri, b':') else { return false };

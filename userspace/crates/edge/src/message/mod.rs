@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
             if !is_uri(uri) {
                 return Err(Unclear::RequestUri);
             }
-            if method != self.sequence().method {
+            if method != self.sequence().method || grammar::is_miswritten(method) {
                 return Err(Unclear::Method);
             }
         }
