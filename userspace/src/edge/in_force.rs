@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sipward_api::in_force::{InForce as Item, Suspension, Worked};
+use sipward_api::{
+    in_force::{InForce as Item, Suspension, Worked},
+    name::FilterMode,
+};
 use sipward_edge::in_force::InForce;
 use sipward_types::{
     account::Account,
@@ -48,7 +51,8 @@ fn apply(item: Item, in_force: &mut InForce, now: KernelTime) {
             }
         }
         // The filter drops what is banned, and the guard counts by its own settings.
-        Item::Begin | Item::Current | Item::Settings(_) | Item::Banned { .. } | Item::Unbanned { .. } => {}
+        Item::Settings(settings) => in_force.monitors = settings.mode == FilterMode::Monitor,
+        Item::Begin | Item::Current | Item::Banned { .. } | Item::Unbanned { .. } => {}
     }
 }
 

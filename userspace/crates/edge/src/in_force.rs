@@ -11,6 +11,8 @@ pub struct InForce {
     locked: HashMap<Account, Lock>,
     /// The end of the time for which an account's success at a source counts.
     works: HashMap<(Account, IpAddr), KernelTime>,
+    /// The daemon only counts what it would refuse.
+    pub monitors: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +52,16 @@ impl InForce {
         }
     }
 
-    /// An account is closed where it works by nothing but a strict lock: otherwise whoever knows its name could shut its
+    /// Locks by hand are strict, and hold in monitor mode, too. An account is closed where it works by nothing else: otherwise whoever knows its name could shut its
     /// owner out.
     pub fn closed(&self, account: &Account, source: IpAddr, now: KernelTime) -> Option<Closed> {
         let source = source.to_canonical();
         let locked = self.locked.get(account).filter(|lock| lock.until > now);
         if locked.is_some_and(|lock| lock.strict) {
             return Some(Closed::Locked);
+        }
+        if self.monitors {
+            return None;
         }
         let lasts = |until: Option<&KernelTime>| until.is_some_and(|until| *until > now);
         if lasts(self.works.get(&(account.clone(), line(source)))) {
@@ -112,6 +117,10 @@ mod tests {
         ] {
             assert_eq!(in_force.closed(&account(name), source, at(now)), expected, "{name} {source} {now}");
         }
+        in_force.monitors = true;
+        assert_eq!(in_force.closed(&account("201"), here, at(99)), None);
+        assert_eq!(in_force.closed(&account("204"), here, at(99)), Some(Closed::Locked), "by hand");
+        in_force.monitors = false;
         in_force.lift(&account("201"), Some(here));
         in_force.lift(&account("202"), None);
         assert_eq!(in_force.closed(&account("201"), here, at(1)), None);

@@ -62,7 +62,7 @@ impl CheckedAccounts {
     }
 }
 
-/// The edge does not start with two accounts of one name.
+/// Of two accounts of one name, the edge takes the database's; which was meant, nobody knows.
 fn refuse_duplicates(stored: &[Account], filed: &[Account]) -> Result<(), Failure> {
     let names: HashSet<_> = stored.iter().map(|account| &account.name).collect();
     match filed.iter().find(|account| names.contains(&account.name)) {

@@ -142,7 +142,7 @@ impl Edge {
         let answer = answer.write(&message, to.peer, &self.keys, None);
         let sent = answer.and_then(|bytes| {
             let answer = Message::read(&bytes, Carrier::Stream).ok()?;
-            self.forwarder.answer_back(&answer, to)
+            self.forwarder.own_answer_back(&answer, to)
         });
         Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
     }
@@ -289,6 +289,7 @@ impl Edge {
         let speaker = own_name(request, method);
         let cause = match found.account().admission(from.peer.ip(), now.wall) {
             Admission::Admitted if speaker == name && request.from().uri.user == name => None,
+            Admission::Admitted if method != b"REGISTER" && hides_its_name(request) => None,
             // The PBX takes its word for who calls.
             Admission::Admitted => Some(Cause::OtherAccount),
             Admission::Locked => Some(Cause::Locked),
@@ -410,6 +411,12 @@ struct Attempt<'a> {
 /// The same address; of IPv6, the same /64. A NAT may give it another port, and a phone may connect anew.
 fn is_at(phone: Link, from: Link) -> bool {
     line(phone.peer.ip().to_canonical()) == line(from.peer.ip().to_canonical())
+}
+
+/// The name of somebody who does not want to be known (RFC 3323 §4.1.1.3). The PBX has the account in a header.
+fn hides_its_name(request: &Message<'_>) -> bool {
+    let from = request.from().uri;
+    from.user.eq_ignore_ascii_case(b"anonymous") && from.host.eq_ignore_ascii_case(b"anonymous.invalid")
 }
 
 /// The one that a request is from: of a REGISTER, the one that is registered.

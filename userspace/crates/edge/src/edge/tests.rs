@@ -288,6 +288,23 @@ fn an_account_speaks_for_itself_only() {
 }
 
 #[test]
+fn somebody_who_hides_the_name_calls_by_the_right_password_and_does_not_register() {
+    for (method, expected) in [("INVITE", true), ("REGISTER", false)] {
+        let mut edge = TestEdge::new();
+        let request = Request { method, account: "201", number: 1 };
+        let hidden = |text: String| {
+            text.replace("From: <sip:201@192.0.2.1>", "From: <sip:anonymous@anonymous.invalid>")
+        };
+        let (_, challenge) = edge.ask(PHONE, &hidden(request.text("")));
+        let received =
+            edge.receive(udp(PHONE), &hidden(request.text(&request.credentials(&challenge, PASSWORD))));
+        assert_eq!(is_sent_on(&received), expected, "{method}");
+        let sent = String::from_utf8_lossy(&received.sends[0].bytes).into_owned();
+        assert_eq!(sent.contains("X-Sipward-Source: 198.51.100.7:5060;udp;201\r\n"), expected, "{sent}");
+    }
+}
+
+#[test]
 fn the_challenge_is_as_the_operator_wants_it() {
     for (challenge, method, status, headers) in [
         (Challenge::Unauthorized, "INVITE", 401, [true, false]),
@@ -546,4 +563,9 @@ fn whoever_called_is_told_that_the_phones_connection_is_gone() {
     let told = edge.edge.gone(&sent.bytes, sent.to);
     let [answer] = &told.sends[..] else { panic!("{told:?}") };
     assert_eq!((answer.to.side, status(&told)), (Side::Inner, 480));
+    // Of a PBX that cannot be reached, the phone is told to come back.
+    let sent = &edge.receive(tcp, &text(&request.credentials(&challenge, PASSWORD))).sends[0];
+    let told = edge.edge.gone(&sent.bytes, sent.to);
+    let answer = String::from_utf8(told.sends[0].bytes.clone()).unwrap();
+    assert!(answer.starts_with("SIP/2.0 503 ") && answer.contains("\r\nRetry-After: 5\r\n"), "{answer}");
 }

@@ -12,6 +12,21 @@ use crate::{
 impl Forwarder {
     /// Of the PBX or of a phone. `None`: the edge has sent no such request, or it is nothing that the other side should see.
     pub fn answer_back(&self, answer: &Message<'_>, from: Link) -> Option<Forwarded> {
+        let mut edits = Edits::new(answer);
+        if from.side == Side::Inner && matches!(answer.start(), Start::Answer { status: 503 }) {
+            // By a 503 a proxy says that itself is too busy, and the phone would leave it (RFC 3261 §16.7).
+            edits.replace_start_line("SIP/2.0 500 Server Internal Error");
+            edits.remove_where(|line| line.header == Header::RetryAfter);
+        }
+        self.send_back(answer, from, edits)
+    }
+
+    /// An answer that the edge gives itself, in the place of the other end.
+    pub fn own_answer_back(&self, answer: &Message<'_>, from: Link) -> Option<Forwarded> {
+        self.send_back(answer, from, Edits::new(answer))
+    }
+
+    fn send_back<'a>(&self, answer: &Message<'a>, from: Link, mut edits: Edits<'_, 'a>) -> Option<Forwarded> {
         let Start::Answer { status } = answer.start() else { return None };
         let via = answer.via().via;
         self.settings.side_of(via.host, via.port)?;
@@ -22,17 +37,11 @@ impl Forwarder {
         if status == 100 && method != b"INVITE" {
             return None;
         }
-        let mut edits = Edits::new(answer);
         edits.keep_values(Header::Via, 1..answer.listed(Header::Via).count());
         if from.side == Side::Outer {
             edits.remove_where(|line| line.header == Header::Identity);
         }
         edits.remove_where(|line| line.header == Header::Sipward);
-        if from.side == Side::Inner && status == 503 {
-            // The phone would leave the edge, which is well (RFC 3261 §16.7).
-            edits.replace_start_line("SIP/2.0 500 Server Internal Error");
-            edits.remove_where(|line| line.header == Header::RetryAfter);
-        }
         if self.settings.reach == Reach::Contact && method == b"REGISTER" {
             self.restore_contacts(answer, &mut edits);
         }
