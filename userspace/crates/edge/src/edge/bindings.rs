@@ -2,12 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use sipward_types::account::Account;
+use sipward_types::{account::Account, address::line};
 
-use crate::message::{Header, Message};
+use crate::{
+    link::Link,
+    message::{Header, Message},
+};
 
-/// Phones. Of more, the oldest are forgotten: their former contacts then stay at the PBX until they expire.
-const PHONES: usize = 65_536;
+/// Names of phones. Of more, the oldest are forgotten: their former contacts then stay at the PBX until they expire.
+const NAMES: usize = 131_072;
 
 /// With [`Reach::Contact`](crate::forward::Reach::Contact) a contact names the phone's connection, so a phone that connects
 /// anew has another one. The PBX must forget the former, or it counts both, and rings a connection that is gone.
@@ -18,8 +21,8 @@ pub(super) struct Bindings {
     order: VecDeque<Phone>,
 }
 
-/// A phone of an account: its instance and flow, where it says so (RFC 5626); otherwise its Call-ID, which stays the same for
-/// all REGISTERs of a phone.
+/// A name of an account's phone. It has several, of which one is the same when it comes back: its instance and flow, where
+/// it says so (RFC 5626), or its Call-ID, which stays as long as it runs; and its contact, at the address of its network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Phone {
     account: Account,
@@ -27,13 +30,18 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    pub(super) fn of(request: &Message<'_>, account: &Account) -> Self {
+    pub(super) fn names(request: &Message<'_>, account: &Account, from: Link) -> Vec<Self> {
         let instance = request.contacts().find_map(|contact| contact.instance);
-        let name = match instance {
+        let device = match instance {
             Some(instance) => [instance, b" ", flow(request).unwrap_or_default()].concat(),
             None => request.call_id().to_vec(),
         };
-        Self { account: account.clone(), name }
+        // With an instance, several flows may have one contact.
+        let network = format!(" {}", line(from.peer.ip().to_canonical()));
+        let contact = request.listed(Header::Contact).next().filter(|_| instance.is_none());
+        let contact = contact.map(|contact| [contact.uri(), network.as_bytes()].concat());
+        let named = |name| Self { account: account.clone(), name };
+        [Some(device), contact].into_iter().flatten().map(named).collect()
     }
 }
 
@@ -48,20 +56,25 @@ fn flow<'a>(request: &Message<'a>) -> Option<&'a [u8]> {
 
 impl Bindings {
     /// Those that are none of the new ones.
-    pub(super) fn former(&self, phone: &Phone, new: &[String]) -> Vec<String> {
-        let before = self.contacts.get(phone).into_iter().flatten();
-        before.filter(|contact| !new.contains(contact)).cloned().collect()
+    pub(super) fn former(&self, names: &[Phone], new: &[String]) -> Vec<String> {
+        let before = names.iter().filter_map(|name| self.contacts.get(name)).flatten();
+        let mut former: Vec<_> = before.filter(|contact| !new.contains(contact)).cloned().collect();
+        former.sort();
+        former.dedup();
+        former
     }
 
     /// The PBX has taken them.
-    pub(super) fn set(&mut self, phone: Phone, contacts: Vec<String>) {
-        if self.contacts.insert(phone.clone(), contacts).is_none() {
-            self.order.push_back(phone);
-        }
-        if self.order.len() > PHONES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.contacts.remove(&oldest);
+    pub(super) fn set(&mut self, names: Vec<Phone>, contacts: &[String]) {
+        for name in names {
+            if self.contacts.insert(name.clone(), contacts.to_vec()).is_none() {
+                self.order.push_back(name);
+            }
+            if self.order.len() > NAMES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.contacts.remove(&oldest);
+            }
         }
     }
 }

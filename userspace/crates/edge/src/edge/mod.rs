@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use sipward_types::{
     account::Account,
-    address::line,
     evidence::Method,
     flow::Transport,
     time::{KernelTime, WallSeconds},
@@ -37,7 +36,7 @@ use crate::{
         DigestVerdict,
     },
     digest::Algorithm,
-    forward::{self, Forwarded, Forwarder},
+    forward::{self, Forwarded, Forwarder, Role},
     in_force::{Closed, InForce},
     keys::Keys,
     link::{Link, Side},
@@ -167,15 +166,24 @@ impl Edge {
         }
     }
 
-    /// A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it, and is where the phone was.
+    /// A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it, and is the phone that began
+    /// it. Others see that route, too: those who carry it, and the other end.
     fn in_dialog(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
-        match self.forwarder.dialog(request) {
-            // Many clients do not answer the challenge to a BYE.
-            Some(phone) if is_at(phone, from) || method == b"BYE" => self.to_pbx(request, from, None, &[]),
-            // It has moved to another network, or somebody has seen its route.
-            Some(_) => self.authenticate(request, method, from, now),
-            None => self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog),
+        let Some(phone) = self.forwarder.dialog(request) else {
+            return self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog);
+        };
+        // Many clients do not answer the challenge to a BYE, and it does no more than to end what began.
+        if method == b"BYE" || phone.link == from && self.may_go_on(request, phone.role, from, now) {
+            return self.to_pbx(request, from, None, &[]);
         }
+        self.authenticate(request, method, from, now)
+    }
+
+    /// The account of whoever called is let in still. A phone that was called need not be named by its account.
+    fn may_go_on(&self, request: &Message<'_>, role: Role, from: Link, now: Now) -> bool {
+        let admission = |account: &PreparedAccount| account.account().admission(from.peer.ip(), now.wall);
+        role == Role::Callee
+            || self.accounts.get(request.from().uri.user).map(admission) == Some(Admission::Admitted)
     }
 
     fn of_pbx(&mut self, request: &Message<'_>, from: Link) -> Received {
@@ -202,7 +210,7 @@ impl Edge {
             (Some(registration), Ok(answer)) if status < 300 => {
                 let outcomes = registration.outcomes(&answer);
                 if !registration.at_pbx.is_empty() {
-                    self.bindings.set(registration.phone, registration.at_pbx);
+                    self.bindings.set(registration.names, &registration.at_pbx);
                 }
                 outcomes
             }
@@ -302,16 +310,14 @@ impl Edge {
         }
         let Some(account) = account else { return Received::default() };
         let is_register = method == b"REGISTER";
-        let phone = is_register.then(|| Phone::of(request, &account));
+        let names = if is_register { Phone::names(request, &account, from) } else { Vec::new() };
         let contacts = if is_register { self.forwarder.contacts(request, from) } else { Vec::new() };
         // A REGISTER that names no contact asks only, and `*` ends all by itself.
-        let replaced = phone.as_ref().filter(|_| !contacts.is_empty());
-        let former = replaced.map(|phone| self.bindings.former(phone, &contacts)).unwrap_or_default();
+        let replaced = if contacts.is_empty() { &[][..] } else { &names };
+        let former = self.bindings.former(replaced, &contacts);
         let received = self.to_pbx(request, from, Some(found.account().name.as_str()), &former);
-        if let Some(phone) = phone
-            && received.cause.is_none()
-        {
-            let registration = Registration::of(request, account.clone(), from, phone, contacts);
+        if is_register && received.cause.is_none() {
+            let registration = Registration::of(request, account.clone(), from, names, contacts);
             self.registering.add(request, registration, now.kernel);
         }
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
@@ -406,11 +412,6 @@ struct Attempt<'a> {
     method: &'a [u8],
     from: Link,
     account: Option<Account>,
-}
-
-/// The same address; of IPv6, the same /64. A NAT may give it another port, and a phone may connect anew.
-fn is_at(phone: Link, from: Link) -> bool {
-    line(phone.peer.ip().to_canonical()) == line(from.peer.ip().to_canonical())
 }
 
 /// The name of somebody who does not want to be known (RFC 3323 §4.1.1.3). The PBX has the account in a header.

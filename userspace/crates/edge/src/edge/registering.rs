@@ -34,7 +34,7 @@ pub(super) struct Registration {
     from: Link,
     /// `None`: `Contact: *`, which ends all of them.
     contacts: Option<Vec<Wish>>,
-    pub(super) phone: Phone,
+    pub(super) names: Vec<Phone>,
     /// The contacts by which the PBX will know the phone.
     pub(super) at_pbx: Vec<String>,
 }
@@ -81,7 +81,7 @@ impl Registration {
         request: &Message<'_>,
         account: Account,
         from: Link,
-        phone: Phone,
+        names: Vec<Phone>,
         at_pbx: Vec<String>,
     ) -> Self {
         let wish = |contact: Contact<'_>| {
@@ -89,7 +89,7 @@ impl Registration {
             Wish { contact: name(&contact), ends: expires == Some(0) }
         };
         let contacts = (!request.has_all_contacts()).then(|| request.contacts().map(wish).collect());
-        Self { account, from, contacts, phone, at_pbx }
+        Self { account, from, contacts, names, at_pbx }
     }
 
     /// `answer`: the PBX's 2xx, with the contacts as the phone knows them.

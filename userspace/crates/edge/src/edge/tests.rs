@@ -432,7 +432,13 @@ fn breaks_06_the_route_of_a_dialog_lets_nobody_else_in_and_nobody_speak_for_anot
          Route: {outer},{inner}\r\nContent-Length: 0\r\n\r\n"
     );
     assert!(is_sent_on(&edge.receive(udp(PHONE), &message)));
-    assert!(is_sent_on(&edge.receive(udp("198.51.100.7:6000"), &message)), "a NAT gave it another port");
+    let moved = edge.receive(udp("198.51.100.7:6000"), &message);
+    assert_eq!((status(&moved), moved.cause), (401, Some(Cause::Challenged)), "a neighbour, or a new port");
+    let bye = message.replace("MESSAGE", "BYE");
+    assert!(
+        is_sent_on(&edge.receive(udp("198.51.100.7:6000"), &bye)),
+        "the end of a call is the end of a call"
+    );
     for (from, to, expected) in [
         ("201@192.0.2.1>;tag=f", "202@192.0.2.1>;tag=f", 481),
         ("600@192.0.2.1>;tag=t", "900@192.0.2.1>;tag=t", 481),
@@ -441,8 +447,18 @@ fn breaks_06_the_route_of_a_dialog_lets_nobody_else_in_and_nobody_speak_for_anot
     ] {
         assert_eq!(status(&edge.receive(udp(PHONE), &message.replace(from, to))), expected, "{to}");
     }
+    // The other way round, its holder would have the name that it has called.
+    let reversed = message
+        .replace("From: <sip:201@192.0.2.1>;tag=f", "From: <sip:600@192.0.2.1>;tag=any")
+        .replace("To: <sip:600@192.0.2.1>;tag=t", "To: <sip:201@192.0.2.1>;tag=f");
+    assert_eq!(status(&edge.receive(udp(PHONE), &reversed)), 481);
     let elsewhere = edge.receive(udp(OTHER), &message);
     assert_eq!((status(&elsewhere), elsewhere.cause), (401, Some(Cause::Challenged)));
+    // Without its account, what it began goes on to its end, and nothing else does.
+    let empty = Accounts::new([], &Realm::new(REALM).unwrap(), &[HashFunction::Md5]).unwrap();
+    edge.edge.set_accounts(Arc::new(empty));
+    assert_eq!(status(&edge.receive(udp(PHONE), &message)), 401);
+    assert!(is_sent_on(&edge.receive(udp(PHONE), &bye)));
 }
 
 /// A phone that connects anew is another contact for the PBX, which forgets the former in the same request.
@@ -469,6 +485,16 @@ fn breaks_16_a_phone_that_comes_back_from_another_port_is_one_contact() {
     let moved = contacts_of(&mut edge, "198.51.100.7:6000", 3);
     assert!(moved.contains(&format!("{first};expires=0")) && moved.len() == 2, "{moved:?}");
     assert_eq!(contacts_of(&mut edge, "198.51.100.7:6000", 4).len(), 1);
+    // Switched off and on, it has another Call-ID, and the same contact at the same address.
+    let request = Request { account: "202", ..Request::register("202") };
+    let mut begins = |number: u32, from: &str| {
+        let received = edge.try_password(from, &Request { number, ..request }, PASSWORD);
+        let sent = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+        edge.receive(pbx(), &format!("SIP/2.0 200 OK\r\n{}", sent.split_once("\r\n").unwrap().1));
+        sent.matches(";expires=0").count()
+    };
+    assert_eq!((begins(1, PHONE), begins(2, "198.51.100.7:6000")), (0, 1));
+    assert_eq!(begins(3, OTHER), 0, "one of the same address in another home");
 }
 
 /// For PJSIP it is a REGISTER, so it would be of whoever To says.

@@ -59,11 +59,11 @@ impl Forwarder {
     pub fn to_phone(&self, request: &Message<'_>, from: Link) -> Result<Forwarded, Refusal> {
         self.check(request)?;
         let routing = self.routing(request);
-        let dialog = self.dialog_of(request, &routing);
+        let dialog = self.dialog_of(request, Side::Inner, &routing);
         let by_path = || routing.tokens().find_map(|token| token::read_binding(&self.keys, token));
         let by_contact = || request.uri().and_then(|uri| self.read_contact(uri));
         let (to, contact) = match dialog {
-            Some(link) => (link, Vec::new()),
+            Some(phone) => (phone.link, Vec::new()),
             None => by_path().or_else(by_contact).ok_or(Refusal::NoRoute)?,
         };
         let listeners = self.listeners(to, from).ok_or_else(|| self.flow_gone(request))?;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sipward_sip::{Pieces, Uri};
 
-use super::{Dialog, Forwarder, edits::Edits, settings::Listener};
+use super::{Dialog, Forwarder, Role, edits::Edits, settings::Listener};
 use crate::{
     link::{Link, Side},
     message::{Header, Message},
@@ -79,7 +79,11 @@ impl Forwarder {
         phone: Link,
         towards: Side,
     ) -> String {
-        let dialog = Dialog::of(request, &request.from(), &request.to());
+        let role = match towards {
+            Side::Inner => Role::Caller,
+            Side::Outer => Role::Callee,
+        };
+        let dialog = Dialog::of(request, role, &request.from(), &request.to());
         let token = token::route(&self.keys, phone, &dialog.parts());
         let inner = format!("<sip:{token}@{};lr>", inner.uri_host());
         let outer = format!("<sip:{};lr>", outer.uri_host());

@@ -1,6 +1,11 @@
 //! `[edge]` of the file: the SIP front.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
 use sipward_edge::{
     digest::{HashFunction, Realm},
@@ -150,7 +155,8 @@ fn listeners(value: Value<'_>, name: Option<&str>) -> Result<Vec<Listen>, Config
 
 fn address(value: &Value<'_>) -> Result<SocketAddr, ConfigError> {
     let text = value.text("an address with a port in quotes, such as \"127.0.0.1:5080\"")?;
-    text.parse().map_err(|_| {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.port() != 0);
+    address.ok_or_else(|| {
         value.fail(format!("\"{text}\" is no address with a port, such as 127.0.0.1:5080 or [::1]:5080"))
     })
 }
@@ -161,8 +167,15 @@ fn host(value: &Value<'_>) -> Result<String, ConfigError> {
     if text.is_empty() || text.len() > 100 || !text.chars().all(is_of_host) {
         return Err(value.fail(format!("\"{text}\" is neither a host name nor an address")));
     }
-    // In SIP, an IPv6 address is in brackets.
-    Ok(if text.contains(':') && !text.starts_with('[') { format!("[{text}]") } else { text.to_owned() })
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() => Err(value
+            .fail(format!("phones cannot reach {address}; write the public name or address of this host"))),
+        // In SIP, an IPv6 address is in brackets.
+        Ok(address) if address.is_ipv6() => Ok(format!("[{address}]")),
+        Err(_) if text.contains(':') => Err(value.fail("a name has no port here; the ports are in `listen`")),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn realm(value: &Value<'_>) -> Result<Realm, ConfigError> {
@@ -171,6 +184,7 @@ fn realm(value: &Value<'_>) -> Result<Realm, ConfigError> {
 }
 
 fn algorithms(value: Value<'_>) -> Result<Vec<HashFunction>, ConfigError> {
+    let nothing = value.fail("without an algorithm nobody can register; write \"MD5\", or leave the key out");
     let choices = HashFunction::ALL.map(|function| (function.name(), function));
     let mut algorithms = Vec::new();
     for item in value.items() {
@@ -180,7 +194,7 @@ fn algorithms(value: Value<'_>) -> Result<Vec<HashFunction>, ConfigError> {
         }
         algorithms.push(algorithm);
     }
-    Ok(algorithms)
+    if algorithms.is_empty() { Err(nothing) } else { Ok(algorithms) }
 }
 
 fn file(value: &Value<'_>) -> Result<PathBuf, ConfigError> {

@@ -636,6 +636,14 @@ fn an_edge_needs_all_that_has_no_default_and_ports_of_its_own() {
         ("127.0.0.1:5070", "192.0.2.1:5060", "3: edge.inner: 192.0.2.1:5060 is in `listen`, too"),
         ("127.0.0.1:5070", "0.0.0.0:5070", "3: edge.inner: the PBX needs one address"),
         ("127.0.0.1:5070", "[::1]:5070", "3: edge.inner: this and `pbx` have to be of the same IP version"),
+        ("127.0.0.1:5080", "127.0.0.1:0", "4: edge.pbx: \"127.0.0.1:0\" is no address with a port"),
+        (
+            "realm = 'pbx'",
+            "realm = 'pbx'\nalgorithms = []",
+            "6: edge.algorithms: without an algorithm nobody",
+        ),
+        ("realm = 'pbx'", "realm = 'pbx'\nname = '0.0.0.0'", "6: edge.name: phones cannot reach 0.0.0.0"),
+        ("realm = 'pbx'", "realm = 'pbx'\nname = 'a.example:5060'", "6: edge.name: a name has no port here"),
         (
             "udp:192.0.2.1:5060",
             "sctp:192.0.2.1:5060",

@@ -46,9 +46,15 @@ fn breaks_06_an_invented_to_tag_or_the_token_of_another_call_is_no_dialog() {
         assert_eq!(edge.dialog(&read(&request.write())).is_some(), is_dialog, "{what}");
     }
     let forgotten = Forwarder::new(settings(Reach::Path), Keys::new([8; 32], None));
-    assert_eq!(forgotten.dialog(&read(&Request { headers: &own, ..in_dialog }.write())), None);
+    assert_eq!(
+        forgotten.dialog(&read(&Request { headers: &own, ..in_dialog }.write())).map(|phone| phone.link),
+        None
+    );
     let rotated = Forwarder::new(settings(Reach::Path), Keys::new([8; 32], Some([7; 32])));
-    assert_eq!(rotated.dialog(&read(&Request { headers: &own, ..in_dialog }.write())), Some(PHONE));
+    assert_eq!(
+        rotated.dialog(&read(&Request { headers: &own, ..in_dialog }.write())).map(|phone| phone.link),
+        Some(PHONE)
+    );
 }
 
 #[test]
@@ -119,17 +125,25 @@ fn breaks_08_requests_in_a_dialog_may_name_the_edge_in_their_uri() {
         (format!("Route: {inner},  <sip:between;lr>\r\nRoute: <sip:p@x>\r\n"), vec!["<sip:between;lr>"]),
     ] {
         let request = Request { uri: &bare(outer), headers: &headers, ..in_dialog }.write();
-        assert_eq!(edge.dialog(&read(&request)), Some(PHONE));
+        assert_eq!(edge.dialog(&read(&request)).map(|phone| phone.link), Some(PHONE));
         let at_pbx = edge.text_to_pbx(&request, PHONE);
         assert!(at_pbx.starts_with("BYE sip:p@x SIP/2.0\r\n"), "{at_pbx}");
         assert_eq!(values(&at_pbx, Header::Route), left);
     }
     // And one that has lost the URI.
     let request = Request { uri: &bare(outer), headers: &format!("Route: {inner}\r\n"), ..in_dialog }.write();
-    assert_eq!(edge.dialog(&read(&request)), Some(PHONE));
+    assert_eq!(edge.dialog(&read(&request)).map(|phone| phone.link), Some(PHONE));
     assert!(!edge.text_to_pbx(&request, PHONE).contains("Route:"));
     let headers = format!("Route: {outer}, <sip:201@phone>\r\n");
-    let of_pbx = Request { uri: &bare(inner), sent_by: "10.0.0.2:5060", headers: &headers, ..in_dialog };
+    let of_pbx = Request {
+        uri: &bare(inner),
+        sent_by: "10.0.0.2:5060",
+        headers: &headers,
+        from: "<sip:202@edge.example>",
+        tag: "callee",
+        to: &format!("{};tag={}", in_dialog.from, in_dialog.tag),
+        ..in_dialog
+    };
     let forwarded = edge.to_phone(&read(&of_pbx.write()), PBX).unwrap();
     assert_eq!(forwarded.to, PHONE);
     assert!(text(forwarded).starts_with("BYE sip:201@phone SIP/2.0\r\n"));
