@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
@@ -22,7 +22,7 @@ use xdp_prog::{abi::VERSION, reason::Action};
 
 use crate::{
     clerk::{Clerk, typed_and_killed},
-    lists::{ShownLists, in_the_kernel, lists, same},
+    lists::{ShownLists, differences, in_the_kernel, in_the_store, lists, same},
     model::{Answer, Deed, Model, wall},
     over::{Over, OverIfPanicking},
     site::config,
@@ -150,6 +150,7 @@ impl Common {
 
     fn kill_and_compare(&self, sipward: &Sipward<'_>, config: &str, rng: &mut Rng) {
         let mut daemon = Daemon::start(sipward, config);
+        let mut halfway = 0;
         for kill in 0..kills() {
             if kill % COMPARED == 0 {
                 daemon.wait_until_ready();
@@ -161,9 +162,10 @@ impl Common {
                 thread::sleep(Duration::from_millis(rng.below(300) as u64));
             } else {
                 daemon.wait_until_ready();
-                self.wait_until_begun(kill * DEEDS + 1 + rng.below(DEEDS));
+                // Enough is left to do for a change to be under way when the daemon dies.
+                self.wait_until_begun(kill * DEEDS + 1 + rng.below(DEEDS / 2));
             }
-            self.kill(daemon, sipward, rng);
+            halfway += usize::from(self.kill(daemon, sipward, rng));
             daemon = Daemon::spawn(sipward, config, VERSION);
         }
         // Each of them waits for another turn.
@@ -172,21 +174,36 @@ impl Common {
         self.compare(sipward);
         let (log, nothing) = (daemon.log(), "lists: 0 written into the kernel, 0 removed from it");
         let repaired = log.matches("lists: ").count() - log.matches(nothing).count();
-        println!("{} kills, after which {repaired} daemons found something half done", kills());
-        assert!(repaired > 0, "nobody was killed at the right moment");
+        println!("{} kills, {halfway} of them in the middle of a change", kills());
+        println!("{repaired} daemons found something half done that no command had put right");
+        assert!(halfway > 0, "no daemon was killed in the middle of a change");
         daemon.terminate();
     }
 
-    /// Leaves the clerks without a daemon for a while.
-    fn kill(&self, daemon: Daemon, sipward: &Sipward<'_>, rng: &mut Rng) {
+    /// Leaves the clerks without a daemon for a while. Returns true if it was killed in the middle of a change.
+    fn kill(&self, daemon: Daemon, sipward: &Sipward<'_>, rng: &mut Rng) -> bool {
         // Now and then, whatever is done waits for the store half done, as the kernel has it already.
         let mut store = Store::open(&sipward.state().join("sipward.db")).unwrap();
-        let _held = rng.one_in(2).then(|| store.begin().unwrap());
+        let held = rng.one_in(2).then(|| store.begin().unwrap());
         thread::sleep(Duration::from_millis(rng.below(30) as u64));
+        let halfway = held.is_some() && self.a_change_waits_for_the_store(sipward);
         daemon.kill();
         *self.down.write().unwrap() = true;
         thread::sleep(Duration::from_millis(rng.below(100) as u64));
         *self.down.write().unwrap() = false;
+        halfway
+    }
+
+    /// The store is held. The clerks may have nothing left to do.
+    fn a_change_waits_for_the_store(&self, sipward: &Sipward<'_>) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < deadline && !self.over.load(Ordering::SeqCst) {
+            if !differences(&in_the_store(sipward), &in_the_kernel(sipward)).is_empty() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
     }
 
     fn wait_until_begun(&self, tasks: usize) {
