@@ -35,7 +35,11 @@ impl Flooded {
 const BATCH: usize = 16;
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// Sends from one jet after the other until it is over: so many a second altogether, if the machine can.
+/// A busy machine may take as long for the first packet.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Sends from one jet after the other until it is over: so many a second altogether, if the machine can. A flood that is
+/// over before it has begun sends a little all the same, so that no test is of nothing.
 pub fn flood(jets: &[Jet], rate: u32, over: &AtomicBool) -> Flooded {
     let begun = Instant::now();
     let mut packets = 0;
@@ -43,7 +47,7 @@ pub fn flood(jets: &[Jet], rate: u32, over: &AtomicBool) -> Flooded {
         while packets as f64 > begun.elapsed().as_secs_f64() * f64::from(rate) {
             thread::sleep(PAUSE);
         }
-        if over.load(Ordering::Relaxed) {
+        if over.load(Ordering::Relaxed) && (packets > 0 || begun.elapsed() > FIRST) {
             break;
         }
         match send_batch(jet) {
