@@ -39,6 +39,22 @@ pub fn run_beside(label: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The same command at the lowest priority: whatever runs beside it has precedence.
+pub fn at_lowest_priority(command: &Command) -> Command {
+    let mut lowest = Command::new("nice");
+    lowest.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => lowest.env(name, value),
+            None => lowest.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        lowest.current_dir(directory);
+    }
+    lowest
+}
+
 /// The output of a command, or `None` where it is absent or fails.
 pub fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
@@ -82,6 +98,13 @@ mod tests {
         let mut command = Command::new("cargo");
         command.env("RUSTFLAGS", "-C debuginfo=2").env_remove("RUSTC").args(["build", "--bin", "it's", ""]);
         assert_eq!(shown(&command), r"RUSTFLAGS='-C debuginfo=2' cargo build --bin 'it'\''s' ''");
+    }
+
+    #[test]
+    fn at_the_lowest_priority_it_is_the_same_command() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $A $(pwd) $(nice)"]).env("A", "a").current_dir("/");
+        assert_eq!(output(&mut at_lowest_priority(&command)).as_deref(), Some("a / 19\n"));
     }
 
     #[test]

@@ -4,10 +4,10 @@ mod lane;
 mod part;
 mod skipped;
 
-use std::{ffi::OsStr, process::Command, thread};
+use std::{ffi::OsStr, panic::resume_unwind, process::Command, thread};
 
 use anyhow::{Result, bail};
-use xtask::command::{self, output};
+use xtask::command::{self, at_lowest_priority, output};
 
 use crate::{
     asterisk,
@@ -47,36 +47,51 @@ impl Wanted {
 }
 
 pub(crate) fn run(wanted: &Wanted) -> Result<()> {
-    let filter = wanted.filter();
     setup::run(Purpose::Test)?;
-    let mut parts = Vec::new();
-    match filter {
-        None => parts.extend([part("format", format), part("lints", clippy)]),
-        Some(_) => parts.extend(["format", "lints"].map(|name| Part::skipped(name, "a filter was given"))),
-    }
+    let mut parts = vec![unless_filtered("format", wanted, format)];
     let mut built = Built::default();
     parts.push(part("build", || {
         built = build()?;
         Ok(Outcome::Passed)
     }));
     if parts.iter().any(|part| part.name == "build" && !part.failed()) {
-        parts.push(part("host tests", || host_tests(&built, wanted)));
-        parts.push(part("doc tests", || doc_tests(filter)));
         mount_bpffs()?;
-        // The virtual machine runs at the lowest priority. Most other tests wait, and leave it enough of the CPU.
-        thread::scope(|scope| {
-            let machine =
-                scope.spawn(|| part(&format!("vm {VM_KERNEL}"), || virtual_machine(&built, filter)));
-            let built = &built;
-            let lanes =
-                lane::WAITING.map(|lane| scope.spawn(move || part(lane.name, || lane.run(built, wanted))));
-            parts.push(part("kernel tests", || lane::rest(built, wanted)));
-            for other in lanes.into_iter().chain([machine]) {
-                parts.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-        });
+        parts.extend(side_by_side(&built, wanted));
+    } else {
+        parts.push(unless_filtered("lints", wanted, clippy));
     }
     part::summarize(&parts)
+}
+
+/// Most tests with a kernel wait for others. Everything that only computes runs beside them, at the lowest priority.
+fn side_by_side(built: &Built, wanted: &Wanted) -> Vec<Part> {
+    thread::scope(|scope| {
+        let machine = scope.spawn(|| {
+            let name = format!("vm {VM_KERNEL}");
+            vec![unless_filtered(&name, wanted, || virtual_machine(built))]
+        });
+        let computing = scope.spawn(|| {
+            vec![
+                part("host tests", || host_tests(built, wanted)),
+                unless_filtered("lints", wanted, clippy),
+                part("doc tests", || doc_tests(wanted.filter())),
+            ]
+        });
+        let lanes =
+            lane::WAITING.map(|lane| scope.spawn(move || vec![part(lane.name, || lane.run(built, wanted))]));
+        let rest = part("kernel tests", || lane::rest(built, wanted));
+        let others = [computing].into_iter().chain(lanes).chain([machine]);
+        let others = others.flat_map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        [rest].into_iter().chain(others).collect()
+    })
+}
+
+/// A filter selects tests, so whatever is no test is left out.
+fn unless_filtered(name: &str, wanted: &Wanted, action: impl FnOnce() -> Result<Outcome>) -> Part {
+    match wanted.filter {
+        None => part(name, action),
+        Some(_) => Part::skipped(name, "a filter was given"),
+    }
 }
 
 /// The test programs, and `sipward` for the tests that start it.
@@ -99,7 +114,7 @@ fn cargo_tool(arguments: &[&str]) -> Result<Outcome> {
     if output(cargo().args([arguments[0], "--version"])).is_none() {
         return Ok(Outcome::Skipped(format!("this toolchain has no cargo {}", arguments[0])));
     }
-    command::run(cargo().args(arguments))?;
+    command::run_beside(arguments[0], &mut at_lowest_priority(cargo().args(arguments)))?;
     Ok(Outcome::Passed)
 }
 
@@ -125,8 +140,8 @@ fn is_kernel_test(test: &Artifact) -> bool {
 fn host_tests(built: &Built, wanted: &Wanted) -> Result<Outcome> {
     run_counting_skipped("host tests", built.host.iter(), |test, (variable, file)| {
         let mut command = Command::new(&test.executable);
-        let command = command.args(wanted.filter()).envs(wanted.variable()).env(variable, file);
-        command::run(command.current_dir(&test.package))
+        command.args(wanted.filter()).envs(wanted.variable()).env(variable, file).current_dir(&test.package);
+        command::run_beside(&test.name, &mut at_lowest_priority(&command))
     })
 }
 
@@ -147,7 +162,9 @@ fn kernel_test(test: &Artifact, built: &Built, wanted: &Wanted, more: &[(&str, &
 }
 
 fn doc_tests(filter: Option<&str>) -> Result<Outcome> {
-    command::run(cargo().args(["test", "--locked", "--workspace", "--doc", "--"]).args(filter))?;
+    let mut command = cargo();
+    command.args(["test", "--locked", "--workspace", "--doc", "--"]).args(filter);
+    command::run_beside("doc", &mut at_lowest_priority(&command))?;
     Ok(Outcome::Passed)
 }
 
@@ -173,10 +190,7 @@ fn run_all<'a>(
     Ok(Outcome::Passed)
 }
 
-fn virtual_machine(built: &Built, filter: Option<&str>) -> Result<Outcome> {
-    if filter.is_some() {
-        return Ok(Outcome::Skipped("a filter was given".into()));
-    }
+fn virtual_machine(built: &Built) -> Result<Outcome> {
     if let Some(reason) = vm::unavailable() {
         return Ok(Outcome::Skipped(reason));
     }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use xtask::{
-    command::{locate, output, run, shown},
+    command::{at_lowest_priority, locate, output, run, shown},
     ebpf::workspace_root,
 };
 
@@ -69,19 +69,15 @@ fn unpacked() -> PathBuf {
 
 /// The program, installed or unpacked, with the options and variables for its files.
 pub(super) fn command() -> Option<Command> {
-    // The tests beside it have precedence.
-    let mut command = Command::new("nice");
-    command.args(["-n", "19"]);
     if locate(PROGRAM).is_some() {
-        command.arg(PROGRAM);
-        return Some(command);
+        return Some(Command::new(PROGRAM));
     }
     let root = unpacked();
     let program = root.join("usr/bin").join(PROGRAM);
     if !program.is_file() {
         return None;
     }
-    command.arg(program);
+    let mut command = Command::new(program);
     for directory in ["qemu", "seabios"] {
         command.arg("-L").arg(root.join("usr/share").join(directory));
     }
@@ -91,6 +87,7 @@ pub(super) fn command() -> Option<Command> {
 pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
     let mut command = command().with_context(|| format!("there is no {PROGRAM}"))?;
     with_machine(&mut command, kernel, initramfs);
+    let mut command = at_lowest_priority(&command);
     println!("$ {}", shown(&command));
     let mut machine = command
         .stdin(Stdio::null())
