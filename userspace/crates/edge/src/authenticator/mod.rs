@@ -230,6 +230,6 @@ impl Staleness {
 /// HA1s of a password that nobody knows. They are made once: made for each unknown name, they would cost an unknown name
 /// more than a known one.
 fn dummy_ha1s(keys: &Keys, realm: &Realm) -> [Ha1; HashFunction::ALL.len()] {
-    let password = keys.sign(Purpose::NoAccount, &[realm.as_str().as_bytes()]);
+    let password: [u8; 12] = keys.sign(Purpose::NoAccount, &[realm.as_str().as_bytes()]);
     HashFunction::ALL.map(|function| Ha1::of_password(function, b"", realm, &password))
 }

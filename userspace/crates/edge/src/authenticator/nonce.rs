@@ -7,7 +7,7 @@ use sipward_types::time::KernelTime;
 use crate::{
     base64url,
     digest::Realm,
-    keys::{Keys, Purpose, SIGNATURE},
+    keys::{Keys, Purpose},
 };
 
 use super::Staleness;
@@ -34,6 +34,7 @@ pub(super) struct Nonces {
 
 /// Seven bytes of time, four of the run, four of the number, and the signature: no bit of the last digit is left over.
 const LENGTH: usize = CONTENT + SIGNATURE;
+const SIGNATURE: usize = 12;
 const CONTENT: usize = 15;
 
 impl Nonces {
@@ -58,7 +59,8 @@ impl Nonces {
         let id = NonceId { made: millis(now), number: self.next };
         self.next = self.next.wrapping_add(1);
         let content = content(id, self.run);
-        let signature = sign(&content, source, &self.realm, |parts| self.keys.sign(Purpose::Nonce, parts));
+        let signature =
+            sign(&content, source, &self.realm, |parts| self.keys.sign::<SIGNATURE>(Purpose::Nonce, parts));
         let mut nonce = [0; LENGTH];
         nonce[..CONTENT].copy_from_slice(&content);
         nonce[CONTENT..].copy_from_slice(&signature);
@@ -69,7 +71,7 @@ impl Nonces {
     pub(super) fn check(&self, text: &[u8], source: IpAddr, now: KernelTime) -> Result<NonceId, Staleness> {
         let nonce = base64url::decode(text).and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
         let nonce = nonce.ok_or(Staleness::Foreign)?;
-        let (content, signature) = nonce.split_at(CONTENT);
+        let (content, signature) = nonce.split_last_chunk::<SIGNATURE>().ok_or(Staleness::Foreign)?;
         let is_ours = sign(content, source, &self.realm, |parts| {
             self.keys.has_signed(Purpose::Nonce, parts, signature)
         });
