@@ -148,7 +148,9 @@ mod tests {
     #[test]
     fn a_damaged_file_is_moved_aside_and_a_new_one_is_written() {
         let scratch = Scratch::new("bindings");
-        for content in [&b"no database at all, but as long as the header of one would be: "[..], &[0xff; 9_000]] {
+        for content in
+            [&b"no database at all, but as long as the header of one would be: "[..], &[0xff; 9_000]]
+        {
             let path = scratch.file("bindings.db", content);
             let opened = BindingStore::open(&path).unwrap();
             let (damage, to) = opened.set_aside.unwrap();

@@ -29,11 +29,6 @@ impl Answer {
         Self { status, headers: String::new(), optional: Vec::new() }
     }
 
-    /// 423: the shortest registration that is taken.
-    pub fn interval_too_brief(min_expires: u32) -> Self {
-        Self::new(Status::IntervalTooBrief).header("Min-Expires", &min_expires.to_string())
-    }
-
     /// 503. Without Retry-After, or with one of zero, some carriers close a trunk.
     pub fn service_unavailable(retry_after: u32) -> Self {
         Self::new(Status::ServiceUnavailable).header("Retry-After", &retry_after.max(1).to_string())

@@ -18,7 +18,7 @@ use sipward_types::time::KernelTime;
 use self::{
     credentials::ResponseParts,
     nonce::{NonceId, Nonces},
-    nonce_counts::{NonceCounts, Use},
+    nonce_counts::NonceCounts,
 };
 pub use self::{
     credentials::{CredentialsError, DigestCredentials},
@@ -54,14 +54,9 @@ pub struct Authenticator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigestVerdict {
-    /// The nonce is current, was issued to that address and was not used in this way before; the digest is right. This
-    /// proves the address, too.
-    Right {
-        /// The very same request was right already: it is sent again.
-        again: bool,
-        /// The digest URI names another user or host than the Request-URI.
-        uri_differs: bool,
-    },
+    /// The nonce is current, was issued to that address and was not used in this way before, but by the very same request;
+    /// the digest is right. This proves the address, too.
+    Right,
     /// To be challenged anew with `stale=true`. It says nothing about the password.
     Stale(Staleness),
     /// The nonce is current and was issued to that address, which is proven by that; the digest is wrong.
@@ -99,10 +94,6 @@ pub enum WrongDigest {
 }
 
 impl Authenticator {
-    /// MD5 comes first, because some phones know nothing else and stumble over the rest.
-    pub const DEFAULT_ALGORITHMS: [Algorithm; 2] =
-        [Algorithm::new(HashFunction::Md5, false), Algorithm::new(HashFunction::Sha256, false)];
-
     /// `run` is random, and differs for each authenticator: of each start of the edge, and of each of its workers. A nonce
     /// with another one is stale, because only its own authenticator knows which of its counts were used.
     pub fn new(settings: AuthenticatorSettings, keys: Keys, run: u32) -> Self {
@@ -114,11 +105,6 @@ impl Authenticator {
             counts: NonceCounts::new(NONCES_USED),
             hasher: DigestHasher::default(),
         }
-    }
-
-    /// Nonces that the previous keys have signed go on.
-    pub fn set_keys(&mut self, keys: Keys) {
-        self.nonces.set_keys(keys);
     }
 
     pub const fn realm(&self) -> &Realm {
@@ -205,11 +191,18 @@ impl Authenticator {
         let count = parts.count.map(|count| count.number);
         let fingerprint = request.fingerprint(parts.response);
         match self.counts.enter(nonce, count, fingerprint, self.nonces.oldest(now), now) {
-            Ok(used) => DigestVerdict::Right {
-                again: used == Use::Again,
-                uri_differs: request.differs_from(parts.uri),
-            },
+            Ok(()) => DigestVerdict::Right,
             Err(why) => DigestVerdict::Stale(why),
+        }
+    }
+}
+
+impl WrongDigest {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::NoHa1 => "no-ha1",
         }
     }
 }

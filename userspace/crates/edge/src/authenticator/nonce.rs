@@ -42,10 +42,6 @@ impl Nonces {
         Self { keys, realm, lifetime, run, next: 0 }
     }
 
-    pub(super) fn set_keys(&mut self, keys: Keys) {
-        self.keys = keys;
-    }
-
     pub(super) const fn realm(&self) -> &Realm {
         &self.realm
     }
@@ -188,9 +184,9 @@ mod tests {
         let source = address("192.0.2.1");
         let mut nonces = nonces(keys());
         let nonce = nonces.issue(source, at(1_000));
-        nonces.set_keys(Keys::new([2; 32], Some([1; 32])));
+        nonces.keys = Keys::new([2; 32], Some([1; 32]));
         assert!(nonces.check(nonce.as_bytes(), source, at(1_001)).is_ok());
-        nonces.set_keys(Keys::new([3; 32], Some([2; 32])));
+        nonces.keys = Keys::new([3; 32], Some([2; 32]));
         assert_eq!(nonces.check(nonce.as_bytes(), source, at(1_001)), Err(Staleness::Foreign));
     }
 

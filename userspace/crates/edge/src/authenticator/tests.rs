@@ -120,8 +120,7 @@ impl<'a> Phone<'a> {
     }
 }
 
-const RIGHT: DigestVerdict = DigestVerdict::Right { again: false, uri_differs: false };
-const AGAIN: DigestVerdict = DigestVerdict::Right { again: true, uri_differs: false };
+const RIGHT: DigestVerdict = DigestVerdict::Right;
 const WRONG: DigestVerdict = DigestVerdict::Wrong(WrongDigest::Response);
 
 fn realm(text: &str) -> Realm {
@@ -159,8 +158,6 @@ fn breaks_5_there_is_a_challenge_line_for_each_algorithm_in_the_order_of_the_ope
         });
         assert_eq!(challenges, expected.collect::<Vec<_>>());
     }
-    let default = Authenticator::DEFAULT_ALGORITHMS.map(Algorithm::name);
-    assert_eq!(default, ["MD5", "SHA-256"]);
 }
 
 #[test]
@@ -210,7 +207,7 @@ fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
     let phone = Phone { method: "INVITE", uri: "sip:bob@example.org", ..Phone::alice(&nonce) };
     let phone = Phone { digest_uri: phone.uri, ..phone };
     assert_eq!(server.judge(phone), RIGHT);
-    assert_eq!(server.judge(phone), AGAIN);
+    assert_eq!(server.judge(phone), RIGHT);
     let stranger = Phone { source: "198.51.100.1", ..phone };
     assert_eq!(server.judge(stranger), stale(Staleness::Foreign));
     let credentials = phone.credentials();
@@ -221,7 +218,7 @@ fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
     ] {
         assert_eq!(server.judge_credentials(copy, &credentials), stale(Staleness::CountReused));
     }
-    assert_eq!(server.judge(phone), AGAIN);
+    assert_eq!(server.judge(phone), RIGHT);
 }
 
 #[test]
@@ -286,16 +283,6 @@ fn nonces_that_are_not_current_here_cost_no_digest() {
     };
     server.authenticator = Authenticator::new(settings, Keys::new([1; 32], None), 8);
     assert_eq!(server.judge_and_count(phone), (stale(Staleness::OtherRun), 0));
-}
-
-#[test]
-fn a_nonce_goes_on_when_the_keys_are_changed() {
-    let mut server = Server::new(&["MD5"]);
-    let nonce = server.nonce(OFFICE, 1_000);
-    server.authenticator.set_keys(Keys::new([2; 32], Some([1; 32])));
-    assert_eq!(server.judge(Phone::alice(&nonce)), RIGHT);
-    let copy = Phone { branch: "z9hG4bK-2", ..Phone::alice(&nonce) };
-    assert_eq!(server.judge(copy), stale(Staleness::CountReused));
 }
 
 #[test]
@@ -394,30 +381,21 @@ fn nobody_authenticates_without_an_account() {
     assert_eq!(server.judge_credentials(phone, &credentials), WRONG);
 }
 
+/// Clients leave out and change whatever they like there.
 #[test]
-fn a_digest_uri_that_differs_is_said_and_not_refused() {
+fn a_digest_uri_that_differs_from_the_requests_is_hashed_as_it_is() {
     let mut server = Server::new(&["MD5"]);
-    for (uri, digest_uri, uri_differs) in [
-        ("sip:example.org", "sip:example.org", false),
-        ("sip:100@example.org", "sip:100@EXAMPLE.ORG:5060;transport=udp", false),
-        ("sips:100@example.org", "sip:100@example.org", false),
-        ("sip:100@[2001:db8::1]:5060", "sip:100@[2001:db8::1]", false),
-        ("tel:+4930", "tel:+4930;phone-context=x", false),
-        ("im:a", "im:a", false),
+    for (uri, digest_uri) in [
+        ("sip:100@example.org", "sip:100@EXAMPLE.ORG:5060;transport=udp"),
+        ("tel:+4930", "tel:+4930;phone-context=x"),
         // sipp leaves out the user.
-        ("sip:100@example.org", "sip:example.org:5060", true),
-        ("sip:100@example.org", "sip:101@example.org", true),
-        ("sip:100@example.org", "sip:100@192.0.2.9", true),
-        ("sip:100@example.org", "sip:abc@example.org", true),
-        ("sip:Abc@example.org", "sip:abc@example.org", true),
-        ("im:a", "im:b", true),
-        ("sip:100@example.org", "", true),
-        ("sip:100@example.org", "*", true),
+        ("sip:100@example.org", "sip:example.org:5060"),
+        ("sip:100@example.org", "sip:101@example.org"),
+        ("sip:100@example.org", ""),
     ] {
         let nonce = server.nonce(OFFICE, 1_000);
         let phone = Phone { uri, digest_uri, ..Phone::alice(&nonce) };
-        let expected = DigestVerdict::Right { again: false, uri_differs };
-        assert_eq!(server.judge(phone), expected, "{uri} {digest_uri}");
+        assert_eq!(server.judge(phone), RIGHT, "{uri} {digest_uri}");
     }
 }
 
@@ -483,8 +461,7 @@ proptest! {
                     let digits = format!("{count:08x}");
                     let phone =
                         Phone { count: Some(&digits), password: "guess", at: now, ..Phone::alice(&nonce) };
-                    let is_right = matches!(server.judge(phone), DigestVerdict::Right { .. });
-                    prop_assert!(!is_right);
+                    prop_assert_ne!(server.judge(phone), RIGHT);
                 }
                 Step::Request { wrong, again } => {
                     let is_again = again && !wrong && latest.is_some_and(|at| at + 32 >= now);
@@ -494,14 +471,13 @@ proptest! {
                     let phone = Phone {
                         count: Some(&digits), branch: &branch, password, at: now, ..Phone::alice(&nonce)
                     };
-                    let expected = match (now > issued + 300, wrong, is_again) {
-                        (true, ..) => stale(Staleness::Old),
-                        (_, true, _) => WRONG,
-                        (.., true) => AGAIN,
+                    let expected = match (now > issued + 300, wrong) {
+                        (true, _) => stale(Staleness::Old),
+                        (_, true) => WRONG,
                         _ => RIGHT,
                     };
                     prop_assert_eq!(server.judge(phone), expected);
-                    if expected == RIGHT {
+                    if expected == RIGHT && !is_again {
                         latest = Some(now);
                     } else if wrong {
                         latest = None;

@@ -22,12 +22,12 @@ use sipward_types::{
 };
 
 pub use self::{
-    bindings::{Binding, BindingChanges},
+    bindings::{Binding, BindingChanges, PhoneName},
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
 };
 use self::{
-    bindings::{Bindings, PhoneName, Rebinding},
+    bindings::{Bindings, Rebinding},
     moves::Moves,
     registering::{Registering, Registration},
 };
@@ -68,6 +68,8 @@ pub struct Received {
     pub evidence: Vec<Evidence>,
     /// Why it was refused or dropped.
     pub cause: Option<Cause>,
+    /// The same more closely, for the operator: to the sender it would say too much.
+    pub detail: Option<String>,
 }
 
 #[derive(Debug)]
@@ -166,16 +168,17 @@ impl Edge {
             let answer = Message::read(&bytes, Carrier::Stream).ok()?;
             self.forwarder.own_answer_back(&answer, to)
         });
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
-        match &refused.answerable {
+        let received = match &refused.answerable {
             Some(request) if from.side == Side::Outer => {
                 self.refuse(request, from, Status::BadRequest, Cause::Unclear)
             }
             _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
-        }
+        };
+        Received { detail: Some(refused.cause.name().to_owned()), ..received }
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
@@ -250,7 +253,7 @@ impl Edge {
             }
             _ => Vec::new(),
         };
-        Received { sends: vec![forwarded], evidence, cause: None }
+        Received { sends: vec![forwarded], evidence, ..Received::default() }
     }
 
     /// The PBX has taken a REGISTER: the phone is at its new contact, and at none of the former.
@@ -276,7 +279,7 @@ impl Edge {
     ) -> Received {
         let credentials = match self.own_credentials(request) {
             Ok(credentials) => credentials,
-            Err(_) => return self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+            Err(error) => return self.unclear_credentials(request, from, error),
         };
         let name: &[u8] = match credentials.first() {
             Some(credentials) => &credentials.username,
@@ -323,20 +326,22 @@ impl Edge {
             }
         }
         match verdict {
-            DigestVerdict::Right { .. } => match found {
+            DigestVerdict::Right => match found {
                 Some(found) => self.admit(attempt, found, now),
                 None => self.challenge(request, method, from, false, Cause::WrongPassword, now),
             },
-            DigestVerdict::Wrong(_) => {
+            DigestVerdict::Wrong(why) => {
                 let asked = self.challenge(request, method, from, false, Cause::WrongPassword, now);
+                let asked = Received { detail: Some(why.as_str().to_owned()), ..asked };
                 let outcome = Outcome::Failed { attempt: judged.attempt() };
                 with_evidence(asked, attempt.account, from, method, outcome)
             }
-            DigestVerdict::Stale(_) => {
+            DigestVerdict::Stale(why) => {
                 let asked = self.challenge(request, method, from, true, Cause::StaleNonces, now);
+                let asked = Received { detail: Some(why.as_str().to_owned()), ..asked };
                 with_evidence(asked, attempt.account, from, method, Outcome::Stale)
             }
-            DigestVerdict::Malformed(_) => self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+            DigestVerdict::Malformed(error) => self.unclear_credentials(request, from, error),
             DigestVerdict::OtherRealm => self.challenge(request, method, from, false, Cause::WrongRealm, now),
             DigestVerdict::AlgorithmNotOffered => {
                 self.challenge(request, method, from, false, Cause::AlgorithmNotOffered, now)
@@ -438,7 +443,7 @@ impl Edge {
         let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value)));
         let answer = lines.fold(Answer::new(status), |answer, (header, value)| answer.header(header, value));
         let sent = self.reply(request, from, &answer);
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
@@ -448,7 +453,12 @@ impl Edge {
         };
         let is_silent = self.settings.is_silent && from.side == Side::Outer;
         let sent = if is_silent { None } else { self.reply(request, from, &answer) };
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
+    }
+
+    fn unclear_credentials(&self, request: &Message<'_>, from: Link, error: CredentialsError) -> Received {
+        let refused = self.refuse(request, from, Status::BadRequest, Cause::Credentials);
+        Received { detail: Some(error.to_string()), ..refused }
     }
 
     fn reply(&self, request: &Message<'_>, from: Link, answer: &Answer) -> Option<Forwarded> {
@@ -467,7 +477,7 @@ impl Edge {
 
     fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
         let sent = self.reply(request, from, &why.answer());
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(Cause::of(why)) }
+        Received { sends: sent.into_iter().collect(), cause: Some(Cause::of(why)), ..Received::default() }
     }
 }
 
