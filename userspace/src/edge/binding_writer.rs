@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Until a write that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 const NAME: &str = "bindings.db";
+/// Changes that wait for a disk: several times as many as there can be phones.
+const WAITING: usize = 262_144;
 
 #[derive(Debug)]
 pub(super) struct BindingWriter {
@@ -60,7 +62,12 @@ impl BindingWriter {
 
     pub(super) fn add(&self, changes: BindingChanges) {
         if !changes.is_empty() {
-            locked(&self.queue.waiting).changes.extend(changes);
+            let mut waiting = locked(&self.queue.waiting);
+            waiting.changes.extend(changes);
+            if waiting.changes.len() > WAITING {
+                // The next start finds out by itself that those have ended.
+                waiting.changes.retain(|_, change| change.is_some());
+            }
             self.queue.has_changed.notify_one();
         }
     }
@@ -69,7 +76,7 @@ impl BindingWriter {
     pub(super) fn finish(self) {
         locked(&self.queue.waiting).is_ending = true;
         self.queue.has_changed.notify_one();
-        // Whatever went wrong, it has logged.
+        // It has logged its faults.
         let _ = self.thread.join();
     }
 }
@@ -105,7 +112,7 @@ impl Queue {
         (!changes.is_empty()).then_some(changes)
     }
 
-    /// What has come since is newer.
+    /// Changes that have come since are newer.
     fn put_back(&self, changes: BindingChanges) {
         let mut waiting = locked(&self.waiting);
         let newer = mem::replace(&mut waiting.changes, changes);

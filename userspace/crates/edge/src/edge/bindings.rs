@@ -200,7 +200,7 @@ impl Bindings {
     }
 }
 
-/// What was written down is written into messages: it must not be able to be more than a URI there.
+/// The contacts of an earlier run are written into messages: none of them must be able to be more than a URI there.
 fn may_be_written(uri: &str) -> bool {
     uri.starts_with("sip:") && uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\",".contains(&byte))
 }

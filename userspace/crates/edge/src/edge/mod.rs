@@ -261,11 +261,8 @@ impl Edge {
         self.bindings.taken(rebinding, lasts, now.wall);
         let link = |uri: &String| Some(self.forwarder.read_contact(uri.as_bytes())?.0.link);
         let Some(place) = rebinding.contacts.last().and_then(link) else { return };
-        let account = [rebinding.account.as_str().as_bytes()];
-        let before: Vec<_> = rebinding.former.iter().filter_map(link).chain([place]).collect();
-        for before in before {
-            self.moves.add(self.keys.signatures(Purpose::Account, &account), before, place);
-        }
+        let before: Vec<_> = rebinding.former.iter().filter_map(link).collect();
+        before.into_iter().for_each(|before| self.moved(rebinding.account.as_str(), before, place));
     }
 
     /// `dialog`: the one that the request is in.
@@ -371,8 +368,7 @@ impl Edge {
         }
         let Some(account) = account else { return Received::default() };
         if let Some(dialog) = dialog {
-            let (before, account) = (self.moves.place(dialog.phone), [name.as_bytes()]);
-            self.moves.add(self.keys.signatures(Purpose::Account, &account), before, request.reply_to(from));
+            self.moved(name, self.moves.place(dialog.phone), request.reply_to(from));
         }
         let received = if method == b"REGISTER" {
             self.register(request, from, &account, now)
@@ -382,11 +378,17 @@ impl Edge {
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
     }
 
+    fn moved(&mut self, account: &str, from: Link, to: Link) {
+        self.moves.add(self.keys.signatures(Purpose::Account, &[account.as_bytes()]), from, to);
+    }
+
     fn is_phone_of(&self, name: &str, dialog: &DialogPhone) -> bool {
         self.keys.has_signed(Purpose::Account, &[name.as_bytes()], &dialog.phone.account)
     }
 
     fn register(&mut self, request: &Message<'_>, from: Link, account: &Account, now: Now) -> Received {
+        let place = request.reply_to(from);
+        self.moved(account.as_str(), place, place);
         let contacts = self.forwarder.contacts(request, from, account.as_str());
         let rebinding = self.bindings.rebinding(account, PhoneName::of(request, from), contacts);
         let let_in = LetIn { account: Some(account.as_str()), former: &rebinding.former };

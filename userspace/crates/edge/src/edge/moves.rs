@@ -34,7 +34,7 @@ impl Moves {
         }
     }
 
-    /// Where the phone is now. Over another transport it is not reached: nobody would send again what is lost there.
+    /// The place of the phone now. Over another transport it is not reached: nobody would send again what is lost there.
     pub(super) fn place(&self, phone: Phone) -> Link {
         let next = |place: &Link| self.0.get(&Phone { link: *place, ..phone }).copied();
         let places = std::iter::successors(Some(phone.link), next).take(STEPS);

@@ -375,6 +375,28 @@ fn breaks_04_of_credentials_in_both_headers_the_fresh_ones_count() {
     );
 }
 
+/// Of each of six challenge lines, which have one nonce together.
+#[test]
+fn breaks_04_a_phone_may_answer_each_header_by_each_algorithm() {
+    let mut edge = TestEdge::with(Settings {
+        challenge: Challenge::Both,
+        algorithms: vec![HashFunction::Md5, HashFunction::Sha256, HashFunction::Sha512_256],
+        ..settings()
+    });
+    let request = Request::register("201");
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
+    assert_eq!(challenge.matches("-Authenticate: ").count(), 6, "{challenge}");
+    let right = request.credentials(&challenge, PASSWORD);
+    let others = format!("Proxy-{right}{right}Proxy-{right}{right}Proxy-{right}");
+    let all = right.clone() + &others;
+    let received = edge.receive(udp(PHONE), &request.text(&all));
+    assert!(is_sent_on(&received), "{received:?}");
+    let sent = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
+    assert!(!sent.contains("Authorization"), "{sent}");
+    let received = edge.receive(udp(PHONE), &request.text(&(all + &right)));
+    assert_eq!((status(&received), received.cause), (400, Some(Cause::Credentials)), "seven");
+}
+
 #[test]
 fn breaks_02_a_wrong_digest_with_a_huge_count_locks_no_phone_out() {
     let mut edge = TestEdge::new();

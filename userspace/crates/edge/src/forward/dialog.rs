@@ -25,7 +25,7 @@ pub enum Role {
 /// The phone of a dialog, as the edge has signed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialogPhone {
-    /// Where it was when the dialog began, and by which account it was let in.
+    /// At the place where it was when the dialog began, with the account that it was let in by.
     pub phone: Phone,
     pub role: Role,
     /// The request has the names that both ends had when the dialog began.

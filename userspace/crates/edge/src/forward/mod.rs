@@ -30,7 +30,7 @@ pub struct Forwarder {
     keys: Keys,
 }
 
-/// What the edge knows of a phone's request beside what is in it.
+/// The facts of a phone's request that are not in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LetIn<'a> {
     /// The account that its credentials were right for.

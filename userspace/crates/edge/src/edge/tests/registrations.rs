@@ -201,7 +201,7 @@ fn a_phone_that_has_signed_off_has_no_former_contact() {
     assert_eq!(contacts(&again).len(), 1, "{again}");
 }
 
-/// Whoever has one account makes the edge forget no phone of another.
+/// No customer makes the edge forget the phone of another.
 #[test]
 fn a_customer_with_phones_without_end_is_remembered_in_part_and_others_as_ever() {
     let (mut edge, mut kept) = (TestEdge::new(), BindingChanges::new());
