@@ -28,9 +28,9 @@ pub(super) struct BindingStore {
     path: PathBuf,
 }
 
-/// An opened file.
+/// The file, and what is in it.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct StoredBindings {
     pub(super) store: BindingStore,
     pub(super) bindings: Vec<Binding>,
     /// A damaged one was moved there, and a new one is in its place.
@@ -39,23 +39,23 @@ pub(super) struct Opened {
 
 impl BindingStore {
     /// Makes one if there is none.
-    pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
+    pub(super) fn open(path: &Path) -> Result<StoredBindings, StoreError> {
         match Self::read(path) {
             Err(damage) if damage.kind() == StoreErrorKind::Corrupt => {
                 let to = Store::set_aside(path)?;
-                Ok(Opened { set_aside: Some((damage, to)), ..Self::read(path)? })
+                Ok(StoredBindings { set_aside: Some((damage, to)), ..Self::read(path)? })
             }
             opened => opened,
         }
     }
 
-    fn read(path: &Path) -> Result<Opened, StoreError> {
+    fn read(path: &Path) -> Result<StoredBindings, StoreError> {
         let store = Self { connection: store::writable(path, &LAYOUT)?, path: path.to_owned() };
         let bindings = store.run(|connection| {
             let mut all = connection.prepare(&format!("SELECT {COLUMNS} FROM binding"))?;
             all.query_map([], binding)?.collect()
         })?;
-        Ok(Opened { store, bindings, set_aside: None })
+        Ok(StoredBindings { store, bindings, set_aside: None })
     }
 
     /// All of them or none.
@@ -132,7 +132,7 @@ mod tests {
     fn what_was_written_is_read_as_it_was_and_what_has_ended_is_not() {
         let scratch = Scratch::new("bindings");
         let path = scratch.path().join("bindings.db");
-        let Opened { store, bindings, .. } = BindingStore::open(&path).unwrap();
+        let StoredBindings { store, bindings, .. } = BindingStore::open(&path).unwrap();
         assert_eq!(bindings, []);
         let [one, two, three] = [binding(1, None), binding(u64::MAX, Some(b"\xfe")), binding(3, None)];
         let changes = [&one, &two, &three].map(|binding| (binding.number, Some(binding.clone())));
@@ -161,7 +161,7 @@ mod tests {
         }
         // A row that nobody has written so.
         let path = scratch.path().join("bindings.db");
-        let Opened { store, .. } = BindingStore::open(&path).unwrap();
+        let StoredBindings { store, .. } = BindingStore::open(&path).unwrap();
         store.run(|connection| connection.execute("UPDATE binding SET account = ''", [])).unwrap();
         assert!(BindingStore::open(&path).unwrap().set_aside.is_some());
     }

@@ -12,7 +12,7 @@ use sipward_edge::edge::{Binding, BindingChanges};
 use tracing::{error, info, warn};
 
 use super::{
-    binding_store::{BindingStore, Opened},
+    binding_store::{BindingStore, StoredBindings},
     threads::spawn,
 };
 use crate::{fault_log::FaultLog, locked::locked, refusal::Refusal, store::StoreError};
@@ -135,7 +135,7 @@ fn write(path: &Path, store: &mut Option<BindingStore>, changes: &BindingChanges
 }
 
 fn open(path: &Path) -> Result<(BindingStore, Vec<Binding>), StoreError> {
-    let Opened { store, bindings, set_aside } = BindingStore::open(path)?;
+    let StoredBindings { store, bindings, set_aside } = BindingStore::open(path)?;
     if let Some((damage, to)) = set_aside {
         error!(
             "{damage}, and is now {}: phones that connect anew may be registered twice until the former \

@@ -1,43 +1,48 @@
 //! The places of phones that were let in elsewhere before: what the PBX has of a call, or of a registration, says where
 //! the phone was then.
 
-use sipward_types::fifo_map::FifoMap;
+use std::collections::HashMap;
 
 use crate::{
     link::Link,
     token::{AccountMark, Phone},
 };
 
-/// Of more, the oldest are forgotten: calls that began before those moves lose their phone.
-const MOVES: usize = 32_768;
-/// Moves of one phone in a row, in one call.
-const STEPS: usize = 16;
+/// Moves of one account. Of more, its own oldest are forgotten: calls that began before those lose their phone.
+const OF_AN_ACCOUNT: usize = 32;
 
-#[derive(Debug)]
-pub(super) struct Moves(FifoMap<Phone, Link>);
+/// There are no more accounts here than the operator has made.
+#[derive(Debug, Default)]
+pub(super) struct Moves(HashMap<AccountMark, Vec<Move>>);
 
-impl Default for Moves {
-    fn default() -> Self {
-        Self(FifoMap::new(MOVES))
-    }
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    from: Link,
+    to: Link,
 }
 
 impl Moves {
     /// The phone has shown at `to` that it is of the account. `marks`: those of the account.
     pub(super) fn add(&mut self, marks: impl Iterator<Item = AccountMark>, from: Link, to: Link) {
         for account in marks {
-            // It is there: no earlier move leads on from there.
-            self.0.remove(&Phone { link: to, account });
+            let moves = self.0.entry(account).or_default();
+            // It is at `to`: no earlier move leads on from there.
+            moves.retain(|earlier| earlier.from != from && earlier.from != to);
             if from != to {
-                self.0.insert(Phone { link: from, account }, to);
+                moves.drain(..(moves.len() + 1).saturating_sub(OF_AN_ACCOUNT));
+                moves.push(Move { from, to });
+            }
+            if moves.is_empty() {
+                self.0.remove(&account);
             }
         }
     }
 
     /// The place of the phone now. Over another transport it is not reached: nobody would send again what is lost there.
     pub(super) fn place(&self, phone: Phone) -> Link {
-        let next = |place: &Link| self.0.get(&Phone { link: *place, ..phone }).copied();
-        let places = std::iter::successors(Some(phone.link), next).take(STEPS);
+        let Some(moves) = self.0.get(&phone.account) else { return phone.link };
+        let next = |place: &Link| Some(moves.iter().find(|after| after.from == *place)?.to);
+        let places = std::iter::successors(Some(phone.link), next).take(1 + OF_AN_ACCOUNT);
         let is_reachable = |place: &Link| place.transport == phone.link.transport;
         places.filter(is_reachable).last().unwrap_or(phone.link)
     }
@@ -85,5 +90,17 @@ mod tests {
         assert_eq!(moves.place(phone(1, 1)), at(1));
         moved(&mut moves, 1, tcp, at(2));
         assert_eq!(moves.place(phone(1, 1)), at(2));
+    }
+
+    #[test]
+    fn an_account_that_moves_without_end_costs_others_nothing() {
+        let mut moves = Moves::default();
+        moved(&mut moves, 2, at(1), at(2));
+        (1..1_000).for_each(|port| moved(&mut moves, 1, at(port), at(port + 1)));
+        assert_eq!(moves.place(phone(2, 1)), at(2));
+        assert_eq!((moves.place(phone(1, 990)), moves.place(phone(1, 1))), (at(1_000), at(1)));
+        assert_eq!(moves.0[&[1; 3]].len(), OF_AN_ACCOUNT);
+        moved(&mut moves, 2, at(1), at(1));
+        assert!(!moves.0.contains_key(&[2; 3]));
     }
 }
