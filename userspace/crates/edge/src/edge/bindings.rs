@@ -1,7 +1,7 @@
 //! The contacts by which the PBX may know phones, for phones that come back from another port or connection.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     mem,
     time::Duration,
 };
@@ -100,11 +100,8 @@ impl Bindings {
     pub(super) fn rebinding(&self, account: &Account, phone: PhoneName, asked: Vec<PbxContact>) -> Rebinding {
         let is_asked = |uri: &String| asked.iter().any(|contact| contact.uri == *uri);
         let before = self.accounts.get(account).into_iter().flatten().filter(|own| own.phone.is(&phone));
-        let mut former: Vec<_> = before.flat_map(|own| &own.contacts).filter(|uri| !is_asked(uri)).collect();
-        if asked.is_empty() {
-            former.clear();
-        }
-        let former: Vec<String> = former.into_iter().cloned().collect();
+        let before = before.flat_map(|own| &own.contacts).filter(|uri| !asked.is_empty() && !is_asked(uri));
+        let former: Vec<_> = before.cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let (ends, kept): (Vec<_>, Vec<_>) = asked.into_iter().partition(|contact| contact.ends);
         let uris = |contacts: Vec<PbxContact>| contacts.into_iter().map(|contact| contact.uri);
         let ended = uris(ends).chain(former.iter().cloned()).collect();
@@ -124,6 +121,9 @@ impl Bindings {
 
     fn update(&mut self, rebinding: &Rebinding, gone: &[String], lasts: Duration, now: WallSeconds) {
         let Rebinding { account, phone, contacts: new, .. } = rebinding;
+        if new.is_empty() && gone.is_empty() {
+            return;
+        }
         let own = self.accounts.remove(account).unwrap_or_default();
         let (known, others): (Vec<_>, Vec<_>) = own.into_iter().partition(|own| own.phone.is(phone));
         self.count -= known.len();

@@ -375,6 +375,33 @@ fn breaks_04_of_credentials_in_both_headers_the_fresh_ones_count() {
     );
 }
 
+#[test]
+fn the_operator_learns_more_about_a_refusal_than_its_sender() {
+    let request = Request::register("201");
+    for (change, password, cause, detail) in [
+        ("", "wrong", Cause::WrongPassword, "response"),
+        ("To: <sip:201@x>\r\n", PASSWORD, Cause::Unclear, "repeated-header"),
+        ("Authorization: Digest realm=pbx\r\n", PASSWORD, Cause::Credentials, "the credentials lack"),
+    ] {
+        let mut edge = TestEdge::new();
+        let (_, challenge) = edge.ask(PHONE, &request.text(""));
+        let credentials = if change.starts_with("Auth") {
+            String::new()
+        } else {
+            request.credentials(&challenge, password)
+        };
+        let received = edge.receive(udp(PHONE), &request.text(&(credentials + change)));
+        let text = String::from_utf8_lossy(&received.sends[0].bytes);
+        assert_eq!(received.cause, Some(cause), "{text}");
+        assert!(received.detail.as_ref().is_some_and(|said| said.starts_with(detail)), "{received:?}");
+        assert!(!text.contains(detail), "{text}");
+    }
+    let mut edge = TestEdge::new();
+    let (_, challenge) = edge.ask(OTHER, &request.text(""));
+    let received = edge.receive(udp(PHONE), &request.text(&request.credentials(&challenge, PASSWORD)));
+    assert_eq!(received.detail.as_deref(), Some("nonce-foreign"));
+}
+
 /// Of each of six challenge lines, which have one nonce together.
 #[test]
 fn breaks_04_a_phone_may_answer_each_header_by_each_algorithm() {

@@ -172,6 +172,7 @@ fn a_register_without_a_contact_of_its_own_ends_none() {
         let (mut edge, mut registrar) = (TestEdge::new(), Registrar::default());
         let first = DESK.register(&mut edge, udp(PHONE), 1);
         registrar.take(&mut edge, &first);
+        edge.edge.take_binding_changes();
         let request = Request { number: 2, ..Request::register("201") };
         let own = |text: String| {
             text.replace("Call-ID: 201-2", "Call-ID: desk")
@@ -182,6 +183,11 @@ fn a_register_without_a_contact_of_its_own_ends_none() {
             edge.receive(udp(PHONE), &own(request.text(&request.credentials(&challenge, PASSWORD))));
         let sent = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
         assert!(!sent.contains("expires=0"), "{sent}");
+        registrar.take(&mut edge, &sent);
+        assert_eq!(edge.edge.take_binding_changes(), BindingChanges::new());
+        // By its contact it is known again.
+        let again = Phone { call_id: "on", ..DESK }.register(&mut edge, udp("198.51.100.7:6000"), 3);
+        assert_eq!(contacts(&again).len(), 2, "{again}");
     }
 }
 
