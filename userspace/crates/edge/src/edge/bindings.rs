@@ -144,8 +144,14 @@ impl Bindings {
             contacts,
             until: until.unwrap_or_else(|| after(lasts.saturating_mul(2))),
         };
-        if known.first() != Some(&next) || known.len() > 1 {
+        let is_same = known.len() == 1 && known[0] == next;
+        if !is_same {
             self.changes.extend(known.iter().map(|own| (own.number, None)));
+        }
+        if next.contacts.is_empty() {
+            return;
+        }
+        if !is_same {
             self.changes.insert(next.number, Some(next.clone()));
         }
         self.insert(next);
@@ -161,13 +167,11 @@ impl Bindings {
                 self.count -= 1;
             }
         }
-        if binding.contacts.is_empty() || self.count >= PHONES {
-            self.changes.insert(binding.number, None);
-        } else {
-            own.push(binding.clone());
+        if self.count < PHONES {
+            own.push(binding);
             self.count += 1;
-        }
-        if own.is_empty() {
+        } else {
+            self.changes.insert(binding.number, None);
             self.accounts.remove(&binding.account);
         }
     }
@@ -176,7 +180,8 @@ impl Bindings {
     pub(super) fn restore(&mut self, bindings: impl IntoIterator<Item = Binding>, now: WallSeconds) {
         for binding in bindings {
             self.last = self.last.max(binding.number);
-            if binding.until > now && binding.contacts.iter().all(|uri| may_be_written(uri)) {
+            let is_clear = || binding.contacts.iter().all(|uri| may_be_written(uri));
+            if binding.until > now && !binding.contacts.is_empty() && is_clear() {
                 self.insert(binding);
             } else {
                 self.changes.insert(binding.number, None);

@@ -12,7 +12,7 @@ mod registering;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use sipward_types::{
     account::Account,
@@ -21,15 +21,15 @@ use sipward_types::{
     time::{KernelTime, WallSeconds},
 };
 
+use self::{
+    bindings::Bindings,
+    moves::Moves,
+    registering::{Registering, Registration},
+};
 pub use self::{
     bindings::{Binding, BindingChanges, PhoneName},
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
-};
-use self::{
-    bindings::{Bindings, Rebinding},
-    moves::Moves,
-    registering::{Registering, Registration},
 };
 use crate::{
     account::{Accounts, Admission, PreparedAccount},
@@ -248,21 +248,12 @@ impl Edge {
         let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
             (Some(registration), Ok(answer)) if status < 300 => {
                 let outcomes = registration.outcomes(&answer);
-                self.registered(&registration.rebinding, Registration::granted(&outcomes), now);
+                self.bindings.taken(&registration.rebinding, Registration::granted(&outcomes), now.wall);
                 outcomes
             }
             _ => Vec::new(),
         };
         Received { sends: vec![forwarded], evidence, ..Received::default() }
-    }
-
-    /// The PBX has taken a REGISTER: the phone is at its new contact, and at none of the former.
-    fn registered(&mut self, rebinding: &Rebinding, lasts: Duration, now: Now) {
-        self.bindings.taken(rebinding, lasts, now.wall);
-        let link = |uri: &String| Some(self.forwarder.read_contact(uri.as_bytes())?.0.link);
-        let Some(place) = rebinding.contacts.last().and_then(link) else { return };
-        let before: Vec<_> = rebinding.former.iter().filter_map(link).collect();
-        before.into_iter().for_each(|before| self.moved(rebinding.account.as_str(), before, place));
     }
 
     /// `dialog`: the one that the request is in.
@@ -378,6 +369,7 @@ impl Edge {
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
     }
 
+    /// The account's password was right there.
     fn moved(&mut self, account: &str, from: Link, to: Link) {
         self.moves.add(self.keys.signatures(Purpose::Account, &[account.as_bytes()]), from, to);
     }
@@ -387,10 +379,15 @@ impl Edge {
     }
 
     fn register(&mut self, request: &Message<'_>, from: Link, account: &Account, now: Now) -> Received {
-        let place = request.reply_to(from);
-        self.moved(account.as_str(), place, place);
         let contacts = self.forwarder.contacts(request, from, account.as_str());
         let rebinding = self.bindings.rebinding(account, PhoneName::of(request, from), contacts);
+        let place = request.reply_to(from);
+        self.moved(account.as_str(), place, place);
+        for uri in rebinding.former.iter().filter(|_| !rebinding.contacts.is_empty()) {
+            if let Some((before, _)) = self.forwarder.read_contact(uri.as_bytes()) {
+                self.moved(account.as_str(), before.link, place);
+            }
+        }
         let let_in = LetIn { account: Some(account.as_str()), former: &rebinding.former };
         let received = self.to_pbx(request, from, let_in, now);
         if received.cause.is_none() {
