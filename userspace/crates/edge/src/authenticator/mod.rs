@@ -18,7 +18,7 @@ use sipward_types::time::KernelTime;
 use self::{
     credentials::ResponseParts,
     nonce::{NonceId, Nonces},
-    nonce_counts::NonceCounts,
+    nonce_counts::{NonceCounts, Use},
 };
 pub use self::{
     credentials::{CredentialsError, DigestCredentials},
@@ -54,9 +54,12 @@ pub struct Authenticator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigestVerdict {
-    /// The nonce is current, was issued to that address and was not used in this way before, but by the very same request;
-    /// the digest is right. This proves the address, too.
-    Right,
+    /// The nonce is current, was issued to that address and was not used in this way before; the digest is right. This
+    /// proves the address, too.
+    Right {
+        /// The very same request was right already: it is sent again.
+        again: bool,
+    },
     /// To be challenged anew with `stale=true`. It says nothing about the password.
     Stale(Staleness),
     /// The nonce is current and was issued to that address, which is proven by that; the digest is wrong.
@@ -191,7 +194,7 @@ impl Authenticator {
         let count = parts.count.map(|count| count.number);
         let fingerprint = request.fingerprint(parts.response);
         match self.counts.enter(nonce, count, fingerprint, self.nonces.oldest(now), now) {
-            Ok(()) => DigestVerdict::Right,
+            Ok(used) => DigestVerdict::Right { again: used == Use::Again },
             Err(why) => DigestVerdict::Stale(why),
         }
     }

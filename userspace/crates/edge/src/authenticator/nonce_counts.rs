@@ -29,6 +29,14 @@ pub(super) struct NonceCounts {
     forgotten: Option<NonceId>,
 }
 
+/// The use of a count by a right digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    First,
+    /// The very same request was here before.
+    Again,
+}
+
 #[derive(Clone, Debug)]
 struct Count {
     highest: u32,
@@ -61,7 +69,7 @@ impl NonceCounts {
         request: RequestFingerprint,
         oldest: u64,
         now: KernelTime,
-    ) -> Result<(), Staleness> {
+    ) -> Result<Use, Staleness> {
         if let Some(known) = self.used.get_mut(&nonce) {
             return known.enter(count, request, now);
         }
@@ -70,7 +78,7 @@ impl NonceCounts {
         }
         self.make_room(oldest);
         self.used.insert(nonce, Count::new(count, request, now));
-        Ok(())
+        Ok(Use::First)
     }
 
     /// The oldest goes, even if it is current: its phone is challenged anew and goes on with a nonce that is younger
@@ -105,17 +113,17 @@ impl Count {
         count: Option<u32>,
         request: RequestFingerprint,
         now: KernelTime,
-    ) -> Result<(), Staleness> {
+    ) -> Result<Use, Staleness> {
         let ended = self.recent.partition_point(|recent| now.since(recent.since) > RETRANSMITTED_FOR);
         if self.recent[ended..].iter().any(|recent| recent.request == request) {
-            return Ok(());
+            return Ok(Use::Again);
         }
         if !count.is_some_and(|count| self.take(count)) {
             return Err(Staleness::CountReused);
         }
         self.recent.drain(..ended.max((self.recent.len() + 1).saturating_sub(RECENT)));
         self.recent.push(RecentRequest { request, since: now });
-        Ok(())
+        Ok(Use::First)
     }
 
     /// False: it was used before, or is so far back that nobody knows.
@@ -159,19 +167,19 @@ mod tests {
     fn a_count_is_used_once_and_requests_may_overtake_each_other() {
         let mut counts = table(8);
         for (request, (count, expected)) in [
-            (1, Ok(())),
-            (2, Ok(())),
+            (1, Ok(Use::First)),
+            (2, Ok(Use::First)),
             (1, Err(Staleness::CountReused)),
-            (5, Ok(())),
-            (3, Ok(())),
+            (5, Ok(Use::First)),
+            (3, Ok(Use::First)),
             (3, Err(Staleness::CountReused)),
-            (70, Ok(())),
+            (70, Ok(Use::First)),
             // 64 back is too far: whether it was used, nobody knows.
             (6, Err(Staleness::CountReused)),
-            (7, Ok(())),
-            (u32::MAX, Ok(())),
+            (7, Ok(Use::First)),
+            (u32::MAX, Ok(Use::First)),
             (71, Err(Staleness::CountReused)),
-            (u32::MAX - 63, Ok(())),
+            (u32::MAX - 63, Ok(Use::First)),
             (u32::MAX - 63, Err(Staleness::CountReused)),
             (0, Err(Staleness::CountReused)),
         ]
@@ -186,16 +194,16 @@ mod tests {
     fn a_retransmission_passes_while_its_transaction_lasts() {
         let mut counts = table(8);
         for (count, request, now, expected) in [
-            (Some(1), 11, 0, Ok(())),
-            (Some(1), 11, 1, Ok(())),
-            (Some(2), 12, 2, Ok(())),
-            (Some(3), 13, 2, Ok(())),
-            (Some(1), 11, 32, Ok(())),
+            (Some(1), 11, 0, Ok(Use::First)),
+            (Some(1), 11, 1, Ok(Use::Again)),
+            (Some(2), 12, 2, Ok(Use::First)),
+            (Some(3), 13, 2, Ok(Use::First)),
+            (Some(1), 11, 32, Ok(Use::Again)),
             (Some(1), 11, 33, Err(Staleness::CountReused)),
-            (Some(2), 12, 34, Ok(())),
-            (Some(4), 14, 35, Ok(())),
+            (Some(2), 12, 34, Ok(Use::Again)),
+            (Some(4), 14, 35, Ok(Use::First)),
             (Some(2), 12, 35, Err(Staleness::CountReused)),
-            (Some(4), 14, 67, Ok(())),
+            (Some(4), 14, 67, Ok(Use::Again)),
         ] {
             let entered = counts.enter(nonce(1), count, request, 0, at(now));
             assert_eq!(entered, expected, "{count:?} {request} {now}");
@@ -207,11 +215,11 @@ mod tests {
     fn of_a_phone_with_many_requests_under_way_each_may_come_again() {
         let mut counts = table(8);
         let mut enter = |count: u32| counts.enter(nonce(1), Some(count), count.into(), 0, at(1));
-        (1..=64).for_each(|count| assert_eq!(enter(count), Ok(()), "{count}"));
-        (1..=64).rev().for_each(|count| assert_eq!(enter(count), Ok(()), "{count}"));
-        assert_eq!(enter(65), Ok(()));
+        (1..=64).for_each(|count| assert_eq!(enter(count), Ok(Use::First), "{count}"));
+        (1..=64).rev().for_each(|count| assert_eq!(enter(count), Ok(Use::Again), "{count}"));
+        assert_eq!(enter(65), Ok(Use::First));
         assert_eq!(enter(1), Err(Staleness::CountReused), "the oldest");
-        (2..=65).for_each(|count| assert_eq!(enter(count), Ok(()), "{count}"));
+        (2..=65).for_each(|count| assert_eq!(enter(count), Ok(Use::Again), "{count}"));
         assert_eq!(counts.used[&nonce(1)].recent.len(), RECENT);
     }
 
@@ -219,15 +227,15 @@ mod tests {
     fn breaks_3_without_qop_a_nonce_is_good_for_one_request_and_its_retransmissions() {
         let mut counts = table(8);
         for (made, count, request, expected) in [
-            (1, None, 11, Ok(())),
-            (1, None, 11, Ok(())),
+            (1, None, 11, Ok(Use::First)),
+            (1, None, 11, Ok(Use::Again)),
             (1, None, 12, Err(Staleness::CountReused)),
             (1, Some(1), 13, Err(Staleness::CountReused)),
             (1, Some(u32::MAX), 13, Err(Staleness::CountReused)),
-            (2, Some(1), 21, Ok(())),
+            (2, Some(1), 21, Ok(Use::First)),
             (2, None, 22, Err(Staleness::CountReused)),
-            (2, Some(2), 23, Ok(())),
-            (3, None, 31, Ok(())),
+            (2, Some(2), 23, Ok(Use::First)),
+            (3, None, 31, Ok(Use::First)),
         ] {
             assert_eq!(counts.enter(nonce(made), count, request, 0, at(1)), expected, "{made} {count:?}");
         }
@@ -237,17 +245,17 @@ mod tests {
     fn a_full_table_forgets_its_oldest_nonces_and_takes_them_for_used() {
         let mut counts = table(3);
         for made in [10, 11, 12] {
-            assert_eq!(counts.enter(nonce(made), Some(1), made, 0, at(1)), Ok(()));
+            assert_eq!(counts.enter(nonce(made), Some(1), made, 0, at(1)), Ok(Use::First));
         }
         for (made, count, expected) in [
-            (13, 1, Ok(())),
+            (13, 1, Ok(Use::First)),
             // Used and forgotten, or never used: nobody knows.
             (10, 2, Err(Staleness::TableFull)),
             (9, 1, Err(Staleness::TableFull)),
-            (11, 2, Ok(())),
-            (14, 1, Ok(())),
+            (11, 2, Ok(Use::First)),
+            (14, 1, Ok(Use::First)),
             (11, 3, Err(Staleness::TableFull)),
-            (15, 1, Ok(())),
+            (15, 1, Ok(Use::First)),
         ] {
             let entered = counts.enter(nonce(made), Some(count), 100 * made + u64::from(count), 0, at(1));
             assert_eq!(entered, expected, "{made} {count}");
@@ -261,7 +269,7 @@ mod tests {
         for made in [10, 11, 12] {
             counts.enter(nonce(made), Some(1), 0, 0, at(1)).unwrap();
         }
-        assert_eq!(counts.enter(nonce(20), Some(1), 0, 13, at(1)), Ok(()));
+        assert_eq!(counts.enter(nonce(20), Some(1), 0, 13, at(1)), Ok(Use::First));
         assert_eq!((counts.used.len(), counts.forgotten), (1, None));
     }
 
@@ -299,7 +307,7 @@ mod tests {
                 }
                 prop_assert!(counts.used.len() <= 5);
             }
-            prop_assert_eq!(counts.enter(nonce(1_000), Some(1), 0, oldest, at(1)), Ok(()), "a young one");
+            prop_assert_eq!(counts.enter(nonce(1_000), Some(1), 0, oldest, at(1)), Ok(Use::First), "a young one");
         }
     }
 }

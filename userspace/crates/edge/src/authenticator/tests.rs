@@ -120,7 +120,8 @@ impl<'a> Phone<'a> {
     }
 }
 
-const RIGHT: DigestVerdict = DigestVerdict::Right;
+const RIGHT: DigestVerdict = DigestVerdict::Right { again: false };
+const AGAIN: DigestVerdict = DigestVerdict::Right { again: true };
 const WRONG: DigestVerdict = DigestVerdict::Wrong(WrongDigest::Response);
 
 fn realm(text: &str) -> Realm {
@@ -207,7 +208,7 @@ fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
     let phone = Phone { method: "INVITE", uri: "sip:bob@example.org", ..Phone::alice(&nonce) };
     let phone = Phone { digest_uri: phone.uri, ..phone };
     assert_eq!(server.judge(phone), RIGHT);
-    assert_eq!(server.judge(phone), RIGHT);
+    assert_eq!(server.judge(phone), AGAIN);
     let stranger = Phone { source: "198.51.100.1", ..phone };
     assert_eq!(server.judge(stranger), stale(Staleness::Foreign));
     let credentials = phone.credentials();
@@ -218,7 +219,7 @@ fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
     ] {
         assert_eq!(server.judge_credentials(copy, &credentials), stale(Staleness::CountReused));
     }
-    assert_eq!(server.judge(phone), RIGHT);
+    assert_eq!(server.judge(phone), AGAIN);
 }
 
 #[test]
@@ -471,13 +472,14 @@ proptest! {
                     let phone = Phone {
                         count: Some(&digits), branch: &branch, password, at: now, ..Phone::alice(&nonce)
                     };
-                    let expected = match (now > issued + 300, wrong) {
-                        (true, _) => stale(Staleness::Old),
-                        (_, true) => WRONG,
+                    let expected = match (now > issued + 300, wrong, is_again) {
+                        (true, ..) => stale(Staleness::Old),
+                        (_, true, _) => WRONG,
+                        (.., true) => AGAIN,
                         _ => RIGHT,
                     };
                     prop_assert_eq!(server.judge(phone), expected);
-                    if expected == RIGHT && !is_again {
+                    if expected == RIGHT {
                         latest = Some(now);
                     } else if wrong {
                         latest = None;

@@ -314,8 +314,8 @@ impl Edge {
             }
         }
         match verdict {
-            DigestVerdict::Right => match found {
-                Some(found) => self.admit(attempt, found, now),
+            DigestVerdict::Right { again } => match found {
+                Some(found) => self.admit(attempt, found, again, now),
                 None => self.challenge(request, method, from, false, Cause::WrongPassword, now),
             },
             DigestVerdict::Wrong(why) => {
@@ -337,8 +337,9 @@ impl Edge {
         }
     }
 
-    /// The digest was right: from here on, answers may tell.
-    fn admit(&mut self, attempt: Attempt<'_>, found: &PreparedAccount, now: Now) -> Received {
+    /// The digest was right: from here on, answers may tell. A request that comes `again` is sent on again, and changes
+    /// nothing here: the phone may be elsewhere by now.
+    fn admit(&mut self, attempt: Attempt<'_>, found: &PreparedAccount, again: bool, now: Now) -> Received {
         let Attempt { request, method, from, account, dialog } = attempt;
         let name = found.account().name.as_str();
         let cause = match found.account().admission(from.peer.ip(), now.wall) {
@@ -358,14 +359,17 @@ impl Edge {
             return self.refuse(request, from, Status::Forbidden, cause);
         }
         let Some(account) = account else { return Received::default() };
-        if let Some(dialog) = dialog {
+        if let Some(dialog) = dialog.filter(|_| !again) {
             self.moved(name, self.moves.place(dialog.phone), request.reply_to(from));
         }
         let received = if method == b"REGISTER" {
-            self.register(request, from, &account, now)
+            self.register(request, from, &account, again, now)
         } else {
             self.to_pbx(request, from, LetIn { account: Some(name), former: &[] }, now)
         };
+        if again {
+            return received;
+        }
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
     }
 
@@ -378,9 +382,21 @@ impl Edge {
         self.keys.has_signed(Purpose::Account, &[name.as_bytes()], &dialog.phone.account)
     }
 
-    fn register(&mut self, request: &Message<'_>, from: Link, account: &Account, now: Now) -> Received {
+    fn register(
+        &mut self,
+        request: &Message<'_>,
+        from: Link,
+        account: &Account,
+        again: bool,
+        now: Now,
+    ) -> Received {
         let contacts = self.forwarder.contacts(request, from, account.as_str());
         let rebinding = self.bindings.rebinding(account, PhoneName::of(request, from), contacts);
+        let let_in = LetIn { account: Some(account.as_str()), former: &rebinding.former };
+        let received = self.to_pbx(request, from, let_in, now);
+        if again || received.cause.is_some() {
+            return received;
+        }
         let place = request.reply_to(from);
         self.moved(account.as_str(), place, place);
         for uri in rebinding.former.iter().filter(|_| !rebinding.contacts.is_empty()) {
@@ -388,12 +404,8 @@ impl Edge {
                 self.moved(account.as_str(), before.link, place);
             }
         }
-        let let_in = LetIn { account: Some(account.as_str()), former: &rebinding.former };
-        let received = self.to_pbx(request, from, let_in, now);
-        if received.cause.is_none() {
-            self.bindings.sent(&rebinding, registering::DEFAULT, now.wall);
-            self.registering.add(request, Registration::of(request, from, rebinding), now.kernel);
-        }
+        self.bindings.sent(&rebinding, registering::DEFAULT, now.wall);
+        self.registering.add(request, Registration::of(request, from, rebinding), now.kernel);
         received
     }
 

@@ -165,6 +165,24 @@ fn two_phones_with_the_same_call_id_and_cseq_do_not_disturb_each_other() {
     assert_eq!(registrar.0.len(), 2);
 }
 
+/// A copy that the network has held back, or that somebody on the way sends in the phone's name.
+#[test]
+fn a_register_that_comes_again_changes_nothing() {
+    let mut edge = TestEdge::new();
+    let request = Request::register("201");
+    let (_, challenge) = edge.ask(PHONE, &request.text(""));
+    let first = request.text(&request.credentials(&challenge, PASSWORD));
+    edge.receive(udp(PHONE), &first);
+    let moved = udp("198.51.100.7:6000");
+    assert_eq!(contacts(&DESK.register(&mut edge, moved, 2)).len(), 2);
+    edge.edge.take_binding_changes();
+    let received = edge.receive(udp(PHONE), &first);
+    assert!(is_sent_on(&received) && received.evidence.is_empty(), "{received:?}");
+    assert_eq!(edge.edge.take_binding_changes(), BindingChanges::new());
+    let account = edge.edge.keys.sign(Purpose::Account, &[b"201"]);
+    assert_eq!(edge.edge.moves.place(crate::token::Phone { link: udp(PHONE), account }), moved);
+}
+
 /// It asks which contacts there are, or ends all of them; neither is a phone that came back.
 #[test]
 fn a_register_without_a_contact_of_its_own_ends_none() {
