@@ -1,13 +1,19 @@
 //! Phones register and call through the edge.
 
+use std::time::Duration;
+
 use sipward_tests::{
     auth_pbx::PbxKind,
     digest::Algorithm,
     namespace::Family,
     sip_phone::{Edit, Phone, State, Transport, drive},
+    wait::wait_until,
 };
 
-use crate::site::{CALLEE, CALLER, Hosts, Site};
+use crate::{
+    guarded::PATIENCE,
+    site::{CALLEE, CALLER, Hosts, Site},
+};
 
 /// Of Asterisk: early media, then an answer, then BYE.
 const ANNOUNCEMENT: &str = "700";
@@ -177,4 +183,65 @@ fn a_call_and_a_registration_outlive_the_edge() {
     });
     talk(&mut caller, &mut callee, other_phone(make), false);
     assert_content(&[&caller, &callee]);
+}
+
+fn lose_connection(phone: &mut Phone) {
+    wait_until("its connection is gone", PATIENCE, || {
+        phone.poll(Duration::from_millis(10));
+        !phone.is_connected()
+    });
+}
+
+/// The former connection is gone, and with it the contact that names it.
+#[test]
+fn a_phone_that_connects_anew_after_the_edge_was_killed_is_one_contact_at_the_pbx() {
+    let hosts = Hosts::new();
+    let Some(mut site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };
+    let mut phone = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
+    for _ in 0..3 {
+        let before = site.written();
+        let outcome = phone.register(120);
+        let contacts = outcome.final_answer().map(|answer| answer.list("Contact")).unwrap_or_default();
+        assert_eq!(contacts.len(), 1, "{contacts:?}\n{}", phone.transcript());
+        wait_until("its contact is written down", PATIENCE, || site.written() > before);
+        site.start_edge();
+        lose_connection(&mut phone);
+    }
+}
+
+/// One of its phones registers again, and the other sends a request in the call. That one is called by the token of its
+/// contact, so its name in the call is not its account's.
+#[test]
+fn a_call_over_tcp_outlives_the_edge_and_each_phone_is_found_at_its_new_connection() {
+    let hosts = Hosts::new();
+    let make = PbxKind::EdgedAsterisk;
+    let Some(mut site) = Site::start(&hosts, make, "") else { return };
+    let mut phones = [CALLER, CALLEE].map(|host| {
+        let before = site.written();
+        let mut phone = hosts.phone(host, Transport::Tcp, Family::V4, 199 + host as u32);
+        assert_eq!(phone.register(120).statuses(), [401, 200], "{}", phone.transcript());
+        wait_until("its contact is written down", PATIENCE, || site.written() > before);
+        phone
+    });
+    let [caller, callee] = &mut phones;
+    let call = caller.invite(other_phone(make));
+    drive("it rings", [caller, callee], |[_, callee]| callee.incoming().is_some());
+    let incoming = callee.incoming().expect("a call");
+    callee.answer(incoming, 200);
+    drive("both talk", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Established && callee.call(incoming).state == State::Established
+    });
+    site.start_edge();
+    lose_connection(caller);
+    assert_eq!(caller.register(120).status(), Some(200), "{}", caller.transcript());
+    lose_connection(callee);
+    let again = callee.reinvite(incoming);
+    drive("the re-INVITE is answered", [caller, callee], |[_, callee]| callee.outcome(again).is_over);
+    let statuses = callee.outcome(again).statuses();
+    assert!(statuses[0] == 401 && statuses.ends_with(&[200]), "{statuses:?}\n{}", callee.transcript());
+    let bye = caller.hang_up(call);
+    drive("both have hung up", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+    assert_eq!(caller.outcome(bye).status(), Some(200), "{}", caller.transcript());
 }

@@ -1,5 +1,7 @@
 //! A PBX behind the edge, and two hosts with phones.
 
+use std::fs;
+
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
@@ -91,6 +93,13 @@ impl<'a> Site<'a> {
             .collect()
     }
 
+    /// Bytes that the edge has written of the contacts of its phones. Each is written soon after its REGISTER, and no test
+    /// writes so much that the log begins anew.
+    pub(crate) fn written(&self) -> u64 {
+        fs::metadata(self.state.0.join("bindings.db-wal")).map_or(0, |log| log.len())
+    }
+
+    /// Kills one that runs.
     pub(crate) fn start_edge(&mut self) {
         self.edge = None;
         self.edge = Some(Edge::start(&self.sipward, &self.config, &self.state));

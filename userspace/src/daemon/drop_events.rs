@@ -13,9 +13,11 @@ use std::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::{false_positives::SharedFalsePositives, fault_log::FaultLog, locked::locked};
+use super::false_positives::SharedFalsePositives;
 use crate::{
     event_reader::EventReader,
+    fault_log::FaultLog,
+    locked::locked,
     refusal::Refusal,
     wire::{Offset, dropped},
 };

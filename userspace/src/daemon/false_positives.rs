@@ -9,10 +9,11 @@ use std::{
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::{controller_handle::ControllerHandle, locked::locked};
+use super::controller_handle::ControllerHandle;
 use crate::{
     clock::Clock,
     controller::{Controller, Silenced},
+    locked::locked,
     store::GUARD,
     wire::{self, DecisionFacts, Offset, reason_name},
 };

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives, locked::locked};
+use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
 use crate::{
     caller::Who,
     controller::Controller,
+    locked::locked,
     refusal::Refusal,
     wire::{self, Attempts},
 };

@@ -12,10 +12,11 @@ use tokio::{
     time::sleep,
 };
 
-use super::{controller_handle::ControllerHandle, locked::locked, unanswered::Unanswered};
+use super::{controller_handle::ControllerHandle, unanswered::Unanswered};
 use crate::{
     control::Answers,
     controller::{Controller, ControllerEvent},
+    locked::locked,
     wire::{self, InForceChange},
 };
 use sipward_api::in_force::InForce;

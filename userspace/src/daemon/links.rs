@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{error, info, warn};
 
-use super::{controller_handle::ControllerHandle, fault_log::FaultLog};
-use crate::controller::Controller;
+use super::controller_handle::ControllerHandle;
+use crate::{controller::Controller, fault_log::FaultLog};
 use sipward_kernel::LinkNews;
 
 /// The interval of polling, for kernels without notifications.

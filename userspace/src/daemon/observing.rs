@@ -13,12 +13,11 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{
-    controller_handle::ControllerHandle, false_positives::SharedFalsePositives, fault_log::FaultLog,
-    locked::locked,
-};
+use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
 use crate::{
     controller::{Controller, EdgePorts},
+    fault_log::FaultLog,
+    locked::locked,
     refusal::Refusal,
 };
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};

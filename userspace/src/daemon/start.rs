@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
-use super::{Options, fault_log::FaultLog, links};
+use super::{Options, links};
 use crate::{
     control::{Access, Admission, ControlSocket, ControlSocketError, DaemonLock},
     controller::{Controller, OpenOutcome, ProgramFate, Settings, Started},
+    fault_log::FaultLog,
     paths,
     refusal::Refusal,
 };

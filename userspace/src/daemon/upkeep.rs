@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use super::{controller_handle::ControllerHandle, fault_log::FaultLog};
+use super::controller_handle::ControllerHandle;
 use crate::{
     clock::Clock,
     controller::{Controller, Purged},
+    fault_log::FaultLog,
 };
 
 const TICK: Duration = Duration::from_secs(1);

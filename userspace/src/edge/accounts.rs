@@ -8,7 +8,10 @@ use sipward_edge::{
 };
 use tracing::{info, warn};
 
-use crate::{account_store::AccountReader, accounts_file::AccountsFileReader, paths, refusal::Refusal};
+use crate::{
+    account_store::AccountReader, accounts_file::AccountsFileReader, fault_log::FaultLog, paths,
+    refusal::Refusal,
+};
 
 #[derive(Debug)]
 pub(super) struct AccountSource {
@@ -18,8 +21,7 @@ pub(super) struct AccountSource {
     filed: Vec<Account>,
     /// Accounts were read that are not in force yet.
     is_stale: bool,
-    /// The latest fault, which is logged once.
-    fault: Option<String>,
+    faults: FaultLog,
 }
 
 impl AccountSource {
@@ -44,7 +46,7 @@ impl AccountSource {
             stored: Vec::new(),
             filed: Vec::new(),
             is_stale: false,
-            fault: None,
+            faults: FaultLog::default(),
         }
     }
 
@@ -63,10 +65,7 @@ impl AccountSource {
         if let Some(accounts) = &accounts {
             info!("the accounts have changed: there are {}", accounts.len());
         }
-        if fault.is_some() && fault != self.fault {
-            warn!("accounts stay as they were: {}", fault.as_deref().unwrap_or_default());
-        }
-        self.fault = fault;
+        self.faults.update(fault, |fault| warn!("accounts stay as they were: {fault}"));
         accounts.map(Arc::new)
     }
 
@@ -158,11 +157,12 @@ mod tests {
         fs::write(&file, "300 a b c\n").unwrap();
         add("201 a");
         assert_eq!(names(&source.changed(&settings()).unwrap()), ["201", "300"]);
-        assert!(source.fault.as_ref().unwrap().contains("accounts.txt:1: "), "{:?}", source.fault);
+        let fault = source.read().unwrap_err();
+        assert!(fault.contains("accounts.txt:1: "), "{fault}");
         // Of a name in both, the database's account counts, and the others change as ever.
         fs::write(&file, "201 from-the-file\n").unwrap();
         let accounts = source.changed(&settings()).unwrap();
-        assert_eq!((names(&accounts), &source.fault), (vec!["201".to_owned()], &None));
+        assert_eq!((names(&accounts), source.read()), (vec!["201".to_owned()], Ok(())));
         let ha1 = |accounts: &Accounts| {
             accounts.get(b"201").unwrap().ha1(HashFunction::Md5).unwrap().as_hex().to_owned()
         };

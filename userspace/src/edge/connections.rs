@@ -5,7 +5,7 @@ mod table;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use tracing::warn;
 pub(super) use self::table::Place;
 use self::table::{Shared, Table, Unsent};
 use super::{Arrival, Arrivals};
+use crate::locked::locked;
 
 /// The time within which a message that has begun must be complete.
 const MESSAGE: Duration = Duration::from_secs(10);
@@ -44,14 +45,9 @@ const CHUNK: usize = 4_096;
 pub(super) struct Connections(Arc<Mutex<Table>>);
 
 impl Connections {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // Each change of the table is one call; a panic leaves none half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Serves a connection until it ends. `None`: there is no room for it.
     pub(super) fn open(&self, stream: TcpStream, place: Place, arrivals: &Arrivals) -> Option<()> {
-        let (link, shared, unsent) = self.table().add(place)?;
+        let (link, shared, unsent) = locked(&self.0).add(place)?;
         let (connections, arrivals) = (self.clone(), arrivals.clone());
         tokio::spawn(async move { connections.serve(stream, link, &shared, unsent, &arrivals).await });
         Some(())
@@ -66,7 +62,7 @@ impl Connections {
         first: Vec<u8>,
         arrivals: &Arrivals,
     ) -> Result<(), Vec<u8>> {
-        let Some((link, shared, unsent)) = self.table().add(place) else { return Err(first) };
+        let Some((link, shared, unsent)) = locked(&self.0).add(place) else { return Err(first) };
         self.send(link.connection, first)?;
         let (connections, arrivals) = (self.clone(), arrivals.clone());
         tokio::spawn(async move {
@@ -101,7 +97,7 @@ impl Connections {
 
     /// The senders of requests that were not sent are told.
     async fn end(&self, link: Link, mut unsent: Unsent, arrivals: &Arrivals) {
-        self.table().remove(link.connection);
+        locked(&self.0).remove(link.connection);
         while let Some(bytes) = unsent.recv().await {
             // The core is gone only at the end of the program.
             let _ = arrivals.of(link).send(Arrival::Unsent { to: link, bytes }).await;
@@ -111,17 +107,17 @@ impl Connections {
     /// Gives the bytes back if there is no such connection, or if too much waits for its other end. One that does not read
     /// is disconnected.
     pub(super) fn send(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
-        self.table().send(connection, bytes)
+        locked(&self.0).send(connection, bytes)
     }
 
     /// Its peer was let in once: it is no stranger.
     pub(super) fn admit(&self, connection: u64) {
-        self.table().admit(connection);
+        locked(&self.0).admit(connection);
     }
 
     /// A connection to the PBX, if there is one.
     pub(super) fn inner(&self, peer: SocketAddr) -> Option<u64> {
-        self.table().inner(peer)
+        locked(&self.0).inner(peer)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -19,9 +19,11 @@ use sipward_types::{flow::Transport, time::KernelTime};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::Arrival;
+use super::{Arrival, threads::spawn};
 use crate::{
     control::{Client, ClientError, Received},
+    fault_log::FaultLog,
+    locked::locked,
     paths,
     refusal::{Refusal, RefusalKind},
 };
@@ -46,25 +48,21 @@ impl Feeder {
         let feeder = Self::default();
         let (hands_in, socket) = (feeder.clone(), paths::socket(&paths::runtime()));
         let path = socket.clone();
-        spawn("evidence", move || hands_in.hand_in(&path))?;
-        spawn("in-force", move || subscribe(&socket, &arrivals))?;
+        // Both run for as long as the edge does.
+        drop(spawn("evidence", move || hands_in.hand_in(&path))?);
+        drop(spawn("in-force", move || subscribe(&socket, &arrivals))?);
         Ok(feeder)
     }
 
     pub(super) fn add(&self, evidence: Vec<Evidence>, now: KernelTime) {
-        let mut waiting = self.waiting();
+        let mut waiting = locked(&self.0.waiting);
         let room = WAITING - waiting.len();
         waiting.extend(evidence.into_iter().take(room).map(|evidence| (now, outcome(evidence))));
         self.0.is_there.notify_one();
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<(KernelTime, AuthOutcome)>> {
-        // Each change of the queue is one call; a panic leaves none half done.
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn hand_in(&self, socket: &Path) {
-        let mut fault = Fault::default();
+        let mut faults = FaultLog::default();
         // Outcomes that are handed in by themselves, because the daemon does not understand one of them.
         let mut alone = 0;
         loop {
@@ -72,7 +70,7 @@ impl Feeder {
             let count = outcomes.len();
             match ask(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
                 Ok(answered) => {
-                    fault.ends();
+                    say_that_it_is_back(&mut faults);
                     let done = answered.done(count);
                     self.done(done);
                     alone = if answered.is_not_understood() && count > 1 {
@@ -83,7 +81,8 @@ impl Feeder {
                     thread::sleep(Duration::from_secs(answered.retry_in));
                 }
                 Err(why) => {
-                    fault.begins(&format!("evidence waits for the daemon: {why}"));
+                    faults
+                        .update([format!("evidence waits for the daemon: {why}")], |fault| warn!("{fault}"));
                     thread::sleep(RETRY);
                 }
             }
@@ -92,7 +91,7 @@ impl Feeder {
 
     /// Waits for some; they stay in the queue until they are taken.
     fn next(&self, most: usize) -> Vec<AuthOutcome> {
-        let mut waiting = self.waiting();
+        let mut waiting = locked(&self.0.waiting);
         while waiting.is_empty() {
             waiting = self.0.is_there.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
@@ -105,27 +104,22 @@ impl Feeder {
     }
 
     fn done(&self, count: usize) {
-        let mut waiting = self.waiting();
+        let mut waiting = locked(&self.0.waiting);
         let count = waiting.len().min(count);
         waiting.drain(..count);
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map(drop).map_err(|error| Refusal::failed(format!("could not start a thread: {error}")))
-}
-
 /// Hears of what is in force, for as long as the edge runs.
 fn subscribe(socket: &Path, arrivals: &mpsc::Sender<Arrival>) {
-    let mut fault = Fault::default();
+    let mut faults = FaultLog::default();
     loop {
         let mut hear = |received| {
             if let Received::Item(item) = received
                 && let Ok(item) = serde_json::from_value::<InForce>(item)
             {
                 if item == InForce::Current {
-                    fault.ends();
+                    say_that_it_is_back(&mut faults);
                 }
                 // The core is gone only at the end of the program.
                 let _ = arrivals.blocking_send(Arrival::InForce(item));
@@ -141,7 +135,8 @@ fn subscribe(socket: &Path, arrivals: &mpsc::Sender<Arrival>) {
             Ok(None) => "it does not run".to_owned(),
             Err(error) => error.to_string(),
         };
-        fault.begins(&format!("suspensions and locks stay as they are without the daemon: {why}"));
+        let fault = format!("suspensions and locks stay as they are without the daemon: {why}");
+        faults.update([fault], |fault| warn!("{fault}"));
         thread::sleep(RETRY);
     }
 }
@@ -191,22 +186,9 @@ fn ask(socket: &Path, call: &Call) -> Result<Answered, String> {
     }
 }
 
-/// Says once that something is wrong, and once that it is right again.
-#[derive(Debug, Default)]
-struct Fault(Option<String>);
-
-impl Fault {
-    fn begins(&mut self, why: &str) {
-        if self.0.as_deref() != Some(why) {
-            warn!("{why}");
-            self.0 = Some(why.to_owned());
-        }
-    }
-
-    fn ends(&mut self) {
-        if self.0.take().is_some() {
-            info!("the daemon is there again");
-        }
+fn say_that_it_is_back(faults: &mut FaultLog) {
+    if faults.end() {
+        info!("the daemon is there again");
     }
 }
 

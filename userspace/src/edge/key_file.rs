@@ -99,7 +99,7 @@ mod tests {
     fn keys_are_made_once_and_replaced_when_they_are_old() {
         let directory = Scratch::new("keys");
         let first = open(directory.path()).unwrap();
-        let signed = first.sign(Purpose::Nonce, &[b"text"]);
+        let signed: [u8; 12] = first.sign(Purpose::Nonce, &[b"text"]);
         let path = directory.path().join(NAME);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = open(directory.path()).unwrap();

@@ -6,14 +6,19 @@
 //! turn.
 
 mod accounts;
+mod binding_store;
+mod binding_writer;
 mod connections;
 mod feeder;
 mod in_force;
 mod key_file;
 mod open_files;
 mod sockets;
+mod threads;
 
 use std::{
+    collections::BTreeMap,
+    mem,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,7 +27,7 @@ use sipward_api::in_force::InForce;
 use sipward_edge::{
     edge::{Cause, Counters, Edge, Now, Outcome, Received},
     link::{Link, Side},
-    message::{Carrier, FramingError},
+    message::{Carrier, FramingError, is_keepalive},
     settings::Settings,
 };
 use sipward_engine::policy::{Config, DEFAULT_PATH};
@@ -30,7 +35,9 @@ use sipward_types::flow::Transport;
 use tokio::{sync::mpsc, task::yield_now, time::interval};
 use tracing::{debug, info, warn};
 
-use self::{accounts::AccountSource, feeder::Feeder, in_force::Feed, sockets::Sockets};
+use self::{
+    accounts::AccountSource, binding_writer::BindingWriter, feeder::Feeder, in_force::Feed, sockets::Sockets,
+};
 use crate::{
     clock::Clock,
     log::{self, Log},
@@ -146,7 +153,9 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let (arrivals, mut arrived) = Arrivals::new();
     let outer: Vec<_> = settings.listen.iter().map(|own| (own.transport, own.address)).collect();
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
-    let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
+    let (bindings, kept) = BindingWriter::start(&paths::edge_state())?;
+    let mut edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
+    edge.restore(kept, now());
     let feeder = Feeder::start(arrivals.inner.clone())?;
     let mut core = Core {
         edge,
@@ -154,8 +163,10 @@ async fn work(options: &Options) -> Result<(), Refusal> {
         settings,
         source,
         feeder,
+        bindings,
         feed: Feed::default(),
         logged: Counters::default(),
+        details: BTreeMap::new(),
         log_next: Instant::now() + LOG,
     };
     core.say_where();
@@ -181,6 +192,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
             _ = signals.hangup.recv() => warn!("SIGHUP: only accounts are read again; restart the edge for its settings"),
             name = signals.end.received() => {
                 info!("{name}: ending; phones register again, and running calls go on, when it is back");
+                core.bindings.finish();
                 return Ok(());
             }
         }
@@ -204,9 +216,12 @@ struct Core {
     settings: Settings,
     source: AccountSource,
     feeder: Feeder,
+    bindings: BindingWriter,
     feed: Feed,
     /// The counts of refusals at the last line in the log.
     logged: Counters,
+    /// Refusals since then, by the name of the cause and what is known more closely.
+    details: BTreeMap<(&'static str, String), u64>,
     log_next: Instant,
 }
 
@@ -230,16 +245,16 @@ impl Core {
             Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
             Arrival::InForce(item) => self.feed.take(item, self.edge.in_force(), now().kernel),
         }
+        self.bindings.add(self.edge.take_binding_changes());
     }
 
     fn receive(&mut self, from: Link, carrier: Carrier, bytes: &[u8]) {
-        // Line ends keep the NAT open, and other keepalives are no SIP either.
-        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        if is_keepalive(bytes) {
             return;
         }
         let received = self.edge.receive(from, carrier, bytes, now());
-        if let Some(cause) = received.cause {
-            debug!("{}: {}", from.peer, cause.name());
+        if let (Some(cause), Some(detail)) = (received.cause, &received.detail) {
+            *self.details.entry((cause.name(), detail.clone())).or_default() += 1;
         }
         self.carry_out(received);
     }
@@ -270,7 +285,8 @@ impl Core {
         if let Some(accounts) = self.source.changed(&self.settings) {
             self.edge.set_accounts(accounts);
         }
-        self.edge.in_force().forget_ended(now().kernel);
+        self.edge.forget_ended(now());
+        self.bindings.add(self.edge.take_binding_changes());
         if Instant::now() >= self.log_next {
             self.log_refusals();
             self.log_next = Instant::now() + LOG;
@@ -280,9 +296,15 @@ impl Core {
     /// One line, however much was refused.
     fn log_refusals(&mut self) {
         let counters = *self.edge.counters();
-        let since = |cause: Cause| (cause.name(), counters.of(cause) - self.logged.of(cause));
-        let refused = Cause::ALL.map(since).into_iter().filter(|(_, count)| *count > 0);
-        let refused: Vec<_> = refused.map(|(name, count)| format!("{name} {count}")).collect();
+        let details = mem::take(&mut self.details);
+        let said = |cause: Cause| {
+            let of_cause = details.iter().filter(|((name, _), _)| *name == cause.name());
+            let parts: Vec<_> = of_cause.map(|((_, detail), count)| format!("{detail} {count}")).collect();
+            let more = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+            let count = counters.of(cause) - self.logged.of(cause);
+            (count > 0).then(|| format!("{} {count}{more}", cause.name()))
+        };
+        let refused: Vec<_> = Cause::ALL.into_iter().filter_map(said).collect();
         if !refused.is_empty() {
             info!("refused, or asked for credentials, since a minute: {}", refused.join(", "));
         }

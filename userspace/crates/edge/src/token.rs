@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sipward_types::flow::Transport;
+use sipward_types::{flow::Transport, time::WallSeconds};
 
 use crate::{
     base64url,
-    keys::{Keys, Purpose, SIGNATURE},
+    keys::{Keys, Purpose},
     link::{Link, Side},
 };
 
@@ -21,55 +21,116 @@ const TCP: u8 = 2;
 const IPV6: u8 = 4;
 const KNOWN_FLAGS: u8 = INNER | TCP | IPV6;
 
-/// The phone of a dialog. `dialog`: what the first request of the dialog says of it, and each later one.
-pub fn route(keys: &Keys, link: Link, dialog: &[&[u8]]) -> String {
-    seal(keys, Purpose::Route, link, &[], dialog)
+/// Bytes of a signature. Whoever forges that of a branch could do no more than answer for a phone.
+const SIGNATURE: usize = 12;
+const BRANCH_SIGNATURE: usize = 7;
+
+/// Stands for an account within what is signed: the other end of a call reads tokens, too, and should not read that.
+pub type AccountMark = [u8; 3];
+/// The same for the names of both ends of a dialog.
+pub type NamesMark = [u8; 4];
+
+/// A phone, as it was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Phone {
+    pub link: Link,
+    /// Of the account that its credentials were right for.
+    pub account: AccountMark,
 }
 
-pub fn read_route(keys: &Keys, token: &[u8], dialog: &[&[u8]]) -> Option<Link> {
-    open(keys, Purpose::Route, token, dialog).filter(|(_, rest)| rest.is_empty()).map(|(link, _)| link)
+/// The facts of a dialog that its route carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub phone: Phone,
+    /// As the phone has to say them.
+    pub names: NamesMark,
+    pub begun: Hour,
+}
+
+/// An hour, so that the copies of a request that is sent again are alike. The count begins anew after seven years, which
+/// no key lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hour(u16);
+
+impl Hour {
+    pub const fn of(time: WallSeconds) -> Self {
+        Self((time.get() / 3_600) as u16)
+    }
+
+    /// In hours, to whichever side.
+    pub fn distance(self, other: Self) -> u16 {
+        self.0.wrapping_sub(other.0).min(other.0.wrapping_sub(self.0))
+    }
+}
+
+/// `dialog`: what the first request of the dialog says of it, and each later one.
+pub fn route(keys: &Keys, route: &Route, dialog: &[&[u8]]) -> String {
+    let rest = [&route.phone.account[..], &route.names, &route.begun.0.to_be_bytes()].concat();
+    seal::<SIGNATURE>(keys, Purpose::Route, route.phone.link, &rest, dialog)
+}
+
+pub fn read_route(keys: &Keys, token: &[u8], dialog: &[&[u8]]) -> Option<Route> {
+    let (link, rest) = open::<SIGNATURE>(keys, Purpose::Route, token, dialog)?;
+    let (account, rest) = rest.split_first_chunk()?;
+    let (names, rest) = rest.split_first_chunk()?;
+    let begun = Hour(u16::from_be_bytes(rest.try_into().ok()?));
+    Some(Route { phone: Phone { link, account: *account }, names: *names, begun })
 }
 
 /// A phone that has registered, with its own Contact URI where the token stands in the place of it.
-pub fn binding(keys: &Keys, link: Link, contact: &[u8]) -> String {
-    seal(keys, Purpose::Binding, link, contact, &[])
+pub fn binding(keys: &Keys, phone: Phone, contact: &[u8]) -> String {
+    seal::<SIGNATURE>(keys, Purpose::Binding, phone.link, &[&phone.account, contact].concat(), &[])
 }
 
 /// The Contact URI is empty where the token has none.
-pub fn read_binding(keys: &Keys, token: &[u8]) -> Option<(Link, Vec<u8>)> {
-    open(keys, Purpose::Binding, token, &[])
+pub fn read_binding(keys: &Keys, token: &[u8]) -> Option<(Phone, Vec<u8>)> {
+    let (link, rest) = open::<SIGNATURE>(keys, Purpose::Binding, token, &[])?;
+    let (account, contact) = rest.split_first_chunk()?;
+    Some((Phone { link, account: *account }, contact.to_vec()))
 }
 
 /// The branch of a request that is sent on: the place that its answers go to. `transaction` is what the request, its
 /// CANCEL, the ACK to its refusal, and its answers have in common.
 pub fn branch(keys: &Keys, link: Link, transaction: &[&[u8]]) -> String {
-    MAGIC_COOKIE.to_owned() + &seal(keys, Purpose::Branch, link, &[], transaction)
+    MAGIC_COOKIE.to_owned() + &seal::<BRANCH_SIGNATURE>(keys, Purpose::Branch, link, &[], transaction)
 }
 
 pub fn read_branch(keys: &Keys, branch: &[u8], transaction: &[&[u8]]) -> Option<Link> {
     let token = branch.strip_prefix(MAGIC_COOKIE.as_bytes())?;
-    open(keys, Purpose::Branch, token, transaction).filter(|(_, rest)| rest.is_empty()).map(|(link, _)| link)
+    let (link, rest) = open::<BRANCH_SIGNATURE>(keys, Purpose::Branch, token, transaction)?;
+    rest.is_empty().then_some(link)
 }
 
-fn seal(keys: &Keys, purpose: Purpose, link: Link, rest: &[u8], about: &[&[u8]]) -> String {
+fn seal<const SIGNED: usize>(
+    keys: &Keys,
+    purpose: Purpose,
+    link: Link,
+    rest: &[u8],
+    about: &[&[u8]],
+) -> String {
     let mut bytes = write_link(link);
     bytes.extend_from_slice(rest);
-    let signature = sign_parts(&bytes, about, |parts| keys.sign(purpose, parts));
+    let signature = with_parts(&bytes, about, |parts| keys.sign::<SIGNED>(purpose, parts));
     bytes.extend_from_slice(&signature);
     base64url::encode(&bytes)
 }
 
-fn open(keys: &Keys, purpose: Purpose, token: &[u8], about: &[&[u8]]) -> Option<(Link, Vec<u8>)> {
+fn open<const SIGNED: usize>(
+    keys: &Keys,
+    purpose: Purpose,
+    token: &[u8],
+    about: &[&[u8]],
+) -> Option<(Link, Vec<u8>)> {
     let bytes = Some(token).filter(|token| token.len() <= TOKEN_MAX).and_then(base64url::decode)?;
-    let (signed, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE)?)?;
-    let is_ours = sign_parts(signed, about, |parts| keys.has_signed(purpose, parts, signature));
+    let (signed, signature) = bytes.split_last_chunk::<SIGNED>()?;
+    let is_ours = with_parts(signed, about, |parts| keys.has_signed(purpose, parts, signature));
     let (link, rest) = read_link(signed).filter(|_| is_ours)?;
     Some((link, rest.to_vec()))
 }
 
-fn sign_parts<T>(signed: &[u8], about: &[&[u8]], sign: impl FnOnce(&[&[u8]]) -> T) -> T {
+fn with_parts<T>(signed: &[u8], about: &[&[u8]], then: impl FnOnce(&[&[u8]]) -> T) -> T {
     let parts: Vec<&[u8]> = std::iter::once(signed).chain(about.iter().copied()).collect();
-    sign(&parts)
+    then(&parts)
 }
 
 /// Flags, listener, connection (seven bits a byte, the lowest first), port, address.
@@ -148,6 +209,14 @@ mod tests {
         })
     }
 
+    fn phone(link: Link) -> Phone {
+        Phone { link, account: [1; 3] }
+    }
+
+    fn route_of(link: Link) -> Route {
+        Route { phone: phone(link), names: [2; 4], begun: Hour(1) }
+    }
+
     /// With one bit changed, of the bytes or of the letters.
     fn damaged(token: &str, at: usize) -> Vec<u8> {
         let mut damaged = token.as_bytes().to_vec();
@@ -160,23 +229,33 @@ mod tests {
     fn a_token_of_an_ipv4_phone_is_short() {
         let peer = ([203, 0, 113, 7], 40_000).into();
         let link = Link { side: Side::Outer, listener: 0, transport: Transport::Udp, peer, connection: 0 };
-        assert_eq!(route(&keys(), link, &[b"c"]).len(), 27);
+        assert_eq!(route(&keys(), &route_of(link), &[b"c"]).len(), 39);
         let over_tcp = Link { transport: Transport::Tcp, connection: 77, ..link };
-        assert_eq!(route(&keys(), over_tcp, &[b"c"]).len(), 28);
+        assert_eq!(route(&keys(), &route_of(over_tcp), &[b"c"]).len(), 40);
     }
 
     #[test]
     fn a_token_is_good_for_its_purpose_only() {
         let peer = ([203, 0, 113, 7], 40_000).into();
         let link = Link { side: Side::Outer, listener: 0, transport: Transport::Udp, peer, connection: 0 };
-        let token = route(&keys(), link, &[b"c"]);
-        assert_eq!(read_route(&keys(), token.as_bytes(), &[b"c"]), Some(link));
+        let token = route(&keys(), &route_of(link), &[b"c"]);
+        assert_eq!(read_route(&keys(), token.as_bytes(), &[b"c"]), Some(route_of(link)));
         assert_eq!(read_binding(&keys(), token.as_bytes()), None);
         assert_eq!(read_branch(&keys(), format!("z9hG4bK{token}").as_bytes(), &[b"c"]), None);
         let of_others = Keys::new([8; 32], None);
         assert_eq!(read_route(&of_others, token.as_bytes(), &[b"c"]), None);
         let rotated = Keys::new([8; 32], Some([7; 32]));
-        assert_eq!(read_route(&rotated, token.as_bytes(), &[b"c"]), Some(link));
+        assert_eq!(read_route(&rotated, token.as_bytes(), &[b"c"]), Some(route_of(link)));
+    }
+
+    #[test]
+    fn hours_are_counted_to_either_side_and_around() {
+        let hour = |seconds| Hour::of(WallSeconds::new(seconds));
+        assert_eq!(hour(7_200), hour(10_799));
+        assert_eq!((hour(7_200).distance(hour(10_800)), hour(10_800).distance(hour(7_200))), (1, 1));
+        let years = 65_536 * 3_600;
+        assert_eq!(hour(years - 1).distance(hour(years)), 1);
+        assert_eq!(hour(0).distance(hour(90_000)), 25);
     }
 
     proptest! {
@@ -189,13 +268,13 @@ mod tests {
             at: usize,
         ) {
             let keys = keys();
-            let token = route(&keys, link, &[&call_id]);
-            prop_assert_eq!(read_route(&keys, token.as_bytes(), &[&call_id]), Some(link));
+            let token = route(&keys, &route_of(link), &[&call_id]);
+            prop_assert_eq!(read_route(&keys, token.as_bytes(), &[&call_id]), Some(route_of(link)));
             prop_assert_eq!(read_route(&keys, &damaged(&token, at), &[&call_id]), None);
             prop_assert!(other == call_id || read_route(&keys, token.as_bytes(), &[&other]).is_none());
 
-            let token = binding(&keys, link, &contact);
-            prop_assert_eq!(read_binding(&keys, token.as_bytes()), Some((link, contact)));
+            let token = binding(&keys, phone(link), &contact);
+            prop_assert_eq!(read_binding(&keys, token.as_bytes()), Some((phone(link), contact)));
             prop_assert_eq!(read_binding(&keys, &damaged(&token, at)), None);
 
             let token = branch(&keys, link, &[&call_id, b"x"]);

@@ -29,11 +29,6 @@ impl Answer {
         Self { status, headers: String::new(), optional: Vec::new() }
     }
 
-    /// 423: the shortest registration that is taken.
-    pub fn interval_too_brief(min_expires: u32) -> Self {
-        Self::new(Status::IntervalTooBrief).header("Min-Expires", &min_expires.to_string())
-    }
-
     /// 503. Without Retry-After, or with one of zero, some carriers close a trunk.
     pub fn service_unavailable(retry_after: u32) -> Self {
         Self::new(Status::ServiceUnavailable).header("Retry-After", &retry_after.max(1).to_string())
@@ -129,15 +124,19 @@ fn write_line(answer: &mut Vec<u8>, request: &Message<'_>, header: Header, keys:
     answer.extend_from_slice(b"\r\n");
 }
 
+/// In bytes.
+const TAG: usize = 12;
+
 /// The same for a request that is sent again, and for the ACK to its answer.
 fn tag(request: &Message<'_>, keys: &Keys) -> String {
     let sequence = request.sequence().number.to_le_bytes();
-    base64url::encode(&keys.sign(Purpose::Tag, &transaction(request, &sequence)))
+    base64url::encode(&keys.sign::<TAG>(Purpose::Tag, &transaction(request, &sequence)))
 }
 
 /// True if the To tag is one that the edge has given, in an answer to the same transaction: such an ACK ends here.
 pub fn is_our_tag(request: &Message<'_>, keys: &Keys) -> bool {
-    let Some(claimed) = request.to().tag.and_then(base64url::decode) else { return false };
+    let claimed = request.to().tag.and_then(base64url::decode);
+    let Some(claimed) = claimed.and_then(|tag| <[u8; TAG]>::try_from(tag).ok()) else { return false };
     let sequence = request.sequence().number.to_le_bytes();
     keys.has_signed(Purpose::Tag, &transaction(request, &sequence), &claimed)
 }

@@ -8,7 +8,6 @@ pub enum Status {
     ProxyAuthenticationRequired,
     UnsupportedScheme,
     BadExtension,
-    IntervalTooBrief,
     FlowFailed,
     TemporarilyUnavailable,
     NoSuchCall,
@@ -16,7 +15,6 @@ pub enum Status {
     TooManyHops,
     ServerError,
     ServiceUnavailable,
-    MessageTooLarge,
 }
 
 impl Status {
@@ -36,7 +34,6 @@ impl Status {
             Self::ProxyAuthenticationRequired => (407, "Proxy Authentication Required"),
             Self::UnsupportedScheme => (416, "Unsupported URI Scheme"),
             Self::BadExtension => (420, "Bad Extension"),
-            Self::IntervalTooBrief => (423, "Interval Too Brief"),
             Self::FlowFailed => (430, "Flow Failed"),
             Self::TemporarilyUnavailable => (480, "Temporarily Unavailable"),
             Self::NoSuchCall => (481, "Call/Transaction Does Not Exist"),
@@ -44,7 +41,6 @@ impl Status {
             Self::TooManyHops => (483, "Too Many Hops"),
             Self::ServerError => (500, "Server Internal Error"),
             Self::ServiceUnavailable => (503, "Service Unavailable"),
-            Self::MessageTooLarge => (513, "Message Too Large"),
         }
     }
 }

@@ -4,14 +4,13 @@ use sipward_testkit::message::{Request, clean, header, status};
 use super::*;
 use crate::message::{Carrier, tests::nearly_clear};
 
-const ALL: [Status; 15] = [
+const ALL: [Status; 13] = [
     Status::BadRequest,
     Status::Unauthorized,
     Status::Forbidden,
     Status::ProxyAuthenticationRequired,
     Status::UnsupportedScheme,
     Status::BadExtension,
-    Status::IntervalTooBrief,
     Status::FlowFailed,
     Status::TemporarilyUnavailable,
     Status::NoSuchCall,
@@ -19,7 +18,6 @@ const ALL: [Status; 15] = [
     Status::TooManyHops,
     Status::ServerError,
     Status::ServiceUnavailable,
-    Status::MessageTooLarge,
 ];
 
 fn keys() -> Keys {
@@ -127,7 +125,6 @@ fn breaks_27_every_status_is_final_and_has_its_reason() {
 #[test]
 fn answers_that_need_a_header_have_it() {
     for (answer, name, value) in [
-        (Answer::interval_too_brief(60), "Min-Expires", "60"),
         (Answer::service_unavailable(0), "Retry-After", "1"),
         (Answer::service_unavailable(30), "Retry-After", "30"),
         (Answer::bad_extension("a, b"), "Unsupported", "a, b"),

@@ -59,8 +59,6 @@ pub enum DigestVerdict {
     Right {
         /// The very same request was right already: it is sent again.
         again: bool,
-        /// The digest URI names another user or host than the Request-URI.
-        uri_differs: bool,
     },
     /// To be challenged anew with `stale=true`. It says nothing about the password.
     Stale(Staleness),
@@ -99,10 +97,6 @@ pub enum WrongDigest {
 }
 
 impl Authenticator {
-    /// MD5 comes first, because some phones know nothing else and stumble over the rest.
-    pub const DEFAULT_ALGORITHMS: [Algorithm; 2] =
-        [Algorithm::new(HashFunction::Md5, false), Algorithm::new(HashFunction::Sha256, false)];
-
     /// `run` is random, and differs for each authenticator: of each start of the edge, and of each of its workers. A nonce
     /// with another one is stale, because only its own authenticator knows which of its counts were used.
     pub fn new(settings: AuthenticatorSettings, keys: Keys, run: u32) -> Self {
@@ -114,11 +108,6 @@ impl Authenticator {
             counts: NonceCounts::new(NONCES_USED),
             hasher: DigestHasher::default(),
         }
-    }
-
-    /// Nonces that the previous keys have signed go on.
-    pub fn set_keys(&mut self, keys: Keys) {
-        self.nonces.set_keys(keys);
     }
 
     pub const fn realm(&self) -> &Realm {
@@ -205,11 +194,18 @@ impl Authenticator {
         let count = parts.count.map(|count| count.number);
         let fingerprint = request.fingerprint(parts.response);
         match self.counts.enter(nonce, count, fingerprint, self.nonces.oldest(now), now) {
-            Ok(used) => DigestVerdict::Right {
-                again: used == Use::Again,
-                uri_differs: request.differs_from(parts.uri),
-            },
+            Ok(used) => DigestVerdict::Right { again: used == Use::Again },
             Err(why) => DigestVerdict::Stale(why),
+        }
+    }
+}
+
+impl WrongDigest {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::NoHa1 => "no-ha1",
         }
     }
 }
@@ -230,6 +226,6 @@ impl Staleness {
 /// HA1s of a password that nobody knows. They are made once: made for each unknown name, they would cost an unknown name
 /// more than a known one.
 fn dummy_ha1s(keys: &Keys, realm: &Realm) -> [Ha1; HashFunction::ALL.len()] {
-    let password = keys.sign(Purpose::NoAccount, &[realm.as_str().as_bytes()]);
+    let password: [u8; 12] = keys.sign(Purpose::NoAccount, &[realm.as_str().as_bytes()]);
     HashFunction::ALL.map(|function| Ha1::of_password(function, b"", realm, &password))
 }

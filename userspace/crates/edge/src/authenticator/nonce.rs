@@ -7,7 +7,7 @@ use sipward_types::time::KernelTime;
 use crate::{
     base64url,
     digest::Realm,
-    keys::{Keys, Purpose, SIGNATURE},
+    keys::{Keys, Purpose},
 };
 
 use super::Staleness;
@@ -34,15 +34,12 @@ pub(super) struct Nonces {
 
 /// Seven bytes of time, four of the run, four of the number, and the signature: no bit of the last digit is left over.
 const LENGTH: usize = CONTENT + SIGNATURE;
+const SIGNATURE: usize = 12;
 const CONTENT: usize = 15;
 
 impl Nonces {
     pub(super) const fn new(keys: Keys, realm: Realm, lifetime: Duration, run: u32) -> Self {
         Self { keys, realm, lifetime, run, next: 0 }
-    }
-
-    pub(super) fn set_keys(&mut self, keys: Keys) {
-        self.keys = keys;
     }
 
     pub(super) const fn realm(&self) -> &Realm {
@@ -58,7 +55,8 @@ impl Nonces {
         let id = NonceId { made: millis(now), number: self.next };
         self.next = self.next.wrapping_add(1);
         let content = content(id, self.run);
-        let signature = sign(&content, source, &self.realm, |parts| self.keys.sign(Purpose::Nonce, parts));
+        let signature =
+            sign(&content, source, &self.realm, |parts| self.keys.sign::<SIGNATURE>(Purpose::Nonce, parts));
         let mut nonce = [0; LENGTH];
         nonce[..CONTENT].copy_from_slice(&content);
         nonce[CONTENT..].copy_from_slice(&signature);
@@ -69,7 +67,7 @@ impl Nonces {
     pub(super) fn check(&self, text: &[u8], source: IpAddr, now: KernelTime) -> Result<NonceId, Staleness> {
         let nonce = base64url::decode(text).and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
         let nonce = nonce.ok_or(Staleness::Foreign)?;
-        let (content, signature) = nonce.split_at(CONTENT);
+        let (content, signature) = nonce.split_last_chunk::<SIGNATURE>().ok_or(Staleness::Foreign)?;
         let is_ours = sign(content, source, &self.realm, |parts| {
             self.keys.has_signed(Purpose::Nonce, parts, signature)
         });
@@ -186,9 +184,9 @@ mod tests {
         let source = address("192.0.2.1");
         let mut nonces = nonces(keys());
         let nonce = nonces.issue(source, at(1_000));
-        nonces.set_keys(Keys::new([2; 32], Some([1; 32])));
+        nonces.keys = Keys::new([2; 32], Some([1; 32]));
         assert!(nonces.check(nonce.as_bytes(), source, at(1_001)).is_ok());
-        nonces.set_keys(Keys::new([3; 32], Some([2; 32])));
+        nonces.keys = Keys::new([3; 32], Some([2; 32]));
         assert_eq!(nonces.check(nonce.as_bytes(), source, at(1_001)), Err(Staleness::Foreign));
     }
 

@@ -9,9 +9,10 @@ use sipward_types::time::KernelTime;
 
 use super::{Staleness, nonce::NonceId};
 
-/// The requests of a nonce whose retransmissions are recognised. A phone that registers several lines, or subscribes
-/// while it registers, has several under way at once.
-const RECENT: usize = 4;
+/// The requests of a nonce whose retransmissions are recognised: as many as there are counts in the window, because the
+/// rest would be refused for its count. A phone with a field of busy lamps subscribes to dozens at once. Each takes 16 bytes,
+/// so that a full table of such phones has 64 MiB; with one request each, which is the rule, it has a few.
+const RECENT: usize = u64::BITS as usize;
 
 /// A request may come again for so long: then its transaction has ended (RFC 3261, 64*T1), and the PBX would take a copy
 /// for a new request.
@@ -36,14 +37,13 @@ pub(super) enum Use {
     Again,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Count {
     highest: u32,
     /// Bit n: the count `highest` - n was used. UDP reorders requests.
     window: u64,
-    /// The latest requests, in no order; `next` is the place of the next one.
-    recent: [RecentRequest; RECENT],
-    next: u8,
+    /// The latest requests, the oldest first.
+    recent: Vec<RecentRequest>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +105,7 @@ impl Count {
             // All are used.
             None => (u32::MAX, u64::MAX),
         };
-        Self { highest, window, recent: [RecentRequest { request, since: now }; RECENT], next: 1 }
+        Self { highest, window, recent: vec![RecentRequest { request, since: now }] }
     }
 
     fn enter(
@@ -114,17 +114,15 @@ impl Count {
         request: RequestFingerprint,
         now: KernelTime,
     ) -> Result<Use, Staleness> {
-        let is_this = |recent: &RecentRequest| {
-            recent.request == request && now.since(recent.since) <= RETRANSMITTED_FOR
-        };
-        if self.recent.iter().any(is_this) {
+        let ended = self.recent.partition_point(|recent| now.since(recent.since) > RETRANSMITTED_FOR);
+        if self.recent[ended..].iter().any(|recent| recent.request == request) {
             return Ok(Use::Again);
         }
         if !count.is_some_and(|count| self.take(count)) {
             return Err(Staleness::CountReused);
         }
-        self.recent[usize::from(self.next)] = RecentRequest { request, since: now };
-        self.next = (self.next + 1) % RECENT as u8;
+        self.recent.drain(..ended.max((self.recent.len() + 1).saturating_sub(RECENT)));
+        self.recent.push(RecentRequest { request, since: now });
         Ok(Use::First)
     }
 
@@ -200,18 +198,29 @@ mod tests {
             (Some(1), 11, 1, Ok(Use::Again)),
             (Some(2), 12, 2, Ok(Use::First)),
             (Some(3), 13, 2, Ok(Use::First)),
-            (Some(4), 14, 2, Ok(Use::First)),
             (Some(1), 11, 32, Ok(Use::Again)),
             (Some(1), 11, 33, Err(Staleness::CountReused)),
             (Some(2), 12, 34, Ok(Use::Again)),
-            // The fifth takes the place of the first.
-            (Some(5), 15, 3, Ok(Use::First)),
-            (Some(1), 11, 3, Err(Staleness::CountReused)),
-            (Some(2), 12, 3, Ok(Use::Again)),
+            (Some(4), 14, 35, Ok(Use::First)),
+            (Some(2), 12, 35, Err(Staleness::CountReused)),
+            (Some(4), 14, 67, Ok(Use::Again)),
         ] {
             let entered = counts.enter(nonce(1), count, request, 0, at(now));
             assert_eq!(entered, expected, "{count:?} {request} {now}");
         }
+    }
+
+    /// One that subscribes to all the lamps of its console, over a network that loses a lot.
+    #[test]
+    fn of_a_phone_with_many_requests_under_way_each_may_come_again() {
+        let mut counts = table(8);
+        let mut enter = |count: u32| counts.enter(nonce(1), Some(count), count.into(), 0, at(1));
+        (1..=64).for_each(|count| assert_eq!(enter(count), Ok(Use::First), "{count}"));
+        (1..=64).rev().for_each(|count| assert_eq!(enter(count), Ok(Use::Again), "{count}"));
+        assert_eq!(enter(65), Ok(Use::First));
+        assert_eq!(enter(1), Err(Staleness::CountReused), "the oldest");
+        (2..=65).for_each(|count| assert_eq!(enter(count), Ok(Use::Again), "{count}"));
+        assert_eq!(counts.used[&nonce(1)].recent.len(), RECENT);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
-use sipward_sip::Uri;
 
 use super::nonce_counts::RequestFingerprint;
 
@@ -28,16 +27,6 @@ impl DigestRequest<'_> {
         }
         let hash = hasher.finalize();
         RequestFingerprint::from_le_bytes(std::array::from_fn(|at| hash[at]))
-    }
-
-    /// True if the digest URI names another user or host. Phones and test tools leave out or change everything else: port,
-    /// parameters, even the scheme.
-    pub(super) fn differs_from(&self, digest_uri: &[u8]) -> bool {
-        let (request, digest) = (Uri::parse(self.uri), Uri::parse(digest_uri));
-        let is_same = request.user == digest.user && request.host.eq_ignore_ascii_case(digest.host);
-        // Of a URI of another kind nothing was read.
-        let is_read = !(request.host.is_empty() && request.user.is_empty());
-        self.uri != digest_uri && !(is_same && is_read)
     }
 }
 

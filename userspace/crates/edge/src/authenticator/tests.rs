@@ -120,8 +120,8 @@ impl<'a> Phone<'a> {
     }
 }
 
-const RIGHT: DigestVerdict = DigestVerdict::Right { again: false, uri_differs: false };
-const AGAIN: DigestVerdict = DigestVerdict::Right { again: true, uri_differs: false };
+const RIGHT: DigestVerdict = DigestVerdict::Right { again: false };
+const AGAIN: DigestVerdict = DigestVerdict::Right { again: true };
 const WRONG: DigestVerdict = DigestVerdict::Wrong(WrongDigest::Response);
 
 fn realm(text: &str) -> Realm {
@@ -159,8 +159,6 @@ fn breaks_5_there_is_a_challenge_line_for_each_algorithm_in_the_order_of_the_ope
         });
         assert_eq!(challenges, expected.collect::<Vec<_>>());
     }
-    let default = Authenticator::DEFAULT_ALGORITHMS.map(Algorithm::name);
-    assert_eq!(default, ["MD5", "SHA-256"]);
 }
 
 #[test]
@@ -289,16 +287,6 @@ fn nonces_that_are_not_current_here_cost_no_digest() {
 }
 
 #[test]
-fn a_nonce_goes_on_when_the_keys_are_changed() {
-    let mut server = Server::new(&["MD5"]);
-    let nonce = server.nonce(OFFICE, 1_000);
-    server.authenticator.set_keys(Keys::new([2; 32], Some([1; 32])));
-    assert_eq!(server.judge(Phone::alice(&nonce)), RIGHT);
-    let copy = Phone { branch: "z9hG4bK-2", ..Phone::alice(&nonce) };
-    assert_eq!(server.judge(copy), stale(Staleness::CountReused));
-}
-
-#[test]
 fn breaks_4_credentials_for_another_realm_are_not_judged() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
@@ -394,30 +382,21 @@ fn nobody_authenticates_without_an_account() {
     assert_eq!(server.judge_credentials(phone, &credentials), WRONG);
 }
 
+/// Clients leave out and change whatever they like there.
 #[test]
-fn a_digest_uri_that_differs_is_said_and_not_refused() {
+fn a_digest_uri_that_differs_from_the_requests_is_hashed_as_it_is() {
     let mut server = Server::new(&["MD5"]);
-    for (uri, digest_uri, uri_differs) in [
-        ("sip:example.org", "sip:example.org", false),
-        ("sip:100@example.org", "sip:100@EXAMPLE.ORG:5060;transport=udp", false),
-        ("sips:100@example.org", "sip:100@example.org", false),
-        ("sip:100@[2001:db8::1]:5060", "sip:100@[2001:db8::1]", false),
-        ("tel:+4930", "tel:+4930;phone-context=x", false),
-        ("im:a", "im:a", false),
+    for (uri, digest_uri) in [
+        ("sip:100@example.org", "sip:100@EXAMPLE.ORG:5060;transport=udp"),
+        ("tel:+4930", "tel:+4930;phone-context=x"),
         // sipp leaves out the user.
-        ("sip:100@example.org", "sip:example.org:5060", true),
-        ("sip:100@example.org", "sip:101@example.org", true),
-        ("sip:100@example.org", "sip:100@192.0.2.9", true),
-        ("sip:100@example.org", "sip:abc@example.org", true),
-        ("sip:Abc@example.org", "sip:abc@example.org", true),
-        ("im:a", "im:b", true),
-        ("sip:100@example.org", "", true),
-        ("sip:100@example.org", "*", true),
+        ("sip:100@example.org", "sip:example.org:5060"),
+        ("sip:100@example.org", "sip:101@example.org"),
+        ("sip:100@example.org", ""),
     ] {
         let nonce = server.nonce(OFFICE, 1_000);
         let phone = Phone { uri, digest_uri, ..Phone::alice(&nonce) };
-        let expected = DigestVerdict::Right { again: false, uri_differs };
-        assert_eq!(server.judge(phone), expected, "{uri} {digest_uri}");
+        assert_eq!(server.judge(phone), RIGHT, "{uri} {digest_uri}");
     }
 }
 
@@ -483,8 +462,7 @@ proptest! {
                     let digits = format!("{count:08x}");
                     let phone =
                         Phone { count: Some(&digits), password: "guess", at: now, ..Phone::alice(&nonce) };
-                    let is_right = matches!(server.judge(phone), DigestVerdict::Right { .. });
-                    prop_assert!(!is_right);
+                    prop_assert_ne!(server.judge(phone), RIGHT);
                 }
                 Step::Request { wrong, again } => {
                     let is_again = again && !wrong && latest.is_some_and(|at| at + 32 >= now);

@@ -7,6 +7,7 @@
 mod bindings;
 mod cause;
 mod evidence;
+mod moves;
 mod registering;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,12 @@ use sipward_types::{
 };
 
 use self::{
-    bindings::{Bindings, Phone},
+    bindings::Bindings,
+    moves::Moves,
     registering::{Registering, Registration},
 };
 pub use self::{
+    bindings::{Binding, BindingChanges, PhoneName},
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
 };
@@ -35,10 +38,10 @@ use crate::{
         Authenticator, AuthenticatorSettings, CredentialsError, DigestCredentials, DigestRequest,
         DigestVerdict,
     },
-    digest::Algorithm,
-    forward::{self, Forwarded, Forwarder, Role},
+    digest::{Algorithm, HashFunction},
+    forward::{self, DialogPhone, Forwarded, Forwarder, LetIn, Role},
     in_force::{Closed, InForce},
-    keys::Keys,
+    keys::{Keys, Purpose},
     link::{Link, Side},
     message::{Carrier, Message, Start, UnclearMessage},
     settings::{Challenge, Settings},
@@ -46,6 +49,9 @@ use crate::{
 
 /// Seconds until a phone should try again when the PBX cannot be reached.
 const RETRY_AFTER: u32 = 5;
+
+/// The credentials of one request for the edge's realm.
+const MOST_CREDENTIALS: usize = 2 * HashFunction::ALL.len();
 
 /// The moment at which something arrives.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +68,8 @@ pub struct Received {
     pub evidence: Vec<Evidence>,
     /// Why it was refused or dropped.
     pub cause: Option<Cause>,
+    /// The same more closely, for the operator: to the sender it would say too much.
+    pub detail: Option<String>,
 }
 
 #[derive(Debug)]
@@ -74,6 +82,7 @@ pub struct Edge {
     forwarder: Forwarder,
     registering: Registering,
     bindings: Bindings,
+    moves: Moves,
     counters: Counters,
 }
 
@@ -91,6 +100,7 @@ impl Edge {
             forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
             registering: Registering::default(),
             bindings: Bindings::default(),
+            moves: Moves::default(),
             counters: Counters::default(),
             keys,
             settings,
@@ -103,6 +113,21 @@ impl Edge {
 
     pub const fn in_force(&mut self) -> &mut InForce {
         &mut self.in_force
+    }
+
+    /// The contacts that phones had before a restart.
+    pub fn restore(&mut self, bindings: impl IntoIterator<Item = Binding>, now: Now) {
+        self.bindings.restore(bindings, now.wall);
+    }
+
+    /// Contacts to be written down, so that they outlive a restart.
+    pub fn take_binding_changes(&mut self) -> BindingChanges {
+        self.bindings.take_changes()
+    }
+
+    pub fn forget_ended(&mut self, now: Now) {
+        self.in_force.forget_ended(now.kernel);
+        self.bindings.forget_ended(now.wall);
     }
 
     pub const fn counters(&self) -> &Counters {
@@ -118,8 +143,8 @@ impl Edge {
         let received = match Message::read(bytes, carrier) {
             Ok(message) => match (message.start(), from.side) {
                 (Start::Request { method, .. }, Side::Outer) => self.of_phone(&message, method, from, now),
-                (Start::Request { .. }, Side::Inner) => self.of_pbx(&message, from),
-                (Start::Answer { status }, _) => self.answer_back(&message, status, from),
+                (Start::Request { .. }, Side::Inner) => self.of_pbx(&message, from, now),
+                (Start::Answer { status }, _) => self.answer_back(&message, status, from, now),
             },
             Err(refused) => self.unclear(&refused, from),
         };
@@ -143,25 +168,31 @@ impl Edge {
             let answer = Message::read(&bytes, Carrier::Stream).ok()?;
             self.forwarder.own_answer_back(&answer, to)
         });
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
-        match &refused.answerable {
+        let received = match &refused.answerable {
             Some(request) if from.side == Side::Outer => {
                 self.refuse(request, from, Status::BadRequest, Cause::Unclear)
             }
             _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
-        }
+        };
+        Received { detail: Some(refused.cause.name().to_owned()), ..received }
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         match method {
             b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
-            // An ACK is never answered; a CANCEL reaches what its INVITE has reached.
-            b"ACK" | b"CANCEL" => self.to_pbx(request, from, None, &[]),
-            b"REGISTER" => self.authenticate(request, method, from, now),
-            _ if request.to().tag.is_none() => self.authenticate(request, method, from, now),
+            // It says something, and nobody can be asked for credentials by it.
+            b"ACK" if !request.body().is_empty() && !self.is_of_dialog(request) => {
+                Received { cause: Some(Cause::NoDialog), ..Received::default() }
+            }
+            // An ACK is never answered. A CANCEL reaches what its INVITE has reached: from another port it has another
+            // branch, by which the PBX finds nothing.
+            b"ACK" | b"CANCEL" => self.to_pbx(request, from, LetIn::default(), now),
+            b"REGISTER" => self.authenticate(request, method, from, None, now),
+            _ if request.to().tag.is_none() => self.authenticate(request, method, from, None, now),
             _ => self.in_dialog(request, method, from, now),
         }
     }
@@ -169,34 +200,42 @@ impl Edge {
     /// A tag is no proof of anything: whoever is in a dialog has the edge's signed route of it, and is the phone that began
     /// it. Others see that route, too: those who carry it, and the other end.
     fn in_dialog(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
-        let Some(phone) = self.forwarder.dialog(request) else {
+        let Some(dialog) = self.forwarder.dialog(request) else {
             return self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog);
         };
         // Many clients do not answer the challenge to a BYE, and it does no more than to end what began.
-        if method == b"BYE" || phone.link == from && self.may_go_on(request, phone.role, from, now) {
-            return self.to_pbx(request, from, None, &[]);
+        if dialog.is_named && (method == b"BYE" || self.may_go_on(request, &dialog, from, now)) {
+            return self.to_pbx(request, from, LetIn::default(), now);
         }
-        self.authenticate(request, method, from, now)
+        self.authenticate(request, method, from, Some(dialog), now)
     }
 
-    /// The account of whoever called is let in still. A phone that was called need not be named by its account.
-    fn may_go_on(&self, request: &Message<'_>, role: Role, from: Link, now: Now) -> bool {
+    fn is_of_dialog(&self, request: &Message<'_>) -> bool {
+        self.forwarder.dialog(request).is_some_and(|dialog| dialog.is_named)
+    }
+
+    /// The phone is where it was let in, and the account of whoever called is let in still. A phone that was called need not
+    /// be named by its account.
+    fn may_go_on(&self, request: &Message<'_>, dialog: &DialogPhone, from: Link, now: Now) -> bool {
         let admission = |account: &PreparedAccount| account.account().admission(from.peer.ip(), now.wall);
-        role == Role::Callee
-            || self.accounts.get(request.from().uri.user).map(admission) == Some(Admission::Admitted)
+        let is_admitted =
+            || self.accounts.get(request.from().uri.user).map(admission) == Some(Admission::Admitted);
+        dialog.lets_in(now.wall)
+            && self.moves.place(dialog.phone) == from
+            && (dialog.role == Role::Callee || is_admitted())
     }
 
-    fn of_pbx(&mut self, request: &Message<'_>, from: Link) -> Received {
+    fn of_pbx(&mut self, request: &Message<'_>, from: Link, now: Now) -> Received {
         if from.peer.ip() != self.settings.pbx.ip() {
             return Received { cause: Some(Cause::NotThePbx), ..Received::default() };
         }
-        match self.forwarder.to_phone(request, from) {
+        match self.forwarder.to_phone(request, from, |phone| self.moves.place(phone), now.wall) {
             Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
             Err(why) => self.not_forwarded(request, from, &why),
         }
     }
 
-    fn answer_back(&mut self, message: &Message<'_>, status: u16, from: Link) -> Received {
+    fn answer_back(&mut self, message: &Message<'_>, status: u16, from: Link, now: Now) -> Received {
         if from.side == Side::Inner && from.peer.ip() != self.settings.pbx.ip() {
             return Received { cause: Some(Cause::NotThePbx), ..Received::default() };
         }
@@ -205,24 +244,30 @@ impl Edge {
         };
         let is_registered =
             message.sequence().method == b"REGISTER" && from.side == Side::Inner && status >= 200;
-        let registration = if is_registered { self.registering.take(message) } else { None };
+        let registration = if is_registered { self.registering.take(message, forwarded.to) } else { None };
         let evidence = match (registration, Message::read(&forwarded.bytes, Carrier::Datagram)) {
             (Some(registration), Ok(answer)) if status < 300 => {
                 let outcomes = registration.outcomes(&answer);
-                if !registration.at_pbx.is_empty() {
-                    self.bindings.set(registration.names, &registration.at_pbx);
-                }
+                self.bindings.taken(&registration.rebinding, Registration::granted(&outcomes), now.wall);
                 outcomes
             }
             _ => Vec::new(),
         };
-        Received { sends: vec![forwarded], evidence, cause: None }
+        Received { sends: vec![forwarded], evidence, ..Received::default() }
     }
 
-    fn authenticate(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+    /// `dialog`: the one that the request is in.
+    fn authenticate(
+        &mut self,
+        request: &Message<'_>,
+        method: &[u8],
+        from: Link,
+        dialog: Option<DialogPhone>,
+        now: Now,
+    ) -> Received {
         let credentials = match self.own_credentials(request) {
             Ok(credentials) => credentials,
-            Err(_) => return self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+            Err(error) => return self.unclear_credentials(request, from, error),
         };
         let name: &[u8] = match credentials.first() {
             Some(credentials) => &credentials.username,
@@ -244,7 +289,7 @@ impl Edge {
             let asked = self.challenge(request, method, from, false, cause, now);
             return with_evidence(asked, account, from, method, Outcome::Challenged);
         }
-        self.judge(Attempt { request, method, from, account }, &credentials, now)
+        self.judge(Attempt { request, method, from, account, dialog }, &credentials, now)
     }
 
     /// `credentials`: one at least, all of one name.
@@ -269,20 +314,22 @@ impl Edge {
             }
         }
         match verdict {
-            DigestVerdict::Right { .. } => match found {
-                Some(found) => self.admit(attempt, found, now),
+            DigestVerdict::Right { again } => match found {
+                Some(found) => self.admit(attempt, found, again, now),
                 None => self.challenge(request, method, from, false, Cause::WrongPassword, now),
             },
-            DigestVerdict::Wrong(_) => {
+            DigestVerdict::Wrong(why) => {
                 let asked = self.challenge(request, method, from, false, Cause::WrongPassword, now);
+                let asked = Received { detail: Some(why.as_str().to_owned()), ..asked };
                 let outcome = Outcome::Failed { attempt: judged.attempt() };
                 with_evidence(asked, attempt.account, from, method, outcome)
             }
-            DigestVerdict::Stale(_) => {
+            DigestVerdict::Stale(why) => {
                 let asked = self.challenge(request, method, from, true, Cause::StaleNonces, now);
+                let asked = Received { detail: Some(why.as_str().to_owned()), ..asked };
                 with_evidence(asked, attempt.account, from, method, Outcome::Stale)
             }
-            DigestVerdict::Malformed(_) => self.refuse(request, from, Status::BadRequest, Cause::Credentials),
+            DigestVerdict::Malformed(error) => self.unclear_credentials(request, from, error),
             DigestVerdict::OtherRealm => self.challenge(request, method, from, false, Cause::WrongRealm, now),
             DigestVerdict::AlgorithmNotOffered => {
                 self.challenge(request, method, from, false, Cause::AlgorithmNotOffered, now)
@@ -290,14 +337,17 @@ impl Edge {
         }
     }
 
-    /// The digest was right: from here on, answers may tell.
-    fn admit(&mut self, attempt: Attempt<'_>, found: &PreparedAccount, now: Now) -> Received {
-        let Attempt { request, method, from, account, .. } = attempt;
-        let name = found.account().name.as_bytes();
-        let speaker = own_name(request, method);
+    /// The digest was right: from here on, answers may tell. A request that comes `again` is sent on again, and changes
+    /// nothing here: the phone may be elsewhere by now.
+    fn admit(&mut self, attempt: Attempt<'_>, found: &PreparedAccount, again: bool, now: Now) -> Received {
+        let Attempt { request, method, from, account, dialog } = attempt;
+        let name = found.account().name.as_str();
         let cause = match found.account().admission(from.peer.ip(), now.wall) {
-            Admission::Admitted if speaker == name && request.from().uri.user == name => None,
-            Admission::Admitted if method != b"REGISTER" && hides_its_name(request) => None,
+            // Somebody else's route is no dialog of this account.
+            Admission::Admitted if dialog.is_some_and(|dialog| !self.is_phone_of(name, &dialog)) => {
+                return self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog);
+            }
+            Admission::Admitted if may_speak(request, method, name, dialog) => None,
             // The PBX takes its word for who calls.
             Admission::Admitted => Some(Cause::OtherAccount),
             Admission::Locked => Some(Cause::Locked),
@@ -309,18 +359,54 @@ impl Edge {
             return self.refuse(request, from, Status::Forbidden, cause);
         }
         let Some(account) = account else { return Received::default() };
-        let is_register = method == b"REGISTER";
-        let names = if is_register { Phone::names(request, &account, from) } else { Vec::new() };
-        let contacts = if is_register { self.forwarder.contacts(request, from) } else { Vec::new() };
-        // A REGISTER that names no contact asks only, and `*` ends all by itself.
-        let replaced = if contacts.is_empty() { &[][..] } else { &names };
-        let former = self.bindings.former(replaced, &contacts);
-        let received = self.to_pbx(request, from, Some(found.account().name.as_str()), &former);
-        if is_register && received.cause.is_none() {
-            let registration = Registration::of(request, account.clone(), from, names, contacts);
-            self.registering.add(request, registration, now.kernel);
+        if let Some(dialog) = dialog.filter(|_| !again) {
+            self.moved(name, self.moves.place(dialog.phone), request.reply_to(from));
+        }
+        let received = if method == b"REGISTER" {
+            self.register(request, from, &account, again, now)
+        } else {
+            self.to_pbx(request, from, LetIn { account: Some(name), former: &[] }, now)
+        };
+        if again {
+            return received;
         }
         with_evidence(received, Some(account), from, method, Outcome::Succeeded)
+    }
+
+    /// The account's password was right there.
+    fn moved(&mut self, account: &str, from: Link, to: Link) {
+        self.moves.add(self.keys.signatures(Purpose::Account, &[account.as_bytes()]), from, to);
+    }
+
+    fn is_phone_of(&self, name: &str, dialog: &DialogPhone) -> bool {
+        self.keys.has_signed(Purpose::Account, &[name.as_bytes()], &dialog.phone.account)
+    }
+
+    fn register(
+        &mut self,
+        request: &Message<'_>,
+        from: Link,
+        account: &Account,
+        again: bool,
+        now: Now,
+    ) -> Received {
+        let contacts = self.forwarder.contacts(request, from, account.as_str());
+        let rebinding = self.bindings.rebinding(account, PhoneName::of(request, from), contacts);
+        let let_in = LetIn { account: Some(account.as_str()), former: &rebinding.former };
+        let received = self.to_pbx(request, from, let_in, now);
+        if again || received.cause.is_some() {
+            return received;
+        }
+        let place = request.reply_to(from);
+        self.moved(account.as_str(), place, place);
+        for uri in rebinding.former.iter().filter(|_| !rebinding.contacts.is_empty()) {
+            if let Some((before, _)) = self.forwarder.read_contact(uri.as_bytes()) {
+                self.moved(account.as_str(), before.link, place);
+            }
+        }
+        self.bindings.sent(&rebinding, registering::DEFAULT, now.wall);
+        self.registering.add(request, Registration::of(request, from, rebinding), now.kernel);
+        received
     }
 
     /// The credentials for the edge's realm. Those for others are for the PBX.
@@ -332,8 +418,10 @@ impl Edge {
         for (_, value) in request.credentials() {
             match DigestCredentials::parse(value) {
                 Ok(credentials) if *credentials.realm == *self.settings.realm.as_str().as_bytes() => {
-                    // A phone that was asked by both headers may answer both, for itself.
-                    if own.len() == 2 || own.iter().any(|other| other.username != credentials.username) {
+                    // A phone that was asked by both headers may answer both, for itself, by each algorithm.
+                    if own.len() == MOST_CREDENTIALS
+                        || own.iter().any(|other| other.username != credentials.username)
+                    {
                         return Err(CredentialsError::Repeated);
                     }
                     own.push(credentials);
@@ -366,7 +454,7 @@ impl Edge {
         let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value)));
         let answer = lines.fold(Answer::new(status), |answer, (header, value)| answer.header(header, value));
         let sent = self.reply(request, from, &answer);
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
@@ -376,7 +464,12 @@ impl Edge {
         };
         let is_silent = self.settings.is_silent && from.side == Side::Outer;
         let sent = if is_silent { None } else { self.reply(request, from, &answer) };
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
+    }
+
+    fn unclear_credentials(&self, request: &Message<'_>, from: Link, error: CredentialsError) -> Received {
+        let refused = self.refuse(request, from, Status::BadRequest, Cause::Credentials);
+        Received { detail: Some(error.to_string()), ..refused }
     }
 
     fn reply(&self, request: &Message<'_>, from: Link, answer: &Answer) -> Option<Forwarded> {
@@ -386,14 +479,8 @@ impl Edge {
         Some(Forwarded { to: Link { peer, ..from }, bytes })
     }
 
-    fn to_pbx(
-        &self,
-        request: &Message<'_>,
-        from: Link,
-        account: Option<&str>,
-        former: &[String],
-    ) -> Received {
-        match self.forwarder.to_pbx_ending(request, from, account, former) {
+    fn to_pbx(&self, request: &Message<'_>, from: Link, let_in: LetIn<'_>, now: Now) -> Received {
+        match self.forwarder.to_pbx(request, from, let_in, now.wall) {
             Ok(forwarded) => Received { sends: vec![forwarded], ..Received::default() },
             Err(why) => self.not_forwarded(request, from, &why),
         }
@@ -401,7 +488,7 @@ impl Edge {
 
     fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
         let sent = self.reply(request, from, &why.answer());
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(Cause::of(why)) }
+        Received { sends: sent.into_iter().collect(), cause: Some(Cause::of(why)), ..Received::default() }
     }
 }
 
@@ -412,6 +499,16 @@ struct Attempt<'a> {
     method: &'a [u8],
     from: Link,
     account: Option<Account>,
+    dialog: Option<DialogPhone>,
+}
+
+/// The sender may call itself what it does. In a dialog it has the name that it began with: a phone that was called need
+/// not be named by its account.
+fn may_speak(request: &Message<'_>, method: &[u8], account: &str, dialog: Option<DialogPhone>) -> bool {
+    let (speaker, from) = (own_name(request, method), request.from().uri.user);
+    (speaker == account.as_bytes() && from == account.as_bytes())
+        || (method != b"REGISTER" && hides_its_name(request))
+        || dialog.is_some_and(|dialog| dialog.is_named)
 }
 
 /// The name of somebody who does not want to be known (RFC 3323 §4.1.1.3). The PBX has the account in a header.

@@ -1,14 +1,11 @@
 //! REGISTER requests that the PBX has not answered yet: its answer says whether, and for how long, a phone is registered.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sipward_sip::Contact;
-use sipward_types::{account::Account, evidence::Method, time::KernelTime};
+use sipward_types::{evidence::Method, fifo_map::FifoMap, time::KernelTime};
 
-use super::{Evidence, Outcome, bindings::Phone};
+use super::{Evidence, Outcome, bindings::Rebinding};
 use crate::{link::Link, message::Message};
 
 /// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
@@ -17,26 +14,21 @@ const REQUESTS: usize = 16_384;
 const LONGEST: usize = 4_096;
 /// A phone sends a request again for so long.
 const PATIENCE: Duration = Duration::from_secs(32);
+/// The time of a registration of which the PBX has not said one (RFC 3261 §10.2.1.1).
+pub(super) const DEFAULT: Duration = Duration::from_secs(3_600);
 
-#[derive(Debug, Default)]
-pub(super) struct Registering {
-    requests: HashMap<Key, Registration>,
-    /// In the order in which they came.
-    order: VecDeque<(KernelTime, Key)>,
-}
+#[derive(Debug)]
+pub(super) struct Registering(FifoMap<Key, (KernelTime, Registration)>);
 
-/// Of a request and of its answer.
-type Key = (Vec<u8>, u32);
+/// Of a request and of its answer. Two phones may have the same Call-ID and CSeq.
+type Key = (Link, Vec<u8>, u32);
 
 #[derive(Clone, Debug)]
 pub(super) struct Registration {
-    account: Account,
     from: Link,
     /// `None`: `Contact: *`, which ends all of them.
     contacts: Option<Vec<Wish>>,
-    pub(super) names: Vec<Phone>,
-    /// The contacts by which the PBX will know the phone.
-    pub(super) at_pbx: Vec<String>,
+    pub(super) rebinding: Rebinding,
 }
 
 #[derive(Clone, Debug)]
@@ -45,51 +37,46 @@ struct Wish {
     ends: bool,
 }
 
+impl Default for Registering {
+    fn default() -> Self {
+        Self(FifoMap::new(REQUESTS))
+    }
+}
+
 impl Registering {
     pub(super) fn add(&mut self, request: &Message<'_>, registration: Registration, now: KernelTime) {
-        self.forget(now);
-        if request.bytes().len() > LONGEST {
-            return;
+        while self.0.oldest().is_some_and(|(_, (since, _))| now.since(*since) > PATIENCE) {
+            self.0.pop();
         }
-        let key = key(request);
-        if self.requests.insert(key.clone(), registration).is_none() {
-            self.order.push_back((now, key));
+        if request.bytes().len() <= LONGEST {
+            let phone = request.reply_to(registration.from);
+            self.0.insert(key(request, phone), (now, registration));
         }
     }
 
-    pub(super) fn take(&mut self, answer: &Message<'_>) -> Option<Registration> {
-        self.requests.remove(&key(answer))
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    fn forget(&mut self, now: KernelTime) {
-        while let Some((since, key)) = self.order.front()
-            && (self.order.len() >= REQUESTS || now.since(*since) > PATIENCE)
-        {
-            self.requests.remove(key);
-            self.order.pop_front();
-        }
+    /// `phone`: where the answer goes.
+    pub(super) fn take(&mut self, answer: &Message<'_>, phone: Link) -> Option<Registration> {
+        self.0.remove(&key(answer, phone)).map(|(_, registration)| registration)
     }
 }
 
 impl Registration {
-    pub(super) fn of(
-        request: &Message<'_>,
-        account: Account,
-        from: Link,
-        names: Vec<Phone>,
-        at_pbx: Vec<String>,
-    ) -> Self {
+    pub(super) fn of(request: &Message<'_>, from: Link, rebinding: Rebinding) -> Self {
         let wish = |contact: Contact<'_>| {
             let expires = contact.expires.or_else(|| request.expires());
             Wish { contact: name(&contact), ends: expires == Some(0) }
         };
         let contacts = (!request.has_all_contacts()).then(|| request.contacts().map(wish).collect());
-        Self { account, from, contacts, names, at_pbx }
+        Self { from, contacts, rebinding }
+    }
+
+    /// The longest time that the PBX has granted.
+    pub(super) fn granted(outcomes: &[Evidence]) -> Duration {
+        let lasts = |evidence: &Evidence| match evidence.outcome {
+            Outcome::Registered { lasts, .. } => Some(lasts),
+            _ => None,
+        };
+        outcomes.iter().filter_map(lasts).max().unwrap_or(DEFAULT)
     }
 
     /// `answer`: the PBX's 2xx, with the contacts as the phone knows them.
@@ -101,7 +88,8 @@ impl Registration {
     }
 
     fn evidence(&self, outcome: Outcome) -> Evidence {
-        Evidence { account: Some(self.account.clone()), from: self.from, method: Method::Register, outcome }
+        let account = self.rebinding.account.clone();
+        Evidence { account: Some(account), from: self.from, method: Method::Register, outcome }
     }
 }
 
@@ -123,6 +111,6 @@ fn name(contact: &Contact<'_>) -> String {
     format!("{}@{}:{}", text(uri.user), text(uri.host).to_ascii_lowercase(), uri.port.unwrap_or(5060))
 }
 
-fn key(message: &Message<'_>) -> Key {
-    (message.call_id().to_vec(), message.sequence().number)
+fn key(message: &Message<'_>, phone: Link) -> Key {
+    (phone, message.call_id().to_vec(), message.sequence().number)
 }

@@ -21,19 +21,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// For counters and events: it stays the same.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::TooManyHops => "too-many-hops",
-            Self::Loop => "loop",
-            Self::UnknownExtension(_) => "unknown-extension",
-            Self::UnsupportedScheme => "unsupported-scheme",
-            Self::NoRoute => "no-route",
-            Self::FlowGone { .. } => "flow-gone",
-            Self::NoListener => "no-listener",
-        }
-    }
-
     pub fn answer(&self) -> Answer {
         match self {
             Self::TooManyHops => Answer::new(Status::TooManyHops),

@@ -1,5 +1,7 @@
 //! REGISTER and its answer: how the PBX will reach the phone.
 
+use sipward_sip::Contact;
+
 use super::{
     Forwarder,
     edits::Edits,
@@ -8,8 +10,17 @@ use super::{
 use crate::{
     link::Link,
     message::{Header, Listed, Message},
-    token,
+    token::{self, Phone},
 };
+
+/// A contact of a REGISTER, where the edge writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PbxContact {
+    /// By which the PBX will know the phone.
+    pub uri: String,
+    /// The phone takes it back.
+    pub ends: bool,
+}
 
 impl Forwarder {
     /// Of a phone's REGISTER.
@@ -17,7 +28,7 @@ impl Forwarder {
         &self,
         request: &Message<'a>,
         inner: &Listener,
-        phone: Link,
+        phone: Phone,
         edits: &mut Edits<'_, 'a>,
     ) {
         let supports_path = request.supports("path");
@@ -39,21 +50,24 @@ impl Forwarder {
         }
     }
 
-    fn binding(&self, contact: &Listed<'_, '_>, inner: &Listener, phone: Link) -> String {
+    fn binding(&self, contact: &Listed<'_, '_>, inner: &Listener, phone: Phone) -> String {
         let token = token::binding(&self.keys, phone, contact.uri());
         format!("sip:{token}@{}", inner.uri_host())
     }
 
     /// The contacts by which the PBX will know the phone of a REGISTER, where the edge writes them.
-    pub fn contacts(&self, request: &Message<'_>, from: Link) -> Vec<String> {
+    pub fn contacts(&self, request: &Message<'_>, from: Link, account: &str) -> Vec<PbxContact> {
         let inner = self.settings.pbx_link(from.transport);
         let Some(inner) = inner.and_then(|link| self.settings.listener(link)) else { return Vec::new() };
         if self.settings.reach != Reach::Contact {
             return Vec::new();
         }
-        let phone = request.reply_to(from);
-        let contacts = request.listed(Header::Contact).filter(is_sip);
-        contacts.map(|contact| self.binding(&contact, inner, phone)).collect()
+        let phone = Phone { link: request.reply_to(from), account: self.account_mark(Some(account)) };
+        let at_pbx = |contact: Listed<'_, '_>| {
+            let expires = Contact::parse(contact.value).expires.or_else(|| request.expires());
+            PbxContact { uri: self.binding(&contact, inner, phone), ends: expires == Some(0) }
+        };
+        request.listed(Header::Contact).filter(is_sip).map(at_pbx).collect()
     }
 
     /// Of the PBX's answer: a phone looks for its own Contact, and may look at all the others.
@@ -66,7 +80,7 @@ impl Forwarder {
     }
 
     /// The phone that a Contact of the edge's stands for, and the phone's own Contact.
-    pub(super) fn read_contact(&self, uri: &[u8]) -> Option<(Link, Vec<u8>)> {
+    pub fn read_contact(&self, uri: &[u8]) -> Option<(Phone, Vec<u8>)> {
         let uri = sipward_sip::Uri::parse(uri);
         self.settings.side_of_uri(&uri)?;
         token::read_binding(&self.keys, uri.user).filter(|(_, contact)| !contact.is_empty())

@@ -1,52 +1,45 @@
 //! Requests, from phones to the PBX and from the PBX to phones.
 
 use sipward_sip::Credentials;
-use sipward_types::flow::Transport;
+use sipward_types::{flow::Transport, time::WallSeconds};
 
-use super::{Forwarded, Forwarder, Refusal, answers::with_transaction, edits::Edits, settings::Listener};
+use super::{
+    Forwarded, Forwarder, LetIn, Refusal, Role, answers::with_transaction, edits::Edits, settings::Listener,
+};
 use crate::{
     link::{Link, Side},
     message::{Header, Line, Message},
-    token,
+    token::{self, Phone},
 };
 
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS: u8 = 70;
 
 impl Forwarder {
-    /// A phone's request, on its way to the PBX. `account`: the one that its credentials were right for.
+    /// A phone's request, on its way to the PBX.
     pub fn to_pbx(
         &self,
         request: &Message<'_>,
         from: Link,
-        account: Option<&str>,
-    ) -> Result<Forwarded, Refusal> {
-        self.to_pbx_ending(request, from, account, &[])
-    }
-
-    /// The same for a REGISTER after which the PBX is to forget these contacts.
-    pub fn to_pbx_ending(
-        &self,
-        request: &Message<'_>,
-        from: Link,
-        account: Option<&str>,
-        former: &[String],
+        let_in: LetIn<'_>,
+        now: WallSeconds,
     ) -> Result<Forwarded, Refusal> {
         self.check(request)?;
         let to = self.settings.pbx_link(from.transport).ok_or(Refusal::NoListener)?;
         let listeners = self.listeners(from, to).ok_or(Refusal::NoListener)?;
         let (_, inner) = listeners;
-        let phone = request.reply_to(from);
+        let phone = Phone { link: request.reply_to(from), account: self.account_mark(let_in.account) };
         let mut edits = Edits::new(request);
         self.add_via(request, inner, from, &mut edits);
         if begins_dialog(request) && self.dialog(request).is_none() {
-            edits.add_line(&self.record_route(request, listeners, phone, Side::Inner));
+            let token = self.route_token(request, Role::Caller, phone, now);
+            edits.add_line(&Self::record_route(&token, listeners, Side::Inner));
         }
         if request.method() == Some(b"REGISTER") {
             self.add_binding(request, inner, phone, &mut edits);
-            former.iter().for_each(|uri| edits.add_line(&format!("Contact: <{uri}>;expires=0")));
+            let_in.former.iter().for_each(|uri| edits.add_line(&format!("Contact: <{uri}>;expires=0")));
         }
-        edits.add_line(&source_line(from, account));
+        edits.add_line(&source_line(from, let_in.account));
         count_hop(request, &mut edits);
         self.routing(request).apply(request, &mut edits);
         edits.remove_where(|line| {
@@ -55,23 +48,31 @@ impl Forwarder {
         Ok(Forwarded { to, bytes: edits.apply() })
     }
 
-    /// The PBX's request, on its way to a phone: that of the dialog, or that of the binding.
-    pub fn to_phone(&self, request: &Message<'_>, from: Link) -> Result<Forwarded, Refusal> {
+    /// The PBX's request, on its way to a phone: that of the dialog, or that of the binding. `place`: where a phone is now.
+    pub fn to_phone(
+        &self,
+        request: &Message<'_>,
+        from: Link,
+        place: impl FnOnce(Phone) -> Link,
+        now: WallSeconds,
+    ) -> Result<Forwarded, Refusal> {
         self.check(request)?;
         let routing = self.routing(request);
         let dialog = self.dialog_of(request, Side::Inner, &routing);
         let by_path = || routing.tokens().find_map(|token| token::read_binding(&self.keys, token));
         let by_contact = || request.uri().and_then(|uri| self.read_contact(uri));
-        let (to, contact) = match dialog {
-            Some(phone) => (phone.link, Vec::new()),
+        let (phone, contact) = match dialog {
+            Some(dialog) => (dialog.phone, Vec::new()),
             None => by_path().or_else(by_contact).ok_or(Refusal::NoRoute)?,
         };
+        let to = place(phone);
         let listeners = self.listeners(to, from).ok_or_else(|| self.flow_gone(request))?;
         let (outer, _) = listeners;
         let mut edits = Edits::new(request);
         self.add_via(request, outer, from, &mut edits);
         if begins_dialog(request) && dialog.is_none() {
-            edits.add_line(&self.record_route(request, listeners, to, Side::Outer));
+            let token = self.route_token(request, Role::Callee, Phone { link: to, ..phone }, now);
+            edits.add_line(&Self::record_route(&token, listeners, Side::Outer));
         }
         count_hop(request, &mut edits);
         match (request.uri(), routing.target) {

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use sipward_sip::{Pieces, Uri};
 
-use super::{Dialog, Forwarder, Role, edits::Edits, settings::Listener};
+use super::{Forwarder, edits::Edits, settings::Listener};
 use crate::{
-    link::{Link, Side},
+    link::Side,
     message::{Header, Message},
-    token,
 };
 
 /// The way of a request, as its Request-URI and its Routes say.
@@ -71,20 +70,8 @@ impl Forwarder {
     }
 
     /// For requests that begin a dialog: both sides of the edge, so that each end reaches it by an address that it knows.
-    /// The inner one knows the phone.
-    pub(super) fn record_route(
-        &self,
-        request: &Message<'_>,
-        (outer, inner): (&Listener, &Listener),
-        phone: Link,
-        towards: Side,
-    ) -> String {
-        let role = match towards {
-            Side::Inner => Role::Caller,
-            Side::Outer => Role::Callee,
-        };
-        let dialog = Dialog::of(request, role, &request.from(), &request.to());
-        let token = token::route(&self.keys, phone, &dialog.parts());
+    /// The inner one has the token that knows the phone.
+    pub(super) fn record_route(token: &str, (outer, inner): (&Listener, &Listener), towards: Side) -> String {
         let inner = format!("<sip:{token}@{};lr>", inner.uri_host());
         let outer = format!("<sip:{};lr>", outer.uri_host());
         match towards {

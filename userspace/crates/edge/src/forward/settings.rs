@@ -39,34 +39,6 @@ pub enum Reach {
 }
 
 impl Settings {
-    /// The error says what is wrong and what to do about it.
-    pub fn check(&self) -> Result<(), String> {
-        let on = |side| self.listeners(side).iter().map(move |listener| (side, listener));
-        let listeners: Vec<_> = on(Side::Outer).chain(on(Side::Inner)).collect();
-        for (at, (side, listener)) in listeners.iter().enumerate() {
-            if listener.address == self.pbx {
-                return Err(format!(
-                    "the PBX's address {} is the edge's own: give each a port of its own",
-                    self.pbx
-                ));
-            }
-            for (other_side, other) in &listeners[..at] {
-                let is_twice = listener.address == other.address || listener.has_name_of(other);
-                // Only the side of a Route is told by its address: UDP and TCP of one side may share it.
-                if is_twice
-                    && (side != other_side || listener.advertised.transport == other.advertised.transport)
-                {
-                    let Advertised { host, port, .. } = &listener.advertised;
-                    return Err(format!(
-                        "{} is there twice (others know it as {host}:{port}): give each listener a port of its own",
-                        listener.address
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn listeners(&self, side: Side) -> &[Listener] {
         match side {
             Side::Outer => &self.outer,
@@ -103,42 +75,6 @@ impl Settings {
 }
 
 impl Listener {
-    /// `advertised`: a host, with a port or without, that others reach it by; without one, its own address. The error says
-    /// what is wrong and what to write.
-    pub fn new(transport: Transport, address: SocketAddr, advertised: Option<&str>) -> Result<Self, String> {
-        let own = match address.ip() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        if advertised.is_none() && address.ip().is_unspecified() {
-            return Err(format!(
-                "{address} stands for every address of the host, and nobody can send to that: advertise the one that \
-                 others reach it by, or a name"
-            ));
-        }
-        let (host, port) = split_port(advertised.unwrap_or(&own));
-        let port = port.map_or(Some(address.port()), |port| port.parse().ok().filter(|&port| port != 0));
-        let port =
-            port.ok_or_else(|| format!("{host} is advertised with a port that is none: write 1 to 65535"))?;
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
-        match self::address(host) {
-            Some(ip) if ip.is_unspecified() || ip.is_loopback() && !address.ip().is_loopback() => {
-                Err(format!(
-                    "nobody elsewhere reaches {host}: advertise the address that others reach {address} by"
-                ))
-            }
-            None if host.is_empty() || !host.bytes().all(is_host) => Err(format!(
-                "\"{host}\" is no host: advertise a name, an IPv4 address, or an IPv6 address in brackets"
-            )),
-            _ => Ok(Self { address, advertised: Advertised { transport, host: host.to_owned(), port } }),
-        }
-    }
-
-    fn has_name_of(&self, other: &Self) -> bool {
-        let (own, other) = (&self.advertised, &other.advertised);
-        own.host.eq_ignore_ascii_case(&other.host) && own.port == other.port
-    }
-
     fn is_at(&self, host: &str, port: Option<u16>) -> bool {
         let Advertised { host: name, port: advertised, .. } = &self.advertised;
         match address(host) {
@@ -163,94 +99,6 @@ impl Listener {
     }
 }
 
-/// A host and the port behind it.
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    let from = text.rfind(']').unwrap_or(0);
-    match text[from..].rfind(':') {
-        Some(colon) => (&text[..from + colon], Some(&text[from + colon + 1..])),
-        None => (text, None),
-    }
-}
-
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn made(address: &str, advertised: Option<&str>) -> Result<String, String> {
-        let listener = Listener::new(Transport::Udp, address.parse().unwrap(), advertised)?;
-        Ok(listener.uri_host())
-    }
-
-    #[test]
-    fn breaks_24_an_address_that_nobody_can_send_to_is_never_advertised() {
-        for (address, advertised, known_as) in [
-            ("192.0.2.1:5060", None, "192.0.2.1:5060"),
-            ("[2001:db8::1]:5060", None, "[2001:db8::1]:5060"),
-            ("0.0.0.0:5060", Some("sip.example"), "sip.example:5060"),
-            ("0.0.0.0:5060", Some("192.0.2.1:5080"), "192.0.2.1:5080"),
-            ("[::]:5060", Some("[2001:db8::1]"), "[2001:db8::1]:5060"),
-            ("[::]:5060", Some("[2001:db8::1]:9"), "[2001:db8::1]:9"),
-            ("127.0.0.1:5070", None, "127.0.0.1:5070"),
-        ] {
-            assert_eq!(made(address, advertised).as_deref(), Ok(known_as), "{address} {advertised:?}");
-        }
-        for (address, advertised, said) in [
-            ("0.0.0.0:5060", None, "every address"),
-            ("[::]:5060", None, "every address"),
-            ("0.0.0.0:5060", Some("0.0.0.0"), "nobody elsewhere"),
-            ("0.0.0.0:5060", Some("127.0.0.1"), "nobody elsewhere"),
-            ("[::]:5060", Some("[::1]:5060"), "nobody elsewhere"),
-            ("192.0.2.1:5060", Some("127.0.0.1"), "nobody elsewhere"),
-            ("192.0.2.1:5060", Some("a b"), "no host"),
-            ("192.0.2.1:5060", Some("a;lr"), "no host"),
-            ("192.0.2.1:5060", Some(""), "no host"),
-            ("192.0.2.1:5060", Some("a:0"), "a port that is none"),
-            ("192.0.2.1:5060", Some("a:b"), "a port that is none"),
-        ] {
-            let error = made(address, advertised).unwrap_err();
-            assert!(error.contains(said), "{address} {advertised:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn breaks_22_one_address_configured_twice_is_refused() {
-        let listener =
-            |transport, address: &str| Listener::new(transport, address.parse().unwrap(), None).unwrap();
-        let (udp, tcp) = (Transport::Udp, Transport::Tcp);
-        let public = "192.0.2.1:5060";
-        for (outer, inner, said) in [
-            (vec![(udp, public), (tcp, public)], (udp, "10.0.0.1:5060"), None),
-            (vec![(udp, public)], (udp, "192.0.2.1:5070"), None),
-            (vec![(udp, public), (udp, public)], (udp, "10.0.0.1:5060"), Some("twice")),
-            (vec![(udp, public)], (udp, public), Some("twice")),
-            (vec![(udp, public)], (tcp, public), Some("twice")),
-            (vec![(udp, public)], (udp, "10.0.0.2:5060"), Some("the edge's own")),
-        ] {
-            let settings = Settings {
-                outer: outer.iter().map(|&(transport, address)| listener(transport, address)).collect(),
-                inner: vec![listener(inner.0, inner.1)],
-                pbx: ([10, 0, 0, 2], 5060).into(),
-                reach: Reach::Path,
-                realm: "x".to_owned(),
-            };
-            match said {
-                None => assert_eq!(settings.check(), Ok(()), "{outer:?} {inner:?}"),
-                Some(said) => assert!(settings.check().unwrap_err().contains(said), "{outer:?} {inner:?}"),
-            }
-        }
-        let named =
-            |address: &str| Listener::new(udp, address.parse().unwrap(), Some("sip.example:5060")).unwrap();
-        let settings = Settings {
-            outer: vec![named("192.0.2.1:5060")],
-            inner: vec![named("192.0.2.2:5060")],
-            pbx: ([10, 0, 0, 2], 5060).into(),
-            reach: Reach::Path,
-            realm: "x".to_owned(),
-        };
-        assert!(settings.check().unwrap_err().contains("sip.example:5060"));
-    }
 }

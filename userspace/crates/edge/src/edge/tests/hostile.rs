@@ -259,7 +259,12 @@ fn is_entitled(bytes: &[u8]) -> bool {
     is_answer
         || matches!(&method[..], "ACK" | "CANCEL")
         || seeds().responses.iter().any(|response| response.0 == method && has(response))
-        || seeds().routes.iter().any(has)
+        || has_route(bytes)
+}
+
+fn has_route(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    seeds().routes.iter().any(|(token, call_id)| text.contains(token) && text.contains(call_id))
 }
 
 fn judge(desk: &mut TestEdge, from: Link, bytes: &[u8]) -> Result<(), TestCaseError> {
@@ -284,6 +289,9 @@ fn judge(desk: &mut TestEdge, from: Link, bytes: &[u8]) -> Result<(), TestCaseEr
         if from.side == Side::Outer && sent.to.side == Side::Inner {
             prop_assert!(is_entitled(bytes), "{}\n{}", String::from_utf8_lossy(bytes), text);
             prop_assert!(!text.contains("X-Sipward-Source: x"), "{}", text);
+            let says_something = Message::read(&sent.bytes, Carrier::Datagram)
+                .is_ok_and(|sent| sent.method() == Some(b"ACK") && !sent.body().is_empty());
+            prop_assert!(!says_something || has_route(bytes), "{}", text);
         }
         if from.side == Side::Inner {
             prop_assert_eq!(from.peer.ip(), desk.edge.settings.pbx.ip());
@@ -306,7 +314,6 @@ proptest! {
         for (from, bytes) in arrivals {
             judge(&mut desk, from, &bytes)?;
         }
-        prop_assert!(desk.edge.registering.len() <= 6);
     }
 }
 
@@ -322,27 +329,4 @@ fn the_seeds_are_right_and_the_rule_can_be_broken() {
     }
     assert!(sent_on >= 20, "{sent_on} of {}", seeds().messages.len());
     assert!(!is_entitled(Request::register("201").text("").as_bytes()));
-}
-
-/// A customer registers without end: what waits for the PBX's answers stays bounded.
-#[test]
-fn registrations_without_an_answer_are_forgotten() {
-    let mut desk = TestEdge::new();
-    for number in 0..20_000 {
-        let request = Request { number, ..Request::register("201") };
-        assert!(is_sent_on(&desk.try_password(PHONE, &request, PASSWORD)));
-    }
-    assert!(desk.edge.registering.len() <= 16_384, "{}", desk.edge.registering.len());
-    desk.seconds += 60;
-    assert!(is_sent_on(&desk.try_password(
-        PHONE,
-        &Request { number: 20_001, ..Request::register("201") },
-        PASSWORD
-    )));
-    assert_eq!(desk.edge.registering.len(), 1);
-    let long = Request { number: 20_002, ..Request::register("201") };
-    let (_, challenge) = desk.ask(PHONE, &long.text(""));
-    let text = long.text(&format!("{}X: {}\r\n", long.credentials(&challenge, PASSWORD), "x".repeat(5_000)));
-    assert!(is_sent_on(&desk.receive(udp(PHONE), &text)));
-    assert_eq!(desk.edge.registering.len(), 1);
 }

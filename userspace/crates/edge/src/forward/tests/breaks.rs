@@ -47,12 +47,16 @@ fn breaks_06_an_invented_to_tag_or_the_token_of_another_call_is_no_dialog() {
     }
     let forgotten = Forwarder::new(settings(Reach::Path), Keys::new([8; 32], None));
     assert_eq!(
-        forgotten.dialog(&read(&Request { headers: &own, ..in_dialog }.write())).map(|phone| phone.link),
+        forgotten
+            .dialog(&read(&Request { headers: &own, ..in_dialog }.write()))
+            .map(|dialog| dialog.phone.link),
         None
     );
     let rotated = Forwarder::new(settings(Reach::Path), Keys::new([8; 32], Some([7; 32])));
     assert_eq!(
-        rotated.dialog(&read(&Request { headers: &own, ..in_dialog }.write())).map(|phone| phone.link),
+        rotated
+            .dialog(&read(&Request { headers: &own, ..in_dialog }.write()))
+            .map(|dialog| dialog.phone.link),
         Some(PHONE)
     );
 }
@@ -73,7 +77,7 @@ fn breaks_07_a_claimed_identity_is_taken_out_in_every_spelling() {
     let harmless = "X-P-Asserted-Identity: ok\r\nP-Asserted-Identity2: ok\r\nX-Sipwards: ok\r\n";
     let headers = claims.concat() + harmless;
     let request = Request { headers: &headers, ..invite() }.write();
-    let forwarded = edge(Reach::Path).to_pbx(&read(&request), PHONE, Some("2 0;1\u{e4}")).unwrap();
+    let forwarded = edge(Reach::Path).pass_to_pbx(&read(&request), PHONE, Some("2 0;1\u{e4}")).unwrap();
     let at_pbx = text(forwarded);
     assert!(!at_pbx.contains("boss"), "{at_pbx}");
     assert!(at_pbx.contains(harmless));
@@ -125,14 +129,14 @@ fn breaks_08_requests_in_a_dialog_may_name_the_edge_in_their_uri() {
         (format!("Route: {inner},  <sip:between;lr>\r\nRoute: <sip:p@x>\r\n"), vec!["<sip:between;lr>"]),
     ] {
         let request = Request { uri: &bare(outer), headers: &headers, ..in_dialog }.write();
-        assert_eq!(edge.dialog(&read(&request)).map(|phone| phone.link), Some(PHONE));
+        assert_eq!(edge.dialog(&read(&request)).map(|dialog| dialog.phone.link), Some(PHONE));
         let at_pbx = edge.text_to_pbx(&request, PHONE);
         assert!(at_pbx.starts_with("BYE sip:p@x SIP/2.0\r\n"), "{at_pbx}");
         assert_eq!(values(&at_pbx, Header::Route), left);
     }
     // And one that has lost the URI.
     let request = Request { uri: &bare(outer), headers: &format!("Route: {inner}\r\n"), ..in_dialog }.write();
-    assert_eq!(edge.dialog(&read(&request)).map(|phone| phone.link), Some(PHONE));
+    assert_eq!(edge.dialog(&read(&request)).map(|dialog| dialog.phone.link), Some(PHONE));
     assert!(!edge.text_to_pbx(&request, PHONE).contains("Route:"));
     let headers = format!("Route: {outer}, <sip:201@phone>\r\n");
     let of_pbx = Request {
@@ -144,7 +148,7 @@ fn breaks_08_requests_in_a_dialog_may_name_the_edge_in_their_uri() {
         to: &format!("{};tag={}", in_dialog.from, in_dialog.tag),
         ..in_dialog
     };
-    let forwarded = edge.to_phone(&read(&of_pbx.write()), PBX).unwrap();
+    let forwarded = edge.pass_to_phone(&read(&of_pbx.write()), PBX).unwrap();
     assert_eq!(forwarded.to, PHONE);
     assert!(text(forwarded).starts_with("BYE sip:201@phone SIP/2.0\r\n"));
 }
@@ -222,7 +226,7 @@ fn breaks_16_a_phone_that_has_moved_goes_on_with_its_call() {
         Request { method: "UPDATE", to: "<sip:202@x>;tag=callee", headers: &own, ..invite() }.write();
     let moved = Link { peer: ([203, 0, 113, 7], 50_000).into(), ..PHONE };
     assert!(edge.dialog(&read(&request)).is_some());
-    let forwarded = edge.to_pbx(&read(&request), moved, None).unwrap();
+    let forwarded = edge.pass_to_pbx(&read(&request), moved, None).unwrap();
     let back = edge.answer_back(&read(&answer(&text(forwarded), "200 OK", "")), PBX).unwrap();
     assert_eq!(back.to, moved);
 }
@@ -254,7 +258,7 @@ fn breaks_18_requests_without_a_hop_left_and_those_of_the_edge_itself_go_nowhere
         [("Max-Forwards: 1", Some("0")), ("X: y", Some("70")), ("max-forwards : 00", None)]
     {
         let request = request.replace("Max-Forwards: 70", max_forwards);
-        let sent = edge.to_pbx(&read(&request), PHONE, None);
+        let sent = edge.pass_to_pbx(&read(&request), PHONE, None);
         match left {
             Some(left) => assert_eq!(header(&text(sent.unwrap()), "Max-Forwards"), Some(left)),
             None => assert_eq!(sent, Err(Refusal::TooManyHops)),
@@ -264,8 +268,8 @@ fn breaks_18_requests_without_a_hop_left_and_those_of_the_edge_itself_go_nowhere
     let edge = Forwarder::new(itself, Keys::new([7; 32], None));
     let at_itself = edge.text_to_pbx(&invite().write(), PHONE);
     let from = Link { peer: ([10, 0, 0, 1], 5070).into(), ..PHONE };
-    assert_eq!(edge.to_pbx(&read(&at_itself), from, None), Err(Refusal::Loop));
-    assert_eq!(edge.to_phone(&read(&at_itself), PBX), Err(Refusal::Loop));
+    assert_eq!(edge.pass_to_pbx(&read(&at_itself), from, None), Err(Refusal::Loop));
+    assert_eq!(edge.pass_to_phone(&read(&at_itself), PBX), Err(Refusal::Loop));
 }
 
 #[test]
@@ -285,14 +289,14 @@ fn a_request_that_leads_nowhere_is_refused_with_its_reason() {
     let of_pbx = Request { sent_by: "10.0.0.2:5060", uri: "sip:201@phone", ..invite() };
     let routed = format!("Route: {path}\r\n");
     let request = Request { headers: &routed, ..of_pbx }.write();
-    assert!(edge.to_phone(&read(&request), PBX).is_ok());
-    assert_eq!(edge.to_phone(&read(&of_pbx.write()), PBX), Err(Refusal::NoRoute));
+    assert!(edge.pass_to_phone(&read(&request), PBX).is_ok());
+    assert_eq!(edge.pass_to_phone(&read(&of_pbx.write()), PBX), Err(Refusal::NoRoute));
     assert_eq!(edge.flow_gone(&read(&request)), Refusal::FlowGone { by_path: true });
     assert_eq!(edge.flow_gone(&read(&of_pbx.write())), Refusal::FlowGone { by_path: false });
     let over_tcp = Link { transport: Transport::Tcp, listener: 1, ..PBX };
-    assert_eq!(edge.to_phone(&read(&request), over_tcp), Err(Refusal::FlowGone { by_path: true }));
+    assert_eq!(edge.pass_to_phone(&read(&request), over_tcp), Err(Refusal::FlowGone { by_path: true }));
 
-    let from_phone = |request: Request<'_>| edge.to_pbx(&read(&request.write()), PHONE, None).map(drop);
+    let from_phone = |request: Request<'_>| edge.pass_to_pbx(&read(&request.write()), PHONE, None).map(drop);
     for (request, refusal, code) in [
         (Request { uri: "http://x", ..invite() }, Refusal::UnsupportedScheme, 416),
         (
@@ -309,7 +313,7 @@ fn a_request_that_leads_nowhere_is_refused_with_its_reason() {
     let only_udp = Settings { inner: settings(Reach::Path).inner[..1].to_vec(), ..settings(Reach::Path) };
     let edge = Forwarder::new(only_udp, Keys::new([7; 32], None));
     let by_tcp = Link { transport: Transport::Tcp, listener: 1, ..PHONE };
-    assert_eq!(edge.to_pbx(&read(&invite().write()), by_tcp, None), Err(Refusal::NoListener));
+    assert_eq!(edge.pass_to_pbx(&read(&invite().write()), by_tcp, None), Err(Refusal::NoListener));
 }
 
 #[test]

@@ -22,13 +22,13 @@ impl Path {
     }
 
     fn to_pbx(&self, request: &str) -> String {
-        let forwarded = self.edge.to_pbx(&read(request), self.phone, Some("201")).unwrap();
+        let forwarded = self.edge.pass_to_pbx(&read(request), self.phone, Some("201")).unwrap();
         assert_eq!(forwarded.to, Link { connection: 0, ..self.pbx }, "{}", self.name);
         text(forwarded)
     }
 
     fn to_phone(&self, request: &str) -> String {
-        let forwarded = self.edge.to_phone(&read(request), self.pbx).unwrap();
+        let forwarded = self.edge.pass_to_phone(&read(request), self.pbx).unwrap();
         assert_eq!(forwarded.to, self.phone, "{}", self.name);
         text(forwarded)
     }
@@ -146,7 +146,7 @@ fn talk_as_callee(path: &Path, invite: &str, of_pbx: &Request<'_>) {
         ..*of_pbx
     };
     assert_eq!(
-        path.edge.dialog(&read(&bye.write())).map(|phone| phone.link),
+        path.edge.dialog(&read(&bye.write())).map(|dialog| dialog.phone.link),
         Some(path.phone),
         "{}",
         path.name
@@ -175,7 +175,7 @@ fn breaks_10_a_phone_calls_and_either_side_hangs_up() {
         for (method, sequence) in [("ACK", 314_159), ("INVITE", 314_160), ("BYE", 314_161)] {
             let request = Request { method, sequence, ..in_dialog }.write();
             assert_eq!(
-                path.edge.dialog(&read(&request)).map(|phone| phone.link),
+                path.edge.dialog(&read(&request)).map(|dialog| dialog.phone.link),
                 Some(path.phone),
                 "{}",
                 path.name
@@ -298,7 +298,7 @@ fn two_phones_that_the_pbx_connects_by_sending_on_have_a_path_each() {
         &format!("\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKpbx\r\nRoute: {path}\r\n"),
         1,
     );
-    let forwarded = edge.to_phone(&read(&passed_on), PBX).unwrap();
+    let forwarded = edge.pass_to_phone(&read(&passed_on), PBX).unwrap();
     assert_eq!(forwarded.to, callee);
     let at_callee = text(forwarded);
     let ok = answer(&at_callee, "200 OK", "Contact: <sip:b@x>\r\n");
@@ -314,5 +314,5 @@ fn two_phones_that_the_pbx_connects_by_sending_on_have_a_path_each() {
     let at_pbx = edge.text_to_pbx(&bye.write(), callee);
     assert_eq!(values(&at_pbx, Header::Route).len(), 2, "{at_pbx}");
     let passed_on = at_pbx.replacen("\r\n", "\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKbye\r\n", 1);
-    assert_eq!(edge.to_phone(&read(&passed_on), PBX).unwrap().to, PHONE);
+    assert_eq!(edge.pass_to_phone(&read(&passed_on), PBX).unwrap().to, PHONE);
 }

@@ -7,14 +7,15 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use sipward_testkit::message::{Request, header};
-use sipward_types::flow::Transport;
+use sipward_types::{flow::Transport, time::WallSeconds};
 
 use super::*;
 use crate::{
     link::{Advertised, Side},
-    message::{Carrier, Header},
+    message::{Carrier, Header, Message},
 };
 
+const NOW: WallSeconds = WallSeconds::new(1_800_000_000);
 const PHONE: Link = link(Side::Outer, Transport::Udp, 0, SocketAddr::new(v4([203, 0, 113, 7]), 40_000));
 const PBX: Link = link(Side::Inner, Transport::Udp, 0, SocketAddr::new(v4([10, 0, 0, 2]), 5060));
 
@@ -67,12 +68,30 @@ fn text(forwarded: Forwarded) -> String {
 }
 
 impl Forwarder {
+    /// `account`: the one that its credentials were right for.
+    fn pass_to_pbx(
+        &self,
+        request: &Message<'_>,
+        from: Link,
+        account: Option<&str>,
+    ) -> Result<Forwarded, Refusal> {
+        self.to_pbx(request, from, LetIn { account, former: &[] }, NOW)
+    }
+
+    /// While no phone has moved.
+    fn pass_to_phone(&self, request: &Message<'_>, from: Link) -> Result<Forwarded, Refusal> {
+        self.to_phone(request, from, |phone| phone.link, NOW)
+    }
+
     fn text_to_pbx(&self, request: &str, from: Link) -> String {
-        text(self.to_pbx(&read(request), from, None).unwrap_or_else(|error| panic!("{error:?}: {request}")))
+        text(
+            self.pass_to_pbx(&read(request), from, None)
+                .unwrap_or_else(|error| panic!("{error:?}: {request}")),
+        )
     }
 
     fn text_to_phone(&self, request: &str, from: Link) -> String {
-        text(self.to_phone(&read(request), from).unwrap_or_else(|error| panic!("{error:?}: {request}")))
+        text(self.pass_to_phone(&read(request), from).unwrap_or_else(|error| panic!("{error:?}: {request}")))
     }
 
     fn text_back(&self, answer: &str, from: Link) -> Option<String> {
@@ -137,7 +156,7 @@ proptest! {
     ) {
         let Ok(message) = Message::read(&bytes, Carrier::Datagram) else { return Ok(()) };
         let edge = edge(reach);
-        let Ok(at_pbx) = edge.to_pbx(&message, PHONE, Some("201")) else { return Ok(()) };
+        let Ok(at_pbx) = edge.pass_to_pbx(&message, PHONE, Some("201")) else { return Ok(()) };
         let at_pbx = Message::read(&at_pbx.bytes, Carrier::Datagram).map_err(|error| error.cause).unwrap();
         prop_assert_eq!(essence(&at_pbx), essence(&message));
         prop_assert_eq!(at_pbx.listed(Header::Via).count(), message.listed(Header::Via).count() + 1);

@@ -1,14 +1,21 @@
 //! Logs a fault once, for as long as it lasts.
 
+use std::mem;
+
 #[derive(Debug, Default)]
-pub(super) struct FaultLog(Vec<String>);
+pub(crate) struct FaultLog(Vec<String>);
 
 impl FaultLog {
     /// `faults` are those of now. `log` gets each that was not there at the last call.
-    pub(super) fn update(&mut self, faults: impl IntoIterator<Item = String>, log: impl Fn(&str)) {
+    pub(crate) fn update(&mut self, faults: impl IntoIterator<Item = String>, log: impl Fn(&str)) {
         let faults: Vec<_> = faults.into_iter().collect();
         faults.iter().filter(|fault| !self.0.contains(fault)).for_each(|fault| log(fault));
         self.0 = faults;
+    }
+
+    /// True if there was one until now.
+    pub(crate) fn end(&mut self) -> bool {
+        !mem::take(&mut self.0).is_empty()
     }
 }
 
@@ -27,5 +34,7 @@ mod tests {
             });
         }
         assert_eq!(logged.into_inner(), ["a", "b", "a"]);
+        assert!(faults.end());
+        assert!(!faults.end());
     }
 }
