@@ -74,9 +74,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         }
         feed.emit(news);
     }));
-    let edge_ports = controller.edge_ports();
+    let edge_sockets = controller.edge_sockets();
     let handle = ControllerHandle::open(controller)?;
-    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_sockets)?;
     let request_handler = RequestHandler::new(
         handle.clone(),
         drop_events.clone(),

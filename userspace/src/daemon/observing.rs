@@ -18,7 +18,7 @@ use super::{
     locked::locked,
 };
 use crate::{
-    controller::{Controller, EdgePorts},
+    controller::{Controller, EdgeSockets},
     refusal::Refusal,
 };
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
@@ -48,7 +48,7 @@ struct Inner {
     pins: Pins,
     handle: ControllerHandle,
     false_positives: SharedFalsePositives,
-    edge_ports: EdgePorts,
+    edge_sockets: EdgeSockets,
     observer: Mutex<Observer>,
     /// Of the kernel's taps, since the filter was loaded.
     losses: Mutex<TapLosses>,
@@ -73,13 +73,13 @@ impl Observing {
         pins: Pins,
         handle: ControllerHandle,
         false_positives: SharedFalsePositives,
-        edge_ports: EdgePorts,
+        edge_sockets: EdgeSockets,
     ) -> Result<Self, Refusal> {
         let observing = Self(Arc::new(Inner {
             pins,
             handle,
             false_positives,
-            edge_ports,
+            edge_sockets,
             observer: Mutex::new(Observer::new(Settings::default())),
             losses: Mutex::default(),
             lost: AtomicU64::default(),
@@ -141,7 +141,7 @@ impl Observing {
             // Before the packets: one of them may exploit what the observer missed.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
-            observer.set_edge_ports(self.0.edge_ports.get());
+            observer.set_edge(self.0.edge_sockets.get());
             for (what, before, after) in [
                 (Unseen::Answer, missed.answers, losses.answers),
                 (Unseen::Hidden, missed.hidden, losses.hidden),

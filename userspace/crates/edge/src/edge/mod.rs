@@ -41,6 +41,7 @@ use crate::{
     keys::Keys,
     link::{Link, Side},
     message::{Carrier, Message, Start, UnclearMessage},
+    refusals::Refusal,
     settings::{Challenge, Settings},
 };
 
@@ -62,6 +63,29 @@ pub struct Received {
     pub evidence: Vec<Evidence>,
     /// Why it was refused or dropped.
     pub cause: Option<Cause>,
+    /// Of a request that was asked for credentials: whom it names.
+    pub account: Option<Account>,
+}
+
+impl Received {
+    /// Why the sender has not got what it wanted, for those who look after it. Every phone is asked for credentials when it
+    /// begins, so that alone is none.
+    pub fn refusal(&self, from: Link) -> Option<Refusal> {
+        let cause = self.cause.filter(|cause| *cause != Cause::Challenged)?;
+        let is_proven = from.transport == Transport::Tcp || cause::is_proven(cause);
+        Some(Refusal {
+            cause,
+            account: self.account.clone(),
+            source: from.peer.ip().to_canonical(),
+            is_proven,
+        })
+    }
+
+    /// The status of the answer to a refused request.
+    pub fn status(&self) -> Option<u16> {
+        let rest = self.sends.first()?.bytes.strip_prefix(b"SIP/2.0 ")?;
+        std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
+    }
 }
 
 #[derive(Debug)]
@@ -143,7 +167,7 @@ impl Edge {
             let answer = Message::read(&bytes, Carrier::Stream).ok()?;
             self.forwarder.own_answer_back(&answer, to)
         });
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
@@ -216,7 +240,7 @@ impl Edge {
             }
             _ => Vec::new(),
         };
-        Received { sends: vec![forwarded], evidence, cause: None }
+        Received { sends: vec![forwarded], evidence, ..Received::default() }
     }
 
     fn authenticate(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
@@ -229,7 +253,18 @@ impl Edge {
             None => own_name(request, method),
         };
         let account = Account::new(name);
-        if let Some(account) = &account
+        let attempt = Attempt { request, method, from, account: account.clone() };
+        Received { account, ..self.judge_in_turn(attempt, &credentials, now) }
+    }
+
+    fn judge_in_turn(
+        &mut self,
+        attempt: Attempt<'_>,
+        credentials: &[DigestCredentials<'_>],
+        now: Now,
+    ) -> Received {
+        let Attempt { request, method, from, ref account } = attempt;
+        if let Some(account) = account
             && let Some(closed) = self.in_force.closed(account, from.peer.ip(), now.kernel)
         {
             let cause = match closed {
@@ -242,9 +277,9 @@ impl Edge {
             let cause =
                 if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
             let asked = self.challenge(request, method, from, false, cause, now);
-            return with_evidence(asked, account, from, method, Outcome::Challenged);
+            return with_evidence(asked, attempt.account, from, method, Outcome::Challenged);
         }
-        self.judge(Attempt { request, method, from, account }, &credentials, now)
+        self.judge(attempt, credentials, now)
     }
 
     /// `credentials`: one at least, all of one name.
@@ -366,17 +401,17 @@ impl Edge {
         let lines = headers.iter().flat_map(|header| challenges.iter().map(move |value| (*header, value)));
         let answer = lines.fold(Answer::new(status), |answer, (header, value)| answer.header(header, value));
         let sent = self.reply(request, from, &answer);
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
-        let answer = match cause.warning() {
+        let answer = match cause::warning(cause) {
             Some(words) => Answer::new(status).warning(self.settings.realm.as_str(), words),
             None => Answer::new(status),
         };
         let is_silent = self.settings.is_silent && from.side == Side::Outer;
         let sent = if is_silent { None } else { self.reply(request, from, &answer) };
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(cause) }
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 
     fn reply(&self, request: &Message<'_>, from: Link, answer: &Answer) -> Option<Forwarded> {
@@ -401,7 +436,8 @@ impl Edge {
 
     fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
         let sent = self.reply(request, from, &why.answer());
-        Received { sends: sent.into_iter().collect(), evidence: Vec::new(), cause: Some(Cause::of(why)) }
+        let cause = cause::of_forwarding(why);
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 }
 

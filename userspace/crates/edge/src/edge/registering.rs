@@ -5,16 +5,20 @@ use std::{
     time::Duration,
 };
 
+use sha2::{Digest as _, Sha256};
 use sipward_sip::Contact;
 use sipward_types::{account::Account, evidence::Method, time::KernelTime};
 
 use super::{Evidence, Outcome, bindings::Phone};
-use crate::{link::Link, message::Message};
+use crate::{base64url, link::Link, message::Message};
 
 /// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
 const REQUESTS: usize = 16_384;
 /// In bytes, of a request: those of phones are much shorter, and a longer one is not remembered either.
 const LONGEST: usize = 4_096;
+/// In bytes, of the name of a contact. Of a longer one, a hash is the name, so that a thousand of them make one call of
+/// the control socket.
+const LONGEST_NAME: usize = 256;
 /// A phone sends a request again for so long.
 const PATIENCE: Duration = Duration::from_secs(32);
 
@@ -120,7 +124,9 @@ impl Wish {
 fn name(contact: &Contact<'_>) -> String {
     let uri = &contact.uri;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}@{}:{}", text(uri.user), text(uri.host).to_ascii_lowercase(), uri.port.unwrap_or(5060))
+    let port = uri.port.unwrap_or(5060);
+    let name = format!("{}@{}:{port}", text(uri.user), text(uri.host).to_ascii_lowercase());
+    if name.len() > LONGEST_NAME { base64url::encode(&Sha256::digest(name)) } else { name }
 }
 
 fn key(message: &Message<'_>) -> Key {

@@ -2,11 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{
-    diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Incident, request::Request,
-};
-use sipward_types::time::KernelTime;
-use sipward_types::{account::Account, evidence::Proof};
+use super::{fifo_map::FifoMap, fingerprint::Fingerprint, histories::Incident, request::Request};
+use sipward_types::{account::Account, cause::Cause, evidence::Proof, time::KernelTime};
 
 /// Nobody thinks longer about a challenge.
 const IGNORED_AFTER: Duration = Duration::from_secs(8);

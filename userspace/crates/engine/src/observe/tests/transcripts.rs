@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::script::{Packet, at_second, emitted, line, packets, run};
-use crate::observe::{Cause, Observer, Settings, Subject, Unseen};
+use crate::observe::{Observer, Settings, Subject, Unseen};
 use sipward_types::{
+    cause::Cause,
     evidence::{Kind, Proof},
     tapped::Charged,
 };
