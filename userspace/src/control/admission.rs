@@ -226,7 +226,7 @@ mod tests {
     }
 
     /// Each call, with the roles that may make it: read, lists, feed and all.
-    const ALLOWED: [(&str, [bool; 4]); 24] = [
+    const ALLOWED: [(&str, [bool; 4]); 25] = [
         ("trust", LISTS),
         ("ban", LISTS),
         ("remove", LISTS),
@@ -250,6 +250,7 @@ mod tests {
         ("top", READ),
         ("audit", READ),
         ("evidence", FEED),
+        ("report", FEED),
         ("in-force", FEED),
     ];
     const READ: [bool; 4] = [true, true, false, true];

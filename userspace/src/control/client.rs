@@ -177,7 +177,8 @@ impl CallKind {
             | Call::Detach(_)
             | Call::Lock(_)
             | Call::Unlock(_)
-            | Call::Evidence(_) => Self::Change,
+            | Call::Evidence(_)
+            | Call::Report(_) => Self::Change,
             Call::Events(Events { follow: true, .. }) | Call::InForce => Self::Endless,
             Call::List(_)
             | Call::Status

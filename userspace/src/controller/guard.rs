@@ -22,6 +22,7 @@ use crate::{
 use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
 use sipward_engine::lists::ListChange;
+use sipward_engine::observe::EdgeSocket;
 use sipward_kernel::SuspensionTarget;
 use sipward_types::{
     account::Account,

@@ -214,6 +214,7 @@ impl Controller {
             | Call::Events(_)
             | Call::Top
             | Call::Evidence(_)
+            | Call::Report(_)
             | Call::InForce => {
                 // Whoever has a controller reads lists page by page and events from the ring; `top` is the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))

@@ -3,6 +3,7 @@
 //! One thread owns the controller, and with it the store and the kernel's lists; the other threads send it jobs. The
 //! filter does not need the daemon: however the daemon ends, packets are judged as before.
 
+mod budgets;
 mod control_listener;
 mod controller_handle;
 mod drop_events;
@@ -13,6 +14,7 @@ mod in_force;
 mod links;
 mod locked;
 mod observing;
+mod reports;
 mod request_handler;
 mod start;
 mod unanswered;

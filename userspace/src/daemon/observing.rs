@@ -24,7 +24,7 @@ use crate::{
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Error, Pins, Tables, TapLosses};
-use sipward_types::evidence::Evidence;
+use sipward_types::evidence::{Evidence, Kind};
 
 const WAIT: Duration = Duration::from_secs(1);
 /// The interval at which requests without an answer expire.
@@ -99,6 +99,23 @@ impl Observing {
     /// Observed reasons why requests are refused.
     pub(super) fn diagnose(&self, subject: Subject<'_>) -> Vec<Diagnosis> {
         locked(&self.0.observer).diagnose(subject, now())
+    }
+
+    /// Refusals of the edge, for the diagnoses.
+    pub(super) fn add_refusals(&self, refusals: &[Diagnosis]) {
+        locked(&self.0.observer).add_refusals(refusals);
+    }
+
+    /// What is handed in says who was let in where, such as over TLS, which the observer cannot read.
+    pub(super) fn worked(&self, evidence: &[Evidence]) {
+        let mut observer = locked(&self.0.observer);
+        for evidence in evidence {
+            if let (Kind::Succeeded | Kind::Registered { .. }, Some(account)) =
+                (evidence.kind, &evidence.account)
+            {
+                observer.worked(account, evidence.source, evidence.at);
+            }
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {

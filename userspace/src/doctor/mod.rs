@@ -5,6 +5,7 @@ mod bpffs;
 mod clock;
 mod config;
 mod conntrack;
+mod edge;
 mod filter;
 mod finding;
 mod interface;
@@ -35,6 +36,7 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(filter::check(&filter));
     let daemon = filter::Daemon::at(&paths::socket(&paths::runtime()));
     findings.push(daemon.check());
+    findings.extend(edge::check(&edge::read(&paths::socket(&paths::runtime()), config.edge.is_some())));
     findings.extend(store::check(&store::read(&paths::store()), daemon.runs()));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
     findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));

@@ -11,6 +11,7 @@ mod feeder;
 mod in_force;
 mod key_file;
 mod open_files;
+mod reporter;
 mod sockets;
 
 use std::{
@@ -23,6 +24,7 @@ use sipward_edge::{
     edge::{Cause, Counters, Edge, Now, Outcome, Received},
     link::{Link, Side},
     message::{Carrier, FramingError},
+    refusals::Times,
     settings::Settings,
 };
 use sipward_engine::policy::{Config, DEFAULT_PATH};
@@ -30,7 +32,7 @@ use sipward_types::flow::Transport;
 use tokio::{sync::mpsc, task::yield_now, time::interval};
 use tracing::{debug, info, warn};
 
-use self::{accounts::AccountSource, feeder::Feeder, in_force::Feed, sockets::Sockets};
+use self::{accounts::AccountSource, feeder::Feeder, in_force::Feed, reporter::Reporter, sockets::Sockets};
 use crate::{
     clock::Clock,
     log::{self, Log},
@@ -148,12 +150,14 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let sockets = Sockets::open(&outer, settings.inner, settings.pbx, &arrivals).await?;
     let edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
     let feeder = Feeder::start(arrivals.inner.clone())?;
+    let reporter = Reporter::start(feeder.clone(), now().kernel)?;
     let mut core = Core {
         edge,
         sockets,
         settings,
         source,
         feeder,
+        reporter,
         feed: Feed::default(),
         logged: Counters::default(),
         log_next: Instant::now() + LOG,
@@ -204,6 +208,7 @@ struct Core {
     settings: Settings,
     source: AccountSource,
     feeder: Feeder,
+    reporter: Reporter,
     feed: Feed,
     /// The counts of refusals at the last line in the log.
     logged: Counters,
@@ -241,12 +246,21 @@ impl Core {
         if let Some(cause) = received.cause {
             debug!("{}: {}", from.peer, cause.name());
         }
+        self.report(&received, from);
         self.carry_out(received);
+    }
+
+    fn report(&self, received: &Received, from: Link) {
+        if let Some(refusal) = received.refusal(from) {
+            let times = Times::once(now().kernel, received.status());
+            self.reporter.refuse(refusal, times, self.edge.counters().refused());
+        }
     }
 
     fn carry_out(&mut self, received: Received) {
         for evidence in received.evidence.iter().filter(|evidence| evidence.outcome == Outcome::Succeeded) {
             self.sockets.admit(evidence.from);
+            self.reporter.admit(evidence);
         }
         if !received.evidence.is_empty() {
             self.feeder.add(received.evidence, now().kernel);
@@ -260,7 +274,11 @@ impl Core {
 
     /// The sender of a request is told. An answer that cannot be sent is lost, as on the network.
     fn gone(&mut self, to: Link, bytes: &[u8]) {
-        for forwarded in self.edge.gone(bytes, to).sends {
+        let received = self.edge.gone(bytes, to);
+        if let Some(answer) = received.sends.first() {
+            self.report(&received, answer.to);
+        }
+        for forwarded in received.sends {
             // The one who asked is gone, too.
             let _ = self.sockets.send(forwarded.to, forwarded.bytes);
         }
