@@ -86,6 +86,10 @@ impl Admission {
         Self { group: None, ..self }
     }
 
+    pub fn without_roles(self) -> Self {
+        Self { members: Vec::new(), ..self }
+    }
+
     /// Those that need an entry of their own to get at the socket: users, and groups.
     pub(super) fn shared_with(&self) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());

@@ -3,11 +3,8 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::control::{Client, ClientError, Received};
-use sipward_api::{
-    Call,
-    status::{Edge, Status},
-};
+use crate::control::daemon_status;
+use sipward_api::status::{Edge, Status};
 
 const CHECK: &str = "edge";
 
@@ -21,28 +18,13 @@ pub(super) enum Facts {
 
 /// `configured`: the file has an edge.
 pub(super) fn read(socket: &Path, configured: bool) -> Facts {
-    match status(socket) {
+    match daemon_status(socket) {
         Ok(Some(Status { edge: Some(edge), .. })) => Facts::Known(edge),
         // A check of its own says that no daemon runs.
         Ok(_) => Facts::Absent,
         Err(_) if !configured => Facts::Absent,
         Err(error) => Facts::Unknown(error),
     }
-}
-
-fn status(socket: &Path) -> Result<Option<Status>, String> {
-    let Some(mut client) = Client::connect(socket).map_err(|error| error.to_string())? else {
-        return Ok(None);
-    };
-    let mut status = None;
-    let take = |received| {
-        if let Received::Item(item) = received {
-            status = serde_json::from_value(item).ok();
-        }
-        Ok::<(), ClientError>(())
-    };
-    let answered = client.ask(&Call::Status, take).map_err(|error: ClientError| error.to_string())?;
-    answered.map(|()| status).map_err(|refusal| refusal.to_string())
 }
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {

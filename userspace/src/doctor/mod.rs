@@ -12,6 +12,7 @@ mod interface;
 mod machine;
 mod ownership;
 mod read;
+mod roles;
 mod socket;
 mod store;
 
@@ -36,6 +37,7 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(filter::check(&filter));
     let daemon = filter::Daemon::at(&paths::socket(&paths::runtime()));
     findings.push(daemon.check());
+    findings.extend(roles::check(&roles::read(&paths::socket(&paths::runtime()), &config)));
     findings.extend(edge::check(&edge::read(&paths::socket(&paths::runtime()), config.edge.is_some())));
     findings.extend(store::check(&store::read(&paths::store()), daemon.runs()));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));

@@ -62,7 +62,8 @@ pub fn evidence(
         kind,
         proof: if is_proven { Proof::Proven } else { Proof::Unproven },
         // The filter may not be able to drop what is suspended, as over TLS. So a failure after a suspension is no sign
-        // of a way around it.
+        // of a way around it. Nor could the edge say more: it hears of a suspension a moment after the decision, and later
+        // where the daemon was away, and whoever fails in that moment has found no way around anything.
         made_after: KernelTime::START,
     }))
 }

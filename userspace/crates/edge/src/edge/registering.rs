@@ -132,3 +132,22 @@ fn name(contact: &Contact<'_>) -> String {
 fn key(message: &Message<'_>) -> Key {
     (message.call_id().to_vec(), message.sequence().number)
 }
+
+#[cfg(test)]
+mod tests {
+    use sipward_sip::Uri;
+
+    use super::*;
+
+    #[test]
+    fn a_contact_has_a_name_of_its_own_and_none_is_long() {
+        let named = |user: &str, host: &str| {
+            let uri = Uri { user: user.as_bytes(), host: host.as_bytes(), port: None };
+            name(&Contact { uri, ..Contact::default() })
+        };
+        assert_eq!(named("201", "Phone.Example"), "201@phone.example:5060");
+        let [one, other] = ["a", "b"].map(|last| named(&"x".repeat(3_000), &format!("phone{last}")));
+        assert_ne!(one, other);
+        assert!(one.len() <= LONGEST_NAME && one == named(&"x".repeat(3_000), "phonea"), "{one}");
+    }
+}

@@ -255,3 +255,33 @@ impl TransactionMatcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_the_edge_is_one_address_or_all_of_them() {
+        let receives = |own: &str, local: &str| {
+            let socket = EdgeSocket { transport: Transport::Udp, address: own.parse().unwrap() };
+            socket.receives(Transport::Udp, local.parse().unwrap())
+        };
+        for (own, local, expected) in [
+            ("192.0.2.1:5060", "192.0.2.1:5060", true),
+            ("192.0.2.1:5060", "[::ffff:192.0.2.1]:5060", true),
+            ("192.0.2.1:5060", "192.0.2.2:5060", false),
+            ("192.0.2.1:5060", "192.0.2.1:5062", false),
+            ("0.0.0.0:5060", "192.0.2.2:5060", true),
+            ("0.0.0.0:5060", "[2001:db8::1]:5060", false),
+            ("[2001:db8::1]:5060", "[2001:db8::1]:5060", true),
+            ("[2001:db8::1]:5060", "[2001:db8::2]:5060", false),
+            ("[::]:5060", "[2001:db8::1]:5060", true),
+            ("[::]:5060", "192.0.2.1:5060", true),
+            ("[::]:5060", "192.0.2.1:5062", false),
+        ] {
+            assert_eq!(receives(own, local), expected, "{own} {local}");
+        }
+        let tcp = EdgeSocket { transport: Transport::Tcp, address: "0.0.0.0:5060".parse().unwrap() };
+        assert!(!tcp.receives(Transport::Udp, "192.0.2.1:5060".parse().unwrap()));
+    }
+}

@@ -10,11 +10,11 @@ use sipward_types::{
     tapped::Charged,
 };
 
-const PHONE: &str = "192.0.2.7:5062";
+pub(super) const PHONE: &str = "192.0.2.7:5062";
 
 /// A REGISTER and its answer, of the phone: with credentials for `nonce`, if there is one, and an answer that challenges
 /// with `with`, if there is one.
-fn register(at: f64, n: u32, credentials: &str, answer: &str) -> String {
+pub(super) fn register(at: f64, n: u32, credentials: &str, answer: &str) -> String {
     exchange(PHONE, at, "REGISTER", n, credentials, answer)
 }
 
