@@ -111,7 +111,8 @@ fn whoever_is_refused_by_the_status_of_the_account_is_explained_until_it_works()
     assert_eq!(at_address, ["address-not-allowed", "disabled", "expired", "locked"]);
     let events = site.sipward.json("events");
     for (account, cause) in expected {
-        let is_it = |event: &&Value| event["refused"] == cause && event["account"] == account.to_string();
+        let account = account.to_string();
+        let is_it = |event: &&Value| event["refused"] == cause && event["account"] == account;
         let event = events.iter().find(is_it).unwrap_or_else(|| panic!("no event of {cause}: {events:?}"));
         assert_eq!((&event["source"], &event["status"]), (&ADDRESS.into(), &403.into()), "{event}");
     }
@@ -158,10 +159,12 @@ fn status_and_doctor_say_how_the_edge_fares_and_that_it_is_silent() {
     assert_eq!(phone(&hosts, 202, wrong).register(60).statuses(), [401, 401]);
     wait_until("both are counted", PATIENCE, || {
         let edge = edge(&site);
-        (&edge["served"], &edge["refused"], &edge["evidence_dropped"]) == (&1.into(), &1.into(), &0.into())
+        let causes = serde_json::json!({ "challenged": 2, "wrong-password": 1 });
+        (&edge["served"], &edge["causes"], &edge["evidence_dropped"]) == (&1.into(), &causes, &0.into())
     });
     let text = site.sipward.ok("status");
     assert!(text.contains("; 1 served, 1 refused; evidence: 0 waiting, 0 dropped"), "{text}");
+    assert!(text.contains("edge, by cause: wrong-password 1, challenged 2"), "{text}");
     assert_eq!(doctor(&site)["state"], "ok");
 
     site.edge = None;

@@ -102,16 +102,21 @@ fn say_edge(edge: &status::Edge, output: &mut Output) -> Result<(), Failure> {
     let Some(ago) = edge.reported else {
         return Ok(output.say(format_args!("edge: no report since the daemon started: {REMEDY}"))?);
     };
-    let Totals { uptime, served, refused, evidence_waiting, evidence_dropped } = edge.totals;
+    let Totals { uptime, served, evidence_waiting, evidence_dropped, ref causes } = edge.totals;
     output.say(format_args!(
         "edge: last report {} ago, up {}; {} served, {} refused; evidence: {} waiting, {} dropped",
         time_left(Some(ago)),
         time_left(Some(uptime)),
         grouped(served),
-        grouped(refused),
+        grouped(edge.totals.refused()),
         grouped(evidence_waiting),
         grouped(evidence_dropped)
     ))?;
+    if !causes.is_empty() {
+        let causes: Vec<_> =
+            causes.iter().map(|(cause, count)| format!("{cause} {}", grouped(*count))).collect();
+        output.say(format_args!("edge, by cause: {}", causes.join(", ")))?;
+    }
     if edge.is_silent() {
         output.say(format_args!("the edge is silent: {REMEDY}"))?;
     }

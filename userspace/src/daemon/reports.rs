@@ -66,7 +66,7 @@ impl Reports {
                 "more than {A_SECOND} refusals a second are over the limit of one user: report them again in {retry_in}s"
             )));
         }
-        *locked(&self.0.latest) = Some((now, *totals));
+        *locked(&self.0.latest) = Some((now, totals.clone()));
         self.0.observing.add_refusals(&refusals);
         let offset = Offset::now();
         refusals.iter().for_each(|refusals| self.0.drop_events.emit_refused(wire::refused(refusals, offset)));
@@ -75,6 +75,6 @@ impl Reports {
 
     /// The last report, and when it came.
     pub(super) fn latest(&self) -> Option<(KernelTime, Totals)> {
-        *locked(&self.0.latest)
+        locked(&self.0.latest).clone()
     }
 }

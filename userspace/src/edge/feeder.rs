@@ -256,3 +256,26 @@ fn outcome(evidence: &Evidence) -> AuthOutcome {
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use sipward_edge::link::{Link, Side};
+    use sipward_types::{account::Account, evidence::Method};
+
+    use super::*;
+    use crate::control::Limits;
+
+    #[test]
+    fn the_longest_batch_is_one_request() {
+        // Each of these bytes takes six in JSON.
+        let text = |length| "\u{1}".repeat(length);
+        let peer = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap();
+        let from = Link { side: Side::Outer, listener: 0, transport: Transport::Tcp, peer, connection: 0 };
+        let outcome = Outcome::Registered { contact: text(256), lasts: Duration::from_secs(u32::MAX.into()) };
+        let account = Account::new(text(1_000).as_bytes());
+        let longest = Evidence { account, from, method: Method::Register, outcome };
+        let batch = vec![(KernelTime::START, longest); MOST_OUTCOMES];
+        let line = serde_json::to_vec(&evidence(&batch)).unwrap();
+        assert!(line.len() < Limits::default().line, "{}", line.len());
+    }
+}

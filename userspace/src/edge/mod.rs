@@ -253,7 +253,7 @@ impl Core {
     fn report(&self, received: &Received, from: Link) {
         if let Some(refusal) = received.refusal(from) {
             let times = Times::once(now().kernel, received.status());
-            self.reporter.refuse(refusal, times, self.edge.counters().refused());
+            self.reporter.refuse(refusal, times);
         }
     }
 
@@ -289,6 +289,7 @@ impl Core {
             self.edge.set_accounts(accounts);
         }
         self.edge.in_force().forget_ended(now().kernel);
+        self.reporter.count(self.edge.counters());
         if Instant::now() >= self.log_next {
             self.log_refusals();
             self.log_next = Instant::now() + LOG;

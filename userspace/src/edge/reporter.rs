@@ -12,7 +12,7 @@ use sipward_api::{
     report::{Refused, Totals},
 };
 use sipward_edge::{
-    edge::{Evidence, Outcome},
+    edge::{Cause, Counters, Evidence, Outcome},
     refusals::{Refusal, Refusals, Times},
 };
 use sipward_types::time::KernelTime;
@@ -40,7 +40,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     served: u64,
-    refused: u64,
+    causes: Counters,
     refusals: Refusals,
 }
 
@@ -52,11 +52,13 @@ impl Reporter {
         Ok(reporter)
     }
 
-    /// `refused`: of all causes, since the start.
-    pub(super) fn refuse(&self, refusal: Refusal, times: Times, refused: u64) {
-        let mut state = self.state();
-        state.refused = refused;
-        state.refusals.add(refusal, times);
+    pub(super) fn refuse(&self, refusal: Refusal, times: Times) {
+        self.state().refusals.add(refusal, times);
+    }
+
+    /// The counts of all causes since the start.
+    pub(super) fn count(&self, causes: &Counters) {
+        self.state().causes = *causes;
     }
 
     pub(super) fn admit(&self, evidence: &Evidence) {
@@ -90,11 +92,12 @@ impl Reporter {
         let now = sipward_kernel::clock::now();
         let (evidence_waiting, evidence_dropped) = self.0.feeder.counts();
         let state = self.state();
+        let count = |cause: Cause| (cause, state.causes.of(cause));
         Call::Report(Report {
             totals: Totals {
                 uptime: now.since(self.0.started_at).as_secs(),
                 served: state.served,
-                refused: state.refused,
+                causes: Cause::ALL.map(count).into_iter().filter(|(_, count)| *count > 0).collect(),
                 evidence_waiting,
                 evidence_dropped,
             },

@@ -113,7 +113,7 @@ pub fn status(facts: StatusFacts, daemon: Option<DaemonFacts>) -> Status {
 
 /// One that the configuration does not have may run with another one.
 fn edge(is_configured: bool, daemon: Option<&DaemonFacts>, now: KernelTime) -> Option<Edge> {
-    match daemon?.edge {
+    match daemon?.edge.clone() {
         Some((at, totals)) => Some(Edge { reported: Some(now.since(at).as_secs()), totals }),
         None => is_configured.then_some(Edge { reported: None, totals: Totals::default() }),
     }

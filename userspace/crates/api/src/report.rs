@@ -1,6 +1,6 @@
 //! The call `report`: how a program that answers phones itself fares, and whom it refuses for what.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,18 +19,25 @@ pub struct Report {
 }
 
 /// Since the program started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Seconds.
     pub uptime: u64,
     /// Requests with right credentials that it let in.
     pub served: u64,
-    /// Requests that it refused, those not counted that it only asked for credentials.
-    pub refused: u64,
+    /// Requests that it refused, or asked for credentials, by cause.
+    pub causes: BTreeMap<Cause, u64>,
     /// Outcomes for the call `evidence` that wait, and outcomes that found no place.
     pub evidence_waiting: u64,
     pub evidence_dropped: u64,
+}
+
+impl Totals {
+    /// Requests that it refused. To be asked for credentials is no refusal.
+    pub fn refused(&self) -> u64 {
+        self.causes.iter().filter(|(cause, _)| **cause != Cause::Challenged).map(|(_, count)| count).sum()
+    }
 }
 
 /// Equal refusals, counted together.

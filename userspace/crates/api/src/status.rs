@@ -52,7 +52,7 @@ pub struct Daemon {
 }
 
 /// The edge, by its own reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// Seconds since the last report; null: none since the daemon started, so nothing is known.
     pub reported: Option<u64>,

@@ -51,9 +51,4 @@ impl Counters {
     pub const fn of(&self, cause: Cause) -> u64 {
         self.0[cause as usize]
     }
-
-    /// All that was refused. To be asked for credentials is no refusal.
-    pub fn refused(&self) -> u64 {
-        self.0.iter().sum::<u64>() - self.of(Cause::Challenged)
-    }
 }
