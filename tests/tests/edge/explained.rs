@@ -118,7 +118,7 @@ fn whoever_is_refused_by_the_status_of_the_account_is_explained_until_it_works()
     }
     let text = site.sipward.ok("events");
     assert!(text.contains("refused account 203 (disabled, with 403"), "{text}");
-    // Who speaks for another account, and what is not SIP.
+    // One phone speaks for another account, and one sends a message that can be read in two ways.
     let mut other = phone(&hosts, 201, |settings| "209".clone_into(&mut settings.account));
     assert_eq!(other.register(60).statuses(), [401, 403], "{}", other.transcript());
     assert_eq!(diagnosed(&site, "201", Some("201"), "other-account")["proven"], true);

@@ -1,4 +1,4 @@
-//! What each user may hand in.
+//! The amounts that each user may hand in.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -106,7 +106,7 @@ impl Observing {
         locked(&self.0.observer).add_refusals(refusals);
     }
 
-    /// What is handed in says who was let in where, such as over TLS, which the observer cannot read.
+    /// Evidence that is handed in says who was let in where, such as over TLS, which the observer cannot read.
     pub(super) fn worked(&self, evidence: &[Evidence]) {
         let mut observer = locked(&self.0.observer);
         for evidence in evidence {

@@ -15,7 +15,7 @@ use sipward_types::{
     time::KernelTime,
 };
 
-/// What lasts longer counts for so long: no packet shows whether it is true, and a figure that is wrong would keep its
+/// A longer registration counts for so long: no packet shows whether it is true, and a figure that is wrong would keep its
 /// source known for decades. A phone that is there is handed in again within a week.
 const LONGEST_REGISTRATION: Duration = Duration::from_secs(7 * 86_400);
 

@@ -15,7 +15,7 @@ const OLDEST: Duration = Duration::from_secs(300);
 /// Outcomes of one source (of IPv6, a /64) that are no successes: many times what the guard needs to ban it.
 const SHARE: usize = 1_024;
 
-/// What an outcome is to the guard. Each class has places of its own.
+/// The meaning of an outcome to the guard. Each class has places of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     /// Somebody had the right password.
@@ -64,7 +64,7 @@ impl EvidenceQueue {
         if let Some(number) = self.latest.get(&subject).copied()
             && self.waiting.get(&number).is_some_and(|(_, before)| says_the_same(before, &evidence))
         {
-            // The later one says it of both times, and nothing happened there in between.
+            // The later one says it of both times, and nothing that waits happened there in between.
             self.remove(number);
         }
         let class = Class::of(&evidence.outcome);

@@ -12,7 +12,7 @@
 //! - `forward` sends it on. Whatever has to be known when the answer, or the next request of the call, comes back is in
 //!   the message itself, signed (`token`), so that a restart forgets nothing.
 //!
-//! What the daemon should know waits in `evidence_queue` and `refusals`.
+//! Evidence and refusals for the daemon wait in `evidence_queue` and `refusals`.
 
 pub mod account;
 pub mod accounts_file;

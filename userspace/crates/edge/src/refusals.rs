@@ -116,7 +116,7 @@ mod tests {
         let times = Times { count: 3, first: at(1), last: at(9), status: Some(401) };
         assert_eq!(refusals.take(), [(other, Times::once(at(5), None)), (disabled.clone(), times)]);
         assert_eq!(refusals.take(), []);
-        // What could not be handed in comes back, and the latest status stays.
+        // A report that failed puts them back, and the latest status stays.
         refusals.add(disabled.clone(), Times::once(at(12), Some(403)));
         refusals.add(disabled.clone(), times);
         assert_eq!(

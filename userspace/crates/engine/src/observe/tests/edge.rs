@@ -74,7 +74,7 @@ fn refusals_that_are_handed_in_add_up_until_the_account_works() {
     assert_eq!(causes(&observer), [(Cause::Disabled, 5), (Cause::Expired, 1)]);
     let line = observer.diagnose(Subject::Source("192.0.2.7".parse().unwrap()), at_second(13.0)).remove(0);
     assert_eq!((line.since, line.last), (at_second(10.0), at_second(12.0)));
-    // What is handed in late leaves what came after it.
+    // A success that is handed in late leaves refusals that came after it.
     let (account, source) = (Account::new(b"100").unwrap(), "192.0.2.7".parse().unwrap());
     observer.worked(&account, source, at_second(11.5));
     assert_eq!(causes(&observer), [(Cause::Disabled, 5)]);
