@@ -63,7 +63,7 @@ pub struct Received {
     pub evidence: Vec<Evidence>,
     /// Why it was refused or dropped.
     pub cause: Option<Cause>,
-    /// Of a request that was asked for credentials: whom it names.
+    /// Of a refused request of a phone: the one that it names.
     pub account: Option<Account>,
 }
 
@@ -180,6 +180,17 @@ impl Edge {
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        let received = self.judge_by_method(request, method, from, now);
+        match received {
+            // Its credentials name none, or were not looked at.
+            Received { cause: Some(_), account: None, .. } => {
+                Received { account: Account::new(own_name(request, method)), ..received }
+            }
+            received => received,
+        }
+    }
+
+    fn judge_by_method(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         match method {
             b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
             // An ACK is never answered; a CANCEL reaches what its INVITE has reached.

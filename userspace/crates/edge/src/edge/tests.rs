@@ -1,4 +1,5 @@
 mod hostile;
+mod refusals;
 mod torture;
 
 use std::{net::SocketAddr, time::Duration};
