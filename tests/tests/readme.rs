@@ -7,9 +7,9 @@ use std::{
 };
 
 use sipward::cli::understand;
-use sipward_edge::edge::Cause;
 use sipward_engine::{guard::Rule, policy::Config};
 use sipward_signature::SignatureSet;
+use sipward_types::cause::Cause;
 use xdp_prog::reason::{Action, Reason};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -147,15 +147,15 @@ fn the_rules_of_the_guard_are_all_on_the_page_of_the_protocol() {
 }
 
 #[test]
-fn the_causes_of_the_edge_are_all_on_its_page() {
-    let page = fs::read_to_string(Path::new(ROOT).join("userspace/docs/edge.md")).unwrap();
+fn the_causes_of_refusals_are_all_on_the_page_of_the_edge_or_of_the_protocol() {
+    let read = |page| fs::read_to_string(Path::new(ROOT).join("userspace/docs").join(page)).unwrap();
+    let (edge, protocol) = (read("edge.md"), read("protocol.md"));
     let table =
-        page.split("| Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table of causes");
-    let mut listed: Vec<_> = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code).collect();
-    let mut all = Cause::ALL.map(Cause::name).to_vec();
-    listed.sort_unstable();
-    all.sort_unstable();
-    assert_eq!(listed, all);
+        edge.split("| Cause |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table of causes");
+    let of_edge = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(code);
+    let observed = protocol.split("Values of `cause`:").nth(1).and_then(|rest| rest.split(';').next());
+    let listed: BTreeSet<_> = of_edge.chain(code(observed.expect("a list of causes"))).collect();
+    assert_eq!(listed, Cause::ALL.map(Cause::name).into_iter().collect());
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::{
 use serde_json::json;
 use sipward_tests::{
     command::{Done, Sipward},
+    daemon::Daemon,
+    edge::section,
     scratch::Scratch,
     terminal::terminal,
 };
@@ -298,4 +300,26 @@ fn a_check_of_the_configuration_looks_at_the_accounts_of_its_edge() {
 fn refused_with(done: &Done, said: &str) {
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done}");
     assert!(done.stderr.contains(said), "{done}");
+}
+
+#[test]
+fn whoever_adds_an_account_that_the_file_has_is_told() {
+    let lan = host();
+    let [pbx] = lan.hosts();
+    let (sipward, directory) = (Sipward::new(pbx), Scratch::new(pbx));
+    directory.file("accounts.txt", "201 a\n202 b\n");
+    let config = directory.file("sipward.toml", &format!("interface = 'eth0'\n{}", section("")));
+    // Which file that is, the daemon knows.
+    let _daemon = Daemon::start(&sipward, &config);
+    let warns = |line: &str, input: &str| {
+        let done = typed(&sipward, line, input);
+        assert_eq!(done.code, Some(0), "{done}");
+        done.stderr
+    };
+    let warned = warns("account add 201", &format!("{PASSWORD}\n"));
+    assert!(warned.contains("201 is in ") && warned.contains("accounts.txt, too"), "{warned}");
+    let quiet = warns("account add 209", &format!("{PASSWORD}\n"));
+    assert!(!quiet.contains("accounts.txt"), "{quiet}");
+    let warned = warns("account import -", &format!("201 {PASSWORD}\n202 {PASSWORD}\n210 {PASSWORD}\n"));
+    assert!(warned.contains("2 of them, such as 201, are in "), "{warned}");
 }

@@ -201,3 +201,40 @@ fn a_feeder_that_hands_in_more_than_it_may_waits_and_loses_nothing() {
     assert_eq!(sipward.json("status")[0]["guard"]["evidence"], 26_000);
     daemon.terminate();
 }
+
+#[test]
+fn refusals_that_a_program_reports_are_explained_and_change_nothing() {
+    let lan = Lan::new(["pbx"]);
+    let [pbx] = lan.hosts();
+    let (sipward, directory) = (Sipward::new(pbx), Scratch::new(pbx));
+    let config = directory.file("sipward.toml", "interface = 'eth0'\n");
+    let daemon = Daemon::start(&sipward, &config);
+    assert_eq!(sipward.json("status")[0]["edge"], Value::Null);
+    let mut stream = UnixStream::connect(paths::socket(&sipward.runtime())).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let mut report = |count: usize| {
+        let refused = json!({ "cause": "wrong-password", "account": "201", "source": SOURCE, "proven": true,
+                              "status": 401, "count": 2, "ago": 1, "within": 5 });
+        let totals = json!({ "uptime": 60, "served": 7, "causes": { "wrong-password": 2 },
+                             "evidence_waiting": 0, "evidence_dropped": 3 });
+        let call =
+            json!({ "version": 1, "call": "report", "totals": totals, "refusals": vec![refused; count] });
+        writeln!(stream, "{call}").unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).expect("an answer in time");
+        line
+    };
+    assert_eq!(report(10), "\"done\"\n");
+    let edge = &sipward.json("status")[0]["edge"];
+    assert_eq!((&edge["served"], &edge["causes"]["wrong-password"]), (&7.into(), &2.into()), "{edge}");
+    let explained = sipward.json(&format!("explain {SOURCE}")).remove(0);
+    let line = &explained["diagnoses"][0];
+    assert_eq!((&line["cause"], &line["count"]), (&"wrong-password".into(), &20.into()), "{explained}");
+    assert_eq!(sipward.json("account list"), Vec::<Value>::new(), "a report is no evidence");
+    assert_eq!(sipward.json("events").iter().filter(|event| event["refused"].is_string()).count(), 10);
+    let done = sipward.run("doctor --json");
+    assert!(done.stdout.contains("3 outcomes found no place"), "{done}");
+    assert!(report(257).contains("at most 256 in one call"));
+    daemon.terminate();
+}

@@ -13,6 +13,7 @@ mod life;
 mod lists;
 mod lost;
 mod model;
+mod no_lists;
 mod over;
 mod registrar;
 mod restarts;

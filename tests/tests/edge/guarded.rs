@@ -92,6 +92,23 @@ fn without_the_daemon_phones_go_on_and_evidence_is_handed_in_later() {
 }
 
 #[test]
+fn failures_of_one_address_leave_room_for_others_while_the_daemon_is_away() {
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };
+    // Each is a challenge and a failure, and 1,024 of these may wait. Then equal challenges take each other's place.
+    fail(&mut guesser(&hosts, Transport::Udp, 201), 600);
+    let mut own = hosts.phone(CALLEE, Transport::Udp, Family::V4, 202);
+    assert_eq!(own.register(120).statuses(), [401, 200]);
+    let _daemon = Daemon::start(&site.sipward, &site.config);
+    wait_until("the phone is known", PATIENCE, || standing(&site, "10.90.0.3") == "known");
+    wait_until("it is suspended", PATIENCE, || suspended(&site).contains(&"201".to_owned()));
+    wait_until("it is said how many found no place", PATIENCE, || {
+        let edge = &site.sipward.json("status")[0]["edge"];
+        edge["evidence_dropped"].as_u64().is_some_and(|dropped| (80..=180).contains(&dropped))
+    });
+}
+
+#[test]
 fn accounts_change_at_once_and_the_phone_is_told_why_one_is_refused() {
     let hosts = Hosts::new();
     let Some(site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };

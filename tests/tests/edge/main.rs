@@ -2,6 +2,7 @@
 
 mod alike;
 mod defaults;
+mod explained;
 mod floods;
 mod flows;
 mod forged;

@@ -8,13 +8,14 @@ use sipward_types::printable::printable;
 
 pub(super) fn say_diagnoses(diagnoses: Option<&[Diagnosed]>, output: &mut Output) -> Result<(), Failure> {
     let Some(diagnoses) = diagnoses else {
-        return Ok(output
-            .say("\nRefusals by the PBX are not known without the daemon: `systemctl start sipward`.")?);
+        return Ok(
+            output.say("\nRefused requests are not known without the daemon: `systemctl start sipward`.")?
+        );
     };
     if diagnoses.is_empty() {
-        return Ok(output.say("\nNo recent refusals by the PBX.")?);
+        return Ok(output.say("\nNo recently refused requests.")?);
     }
-    output.say("\nRefusals by the PBX, the latest first:")?;
+    output.say("\nRefused requests, the latest first:")?;
     diagnoses.iter().try_for_each(|diagnosis| say(diagnosis, output))
 }
 

@@ -16,13 +16,13 @@ use crate::{
 };
 use sipward_api::{
     self as protocol, Call,
-    item::{Decided, Dropped, Event},
+    item::{Decided, Dropped, Event, Refused},
     name::{DecisionName, PacketVerdict},
 };
 use sipward_kernel::Pins;
 use sipward_types::{printable::printable, time::format_duration};
 
-/// Show drop events, at most one a second for each source, and decisions of the guard
+/// Show drop events, at most one a second for each source, decisions of the guard and refusals of the edge
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples: sipward events\n          sipward events --follow --json\n\nWithout --follow, \
@@ -47,6 +47,7 @@ impl Follow {
             match &event {
                 Event::Decided(decided) => show_decided(decided, output)?,
                 Event::Dropped(dropped) => show(dropped, output)?,
+                Event::Refused(refused) => show_refused(refused, output)?,
             }
             if follow {
                 output.flush()?;
@@ -54,7 +55,7 @@ impl Follow {
             Ok(())
         })?;
         if is_empty {
-            output.say("No drops or decisions since the daemon started.")?;
+            output.say("No drops, decisions or refusals since the daemon started.")?;
         }
         Ok(())
     }
@@ -94,6 +95,20 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
         local(Duration::from_secs_f64(dropped.ts.max(0.0))),
         dropped.reason,
         line.as_deref().unwrap_or("-"),
+    ))?)
+}
+
+fn show_refused(refused: &Refused, output: &mut Output) -> Result<(), Failure> {
+    let Refused { account, source, count, status, proven, .. } = refused;
+    let account = account.as_ref().map(|account| format!(" account {}", printable(account.as_bytes())));
+    let status = status.map_or_else(|| ", no answer".to_owned(), |status| format!(", with {status}"));
+    let times = if *count == 1 { String::new() } else { format!(", {count} times") };
+    Ok(output.say(format_args!(
+        "{}  {source:<21}  refused{} ({}{status}{times}{})",
+        local(Duration::from_secs_f64(refused.ts.max(0.0))),
+        account.unwrap_or_default(),
+        refused.refused,
+        if *proven { "" } else { ", unproven" },
     ))?)
 }
 

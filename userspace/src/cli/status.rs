@@ -10,6 +10,7 @@ use super::{
 };
 use sipward_api::{
     Call,
+    report::Totals,
     status::{self, SignatureHits},
 };
 
@@ -66,6 +67,9 @@ fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     }
     output.say(format_args!("signatures: {}", status.signatures.len()))?;
     guard(status, output)?;
+    if let Some(edge) = &status.edge {
+        say_edge(edge, output)?;
+    }
     match &status.daemon {
         None => output.say("daemon: not running; the filter stays in force: `systemctl start sipward`")?,
         Some(daemon) => {
@@ -89,6 +93,32 @@ fn head(status: &status::Status, output: &mut Output) -> Result<(), Failure> {
     }
     if let Some(fault) = &status.store.fault {
         output.say(format_args!("store: {fault}"))?;
+    }
+    Ok(())
+}
+
+fn say_edge(edge: &status::Edge, output: &mut Output) -> Result<(), Failure> {
+    const REMEDY: &str = "`systemctl status sipward-edge` says whether it runs, and its log why";
+    let Some(ago) = edge.reported else {
+        return Ok(output.say(format_args!("edge: no report since the daemon started: {REMEDY}"))?);
+    };
+    let Totals { uptime, served, evidence_waiting, evidence_dropped, ref causes } = edge.totals;
+    output.say(format_args!(
+        "edge: last report {} ago, up {}; {} served, {} refused; evidence: {} waiting, {} dropped",
+        time_left(Some(ago)),
+        time_left(Some(uptime)),
+        grouped(served),
+        grouped(edge.totals.refused()),
+        grouped(evidence_waiting),
+        grouped(evidence_dropped)
+    ))?;
+    if !causes.is_empty() {
+        let causes: Vec<_> =
+            causes.iter().map(|(cause, count)| format!("{cause} {}", grouped(*count))).collect();
+        output.say(format_args!("edge, by cause: {}", causes.join(", ")))?;
+    }
+    if edge.is_silent() {
+        output.say(format_args!("the edge is silent: {REMEDY}"))?;
     }
     Ok(())
 }

@@ -36,6 +36,14 @@ pub(super) fn share(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// True if files there cannot have access control lists.
+pub(crate) fn is_unsupported(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: two C strings; nothing is written into no bytes.
+    let result = unsafe { libc::getxattr(path.as_ptr(), ATTRIBUTE.as_ptr(), std::ptr::null_mut(), 0) };
+    result < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EOPNOTSUPP)
+}
+
 fn list(for_group: bool, users: &BTreeSet<u32>, groups: &BTreeSet<u32>) -> Vec<u8> {
     let group = if for_group { READ_WRITE } else { 0 };
     let entries = [(Tag::Owner, READ_WRITE, NOBODY)]

@@ -86,6 +86,10 @@ impl Admission {
         Self { group: None, ..self }
     }
 
+    pub fn without_roles(self) -> Self {
+        Self { members: Vec::new(), ..self }
+    }
+
     /// Those that need an entry of their own to get at the socket: users, and groups.
     pub(super) fn shared_with(&self) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
@@ -226,7 +230,7 @@ mod tests {
     }
 
     /// Each call, with the roles that may make it: read, lists, feed and all.
-    const ALLOWED: [(&str, [bool; 4]); 24] = [
+    const ALLOWED: [(&str, [bool; 4]); 25] = [
         ("trust", LISTS),
         ("ban", LISTS),
         ("remove", LISTS),
@@ -250,6 +254,7 @@ mod tests {
         ("top", READ),
         ("audit", READ),
         ("evidence", FEED),
+        ("report", FEED),
         ("in-force", FEED),
     ];
     const READ: [bool; 4] = [true, true, false, true];

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{accounts, read_ahead::ReadAhead};
 use crate::refusal::Refusal;
-use sipward_api::{Answer, Call, Events, VERSION};
+use sipward_api::{Answer, Call, Events, VERSION, status::Status};
 
 /// A daemon that sends nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -145,6 +145,22 @@ impl Client {
     }
 }
 
+/// The answer of a daemon to `status`, for whom it is no more than a part of the work. `None`: no daemon listens.
+pub fn daemon_status(socket: &Path) -> Result<Option<Status>, String> {
+    let Some(mut client) = Client::connect(socket).map_err(|error| error.to_string())? else {
+        return Ok(None);
+    };
+    let mut status = None;
+    let take = |received| {
+        if let Received::Item(item) = received {
+            status = serde_json::from_value(item).ok();
+        }
+        Ok::<(), ClientError>(())
+    };
+    let answered = client.ask(&Call::Status, take).map_err(|error| error.to_string())?;
+    answered.map(|()| status).map_err(|refusal| refusal.to_string())
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         // The thread that reads ahead has the socket, too.
@@ -177,7 +193,8 @@ impl CallKind {
             | Call::Detach(_)
             | Call::Lock(_)
             | Call::Unlock(_)
-            | Call::Evidence(_) => Self::Change,
+            | Call::Evidence(_)
+            | Call::Report(_) => Self::Change,
             Call::Events(Events { follow: true, .. }) | Call::InForce => Self::Endless,
             Call::List(_)
             | Call::Status

@@ -28,6 +28,8 @@ pub struct Limits {
     pub clients: usize,
     /// Connections of one process at once, so that one that does not close them leaves room for others.
     pub of_a_process: usize,
+    /// Connections of one user at once, however many processes it starts.
+    pub of_a_user: usize,
     /// Bytes of a request.
     pub line: usize,
     /// The time without a complete request after which a client is disconnected.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             clients: 64,
             of_a_process: 16,
+            of_a_user: 32,
             line: request::LONGEST,
             idle: Duration::from_secs(60),
             stall: Duration::from_secs(10),

@@ -17,11 +17,11 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::accounts::group_id;
 pub use self::handler::{Handler, Limits};
+pub(crate) use self::{accounts::group_id, acl::is_unsupported as has_no_lists};
 pub use admission::{Access, Admission, AdmissionError};
 pub use answers::{Answers, Gone};
-pub use client::{Client, ClientError, Received};
+pub use client::{Client, ClientError, Received, daemon_status};
 pub use control_socket::{ControlSocket, ControlSocketError};
 pub use lock::{DaemonLock, LockError};
 pub use peer::this_process;

@@ -21,7 +21,7 @@ pub(super) const fn required(call: &Call) -> Role {
         | Call::Confirm
         | Call::Lock(_)
         | Call::Unlock(_) => Role::Lists,
-        Call::Evidence(_) | Call::InForce => Role::Feed,
+        Call::Evidence(_) | Call::Report(_) | Call::InForce => Role::Feed,
         Call::Mode(_)
         | Call::Only(_)
         | Call::Signatures(_)

@@ -36,9 +36,9 @@ pub async fn serve<H: Handler>(control_socket: ControlSocket, handler: H, limits
             accepted = control_socket.listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     if let Some(client) = admit(stream, &control_socket, &connection_limits, &limits, &mut rejection_log) {
-                        let pid = client.peer.pid;
+                        let owner = Owner::of(&client.peer);
                         let id = connections.spawn(attend(client, handler.clone(), limits)).id();
-                        connection_limits.take(id, pid);
+                        connection_limits.take(id, owner);
                     }
                 }
                 Err(error) => {
@@ -81,7 +81,7 @@ fn admit(
              role in [roles]",
             peer.uid
         )),
-        Some(permissions) => match connection_limits.problem(peer.pid, limits) {
+        Some(permissions) => match connection_limits.problem(&peer, limits) {
             None => return Some(Client { stream, peer, permissions }),
             Some(problem) => Refusal::failed(format!("the daemon accepts no more clients now: {problem}")),
         },
@@ -121,24 +121,41 @@ impl RejectionLog {
     }
 }
 
-/// Which connection belongs to which process.
+/// The process and the user of a connection.
+#[derive(Clone, Copy)]
+struct Owner {
+    pid: i32,
+    uid: u32,
+}
+
+impl Owner {
+    const fn of(peer: &Peer) -> Self {
+        Self { pid: peer.pid, uid: peer.uid }
+    }
+}
+
+/// Which connection belongs to whom.
 #[derive(Default)]
-struct ConnectionLimits(HashMap<Id, i32>);
+struct ConnectionLimits(HashMap<Id, Owner>);
 
 impl ConnectionLimits {
-    fn problem(&self, pid: i32, limits: &Limits) -> Option<String> {
-        let of_process = self.0.values().filter(|taken| **taken == pid).count();
+    fn problem(&self, peer: &Peer, limits: &Limits) -> Option<String> {
+        let count = |is_its: &dyn Fn(&Owner) -> bool| self.0.values().filter(|owner| is_its(owner)).count();
+        let of_process = count(&|owner| owner.pid == peer.pid);
+        let of_user = count(&|owner| owner.uid == peer.uid);
         if self.0.len() >= limits.clients {
             Some(format!("it has {}", self.0.len()))
         } else if of_process >= limits.of_a_process {
-            Some(format!("process {pid} already has {of_process} connections"))
+            Some(format!("process {} already has {of_process} connections", peer.pid))
+        } else if of_user >= limits.of_a_user {
+            Some(format!("uid {} already has {of_user} connections", peer.uid))
         } else {
             None
         }
     }
 
-    fn take(&mut self, connection: Id, pid: i32) {
-        self.0.insert(connection, pid);
+    fn take(&mut self, connection: Id, owner: Owner) {
+        self.0.insert(connection, owner);
     }
 
     fn leave(&mut self, connection: Id) {

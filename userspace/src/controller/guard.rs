@@ -22,6 +22,7 @@ use crate::{
 use sipward_api::name::DecisionName;
 use sipward_engine::guard::{self, Decision, Guard, GuardAction, Held, Order, Rule, Scope, Trigger};
 use sipward_engine::lists::ListChange;
+use sipward_engine::observe::EdgeSocket;
 use sipward_kernel::SuspensionTarget;
 use sipward_types::{
     account::Account,
@@ -140,11 +141,12 @@ impl Controller {
         self.guard_runtime.listener = Some(listener);
     }
 
-    /// Tells the observer which ports the edge answers by the settings in force.
-    pub(super) fn note_edge_ports(&self) {
+    /// Tells the observer which sockets the edge answers at, by the settings in force.
+    pub(super) fn note_edge_sockets(&self) {
         let edge = self.settings.as_ref().and_then(|settings| settings.resolved.edge.as_ref());
         let listen = edge.map(|edge| edge.listen.as_slice()).unwrap_or_default();
-        self.edge_ports.set(listen.iter().map(|own| (own.transport, own.address.port())));
+        self.edge_sockets
+            .set(listen.iter().map(|own| EdgeSocket { transport: own.transport, address: own.address }));
     }
 
     /// Applies new settings. Decisions in force stay as they are.

@@ -5,7 +5,7 @@
 
 mod accounts;
 mod audit_trail;
-mod edge_ports;
+mod edge_sockets;
 mod enforced_state;
 mod explain;
 mod flows;
@@ -34,7 +34,7 @@ mod tapping;
 
 pub use self::{
     audit_trail::{AuditTrail, audit_trail},
-    edge_ports::EdgePorts,
+    edge_sockets::EdgeSockets,
     enforced_state::ReconcileReport,
     guard::{ControllerEvent, Listener},
     list_commands::Page,
@@ -95,7 +95,7 @@ pub struct Controller {
     /// Of a daemon.
     hold: Option<Hold>,
     proof: Proved,
-    edge_ports: EdgePorts,
+    edge_sockets: EdgeSockets,
 }
 
 impl Controller {
@@ -121,13 +121,13 @@ impl Controller {
             purged: None,
             hold: None,
             proof: Proved::default(),
-            edge_ports: EdgePorts::default(),
+            edge_sockets: EdgeSockets::default(),
         }
     }
 
     /// The ports that the edge answers, now and after each reload.
-    pub fn edge_ports(&self) -> EdgePorts {
-        self.edge_ports.clone()
+    pub fn edge_sockets(&self) -> EdgeSockets {
+        self.edge_sockets.clone()
     }
 
     /// A command's own, over the filter as it is pinned.
@@ -214,6 +214,7 @@ impl Controller {
             | Call::Events(_)
             | Call::Top
             | Call::Evidence(_)
+            | Call::Report(_)
             | Call::InForce => {
                 // Whoever has a controller reads lists page by page and events from the ring; `top` is the daemon's.
                 Err(Refusal::no("only a running daemon can do that: `systemctl start sipward`"))

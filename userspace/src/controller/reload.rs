@@ -82,7 +82,7 @@ impl Controller {
         next.keep(&mut self.store);
         self.set_guard(&next)?;
         self.settings = Some(next);
-        self.note_edge_ports();
+        self.note_edge_sockets();
         Ok(())
     }
 

@@ -90,7 +90,7 @@ impl Controller {
         controller.reverts_at = switched.reverts_at();
         controller.switched = switched;
         controller.settings = settings;
-        controller.note_edge_ports();
+        controller.note_edge_sockets();
         let recalled = controller.recall();
         controller.mirror_guesses()?;
         Ok((controller, Started { program, store: opened, lists: reconciled, guarded, recalled }))

@@ -21,6 +21,7 @@ impl Controller {
         let hits = self.tables.signature_hits()?;
         let counts = self.tables.counters()?;
         let settings = self.settings.as_ref();
+        let has_edge = settings.is_some_and(|settings| settings.resolved.edge.is_some());
         let (config, config_fault) =
             settings.map_or((None, None), |settings| (settings.file.clone(), settings.fault.clone()));
         let (proved_at, alarm) = self.proof.last();
@@ -45,6 +46,7 @@ impl Controller {
             signatures: names.into_iter().zip(hits).collect(),
             proved_at,
             alarm,
+            has_edge,
         })
     }
 

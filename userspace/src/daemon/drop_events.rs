@@ -1,4 +1,4 @@
-//! Drop events and decisions of the guard: sends each to every subscriber.
+//! Drop events, decisions of the guard and refusals of the edge: sends each to every subscriber.
 
 use std::{
     collections::VecDeque,
@@ -21,25 +21,26 @@ use crate::{
     refusal::Refusal,
     wire::{Offset, dropped},
 };
-use sipward_api::item::{Decided, Event};
+use sipward_api::item::{Decided, Event, Refused};
 use sipward_engine::recent_drops::RecentDrops;
 use sipward_kernel::{Error, Pins};
 use sipward_types::{drop_event::DropEvent, probe_address::is_probe};
 
 /// Events that a subscriber may lag behind before it loses some.
 const BACKLOG: usize = 4_096;
-/// Recent drops that are kept for later subscribers, and as many decisions.
+/// Recent drops that are kept for later subscribers, and as many decisions and refusals.
 const RECENT: usize = 1_000;
 const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct DropEvents(Arc<Inner>);
 
-/// Kept apart, so that the many drops do not displace decisions.
+/// Kept apart, so that the many drops and refusals do not displace decisions.
 #[derive(Debug, Default)]
 struct RecentEvents {
     dropped: VecDeque<Arc<Event>>,
     decided: VecDeque<Arc<Event>>,
+    refused: VecDeque<Arc<Event>>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,8 @@ impl DropEvents {
     /// The latest, the oldest of them first.
     pub(super) fn recent(&self) -> Vec<Arc<Event>> {
         let recent = locked(&self.0.recent);
-        let mut events: Vec<_> = recent.dropped.iter().chain(&recent.decided).cloned().collect();
+        let all = recent.dropped.iter().chain(&recent.decided).chain(&recent.refused);
+        let mut events: Vec<_> = all.cloned().collect();
         events.sort_by(|one, other| timestamp(one).total_cmp(&timestamp(other)));
         events
     }
@@ -90,6 +92,14 @@ impl DropEvents {
     pub(super) fn emit_decided(&self, decided: Decided) {
         let emitted = Arc::new(Event::Decided(decided));
         keep(&mut locked(&self.0.recent).decided, &emitted);
+        // There may be no subscriber.
+        let _ = self.0.news.send(emitted);
+    }
+
+    /// Sends refusals of the edge to every subscriber.
+    pub(super) fn emit_refused(&self, refused: Refused) {
+        let emitted = Arc::new(Event::Refused(refused));
+        keep(&mut locked(&self.0.recent).refused, &emitted);
         // There may be no subscriber.
         let _ = self.0.news.send(emitted);
     }
@@ -156,5 +166,6 @@ fn timestamp(event: &Event) -> f64 {
     match event {
         Event::Dropped(dropped) => dropped.ts,
         Event::Decided(decided) => decided.ts,
+        Event::Refused(refused) => refused.ts,
     }
 }

@@ -1,7 +1,7 @@
 //! The subscription to what is in force.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,9 +14,11 @@ use tokio::{
 
 use super::{controller_handle::ControllerHandle, unanswered::Unanswered};
 use crate::{
+    caller::Who,
     control::Answers,
     controller::{Controller, ControllerEvent},
     locked::locked,
+    refusal::Refusal,
     wire::{self, InForceChange},
 };
 use sipward_api::in_force::InForce;
@@ -32,6 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct InForceFeed {
     steps: broadcast::Sender<Step>,
     sent: Arc<Mutex<SentWorked>>,
+    subscribers: Arc<Mutex<Subscribers>>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ enum Step {
 
 impl Default for InForceFeed {
     fn default() -> Self {
-        Self { steps: broadcast::channel(BACKLOG).0, sent: Arc::default() }
+        Self { steps: broadcast::channel(BACKLOG).0, sent: Arc::default(), subscribers: Arc::default() }
     }
 }
 
@@ -78,13 +81,28 @@ impl InForceFeed {
         Subscription(self.steps.subscribe())
     }
 
+    fn place(&self, who: &Who) -> Result<Place, Refusal> {
+        let mut subscribers = locked(&self.subscribers);
+        let count = subscribers.0.entry(who.uid).or_default();
+        if *count >= Subscribers::OF_A_USER {
+            return Err(Refusal::no(format!(
+                "{} has {count} subscriptions already, and may have no more: close one of them",
+                who.name
+            )));
+        }
+        *count += 1;
+        Ok(Place { subscribers: Arc::clone(&self.subscribers), uid: who.uid })
+    }
+
     /// Until the client is gone. Each item is the whole truth about its subject. So changes that are both in the state
     /// and behind it do no harm, and none is missing if the subscription begins first.
     pub(super) async fn stream(
         &self,
         handle: &ControllerHandle,
+        who: &Who,
         answers: &mut Answers,
     ) -> Result<(), Unanswered> {
+        let _place = self.place(who)?;
         loop {
             let mut subscription = self.subscribe();
             let facts = handle.with(Controller::in_force).await?;
@@ -99,6 +117,33 @@ impl InForceFeed {
                 answers.item(&wire::in_force(&change, now())).await?;
             }
             sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Subscriptions by user. Each holds all that is in force until its client has read that, however slowly it reads.
+#[derive(Debug, Default)]
+struct Subscribers(HashMap<u32, usize>);
+
+impl Subscribers {
+    /// A program needs one, and perhaps one more while it starts again.
+    const OF_A_USER: usize = 4;
+}
+
+/// A subscription of a user, for as long as it lasts.
+struct Place {
+    subscribers: Arc<Mutex<Subscribers>>,
+    uid: u32,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut subscribers = locked(&self.subscribers);
+        if let Entry::Occupied(mut count) = subscribers.0.entry(self.uid) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
     }
 }
@@ -205,6 +250,20 @@ mod tests {
         let expected =
             [suspended(Some("198.51.100.7"), false), suspended(None, false), suspended(None, true), lifted];
         assert_eq!(read(&mut subscription), expected.map(Some));
+    }
+
+    #[test]
+    fn a_user_has_so_many_subscriptions_at_once_and_others_have_theirs() {
+        let feed = InForceFeed::default();
+        let user = |uid| Who { uid, pid: 1, name: format!("user {uid}") };
+        let mut places: Vec<_> = (0..Subscribers::OF_A_USER).map(|_| feed.place(&user(7)).unwrap()).collect();
+        let refusal = feed.place(&user(7)).err().expect("no more of them");
+        assert!(refusal.message.starts_with("user 7 has 4 subscriptions already"), "{refusal}");
+        let other = feed.place(&user(8)).unwrap();
+        places.pop();
+        places.push(feed.place(&user(7)).unwrap());
+        drop((places, other));
+        assert!(locked(&feed.subscribers).0.is_empty());
     }
 
     fn worked(until: KernelTime) -> InForceChange {

@@ -3,6 +3,7 @@
 //! One thread owns the controller, and with it the store and the kernel's lists; the other threads send it jobs. The
 //! filter does not need the daemon: however the daemon ends, packets are judged as before.
 
+mod budgets;
 mod control_listener;
 mod controller_handle;
 mod drop_events;
@@ -11,6 +12,7 @@ mod feeders;
 mod in_force;
 mod links;
 mod observing;
+mod reports;
 mod request_handler;
 mod start;
 mod unanswered;
@@ -72,9 +74,9 @@ async fn work(options: &Options, lock: DaemonLock) -> Result<(), Refusal> {
         }
         feed.emit(news);
     }));
-    let edge_ports = controller.edge_ports();
+    let edge_sockets = controller.edge_sockets();
     let handle = ControllerHandle::open(controller)?;
-    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_ports)?;
+    let observing = Observing::start(pins, handle.clone(), false_positives.clone(), edge_sockets)?;
     let request_handler = RequestHandler::new(
         handle.clone(),
         drop_events.clone(),

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::{controller_handle::ControllerHandle, false_positives::SharedFalsePositives};
 use crate::{
-    controller::{Controller, EdgePorts},
+    controller::{Controller, EdgeSockets},
     fault_log::FaultLog,
     locked::locked,
     refusal::Refusal,
@@ -23,7 +23,7 @@ use crate::{
 use sipward_engine::observe::{Diagnosis, Observer, Settings, Subject, Unseen};
 use sipward_kernel::clock::now;
 use sipward_kernel::{Error, Pins, Tables, TapLosses};
-use sipward_types::evidence::Evidence;
+use sipward_types::evidence::{Evidence, Kind};
 
 const WAIT: Duration = Duration::from_secs(1);
 /// The interval at which requests without an answer expire.
@@ -47,7 +47,7 @@ struct Inner {
     pins: Pins,
     handle: ControllerHandle,
     false_positives: SharedFalsePositives,
-    edge_ports: EdgePorts,
+    edge_sockets: EdgeSockets,
     observer: Mutex<Observer>,
     /// Of the kernel's taps, since the filter was loaded.
     losses: Mutex<TapLosses>,
@@ -72,13 +72,13 @@ impl Observing {
         pins: Pins,
         handle: ControllerHandle,
         false_positives: SharedFalsePositives,
-        edge_ports: EdgePorts,
+        edge_sockets: EdgeSockets,
     ) -> Result<Self, Refusal> {
         let observing = Self(Arc::new(Inner {
             pins,
             handle,
             false_positives,
-            edge_ports,
+            edge_sockets,
             observer: Mutex::new(Observer::new(Settings::default())),
             losses: Mutex::default(),
             lost: AtomicU64::default(),
@@ -98,6 +98,23 @@ impl Observing {
     /// Observed reasons why requests are refused.
     pub(super) fn diagnose(&self, subject: Subject<'_>) -> Vec<Diagnosis> {
         locked(&self.0.observer).diagnose(subject, now())
+    }
+
+    /// Refusals of the edge, for the diagnoses.
+    pub(super) fn add_refusals(&self, refusals: &[Diagnosis]) {
+        locked(&self.0.observer).add_refusals(refusals);
+    }
+
+    /// Evidence that is handed in says who was let in where, such as over TLS, which the observer cannot read.
+    pub(super) fn worked(&self, evidence: &[Evidence]) {
+        let mut observer = locked(&self.0.observer);
+        for evidence in evidence {
+            if let (Kind::Succeeded | Kind::Registered { .. }, Some(account)) =
+                (evidence.kind, &evidence.account)
+            {
+                observer.worked(account, evidence.source, evidence.at);
+            }
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -140,7 +157,7 @@ impl Observing {
             // Before the packets: one of them may exploit what the observer missed.
             let losses = tables.tap_losses()?;
             let mut observer = locked(&self.0.observer);
-            observer.set_edge_ports(self.0.edge_ports.get());
+            observer.set_edge(self.0.edge_sockets.get());
             for (what, before, after) in [
                 (Unseen::Answer, missed.answers, losses.answers),
                 (Unseen::Hidden, missed.hidden, losses.hidden),

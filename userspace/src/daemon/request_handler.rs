@@ -10,6 +10,7 @@ use super::{
     feeders::{self, Feeders},
     in_force::InForceFeed,
     observing::Observing,
+    reports::Reports,
     unanswered::Unanswered,
 };
 use crate::{
@@ -33,6 +34,7 @@ pub(super) struct RequestHandler {
     drop_events: DropEvents,
     in_force: InForceFeed,
     feeders: Feeders,
+    reports: Reports,
     observing: Observing,
     false_positives: SharedFalsePositives,
     since: KernelTime,
@@ -46,8 +48,9 @@ impl RequestHandler {
         observing: Observing,
         false_positives: SharedFalsePositives,
     ) -> Self {
-        let feeders = Feeders::new(handle.clone(), false_positives.clone());
-        Self { handle, drop_events, in_force, feeders, observing, false_positives, since: now() }
+        let feeders = Feeders::new(handle.clone(), false_positives.clone(), observing.clone());
+        let reports = Reports::new(observing.clone(), drop_events.clone());
+        Self { handle, drop_events, in_force, feeders, reports, observing, false_positives, since: now() }
     }
 }
 
@@ -68,7 +71,8 @@ impl Handler for RequestHandler {
             Call::Rules => self.rules(&mut answers).await,
             Call::Status => self.status(&mut answers).await,
             Call::Evidence(evidence) => self.evidence(&evidence, &who, &mut answers).await,
-            Call::InForce => self.in_force.stream(&self.handle, &mut answers).await,
+            Call::Report(report) => self.reports.take(&report, &who).map_err(Unanswered::from),
+            Call::InForce => self.in_force.stream(&self.handle, &who, &mut answers).await,
             call => self.perform(call, who, &mut answers).await,
         };
         match answered {
@@ -213,6 +217,7 @@ impl RequestHandler {
             packets_observed: seen.packets,
             unjudged: seen.lost,
             flagged: self.false_positives.flagged(),
+            edge: self.reports.latest(),
         };
         Ok(answers.item(&wire::status(facts, Some(daemon))).await?)
     }

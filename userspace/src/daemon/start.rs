@@ -46,21 +46,26 @@ pub(super) fn control_socket(access: &Access, lock: &DaemonLock) -> Result<Contr
     let socket = paths::socket(&paths::runtime());
     let (admission, errors) = Admission::of(access);
     errors.iter().for_each(|error| error!("{error}; until then nobody gets in by that name"));
-    let opened = match ControlSocket::open(&socket, admission.clone(), lock) {
+    open_for(&socket, admission, lock).map_err(|error| Refusal::failed(error.to_string()))
+}
+
+/// Leaves out those who cannot be let in on this host, so that the others can.
+fn open_for(
+    socket: &Path,
+    admission: Admission,
+    lock: &DaemonLock,
+) -> Result<ControlSocket, ControlSocketError> {
+    match ControlSocket::open(socket, admission.clone(), lock) {
         Err(error @ ControlSocketError::NotOfGroup { .. }) => {
             error!("{error}; until then it does not get in");
-            ControlSocket::open(&socket, admission.without_group(), lock)
+            open_for(socket, admission.without_group(), lock)
         }
-        result => result,
-    };
-    let opened = match opened {
         Err(error @ ControlSocketError::NoLists { .. }) => {
-            error!("{error}; until then only root may use the socket");
-            ControlSocket::open(&socket, Admission::of_root(), lock)
+            error!("{error}; until then root and the members of `group` get in, and nobody of [roles]");
+            open_for(socket, admission.without_roles(), lock)
         }
         result => result,
-    };
-    opened.map_err(|error| Refusal::failed(error.to_string()))
+    }
 }
 
 /// The settings of the file; if that is broken, the last good ones.

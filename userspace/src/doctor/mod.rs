@@ -5,12 +5,14 @@ mod bpffs;
 mod clock;
 mod config;
 mod conntrack;
+mod edge;
 mod filter;
 mod finding;
 mod interface;
 mod machine;
 mod ownership;
 mod read;
+mod roles;
 mod socket;
 mod store;
 
@@ -35,6 +37,8 @@ pub fn examine(config: &Path, named: bool) -> Vec<Finding> {
     findings.push(filter::check(&filter));
     let daemon = filter::Daemon::at(&paths::socket(&paths::runtime()));
     findings.push(daemon.check());
+    findings.extend(roles::check(&roles::read(&paths::socket(&paths::runtime()), &config)));
+    findings.extend(edge::check(&edge::read(&paths::socket(&paths::runtime()), config.edge.is_some())));
     findings.extend(store::check(&store::read(&paths::store()), daemon.runs()));
     findings.extend(interfaces(&pins, &config, filter.is_loaded()));
     findings.extend(conntrack::check(conntrack::read(), &config.ports.udp));

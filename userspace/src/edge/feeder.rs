@@ -2,7 +2,6 @@
 //! what it has heard, and keeps its evidence.
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
@@ -14,7 +13,10 @@ use sipward_api::{
     evidence::{AuthOutcome, EvidenceTaken, MOST_OUTCOMES},
     in_force::InForce,
 };
-use sipward_edge::edge::{Evidence, Outcome};
+use sipward_edge::{
+    edge::{Evidence, Outcome},
+    evidence_queue::EvidenceQueue,
+};
 use sipward_types::{flow::Transport, time::KernelTime};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -28,8 +30,6 @@ use crate::{
     refusal::{Refusal, RefusalKind},
 };
 
-/// Outcomes that wait for the daemon. Of more, the latest are dropped: the guard has enough of those who fail.
-const WAITING: usize = 65_536;
 /// Until the daemon is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -39,7 +39,7 @@ pub(super) struct Feeder(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: Mutex<VecDeque<(KernelTime, AuthOutcome)>>,
+    waiting: Mutex<EvidenceQueue>,
     is_there: Condvar,
 }
 
@@ -56,58 +56,63 @@ impl Feeder {
 
     pub(super) fn add(&self, evidence: Vec<Evidence>, now: KernelTime) {
         let mut waiting = locked(&self.0.waiting);
-        let room = WAITING - waiting.len();
-        waiting.extend(evidence.into_iter().take(room).map(|evidence| (now, outcome(evidence))));
+        evidence.into_iter().for_each(|evidence| waiting.add(evidence, now));
         self.0.is_there.notify_one();
+    }
+
+    /// Outcomes that wait, and outcomes that found no place.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let waiting = locked(&self.0.waiting);
+        (waiting.len() as u64, waiting.dropped())
     }
 
     fn hand_in(&self, socket: &Path) {
         let mut faults = FaultLog::default();
-        // Outcomes that are handed in by themselves, because the daemon does not understand one of them.
-        let mut alone = 0;
         loop {
-            let outcomes = self.next(if alone > 0 { 1 } else { MOST_OUTCOMES });
-            let count = outcomes.len();
-            match ask(socket, &Call::Evidence(api::Evidence { items: outcomes })) {
-                Ok(answered) => {
-                    say_that_it_is_back(&mut faults);
-                    let done = answered.done(count);
-                    self.done(done);
-                    alone = if answered.is_not_understood() && count > 1 {
-                        count
-                    } else {
-                        alone.saturating_sub(done)
-                    };
-                    thread::sleep(Duration::from_secs(answered.retry_in));
-                }
-                Err(why) => {
-                    faults
-                        .update([format!("evidence waits for the daemon: {why}")], |fault| warn!("{fault}"));
-                    thread::sleep(RETRY);
+            let mut batch = self.next();
+            // Outcomes that are handed in by themselves, because the daemon does not understand one of them.
+            let mut alone = 0;
+            while !batch.is_empty() {
+                let count = if alone > 0 { 1 } else { batch.len() };
+                match ask(socket, &evidence(&batch[..count])) {
+                    Ok(answered) => {
+                        say_that_it_is_back(&mut faults);
+                        let done = answered.done(count);
+                        batch.drain(..done.min(count));
+                        alone = if answered.is_not_understood() && count > 1 {
+                            count
+                        } else {
+                            alone.saturating_sub(done)
+                        };
+                        thread::sleep(Duration::from_secs(answered.retry_in));
+                    }
+                    Err(why) => {
+                        let fault = format!("evidence waits for the daemon: {why}");
+                        faults.update([fault], |fault| warn!("{fault}"));
+                        thread::sleep(RETRY);
+                    }
                 }
             }
         }
     }
 
-    /// Waits for some; they stay in the queue until they are taken.
-    fn next(&self, most: usize) -> Vec<AuthOutcome> {
+    /// Waits for some.
+    fn next(&self) -> Vec<(KernelTime, Evidence)> {
         let mut waiting = locked(&self.0.waiting);
         while waiting.is_empty() {
             waiting = self.0.is_there.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        let now = sipward_kernel::clock::now();
-        let aged = |(at, outcome): &(KernelTime, AuthOutcome)| AuthOutcome {
-            ago: now.since(*at).as_secs(),
-            ..outcome.clone()
-        };
-        waiting.iter().take(most).map(aged).collect()
+        waiting.take(MOST_OUTCOMES)
     }
+}
 
-    fn done(&self, count: usize) {
-        let mut waiting = locked(&self.0.waiting);
-        let count = waiting.len().min(count);
-        waiting.drain(..count);
-    }
+fn evidence(batch: &[(KernelTime, Evidence)]) -> Call {
+    let now = sipward_kernel::clock::now();
+    let aged = |(at, evidence): &(KernelTime, Evidence)| AuthOutcome {
+        ago: now.since(*at).as_secs(),
+        ..outcome(evidence)
+    };
+    Call::Evidence(api::Evidence { items: batch.iter().map(aged).collect() })
 }
 
 /// Hears of what is in force, for as long as the edge runs.
@@ -192,9 +197,9 @@ fn say_that_it_is_back(faults: &mut FaultLog) {
     }
 }
 
-fn outcome(evidence: Evidence) -> AuthOutcome {
+fn outcome(evidence: &Evidence) -> AuthOutcome {
     let mut outcome = AuthOutcome {
-        account: evidence.account.map(String::from),
+        account: evidence.account.clone().map(String::from),
         source: evidence.from.peer.ip().to_canonical(),
         port: evidence.from.peer.port(),
         transport: match evidence.from.transport {
@@ -209,27 +214,50 @@ fn outcome(evidence: Evidence) -> AuthOutcome {
         lasts: None,
         ago: 0,
     };
-    match evidence.outcome {
+    match &evidence.outcome {
         Outcome::Challenged => {}
         Outcome::Failed { attempt } => {
             outcome.outcome = api::evidence::Outcome::Failed;
-            outcome.attempt = Some(attempt);
+            outcome.attempt = Some(attempt.clone());
         }
         Outcome::Stale => outcome.outcome = api::evidence::Outcome::Stale,
         Outcome::Succeeded => outcome.outcome = api::evidence::Outcome::Succeeded,
         // A phone whose registration lasts no time is gone.
         Outcome::Registered { contact, lasts } if lasts.is_zero() => {
             outcome.outcome = api::evidence::Outcome::Unregistered;
-            outcome.contact = Some(contact);
+            outcome.contact = Some(contact.clone());
         }
         Outcome::Registered { contact, lasts } => {
             outcome.outcome = api::evidence::Outcome::Registered;
-            (outcome.contact, outcome.lasts) = (Some(contact), u32::try_from(lasts.as_secs()).ok());
+            (outcome.contact, outcome.lasts) = (Some(contact.clone()), u32::try_from(lasts.as_secs()).ok());
         }
         Outcome::Unregistered { contact } => {
             outcome.outcome = api::evidence::Outcome::Unregistered;
-            outcome.contact = contact;
+            outcome.contact = contact.clone();
         }
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use sipward_edge::link::{Link, Side};
+    use sipward_types::{account::Account, evidence::Method};
+
+    use super::*;
+    use crate::control::Limits;
+
+    #[test]
+    fn the_longest_batch_is_one_request() {
+        // Each of these bytes takes six in JSON.
+        let text = |length| "\u{1}".repeat(length);
+        let peer = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap();
+        let from = Link { side: Side::Outer, listener: 0, transport: Transport::Tcp, peer, connection: 0 };
+        let outcome = Outcome::Registered { contact: text(256), lasts: Duration::from_secs(u32::MAX.into()) };
+        let account = Account::new(text(1_000).as_bytes());
+        let longest = Evidence { account, from, method: Method::Register, outcome };
+        let batch = vec![(KernelTime::START, longest); MOST_OUTCOMES];
+        let line = serde_json::to_vec(&evidence(&batch)).unwrap();
+        assert!(line.len() < Limits::default().line, "{}", line.len());
+    }
 }

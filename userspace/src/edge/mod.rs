@@ -13,6 +13,7 @@ mod feeder;
 mod in_force;
 mod key_file;
 mod open_files;
+mod reporter;
 mod sockets;
 mod threads;
 
@@ -28,6 +29,7 @@ use sipward_edge::{
     edge::{Cause, Counters, Edge, Now, Outcome, Received},
     link::{Link, Side},
     message::{Carrier, FramingError, is_keepalive},
+    refusals::Times,
     settings::Settings,
 };
 use sipward_engine::policy::{Config, DEFAULT_PATH};
@@ -36,7 +38,8 @@ use tokio::{sync::mpsc, task::yield_now, time::interval};
 use tracing::{debug, info, warn};
 
 use self::{
-    accounts::AccountSource, binding_writer::BindingWriter, feeder::Feeder, in_force::Feed, sockets::Sockets,
+    accounts::AccountSource, binding_writer::BindingWriter, feeder::Feeder, in_force::Feed,
+    reporter::Reporter, sockets::Sockets,
 };
 use crate::{
     clock::Clock,
@@ -157,6 +160,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
     let mut edge = Edge::new(settings.clone(), keys, accounts, key_file::random_number()?);
     edge.restore(kept, now());
     let feeder = Feeder::start(arrivals.inner.clone())?;
+    let reporter = Reporter::start(feeder.clone(), now().kernel)?;
     let mut core = Core {
         edge,
         sockets,
@@ -164,6 +168,7 @@ async fn work(options: &Options) -> Result<(), Refusal> {
         source,
         feeder,
         bindings,
+        reporter,
         feed: Feed::default(),
         logged: Counters::default(),
         details: BTreeMap::new(),
@@ -217,6 +222,7 @@ struct Core {
     source: AccountSource,
     feeder: Feeder,
     bindings: BindingWriter,
+    reporter: Reporter,
     feed: Feed,
     /// The counts of refusals at the last line in the log.
     logged: Counters,
@@ -256,12 +262,21 @@ impl Core {
         if let (Some(cause), Some(detail)) = (received.cause, &received.detail) {
             *self.details.entry((cause.name(), detail.clone())).or_default() += 1;
         }
+        self.report(&received, from);
         self.carry_out(received);
+    }
+
+    fn report(&self, received: &Received, from: Link) {
+        if let Some(refusal) = received.refusal(from) {
+            let times = Times::once(now().kernel, received.status());
+            self.reporter.refuse(refusal, times);
+        }
     }
 
     fn carry_out(&mut self, received: Received) {
         for evidence in received.evidence.iter().filter(|evidence| evidence.outcome == Outcome::Succeeded) {
             self.sockets.admit(evidence.from);
+            self.reporter.admit(evidence);
         }
         if !received.evidence.is_empty() {
             self.feeder.add(received.evidence, now().kernel);
@@ -275,7 +290,11 @@ impl Core {
 
     /// The sender of a request is told. An answer that cannot be sent is lost, as on the network.
     fn gone(&mut self, to: Link, bytes: &[u8]) {
-        for forwarded in self.edge.gone(bytes, to).sends {
+        let received = self.edge.gone(bytes, to);
+        if let Some(answer) = received.sends.first() {
+            self.report(&received, answer.to);
+        }
+        for forwarded in received.sends {
             // The one who asked is gone, too.
             let _ = self.sockets.send(forwarded.to, forwarded.bytes);
         }
@@ -287,6 +306,7 @@ impl Core {
         }
         self.edge.forget_ended(now());
         self.bindings.add(self.edge.take_binding_changes());
+        self.reporter.count(self.edge.counters());
         if Instant::now() >= self.log_next {
             self.log_refusals();
             self.log_next = Instant::now() + LOG;

@@ -15,6 +15,10 @@ use sipward_types::{
     time::KernelTime,
 };
 
+/// A longer registration counts for so long: no packet shows whether it is true, and a figure that is wrong would keep its
+/// source known for decades. A phone that is there is handed in again within a week.
+const LONGEST_REGISTRATION: Duration = Duration::from_secs(7 * 86_400);
+
 /// Numbers the attempts of failures.
 #[derive(Debug, Default)]
 pub struct Attempts {
@@ -58,7 +62,8 @@ pub fn evidence(
         kind,
         proof: if is_proven { Proof::Proven } else { Proof::Unproven },
         // The filter may not be able to drop what is suspended, as over TLS. So a failure after a suspension is no sign
-        // of a way around it.
+        // of a way around it. Nor could the edge say more: it hears of a suspension a moment after the decision, and later
+        // where the daemon was away, and whoever fails in that moment has found no way around anything.
         made_after: KernelTime::START,
     }))
 }
@@ -85,7 +90,10 @@ fn kind(outcome: &AuthOutcome, attempts: &Attempts, at: KernelTime) -> Result<Ki
                 "lasts: missing or zero; write the seconds until the registration ends, or the outcome unregistered",
             )?;
             let phone = phone(contact.as_deref().unwrap_or_default());
-            Kind::Registered { phone, until: at + Duration::from_secs(lasts.into()) }
+            Kind::Registered {
+                phone,
+                until: at + Duration::from_secs(lasts.into()).min(LONGEST_REGISTRATION),
+            }
         }
         Outcome::Unregistered => Kind::Unregistered { phone: contact.as_deref().map_or(ALL_PHONES, phone) },
         Outcome::Stale => Kind::Stale,
@@ -140,6 +148,10 @@ mod tests {
             (
                 json!({ "outcome": "registered", "lasts": 60, "ago": 100 }),
                 Kind::Registered { phone: phone(""), until: ago(40) },
+            ),
+            (
+                json!({ "outcome": "registered", "lasts": u32::MAX }),
+                Kind::Registered { phone: phone(""), until: NOW + LONGEST_REGISTRATION },
             ),
             (json!({ "outcome": "unregistered", "contact": "a" }), Kind::Unregistered { phone: phone("a") }),
             (json!({ "outcome": "unregistered" }), Kind::Unregistered { phone: ALL_PHONES }),

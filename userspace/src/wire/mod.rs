@@ -18,6 +18,7 @@ pub use self::{
     account::{AccountFacts, account, closed, closing},
     audit::audited,
     decision::{DecisionFacts, decided, flagged},
+    diagnosis::{refusals, refused},
     drop_event::{Offset, dropped, reason_name},
     evidence::{Attempts, evidence},
     explanation::{BudgetedFlow, FilterFacts, ListedFact, SourceFacts, explanation, top},

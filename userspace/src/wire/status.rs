@@ -11,8 +11,9 @@ use super::seconds;
 use crate::store::Counts;
 use sipward_api::{
     name::{FilterMode, PacketVerdict},
+    report::Totals,
     status::{
-        Daemon, GuardCounts, Interface, ListCounts, Ports, ReasonRow, SignatureHits, Status, StoreState,
+        Daemon, Edge, GuardCounts, Interface, ListCounts, Ports, ReasonRow, SignatureHits, Status, StoreState,
     },
 };
 use sipward_engine::guard::Counters;
@@ -40,6 +41,8 @@ pub struct StatusFacts {
     pub proved_at: Option<KernelTime>,
     /// Why the last self-test failed.
     pub alarm: Option<String>,
+    /// The configuration has an edge.
+    pub has_edge: bool,
 }
 
 /// The guard's part of a status.
@@ -65,6 +68,8 @@ pub struct DaemonFacts {
     pub packets_observed: u64,
     pub unjudged: u64,
     pub flagged: Vec<String>,
+    /// The last report of the edge, and when it came.
+    pub edge: Option<(KernelTime, Totals)>,
 }
 
 /// `daemon`: `None` where a command has a controller of its own.
@@ -98,10 +103,19 @@ pub fn status(facts: StatusFacts, daemon: Option<DaemonFacts>) -> Status {
             room_for_prefixes: MAX_PREFIXES as u64,
         }),
         guard: facts.guard.map(|guard| guard_counts(&guard, daemon.as_ref())),
+        edge: edge(facts.has_edge, daemon.as_ref(), facts.now),
         flagged: daemon.map(|daemon| daemon.flagged).unwrap_or_default(),
         store: StoreState { path: facts.store.display().to_string(), fault: facts.store_fault },
         reasons: facts.reasons.iter().map(|(count, rate)| reason_row(count, *rate)).collect(),
         signatures: facts.signatures.into_iter().map(|(name, hits)| SignatureHits { name, hits }).collect(),
+    }
+}
+
+/// One that the configuration does not have may run with another one.
+fn edge(is_configured: bool, daemon: Option<&DaemonFacts>, now: KernelTime) -> Option<Edge> {
+    match daemon?.edge.clone() {
+        Some((at, totals)) => Some(Edge { reported: Some(now.since(at).as_secs()), totals }),
+        None => is_configured.then_some(Edge { reported: None, totals: Totals::default() }),
     }
 }
 

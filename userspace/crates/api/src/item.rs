@@ -169,7 +169,7 @@ pub struct Account {
     pub closed: Vec<Closed>,
     /// Sources where it failed or worked recently.
     pub sources: Vec<AccountSource>,
-    /// Why the PBX refuses it, the latest first; null: no daemon runs.
+    /// Why the PBX or the edge refuses it, the latest first; null: no daemon runs.
     pub diagnoses: Option<Vec<Diagnosed>>,
     /// Lines of the audit trail, the latest first.
     pub history: Vec<Audited>,
@@ -245,12 +245,30 @@ pub struct Decided {
     pub note: Option<String>,
 }
 
+/// Equal refusals of the edge within a second or so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Seconds since 1970, of the last of them.
+    pub ts: f64,
+    /// The cause, by its stable name.
+    pub refused: String,
+    /// As it was named.
+    pub account: Option<String>,
+    pub source: String,
+    pub count: u32,
+    /// Of the last answer; null: there was none.
+    pub status: Option<u16>,
+    /// False: the source may be forged.
+    pub proven: bool,
+}
+
 /// An event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
     Decided(Decided),
     Dropped(Dropped),
+    Refused(Refused),
 }
 
 /// A line of the audit trail.

@@ -5,6 +5,7 @@ pub mod explanation;
 pub mod in_force;
 pub mod item;
 pub mod name;
+pub mod report;
 pub mod status;
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use sipward_types::list_entry::{ListKind, Origin};
 
 pub use evidence::Evidence;
+pub use report::Report;
 
 /// The version of the protocol. A daemon refuses calls of another version.
 pub const VERSION: u32 = 1;
@@ -66,6 +68,8 @@ pub enum Call {
     Audit(Audit),
     /// Hands in outcomes of authentications.
     Evidence(Evidence),
+    /// Says how a program that answers phones itself fares, and whom it refuses for what.
+    Report(Report),
     /// Streams what is in force, and then its changes until the client hangs up.
     InForce,
 }

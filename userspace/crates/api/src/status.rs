@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{FilterMode, PacketVerdict};
+use crate::{
+    name::{FilterMode, PacketVerdict},
+    report::Totals,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -22,6 +25,8 @@ pub struct Status {
     pub lists: Option<ListCounts>,
     /// Null: the maps of the guard cannot be read.
     pub guard: Option<GuardCounts>,
+    /// Null: none is configured, and none has reported.
+    pub edge: Option<Edge>,
     /// Rules that hit sources that authenticated later.
     pub flagged: Vec<String>,
     pub store: StoreState,
@@ -44,6 +49,24 @@ pub struct Daemon {
     pub proved: Option<u64>,
     /// Why the last self-test failed.
     pub alarm: Option<String>,
+}
+
+/// The edge, by its own reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Seconds since the last report; null: none since the daemon started, so nothing is known.
+    pub reported: Option<u64>,
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+impl Edge {
+    /// Seconds without a report after which something is wrong. The edge reports every second.
+    const SILENT: u64 = 10;
+
+    pub fn is_silent(&self) -> bool {
+        self.reported.is_none_or(|ago| ago > Self::SILENT)
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

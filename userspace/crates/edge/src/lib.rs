@@ -11,6 +11,8 @@
 //!   (`authenticator`, with the hashes of `digest`), then what the operator says about the account (`account`).
 //! - `forward` sends it on. Whatever has to be known when the answer, or the next request of the call, comes back is in
 //!   the message itself, signed (`token`), so that a restart forgets nothing.
+//!
+//! Evidence and refusals for the daemon wait in `evidence_queue` and `refusals`.
 
 pub mod account;
 pub mod accounts_file;
@@ -19,10 +21,12 @@ pub mod authenticator;
 mod base64url;
 pub mod digest;
 pub mod edge;
+pub mod evidence_queue;
 pub mod forward;
 pub mod in_force;
 pub mod keys;
 pub mod link;
 pub mod message;
+pub mod refusals;
 pub mod settings;
 pub mod token;

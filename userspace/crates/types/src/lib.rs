@@ -1,7 +1,8 @@
-//! The types that all crates share: addresses, accounts, flows, times, evidence, and their forms as keys of the maps.
+//! The types that all crates share: addresses, accounts, flows, times, evidence, causes of refusals, and their forms as keys of the maps.
 
 pub mod account;
 pub mod address;
+pub mod cause;
 pub mod drop_event;
 pub mod evidence;
 pub mod fifo_map;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{audit, failed, open, view::weak_accounts};
+use super::{audit, failed, filed::warn_of_filed, open, view::weak_accounts};
 use crate::{
     account_store::ImportedAccounts,
     accounts_file,
@@ -44,6 +44,7 @@ impl ImportAccounts {
         let counts = format!("{} added, {} replaced", grouped(added as u64), grouped(replaced as u64));
         audit("account import", &self.file.display().to_string(), &counts, output)?;
         output.say(&counts)?;
+        warn_of_filed(accounts.iter().map(|account| &account.name), output)?;
         let weak: Vec<_> = weak_accounts(&accounts).map(|account| account.account).collect();
         if !weak.is_empty() {
             let count = grouped(weak.len() as u64);

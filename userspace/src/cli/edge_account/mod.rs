@@ -2,12 +2,16 @@
 
 mod arguments;
 mod check;
+mod filed;
 mod import;
 mod view;
 
 use clap::Args;
 
-use self::arguments::{Settings, Surplus, account_name};
+use self::{
+    arguments::{Settings, Surplus, account_name},
+    filed::warn_of_filed,
+};
 pub(super) use self::{
     check::{CheckedAccounts, check},
     import::ImportAccounts,
@@ -65,6 +69,7 @@ impl Add {
         }
         audit("account add", name.as_str(), &settings.changes(Some(&account.secret)), output)?;
         output.say(format_args!("{name}: added"))?;
+        warn_of_filed([name], output)?;
         say_changed(&account, output)
     }
 }

@@ -143,8 +143,11 @@ fn a_client_that_will_ask_no_more_still_gets_its_answers() {
 
 #[test]
 fn one_client_too_many_is_told_so_until_another_goes() {
+    // SAFETY: no arguments, cannot fail.
+    let uid = unsafe { libc::geteuid() };
     for (limits, expected) in [
         (Limits { clients: 2, ..Limits::default() }, "it has 2".to_owned()),
+        (Limits { of_a_user: 2, ..Limits::default() }, format!("uid {uid} already has 2 connections")),
         (
             Limits { of_a_process: 2, ..Limits::default() },
             format!("process {} already has 2 connections", std::process::id()),

@@ -74,6 +74,7 @@ fn assert_answers(call: &Call, item: &Value) {
         Call::Top => is::<item::Top>(item),
         Call::Audit(_) => is::<item::Audited>(item),
         Call::Evidence(_) => is::<evidence::EvidenceTaken>(item),
+        Call::Report(_) => panic!("{item}: this call has no items"),
         Call::InForce => is::<in_force::InForce>(item),
     }
 }

@@ -44,6 +44,7 @@ use crate::{
     keys::{Keys, Purpose},
     link::{Link, Side},
     message::{Carrier, Message, Start, UnclearMessage},
+    refusals::Refusal,
     settings::{Challenge, Settings},
 };
 
@@ -70,6 +71,29 @@ pub struct Received {
     pub cause: Option<Cause>,
     /// The same more closely, for the operator: to the sender it would say too much.
     pub detail: Option<String>,
+    /// Of a refused request of a phone: the one that it names.
+    pub account: Option<Account>,
+}
+
+impl Received {
+    /// Why the sender has not got what it wanted, for those who look after it. Every phone is asked for credentials when it
+    /// begins, so that alone is none.
+    pub fn refusal(&self, from: Link) -> Option<Refusal> {
+        let cause = self.cause.filter(|cause| *cause != Cause::Challenged)?;
+        let is_proven = from.transport == Transport::Tcp || cause::is_proven(cause);
+        Some(Refusal {
+            cause,
+            account: self.account.clone(),
+            source: from.peer.ip().to_canonical(),
+            is_proven,
+        })
+    }
+
+    /// The status of the answer to a refused request.
+    pub fn status(&self) -> Option<u16> {
+        let rest = self.sends.first()?.bytes.strip_prefix(b"SIP/2.0 ")?;
+        std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
+    }
 }
 
 #[derive(Debug)]
@@ -182,6 +206,17 @@ impl Edge {
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        let received = self.judge_by_method(request, method, from, now);
+        match received {
+            // Its credentials name none, or were not looked at.
+            Received { cause: Some(_), account: None, .. } => {
+                Received { account: Account::new(own_name(request, method)), ..received }
+            }
+            received => received,
+        }
+    }
+
+    fn judge_by_method(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         match method {
             b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
             // It says something, and nobody can be asked for credentials by it.
@@ -274,7 +309,18 @@ impl Edge {
             None => own_name(request, method),
         };
         let account = Account::new(name);
-        if let Some(account) = &account
+        let attempt = Attempt { request, method, from, account: account.clone(), dialog };
+        Received { account, ..self.judge_in_turn(attempt, &credentials, now) }
+    }
+
+    fn judge_in_turn(
+        &mut self,
+        attempt: Attempt<'_>,
+        credentials: &[DigestCredentials<'_>],
+        now: Now,
+    ) -> Received {
+        let Attempt { request, method, from, ref account, .. } = attempt;
+        if let Some(account) = account
             && let Some(closed) = self.in_force.closed(account, from.peer.ip(), now.kernel)
         {
             let cause = match closed {
@@ -287,9 +333,9 @@ impl Edge {
             let cause =
                 if request.credentials().next().is_some() { Cause::WrongRealm } else { Cause::Challenged };
             let asked = self.challenge(request, method, from, false, cause, now);
-            return with_evidence(asked, account, from, method, Outcome::Challenged);
+            return with_evidence(asked, attempt.account, from, method, Outcome::Challenged);
         }
-        self.judge(Attempt { request, method, from, account, dialog }, &credentials, now)
+        self.judge(attempt, credentials, now)
     }
 
     /// `credentials`: one at least, all of one name.
@@ -458,7 +504,7 @@ impl Edge {
     }
 
     fn refuse(&self, request: &Message<'_>, from: Link, status: Status, cause: Cause) -> Received {
-        let answer = match cause.warning() {
+        let answer = match cause::warning(cause) {
             Some(words) => Answer::new(status).warning(self.settings.realm.as_str(), words),
             None => Answer::new(status),
         };
@@ -488,7 +534,8 @@ impl Edge {
 
     fn not_forwarded(&self, request: &Message<'_>, from: Link, why: &forward::Refusal) -> Received {
         let sent = self.reply(request, from, &why.answer());
-        Received { sends: sent.into_iter().collect(), cause: Some(Cause::of(why)), ..Received::default() }
+        let cause = cause::of_forwarding(why);
+        Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
     }
 }
 

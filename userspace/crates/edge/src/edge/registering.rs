@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use sipward_sip::Contact;
 use sipward_types::{evidence::Method, fifo_map::FifoMap, time::KernelTime};
 
 use super::{Evidence, Outcome, bindings::Rebinding};
-use crate::{link::Link, message::Message};
+use crate::{base64url, link::Link, message::Message};
 
 /// Requests at once. Of more, the oldest are forgotten: their phones are registered all the same.
 const REQUESTS: usize = 16_384;
 /// In bytes, of a request: those of phones are much shorter, and a longer one is not remembered either.
 const LONGEST: usize = 4_096;
+/// In bytes, of the name of a contact. Of a longer one, a hash is the name, so that a thousand of them make one call of
+/// the control socket.
+const LONGEST_NAME: usize = 256;
 /// A phone sends a request again for so long.
 const PATIENCE: Duration = Duration::from_secs(32);
 /// The time of a registration of which the PBX has not said one (RFC 3261 §10.2.1.1).
@@ -108,9 +112,30 @@ impl Wish {
 fn name(contact: &Contact<'_>) -> String {
     let uri = &contact.uri;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}@{}:{}", text(uri.user), text(uri.host).to_ascii_lowercase(), uri.port.unwrap_or(5060))
+    let port = uri.port.unwrap_or(5060);
+    let name = format!("{}@{}:{port}", text(uri.user), text(uri.host).to_ascii_lowercase());
+    if name.len() > LONGEST_NAME { base64url::encode(&Sha256::digest(name)) } else { name }
 }
 
 fn key(message: &Message<'_>, phone: Link) -> Key {
     (phone, message.call_id().to_vec(), message.sequence().number)
+}
+
+#[cfg(test)]
+mod tests {
+    use sipward_sip::Uri;
+
+    use super::*;
+
+    #[test]
+    fn a_contact_has_a_name_of_its_own_and_none_is_long() {
+        let named = |user: &str, host: &str| {
+            let uri = Uri { user: user.as_bytes(), host: host.as_bytes(), port: None };
+            name(&Contact { uri, ..Contact::default() })
+        };
+        assert_eq!(named("201", "Phone.Example"), "201@phone.example:5060");
+        let [one, other] = ["a", "b"].map(|last| named(&"x".repeat(3_000), &format!("phone{last}")));
+        assert_ne!(one, other);
+        assert!(one.len() <= LONGEST_NAME && one == named(&"x".repeat(3_000), "phonea"), "{one}");
+    }
 }

@@ -1,5 +1,6 @@
 mod dialogs;
 mod hostile;
+mod refusals;
 mod registrations;
 mod torture;
 
@@ -268,7 +269,7 @@ fn the_operator_refuses_with_its_reason_only_whoever_has_the_password() {
         let received = edge.try_password(PHONE, &Request { number: 2, ..request }, PASSWORD);
         assert_eq!((status(&received), received.cause), (403, Some(cause)));
         let text = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
-        assert!(text.contains(&format!("Warning: 399 pbx \"{}\"", cause.warning().unwrap())), "{text}");
+        assert!(text.contains(&format!("Warning: 399 pbx \"{}\"", cause::warning(cause).unwrap())), "{text}");
         assert_eq!(received.evidence, [], "it is no failure of whoever knows the password");
     }
     let received =

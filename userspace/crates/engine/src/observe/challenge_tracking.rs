@@ -2,10 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{diagnosis::Cause, fingerprint::Fingerprint, histories::Incident, request::Request};
-use sipward_types::fifo_map::FifoMap;
-use sipward_types::time::KernelTime;
-use sipward_types::{account::Account, evidence::Proof};
+use super::{fingerprint::Fingerprint, histories::Incident, request::Request};
+use sipward_types::{account::Account, cause::Cause, evidence::Proof, fifo_map::FifoMap, time::KernelTime};
 
 /// Nobody thinks longer about a challenge.
 const IGNORED_AFTER: Duration = Duration::from_secs(8);

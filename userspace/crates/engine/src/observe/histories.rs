@@ -3,13 +3,12 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    diagnosis::{Cause, Diagnosis, Subject},
+    diagnosis::{Diagnosis, Subject},
     fingerprint::{Fingerprint, Fingerprinter},
     two_tier_map::TwoTierMap,
     verified_sources::VerifiedSources,
 };
-use sipward_types::time::KernelTime;
-use sipward_types::{account::Account, evidence::Proof};
+use sipward_types::{account::Account, cause::Cause, evidence::Proof, time::KernelTime};
 
 /// Of each proof. What is forged in somebody's name does not push out what is not.
 const LINES_MAX: usize = 8;
@@ -36,6 +35,14 @@ pub(super) struct Incident {
     pub(super) proof: Proof,
 }
 
+impl Incident {
+    /// As the first of its kind.
+    pub(super) fn diagnosis(&self) -> Diagnosis {
+        let Self { at, cause, ref account, source, status, proof } = *self;
+        Diagnosis { cause, account: account.clone(), source, count: 1, since: at, last: at, status, proof }
+    }
+}
+
 impl Histories {
     pub(super) fn new(capacity: usize) -> Self {
         Self { subjects: TwoTierMap::new(capacity), forgotten: 0 }
@@ -45,32 +52,34 @@ impl Histories {
         self.forgotten
     }
 
-    pub(super) fn note(
+    pub(super) fn add_up(
         &mut self,
-        line: &Incident,
+        diagnosis: &Diagnosis,
         fingerprinter: &Fingerprinter,
         verified_sources: &VerifiedSources,
     ) {
-        let whose = verified_sources.find(line.source);
-        for subject in subjects(line.account.as_ref(), line.source) {
+        let whose = verified_sources.find(diagnosis.source);
+        for subject in subjects(diagnosis.account.as_ref(), diagnosis.source) {
             let key = key(subject, fingerprinter);
             let mut lines = self.subjects.remove(&key).unwrap_or_default();
-            add(&mut lines, line);
+            add(&mut lines, diagnosis);
             self.forgotten += u64::from(self.subjects.insert(key, lines, whose));
         }
     }
 
-    /// The account works at the source.
+    /// The account worked at the source at that time. What is handed in late may be of later.
     pub(super) fn worked(
         &mut self,
         account: Option<&Account>,
         source: IpAddr,
+        at: KernelTime,
         fingerprinter: &Fingerprinter,
     ) {
         for subject in subjects(account, source) {
             let key = key(subject, fingerprinter);
             if let Some(lines) = self.subjects.get_mut(&key) {
-                lines.retain(|line| line.account.as_ref() != account || line.source != source);
+                let is_other = |line: &Diagnosis| line.account.as_ref() != account || line.source != source;
+                lines.retain(|line| is_other(line) || line.last > at);
                 if lines.is_empty() {
                     self.subjects.remove(&key);
                 }
@@ -106,23 +115,23 @@ fn key(subject: Subject<'_>, fingerprinter: &Fingerprinter) -> Fingerprint {
     }
 }
 
-fn add(lines: &mut Vec<Diagnosis>, line: &Incident) {
-    let Incident { at, cause, ref account, source, status, proof } = *line;
+fn add(lines: &mut Vec<Diagnosis>, new: &Diagnosis) {
     let is_same = |other: &&mut Diagnosis| {
-        (other.cause, &other.account, other.source, other.proof) == (cause, account, source, proof)
+        (other.cause, &other.account, other.source, other.proof)
+            == (new.cause, &new.account, new.source, new.proof)
     };
     if let Some(same) = lines.iter_mut().find(is_same) {
-        same.count = same.count.saturating_add(1);
-        same.last = same.last.max(at);
-        same.status = status;
+        same.count = same.count.saturating_add(new.count);
+        same.since = same.since.min(new.since);
+        same.last = same.last.max(new.last);
+        same.status = new.status;
         return;
     }
-    let alike = lines.iter().enumerate().filter(|(_, other)| other.proof == proof);
+    let alike = lines.iter().enumerate().filter(|(_, other)| other.proof == new.proof);
     if alike.clone().count() >= LINES_MAX
         && let Some((oldest, _)) = alike.min_by_key(|(_, other)| other.last)
     {
         lines.remove(oldest);
     }
-    let account = account.clone();
-    lines.push(Diagnosis { cause, account, source, count: 1, since: at, last: at, status, proof });
+    lines.push(new.clone());
 }

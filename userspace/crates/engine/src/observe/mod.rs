@@ -30,9 +30,9 @@ mod tests;
 
 pub use self::{
     counters::{Counters, Forgotten},
-    diagnosis::{Cause, Diagnosis, Subject},
+    diagnosis::{Diagnosis, Subject},
     nonces::Unseen,
-    observer::{EdgePort, Observer},
+    observer::{EdgeSocket, Observer},
     registration::{ALL_PHONES, stable_hash},
     settings::Settings,
 };

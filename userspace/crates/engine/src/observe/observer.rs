@@ -1,6 +1,9 @@
 //! From packets to evidence.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use super::{
     Counters, Forgotten, Settings,
@@ -18,6 +21,7 @@ use sipward_sip::{Message, Start, find_start};
 use sipward_types::tapped::{Charges, Direction, Tapped};
 use sipward_types::time::KernelTime;
 use sipward_types::{
+    account::Account,
     evidence::Evidence,
     flow::{Flow, Transport},
 };
@@ -34,11 +38,28 @@ struct TransactionMatcher {
     transactions: Transactions,
     asked: OwnRequests,
     state: ObserverState,
-    edge_ports: Arc<[EdgePort]>,
+    edge: Arc<[EdgeSocket]>,
 }
 
-/// A port of this host where sipward's own SIP front answers.
-pub type EdgePort = (Transport, u16);
+/// A socket of this host where sipward's own SIP front answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeSocket {
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+impl EdgeSocket {
+    /// True if it gets packets to that address of this host. A socket for all addresses of IPv6 gets those of IPv4, too.
+    pub fn receives(&self, transport: Transport, local: SocketAddr) -> bool {
+        let own = self.address.ip().to_canonical();
+        let is_for = match own {
+            IpAddr::V4(own) if own.is_unspecified() => local.ip().to_canonical().is_ipv4(),
+            own if own.is_unspecified() => true,
+            own => own == local.ip().to_canonical(),
+        };
+        is_for && self.transport == transport && self.address.port() == local.port()
+    }
+}
 
 /// The transport of a message, with what that says about it.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +77,7 @@ impl Observer {
                 transactions: Transactions::new(settings.transactions),
                 asked: OwnRequests::new(settings.transactions),
                 state: ObserverState::new(&settings),
-                edge_ports: Arc::default(),
+                edge: Arc::default(),
             },
         }
     }
@@ -66,10 +87,10 @@ impl Observer {
         self.matcher.state.nonces.miss(what, now);
     }
 
-    /// Traffic to these ports is watched for what the filter has charged, and for diagnoses, but is no evidence: the edge
-    /// hands that in itself.
-    pub fn set_edge_ports(&mut self, edge_ports: Arc<[EdgePort]>) {
-        self.matcher.edge_ports = edge_ports;
+    /// Traffic to these sockets is watched for what the filter has charged, and for what the edge does not know, such as
+    /// that nobody goes on after a challenge. It is no evidence: the edge hands that in itself.
+    pub fn set_edge(&mut self, edge: Arc<[EdgeSocket]>) {
+        self.matcher.edge = edge;
     }
 
     /// Packets of both directions, in the order of their times.
@@ -107,6 +128,17 @@ impl Observer {
     pub fn diagnose(&self, subject: Subject<'_>, now: KernelTime) -> Vec<Diagnosis> {
         let state = &self.matcher.state;
         state.histories.diagnose(subject, now, &state.fingerprinter)
+    }
+
+    /// Refusals that the edge hands in, counted together.
+    pub fn add_refusals<'a>(&mut self, refusals: impl IntoIterator<Item = &'a Diagnosis>) {
+        refusals.into_iter().for_each(|refusals| self.matcher.state.add_up(refusals));
+    }
+
+    /// The account was let in at the source, as the edge hands in: what it was refused for before is over.
+    pub fn worked(&mut self, account: &Account, source: IpAddr, at: KernelTime) {
+        let state = &mut self.matcher.state;
+        state.histories.worked(Some(account), source, at, &state.fingerprinter);
     }
 
     pub fn counters(&self) -> Counters {
@@ -182,7 +214,7 @@ impl TransactionMatcher {
         way: Framed<'_>,
         emitted: &mut Vec<Evidence>,
     ) {
-        let Self { transactions, asked, state, edge_ports } = self;
+        let Self { transactions, asked, state, edge } = self;
         state.counters.messages += 1;
         let (at, remote, transport) = (packet.at, packet.remote, packet.transport());
         let (direction, whole, ends, acknowledged) = match way {
@@ -196,7 +228,7 @@ impl TransactionMatcher {
             (Direction::In, Start::Request { .. }) => {
                 let flow = Flow { port: remote.port(), transport };
                 let charged = ends.map_or_else(|| Charges::of(packet.charged), |ends| ends.charged);
-                let is_of_edge = edge_ports.contains(&(transport, packet.local.port()));
+                let is_of_edge = edge.iter().any(|socket| socket.receives(transport, packet.local));
                 let origin = Origin { at, source: remote.ip(), flow, ends, charged, is_of_edge };
                 transactions.request(message, whole, origin, state, emitted);
             }
@@ -221,5 +253,35 @@ impl TransactionMatcher {
             }
             (Direction::In | Direction::Out, Start::Answer { .. }) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_the_edge_is_one_address_or_all_of_them() {
+        let receives = |own: &str, local: &str| {
+            let socket = EdgeSocket { transport: Transport::Udp, address: own.parse().unwrap() };
+            socket.receives(Transport::Udp, local.parse().unwrap())
+        };
+        for (own, local, expected) in [
+            ("192.0.2.1:5060", "192.0.2.1:5060", true),
+            ("192.0.2.1:5060", "[::ffff:192.0.2.1]:5060", true),
+            ("192.0.2.1:5060", "192.0.2.2:5060", false),
+            ("192.0.2.1:5060", "192.0.2.1:5062", false),
+            ("0.0.0.0:5060", "192.0.2.2:5060", true),
+            ("0.0.0.0:5060", "[2001:db8::1]:5060", false),
+            ("[2001:db8::1]:5060", "[2001:db8::1]:5060", true),
+            ("[2001:db8::1]:5060", "[2001:db8::2]:5060", false),
+            ("[::]:5060", "[2001:db8::1]:5060", true),
+            ("[::]:5060", "192.0.2.1:5060", true),
+            ("[::]:5060", "192.0.2.1:5062", false),
+        ] {
+            assert_eq!(receives(own, local), expected, "{own} {local}");
+        }
+        let tcp = EdgeSocket { transport: Transport::Tcp, address: "0.0.0.0:5060".parse().unwrap() };
+        assert!(!tcp.receives(Transport::Udp, "192.0.2.1:5060".parse().unwrap()));
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Counters, Settings,
     answer::Answer,
     challenge_tracking::ChallengeTracking,
-    diagnosis::Cause,
+    diagnosis::Diagnosis,
     fingerprint::{Fingerprint, Fingerprinter},
     histories::{Histories, Incident},
     nonce_scope::{IssuedNonce, Maker},
@@ -21,6 +21,7 @@ use super::{
 use sipward_types::fifo_map::FifoMap;
 use sipward_types::time::KernelTime;
 use sipward_types::{
+    cause::Cause,
     evidence::{Evidence, Kind, Proof},
     flow::Transport,
 };
@@ -158,7 +159,11 @@ impl ObserverState {
     }
 
     pub(super) fn note(&mut self, line: &Incident) {
-        self.histories.note(line, &self.fingerprinter, &self.verified_sources);
+        self.add_up(&line.diagnosis());
+    }
+
+    pub(super) fn add_up(&mut self, diagnosis: &Diagnosis) {
+        self.histories.add_up(diagnosis, &self.fingerprinter, &self.verified_sources);
     }
 
     /// It is known now with which proof: the evidence counts for the diagnosis too.
@@ -281,7 +286,7 @@ impl ObserverState {
             if self.challenge_tracking.refused(request) {
                 self.note(&line(Cause::AuthLoop));
             }
-        } else if answer.status == 503 {
+        } else if answer.status == 503 && !request.is_of_edge {
             self.note(&line(Cause::Rate));
         }
         if kind == Some(Kind::Challenged) {
@@ -302,7 +307,7 @@ impl ObserverState {
         }
         if request.has_credentials() {
             self.challenge_tracking.worked(request);
-            self.histories.worked(request.account.as_ref(), request.source, &self.fingerprinter);
+            self.histories.worked(request.account.as_ref(), request.source, answer.at, &self.fingerprinter);
             if proof == Proof::Proven && request.is_of_one {
                 self.stale_limit.worked(request.who, request.source);
                 self.works.insert(request.who, request.at);

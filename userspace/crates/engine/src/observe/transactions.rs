@@ -11,7 +11,6 @@ use std::{
 
 use super::{
     answer::{Answer, tag_fingerprint},
-    diagnosis::Cause,
     fingerprint::{Fingerprint, Fingerprinter},
     histories::Incident,
     nonces::{Echo, Receiver},
@@ -25,6 +24,7 @@ use sipward_types::tapped::Charges;
 use sipward_types::time::KernelTime;
 use sipward_types::{
     account::Account,
+    cause::Cause,
     evidence::{Evidence, Kind, Method, Proof},
     flow::{Flow, Transport},
 };
@@ -284,8 +284,8 @@ impl Transactions {
         let Some(evidence) = evidence else { return };
         let status = answer.status;
         if request.is_of_edge {
-            // The edge's refusals are its own: the PBX has seen nothing of them.
-            if !matches!(evidence.kind, Kind::Refused) {
+            // The edge hands in itself why it refuses. That an account is unknown comes from the PBX behind it.
+            if evidence.kind == Kind::UnknownAccount {
                 state.emitted(&evidence, status, wrong_realm);
             }
             return;

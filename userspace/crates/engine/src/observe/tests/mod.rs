@@ -1,3 +1,4 @@
+mod edge;
 mod floods;
 mod losses;
 mod proof;

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use super::script::{Packet, at_second, emitted, line, packets, run};
-use crate::observe::{Cause, Observer, Settings, Subject, Unseen};
+use crate::observe::{Observer, Settings, Subject, Unseen};
 use sipward_types::{
+    cause::Cause,
     evidence::{Kind, Proof},
     tapped::Charged,
 };
 
-const PHONE: &str = "192.0.2.7:5062";
+pub(super) const PHONE: &str = "192.0.2.7:5062";
 
 /// A REGISTER and its answer, of the phone: with credentials for `nonce`, if there is one, and an answer that challenges
 /// with `with`, if there is one.
-fn register(at: f64, n: u32, credentials: &str, answer: &str) -> String {
+pub(super) fn register(at: f64, n: u32, credentials: &str, answer: &str) -> String {
     exchange(PHONE, at, "REGISTER", n, credentials, answer)
 }
 
