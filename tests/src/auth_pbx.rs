@@ -49,6 +49,10 @@ pub enum PbxKind {
     /// Asterisk or Kamailio that asks nobody, on an address of this host that only the edge before it reaches.
     EdgedAsterisk,
     EdgedKamailio,
+    /// The same Asterisk, which accepts and uses Path.
+    PathAsterisk,
+    /// A sipp that takes every registration and every call, over UDP and over TCP, and hangs up calls to 700 itself.
+    EdgedSipp,
 }
 
 /// A carrier's network: Asterisk knows it by its addresses.
@@ -86,10 +90,12 @@ impl AuthPbx {
             PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             PbxKind::DebianKamailio => (debian_kamailio(host, &directory, ASKING_KAMAILIO), None),
             PbxKind::EdgedKamailio => (debian_kamailio(host, &directory, EDGED_KAMAILIO), None),
+            PbxKind::EdgedSipp => (sipp(host, &directory, "u1"), Some(sipp(host, &directory, "t1"))),
             PbxKind::Asterisk
             | PbxKind::OpenAsterisk
             | PbxKind::AnonymousAsterisk
-            | PbxKind::EdgedAsterisk => (asterisk(make, host, &directory, accounts)?, None),
+            | PbxKind::EdgedAsterisk
+            | PbxKind::PathAsterisk => (asterisk(make, host, &directory, accounts)?, None),
             PbxKind::GuardedAsterisk => {
                 let asterisk = asterisk(make, host, &directory, accounts)?;
                 (asterisk, Some(antiflood(host, &directory)))
@@ -98,7 +104,7 @@ impl AuthPbx {
         program.wait_until("the PBX listens", || {
             ["udp", "tcp"].into_iter().all(|table| listens(host, table, make.port()))
         });
-        if !make.is_kamailio() {
+        if !make.is_kamailio() && make != PbxKind::EdgedSipp {
             // It listens long before its accounts are there.
             let log = directory.0.join("log");
             program.wait_until("Asterisk is ready", || {
@@ -144,7 +150,7 @@ impl PbxKind {
     }
 
     pub const fn is_behind_edge(self) -> bool {
-        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio)
+        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio | Self::PathAsterisk | Self::EdgedSipp)
     }
 
     const fn port(self) -> u16 {
@@ -213,6 +219,16 @@ fn phone(host: &Namespace, directory: &Scratch) -> Running {
     phone
 }
 
+/// One for each transport.
+fn sipp(host: &Namespace, directory: &Scratch, transport: &str) -> Running {
+    let mut sipp = host.command(tool("sipp"));
+    sipp.args(["-sf", &format!("{SCENARIOS}/pbx.xml"), "-t", transport])
+        .args(["-i", "127.0.0.1", "-p", &BEHIND_PORT.to_string()])
+        // A phone that registers again does so with the same Call-ID.
+        .args(["-deadcall_wait", "0", "-nostdin", "-skip_rlimit", "-max_socket", "1000"]);
+    Running::start(&mut sipp, &directory.0.join(transport))
+}
+
 /// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
 fn asterisk(
     make: PbxKind,
@@ -271,7 +287,8 @@ fn account_sections(make: PbxKind, accounts: RangeInclusive<u32>) -> String {
     let mut text = String::new();
     for account in accounts {
         if make.is_behind_edge() {
-            writeln!(text, "[{account}](phone)\naors={account}\n[{account}](contacts)")
+            let path = if make == PbxKind::PathAsterisk { "support_path=yes\n" } else { "" };
+            writeln!(text, "[{account}](phone)\naors={account}\n[{account}](contacts)\n{path}")
                 .expect("a string takes everything");
             continue;
         }

@@ -13,17 +13,17 @@ use crate::site::{CALLEE, CALLER, Hosts, Site};
 const ANNOUNCEMENT: &str = "700";
 
 /// The name by which each PBX calls the phone with account 202.
-const fn other_phone(make: PbxKind) -> &'static str {
+pub(crate) const fn other_phone(make: PbxKind) -> &'static str {
     if make.is_kamailio() { "202" } else { "9202" }
 }
 
-fn assert_content(phones: &[&Phone]) {
+pub(crate) fn assert_content(phones: &[&Phone]) {
     for phone in phones {
         assert_eq!(phone.complaints(), [] as [String; 0], "{}", phone.transcript());
     }
 }
 
-fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
+pub(crate) fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
     let mut phones =
         [hosts.phone(CALLER, transport, family, 201), hosts.phone(CALLEE, transport, family, 202)];
     for phone in &mut phones {
@@ -34,7 +34,7 @@ fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
 }
 
 /// Calls, rings, talks; then the callee or the caller hangs up.
-fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
+pub(crate) fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
     let before = callee.incoming();
     let long = Edit::new(|draft| draft.pad_to(2_000));
     let call = if callee_ends { caller.invite_with(name, long) } else { caller.invite(name) };
@@ -117,26 +117,6 @@ fn a_call_is_cancelled_and_early_media_is_heard() {
     let statuses = caller.outcome(invite).statuses();
     assert!(statuses.contains(&183) && statuses.ends_with(&[200]), "{statuses:?}\n{}", caller.transcript());
     assert_content(&[&caller, &callee]);
-}
-
-#[test]
-fn the_challenge_is_401_407_or_both() {
-    for (challenge, register, invite) in [("401", 401, 401), ("407", 407, 407), ("both", 401, 407)] {
-        let hosts = Hosts::new();
-        let Some(_site) =
-            Site::start(&hosts, PbxKind::EdgedAsterisk, &format!("challenge = '{challenge}'\n"))
-        else {
-            return;
-        };
-        let mut phone = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
-        assert_eq!(phone.register(60).statuses(), [register, 200], "{challenge}: {}", phone.transcript());
-        let call = phone.invite("600");
-        drive("it talks", [&mut phone], |[phone]| phone.call(call).state == State::Established);
-        let statuses = phone.outcome(phone.call(call).invite.expect("an INVITE")).statuses();
-        assert_eq!((statuses[0], statuses.last()), (invite, Some(&200)), "{challenge}");
-        phone.hang_up(call);
-        drive("it has hung up", [&mut phone], |[phone]| phone.call(call).state == State::Ended);
-    }
 }
 
 /// A phone with SHA-256 answers the second of two challenges, one with MD5 the first.

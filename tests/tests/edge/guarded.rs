@@ -1,12 +1,13 @@
 //! The edge and the guard: failures suspend, and whoever is suspended is told so without any digest work.
 
-use std::time::Duration;
+use std::{io::Write as _, thread, time::Duration};
 
 use sipward_tests::{
-    auth_pbx::PbxKind,
+    auth_pbx::{PbxKind, password},
     daemon::Daemon,
     namespace::Family,
     sip_phone::{Edit, Phone, Transport},
+    tcp::connect,
     wait::wait_until,
 };
 
@@ -71,6 +72,45 @@ fn six_failures_suspend_at_the_edge_and_the_accounts_own_phone_goes_on() {
     wait_until("it is let in", PATIENCE, || right.register(60).status() == Some(200));
 }
 
+/// Failures of the account at the guesser's address.
+fn failures(site: &Site<'_>, account: u32) -> Option<u64> {
+    let shown = site.sipward.json(&format!("account show {account}")).remove(0);
+    let sources = shown["sources"].as_array().into_iter().flatten();
+    sources.filter(|at| at["source"] == BAD).find_map(|at| at["failures"].as_u64())
+}
+
+/// The shortest suspension that can be configured lasts a minute.
+#[test]
+fn a_suspension_ends_by_itself_and_a_success_begins_a_new_streak() {
+    let hosts = Hosts::new();
+    let settings = "[guard]\nsuspend = { retries = 6, time = '1m' }\n";
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedKamailio, settings) else { return };
+    let _daemon = Daemon::start(&site.sipward, &site.config);
+    let mut bad = guesser(&hosts, Transport::Udp, 201);
+    fail(&mut bad, 6);
+    let mut right = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
+    wait_until("the edge has heard of it", PATIENCE, || right.register(60).statuses() == [403]);
+    let refused = right.register(60);
+    let answer = refused.final_answer().expect("a final answer");
+    assert_eq!(answer.header("Warning"), None, "names without an account get the same: {answer:?}");
+
+    let mut forgetful = guesser(&hosts, Transport::Udp, 202);
+    for _ in 0..2 {
+        fail(&mut forgetful, 5);
+        wait_until("five are counted", PATIENCE, || failures(&site, 202) == Some(5));
+        password(202).clone_into(&mut forgetful.settings.credentials.password);
+        assert_eq!(forgetful.register(60).statuses(), [401, 200], "{}", forgetful.transcript());
+        wait_until("the streak is over", PATIENCE, || failures(&site, 202).unwrap_or_default() == 0);
+        "wrong".clone_into(&mut forgetful.settings.credentials.password);
+    }
+    assert_eq!(suspended(&site), ["201"]);
+    wait_until("the minute is over", 6 * PATIENCE, || {
+        thread::sleep(Duration::from_millis(500));
+        right.register(60).statuses() == [401, 200]
+    });
+    assert_eq!(suspended(&site), [] as [String; 0]);
+}
+
 #[test]
 fn without_the_daemon_phones_go_on_and_evidence_is_handed_in_later() {
     let hosts = Hosts::new();
@@ -110,4 +150,27 @@ fn accounts_change_at_once_and_the_phone_is_told_why_one_is_refused() {
     let outcome = phone.register(60);
     let warning = outcome.final_answer().and_then(|answer| answer.header("Warning").map(str::to_owned));
     assert!(warning.is_some_and(|text| text.contains("disabled")), "{}", phone.transcript());
+}
+
+/// Clients open connections in advance, keep them open, and lose them.
+#[test]
+fn breaks_21_a_silent_connection_is_no_attack() {
+    const CONNECTIONS: usize = 100;
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedKamailio, "") else { return };
+    let _daemon = Daemon::start(&site.sipward, &site.config);
+    let [from, to] = ["10.90.0.2:0", "10.90.0.1:5060"].map(|address| address.parse().expect("an address"));
+    let silent = hosts
+        .host(CALLER)
+        .enter(|| [(); CONNECTIONS].map(|()| connect(from, to, PATIENCE).expect("a connection")));
+    for mut stream in silent.iter().step_by(2) {
+        stream.write_all(b"\r\n\r\n").expect("a connection");
+    }
+    let mut phone = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
+    assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
+    drop(silent);
+    // What the edge has handed in about the phone is there, so what it had about the connections would be.
+    wait_until("the phone is known", PATIENCE, || standing(&site, BAD) == "known");
+    assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
+    assert_eq!((site.sipward.json("ban list"), site.sipward.json("account list")), (Vec::new(), Vec::new()));
 }

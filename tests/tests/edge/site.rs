@@ -50,7 +50,7 @@ pub(crate) struct Site<'a> {
     pub(crate) config: String,
     pub(crate) state: Scratch,
     pub(crate) edge: Option<Edge>,
-    _pbx: AuthPbx,
+    _pbx: Option<AuthPbx>,
 }
 
 /// Without limits on guesses and registrations.
@@ -59,17 +59,21 @@ const OPEN: &str = "guesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\nre
 impl<'a> Site<'a> {
     /// `None`, with the reason printed: there is no such PBX on this machine. `settings` are of the edge.
     pub(crate) fn start(hosts: &'a Hosts, make: PbxKind, settings: &str) -> Option<Self> {
-        Self::configured(hosts, make, OPEN, settings)
+        Some(Self::configured(hosts, Some(AuthPbx::start(make, hosts.host(1))?), OPEN, settings))
+    }
+
+    /// A test plays the PBX itself.
+    pub(crate) fn without_pbx(hosts: &'a Hosts, settings: &str) -> Self {
+        Self::configured(hosts, None, OPEN, settings)
     }
 
     /// With all limits that there are by default.
     pub(crate) fn with_defaults(hosts: &'a Hosts, make: PbxKind) -> Option<Self> {
-        Self::configured(hosts, make, "", "")
+        Some(Self::configured(hosts, Some(AuthPbx::start(make, hosts.host(1))?), "", ""))
     }
 
-    fn configured(hosts: &'a Hosts, make: PbxKind, limits: &str, settings: &str) -> Option<Self> {
+    fn configured(hosts: &'a Hosts, pbx: Option<AuthPbx>, limits: &str, settings: &str) -> Self {
         let host = hosts.host(1);
-        let pbx = AuthPbx::start(make, host)?;
         let sipward = Sipward::new(host);
         let state = Scratch::new(host);
         state.file("accounts.txt", &accounts());
@@ -77,7 +81,7 @@ impl<'a> Site<'a> {
         let config = state.file("sipward.toml", &text);
         let mut site = Self { sipward, config, state, edge: None, _pbx: pbx };
         site.start_edge();
-        Some(site)
+        site
     }
 
     /// Packets that the filter has dropped, by their reasons. The self-test's own one was banned.
