@@ -88,9 +88,10 @@ fn a_suspension_ends_by_itself_and_a_success_begins_a_new_streak() {
     let _daemon = Daemon::start(&site.sipward, &site.config);
     let mut bad = guesser(&hosts, Transport::Udp, 201);
     fail(&mut bad, 6);
+    wait_until("the edge has heard of it", PATIENCE, || bad.register(60).statuses() == [403]);
     let mut right = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
-    wait_until("the edge has heard of it", PATIENCE, || right.register(60).statuses() == [403]);
     let refused = right.register(60);
+    assert_eq!(refused.statuses(), [403], "{}", right.transcript());
     let answer = refused.final_answer().expect("a final answer");
     assert_eq!(answer.header("Warning"), None, "names without an account get the same: {answer:?}");
 

@@ -65,6 +65,7 @@ fn judge(row: &Row) {
     }
     site.start_edge();
     let [caller, callee] = &mut phones;
+    println!("{name}");
     if row.is_reached {
         talk(caller, callee, other_phone(row.make), true);
         assert_content(&[caller, callee]);
