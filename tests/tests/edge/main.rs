@@ -1,6 +1,7 @@
 //! The edge, `sipward edge`, before real PBXs.
 
 mod alike;
+mod closed;
 mod defaults;
 mod floods;
 mod flows;
