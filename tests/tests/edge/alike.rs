@@ -118,7 +118,10 @@ fn quoted<'a>(text: &'a str, name: &str) -> &'a str {
 fn anonymous(answer: &str, name: &str) -> String {
     let tag = answer.split("\r\nTo: ").nth(1).and_then(|to| to.split("tag=").nth(1)).unwrap_or_default();
     let tag = tag.split("\r\n").next().unwrap_or_default();
-    answer.replace(quoted(answer, "nonce"), "NONCE").replace(tag, "TAG").replace(name, "NAME")
+    answer
+        .replace(quoted(answer, "nonce"), "NONCE")
+        .replace(tag, "TAG")
+        .replace(&format!("sip:{name}@"), "sip:NAME@")
 }
 
 #[test]
