@@ -192,9 +192,9 @@ impl Desk {
         let (from, text) = match rng.below(10) {
             0..=2 => (outer, self.with_credentials("REGISTER")),
             3..=4 => (outer, self.with_credentials("INVITE")),
-            5 => (outer, self.with_credentials(*rng.pick(&["OPTIONS", "MESSAGE", "SUBSCRIBE"]))),
-            6..=7 => (outer, self.in_dialog(*rng.pick(&["ACK", "BYE", "INFO", "INVITE"]))),
-            8 => (inner, self.of_pbx(*rng.pick(&["200 OK", "180 Ringing", "503 Unavailable"]), rng)),
+            5 => (outer, self.with_credentials(rng.pick::<&str>(&["OPTIONS", "MESSAGE", "SUBSCRIBE"]))),
+            6..=7 => (outer, self.in_dialog(rng.pick::<&str>(&["ACK", "BYE", "INFO", "INVITE"]))),
+            8 => (inner, self.of_pbx(rng.pick::<&str>(&["200 OK", "180 Ringing", "503 Unavailable"]), rng)),
             _ => (inner, self.call_of_pbx()),
         };
         Sent { from, bytes: text.into_bytes() }

@@ -8,8 +8,7 @@ type Line = (Vec<u8>, Vec<u8>);
 
 fn lines(bytes: &[u8]) -> Vec<Line> {
     let mut unfolded: Vec<Vec<u8>> = Vec::new();
-    let text: Vec<u8> = bytes.to_vec();
-    let mut rest = &text[..];
+    let mut rest = bytes;
     while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
         let line = &rest[..end];
         rest = rest[end..].strip_prefix(b"\r\n").unwrap_or(&rest[end + 1..]);

@@ -192,7 +192,7 @@ fn replace_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
     for _ in 0..=rng.below(3) {
         if !bytes.is_empty() {
             let at = rng.below(bytes.len());
-            bytes[at] = rng.byte();
+            bytes.splice(at..=at, [rng.byte()]);
         }
     }
 }

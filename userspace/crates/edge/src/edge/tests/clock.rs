@@ -34,11 +34,8 @@ fn breaks_25_a_step_of_the_wall_clock_ends_no_nonce_and_no_suspension() {
 #[test]
 fn breaks_25_an_account_expires_and_comes_back_with_the_wall_clock() {
     let mut edge = TestEdge::new();
-    let mut number = 0;
-    for (wall, expected) in
-        [(0, None), (1, Some(Cause::Expired)), (365 * DAY, Some(Cause::Expired)), (0, None)]
-    {
-        number += 1;
+    let days = [(0, None), (1, Some(Cause::Expired)), (365 * DAY, Some(Cause::Expired)), (0, None)];
+    for (number, (wall, expected)) in (1..).zip(days) {
         let request = Request { number, ..Request::register("expired") };
         let (_, challenge) = edge.ask(PHONE, &request.text(""));
         let received = receive(&mut edge, wall, &request.text(&request.credentials(&challenge, PASSWORD)));
