@@ -18,6 +18,7 @@ pub const SIP: u16 = 5060;
 const PHONE: u16 = 5070;
 /// The address of a PBX that another program is before.
 pub const BEHIND: &str = "127.0.0.1:5070";
+pub const BEHIND_V6: &str = "[::1]:5070";
 const BEHIND_PORT: u16 = 5070;
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
@@ -53,6 +54,8 @@ pub enum PbxKind {
     PathAsterisk,
     /// A sipp that takes every registration and every call, over UDP and over TCP, and hangs up calls to 700 itself.
     EdgedSipp,
+    /// The same at [`BEHIND_V6`].
+    EdgedSippV6,
 }
 
 /// A carrier's network: Asterisk knows it by its addresses.
@@ -90,7 +93,10 @@ impl AuthPbx {
             PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             PbxKind::DebianKamailio => (debian_kamailio(host, &directory, ASKING_KAMAILIO), None),
             PbxKind::EdgedKamailio => (debian_kamailio(host, &directory, EDGED_KAMAILIO), None),
-            PbxKind::EdgedSipp => (sipp(host, &directory, "u1"), Some(sipp(host, &directory, "t1"))),
+            PbxKind::EdgedSipp | PbxKind::EdgedSippV6 => {
+                let ip = if make == PbxKind::EdgedSippV6 { "::1" } else { "127.0.0.1" };
+                (sipp(host, &directory, ip, "u1"), Some(sipp(host, &directory, ip, "t1")))
+            }
             PbxKind::Asterisk
             | PbxKind::OpenAsterisk
             | PbxKind::AnonymousAsterisk
@@ -102,9 +108,9 @@ impl AuthPbx {
             }
         };
         program.wait_until("the PBX listens", || {
-            ["udp", "tcp"].into_iter().all(|table| listens(host, table, make.port()))
+            make.socket_tables().into_iter().all(|table| listens(host, table, make.port()))
         });
-        if !make.is_kamailio() && make != PbxKind::EdgedSipp {
+        if make.is_asterisk() {
             // It listens long before its accounts are there.
             let log = directory.0.join("log");
             program.wait_until("Asterisk is ready", || {
@@ -150,7 +156,20 @@ impl PbxKind {
     }
 
     pub const fn is_behind_edge(self) -> bool {
-        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio | Self::PathAsterisk | Self::EdgedSipp)
+        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio | Self::PathAsterisk) || self.is_sipp()
+    }
+
+    const fn is_sipp(self) -> bool {
+        matches!(self, Self::EdgedSipp | Self::EdgedSippV6)
+    }
+
+    const fn is_asterisk(self) -> bool {
+        !self.is_kamailio() && !self.is_sipp()
+    }
+
+    /// The kernel's tables of sockets that have the PBX's own.
+    const fn socket_tables(self) -> [&'static str; 2] {
+        if matches!(self, Self::EdgedSippV6) { ["udp6", "tcp6"] } else { ["udp", "tcp"] }
     }
 
     const fn port(self) -> u16 {
@@ -220,10 +239,10 @@ fn phone(host: &Namespace, directory: &Scratch) -> Running {
 }
 
 /// One for each transport.
-fn sipp(host: &Namespace, directory: &Scratch, transport: &str) -> Running {
+fn sipp(host: &Namespace, directory: &Scratch, ip: &str, transport: &str) -> Running {
     let mut sipp = host.command(tool("sipp"));
     sipp.args(["-sf", &format!("{SCENARIOS}/pbx.xml"), "-t", transport])
-        .args(["-i", "127.0.0.1", "-p", &BEHIND_PORT.to_string()])
+        .args(["-i", ip, "-p", &BEHIND_PORT.to_string()])
         // A phone that registers again does so with the same Call-ID.
         .args(["-deadcall_wait", "0", "-nostdin", "-skip_rlimit", "-max_socket", "1000"]);
     Running::start(&mut sipp, &directory.0.join(transport))

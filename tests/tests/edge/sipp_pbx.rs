@@ -17,8 +17,18 @@ const SHORT: &str = "700";
 
 #[test]
 fn phones_register_and_call_through_the_edge_to_sipp_and_either_side_hangs_up() {
+    phones_call(PbxKind::EdgedSipp);
+}
+
+/// IPv4 before the edge and IPv6 behind it, too.
+#[test]
+fn phones_register_and_call_through_the_edge_to_sipp_at_an_ipv6_address() {
+    phones_call(PbxKind::EdgedSippV6);
+}
+
+fn phones_call(make: PbxKind) {
     let hosts = Hosts::new();
-    let Some(_site) = Site::start(&hosts, PbxKind::EdgedSipp, "") else { return };
+    let Some(_site) = Site::start(&hosts, make, "") else { return };
     for transport in [Transport::Udp, Transport::Tcp] {
         for family in [Family::V4, Family::V6] {
             let mut phone = hosts.phone(CALLEE, transport, family, 201);

@@ -3,7 +3,7 @@
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
-    edge::{Edge, accounts, section},
+    edge::{Edge, accounts, section, section_before_v6},
     namespace::{Family, Lan, Namespace},
     scratch::Scratch,
     sip_phone::{Phone, Settings, Transport},
@@ -77,7 +77,9 @@ impl<'a> Site<'a> {
         let sipward = Sipward::new(host);
         let state = Scratch::new(host);
         state.file("accounts.txt", &accounts());
-        let text = format!("interface = 'eth0'\nmode = 'enforce'\n{limits}{}", section(settings));
+        let is_v6 = pbx.as_ref().is_some_and(|pbx| pbx.make() == PbxKind::EdgedSippV6);
+        let section = if is_v6 { section_before_v6(settings) } else { section(settings) };
+        let text = format!("interface = 'eth0'\nmode = 'enforce'\n{limits}{section}");
         let config = state.file("sipward.toml", &text);
         let mut site = Self { sipward, config, state, edge: None, _pbx: pbx };
         site.start_edge();
