@@ -1,10 +1,11 @@
 //! Phones register and call through the edge.
 
 use sipward_tests::{
-    auth_pbx::PbxKind,
+    auth_pbx::{BEHIND, PbxKind},
     digest::Algorithm,
+    edge::INNER,
     namespace::Family,
-    sip_phone::{Edit, Phone, State, Transport, drive},
+    sip_phone::{CallId, Edit, Incoming, Phone, Settings, State, Transport, drive},
 };
 
 use crate::site::{CALLEE, CALLER, Hosts, Site};
@@ -58,6 +59,31 @@ pub(crate) fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_en
     });
     let ends = if callee_ends { callee.outcome(bye) } else { caller.outcome(bye) };
     assert_eq!(ends.status(), Some(200));
+}
+
+/// Until the callee has its next call.
+pub(crate) fn arrives(caller: &mut Phone, callee: &mut Phone) -> CallId {
+    let before = callee.incoming();
+    drive("the INVITE is there", [caller, callee], |[_, callee]| callee.incoming() != before);
+    callee.incoming().expect("a call")
+}
+
+pub(crate) fn have_ended(caller: &mut Phone, call: CallId, callee: &mut Phone, incoming: CallId) {
+    drive("both have ended", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+}
+
+/// Alice calls, and the test is the PBX.
+pub(crate) fn with_played_pbx(settings: &str, flow: impl FnOnce(&mut Phone, &mut Phone)) {
+    let hosts = Hosts::new();
+    let _site = Site::without_pbx(&hosts, settings);
+    let mut alice = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
+    let mut of_pbx = Settings::new(Transport::Udp, INNER.parse().expect("an address"), "pbx", "");
+    of_pbx.incoming = Incoming::Ignore;
+    let mut pbx = Phone::start(hosts.host(1), BEHIND.parse().expect("an address"), of_pbx);
+    flow(&mut alice, &mut pbx);
+    assert_content(&[&alice, &pbx]);
 }
 
 fn phones_talk_through(make: PbxKind) {
@@ -117,6 +143,40 @@ fn a_call_is_cancelled_and_early_media_is_heard() {
     let statuses = caller.outcome(invite).statuses();
     assert!(statuses.contains(&183) && statuses.ends_with(&[200]), "{statuses:?}\n{}", caller.transcript());
     assert_content(&[&caller, &callee]);
+}
+
+#[test]
+fn breaks_11_a_cancel_before_any_answer_of_the_pbx_reaches_the_call() {
+    with_played_pbx("", |caller, pbx| {
+        let call = caller.invite("600");
+        let incoming = arrives(caller, pbx);
+        let cancel = caller.cancel(call);
+        have_ended(caller, call, pbx, incoming);
+        let invite = caller.call(call).invite.expect("an INVITE");
+        assert_eq!(
+            (caller.outcome(cancel).status(), caller.outcome(invite).status()),
+            (Some(200), Some(487))
+        );
+        assert_eq!(pbx.call(incoming).count("CANCEL"), 1);
+    });
+}
+
+#[test]
+fn breaks_11_a_cancel_that_crosses_the_200_ends_nothing_and_bye_does() {
+    with_played_pbx("", |caller, pbx| {
+        let call = caller.invite("600");
+        let incoming = arrives(caller, pbx);
+        pbx.answer(incoming, 200);
+        let cancel = caller.cancel(call);
+        drive("both talk", [caller, pbx], |[caller, pbx]| {
+            caller.call(call).state == State::Established
+                && pbx.call(incoming).state == State::Established
+                && caller.outcome(cancel).is_over
+        });
+        assert_eq!(caller.outcome(cancel).status(), Some(200));
+        caller.hang_up(call);
+        have_ended(caller, call, pbx, incoming);
+    });
 }
 
 /// A phone with SHA-256 answers the second of two challenges, one with MD5 the first.

@@ -5,14 +5,13 @@
 //! one PBX behind it. 3.5: a gateway of the application layer rewrites SDP, which the edge never touches.
 
 use sipward_tests::{
-    auth_pbx::{BEHIND, PbxKind},
-    edge::INNER,
+    auth_pbx::PbxKind,
     namespace::Family,
-    sip_phone::{CallId, Edit, Incoming, Outcome, Phone, Settings, State, Transport, drive},
+    sip_phone::{CallId, Edit, Incoming, Outcome, Phone, State, Transport, drive},
 };
 
 use crate::{
-    flows::{assert_content, other_phone, pair},
+    flows::{arrives, assert_content, have_ended, other_phone, pair, with_played_pbx},
     site::{CALLEE, CALLER, Hosts, Site},
 };
 
@@ -34,18 +33,6 @@ fn with_proxy(flow: impl FnOnce(&mut Phone, &mut Phone)) {
     assert_content(&[&alice, &bob]);
 }
 
-/// Alice calls, and the test is the PBX.
-fn with_played_pbx(settings: &str, flow: impl FnOnce(&mut Phone, &mut Phone)) {
-    let hosts = Hosts::new();
-    let _site = Site::without_pbx(&hosts, settings);
-    let mut alice = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
-    let mut of_pbx = Settings::new(Transport::Udp, INNER.parse().expect("an address"), "pbx", "");
-    of_pbx.incoming = Incoming::Ignore;
-    let mut pbx = Phone::start(hosts.host(1), BEHIND.parse().expect("an address"), of_pbx);
-    flow(&mut alice, &mut pbx);
-    assert_content(&[&alice, &pbx]);
-}
-
 fn contacts(outcome: &Outcome) -> Vec<&str> {
     outcome.final_answer().map(|answer| answer.list("Contact")).unwrap_or_default()
 }
@@ -55,19 +42,6 @@ fn statuses(phone: &Phone, call: CallId) -> Vec<u16> {
     let mut statuses = phone.outcome(phone.call(call).invite.expect("its own call")).statuses();
     statuses.retain(|status| *status != 100);
     statuses
-}
-
-/// Until the callee has its next call.
-fn arrives(caller: &mut Phone, callee: &mut Phone) -> CallId {
-    let before = callee.incoming();
-    drive("the INVITE is there", [caller, callee], |[_, callee]| callee.incoming() != before);
-    callee.incoming().expect("a call")
-}
-
-fn have_ended(caller: &mut Phone, call: CallId, callee: &mut Phone, incoming: CallId) {
-    drive("both have ended", [caller, callee], |[caller, callee]| {
-        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
-    });
 }
 
 #[test]
