@@ -177,23 +177,34 @@ fn flow_3_6_session_via_redirect_and_proxy_servers_with_sdp_in_ack() {
     });
 }
 
+/// Whoever has moved is not known by the route any more, and credentials count.
+fn re_invites_from_another_port(mover: &mut Phone, call: CallId, other: &mut Phone, number: usize) {
+    mover.move_to(Family::V4.address(number, 0));
+    let again = mover.reinvite(call);
+    drive("the re-INVITE is answered", [mover, other], |[mover, _]| mover.outcome(again).is_over);
+    assert_eq!(mover.outcome(again).status(), Some(200), "{}", mover.transcript());
+    assert_eq!(mover.outcome(again).statuses()[0], 407, "{}", mover.transcript());
+    mover.hang_up(call);
+}
+
 #[test]
 fn flow_3_7_session_with_re_invite_because_of_another_address() {
     with_proxy(|alice, bob| {
-        let call = alice.invite("202");
-        let incoming = arrives(alice, bob);
-        bob.answer(incoming, 200);
-        drive("both talk", [alice, bob], |[alice, bob]| {
-            alice.call(call).state == State::Established && bob.call(incoming).state == State::Established
-        });
-        alice.move_to(Family::V4.address(CALLER, 0));
-        let again = alice.reinvite(call);
-        drive("the re-INVITE is answered", [alice, bob], |[alice, _]| alice.outcome(again).is_over);
-        // From another port nobody is known by the route, and credentials count.
-        assert_eq!(alice.outcome(again).status(), Some(200), "{}", alice.transcript());
-        assert_eq!(alice.outcome(again).statuses()[0], 407, "{}", alice.transcript());
-        alice.hang_up(call);
-        have_ended(alice, call, bob, incoming);
+        for bob_moves in [true, false] {
+            let call = alice.invite("202");
+            let incoming = arrives(alice, bob);
+            bob.answer(incoming, 200);
+            drive("both talk", [alice, bob], |[alice, bob]| {
+                alice.call(call).state == State::Established && bob.call(incoming).state == State::Established
+            });
+            if bob_moves {
+                re_invites_from_another_port(bob, incoming, alice, CALLEE);
+            } else {
+                re_invites_from_another_port(alice, call, bob, CALLER);
+            }
+            have_ended(alice, call, bob, incoming);
+            assert_eq!(bob.register(120).status(), Some(200), "{}", bob.transcript());
+        }
     });
 }
 
