@@ -100,8 +100,12 @@ pub(crate) fn finding(bytes: &[u8]) -> Option<String> {
     if of(&["p-asserted-identity", "p-preferred-identity", "remote-party-id"]).next().is_some() {
         return Some(format!("an identity that the phone claims\n{text}"));
     }
-    let is_own_realm =
-        |value: &&Vec<u8>| String::from_utf8_lossy(value).contains(&format!("realm=\"{REALM}\""));
+    // Of another scheme they are of no use to anybody who knows Digest.
+    let is_own_realm = |value: &&Vec<u8>| {
+        let scheme = value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let is_digest = scheme.eq_ignore_ascii_case(b"Digest");
+        is_digest && String::from_utf8_lossy(value).contains(&format!("realm=\"{REALM}\""))
+    };
     if of(&["authorization", "proxy-authorization"]).any(|value| is_own_realm(&value)) {
         return Some(format!("credentials for the edge\n{text}"));
     }
