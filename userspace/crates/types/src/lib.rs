@@ -4,6 +4,7 @@ pub mod account;
 pub mod address;
 pub mod drop_event;
 pub mod evidence;
+pub mod fifo_map;
 pub mod flow;
 pub mod list_entry;
 pub mod map_key;

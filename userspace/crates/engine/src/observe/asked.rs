@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    fifo_map::FifoMap,
     fingerprint::{Fingerprint, Fingerprinter},
     nonce_scope::Maker,
     nonces::{Echo, Receiver},
     observer_state::ObserverState,
 };
 use sipward_sip::Message;
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind, Method, Proof},

@@ -2,9 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{
-    diagnosis::Cause, fifo_map::FifoMap, fingerprint::Fingerprint, histories::Incident, request::Request,
-};
+use super::{diagnosis::Cause, fingerprint::Fingerprint, histories::Incident, request::Request};
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::time::KernelTime;
 use sipward_types::{account::Account, evidence::Proof};
 

@@ -7,7 +7,6 @@ mod asked;
 mod challenge_tracking;
 mod counters;
 mod diagnosis;
-mod fifo_map;
 mod fingerprint;
 mod histories;
 mod nonce_scope;

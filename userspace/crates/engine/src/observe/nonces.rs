@@ -15,7 +15,6 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    fifo_map::FifoMap,
     fingerprint::Fingerprint,
     nonce_scope::{IssuedNonce, IssuerProfiles, NonceIssuer},
     request::{Presented, Request},
@@ -23,6 +22,7 @@ use super::{
     verified_sources::VerifiedSources,
 };
 use crate::observe::nonce_scope::Maker;
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::time::KernelTime;
 
 /// A challenge is answered within that time. A nonce that is used for the first time later than that

@@ -7,7 +7,6 @@ use super::{
     answer::Answer,
     challenge_tracking::ChallengeTracking,
     diagnosis::Cause,
-    fifo_map::FifoMap,
     fingerprint::{Fingerprint, Fingerprinter},
     histories::{Histories, Incident},
     nonce_scope::{IssuedNonce, Maker},
@@ -19,6 +18,7 @@ use super::{
     verdict::{Meaning, Shown, verdict},
     verified_sources::VerifiedSources,
 };
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::time::KernelTime;
 use sipward_types::{
     evidence::{Evidence, Kind, Proof},

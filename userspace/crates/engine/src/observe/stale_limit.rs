@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::{fifo_map::FifoMap, fingerprint::Fingerprint};
+use super::fingerprint::Fingerprint;
+use sipward_types::fifo_map::FifoMap;
 
 /// In a row.
 const PER_ACCOUNT: u32 = 3;

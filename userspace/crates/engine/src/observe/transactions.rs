@@ -12,7 +12,6 @@ use std::{
 use super::{
     answer::{Answer, tag_fingerprint},
     diagnosis::Cause,
-    fifo_map::FifoMap,
     fingerprint::{Fingerprint, Fingerprinter},
     histories::Incident,
     nonces::{Echo, Receiver},
@@ -21,6 +20,7 @@ use super::{
     two_tier_map::TwoTierMap,
 };
 use sipward_sip::{Message, echoed};
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::tapped::Charges;
 use sipward_types::time::KernelTime;
 use sipward_types::{

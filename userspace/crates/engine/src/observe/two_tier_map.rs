@@ -5,7 +5,8 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-use super::{fifo_map::FifoMap, verified_sources::VerifiedNet};
+use super::verified_sources::VerifiedNet;
+use sipward_types::fifo_map::FifoMap;
 
 const SHARES: usize = 16;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::fifo_map::FifoMap;
+use sipward_types::fifo_map::FifoMap;
 
 /// IPv6 counts by /64: whoever has one address there has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,8 +13,9 @@ mod tests;
 use std::net::SocketAddr;
 
 use self::half::{Half, KeptSegments, Segment};
-use super::{fifo_map::FifoMap, two_tier_map::TwoTierMap, verified_sources::VerifiedNet};
+use super::{two_tier_map::TwoTierMap, verified_sources::VerifiedNet};
 use sipward_sip::Message;
+use sipward_types::fifo_map::FifoMap;
 use sipward_types::tapped::{Charges, Direction, Tapped, TcpSegment};
 
 /// Of so many connections one may have something unfinished.

@@ -6,7 +6,7 @@ use std::{
 };
 
 #[derive(Debug)]
-pub(super) struct FifoMap<K, V> {
+pub struct FifoMap<K, V> {
     entries: HashMap<K, (u64, V)>,
     /// Oldest first. What was removed or renewed has left a place here that is skipped: its number is not the entry's.
     order: VecDeque<(u64, K)>,
@@ -14,42 +14,42 @@ pub(super) struct FifoMap<K, V> {
     capacity: usize,
 }
 
-impl<K: Copy + Eq + Hash, V> FifoMap<K, V> {
-    pub(super) fn new(capacity: usize) -> Self {
+impl<K: Clone + Eq + Hash, V> FifoMap<K, V> {
+    pub fn new(capacity: usize) -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new(), next: 0, capacity: capacity.max(1) }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key).map(|(_, value)| value)
     }
 
     /// As the newest, whether it is new or not. What has to make room for it is returned.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
-        let number = self.number(key);
+    pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
+        let number = self.number(key.clone());
         self.entries.insert(key, (number, value));
         if self.entries.len() > self.capacity { self.pop() } else { None }
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
     /// Makes it the newest.
-    pub(super) fn renew(&mut self, key: &K) -> Option<&mut V> {
+    pub fn renew(&mut self, key: &K) -> Option<&mut V> {
         if !self.entries.contains_key(key) {
             return None;
         }
-        let number = self.number(*key);
+        let number = self.number(key.clone());
         let (place, value) = self.entries.get_mut(key)?;
         *place = number;
         Some(value)
     }
 
-    pub(super) fn oldest(&mut self) -> Option<(&K, &V)> {
+    pub fn oldest(&mut self) -> Option<(&K, &V)> {
         self.skip();
         let (_, key) = self.order.front()?;
         let (_, value) = self.entries.get(key)?;
@@ -57,7 +57,7 @@ impl<K: Copy + Eq + Hash, V> FifoMap<K, V> {
     }
 
     /// Removes the oldest.
-    pub(super) fn pop(&mut self) -> Option<(K, V)> {
+    pub fn pop(&mut self) -> Option<(K, V)> {
         self.skip();
         let (_, key) = self.order.pop_front()?;
         let (_, value) = self.entries.remove(&key)?;
