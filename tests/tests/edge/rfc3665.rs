@@ -203,6 +203,9 @@ fn flow_3_7_session_with_re_invite_because_of_another_address() {
                 re_invites_from_another_port(alice, call, bob, CALLER);
             }
             have_ended(alice, call, bob, incoming);
+            // The ACKs to the 200s, and none to an answer of the edge.
+            let acknowledged = [alice.call(call).count("ACK"), bob.call(incoming).count("ACK")];
+            assert_eq!(acknowledged, if bob_moves { [1, 1] } else { [0, 2] });
             assert_eq!(bob.register(120).status(), Some(200), "{}", bob.transcript());
         }
     });

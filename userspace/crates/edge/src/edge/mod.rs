@@ -7,6 +7,7 @@
 mod bindings;
 mod cause;
 mod evidence;
+mod refused;
 mod registering;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use sipward_types::{
 
 use self::{
     bindings::{Bindings, Phone},
+    refused::Refused,
     registering::{Registering, Registration},
 };
 pub use self::{
@@ -74,6 +76,7 @@ pub struct Edge {
     forwarder: Forwarder,
     registering: Registering,
     bindings: Bindings,
+    refused: Refused,
     counters: Counters,
 }
 
@@ -91,6 +94,7 @@ impl Edge {
             forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
             registering: Registering::default(),
             bindings: Bindings::default(),
+            refused: Refused::default(),
             counters: Counters::default(),
             keys,
             settings,
@@ -117,7 +121,9 @@ impl Edge {
     pub fn receive(&mut self, from: Link, carrier: Carrier, bytes: &[u8], now: Now) -> Received {
         let received = match Message::read(bytes, carrier) {
             Ok(message) => match (message.start(), from.side) {
-                (Start::Request { method, .. }, Side::Outer) => self.of_phone(&message, method, from, now),
+                (Start::Request { method, .. }, Side::Outer) => {
+                    self.of_outer_side(&message, method, from, now)
+                }
                 (Start::Request { .. }, Side::Inner) => self.of_pbx(&message, from),
                 (Start::Answer { status }, _) => self.answer_back(&message, status, from),
             },
@@ -153,6 +159,19 @@ impl Edge {
             }
             _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
         }
+    }
+
+    /// The ACK to an answer of the edge ends here, as the INVITE did.
+    fn of_outer_side(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        if method == b"ACK" && self.refused.is_acknowledged(request, &self.keys) {
+            return Received::default();
+        }
+        let received = self.of_phone(request, method, from, now);
+        let is_answered = received.sends.iter().any(|sent| sent.to.side == Side::Outer);
+        if is_answered && method == b"INVITE" && request.to().tag.is_some() {
+            self.refused.add(request, &self.keys);
+        }
+        received
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {

@@ -1,5 +1,6 @@
 mod clock;
 mod hostile;
+mod refused;
 mod torture;
 
 use std::{net::SocketAddr, time::Duration};
