@@ -1,19 +1,21 @@
 //! The ways in which the PBX reaches phones, before real PBXs, with a restart of the edge between registration and call.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use sipward_tests::{
     auth_pbx::PbxKind,
     namespace::Family,
     sip_phone::{Phone, Settings, State, Transport, drive},
+    wait::wait_until,
 };
 
 use crate::{
     flows::{assert_content, other_phone, talk},
+    guarded::PATIENCE,
     site::{CALLEE, CALLER, Hosts, Site},
 };
 
-/// A phone over UDP, whose registration has to outlive the edge.
+#[derive(Debug)]
 struct Row {
     make: PbxKind,
     reach: &'static str,
@@ -47,36 +49,55 @@ fn a_phone_is_called_by_its_path_where_phone_and_pbx_let_it_and_after_a_restart_
     });
 }
 
+impl Row {
+    /// Two phones that have registered.
+    fn pair(&self, hosts: &Hosts, transport: Transport, accounts: [u32; 2]) -> [Phone; 2] {
+        let supported = |settings: &mut Settings| {
+            if self.supports {
+                settings.headers.push(("Supported".to_owned(), "path".to_owned()));
+            }
+        };
+        [(CALLER, accounts[0]), (CALLEE, accounts[1])].map(|(host, account)| {
+            let mut phone = hosts.phone_with(host, transport, Family::V4, account, supported);
+            self.register(&mut phone);
+            phone
+        })
+    }
+
+    fn register(&self, phone: &mut Phone) {
+        assert_eq!(phone.register(120).statuses(), [401, 200], "{self:?}: {}", phone.transcript());
+        assert!(phone.is_registered(), "{self:?}: {}", phone.transcript());
+    }
+}
+
+/// Registrations over UDP outlive the edge. Connections end with it, and their phones register again.
 fn judge(row: &Row) {
     let hosts = Hosts::new();
     let settings = format!("reach = '{}'\n", row.reach);
     let Some(mut site) = Site::start(&hosts, row.make, &settings) else { return };
-    let name = format!("{:?}, {}, supported by the phone: {}", row.make, row.reach, row.supports);
-    let supported = |settings: &mut Settings| {
-        if row.supports {
-            settings.headers.push(("Supported".to_owned(), "path".to_owned()));
-        }
-    };
-    let mut phones = [(CALLER, 201), (CALLEE, 202)]
-        .map(|(host, account)| hosts.phone_with(host, Transport::Udp, Family::V4, account, supported));
-    for phone in &mut phones {
-        assert_eq!(phone.register(120).statuses(), [401, 200], "{name}: {}", phone.transcript());
-        assert!(phone.is_registered(), "{name}: {}", phone.transcript());
-    }
+    let [mut caller, mut callee] = row.pair(&hosts, Transport::Udp, [201, 202]);
+    let mut connected = row.pair(&hosts, Transport::Tcp, [203, 204]);
     site.start_edge();
-    let [caller, callee] = &mut phones;
-    println!("{name}");
-    if row.is_reached {
-        talk(caller, callee, other_phone(row.make), true);
-        assert_content(&[caller, callee]);
-    } else {
-        is_not_reached(caller, callee, row.make, &name);
+    let name = other_phone(row.make);
+    if !row.is_reached {
+        return is_not_reached(&mut caller, &mut callee, name);
     }
+    talk(&mut caller, &mut callee, name, true);
+    for phone in &mut connected {
+        wait_until("its connection has ended", PATIENCE, || {
+            phone.poll(Duration::from_millis(1));
+            !phone.is_connected()
+        });
+        row.register(phone);
+    }
+    let [caller_by_tcp, callee_by_tcp] = &mut connected;
+    talk(caller_by_tcp, callee_by_tcp, &name.replace("202", "204"), true);
+    assert_content(&[&caller, &callee, caller_by_tcp, callee_by_tcp]);
 }
 
 /// The PBX says so, or the caller gives up.
-fn is_not_reached(caller: &mut Phone, callee: &mut Phone, make: PbxKind, name: &str) {
-    let call = caller.invite(other_phone(make));
+fn is_not_reached(caller: &mut Phone, callee: &mut Phone, name: &str) {
+    let call = caller.invite(name);
     let invite = caller.call(call).invite.expect("its own call");
     drive(name, [caller, callee], |[caller, _]| {
         let outcome = caller.outcome(invite);

@@ -27,7 +27,7 @@ const OF_A_DESK: [usize; 8] = [2_000, 2_000, 2_000, 2_000, 2_000, 2_000, 2_000, 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SIGN_OF_LIFE: usize = 1_000;
 /// Of the whole process, in kB: an edge whose tables these messages have filled takes a part of it.
-const MEMORY: u64 = 300_000;
+const MEMORY: u64 = 100_000;
 
 /// In kB.
 fn memory(name: &str) -> u64 {
