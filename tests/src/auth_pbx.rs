@@ -18,6 +18,7 @@ pub const SIP: u16 = 5060;
 const PHONE: u16 = 5070;
 /// The address of a PBX that another program is before.
 pub const BEHIND: &str = "127.0.0.1:5070";
+pub const BEHIND_V6: &str = "[::1]:5070";
 const BEHIND_PORT: u16 = 5070;
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
@@ -49,6 +50,12 @@ pub enum PbxKind {
     /// Asterisk or Kamailio that asks nobody, on an address of this host that only the edge before it reaches.
     EdgedAsterisk,
     EdgedKamailio,
+    /// The same Asterisk, which accepts and uses Path.
+    PathAsterisk,
+    /// A sipp that takes every registration and every call, over UDP and over TCP, and hangs up calls to 700 itself.
+    EdgedSipp,
+    /// The same at [`BEHIND_V6`].
+    EdgedSippV6,
 }
 
 /// A carrier's network: Asterisk knows it by its addresses.
@@ -86,19 +93,24 @@ impl AuthPbx {
             PbxKind::ReadingKamailio => (kamailio(host, &directory, &["-A", "READS"]), None),
             PbxKind::DebianKamailio => (debian_kamailio(host, &directory, ASKING_KAMAILIO), None),
             PbxKind::EdgedKamailio => (debian_kamailio(host, &directory, EDGED_KAMAILIO), None),
+            PbxKind::EdgedSipp | PbxKind::EdgedSippV6 => {
+                let ip = if make == PbxKind::EdgedSippV6 { "::1" } else { "127.0.0.1" };
+                (sipp(host, &directory, ip, "u1"), Some(sipp(host, &directory, ip, "t1")))
+            }
             PbxKind::Asterisk
             | PbxKind::OpenAsterisk
             | PbxKind::AnonymousAsterisk
-            | PbxKind::EdgedAsterisk => (asterisk(make, host, &directory, accounts)?, None),
+            | PbxKind::EdgedAsterisk
+            | PbxKind::PathAsterisk => (asterisk(make, host, &directory, accounts)?, None),
             PbxKind::GuardedAsterisk => {
                 let asterisk = asterisk(make, host, &directory, accounts)?;
                 (asterisk, Some(antiflood(host, &directory)))
             }
         };
         program.wait_until("the PBX listens", || {
-            ["udp", "tcp"].into_iter().all(|table| listens(host, table, make.port()))
+            make.socket_tables().into_iter().all(|table| listens(host, table, make.port()))
         });
-        if !make.is_kamailio() {
+        if make.is_asterisk() {
             // It listens long before its accounts are there.
             let log = directory.0.join("log");
             program.wait_until("Asterisk is ready", || {
@@ -144,7 +156,20 @@ impl PbxKind {
     }
 
     pub const fn is_behind_edge(self) -> bool {
-        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio)
+        matches!(self, Self::EdgedAsterisk | Self::EdgedKamailio | Self::PathAsterisk) || self.is_sipp()
+    }
+
+    const fn is_sipp(self) -> bool {
+        matches!(self, Self::EdgedSipp | Self::EdgedSippV6)
+    }
+
+    const fn is_asterisk(self) -> bool {
+        !self.is_kamailio() && !self.is_sipp()
+    }
+
+    /// The kernel's tables of sockets that have the PBX's own.
+    const fn socket_tables(self) -> [&'static str; 2] {
+        if matches!(self, Self::EdgedSippV6) { ["udp6", "tcp6"] } else { ["udp", "tcp"] }
     }
 
     const fn port(self) -> u16 {
@@ -213,6 +238,16 @@ fn phone(host: &Namespace, directory: &Scratch) -> Running {
     phone
 }
 
+/// One for each transport.
+fn sipp(host: &Namespace, directory: &Scratch, ip: &str, transport: &str) -> Running {
+    let mut sipp = host.command(tool("sipp"));
+    sipp.args(["-sf", &format!("{SCENARIOS}/pbx.xml"), "-t", transport])
+        .args(["-i", ip, "-p", &BEHIND_PORT.to_string()])
+        // A phone that registers again does so with the same Call-ID.
+        .args(["-deadcall_wait", "0", "-nostdin", "-skip_rlimit", "-max_socket", "1000"]);
+    Running::start(&mut sipp, &directory.0.join(transport))
+}
+
 /// Unpacked, not installed: its own files are where the setup has put them, all others in `directory`.
 fn asterisk(
     make: PbxKind,
@@ -228,7 +263,10 @@ fn asterisk(
         let from = format!("{SCENARIOS}/asterisk/{file}");
         let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
         let is_behind = make == PbxKind::GuardedAsterisk || make.is_behind_edge();
-        directory.file(file, &if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text });
+        let text = if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text };
+        // Asterisk sometimes crashes when it loads its logger of messages, and nobody reads that of a PBX behind an edge.
+        let text = if make.is_behind_edge() { text.replace("debug=yes\n", "") } else { text };
+        directory.file(file, &text);
     }
     // It complains about these where they are not there.
     for file in ["acl", "ccss", "cdr", "cel", "features", "indications", "rtp", "udptl"] {
@@ -271,7 +309,8 @@ fn account_sections(make: PbxKind, accounts: RangeInclusive<u32>) -> String {
     let mut text = String::new();
     for account in accounts {
         if make.is_behind_edge() {
-            writeln!(text, "[{account}](phone)\naors={account}\n[{account}](contacts)")
+            let path = if make == PbxKind::PathAsterisk { "support_path=yes\n" } else { "" };
+            writeln!(text, "[{account}](phone)\naors={account}\n[{account}](contacts)\n{path}")
                 .expect("a string takes everything");
             continue;
         }

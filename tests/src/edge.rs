@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    auth_pbx::{ACCOUNTS, BEHIND, password},
+    auth_pbx::{ACCOUNTS, BEHIND, BEHIND_V6, password},
     command::Sipward,
     scratch::Scratch,
     wait::wait_until,
@@ -19,12 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const REALM: &str = "pbx";
 /// The address by which the PBX knows the edge.
 pub const INNER: &str = "127.0.0.1:5071";
+const INNER_V6: &str = "[::1]:5071";
 
 /// The section of the configuration, on the first host of a LAN and before a PBX at [`BEHIND`].
 pub fn section(more: &str) -> String {
+    section_before(INNER, BEHIND, more)
+}
+
+/// The same before a PBX at [`BEHIND_V6`].
+pub fn section_before_v6(more: &str) -> String {
+    section_before(INNER_V6, BEHIND_V6, more)
+}
+
+fn section_before(inner: &str, pbx: &str, more: &str) -> String {
     format!(
         "[edge]\nlisten = ['udp:10.90.0.1:5060', 'tcp:10.90.0.1:5060', 'udp:[2001:db8:90::1]:5060', \
-         'tcp:[2001:db8:90::1]:5060']\ninner = '{INNER}'\npbx = '{BEHIND}'\nrealm = '{REALM}'\naccounts = 'accounts.txt'\n{more}"
+         'tcp:[2001:db8:90::1]:5060']\ninner = '{inner}'\npbx = '{pbx}'\nrealm = '{REALM}'\naccounts = 'accounts.txt'\n{more}"
     )
 }
 

@@ -91,7 +91,9 @@ impl Phone {
         let dialog = Dialog { call_id, local, remote, target: uri, routes: Vec::new() };
         self.prepare_request();
         let (mut draft, _) = self.draft_in_call(&dialog, "INVITE");
-        self.add_session(&mut draft);
+        if !self.settings.offers_late {
+            self.add_session(&mut draft);
+        }
         let invite = Some(self.begin("INVITE", draft, edit, self.settings.server));
         let call = Call {
             state: State::Trying,
@@ -209,6 +211,9 @@ impl Phone {
         if self.outcome(id).ack.is_none() {
             let (mut ack, next) = self.draft_in_call(&self.calls[call.0].dialog, "ACK");
             let to = self.resolve(&next);
+            if self.settings.offers_late {
+                self.add_session(&mut ack);
+            }
             let outcome = &mut self.outcomes[id.0];
             let (number, _) = answer.cseq().unwrap_or_default();
             ack.set("CSeq", format!("{number} ACK"));

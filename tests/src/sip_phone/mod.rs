@@ -62,6 +62,8 @@ pub struct Settings {
     /// Lines that all requests have.
     pub headers: Vec<(String, String)>,
     pub incoming: Incoming,
+    /// INVITE has no session, and ACK has the answer to that of the callee.
+    pub offers_late: bool,
     /// Addresses of names that routes and contacts have.
     pub names: Vec<(String, IpAddr)>,
     /// The longest that a function waits.
@@ -83,6 +85,7 @@ impl Settings {
             contact: ContactAddress::Own,
             headers: vec![("User-Agent".to_owned(), PHONE.to_owned())],
             incoming: Incoming::Ring,
+            offers_late: false,
             names: Vec::new(),
             patience: Duration::from_secs(10),
         }

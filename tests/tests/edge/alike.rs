@@ -7,14 +7,20 @@ use std::{
 };
 
 use sipward_tests::{
-    auth_pbx::PbxKind, length::is_long, message::Request, namespace::Namespace, sip_phone::Transport,
-    skipped::skipped, tcp::connect,
+    auth_pbx::PbxKind,
+    length::is_long,
+    message::Request,
+    namespace::{Family, Namespace},
+    sip_phone::{Edit, Transport},
+    skipped::skipped,
+    tcp::connect,
+    wait::wait_until,
 };
 
 use crate::site::{CALLER, Hosts, Site};
 
 const PBX: &str = "10.90.0.1:5060";
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// One has an account. The other is as long, and sounds as one that has.
 const NAMES: [&str; 2] = ["201", "299"];
 
@@ -112,7 +118,10 @@ fn quoted<'a>(text: &'a str, name: &str) -> &'a str {
 fn anonymous(answer: &str, name: &str) -> String {
     let tag = answer.split("\r\nTo: ").nth(1).and_then(|to| to.split("tag=").nth(1)).unwrap_or_default();
     let tag = tag.split("\r\n").next().unwrap_or_default();
-    answer.replace(quoted(answer, "nonce"), "NONCE").replace(tag, "TAG").replace(name, "NAME")
+    answer
+        .replace(quoted(answer, "nonce"), "NONCE")
+        .replace(tag, "TAG")
+        .replace(&format!("sip:{name}@"), "sip:NAME@")
 }
 
 #[test]
@@ -178,5 +187,39 @@ fn names_with_and_without_an_account_take_the_same_time() {
         let area = area_under_the_curve(&took[0], &took[1]);
         println!("{transport:?}: {area:.3}");
         assert!((0.47..=0.53).contains(&area), "{transport:?}: {area}");
+    }
+}
+
+/// The operator's refusals, which only whoever has the password is to know of.
+const REFUSED: [(&str, &str, &str); 4] = [
+    ("202", "status=locked", "locked"),
+    ("203", "status=disabled", "disabled"),
+    ("204", "expires=2020-01-01", "expired"),
+    ("205", "from=192.0.2.0/24", "this address"),
+];
+
+#[test]
+fn a_refused_account_looks_like_none_until_the_right_password_and_then_says_why() {
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedKamailio, "") else { return };
+    let lines = REFUSED.map(|(account, options, _)| format!("{account} secret-{account} {options}\n"));
+    site.state.file("accounts.txt", &lines.concat());
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for (account, _, why) in REFUSED {
+            let mut phone = hosts.phone(CALLER, transport, Family::V4, account.parse().expect("a number"));
+            // The edge reads a changed file within a second or two.
+            wait_until("it is refused", PATIENCE, || phone.register(60).statuses() == [401, 403]);
+            let refused = phone.request("OPTIONS", "sip:600@10.90.0.1", Edit::none());
+            assert_eq!(refused.statuses(), [401, 403], "{}", phone.transcript());
+            let answer = refused.final_answer().expect("a final answer");
+            let warning = answer.header("Warning").unwrap_or_default();
+            assert!(warning.starts_with("399 pbx ") && warning.contains(why), "{account}: {answer:?}");
+            let mut line = Line::open(hosts.host(CALLER), transport, "10.90.0.2");
+            let [known, unknown] = [account, "299"].map(|name| {
+                let (answers, _) = line.guess("REGISTER", name, 8);
+                answers.map(|answer| anonymous(&answer, name))
+            });
+            assert_eq!(known, unknown, "{account} {transport:?}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sipward_tests::{
-    auth_pbx::PbxKind,
+    auth_pbx::{BEHIND, PbxKind},
     digest::Algorithm,
+    edge::INNER,
     namespace::Family,
-    sip_phone::{Edit, Phone, State, Transport, drive},
+    sip_phone::{CallId, Edit, Incoming, Phone, Settings, State, Transport, drive},
     wait::wait_until,
 };
 
@@ -19,17 +20,17 @@ use crate::{
 const ANNOUNCEMENT: &str = "700";
 
 /// The name by which each PBX calls the phone with account 202.
-const fn other_phone(make: PbxKind) -> &'static str {
+pub(crate) const fn other_phone(make: PbxKind) -> &'static str {
     if make.is_kamailio() { "202" } else { "9202" }
 }
 
-fn assert_content(phones: &[&Phone]) {
+pub(crate) fn assert_content(phones: &[&Phone]) {
     for phone in phones {
         assert_eq!(phone.complaints(), [] as [String; 0], "{}", phone.transcript());
     }
 }
 
-fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
+pub(crate) fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
     let mut phones =
         [hosts.phone(CALLER, transport, family, 201), hosts.phone(CALLEE, transport, family, 202)];
     for phone in &mut phones {
@@ -40,7 +41,7 @@ fn pair(hosts: &Hosts, transport: Transport, family: Family) -> [Phone; 2] {
 }
 
 /// Calls, rings, talks; then the callee or the caller hangs up.
-fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
+pub(crate) fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
     let before = callee.incoming();
     let long = Edit::new(|draft| draft.pad_to(2_000));
     let call = if callee_ends { caller.invite_with(name, long) } else { caller.invite(name) };
@@ -64,6 +65,31 @@ fn talk(caller: &mut Phone, callee: &mut Phone, name: &str, callee_ends: bool) {
     });
     let ends = if callee_ends { callee.outcome(bye) } else { caller.outcome(bye) };
     assert_eq!(ends.status(), Some(200));
+}
+
+/// Until the callee has its next call.
+pub(crate) fn arrives(caller: &mut Phone, callee: &mut Phone) -> CallId {
+    let before = callee.incoming();
+    drive("the INVITE is there", [caller, callee], |[_, callee]| callee.incoming() != before);
+    callee.incoming().expect("a call")
+}
+
+pub(crate) fn have_ended(caller: &mut Phone, call: CallId, callee: &mut Phone, incoming: CallId) {
+    drive("both have ended", [caller, callee], |[caller, callee]| {
+        caller.call(call).state == State::Ended && callee.call(incoming).state == State::Ended
+    });
+}
+
+/// Alice calls, and the test is the PBX.
+pub(crate) fn with_played_pbx(settings: &str, flow: impl FnOnce(&mut Phone, &mut Phone)) {
+    let hosts = Hosts::new();
+    let _site = Site::without_pbx(&hosts, settings);
+    let mut alice = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
+    let mut of_pbx = Settings::new(Transport::Udp, INNER.parse().expect("an address"), "pbx", "");
+    of_pbx.incoming = Incoming::Ignore;
+    let mut pbx = Phone::start(hosts.host(1), BEHIND.parse().expect("an address"), of_pbx);
+    flow(&mut alice, &mut pbx);
+    assert_content(&[&alice, &pbx]);
 }
 
 fn phones_talk_through(make: PbxKind) {
@@ -126,23 +152,37 @@ fn a_call_is_cancelled_and_early_media_is_heard() {
 }
 
 #[test]
-fn the_challenge_is_401_407_or_both() {
-    for (challenge, register, invite) in [("401", 401, 401), ("407", 407, 407), ("both", 401, 407)] {
-        let hosts = Hosts::new();
-        let Some(_site) =
-            Site::start(&hosts, PbxKind::EdgedAsterisk, &format!("challenge = '{challenge}'\n"))
-        else {
-            return;
-        };
-        let mut phone = hosts.phone(CALLER, Transport::Udp, Family::V4, 201);
-        assert_eq!(phone.register(60).statuses(), [register, 200], "{challenge}: {}", phone.transcript());
-        let call = phone.invite("600");
-        drive("it talks", [&mut phone], |[phone]| phone.call(call).state == State::Established);
-        let statuses = phone.outcome(phone.call(call).invite.expect("an INVITE")).statuses();
-        assert_eq!((statuses[0], statuses.last()), (invite, Some(&200)), "{challenge}");
-        phone.hang_up(call);
-        drive("it has hung up", [&mut phone], |[phone]| phone.call(call).state == State::Ended);
-    }
+fn breaks_11_a_cancel_before_any_answer_of_the_pbx_reaches_the_call() {
+    with_played_pbx("", |caller, pbx| {
+        let call = caller.invite("600");
+        let incoming = arrives(caller, pbx);
+        let cancel = caller.cancel(call);
+        have_ended(caller, call, pbx, incoming);
+        let invite = caller.call(call).invite.expect("an INVITE");
+        assert_eq!(
+            (caller.outcome(cancel).status(), caller.outcome(invite).status()),
+            (Some(200), Some(487))
+        );
+        assert_eq!(pbx.call(incoming).count("CANCEL"), 1);
+    });
+}
+
+#[test]
+fn breaks_11_a_cancel_that_crosses_the_200_ends_nothing_and_bye_does() {
+    with_played_pbx("", |caller, pbx| {
+        let call = caller.invite("600");
+        let incoming = arrives(caller, pbx);
+        pbx.answer(incoming, 200);
+        let cancel = caller.cancel(call);
+        drive("both talk", [caller, pbx], |[caller, pbx]| {
+            caller.call(call).state == State::Established
+                && pbx.call(incoming).state == State::Established
+                && caller.outcome(cancel).is_over
+        });
+        assert_eq!(caller.outcome(cancel).status(), Some(200));
+        caller.hang_up(call);
+        have_ended(caller, call, pbx, incoming);
+    });
 }
 
 /// A phone with SHA-256 answers the second of two challenges, one with MD5 the first.

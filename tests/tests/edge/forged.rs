@@ -1,14 +1,22 @@
 //! Credentials of others, and requests in the name of others.
 
-use std::{net::SocketAddrV4, time::Duration};
+use std::{
+    io::Read as _,
+    net::SocketAddrV4,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use sipward_tests::{
-    auth_pbx::PbxKind,
+    auth_pbx::{BEHIND, PbxKind},
     daemon::Daemon,
     digest::Algorithm,
+    edge::INNER,
     forge::{Forged, Forger},
     namespace::Family,
-    sip_phone::{Edit, Phone, State, Transport, drive},
+    sip_phone::{Edit, Message, Phone, Settings, State, Transport, drive},
+    tcp::connect,
     wait::wait_until,
 };
 
@@ -162,4 +170,46 @@ fn registrations_in_a_phones_name_are_refused_and_it_goes_on() {
     while phone.poll(Duration::from_millis(200)) {}
     goes_on(&mut phone, &mut caller);
     println!("drops: {:?}", site.dropped());
+}
+
+/// Even with the PBX's port, and with the address at the edge by which the PBX knows a phone.
+#[test]
+fn breaks_28_on_the_side_of_the_pbx_nobody_else_reaches_a_phone() {
+    let hosts = Hosts::new();
+    let _site = Site::without_pbx(&hosts, "");
+    let inner = INNER.parse().expect("an address");
+    let at = |local: &str| {
+        let local = local.parse().expect("an address");
+        Phone::start(hosts.host(1), local, Settings::new(Transport::Udp, inner, "pbx", ""))
+    };
+    let (mut pbx, mut stranger) = (at(BEHIND), at("127.0.0.2:5070"));
+    let mut phone = hosts.phone(CALLEE, Transport::Udp, Family::V4, 201);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let answers = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                pbx.poll(Duration::from_millis(5));
+            }
+        });
+        let outcome = phone.register(120);
+        is_over.store(true, Ordering::Relaxed);
+        answers.join().expect("the PBX");
+        assert_eq!(outcome.statuses(), [401, 200], "{}", phone.transcript());
+    });
+    let register = pbx.received().iter().find(|message| message.method() == Some("REGISTER"));
+    let contact = register.and_then(Message::contact).expect("a Contact").to_owned();
+    let in_vain = stranger.send("OPTIONS", &contact, Edit::none());
+    let asked = pbx.send("OPTIONS", &contact, Edit::none());
+    drive("the phone answers the PBX", [&mut pbx, &mut phone], |[pbx, _]| pbx.outcome(asked).is_over);
+    assert_eq!(pbx.outcome(asked).status(), Some(200), "{}", phone.transcript());
+    stranger.poll(Duration::from_millis(100));
+    assert_eq!(stranger.outcome(in_vain).statuses(), [0; 0], "{}", stranger.transcript());
+    let options = phone.received().iter().filter(|message| message.method() == Some("OPTIONS"));
+    assert_eq!(options.count(), 1, "{}", phone.transcript());
+
+    let connection =
+        hosts.host(1).enter(|| connect("127.0.0.2:0".parse().expect("an address"), inner, PATIENCE));
+    let mut connection = connection.expect("a connection");
+    connection.set_read_timeout(Some(PATIENCE)).expect("a timeout that is not zero");
+    assert_eq!(connection.read(&mut [0]).expect("its end"), 0, "it is closed");
 }

@@ -1,19 +1,21 @@
 //! The edge and the guard: failures suspend, and whoever is suspended is told so without any digest work.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use sipward_tests::{
     auth_pbx::PbxKind,
     daemon::Daemon,
     namespace::Family,
     sip_phone::{Edit, Phone, Transport},
+    tcp::connect,
     wait::wait_until,
 };
 
 use crate::site::{CALLEE, CALLER, Hosts, Site};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-const BAD: &str = "10.90.0.2";
+/// The guesser's address.
+pub(crate) const BAD: &str = "10.90.0.2";
 
 pub(crate) fn guesser(hosts: &Hosts, transport: Transport, account: u32) -> Phone {
     hosts.phone_with(CALLER, transport, Family::V4, account, |settings| {
@@ -127,4 +129,27 @@ fn accounts_change_at_once_and_the_phone_is_told_why_one_is_refused() {
     let outcome = phone.register(60);
     let warning = outcome.final_answer().and_then(|answer| answer.header("Warning").map(str::to_owned));
     assert!(warning.is_some_and(|text| text.contains("disabled")), "{}", phone.transcript());
+}
+
+/// Clients open connections in advance, keep them open, and lose them.
+#[test]
+fn breaks_21_a_silent_connection_is_no_attack() {
+    const CONNECTIONS: usize = 100;
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedKamailio, "") else { return };
+    let _daemon = Daemon::start(&site.sipward, &site.config);
+    let [from, to] = ["10.90.0.2:0", "10.90.0.1:5060"].map(|address| address.parse().expect("an address"));
+    let silent = hosts
+        .host(CALLER)
+        .enter(|| [(); CONNECTIONS].map(|()| connect(from, to, PATIENCE).expect("a connection")));
+    for mut stream in silent.iter().step_by(2) {
+        stream.write_all(b"\r\n\r\n").expect("a connection");
+    }
+    let mut phone = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
+    assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
+    drop(silent);
+    // What the edge has handed in about the phone is there, so what it had about the connections would be.
+    wait_until("the phone is known", PATIENCE, || standing(&site, BAD) == "known");
+    assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
+    assert_eq!((site.sipward.json("ban list"), site.sipward.json("account list")), (Vec::new(), Vec::new()));
 }

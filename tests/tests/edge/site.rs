@@ -5,7 +5,7 @@ use std::fs;
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
-    edge::{Edge, accounts, section},
+    edge::{Edge, accounts, section, section_before_v6},
     namespace::{Family, Lan, Namespace},
     scratch::Scratch,
     sip_phone::{Phone, Settings, Transport},
@@ -52,7 +52,7 @@ pub(crate) struct Site<'a> {
     pub(crate) config: String,
     pub(crate) state: Scratch,
     pub(crate) edge: Option<Edge>,
-    _pbx: AuthPbx,
+    _pbx: Option<AuthPbx>,
 }
 
 /// Without limits on guesses and registrations.
@@ -61,25 +61,31 @@ const OPEN: &str = "guesses = 'off'\n[rate]\nregister = 'off'\n[prefix_rate]\nre
 impl<'a> Site<'a> {
     /// `None`, with the reason printed: there is no such PBX on this machine. `settings` are of the edge.
     pub(crate) fn start(hosts: &'a Hosts, make: PbxKind, settings: &str) -> Option<Self> {
-        Self::configured(hosts, make, OPEN, settings)
+        Some(Self::configured(hosts, Some(AuthPbx::start(make, hosts.host(1))?), OPEN, settings))
+    }
+
+    /// A test plays the PBX itself.
+    pub(crate) fn without_pbx(hosts: &'a Hosts, settings: &str) -> Self {
+        Self::configured(hosts, None, OPEN, settings)
     }
 
     /// With all limits that there are by default.
     pub(crate) fn with_defaults(hosts: &'a Hosts, make: PbxKind) -> Option<Self> {
-        Self::configured(hosts, make, "", "")
+        Some(Self::configured(hosts, Some(AuthPbx::start(make, hosts.host(1))?), "", ""))
     }
 
-    fn configured(hosts: &'a Hosts, make: PbxKind, limits: &str, settings: &str) -> Option<Self> {
+    fn configured(hosts: &'a Hosts, pbx: Option<AuthPbx>, limits: &str, settings: &str) -> Self {
         let host = hosts.host(1);
-        let pbx = AuthPbx::start(make, host)?;
         let sipward = Sipward::new(host);
         let state = Scratch::new(host);
         state.file("accounts.txt", &accounts());
-        let text = format!("interface = 'eth0'\nmode = 'enforce'\n{limits}{}", section(settings));
+        let is_v6 = pbx.as_ref().is_some_and(|pbx| pbx.make() == PbxKind::EdgedSippV6);
+        let section = if is_v6 { section_before_v6(settings) } else { section(settings) };
+        let text = format!("interface = 'eth0'\nmode = 'enforce'\n{limits}{section}");
         let config = state.file("sipward.toml", &text);
         let mut site = Self { sipward, config, state, edge: None, _pbx: pbx };
         site.start_edge();
-        Some(site)
+        site
     }
 
     /// Packets that the filter has dropped, by their reasons. The self-test's own one was banned.

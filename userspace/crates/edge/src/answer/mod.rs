@@ -125,12 +125,17 @@ fn write_line(answer: &mut Vec<u8>, request: &Message<'_>, header: Header, keys:
 }
 
 /// In bytes.
-const TAG: usize = 12;
+pub(crate) const TAG: usize = 12;
 
 /// The same for a request that is sent again, and for the ACK to its answer.
 fn tag(request: &Message<'_>, keys: &Keys) -> String {
+    base64url::encode(&transaction_signature(request, keys))
+}
+
+/// The same for an INVITE and the ACK to its answer, unless that is a 2xx.
+pub(crate) fn transaction_signature(request: &Message<'_>, keys: &Keys) -> [u8; TAG] {
     let sequence = request.sequence().number.to_le_bytes();
-    base64url::encode(&keys.sign::<TAG>(Purpose::Tag, &transaction(request, &sequence)))
+    keys.sign(Purpose::Tag, &transaction(request, &sequence))
 }
 
 /// True if the To tag is one that the edge has given, in an answer to the same transaction: such an ACK ends here.

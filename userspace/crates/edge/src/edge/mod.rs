@@ -4,6 +4,7 @@
 //! are its credentials right; does the operator let the account in; then it goes on to the PBX. Who has no right digest
 //! learns nothing about an account, not even by the time that the answer takes.
 
+mod answered_invites;
 mod bindings;
 mod cause;
 mod evidence;
@@ -22,6 +23,7 @@ use sipward_types::{
 };
 
 use self::{
+    answered_invites::AnsweredInvites,
     bindings::Bindings,
     moves::Moves,
     registering::{Registering, Registration},
@@ -107,6 +109,7 @@ pub struct Edge {
     registering: Registering,
     bindings: Bindings,
     moves: Moves,
+    answered_invites: AnsweredInvites,
     counters: Counters,
 }
 
@@ -125,6 +128,7 @@ impl Edge {
             registering: Registering::default(),
             bindings: Bindings::default(),
             moves: Moves::default(),
+            answered_invites: AnsweredInvites::default(),
             counters: Counters::default(),
             keys,
             settings,
@@ -166,7 +170,9 @@ impl Edge {
     pub fn receive(&mut self, from: Link, carrier: Carrier, bytes: &[u8], now: Now) -> Received {
         let received = match Message::read(bytes, carrier) {
             Ok(message) => match (message.start(), from.side) {
-                (Start::Request { method, .. }, Side::Outer) => self.of_phone(&message, method, from, now),
+                (Start::Request { method, .. }, Side::Outer) => {
+                    self.of_outer_side(&message, method, from, now)
+                }
                 (Start::Request { .. }, Side::Inner) => self.of_pbx(&message, from, now),
                 (Start::Answer { status }, _) => self.answer_back(&message, status, from, now),
             },
@@ -203,6 +209,19 @@ impl Edge {
             _ => Received { cause: Some(Cause::Unclear), ..Received::default() },
         };
         Received { detail: Some(refused.cause.name().to_owned()), ..received }
+    }
+
+    /// The ACK to an answer of the edge ends here, as the INVITE did.
+    fn of_outer_side(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
+        if method == b"ACK" && self.answered_invites.is_acknowledged(request, &self.keys) {
+            return Received::default();
+        }
+        let received = self.of_phone(request, method, from, now);
+        let is_answered = received.sends.iter().any(|sent| sent.to.side == Side::Outer);
+        if is_answered && method == b"INVITE" && request.to().tag.is_some() {
+            self.answered_invites.add(request, &self.keys);
+        }
+        received
     }
 
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {

@@ -1,5 +1,7 @@
+mod clock;
 mod dialogs;
 mod hostile;
+mod in_dialog;
 mod refusals;
 mod registrations;
 mod torture;
