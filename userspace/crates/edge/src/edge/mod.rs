@@ -9,6 +9,7 @@ mod bindings;
 mod cause;
 mod evidence;
 mod moves;
+mod received;
 mod registering;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use self::{
     bindings::{Binding, BindingChanges, PhoneName},
     cause::{Cause, Counters},
     evidence::{Evidence, Outcome},
+    received::Received,
 };
 use crate::{
     account::{Accounts, Admission, PreparedAccount},
@@ -46,7 +48,6 @@ use crate::{
     keys::{Keys, Purpose},
     link::{Link, Side},
     message::{Carrier, Message, Start, UnclearMessage},
-    refusals::Refusal,
     settings::{Challenge, Settings},
 };
 
@@ -62,40 +63,6 @@ pub struct Now {
     pub kernel: KernelTime,
     /// For the days on which accounts expire.
     pub wall: WallSeconds,
-}
-
-/// The consequences of a message.
-#[derive(Debug, Default)]
-pub struct Received {
-    pub sends: Vec<Forwarded>,
-    pub evidence: Vec<Evidence>,
-    /// Why it was refused or dropped.
-    pub cause: Option<Cause>,
-    /// The same more closely, for the operator: to the sender it would say too much.
-    pub detail: Option<String>,
-    /// Of a refused request of a phone: the one that it names.
-    pub account: Option<Account>,
-}
-
-impl Received {
-    /// Why the sender has not got what it wanted, for those who look after it. Every phone is asked for credentials when it
-    /// begins, so that alone is none.
-    pub fn refusal(&self, from: Link) -> Option<Refusal> {
-        let cause = self.cause.filter(|cause| *cause != Cause::Challenged)?;
-        let is_proven = from.transport == Transport::Tcp || cause::is_proven(cause);
-        Some(Refusal {
-            cause,
-            account: self.account.clone(),
-            source: from.peer.ip().to_canonical(),
-            is_proven,
-        })
-    }
-
-    /// The status of the answer to a refused request.
-    pub fn status(&self) -> Option<u16> {
-        let rest = self.sends.first()?.bytes.strip_prefix(b"SIP/2.0 ")?;
-        std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
-    }
 }
 
 #[derive(Debug)]
