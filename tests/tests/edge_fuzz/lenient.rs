@@ -1,7 +1,7 @@
 //! A second reading of a request, as a PBX might do it that takes everything: any line end, any blanks and control bytes
 //! in names of headers, all of several headers, and of two ways to read an address both.
 
-use crate::desk::{OTHER, OWN, REALM};
+use crate::test_edge::{OTHER, OWN, REALM};
 
 /// The name of a header in small letters, and its value.
 type Line = (Vec<u8>, Vec<u8>);

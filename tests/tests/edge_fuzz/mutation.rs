@@ -2,7 +2,7 @@
 
 use sipward_tests::rng::Rng;
 
-use crate::desk::{OTHER, OWN};
+use crate::test_edge::{OTHER, OWN};
 
 /// Lines that claim to be somebody else, or change where a message ends.
 const LINES: [&str; 24] = [

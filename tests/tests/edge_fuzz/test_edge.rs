@@ -65,7 +65,7 @@ impl fmt::Display for Tally {
     }
 }
 
-pub(crate) struct Desk {
+pub(crate) struct TestEdge {
     edge: Edge,
     transport: Transport,
     /// Of the last call that the phone began, as the PBX has it.
@@ -76,7 +76,7 @@ pub(crate) struct Desk {
     pub(crate) tally: Tally,
 }
 
-impl Desk {
+impl TestEdge {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let settings = settings(rng);
         let account = |name| {
@@ -86,18 +86,17 @@ impl Desk {
         let accounts = Accounts::new([OWN, OTHER].map(account), &settings.realm, &settings.algorithms);
         let accounts = accounts.expect("two names");
         let transport = *rng.pick(&[Transport::Udp, Transport::Tcp]);
-        let edge = Edge::new(settings, Keys::new([7; 32], None), Arc::new(accounts), 1);
-        let mut desk = Self {
-            edge,
+        let mut edge = Self {
+            edge: Edge::new(settings, Keys::new([7; 32], None), Arc::new(accounts), 1),
             transport,
             invite: String::new(),
             register: String::new(),
             number: 0,
             tally: Tally::default(),
         };
-        desk.register = desk.let_in("REGISTER");
-        desk.invite = desk.let_in("INVITE");
-        desk
+        edge.register = edge.let_in("REGISTER");
+        edge.invite = edge.let_in("INVITE");
+        edge
     }
 
     fn link(&self, side: Side) -> Link {
