@@ -71,16 +71,21 @@ fn copied_credentials_are_worth_nothing_and_harm_nobody() {
     for host in [CALLEE, CALLER] {
         let mut thief = hosts.phone(host, Transport::Udp, Family::V4, 201);
         let contact = format!("<sip:201@{}>", thief.local());
+        let mut answers = Vec::new();
         for number in 0..TIMES {
             let bytes = copy(&register, number, |name, _| (name == "Contact").then(|| contact.clone()));
-            let answers = thief.provoke(&bytes, Duration::from_millis(20));
-            let statuses: Vec<_> = answers.iter().filter_map(|answer| answer.status()).collect();
-            // The filter has its own limit for nonces that were not issued there.
-            assert!(statuses == [401] || (statuses.is_empty() && number > 0), "{statuses:?}");
-            let is_stale = answers.iter().all(|answer| {
-                answer.header("WWW-Authenticate").is_some_and(|value| value.contains("stale=true"))
-            });
-            assert!(is_stale, "{answers:?}");
+            answers.extend(thief.provoke(&bytes, Duration::from_millis(20)));
+        }
+        // On a busy machine, answers come later.
+        wait_until("a copy is answered", Duration::from_secs(10), || {
+            answers.extend(thief.provoke(b"\r\n\r\n", Duration::from_millis(20)));
+            !answers.is_empty()
+        });
+        // The filter has its own limit for nonces that were not issued there.
+        for answer in &answers {
+            let is_stale =
+                answer.header("WWW-Authenticate").is_some_and(|value| value.contains("stale=true"));
+            assert!(answer.status() == Some(401) && is_stale, "{answer:?}");
         }
     }
     // A nonce of a server that has another key.
@@ -105,7 +110,7 @@ fn an_exact_copy_from_behind_the_same_address_takes_no_calls_away() {
     let register = phone.register(120).last_sent().to_vec();
     assert_eq!(caller.register(120).statuses(), [401, 200]);
     let mut thief = hosts.phone(CALLEE, Transport::Udp, Family::V4, 201);
-    let answers = thief.provoke(&register, Duration::from_millis(300));
+    let answers = thief.provoke(&register, Duration::from_secs(2));
     let statuses: Vec<_> = answers.iter().filter_map(|answer| answer.status()).collect();
     assert_eq!(statuses, [401], "{}", thief.transcript());
     let call = caller.invite("9201");
