@@ -58,6 +58,9 @@ pub enum PbxKind {
     EdgedSippV6,
 }
 
+/// Asterisk crashes now and then when it loads its logger of messages.
+const STARTS: usize = 3;
+
 /// A carrier's network: Asterisk knows it by its addresses.
 pub const CARRIER: &str = "10.93.48.0/24";
 
@@ -110,13 +113,6 @@ impl AuthPbx {
         program.wait_until("the PBX listens", || {
             make.socket_tables().into_iter().all(|table| listens(host, table, make.port()))
         });
-        if make.is_asterisk() {
-            // It listens long before its accounts are there.
-            let log = directory.0.join("log");
-            program.wait_until("Asterisk is ready", || {
-                fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Asterisk Ready."))
-            });
-        }
         Some(Self { make, program, _other: other, directory })
     }
 
@@ -161,10 +157,6 @@ impl PbxKind {
 
     const fn is_sipp(self) -> bool {
         matches!(self, Self::EdgedSipp | Self::EdgedSippV6)
-    }
-
-    const fn is_asterisk(self) -> bool {
-        !self.is_kamailio() && !self.is_sipp()
     }
 
     /// The kernel's tables of sockets that have the PBX's own.
@@ -264,7 +256,7 @@ fn asterisk(
         let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
         let is_behind = make == PbxKind::GuardedAsterisk || make.is_behind_edge();
         let text = if is_behind { text.replace("10.90.0.1:5060", BEHIND) } else { text };
-        // Asterisk sometimes crashes when it loads its logger of messages, and nobody reads that of a PBX behind an edge.
+        // Nobody reads the logged messages of a PBX behind an edge.
         let text = if make.is_behind_edge() { text.replace("debug=yes\n", "") } else { text };
         directory.file(file, &text);
     }
@@ -291,7 +283,20 @@ fn asterisk(
     let config = directory.file("asterisk.conf", &format!("[directories]\n{places}"));
     let mut asterisk = host.command("sh");
     asterisk.arg(root.join("asterisk.sh")).args(["-f", "-vvv", "-C", &config]);
-    Some(Running::start(&mut asterisk, &directory.0.join("log")))
+    let log = directory.0.join("log");
+    // It listens long before its accounts are there.
+    let is_ready =
+        || fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Asterisk Ready."));
+    for _ in 0..STARTS {
+        let mut running = Running::start(&mut asterisk, &log);
+        if running.is_once("Asterisk is ready", is_ready) {
+            return Some(running);
+        }
+    }
+    panic!(
+        "Asterisk has ended {STARTS} times at its start: {}",
+        String::from_utf8_lossy(&fs::read(&log).unwrap())
+    )
 }
 
 fn more_endpoints(make: PbxKind) -> String {

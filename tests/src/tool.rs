@@ -35,7 +35,7 @@ pub fn tool(name: &str) -> PathBuf {
 }
 
 /// For a machine that does much else besides.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// For a program that has received a signal to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -62,16 +62,21 @@ impl Running {
     }
 
     /// Waits until the program is as a test needs it; shows its log if it ends or takes too long.
-    pub fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
-        let Self { child, log } = self;
+    pub fn wait_until(&mut self, what: &str, is_so: impl FnMut() -> bool) {
+        assert!(self.is_once(what, is_so), "{what}: ended\n{}", self.log());
+    }
+
+    /// The same of a program that may end instead: then it is false.
+    pub fn is_once(&mut self, what: &str, mut is_so: impl FnMut() -> bool) -> bool {
         let end = Instant::now() + PATIENCE;
         while !is_so() {
-            let said = || String::from_utf8_lossy(&fs::read(&*log).unwrap_or_default()).into_owned();
-            let ended = child.try_wait().expect("a child of this process");
-            assert!(ended.is_none(), "{what}: ended\n{}", said());
-            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}\n{}", said());
+            if self.child.try_wait().expect("a child of this process").is_some() {
+                return false;
+            }
+            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}\n{}", self.log());
             thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 }
 
