@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use serde_json::Value;
 use sipward_tests::{
     auth_pbx::{PbxKind, password},
     daemon::Daemon,
@@ -23,6 +24,16 @@ fn failures(site: &Site<'_>, account: u32) -> Option<u64> {
     sources.filter(|at| at["source"] == BAD).find_map(|at| at["failures"].as_u64())
 }
 
+/// Hashes that the edge has run for passwords when it has refused suspended accounts so often.
+fn digest_runs_after(site: &Site<'_>, refusals: u64) -> u64 {
+    let mut edge = Value::Null;
+    wait_until("the edge has reported its refusals", PATIENCE, || {
+        edge = site.reported();
+        edge["causes"]["suspended"].as_u64() >= Some(refusals)
+    });
+    edge["digest_runs"].as_u64().expect("a number")
+}
+
 /// The shortest suspension that can be configured lasts a minute, for which only the long form waits.
 #[test]
 fn a_suspension_holds_for_the_right_password_until_it_ends_and_a_success_begins_a_new_streak() {
@@ -33,6 +44,11 @@ fn a_suspension_holds_for_the_right_password_until_it_ends_and_a_success_begins_
     let mut bad = guesser(&hosts, Transport::Udp, 201);
     fail(&mut bad, 6);
     wait_until("the edge has heard of it", PATIENCE, || bad.register(60).statuses() == [403]);
+    let runs = digest_runs_after(&site, 1);
+    for _ in 0..5 {
+        assert_eq!(bad.register(60).statuses(), [403]);
+    }
+    assert_eq!(digest_runs_after(&site, 6), runs, "a suspended account costs no digest");
     let mut right = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
     let refused = right.register(60);
     assert_eq!(refused.statuses(), [403], "{}", right.transcript());

@@ -1,6 +1,9 @@
 //! Refusals of the edge, where an operator looks for them: `explain`, `events`, `status` and `doctor`.
 
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use serde_json::Value;
 use sipward_tests::{
@@ -8,6 +11,7 @@ use sipward_tests::{
     daemon::Daemon,
     namespace::Family,
     sip_phone::{Edit, OnChallenge, Phone, Settings, Transport},
+    tcp::connect,
     wait::wait_until,
 };
 
@@ -151,8 +155,7 @@ fn status_and_doctor_say_how_the_edge_fares_and_that_it_is_silent() {
             done.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a finding"));
         findings.into_iter().find(|finding| finding["check"] == "edge").expect("a check of the edge")
     };
-    let edge = |site: &Site<'_>| site.sipward.json("status").remove(0)["edge"].clone();
-    assert_eq!(edge(&site)["reported"], Value::Null);
+    assert_eq!(site.reported()["reported"], Value::Null);
     assert!(site.sipward.ok("status").contains("edge: no report since the daemon started"));
     let found = doctor(&site);
     assert_eq!(found["state"], "bad", "{found}");
@@ -163,18 +166,36 @@ fn status_and_doctor_say_how_the_edge_fares_and_that_it_is_silent() {
     let wrong = |settings: &mut Settings| "wrong".clone_into(&mut settings.credentials.password);
     assert_eq!(phone(&hosts, 202, wrong).register(60).statuses(), [401, 401]);
     wait_until("both are counted", PATIENCE, || {
-        let edge = edge(&site);
+        let edge = site.reported();
         let causes = serde_json::json!({ "challenged": 2, "wrong-password": 1 });
         (&edge["served"], &edge["causes"], &edge["evidence_dropped"]) == (&1.into(), &causes, &0.into())
     });
     let text = site.sipward.ok("status");
-    assert!(text.contains("; 1 served, 1 refused; evidence: 0 waiting, 0 dropped"), "{text}");
+    assert!(text.contains("; 1 served, 1 refused, "), "{text}");
     assert!(text.contains("edge, by cause: wrong-password 1, challenged 2"), "{text}");
     assert_eq!(doctor(&site)["state"], "ok");
+
+    assert!(text.contains(" digests; evidence: 0 waiting, 0 dropped"), "{text}");
 
     site.edge = None;
     wait_until("it is missed", PATIENCE, || site.sipward.ok("status").contains("the edge is silent"));
     let found = doctor(&site);
     assert_eq!(found["state"], "bad", "{found}");
     assert!(found["found"].as_str().expect("words").contains("has reported nothing for"), "{found}");
+}
+
+#[test]
+fn breaks_20_http_on_the_port_for_tcp_is_closed_counted_and_explained() {
+    let hosts = Hosts::new();
+    let Some(site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };
+    let _daemon = Daemon::start(&site.sipward, &site.config);
+    let [from, to] =
+        [format!("{ADDRESS}:0"), "10.90.0.1:5060".to_owned()].map(|at| at.parse().expect("an address"));
+    let mut stream = hosts.host(CALLER).enter(|| connect(from, to, PATIENCE)).expect("a connection");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: pbx\r\n\r\n").expect("an open connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout that is not zero");
+    assert_eq!(stream.read(&mut [0; 16]).expect("an end"), 0);
+    let line = diagnosed(&site, ADDRESS, None, "not-sip");
+    assert_eq!((&line["proven"], &line["status"]), (&true.into(), &Value::Null), "{line}");
+    assert_eq!(site.reported()["causes"]["not-sip"], 1);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use serde_json::Value;
 use sipward_tests::{
     auth_pbx::{AuthPbx, PbxKind, SIP, password},
     command::Sipward,
@@ -97,6 +98,11 @@ impl<'a> Site<'a> {
             .map(|row| (row["reason"].to_string(), row["packets"].as_u64().expect("a number")))
             .filter(|(_, packets)| *packets > 0)
             .collect()
+    }
+
+    /// What the edge has reported to the daemon.
+    pub(crate) fn reported(&self) -> Value {
+        self.sipward.json("status").remove(0)["edge"].take()
     }
 
     /// Bytes that the edge has written of the contacts of its phones. Each is written soon after its REGISTER, and no test

@@ -102,13 +102,14 @@ fn say_edge(edge: &status::Edge, output: &mut Output) -> Result<(), Failure> {
     let Some(ago) = edge.reported else {
         return Ok(output.say(format_args!("edge: no report since the daemon started: {REMEDY}"))?);
     };
-    let Totals { uptime, served, evidence_waiting, evidence_dropped, ref causes } = edge.totals;
+    let Totals { uptime, served, digest_runs, evidence_waiting, evidence_dropped, ref causes } = edge.totals;
     output.say(format_args!(
-        "edge: last report {} ago, up {}; {} served, {} refused; evidence: {} waiting, {} dropped",
+        "edge: last report {} ago, up {}; {} served, {} refused, {} digests; evidence: {} waiting, {} dropped",
         time_left(Some(ago)),
         time_left(Some(uptime)),
         grouped(served),
         grouped(edge.totals.refused()),
+        grouped(digest_runs),
         grouped(evidence_waiting),
         grouped(evidence_dropped)
     ))?;

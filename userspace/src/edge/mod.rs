@@ -35,7 +35,7 @@ use sipward_edge::{
 use sipward_engine::policy::{Config, DEFAULT_PATH};
 use sipward_types::flow::Transport;
 use tokio::{sync::mpsc, task::yield_now, time::interval};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use self::{
     accounts::AccountSource, binding_writer::BindingWriter, feeder::Feeder, in_force::Feed,
@@ -246,7 +246,8 @@ impl Core {
             // A connection that is gone needs no answer.
             Arrival::Ping(link) => drop(self.sockets.send(link, b"\r\n".to_vec())),
             Arrival::Unframed { from, error } => {
-                debug!("{}: closed, because it is not SIP: {}", from.peer, error.name());
+                let received = self.edge.unframed(error);
+                self.note(&received, from);
             }
             Arrival::Unsent { to, bytes } => self.gone(to, &bytes),
             Arrival::InForce(item) => self.feed.take(item, self.edge.in_force(), now().kernel),
@@ -259,14 +260,15 @@ impl Core {
             return;
         }
         let received = self.edge.receive(from, carrier, bytes, now());
-        if let (Some(cause), Some(detail)) = (received.cause, &received.detail) {
-            *self.details.entry((cause.name(), detail.clone())).or_default() += 1;
-        }
-        self.report(&received, from);
+        self.note(&received, from);
         self.carry_out(received);
     }
 
-    fn report(&self, received: &Received, from: Link) {
+    /// For the operator: in the log, and for the daemon.
+    fn note(&mut self, received: &Received, from: Link) {
+        if let (Some(cause), Some(detail)) = (received.cause, &received.detail) {
+            *self.details.entry((cause.name(), detail.clone())).or_default() += 1;
+        }
         if let Some(refusal) = received.refusal(from) {
             let times = Times::once(now().kernel, received.status());
             self.reporter.refuse(refusal, times);
@@ -292,7 +294,7 @@ impl Core {
     fn gone(&mut self, to: Link, bytes: &[u8]) {
         let received = self.edge.gone(bytes, to);
         if let Some(answer) = received.sends.first() {
-            self.report(&received, answer.to);
+            self.note(&received, answer.to);
         }
         for forwarded in received.sends {
             // The one who asked is gone, too.
@@ -306,7 +308,7 @@ impl Core {
         }
         self.edge.forget_ended(now());
         self.bindings.add(self.edge.take_binding_changes());
-        self.reporter.count(self.edge.counters());
+        self.reporter.count(self.edge.counters(), self.edge.digest_runs());
         if Instant::now() >= self.log_next {
             self.log_refusals();
             self.log_next = Instant::now() + LOG;

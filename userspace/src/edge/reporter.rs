@@ -42,6 +42,7 @@ struct Inner {
 struct State {
     served: u64,
     causes: Counters,
+    digest_runs: u64,
     refusals: Refusals,
 }
 
@@ -58,9 +59,10 @@ impl Reporter {
         locked(&self.0.state).refusals.add(refusal, times);
     }
 
-    /// The counts of all causes since the start.
-    pub(super) fn count(&self, causes: &Counters) {
-        locked(&self.0.state).causes = *causes;
+    /// The counts since the start.
+    pub(super) fn count(&self, causes: &Counters, digest_runs: u64) {
+        let mut state = locked(&self.0.state);
+        (state.causes, state.digest_runs) = (*causes, digest_runs);
     }
 
     pub(super) fn admit(&self, evidence: &Evidence) {
@@ -94,6 +96,7 @@ impl Reporter {
             totals: Totals {
                 uptime: now.since(self.0.started_at).as_secs(),
                 served: state.served,
+                digest_runs: state.digest_runs,
                 causes: Cause::ALL.map(count).into_iter().filter(|(_, count)| *count > 0).collect(),
                 evidence_waiting,
                 evidence_dropped,

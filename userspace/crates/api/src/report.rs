@@ -26,6 +26,9 @@ pub struct Totals {
     pub uptime: u64,
     /// Requests with right credentials that it let in.
     pub served: u64,
+    /// Hashes that it ran for passwords. A suspended or locked account costs none.
+    #[serde(default)]
+    pub digest_runs: u64,
     /// Requests that it refused, or asked for credentials, by cause.
     pub causes: BTreeMap<Cause, u64>,
     /// Outcomes for the call `evidence` that wait, and outcomes that found no place.

@@ -82,6 +82,9 @@ causes! {
         "A message can be read in more than one way, so the edge does not pass it on.",
         "Look at the message with `tcpdump`: a header twice, a length that is wrong, or a byte that SIP does not \
          allow. Phones do not send such messages, but scanners and broken SIP helpers do.";
+    NotSip = "not-sip",
+        "A connection brought something other than SIP, such as HTTP or TLS, so the edge closed it.",
+        "Scanners do that. If a phone is at that address, look whether it speaks TLS to the port for TCP.";
     /// Its credentials cannot be read in one way only.
     Credentials = "unclear-credentials",
         "The credentials are incomplete, repeated, or of two names.",

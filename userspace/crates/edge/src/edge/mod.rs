@@ -47,7 +47,7 @@ use crate::{
     in_force::{Closed, InForce},
     keys::{Keys, Purpose},
     link::{Link, Side},
-    message::{Carrier, Message, Start, UnclearMessage},
+    message::{Carrier, FramingError, Message, Start, UnclearMessage},
     settings::{Challenge, Settings},
 };
 
@@ -166,6 +166,16 @@ impl Edge {
             self.forwarder.own_answer_back(&answer, to)
         });
         Received { sends: sent.into_iter().collect(), cause: Some(cause), ..Received::default() }
+    }
+
+    /// A connection has to be closed: nobody knows where its next message begins.
+    pub fn unframed(&mut self, error: FramingError) -> Received {
+        let cause = match error {
+            FramingError::Http | FramingError::NotSip => Cause::NotSip,
+            _ => Cause::Unclear,
+        };
+        self.counters.count(cause);
+        Received { cause: Some(cause), detail: Some(error.name().to_owned()), ..Received::default() }
     }
 
     fn unclear(&self, refused: &UnclearMessage<'_>, from: Link) -> Received {
