@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn breaks_3_without_qop_a_nonce_is_good_for_one_request_and_its_retransmissions() {
+    fn breaks_03_without_qop_a_nonce_is_good_for_one_request_and_its_retransmissions() {
         let mut counts = table(8);
         for (made, count, request, expected) in [
             (1, None, 11, Ok(Use::First)),

@@ -145,7 +145,7 @@ fn stale(why: Staleness) -> DigestVerdict {
 }
 
 #[test]
-fn breaks_5_there_is_a_challenge_line_for_each_algorithm_in_the_order_of_the_operator() {
+fn breaks_05_there_is_a_challenge_line_for_each_algorithm_in_the_order_of_the_operator() {
     for (algorithms, is_stale, stale) in
         [(&["MD5", "SHA-256"][..], false, ""), (&["SHA-512-256", "MD5-sess", "MD5"], true, ", stale=true")]
     {
@@ -202,7 +202,7 @@ fn the_response_covers_method_uri_nonce_and_count() {
 }
 
 #[test]
-fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
+fn breaks_01_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
     let phone = Phone { method: "INVITE", uri: "sip:bob@example.org", ..Phone::alice(&nonce) };
@@ -223,7 +223,7 @@ fn breaks_1_a_retransmission_passes_and_a_copy_with_other_parts_does_not() {
 }
 
 #[test]
-fn breaks_2_a_wrong_digest_with_a_huge_count_locks_nobody_out() {
+fn breaks_02_a_wrong_digest_with_a_huge_count_locks_nobody_out() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
     assert_eq!(server.judge(Phone::alice(&nonce)), RIGHT);
@@ -233,7 +233,7 @@ fn breaks_2_a_wrong_digest_with_a_huge_count_locks_nobody_out() {
 }
 
 #[test]
-fn breaks_3_a_phone_that_never_counts_is_challenged_anew_and_never_failed() {
+fn breaks_03_a_phone_that_never_counts_is_challenged_anew_and_never_failed() {
     let mut server = Server::new(&["MD5"]);
     for count in [Some("00000001"), None] {
         let mut nonce = server.nonce(OFFICE, 1_000);
@@ -251,7 +251,7 @@ fn breaks_3_a_phone_that_never_counts_is_challenged_anew_and_never_failed() {
 }
 
 #[test]
-fn breaks_3_count_and_qop_may_be_in_quotes() {
+fn breaks_03_count_and_qop_may_be_in_quotes() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
     let phone = Phone::alice(&nonce);
@@ -287,7 +287,7 @@ fn nonces_that_are_not_current_here_cost_no_digest() {
 }
 
 #[test]
-fn breaks_4_credentials_for_another_realm_are_not_judged() {
+fn breaks_04_credentials_for_another_realm_are_not_judged() {
     let mut server = Server::new(&["MD5"]);
     let nonce = server.nonce(OFFICE, 1_000);
     for realm in ["example.net", "Example.org", "example.org "] {
