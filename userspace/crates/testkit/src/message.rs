@@ -126,10 +126,10 @@ pub fn with_body(method: &str, body: &str) -> String {
 /// A clean REGISTER of exactly `length` bytes.
 pub fn register_of(length: usize) -> String {
     let short = with_header("REGISTER", "Authorization: ");
-    let padding = "Digest username=\"201\", realm=\"pbx.example.com\", nonce=\"".len();
+    let padding = "Digest username=\"201\", realm=\"pbx.example.com\", nonce=\"\"".len();
     let filler: String = "0123456789abcdef".chars().cycle().take(length - short.len() - padding).collect();
     let header =
-        format!("Authorization: Digest username=\"201\", realm=\"pbx.example.com\", nonce=\"{filler}");
+        format!("Authorization: Digest username=\"201\", realm=\"pbx.example.com\", nonce=\"{filler}\"");
     with_header("REGISTER", &header)
 }
 
