@@ -8,6 +8,7 @@ mod answered_invites;
 mod bindings;
 mod cause;
 mod evidence;
+mod marked_accounts;
 mod moves;
 mod received;
 mod registering;
@@ -26,6 +27,7 @@ use sipward_types::{
 use self::{
     answered_invites::AnsweredInvites,
     bindings::Bindings,
+    marked_accounts::MarkedAccounts,
     moves::Moves,
     registering::{Registering, Registration},
 };
@@ -43,7 +45,7 @@ use crate::{
         DigestVerdict,
     },
     digest::{Algorithm, HashFunction},
-    forward::{self, DialogPhone, Forwarded, Forwarder, LetIn, Role},
+    forward::{self, DialogPhone, Forwarded, Forwarder, LetIn},
     in_force::{Closed, InForce},
     keys::{Keys, Purpose},
     link::{Link, Side},
@@ -71,6 +73,7 @@ pub struct Edge {
     keys: Keys,
     authenticator: Authenticator,
     accounts: Arc<Accounts>,
+    marked_accounts: MarkedAccounts,
     in_force: InForce,
     forwarder: Forwarder,
     registering: Registering,
@@ -89,6 +92,7 @@ impl Edge {
         let of_digest = AuthenticatorSettings { realm: settings.realm.clone(), algorithms, nonce_lifetime };
         Self {
             authenticator: Authenticator::new(of_digest, keys.clone(), run),
+            marked_accounts: MarkedAccounts::of(&accounts, &keys),
             accounts,
             in_force: InForce::default(),
             forwarder: Forwarder::new(settings.of_forwarding(), keys.clone()),
@@ -103,6 +107,7 @@ impl Edge {
     }
 
     pub fn set_accounts(&mut self, accounts: Arc<Accounts>) {
+        self.marked_accounts = MarkedAccounts::of(&accounts, &self.keys);
         self.accounts = accounts;
     }
 
@@ -204,8 +209,7 @@ impl Edge {
     fn of_phone(&mut self, request: &Message<'_>, method: &[u8], from: Link, now: Now) -> Received {
         let received = self.judge_by_method(request, method, from, now);
         match received {
-            // Its credentials name none, or were not looked at.
-            Received { cause: Some(_), account: None, .. } => {
+            Received { cause: Some(_), account: None, .. } if request.credentials().next().is_none() => {
                 Received { account: Account::new(own_name(request, method)), ..received }
             }
             received => received,
@@ -216,7 +220,7 @@ impl Edge {
         match method {
             b"ACK" if is_our_tag(request, &self.keys) => Received::default(),
             // It says something, and nobody can be asked for credentials by it.
-            b"ACK" if !request.body().is_empty() && !self.is_of_dialog(request) => {
+            b"ACK" if !request.body().is_empty() && !self.is_of_phone_in_dialog(request, from) => {
                 Received { cause: Some(Cause::NoDialog), ..Received::default() }
             }
             // An ACK is never answered. A CANCEL reaches what its INVITE has reached: from another port it has another
@@ -234,26 +238,44 @@ impl Edge {
         let Some(dialog) = self.forwarder.dialog(request) else {
             return self.refuse(request, from, Status::NoSuchCall, Cause::NoDialog);
         };
+        let accounts = Arc::clone(&self.accounts);
+        let found = self.marked_accounts.get(&accounts, dialog.phone.account, request.from().uri.user);
         // Many clients do not answer the challenge to a BYE, and it does no more than to end what began.
-        if dialog.is_named && (method == b"BYE" || self.may_go_on(request, &dialog, from, now)) {
-            return self.to_pbx(request, from, LetIn::default(), now);
+        let goes_on = method == b"BYE" || self.may_go_on(request, &dialog, found, from, now);
+        if dialog.is_named && goes_on {
+            let account = found.map(|found| found.account().name.as_str());
+            return self.to_pbx(request, from, LetIn { account, former: &[] }, now);
         }
         self.authenticate(request, method, from, Some(dialog), now)
     }
 
-    fn is_of_dialog(&self, request: &Message<'_>) -> bool {
-        self.forwarder.dialog(request).is_some_and(|dialog| dialog.is_named)
+    /// The phone of the dialog sends it, from where it is. Its port there is the one that answers go to.
+    fn is_of_phone_in_dialog(&self, request: &Message<'_>, from: Link) -> bool {
+        self.forwarder
+            .dialog(request)
+            .is_some_and(|dialog| dialog.is_named && self.moves.place(dialog.phone) == request.reply_to(from))
     }
 
-    /// The phone is where it was let in, and the account of whoever called is let in still. A phone that was called need not
-    /// be named by its account.
-    fn may_go_on(&self, request: &Message<'_>, dialog: &DialogPhone, from: Link, now: Now) -> bool {
-        let admission = |account: &PreparedAccount| account.account().admission(from.peer.ip(), now.wall);
-        let is_admitted =
-            || self.accounts.get(request.from().uri.user).map(admission) == Some(Admission::Admitted);
+    /// The phone is where it was let in, and its account is let in still. A phone that was called need not be named by its
+    /// account, but by that of somebody else only with its password: a PBX may take its word for who calls.
+    fn may_go_on(
+        &self,
+        request: &Message<'_>,
+        dialog: &DialogPhone,
+        found: Option<&PreparedAccount>,
+        from: Link,
+        now: Now,
+    ) -> bool {
+        let Some(account) = found.map(PreparedAccount::account) else { return false };
+        let says = request.from().uri.user;
+        let is_somebody_else = says != account.name.as_bytes() && self.accounts.get(says).is_some();
+        let is_closed = Account::new(account.name.as_bytes())
+            .is_none_or(|name| self.in_force.closed(&name, from.peer.ip(), now.kernel).is_some());
         dialog.lets_in(now.wall)
             && self.moves.place(dialog.phone) == from
-            && (dialog.role == Role::Callee || is_admitted())
+            && !is_somebody_else
+            && !is_closed
+            && account.admission(from.peer.ip(), now.wall) == Admission::Admitted
     }
 
     fn of_pbx(&mut self, request: &Message<'_>, from: Link, now: Now) -> Received {
@@ -577,6 +599,9 @@ fn with_evidence(
         b"INVITE" => Method::Invite,
         _ => Method::Other,
     };
-    received.evidence.push(Evidence { account, from, method, outcome });
+    // Of nobody there is nothing to count but that somebody asks.
+    if account.is_some() || outcome == Outcome::Challenged {
+        received.evidence.push(Evidence { account, from, method, outcome });
+    }
     received
 }

@@ -25,7 +25,11 @@ impl Received {
     /// begins, so that alone is none.
     pub fn refusal(&self, from: Link) -> Option<Refusal> {
         let cause = self.cause.filter(|cause| *cause != Cause::Challenged)?;
-        let is_proven = from.transport == Transport::Tcp || cause::is_proven(cause);
+        // A connection proves the address, and no name.
+        let is_proven = match self.account {
+            Some(_) => cause::is_proven(cause),
+            None => from.transport == Transport::Tcp,
+        };
         Some(Refusal {
             cause,
             account: self.account.clone(),

@@ -17,7 +17,7 @@ const LETS_IN: u16 = 24;
 
 /// The part of a phone in a dialog. Whoever has been called chooses no name, and whoever calls chooses that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     Caller,
     Callee,
 }
@@ -27,7 +27,6 @@ pub enum Role {
 pub struct DialogPhone {
     /// At the place where it was when the dialog began, with the account that it was let in by.
     pub phone: Phone,
-    pub role: Role,
     /// The request has the names that both ends had when the dialog began.
     pub is_named: bool,
     begun: Hour,
@@ -61,16 +60,13 @@ impl Forwarder {
         let (phone, other) = if sender == Side::Outer { (&from, &to) } else { (&to, &from) };
         let read = |token| {
             [(Role::Caller, phone), (Role::Callee, other)].into_iter().find_map(|(role, caller)| {
-                let route = with_dialog(request, role, caller, |dialog| {
-                    token::read_route(&self.keys, token, dialog)
-                })?;
-                Some((role, route))
+                with_dialog(request, role, caller, |dialog| token::read_route(&self.keys, token, dialog))
             })
         };
-        let (role, Route { phone: at, names, begun }) = routing.tokens().find_map(read)?;
+        let Route { phone: at, names, begun } = routing.tokens().find_map(read)?;
         let [own, others] = names_of(phone, other);
         let is_named = self.keys.has_signed(Purpose::Names, &[&own, &others], &names);
-        Some(DialogPhone { phone: at, role, is_named, begun })
+        Some(DialogPhone { phone: at, is_named, begun })
     }
 
     /// The token of the dialog that a request begins with this phone.

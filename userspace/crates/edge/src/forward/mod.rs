@@ -16,8 +16,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use self::dialog::Role;
 pub use self::{
-    dialog::{DialogPhone, Role},
+    dialog::DialogPhone,
     refusal::Refusal,
     registration::PbxContact,
     settings::{Listener, Reach, Settings},

@@ -31,6 +31,10 @@ impl Call {
 
     /// It is called by a name that is not its account's.
     fn come_in(edge: &mut TestEdge) -> Self {
+        Self::come_in_for(edge, "hotline")
+    }
+
+    fn come_in_for(edge: &mut TestEdge, name: &str) -> Self {
         let received = edge.try_password(PHONE, &Request::register("201"), PASSWORD);
         let register = String::from_utf8(received.sends[0].bytes.clone()).unwrap();
         edge.receive(pbx(), &format!("SIP/2.0 200 OK\r\n{}", register.split_once("\r\n").unwrap().1));
@@ -38,12 +42,12 @@ impl Call {
         let invite = Request { method: "INVITE", account: "600", number: 9 }
             .text("")
             .replace("sip:192.0.2.1 SIP", &format!("{contact} SIP"))
-            .replace("To: <sip:600@", "To: <sip:hotline@");
+            .replace("To: <sip:600@", &format!("To: <sip:{name}@"));
         let received = edge.receive(pbx(), &invite);
         assert_eq!(received.sends[0].to, udp(PHONE));
         let (outer, inner) = recorded(&received);
         Self {
-            own: "<sip:hotline@192.0.2.1>;tag=t".to_owned(),
+            own: format!("<sip:{name}@192.0.2.1>;tag=t"),
             other: "<sip:600@192.0.2.1>;tag=f".to_owned(),
             call_id: "600-9",
             routes: [format!("{outer},{inner}"), format!("{inner},{outer}")],
@@ -291,4 +295,66 @@ fn a_cancel_from_elsewhere_has_another_branch_than_the_invite() {
     for elsewhere in [MOVED, OTHER] {
         assert_ne!(branch(&edge.receive(udp(elsewhere), &cancel)), of_invite, "{elsewhere}");
     }
+}
+
+fn sent_text(received: &Received) -> String {
+    let [sent] = &received.sends[..] else { panic!("{received:?}") };
+    String::from_utf8(sent.bytes.clone()).unwrap()
+}
+
+#[test]
+fn breaks_06_what_a_route_lets_in_ends_with_the_account_of_either_end() {
+    type Begin = fn(&mut TestEdge) -> Call;
+    let others = |status: Option<AccountStatus>| {
+        let own = status.map(|status| crate::account::Account { status, ..account("201") });
+        let accounts = own.into_iter().chain([account("202")]);
+        Arc::new(Accounts::new(accounts, &Realm::new(REALM).unwrap(), &[HashFunction::Md5]).unwrap())
+    };
+    for begin in [Call::begin as Begin, Call::come_in] {
+        let mut edge = TestEdge::new();
+        let call = begin(&mut edge);
+        let received = edge.receive(udp(PHONE), &call.text("INVITE", 2, ""));
+        assert!(sent_text(&received).contains("\r\nX-Sipward-Source: 198.51.100.7:5060;udp;201\r\n"));
+        for (number, status_of) in
+            (3..).zip([None, Some(AccountStatus::Locked), Some(AccountStatus::Disabled)])
+        {
+            edge.edge.set_accounts(others(status_of));
+            assert_eq!(status(&edge.receive(udp(PHONE), &call.text("INVITE", number, ""))), 401);
+            assert!(is_sent_on(&edge.receive(udp(PHONE), &call.text("BYE", number, ""))));
+        }
+        edge.edge.set_accounts(others(Some(AccountStatus::Normal)));
+        assert!(is_sent_on(&edge.receive(udp(PHONE), &call.text("INVITE", 6, ""))));
+        let name = Account::new(b"201").unwrap();
+        edge.edge.in_force().lock(name, true, KernelTime::FOREVER);
+        let received = edge.receive(udp(PHONE), &call.text("INVITE", 7, ""));
+        assert!(matches!(status(&received), 401 | 403), "{received:?}");
+    }
+}
+
+/// Whoever calls chooses the name, and a PBX may take a phone's word for who it is.
+#[test]
+fn breaks_06_who_was_called_by_the_name_of_another_account_goes_on_with_its_own_password_only() {
+    let mut edge = TestEdge::new();
+    let call = Call::come_in_for(&mut edge, "202");
+    let received = edge.receive(udp(PHONE), &call.text("INVITE", 2, ""));
+    assert_eq!((status(&received), received.cause), (401, Some(Cause::Challenged)));
+    let received = call.prove(&mut edge, PHONE, "INVITE", 3, "201");
+    assert!(sent_text(&received).contains(";udp;201\r\n"), "the PBX is told whose phone it is");
+    let received = call.prove(&mut edge, PHONE, "INVITE", 4, "202");
+    assert_eq!((status(&received), received.cause), (481, Some(Cause::NoDialog)));
+}
+
+#[test]
+fn breaks_06_an_ack_with_a_body_is_of_the_phone_that_has_the_dialog_and_comes_from_where_it_is() {
+    let mut edge = TestEdge::new();
+    let call = Call::begin(&mut edge);
+    let ack = call.text("ACK", 1, "").replace("Content-Length: 0\r\n\r\n", "Content-Length: 3\r\n\r\nv=0");
+    assert!(is_sent_on(&edge.receive(udp(PHONE), &ack)));
+    for from in [OTHER, MOVED] {
+        let received = edge.receive(udp(from), &ack);
+        assert!(received.sends.is_empty() && received.cause == Some(Cause::NoDialog), "{received:?}");
+    }
+    assert!(is_sent_on(&call.prove(&mut edge, MOVED, "INVITE", 2, "201")));
+    assert!(is_sent_on(&edge.receive(udp(MOVED), &ack)));
+    assert!(edge.receive(udp(PHONE), &ack).sends.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Refusals as they are handed in.
 
 use super::*;
-use crate::refusals::Refusal;
+use crate::{message::FramingError, refusals::Refusal};
 
 /// The refusal and the status of its answer.
 fn handed_in(received: &Received, from: Link) -> (Option<Refusal>, Option<u16>) {
@@ -26,7 +26,14 @@ fn a_refusal_names_the_account_and_is_proven_where_only_that_address_can_have_se
     assert_eq!(handed_in(&stale, udp(PHONE)), (refusal(Cause::StaleNonces, "201", false), Some(401)));
     let tcp = Link { transport: Transport::Tcp, ..udp(PHONE) };
     let stale = edge.receive(tcp, &foreign);
-    assert_eq!(stale.refusal(tcp), refusal(Cause::StaleNonces, "201", true));
+    assert_eq!(stale.refusal(tcp), refusal(Cause::StaleNonces, "201", false), "it proves no name");
+    let http = edge.edge.unframed(FramingError::Http);
+    let source = PHONE.parse::<SocketAddr>().unwrap().ip();
+    let expected = Refusal { cause: Cause::NotSip, account: None, source, is_proven: true };
+    assert_eq!(http.refusal(tcp), Some(expected));
+    let nobodys = request.text(&request.credentials("nonce=\"x\"", PASSWORD).replace("\"201\"", "\"\""));
+    let received = edge.receive(udp(PHONE), &nobodys);
+    assert_eq!((received.account, received.evidence), (None, Vec::new()), "From is somebody else, maybe");
     let name = Account::new(b"201").unwrap();
     edge.edge.in_force().lock(name, true, KernelTime::FOREVER);
     let locked = edge.receive(udp(PHONE), &request.text(""));
