@@ -38,7 +38,7 @@ pub fn read_stdin() -> Result<Vec<Account>, AccountsFileFault> {
 
 /// That users may read the file who are neither root nor the edge, and the remedy. `None`: they may not.
 pub fn exposure(path: &Path) -> Option<String> {
-    let file = fs::metadata(path).ok()?;
+    let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let edge = group_id(EDGE_GROUP).ok().flatten();
     let who = readers(file.mode(), file.gid(), edge)?;
     let path = path.display();

@@ -126,7 +126,7 @@ fn whoever_is_refused_by_the_status_of_the_account_is_explained_until_it_works()
         assert_eq!((&event["source"], &event["status"]), (&ADDRESS.into(), &403.into()), "{event}");
     }
     let text = site.sipward.ok("events");
-    assert!(text.contains("refused account 203 (disabled, with 403"), "{text}");
+    assert!(text.contains("refused: disabled, with 403, account 203"), "{text}");
     // One phone speaks for another account, and one sends a message that can be read in two ways.
     let mut other = phone(&hosts, 201, |settings| "209".clone_into(&mut settings.account));
     assert_eq!(other.register(60).statuses(), [401, 403], "{}", other.transcript());

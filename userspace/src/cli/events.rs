@@ -100,15 +100,16 @@ pub(super) fn show(dropped: &Dropped, output: &mut Output) -> Result<(), Failure
 
 fn show_refused(refused: &Refused, output: &mut Output) -> Result<(), Failure> {
     let Refused { account, source, count, status, proven, .. } = refused;
-    let account = account.as_ref().map(|account| format!(" account {}", printable(account.as_bytes())));
+    // It comes last: whoever sent the request chose it.
+    let account = account.as_ref().map(|account| format!(", account {}", printable(account.as_bytes())));
     let status = status.map_or_else(|| ", no answer".to_owned(), |status| format!(", with {status}"));
     let times = if *count == 1 { String::new() } else { format!(", {count} times") };
     Ok(output.say(format_args!(
-        "{}  {source:<21}  refused{} ({}{status}{times}{})",
+        "{}  {source:<21}  refused: {}{status}{times}{}{}",
         local(Duration::from_secs_f64(refused.ts.max(0.0))),
-        account.unwrap_or_default(),
         refused.refused,
         if *proven { "" } else { ", unproven" },
+        account.unwrap_or_default(),
     ))?)
 }
 
