@@ -197,5 +197,5 @@ fn breaks_20_http_on_the_port_for_tcp_is_closed_counted_and_explained() {
     assert_eq!(stream.read(&mut [0; 16]).expect("an end"), 0);
     let line = diagnosed(&site, ADDRESS, None, "not-sip");
     assert_eq!((&line["proven"], &line["status"]), (&true.into(), &Value::Null), "{line}");
-    assert_eq!(site.reported()["causes"]["not-sip"], 1);
+    wait_until("it is counted", PATIENCE, || site.reported()["causes"]["not-sip"] == 1);
 }
