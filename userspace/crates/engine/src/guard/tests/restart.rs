@@ -179,6 +179,8 @@ fn what_cannot_be_read_is_left_out() {
 }
 
 proptest! {
+    // Each case restarts after every other step.
+    #![proptest_config(ProptestConfig::with_cases(64))]
     /// Known sources reach the guard apart, and only as a number: here nobody is.
     #[test]
     fn a_restart_at_any_moment_changes_no_decision(

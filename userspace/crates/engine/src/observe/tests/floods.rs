@@ -134,12 +134,12 @@ fn forged(n: u32, at: Duration) -> Vec<Packet> {
 fn a_forged_flood_proves_nothing_about_phone_and_trunk() {
     let phone: SocketAddr = PHONE.parse().unwrap();
     let trunk: SocketAddr = TRUNK.parse().unwrap();
-    // 10,000 a second, for ten seconds; in each the phone registers and the trunk is asked.
-    let flood = (0..100_000_u32).map(|n| forged(n, n * MILLISECOND / 10));
-    let phone_registers = (0..10_u32).map(|n| {
+    // 10,000 a second, for three seconds; in each the phone registers and the trunk is asked.
+    let flood = (0..30_000_u32).map(|n| forged(n, n * MILLISECOND / 10));
+    let phone_registers = (0..3_u32).map(|n| {
         registration((n * 1_000 + 500) * MILLISECOND, phone, "100", &format!("nonce-of-the-phone-{n}"))
     });
-    let trunk_answers = (0..10_u32).map(|n| {
+    let trunk_answers = (0..3_u32).map(|n| {
         let names = format!("OPTIONS pbx branch=0123456789{n} call=abcdefghij{n}");
         let at = (n * 1_000 + 300) * MILLISECOND;
         vec![
@@ -155,12 +155,12 @@ fn a_forged_flood_proves_nothing_about_phone_and_trunk() {
         emitted.iter().filter(of).map(|evidence| evidence.kind).collect::<Vec<_>>()
     };
     let of_phone = proven(phone.ip());
-    assert_eq!(of_phone.len(), 10);
+    assert_eq!(of_phone.len(), 3);
     assert!(of_phone.iter().all(|kind| matches!(kind, Kind::Registered { .. })), "{of_phone:?}");
-    assert_eq!(proven(trunk.ip()), [Kind::Qualified; 10]);
-    assert_eq!(emitted.iter().filter(|evidence| evidence.proof == Proof::Proven).count(), 20);
+    assert_eq!(proven(trunk.ip()), [Kind::Qualified; 3]);
+    assert_eq!(emitted.iter().filter(|evidence| evidence.proof == Proof::Proven).count(), 6);
     // The flood itself is told, as what it is.
-    assert!(emitted.len() > 80_000, "{}", emitted.len());
+    assert!(emitted.len() > 24_000, "{}", emitted.len());
     assert!(!emitted.iter().any(|evidence| matches!(evidence.kind, Kind::Failed { .. })));
 }
 

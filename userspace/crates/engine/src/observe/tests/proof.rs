@@ -206,7 +206,7 @@ impl Scene {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn nothing_is_proven_of_who_says_nothing(
         makes in prop::sample::select(vec![Makes::OfAddress, Makes::OfTime, Makes::OfCall, Makes::ByChance]),
