@@ -15,9 +15,10 @@ pub(super) struct Lane {
 }
 
 /// Tests that mostly wait for timeouts of other programs. Several of them share a core, beside the remaining tests.
-pub(super) const WAITING: [Lane; 2] = [
+pub(super) const WAITING: [Lane; 3] = [
     Lane { name: "guard tests", programs: &["guard", "faults"] },
     Lane { name: "attack tests", programs: &["attacks", "campaign"] },
+    Lane { name: "edge tests", programs: &["edge", "phone"] },
 ];
 
 impl Lane {
