@@ -18,7 +18,7 @@ pub(super) struct Lane {
 pub(super) const WAITING: [Lane; 3] = [
     Lane { name: "guard tests", programs: &["guard", "faults"] },
     Lane { name: "attack tests", programs: &["attacks", "campaign"] },
-    Lane { name: "edge tests", programs: &["edge", "phone"] },
+    Lane { name: "edge tests", programs: &["edge", "phone", "edge_fuzz"] },
 ];
 
 impl Lane {
