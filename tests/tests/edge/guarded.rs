@@ -148,7 +148,7 @@ fn breaks_21_a_silent_connection_is_no_attack() {
     let mut phone = hosts.phone(CALLER, Transport::Tcp, Family::V4, 201);
     assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
     drop(silent);
-    // What the edge has handed in about the phone is there, so what it had about the connections would be.
+    // The evidence about the phone is there, so that about the connections would be, too.
     wait_until("the phone is known", PATIENCE, || standing(&site, BAD) == "known");
     assert_eq!(phone.register(60).statuses(), [401, 200], "{}", phone.transcript());
     assert_eq!((site.sipward.json("ban list"), site.sipward.json("account list")), (Vec::new(), Vec::new()));

@@ -1,15 +1,15 @@
 //! sipp in the place of the PBX, and on both sides of the edge.
 
 use sipward_tests::{
-    auth_pbx::{PbxKind, password},
-    caller::{CALLS, Caller, Login, Plan, Tally, Way},
+    auth_pbx::PbxKind,
     namespace::Family,
     sip_phone::{Phone, State, Transport},
 };
 
 use crate::{
     flows::assert_content,
-    site::{CALLEE, CALLER, Hosts, Site},
+    site::{CALLEE, Hosts, Site},
+    tools::sipp_registers_and_calls_at,
 };
 
 /// sipp hangs up calls to this one.
@@ -62,16 +62,5 @@ fn call(phone: &mut Phone, callee: &str) {
 
 #[test]
 fn sipp_registers_and_calls_through_the_edge_to_sipp() {
-    let hosts = Hosts::new();
-    let Some(_site) = Site::start(&hosts, PbxKind::EdgedSipp, "") else { return };
-    let logins: Vec<_> = (201..=204)
-        .map(|account| Login { account: account.to_string(), password: password(account) })
-        .collect();
-    let caller = Caller::new(hosts.host(CALLER), CALLER);
-    for way in Way::ALL {
-        for scenario in ["login", "routed_call"] {
-            let plan = Plan { scenario, count: 4, rate: 20, way, logins: &logins, ..CALLS };
-            assert_eq!(caller.run(&plan), Tally::all(4), "{scenario} {way:?}");
-        }
-    }
+    sipp_registers_and_calls_at(PbxKind::EdgedSipp);
 }

@@ -100,7 +100,7 @@ impl<'a> Site<'a> {
             .collect()
     }
 
-    /// What the edge has reported to the daemon.
+    /// The edge's last report to the daemon.
     pub(crate) fn reported(&self) -> Value {
         self.sipward.json("status").remove(0)["edge"].take()
     }

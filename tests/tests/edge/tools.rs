@@ -11,8 +11,12 @@ use crate::site::{CALLER, Hosts, Site};
 
 #[test]
 fn sipp_registers_and_calls() {
+    sipp_registers_and_calls_at(PbxKind::EdgedAsterisk);
+}
+
+pub(crate) fn sipp_registers_and_calls_at(pbx: PbxKind) {
     let hosts = Hosts::new();
-    let Some(_site) = Site::start(&hosts, PbxKind::EdgedAsterisk, "") else { return };
+    let Some(_site) = Site::start(&hosts, pbx, "") else { return };
     let logins: Vec<_> = (201..=204)
         .map(|account| Login { account: account.to_string(), password: password(account) })
         .collect();
